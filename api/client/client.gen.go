@@ -9730,7 +9730,7 @@ type ClientInterface interface {
 	//
 	// After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 	// 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-	// prolong the wait.
+	// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -9749,7 +9749,7 @@ type ClientInterface interface {
 	//
 	// After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 	// 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-	// prolong the wait.
+	// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -13314,7 +13314,7 @@ func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, r
 //
 // After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 // 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-// prolong the wait.
+// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -13343,7 +13343,7 @@ func (c *Client) StartSessionWithBody(ctx context.Context, params *StartSessionP
 //
 // After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 // 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-// prolong the wait.
+// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -24966,7 +24966,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 	// 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-	// prolong the wait.
+	// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -24985,7 +24985,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 	// 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-	// prolong the wait.
+	// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -34644,7 +34644,7 @@ func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, para
 //
 // After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 // 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-// prolong the wait.
+// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -34669,7 +34669,7 @@ func (c *ClientWithResponses) StartSessionWithBodyWithResponse(ctx context.Conte
 //
 // After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 // 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-// prolong the wait.
+// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
