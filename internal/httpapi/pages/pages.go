@@ -134,6 +134,9 @@ func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, 
 	if err := p.addProblems(templates, config.Spec); err != nil {
 		return nil, err
 	}
+	if err := p.addSamples(config.Spec); err != nil {
+		return nil, err
+	}
 	if err := p.addAssets(); err != nil {
 		return nil, err
 	}
