@@ -14,7 +14,7 @@ func (l List[T]) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]T(l))
 }
 
-// Page is a page of a list. The contract has a schema for the page of each list; in Go they are one.
+// Page is a page of a list. The contract has a schema for the page of each list; Go has this.
 type Page[T any] struct {
 	// Links are where this page is, and the one behind it.
 	Links PageLinks `json:"_links"`

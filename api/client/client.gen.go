@@ -4701,6 +4701,12 @@ type PreferredChannel string
 //
 // Example: {"code":"validation-failed","detail":"One field of the request is not valid.","errors":[{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}],"instance":"urn:request:018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","status":422,"title":"Not valid","type":"https://diresco.example/problems/validation-failed"}
 type Problem struct {
+	// Allowed What would have been taken: with `method-not-allowed` the methods, with `not-acceptable` and `unsupported-media-type` the media types, with
+	// `forbidden` the user classes or rights, with `service-not-delegated` the service that a right must cover.
+	//
+	// Example: ["operator","administrator"]
+	Allowed *[]string `json:"allowed,omitempty"`
+
 	// Code What kind of problem it is. Decide by this; the list is closed.
 	//
 	// Example: validation-failed
@@ -4752,24 +4758,85 @@ type Problem struct {
 // Example: validation-failed
 type ProblemCode string
 
-// ProblemError One field that is wrong.
+// ProblemError One place that is wrong: a field of the body by its `pointer`, or a `parameter` or `header` by its name. What would have been right
+// stands beside it, as far as it is known.
 //
 // Example: {"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}
 type ProblemError struct {
+	// Allowed The values that are taken.
+	//
+	// Example: ["draft","submitted"]
+	Allowed *[]string `json:"allowed,omitempty"`
+
 	// Code What is wrong with it, for programs.
 	//
 	// Example: format
 	Code string `json:"code"`
 
-	// Detail What is wrong with it, for people.
+	// Detail What is wrong with it and what would be right, for people.
 	//
 	// Example: The tax code is not formally valid.
 	Detail string `json:"detail"`
 
+	// Example A value that would be taken.
+	//
+	// Example: 2026-03-16T08:15:04Z
+	Example *string `json:"example,omitempty"`
+
+	// Expected What should stand there: a type, a form, the name that was probably meant, or the check character of a tax code.
+	//
+	// Example: RIOC
+	Expected *string `json:"expected,omitempty"`
+
+	// Header The header.
+	//
+	// Example: Idempotency-Key
+	Header *string `json:"header,omitempty"`
+
+	// MaxItems How many members there may be at most.
+	//
+	// Example: 100
+	MaxItems *int64 `json:"max_items,omitempty"`
+
+	// MaxLength How many characters there may be at most.
+	//
+	// Example: 64
+	MaxLength *int64 `json:"max_length,omitempty"`
+
+	// Maximum The greatest number that is taken.
+	//
+	// Example: 100
+	Maximum *float64 `json:"maximum,omitempty"`
+
+	// MinItems How many members there must be at least.
+	//
+	// Example: 1
+	MinItems *int64 `json:"min_items,omitempty"`
+
+	// MinLength How many characters there must be at least.
+	//
+	// Example: 8
+	MinLength *int64 `json:"min_length,omitempty"`
+
+	// Minimum The least number that is taken.
+	//
+	// Example: 1
+	Minimum *float64 `json:"minimum,omitempty"`
+
+	// MultipleOf What the number must be a multiple of.
+	//
+	// Example: 0.01
+	MultipleOf *float64 `json:"multiple_of,omitempty"`
+
+	// Parameter The parameter of the query.
+	//
+	// Example: limit
+	Parameter *string `json:"parameter,omitempty"`
+
 	// Pointer The field in the body, as a JSON Pointer (RFC 6901). Of a field that is missing or unknown it is the place where it would be.
 	//
 	// Example: /content/worker_tax_code
-	Pointer string `json:"pointer"`
+	Pointer *string `json:"pointer,omitempty"`
 }
 
 // ProposedSignatory Somebody who may sign a delegation.
@@ -9669,7 +9736,7 @@ type ClientInterface interface {
 	//
 	// After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 	// 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-	// prolong the wait.
+	// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -9688,7 +9755,7 @@ type ClientInterface interface {
 	//
 	// After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 	// 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-	// prolong the wait.
+	// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -13255,7 +13322,7 @@ func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, r
 //
 // After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 // 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-// prolong the wait.
+// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -13284,7 +13351,7 @@ func (c *Client) StartSessionWithBody(ctx context.Context, params *StartSessionP
 //
 // After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 // 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-// prolong the wait.
+// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -24909,7 +24976,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 	// 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-	// prolong the wait.
+	// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -24928,7 +24995,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 	// 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-	// prolong the wait.
+	// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 	//
 	// With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 	// only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -34589,7 +34656,7 @@ func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, para
 //
 // After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 // 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-// prolong the wait.
+// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.
@@ -34614,7 +34681,7 @@ func (c *ClientWithResponses) StartSessionWithBodyWithResponse(ctx context.Conte
 //
 // After 10 wrong PINs in a row the login is inhibited for 5 minutes, and for 5 more after each further wrong one:
 // 429 `pin-locked`, with the seconds to wait in `Retry-After`. A try made while waiting is not looked at and does not
-// prolong the wait.
+// prolong the wait. A new PIN that was not used in 60 days answers 403 `pin-expired`.
 //
 // With `pin_change_required` (a first login with the 16-character PIN, or a PIN that has reached its age) the session can
 // only change the PIN, renew and end itself; everything else answers 403 `pin-change-required`.

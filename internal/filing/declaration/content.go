@@ -53,7 +53,7 @@ func checkContent(t *Type, raw []byte, complete bool) (Content, error) {
 		if !complete && f.Code == fault.FieldRequired {
 			continue
 		}
-		fields = append(fields, fault.Field{Pointer: "/content" + f.Pointer, Code: f.Code})
+		fields = append(fields, fault.Field{Pointer: "/content" + f.Pointer, Code: f.Code, Right: f.Right})
 	}
 	if len(fields) > 0 {
 		return Content{}, fault.InvalidFields(fields...)

@@ -111,6 +111,13 @@ func TestDraft_WhatCannotBeDrafted(t *testing.T) {
 			"/content/average_monthly_pay", "required", "/content/employer_contribution_rate", "required",
 			"/content/mandatory_communication_code", "required", "/content/notes", "too-short",
 		)
+		in = c.Input(false)
+		in.Type = strings.ToLower(in.Type) + "x"
+		_, err = a.Declarations.Draft(ctx, by, c.ID, in)
+		var f *fault.Fault
+		if !errors.As(err, &f) || len(f.Fields) != 1 || f.Fields[0].Right == nil || f.Fields[0].Right.Meant != world.Type {
+			t.Errorf("a type that is nearly one: %+v", f)
+		}
 		_, err = a.Declarations.Draft(ctx, by, other.ID, c.Input(false))
 		refused(t, "for another contributor", err, fault.NotFound)
 		_, err = a.Declarations.Draft(ctx, a.Desk(t, world.Rome, c.ID), c.ID, c.Input(false))

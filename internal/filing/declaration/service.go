@@ -83,7 +83,9 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 	}
 	t, err := s.types.Get(ctx, in.Type)
 	if fault.Is(err, fault.NotFound) {
-		return View{}, fault.InvalidFields(fault.Field{Pointer: "/type", Code: fault.FieldUnknownType})
+		return View{}, fault.InvalidFields(fault.Field{
+			Pointer: "/type", Code: fault.FieldUnknownType, Right: &fault.Right{Meant: s.types.nearest(in.Type)},
+		})
 	}
 	if err != nil {
 		return View{}, err
@@ -92,7 +94,9 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 		in.Step = t.Steps[0].Step
 	}
 	if !t.hasStep(in.Step) {
-		return View{}, fault.InvalidFields(fault.Field{Pointer: "/step", Code: fault.FieldUnknownStep})
+		return View{}, fault.InvalidFields(fault.Field{
+			Pointer: "/step", Code: fault.FieldUnknownStep, Right: &fault.Right{Allowed: t.stepNames()},
+		})
 	}
 	if in.ReservationID != nil {
 		return View{}, fault.InvalidFields(fault.Field{Pointer: "/reservation_id", Code: fault.FieldNotApplicable})

@@ -32,6 +32,14 @@ func (t *Type) hasStep(step string) bool {
 	return slices.ContainsFunc(t.Steps, func(s catalogue.Step) bool { return s.Step == step })
 }
 
+func (t *Type) stepNames() []string {
+	var names []string
+	for _, s := range t.Steps {
+		names = append(names, s.Step)
+	}
+	return names
+}
+
 // typesFreshFor is how long a process goes on with the types it knows before it looks for newly
 // published ones.
 const typesFreshFor = 10 * time.Second
@@ -65,6 +73,18 @@ func (t *Types) List(ctx context.Context, request page.Request) (page.Page[*Type
 		return page.Page[*Type]{}, err
 	}
 	return page.Slice(current, request, func(t *Type) page.Key { return page.Key{Text: t.Code, ID: uuid.NameSpaceOID} })
+}
+
+// nearest returns the code of a type that an unknown one was probably meant to be. It looks among those
+// that were loaded last, and returns "" if there is none.
+func (t *Types) nearest(code string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var known []string
+	for _, one := range t.current {
+		known = append(known, one.Code)
+	}
+	return fault.Nearest(code, known)
 }
 
 // Get returns the current version of a type, and fault.NotFound for an unknown code.

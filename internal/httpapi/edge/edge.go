@@ -159,7 +159,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 		return nil, err
 	}
 	outside, err := pages.New(pages.Config{
-		Contract: config.Contract, Sandbox: config.Sandbox, Institution: config.Institution,
+		Contract: config.Contract, Spec: contract, Sandbox: config.Sandbox, Institution: config.Institution,
 	}, deps.PublicKeys)
 	if err != nil {
 		return nil, err

@@ -22,6 +22,7 @@ import (
 
 	"diresco"
 	"diresco/api"
+	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -215,8 +216,10 @@ func parseToken(_ context.Context, token string) (uuid.UUID, uuid.UUID, error) {
 		return uuid.UUID{15: 8}, uuid.UUID{15: 9}, nil
 	case "ended":
 		return aDeclaration, myPerson, nil
+	case "expired":
+		return uuid.Nil, uuid.Nil, fault.Because(fault.Unauthenticated, problem.ReasonTokenExpired)
 	default:
-		return uuid.Nil, uuid.Nil, fault.New(fault.Unauthenticated)
+		return uuid.Nil, uuid.Nil, fault.Because(fault.Unauthenticated, problem.ReasonTokenInvalid)
 	}
 }
 

@@ -17,6 +17,8 @@ const (
 	answerExtension      = "x-answer"
 	idempotencyExtension = "x-idempotency"
 	bodyExtension        = "x-max-body"
+	// sampleExtension is for the documentation.
+	sampleExtension = "x-sample"
 
 	answerSecret    = "secret"
 	answerRendered  = "rendered"
@@ -28,13 +30,15 @@ const (
 // operation have been read.
 func (op *operation) readExtensions(method string, search bool, o *openapi3.Operation) error {
 	for name := range o.Extensions {
-		if !slices.Contains([]string{accessExtension, answerExtension, idempotencyExtension, bodyExtension}, name) {
+		if !slices.Contains([]string{accessExtension, answerExtension, idempotencyExtension, bodyExtension, sampleExtension}, name) {
 			return fmt.Errorf("unknown extension %s", name)
 		}
 	}
 	var answer, idempotency string
+	var shown bool
 	if err := errors.Join(
 		extension(o, answerExtension, &answer), extension(o, idempotencyExtension, &idempotency), extension(o, bodyExtension, &op.maxBody),
+		extension(o, sampleExtension, &shown),
 	); err != nil {
 		return err
 	}

@@ -104,9 +104,9 @@ func (e *edge) checkForm(r *request) error {
 		switch n := r.formSeen[name]; {
 		case n >= file.least, named(fields, at):
 		case n == 0:
-			fields = append(fields, fault.Field{Pointer: at, Code: fault.FieldRequired})
+			fields = append(fields, fault.Field{Pointer: at, Code: fault.FieldRequired, Right: file.count()})
 		default:
-			fields = append(fields, fault.Field{Pointer: at, Code: fault.FieldTooFew})
+			fields = append(fields, fault.Field{Pointer: at, Code: fault.FieldTooFew, Right: file.count()})
 		}
 	}
 	if len(fields) > 0 {

@@ -10,6 +10,7 @@ import (
 
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/fault"
 )
 
 // closeForm forgets the files of a form.
@@ -50,6 +51,11 @@ type fileRule struct {
 	least, most uint64
 	// size is how long each may be, in bytes.
 	size int64
+}
+
+// count says how many files the field takes.
+func (r fileRule) count() *fault.Right {
+	return &fault.Right{MinItems: least(r.least), MaxItems: most(&r.most)}
 }
 
 // newFormRule reads the schema of a form. It refuses one with something that the edge would leave

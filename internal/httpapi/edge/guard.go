@@ -25,7 +25,7 @@ func (e *edge) guardEntry(r *request) error {
 		r.target = r.pathTarget()
 		if r.actor, err = e.deps.Guard.Enter(ctx, r.sessionID, r.op.rule, r.target); err != nil {
 			r.turnedAway = true
-			return err
+			return r.op.whoMay(r.actor, err)
 		}
 		ctx = reqctx.WithActor(ctx, r.actor)
 		if r.op.staff() && r.op.readsOthers {

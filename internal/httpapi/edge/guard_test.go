@@ -14,18 +14,28 @@ import (
 	"diresco/internal/platform/fault"
 )
 
+// invalid is the challenge for a token that is refused, and why.
+func invalid(why string) string {
+	return `Bearer error="invalid_token", error_description="` + why + `"`
+}
+
 func TestGuard_OnlyAGoodTokenOpensWhatNeedsOne(t *testing.T) {
 	for name, c := range map[string]struct {
 		authorization string
 		challenge     string
 		code          fault.Code
 	}{
-		"none":         {"", "Bearer", fault.Unauthenticated},
-		"bad":          {"Bearer bad", `Bearer error="invalid_token"`, fault.Unauthenticated},
-		"no token":     {"Bearer ", `Bearer error="invalid_token"`, fault.Unauthenticated},
-		"other scheme": {"Basic bGl2ZQ==", `Bearer error="invalid_token"`, fault.Unauthenticated},
-		"two words":    {"Bearer live live", `Bearer error="invalid_token"`, fault.Unauthenticated},
-		"ended":        {"Bearer ended", `Bearer error="invalid_token"`, fault.SessionEnded},
+		"none": {"", "Bearer", fault.Unauthenticated},
+		"bad": {
+			"Bearer bad", invalid("The access token is not one of this service, or was changed. Log in to get one."), fault.Unauthenticated,
+		},
+		"expired": {
+			"Bearer expired", invalid("The access token has expired. Renew it with the refresh token, or log in again."), fault.Unauthenticated,
+		},
+		"no token":     {"Bearer ", invalid("The Authorization header is not Bearer followed by a token."), fault.Unauthenticated},
+		"other scheme": {"Basic bGl2ZQ==", invalid("The Authorization header is not Bearer followed by a token."), fault.Unauthenticated},
+		"two words":    {"Bearer live live", invalid("The Authorization header is not Bearer followed by a token."), fault.Unauthenticated},
+		"ended":        {"Bearer ended", invalid("The session is over. Log in again."), fault.SessionEnded},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

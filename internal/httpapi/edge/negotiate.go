@@ -18,7 +18,7 @@ func (e *edge) negotiate(r *request) error {
 	if len(r.op.produces) > 0 {
 		chosen := chooseType(sent.Header.Values("Accept"), r.op.produces)
 		if chosen == "" {
-			return fault.New(fault.NotAcceptable)
+			return &fault.Fault{Code: fault.NotAcceptable, Allowed: r.op.produces}
 		}
 		if len(r.op.produces) > 1 {
 			// The handler finds the one type that it should give. Where what it has is of one type,
@@ -38,7 +38,7 @@ func (e *edge) negotiate(r *request) error {
 		return fault.Because(fault.UnsupportedMediaType, problem.ReasonCompressedBody)
 	}
 	if len(r.op.consumes) > 0 && hasBody(sent) && !readable(sent.Header, r.op.consumes) {
-		return fault.New(fault.UnsupportedMediaType)
+		return &fault.Fault{Code: fault.UnsupportedMediaType, Allowed: r.op.consumes}
 	}
 	if len(r.op.raw) > 0 {
 		// The generated code tells types apart by how they are written.

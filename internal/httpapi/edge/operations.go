@@ -13,6 +13,7 @@ import (
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
 )
 
 // routeKey is how the router names an operation.
@@ -63,6 +64,7 @@ type operation struct {
 // parameter is one value in the path, the query or a header.
 type parameter struct {
 	name     string
+	in       fault.Place
 	required bool
 	schema   *openapi3.Schema
 }
@@ -206,8 +208,10 @@ func (op *operation) readParameters(item *openapi3.PathItem, o *openapi3.Operati
 		case openapi3.ParameterInPath:
 			op.path = append(op.path, own)
 		case openapi3.ParameterInQuery:
+			own.in = fault.InParameter
 			op.query[p.Name] = own
 		case openapi3.ParameterInHeader:
+			own.in = fault.InHeader
 			op.headers = append(op.headers, own)
 		default:
 			return fmt.Errorf("parameter %s: unknown place %q", p.Name, p.In)

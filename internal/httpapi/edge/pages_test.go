@@ -13,7 +13,7 @@ var fetched = regexp.MustCompile(`(?:src|href|action)="([^"]*)"`)
 
 func TestPages_FetchFromHereOnly(t *testing.T) {
 	w := newWorld(t, sandboxed)
-	for _, path := range []string{"/", "/docs", "/verify", "/problems/validation-failed"} {
+	for _, path := range []string{"/", "/docs", "/verify", "/problems/", "/problems/otp-invalid", "/problems/validation-failed"} {
 		answer := w.do(ask{method: http.MethodGet, path: path})
 		body := answer.Body.String()
 		if answer.Code != http.StatusOK || !strings.HasPrefix(answer.Header().Get("Content-Type"), "text/html") {
@@ -31,7 +31,8 @@ func TestPages_FetchFromHereOnly(t *testing.T) {
 				t.Errorf("%s leads to %s", path, link[1])
 			}
 			if strings.HasPrefix(link[1], "/") && !strings.HasPrefix(link[1], "/v1/sandbox") {
-				if got := w.do(ask{method: http.MethodGet, path: link[1]}); got.Code != http.StatusOK {
+				target, _, _ := strings.Cut(link[1], "#")
+				if got := w.do(ask{method: http.MethodGet, path: target}); got.Code != http.StatusOK {
 					t.Errorf("%s leads to %s, which answers %d", path, link[1], got.Code)
 				}
 			}

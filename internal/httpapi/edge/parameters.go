@@ -43,9 +43,11 @@ func (r *request) checkQuery() ([]fault.Field, error) {
 			p, known := r.op.query[name]
 			switch {
 			case !known:
-				fields = append(fields, fault.Field{Pointer: name, Code: fault.FieldUnknownParameter})
+				fields = append(fields, fault.Field{
+					In: fault.InParameter, Pointer: name, Code: fault.FieldUnknownParameter, Right: knownNames(name, r.op.query),
+				})
 			case len(values) > 1:
-				fields = append(fields, fault.Field{Pointer: name, Code: fault.FieldRepeated})
+				fields = append(fields, fault.Field{In: fault.InParameter, Pointer: name, Code: fault.FieldRepeated})
 			default:
 				fields = append(fields, p.wrong(values[0])...)
 			}
@@ -54,7 +56,7 @@ func (r *request) checkQuery() ([]fault.Field, error) {
 	}
 	for name, p := range r.op.query {
 		if p.required && !r.query.Has(name) {
-			fields = append(fields, fault.Field{Pointer: name, Code: fault.FieldRequired})
+			fields = append(fields, p.missing())
 		}
 	}
 	return fields, nil
@@ -68,12 +70,12 @@ func (r *request) checkHeaders(fields []fault.Field) ([]fault.Field, error) {
 		case len(values) == 0 && !p.required:
 		case len(values) == 0 && p.name == keyHeader:
 			return nil, &fault.Fault{
-				Code: fault.Malformed, Reason: problem.ReasonNoKey, Fields: []fault.Field{{Pointer: keyHeader, Code: fault.FieldRequired}},
+				Code: fault.Malformed, Reason: problem.ReasonNoKey, Fields: []fault.Field{p.missing()},
 			}
 		case len(values) == 0:
-			fields = append(fields, fault.Field{Pointer: p.name, Code: fault.FieldRequired})
+			fields = append(fields, p.missing())
 		case len(values) > 1 && p.name == keyHeader:
-			fields = append(fields, fault.Field{Pointer: p.name, Code: fault.FieldRepeated})
+			fields = append(fields, fault.Field{In: fault.InHeader, Pointer: p.name, Code: fault.FieldRepeated})
 		default:
 			fields = append(fields, p.wrong(strings.Join(values, ", "))...)
 		}
@@ -85,6 +87,11 @@ func (r *request) checkHeaders(fields []fault.Field) ([]fault.Field, error) {
 	return fields, nil
 }
 
+// missing is the field of a parameter that must be there and is not.
+func (p *parameter) missing() fault.Field {
+	return fault.Field{In: p.in, Pointer: p.name, Code: fault.FieldRequired, Right: rightOf(fault.FieldRequired, p.schema)}
+}
+
 // wrong says what is wrong with a parameter's value; it returns nothing if all is well.
 func (p *parameter) wrong(value string) []fault.Field {
 	err := p.check(value)
@@ -93,7 +100,7 @@ func (p *parameter) wrong(value string) []fault.Field {
 	}
 	fields := schemaFields(err)
 	for i := range fields {
-		fields[i].Pointer = p.name
+		fields[i].In, fields[i].Pointer = p.in, p.name
 	}
 	return fields[:1]
 }
@@ -101,19 +108,19 @@ func (p *parameter) wrong(value string) []fault.Field {
 // check holds the value of a parameter against its schema.
 func (p *parameter) check(value string) error {
 	if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
-		return &openapi3.SchemaError{SchemaField: "pattern"}
+		return &openapi3.SchemaError{SchemaField: "pattern", Schema: p.schema}
 	}
 	var typed any = value
 	switch {
 	case p.schema.Type.Is(openapi3.TypeInteger):
 		n, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
-			return &openapi3.SchemaError{SchemaField: "type"}
+			return &openapi3.SchemaError{SchemaField: "type", Schema: p.schema}
 		}
 		typed = float64(n)
 	case p.schema.Type.Is(openapi3.TypeBoolean):
 		if value != "true" && value != "false" {
-			return &openapi3.SchemaError{SchemaField: "type"}
+			return &openapi3.SchemaError{SchemaField: "type", Schema: p.schema}
 		}
 		typed = value == "true"
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -49,6 +50,12 @@ func (e *edge) refuse(r *request, err error) {
 		return
 	}
 	f := asFault(err)
+	if f.Code == fault.MethodNotAllowed && len(f.Allowed) == 0 {
+		// The router has written which ones it knows.
+		told := *f
+		told.Reason, told.Allowed = problem.ReasonMethod, strings.Fields(strings.ReplaceAll(r.c.Response().Header().Get("Allow"), ",", " "))
+		f = &told
+	}
 	status, known := problem.Status(f.Code)
 	if !known {
 		f, status = fault.Wrap(fault.Internal, err), http.StatusInternalServerError
@@ -78,7 +85,11 @@ func asFault(err error) *fault.Fault {
 	var router *echo.HTTPError
 	if errors.As(err, &router) {
 		if code, ok := routerFaults[router.Code]; ok {
-			return fault.Wrap(code, err)
+			f := fault.Wrap(code, err)
+			if code == fault.NotFound {
+				f.Reason = problem.ReasonNoPath
+			}
+			return f
 		}
 	}
 	return fault.Wrap(fault.Internal, err)
@@ -118,7 +129,21 @@ func challenge(f *fault.Fault) string {
 	if f.Code == fault.InvalidCredentials || f.Reason == problem.ReasonNoToken || f.Reason == problem.ReasonSignature {
 		return "Bearer"
 	}
-	return `Bearer error="invalid_token"`
+	description := problem.ReasonText(problem.English, f.Reason)
+	if description == "" {
+		_, description, _ = problem.Words(problem.English, f.Code)
+	}
+	return `Bearer error="invalid_token", error_description="` + quotable(description) + `"`
+}
+
+// quotable leaves out what may not stand in a description (RFC 6750 section 3).
+func quotable(text string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return -1
+		}
+		return c
+	}, text)
 }
 
 // seconds writes a wait in whole seconds, rounded up; at least one.

@@ -3,6 +3,7 @@ package edge
 import (
 	"strings"
 
+	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/fault"
 )
@@ -46,7 +47,7 @@ func (r *request) route() string {
 // no sandbox.
 func (e *edge) keepClosed(r *request) error {
 	if r.closed {
-		return fault.New(fault.NotFound)
+		return fault.Because(fault.NotFound, problem.ReasonNoPath)
 	}
 	return nil
 }

@@ -96,7 +96,7 @@ func (f *flattener) addSchema(e *openapi3.SchemaError) {
 	}
 	at := pointer(e.JSONPointer())
 	if code != fault.FieldUnknown {
-		f.put(fault.Field{Pointer: at, Code: code})
+		f.put(fault.Field{Pointer: at, Code: code, Right: rightOf(code, schemaAt(e, code))})
 		return
 	}
 	// The validator names the object; which of its members are unknown is seen by comparing.
@@ -109,13 +109,30 @@ func (f *flattener) addSchema(e *openapi3.SchemaError) {
 	}
 	slices.Sort(unknown)
 	for _, name := range unknown {
-		f.put(fault.Field{Pointer: at + "/" + escapePointer(name), Code: code})
+		field := fault.Field{Pointer: at + "/" + escapePointer(name), Code: code}
+		if e.Schema != nil {
+			field.Right = knownNames(name, e.Schema.Properties)
+		}
+		f.put(field)
 	}
+}
+
+// schemaAt is the schema of what is wrong. Of something that is missing the validator names the
+// object that it should be in.
+func schemaAt(e *openapi3.SchemaError, code string) *openapi3.Schema {
+	path := e.JSONPointer()
+	if code != fault.FieldRequired || e.Schema == nil || len(path) == 0 {
+		return e.Schema
+	}
+	if property := e.Schema.Properties[path[len(path)-1]]; property != nil {
+		return property.Value
+	}
+	return nil
 }
 
 func (f *flattener) put(field fault.Field) {
 	if len(f.fields) < problem.MaxFields && !slices.ContainsFunc(f.fields, func(before fault.Field) bool {
-		return before == field || sameForm(before, field)
+		return before.Pointer == field.Pointer && before.Code == field.Code || sameForm(before, field)
 	}) {
 		f.fields = append(f.fields, field)
 	}

@@ -19,7 +19,11 @@ func codes(p api.Problem) []string {
 	var all []string
 	if p.Errors != nil {
 		for _, e := range *p.Errors {
-			all = append(all, e.Pointer+" "+e.Code)
+			for _, at := range []*string{e.Pointer, e.Parameter, e.Header} {
+				if at != nil {
+					all = append(all, *at+" "+e.Code)
+				}
+			}
 		}
 	}
 	return all

@@ -16,7 +16,6 @@ import (
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
-	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
 )
@@ -131,7 +130,7 @@ func inEnglishAsked(ctx context.Context) bool {
 func parseTaxCode(text, pointer string) (taxcode.Code, error) {
 	code, err := taxcode.Parse(text)
 	if err != nil {
-		return code, fault.InvalidFields(fault.Field{Pointer: pointer, Code: fault.FieldFormat})
+		return code, taxcode.Refused(pointer, err)
 	}
 	return code, nil
 }

@@ -18,12 +18,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	swagger "github.com/swaggest/swgui/v5/static"
 
 	"diresco/api"
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/problem"
-	"diresco/internal/platform/fault"
 	"diresco/internal/platform/institution"
 )
 
@@ -37,6 +37,8 @@ const assetsPath = "/assets/"
 type Config struct {
 	// Contract is openapi.yaml as it was written, for /openapi.yaml and /docs.
 	Contract []byte
+	// Spec is the contract as it was read.
+	Spec *openapi3.T
 	// Sandbox shows where the test data is.
 	Sandbox bool
 	// Institution is whose name the pages bear.
@@ -69,6 +71,7 @@ type file struct {
 	contentType string
 	policy      string // Content-Security-Policy; empty for the strictest
 	open        bool   // to scripts of any origin
+	negotiated  bool   // by Accept
 	plain       func() ([]byte, error)
 	gzip        func() []byte
 	tag         string
@@ -85,8 +88,10 @@ type Page struct {
 // pages are what is served outside the contract: the contract itself, its documentation, and what
 // links in answers lead to.
 type pages struct {
-	files    map[string]*file
-	problems map[string]*file
+	files map[string]*file
+	// problems are the pages of problems, and that of "" lists them. problemIndex is for programs.
+	problems     map[string]*file
+	problemIndex *file
 	// forGenerators is made when somebody asks for it.
 	forGenerators func() (*file, error)
 	publicKeys    func(context.Context) (any, error)
@@ -126,10 +131,11 @@ func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, 
 			return nil, err
 		}
 	}
-	for _, code := range problem.Codes() {
-		if err := p.addHTML(p.problems, templates, string(code), "problem.html", problemView(code)); err != nil {
-			return nil, err
-		}
+	if err := p.addProblems(templates, config.Spec); err != nil {
+		return nil, err
+	}
+	if err := p.addSamples(config.Spec); err != nil {
+		return nil, err
 	}
 	if err := p.addAssets(); err != nil {
 		return nil, err
@@ -204,32 +210,11 @@ func decompress(zipped []byte) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
-// problemText is one kind of problem in one language.
-type problemText struct {
-	Lang                string
-	Title, Detail, Help string
-}
-
-// problemPage is what a problem's page shows.
-type problemPage struct {
-	Slug   string
-	Status int
-	Texts  []problemText
-}
-
-func problemView(code fault.Code) problemPage {
-	status, _ := problem.Status(code)
-	view := problemPage{Slug: string(code), Status: status}
-	for _, lang := range []problem.Language{problem.Italian, problem.English} {
-		title, detail, help := problem.Words(lang, code)
-		view.Texts = append(view.Texts, problemText{Lang: lang.String(), Title: title, Detail: detail, Help: help})
-	}
-	return view
-}
-
 // list says where each page is.
 func (p *pages) list() []Page {
 	all := []Page{
+		{problem.PagesPath, p.serveProblems},
+		{strings.TrimSuffix(problem.PagesPath, "/"), p.serveProblems},
 		{problem.PagesPath + "{slug}", p.serveProblem},
 		{"/.well-known/jwks.json", p.serveKeys},
 		{"/openapi.client.json", func(w http.ResponseWriter, r *http.Request) error {
@@ -247,15 +232,6 @@ func (p *pages) list() []Page {
 	return all
 }
 
-// serveProblem explains one kind of problem.
-func (p *pages) serveProblem(w http.ResponseWriter, r *http.Request) error {
-	f, ok := p.problems[r.PathValue("slug")]
-	if !ok {
-		return fault.New(fault.NotFound)
-	}
-	return f.serve(w, r)
-}
-
 // serveNothing answers browsers that ask for an icon.
 func serveNothing(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set(cacheControl, publicFor)
@@ -268,6 +244,9 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set(cacheControl, publicFor)
 	h.Set("Vary", "Accept-Encoding, Accept-Language, Origin")
+	if f.negotiated {
+		h.Set("Vary", "Accept, Accept-Encoding, Accept-Language, Origin")
+	}
 	h.Set(contentType, f.contentType)
 	h.Del(contentLanguage) // these hold both languages, or one whoever asks
 	if f.open {

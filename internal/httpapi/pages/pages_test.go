@@ -5,15 +5,19 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"diresco"
+	"diresco/api"
 	"diresco/internal/httpapi/problem"
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/institution"
 )
 
@@ -45,12 +49,19 @@ func TestPages_TheContractIsServedAsItWasWritten(t *testing.T) {
 	}
 }
 
+// contract is read once for all tests.
+var contract = sync.OnceValues(api.GetSpec)
+
 // world serves the pages alone.
 type world struct{ http http.Handler }
 
 func newWorld(t *testing.T, config Config) world {
 	t.Helper()
 	config.Contract = diresco.Contract
+	var err error
+	if config.Spec, err = contract(); err != nil {
+		t.Fatal(err)
+	}
 	all, err := New(config, func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil })
 	if err != nil {
 		t.Fatal(err)
@@ -87,13 +98,86 @@ func TestPages_EveryProblemHasItsPage(t *testing.T) {
 		answer := w.do(http.MethodGet, "/problems/"+string(code))
 		body := answer.Body.String()
 		if answer.Code != http.StatusOK || !strings.Contains(body, `lang="it"`) || !strings.Contains(body, `lang="en"`) ||
-			!strings.Contains(body, title) {
+			!strings.Contains(body, title) || !strings.Contains(body, "What to do") || !strings.Contains(body, "Che cosa fare") ||
+			!strings.Contains(body, html.EscapeString(problem.Remedy(problem.English, code))) {
 			t.Errorf("%s: got %d %s", code, answer.Code, body)
 		}
 	}
 	answer := w.do(http.MethodHead, "/problems/conflict")
 	if answer.Code != http.StatusOK || answer.Body.Len() != 0 {
 		t.Errorf("HEAD: got %d", answer.Code)
+	}
+}
+
+// Each problem says which operations give it, with a link to each, or that every request may get it.
+func TestProblems_LeadToTheirOperations(t *testing.T) {
+	w := newWorld(t, Config{})
+	for code, c := range map[fault.Code]struct{ has, not string }{
+		fault.OTPInvalid:         {`href="/docs#/Delegations/activateDelegation"`, "startSession"},
+		fault.Reauthenticate:     {`href="/docs#/PIN/rotatePin"`, "listOffices"},
+		fault.PINExpired:         {`href="/docs#/Sessions/startSession"`, "listOffices"},
+		fault.Forbidden:          {`href="/docs#/Back%20office/listOperators"`, "listOffices"},
+		fault.PreconditionFailed: {`href="/docs#/Declarations/changeDeclaration"`, "showDeclaration<"},
+		fault.RateLimited:        {"Every request may get this answer.", "listOffices"},
+		fault.MethodNotAllowed:   {"Every request may get this answer.", "listOffices"},
+	} {
+		body := w.do(http.MethodGet, "/problems/"+string(code)).Body.String()
+		if !strings.Contains(body, c.has) || strings.Contains(body, c.not) {
+			t.Errorf("%s: %s", code, body)
+		}
+	}
+	// Who can give a problem of their own names it, and no problem is one that nobody gives.
+	spec, err := contract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range named {
+		if len(problemView(spec, code).Operations) == 0 {
+			t.Errorf("no operation names %s", code)
+		}
+	}
+}
+
+// The index is a page for people and a list for programs.
+func TestProblems_AreListed(t *testing.T) {
+	w := newWorld(t, Config{})
+	for _, path := range []string{"/problems/", "/problems"} {
+		page := w.do(http.MethodGet, path, "Accept", "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8")
+		list := w.do(http.MethodGet, path, "Accept", "application/json")
+		if page.Code != http.StatusOK || !strings.HasPrefix(page.Header().Get("Content-Type"), "text/html") ||
+			list.Header().Get("Content-Type") != "application/json" || !strings.HasPrefix(list.Header().Get("Vary"), "Accept,") {
+			t.Errorf("%s: %d %v, %v", path, page.Code, page.Header(), list.Header())
+		}
+		var index struct {
+			Items []struct {
+				Code       fault.Code
+				Type       string
+				Status     int
+				Texts      map[string]struct{ Title, Remedy string }
+				Operations []struct {
+					ID   string `json:"operation_id"`
+					Href string
+				}
+			}
+		}
+		if err := json.Unmarshal(list.Body.Bytes(), &index); err != nil {
+			t.Fatal(err)
+		}
+		var codes []fault.Code
+		for _, item := range index.Items {
+			codes = append(codes, item.Code)
+			status, _ := problem.Status(item.Code)
+			if item.Type != "/problems/"+string(item.Code) || item.Status != status || item.Texts["it"].Remedy == "" ||
+				item.Texts["en"].Title == "" || item.Operations == nil {
+				t.Errorf("got %+v", item)
+			}
+			if !strings.Contains(page.Body.String(), `href="`+item.Type+`"`) {
+				t.Errorf("the page does not lead to %s", item.Code)
+			}
+		}
+		if !slices.Equal(codes, problem.Codes()) {
+			t.Errorf("listed are %q", codes)
+		}
 	}
 }
 

@@ -110,6 +110,10 @@ func New(f *fault.Fault, status int, lang Language, base, requestID string) api.
 	if detail, ok := texts.reasons[f.Reason]; ok {
 		p.Detail = detail
 	}
+	if len(f.Allowed) > 0 {
+		p.Allowed = &f.Allowed
+		p.Detail = fitText(p.Detail+" "+texts.allowed(f), maxDetail)
+	}
 	if f.TriesLeft != nil {
 		left := int32(*f.TriesLeft) //nolint:gosec // a handful
 		p.TriesLeft = &left
@@ -122,7 +126,7 @@ func New(f *fault.Fault, status int, lang Language, base, requestID string) api.
 	}
 	fields := make([]api.ProblemError, 0, min(len(f.Fields), MaxFields))
 	for _, field := range f.Fields[:min(len(f.Fields), MaxFields)] {
-		fields = append(fields, api.ProblemError{Pointer: fitPointer(field.Pointer), Code: field.Code, Detail: texts.field(field.Code)})
+		fields = append(fields, texts.place(field))
 	}
 	p.Errors = &fields
 	return p

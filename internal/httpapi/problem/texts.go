@@ -20,6 +20,8 @@ type dictionary struct {
 	reasons map[string]string
 	// fields say what is wrong with one field.
 	fields map[string]string
+	// hints say what would have been right.
+	hints hints
 	// notices say what happens now, where the answer is the same in every case.
 	notices map[string]string
 }
@@ -37,6 +39,9 @@ func FieldText(lang Language, code string) string { return dictionaries[lang].fi
 // Notice returns the text that an answer gives in every case.
 func Notice(lang Language, name string) string { return dictionaries[lang].notices[name] }
 
+// ReasonText says why something was refused, by the reason; it is "" for one without a text.
+func ReasonText(lang Language, reason string) string { return dictionaries[lang].reasons[reason] }
+
 // Words are what a kind of problem says on its page.
 func Words(lang Language, code fault.Code) (title, detail, help string) {
 	w := dictionaries[lang].problems[code]
@@ -53,6 +58,12 @@ const (
 const (
 	ReasonNoToken        = "token-missing"
 	ReasonBadToken       = "token-malformed"
+	ReasonTokenExpired   = "token-expired"
+	ReasonTokenInvalid   = "token-invalid"
+	ReasonNoPath         = "no-such-path"
+	ReasonMethod         = "method"
+	ReasonClass          = "user-class"
+	ReasonOffice         = "office-only"
 	ReasonSignature      = "signature-invalid"
 	ReasonNoBody         = "body-missing"
 	ReasonCompressedBody = "body-compressed"

@@ -37,6 +37,9 @@ func TestTexts_BothLanguagesSayTheSameThings(t *testing.T) {
 			if w := d.problems[code]; w.title == "" || w.detail == "" || w.help == "" {
 				t.Errorf("%s has no words", code)
 			}
+			if Remedy(Italian, code) == "" || Remedy(English, code) == "" {
+				t.Errorf("%s does not say what to do", code)
+			}
 		}
 	}
 }

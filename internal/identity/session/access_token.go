@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,18 +84,21 @@ func (t *accessTokens) issue(c Claims, now, until time.Time) (token secret.Text,
 }
 
 // parse returns the claims of a genuine token that has not expired. Everything else is
-// fault.Unauthenticated, save that the keys could not be read.
+// fault.Unauthenticated, with the reason, save that the keys could not be read.
 func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, error) {
 	text := token.Reveal()
 	// Line breaks would pass as base64, and one token would have many texts.
 	if len(text) > maxToken || strings.ContainsAny(text, "\r\n") {
-		return Claims{}, fault.New(fault.Unauthenticated)
+		return Claims{}, errInvalid()
 	}
 	now := t.clock.Now()
 	digest := sha256.Sum256([]byte(text))
 	if known, ok := t.verified.get(digest); ok {
-		if !now.Before(known.expires) || t.ring.Revoked(known.kid) {
-			return Claims{}, fault.New(fault.Unauthenticated)
+		switch {
+		case t.ring.Revoked(known.kid):
+			return Claims{}, errInvalid()
+		case !now.Before(known.expires):
+			return Claims{}, errExpired()
 		}
 		return known.claims, nil
 	}
@@ -116,17 +120,38 @@ func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, er
 	if outage != nil {
 		return Claims{}, outage
 	}
+	if expiredAlone(err) {
+		return Claims{}, errExpired()
+	}
 	if err != nil || claims.IssuedAt == nil || claims.IssuedAt.After(now.Add(maxSkew)) || claims.ClientID != clientID {
-		return Claims{}, fault.New(fault.Unauthenticated)
+		return Claims{}, errInvalid()
 	}
 	sessionID, err := uuid.Parse(claims.SessionID)
 	personID, personErr := uuid.Parse(claims.Subject)
 	if err != nil || personErr != nil {
-		return Claims{}, fault.New(fault.Unauthenticated)
+		return Claims{}, errInvalid()
 	}
 	result := Claims{SessionID: sessionID, PersonID: personID}
 	t.verified.put(digest, verifiedToken{result, claims.ExpiresAt.Time, signedBy})
 	return result, nil
+}
+
+// errInvalid is the fault of a text that is no token of ours, or of one that was changed.
+func errInvalid() error { return fault.Because(fault.Unauthenticated, "token-invalid") }
+
+// errExpired is the fault of a genuine token whose time is over.
+func errExpired() error { return fault.Because(fault.Unauthenticated, "token-expired") }
+
+// expiredAlone reports whether nothing is wrong with a token but its age. Claims are looked at only
+// once the signature is right.
+func expiredAlone(err error) bool {
+	if !errors.Is(err, jwt.ErrTokenExpired) {
+		return false
+	}
+	return !slices.ContainsFunc([]error{
+		jwt.ErrTokenInvalidIssuer, jwt.ErrTokenInvalidAudience, jwt.ErrTokenRequiredClaimMissing, jwt.ErrTokenNotValidYet,
+		jwt.ErrTokenUsedBeforeIssued,
+	}, func(other error) bool { return errors.Is(err, other) })
 }
 
 // plainHeader returns the key id of a header with the three members that issue writes. It takes no

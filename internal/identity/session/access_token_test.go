@@ -191,6 +191,27 @@ func TestAccessToken_Expires(t *testing.T) {
 	w.Clock.Advance(time.Second)
 	_, err = w.Sessions.Parse(ctx, s.AccessToken)
 	want(t, err, fault.Unauthenticated)
+	reason := func(token secret.Text) string {
+		_, err := w.Sessions.Parse(ctx, token)
+		var f *fault.Fault
+		if !errors.As(err, &f) {
+			t.Fatal(err)
+		}
+		return f.Reason
+	}
+	// Whoever holds it is told that it has expired; one that was changed, that it is none.
+	if got := reason(s.AccessToken); got != "token-expired" {
+		t.Errorf("from memory: %q", got)
+	}
+	if got := reason(secret.Text(s.AccessToken.Reveal()[:40] + "A" + s.AccessToken.Reveal()[41:])); got != "token-invalid" {
+		t.Errorf("changed: %q", got)
+	}
+	_, pin = w.Person(t, pintest.Giulia, access.Citizen, false)
+	other := w.Login(t, pintest.Giulia, pin)
+	w.Clock.Advance(15 * time.Minute)
+	if got := reason(other.AccessToken); got != "token-expired" {
+		t.Errorf("seen for the first time: %q", got)
+	}
 }
 
 func FuzzParse(f *testing.F) {

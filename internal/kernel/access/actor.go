@@ -249,9 +249,11 @@ func (r Right) refuseFiling() error {
 	case r.Files():
 		return nil
 	case r.ActingAs == OfficeOperator, r.ActingAs == UserAdministrator:
-		return fault.New(fault.Forbidden)
+		return &fault.Fault{Code: fault.Forbidden, Reason: "right-consults", Allowed: []string{
+			string(LegalRepresentative), string(Employer), string(EmployeeDelegate), string(Intermediary), string(SubDelegate),
+		}}
 	default:
-		return fault.New(fault.ServiceNotDelegated)
+		return &fault.Fault{Code: fault.ServiceNotDelegated, Allowed: []string{string(Declarations)}}
 	}
 }
 

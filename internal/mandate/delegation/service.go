@@ -98,7 +98,7 @@ func (s *Service) Candidates(ctx context.Context, by access.Actor, taxCode strin
 	}
 	code, err := taxcode.Parse(taxCode)
 	if err != nil {
-		return nil, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: fault.FieldFormat})
+		return nil, taxcode.Refused("/tax_code", err)
 	}
 	var found []Candidate
 	id := uuid.Must(uuid.NewV7())
@@ -243,7 +243,7 @@ func (s *Service) mayOpen(ctx context.Context, d Delegation) error {
 func (s *Service) contributor(ctx context.Context, taxCode string) (contributor.Contributor, bool, error) {
 	code, err := taxcode.Parse(taxCode)
 	if err != nil {
-		return contributor.Contributor{}, false, fault.InvalidFields(fault.Field{Pointer: "/contributor_tax_code", Code: fault.FieldFormat})
+		return contributor.Contributor{}, false, taxcode.Refused("/contributor_tax_code", err)
 	}
 	return known(s.contributors.ByTaxCode(ctx, code))
 }

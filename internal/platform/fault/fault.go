@@ -52,11 +52,15 @@ const (
 
 // Field is one wrong place in a request.
 type Field struct {
+	// In says of what Pointer names a place: without it, the body.
+	In Place
 	// Pointer is an RFC 6901 JSON pointer into the request body, or the name of a parameter or
 	// header.
 	Pointer string
 	// Code says what is wrong there, in kebab-case; the edge has a text for each.
 	Code string
+	// Right, where it is set, says what would have been right.
+	Right *Right
 }
 
 // Fault is an outcome that the caller is told about. Texts are chosen by the edge from Code, Reason
@@ -70,6 +74,9 @@ type Fault struct {
 	RetryAfter time.Duration
 	// TriesLeft, where it is set, is how often the same may be tried again.
 	TriesLeft *int
+	// Allowed, where it is set, are those that would have been taken. By the code they are methods,
+	// media types, user classes, rights or services.
+	Allowed []string
 	// Href, where it is set, is where to go instead.
 	Href string
 	// Err is the cause, for the log only.

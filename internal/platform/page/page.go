@@ -95,7 +95,7 @@ func (r Request) After() (*Key, error) {
 	if r.Cursor == "" {
 		return nil, nil
 	}
-	bad := &fault.Fault{Code: fault.Malformed, Fields: []fault.Field{{Pointer: "cursor", Code: fault.FieldCursor}}}
+	bad := &fault.Fault{Code: fault.Malformed, Fields: []fault.Field{{In: fault.InParameter, Pointer: "cursor", Code: fault.FieldCursor}}}
 	cursor, ours := strings.CutPrefix(r.Cursor, mark(r.List))
 	b, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil || !ours {

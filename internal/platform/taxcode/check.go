@@ -42,8 +42,8 @@ func checkPerson(s string) error {
 	if !birthdayExists(s) {
 		return ErrPattern
 	}
-	if checkLetter(s[:personLength-1]) != s[personLength-1] {
-		return ErrCheck
+	if want := checkLetter(s[:personLength-1]); want != s[personLength-1] {
+		return checkError{want}
 	}
 	return nil
 }
@@ -114,8 +114,8 @@ func checkDigits(s string) error {
 	if zeros {
 		return ErrPattern
 	}
-	if checkDigit(s[:organisationLength-1]) != s[organisationLength-1] {
-		return ErrCheck
+	if want := checkDigit(s[:organisationLength-1]); want != s[organisationLength-1] {
+		return checkError{want}
 	}
 	return nil
 }

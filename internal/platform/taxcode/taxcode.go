@@ -9,6 +9,8 @@ package taxcode
 import (
 	"errors"
 	"fmt"
+
+	"diresco/internal/platform/fault"
 )
 
 // ErrPattern means that a text does not have the form of a tax code or VAT number. It has a wrong
@@ -18,6 +20,35 @@ var ErrPattern = errors.New("not in the form of a tax code or VAT number")
 // ErrCheck means that a text has the right form but a wrong check character. Its last character is
 // not the check character of the others.
 var ErrCheck = errors.New("check character is wrong")
+
+// checkError is ErrCheck with the character that would be right.
+type checkError struct{ want byte }
+
+// Error implements error. It does not tell the character: an error may end in a log.
+func (checkError) Error() string { return ErrCheck.Error() }
+
+// Is reports whether the error is ErrCheck.
+func (checkError) Is(target error) bool { return target == ErrCheck }
+
+// CheckCharacter returns the check character that a code should have ended with, for an error of
+// Parse or ParseVAT that is [ErrCheck]. For any other it returns "".
+func CheckCharacter(err error) string {
+	var wrong checkError
+	if !errors.As(err, &wrong) {
+		return ""
+	}
+	return string(wrong.want)
+}
+
+// Refused is the fault of a field that should hold a tax code or VAT number, by the error of Parse
+// or ParseVAT. Of the code it tells nothing but the check character that would be right.
+func Refused(pointer string, err error) *fault.Fault {
+	field := fault.Field{Pointer: pointer, Code: fault.FieldFormat}
+	if want := CheckCharacter(err); want != "" {
+		field.Right = &fault.Right{CheckCharacter: want}
+	}
+	return fault.InvalidFields(field)
+}
 
 const (
 	personLength       = 16

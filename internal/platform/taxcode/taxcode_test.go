@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -224,5 +225,23 @@ func TestTaxCode_Database(t *testing.T) {
 	var v taxcode.VAT
 	if err := v.Scan("00743110157"); err != nil || v.Clear() != "00743110157" {
 		t.Errorf("VAT number: %v, %v", v, err)
+	}
+}
+
+// Only the check character is told, and only where the rest is a code.
+func TestTaxCode_ErrorsTellTheCheckCharacter(t *testing.T) {
+	for in, want := range map[string]string{
+		"RSSMRA80A01H501A": "U", "rssmra80a01h501a": "U", "00743110158": "7", "RSSMRA80A01H501": "", "RSSMRA80X01H501U": "", "00000000000": "",
+	} {
+		_, err := taxcode.Parse(in)
+		if got := taxcode.CheckCharacter(err); err == nil || got != want || strings.Contains(err.Error(), in) {
+			t.Errorf("%s: got %q, %v", in, got, err)
+		}
+		refused := taxcode.Refused("/tax_code", err)
+		field := refused.Fields[0]
+		if field.Pointer != "/tax_code" || field.Code != fault.FieldFormat || (field.Right != nil) != (want != "") ||
+			field.Right != nil && field.Right.CheckCharacter != want {
+			t.Errorf("%s: %+v", in, field)
+		}
 	}
 }

@@ -7,7 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"diresco/internal/filing/declaration/catalogue"
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -185,7 +188,7 @@ func TestCatalogue_FreeTextIsKept(t *testing.T) {
 			"": "too-short", strings.Repeat("è", 501): "too-long", "a\nb": "pattern", "a\x00": "pattern",
 		} {
 			found := validate(schema, change(t, dt, "notes", note))
-			if len(found) != 1 || found[0] != (catalogue.Finding{Pointer: "/notes", Code: code}) {
+			if len(found) != 1 || found[0].Pointer != "/notes" || found[0].Code != code {
 				t.Errorf("%s: note %.10q: %v, want %s", dt.Code, note, found, code)
 			}
 		}
@@ -211,7 +214,7 @@ func change(t testing.TB, dt catalogue.Type, name string, value any) json.RawMes
 }
 
 func TestCatalogue_RulesOfTheTypes(t *testing.T) {
-	type finding = catalogue.Finding
+	type finding struct{ pointer, code string }
 	tests := []struct {
 		typ, name string
 		value     any
@@ -250,8 +253,47 @@ func TestCatalogue_RulesOfTheTypes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		dt := byCode[tt.typ]
-		if got := validate(compile(t, dt), change(t, dt, tt.name, tt.value)); !slices.Equal(got, tt.want) {
+		var got []finding
+		for _, f := range validate(compile(t, dt), change(t, dt, tt.name, tt.value)) {
+			got = append(got, finding{f.Pointer, f.Code})
+		}
+		if !slices.Equal(got, tt.want) {
 			t.Errorf("%s with %s = %v: %v, want %v", tt.typ, tt.name, tt.value, got, tt.want)
+		}
+	}
+}
+
+// What is wrong with a content comes with what the schema would take, and with nothing of the content
+// itself.
+func TestCatalogue_FindingsSayWhatWouldBeRight(t *testing.T) {
+	schema, err := catalogue.Compile("TEST", 1, json.RawMessage(`{"type":"object","properties":{
+		"rate":{"type":"number","minimum":1.5,"maximum":100,"multipleOf":0.5},"kind":{"enum":["full","part"]},"notes":{"type":"string","maxLength":5},
+		"worker":{"type":"string","format":"tax-code"},"from":{"type":"string","format":"date"},"pay":{"type":"string","pattern":"^[0-9]+$"},
+		"years":{"type":"array","maxItems":1},"fixed":{"const":7}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for content, want := range map[string]fault.Right{
+		`{"rate":0.5}`:                  {Minimum: new(1.5)},
+		`{"rate":100.5}`:                {Maximum: new(100.0)},
+		`{"rate":2.25}`:                 {MultipleOf: new(0.5)},
+		`{"kind":"half"}`:               {Allowed: []string{"full", "part"}},
+		`{"notes":"too long"}`:          {MaxLength: new(int64(5))},
+		`{"notes":1}`:                   {Expected: "string"},
+		`{"worker":"RSSMRA80A01H501A"}`: {Expected: "tax-code", CheckCharacter: "U"},
+		`{"worker":"RSSMRA80A01"}`:      {Expected: "tax-code"},
+		`{"from":"16/03/2026"}`:         {Expected: "date", Example: "2026-03-16"},
+		`{"pay":"1,0"}`:                 {Expected: "^[0-9]+$"},
+		`{"years":[1,2]}`:               {MaxItems: new(int64(1))},
+		`{"fixed":8}`:                   {Allowed: []string{"7"}},
+	} {
+		_, found := schema.Validate(json.RawMessage(content))
+		if len(found) != 1 || found[0].Right == nil {
+			t.Errorf("%s: %+v", content, found)
+			continue
+		}
+		if diff := cmp.Diff(want, *found[0].Right); diff != "" {
+			t.Errorf("%s: %s", content, diff)
 		}
 	}
 }

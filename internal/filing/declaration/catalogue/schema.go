@@ -30,6 +30,8 @@ type Finding struct {
 	Pointer string
 	// Code is a fault.Field… for a value.
 	Code string
+	// Right says what the schema would have taken, as far as it tells; else it is nil.
+	Right *fault.Right
 }
 
 // Schema is the compiled content schema of one version of a declaration type.
@@ -93,10 +95,11 @@ func isTaxCode(v any) error {
 	if !isText {
 		return nil // a format concerns texts only: type is another keyword
 	}
-	if c, err := taxcode.Parse(s); err != nil || c.Clear() != s {
+	c, err := taxcode.Parse(s)
+	if err == nil && c.Clear() != s {
 		return errFormat
 	}
-	return nil
+	return err
 }
 
 func isVATNumber(v any) error {
@@ -115,33 +118,35 @@ func isVATNumber(v any) error {
 func (s *Schema) Validate(content json.RawMessage) (value any, wrong []Finding) {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(content))
 	if err != nil {
-		return nil, []Finding{{"", fault.FieldOther}}
+		return nil, []Finding{{Code: fault.FieldOther}}
 	}
 	var found findings
 	doc = found.toDoubles(doc, nil)
 	if err := s.compiled.Validate(doc); err != nil {
 		var invalid *jsonschema.ValidationError
 		if !errors.As(err, &invalid) {
-			return nil, []Finding{{"", fault.FieldOther}}
+			return nil, []Finding{{Code: fault.FieldOther}}
 		}
 		found.collect(invalid)
 	}
 	slices.SortFunc(found, func(a, b Finding) int {
 		return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Code, b.Code))
 	})
-	found = slices.Compact(found)
+	found = slices.CompactFunc(found, func(a, b Finding) bool { return a.Pointer == b.Pointer && a.Code == b.Code })
 	return doc, found[:min(len(found), MaxFindings)]
 }
 
 type findings []Finding
 
-func (f *findings) add(code string, at ...string) {
+func (f *findings) add(code string, at ...string) { f.addRight(nil, code, at...) }
+
+func (f *findings) addRight(right *fault.Right, code string, at ...string) {
 	var b strings.Builder
 	for _, token := range at {
 		b.WriteByte('/')
 		b.WriteString(escapeToken.Replace(token))
 	}
-	*f = append(*f, Finding{b.String(), code})
+	*f = append(*f, Finding{b.String(), code, right})
 }
 
 var escapeToken = strings.NewReplacer("~", "~0", "/", "~1")
@@ -194,7 +199,7 @@ func (f *findings) collect(e *jsonschema.ValidationError) {
 	case *kind.UniqueItems:
 		f.addEach(fault.FieldDuplicate, at, []string{strconv.Itoa(k.Duplicates[1])})
 	default:
-		f.add(codeOf(k), at...)
+		f.addRight(rightOf(k), codeOf(k), at...)
 	}
 }
 

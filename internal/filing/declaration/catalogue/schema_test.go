@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/platform/fault"
 )
@@ -214,7 +216,7 @@ func FuzzValidate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content []byte) {
 		for _, s := range schemas {
 			found := validate(s, content)
-			if !slices.Equal(found, validate(s, content)) {
+			if !cmp.Equal(found, validate(s, content)) {
 				t.Error("another answer for the same content")
 			}
 			for _, f := range found {

@@ -11,16 +11,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"diresco/internal/app"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
+	"diresco/internal/test/samples"
 )
 
 // service is a running sandbox, and its contract for clients in a file.
-type service struct{ api, contract string }
+type service struct{ url, api, contract string }
 
 func newService(t *testing.T) service {
 	t.Helper()
@@ -55,7 +57,7 @@ func newService(t *testing.T) service {
 	if err := os.WriteFile(file, contract, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return service{api: listener.URL + "/v1", contract: file}
+	return service{url: listener.URL, api: listener.URL + "/v1", contract: file}
 }
 
 // workshop is a copy of the folder in testdata, where commands run.
@@ -86,7 +88,7 @@ func (w workshop) run(name string, args ...string) string {
 	return string(out)
 }
 
-// filed ends the test unless a program says that it filed a declaration and got the PDF of its receipt.
+// filed ends the test unless a program says that it filed a declaration and got its receipt.
 func (w workshop) filed(out string) {
 	w.t.Helper()
 	if !strings.Contains(out, "filed INPS.") {
@@ -112,6 +114,30 @@ func TestClients_GeneratedForTypeScriptFile(t *testing.T) {
 			w.run(filepath.Join("node_modules", ".bin", "tsc"), "--project", "tsconfig."+name+".json")
 			w.filed(w.run("node", filepath.Join("built", name+".js")))
 		})
+	}
+}
+
+// What the documentation shows in TypeScript compiles under the strictest settings, and files a
+// declaration.
+func TestSamples_InTypeScriptDoWhatTheyShow(t *testing.T) {
+	s := newService(t)
+	w := newWorkshop(t, "npm", s)
+	w.run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+	all := samples.Of(t, s.url, "TypeScript")
+	for _, one := range all {
+		if err := os.WriteFile(filepath.Join(w.dir, "samples", one.OperationID+".ts"), []byte(one.Source), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.run(filepath.Join("node_modules", ".bin", "tsc"), "--project", filepath.Join("samples", "tsconfig.json"))
+	own := w.env
+	samples.Follow(t, s.url, all, func(one samples.Sample, variables []string) string {
+		w.env = append(slices.Clone(own), variables...)
+		return w.run("node", filepath.Join("built", one.OperationID+".js"))
+	})
+	page, err := os.ReadFile(samples.Receipt(w.dir))
+	if err != nil || !strings.HasPrefix(string(page), "%PDF-") {
+		t.Errorf("the receipt: %v", err)
 	}
 }
 

@@ -40,7 +40,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	person := people.Items[0]
-	begun, err := c.StartSession(ctx, &oas.SessionStart{TaxCode: string(person.TaxCode), Pin: oas.EnteredPin(person.Pin)}, oas.StartSessionParams{})
+	credentials := oas.SessionStart{TaxCode: string(person.TaxCode), Pin: oas.EnteredPin(person.Pin)}
+	begun, err := c.StartSession(ctx, &credentials, oas.StartSessionParams{})
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,8 @@ func run(ctx context.Context) error {
 	if !errors.As(err, &refused) || refused.Response.Code != oas.ProblemCodeValidationFailed {
 		return fmt.Errorf("what is not complete was not refused: %w", err)
 	}
-	changed := oas.DeclarationChange{Content: oas.NewOptDeclarationChangeContent(oas.DeclarationChangeContent(kind.Response.ContentExample))}
+	content := oas.NewOptDeclarationChangeContent(oas.DeclarationChangeContent(kind.Response.ContentExample))
+	changed := oas.DeclarationChange{Content: content}
 	if _, err := c.ChangeDeclaration(ctx, &changed, oas.ChangeDeclarationParams{
 		DeclarationID: id, IfMatch: oas.NewOptString(string(draft.ETag)),
 	}); err != nil {
@@ -88,8 +90,8 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	content, err := io.ReadAll(pdf.Response)
-	if err != nil || !bytes.HasPrefix(content, []byte("%PDF-")) {
+	page, err := io.ReadAll(pdf.Response)
+	if err != nil || !bytes.HasPrefix(page, []byte("%PDF-")) {
 		return fmt.Errorf("the receipt is no PDF: %w", err)
 	}
 	fmt.Println("filed", filed.Response.ProtocolNumber.Value)
