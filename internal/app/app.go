@@ -222,12 +222,12 @@ func (a *App) observe(ctx context.Context, c config.Config, o Options) error {
 	return a.observeInstallation()
 }
 
-// Ready reports whether the service can do its work: the database answers and this machine's clock
-// agrees with it.
+// Ready reports whether the service can do its work: the database takes writes and this machine's
+// clock agrees with it.
 func (a *App) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	if err := a.DB.Ping(ctx); err != nil {
+	if err := a.DB.Writable(ctx); err != nil {
 		return err
 	}
 	if !a.watch.inTime() {
