@@ -49,14 +49,17 @@ func SchemaDigest(dialect Dialect) (string, error) {
 	return hex.EncodeToString(digest.Sum(nil)), nil
 }
 
-// Migrate brings the schema up to this binary's version. Migrations go forwards only.
+// Migrate brings the schema up to this binary's version. Migrations go forwards only. On PostgreSQL
+// the roles that the service uses get their rights on what is new.
 func (d *DB) Migrate(ctx context.Context) error {
 	provider, err := d.provider()
 	if err != nil {
 		return err
 	}
-	_, err = provider.Up(ctx)
-	return err
+	if _, err = provider.Up(ctx); err != nil {
+		return err
+	}
+	return d.grantAgain(ctx)
 }
 
 // CheckSchema fails when the schema is not at this binary's version.

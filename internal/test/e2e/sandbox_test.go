@@ -13,7 +13,7 @@ import (
 
 // TestSandbox_TestersMakeTheirWorld: people, contributors, roles, time and a new beginning.
 func TestSandbox_TestersMakeTheirWorld(t *testing.T) {
-	each(t, func(t *testing.T, w *fixture) {
+	eachAsOwner(t, func(t *testing.T, w *fixture) {
 		made := w.do(
 			http.MethodPost, "/v1/sandbox/contributors", "", map[string]any{"legal_name": "Prova S.p.A."},
 		).want(t, http.StatusCreated, "")
