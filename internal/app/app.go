@@ -54,6 +54,7 @@ type App struct {
 	telemetry *telemetry.Telemetry
 	watch     *clockWatch
 	process   *keyring.Process
+	config    config.Config
 	log       *slog.Logger
 	closers   []func()
 }
@@ -71,7 +72,7 @@ const (
 // Open makes the service on the database that the configuration names. The sandbox and SQLite are
 // migrated here; any other database is only checked. Close it.
 func Open(ctx context.Context, c config.Config, o Options) (*App, error) {
-	a := &App{log: o.Log}
+	a := &App{log: o.Log, config: c}
 	if err := a.open(ctx, c, o); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -241,6 +242,16 @@ func (a *App) beat(ctx context.Context) {
 	if err := a.process.Beat(ctx); err != nil && ctx.Err() == nil {
 		a.log.Warn("the other processes were not told of this one", "error", err)
 	}
+}
+
+// ReloadKeys reads the files with keys again. Where they cannot be read, or the process could not go
+// on with what is in them, the keys that it has stay in force. Keys that stand in variables stay.
+func (a *App) ReloadKeys(ctx context.Context) error {
+	signing, data, err := loadKeys(a.config, false)
+	if err != nil {
+		return err
+	}
+	return a.process.Reload(ctx, signing, data)
 }
 
 // leave tells the other processes that this one ends. Without it they find out by its silence.
