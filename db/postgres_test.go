@@ -43,7 +43,7 @@ func alter(t *testing.T, d *db.DB, change string) {
 	}
 }
 
-func setting(t *testing.T, ctx context.Context, d *db.DB, name string) (value string) {
+func setting(ctx context.Context, t *testing.T, d *db.DB, name string) (value string) {
 	t.Helper()
 	if err := d.From(ctx).Raw("SELECT current_setting(?)", name).Scan(&value).Error; err != nil {
 		t.Error(err)
@@ -151,7 +151,7 @@ func TestIsolation_IsThatOfTheProgram(t *testing.T) {
 	}
 	d := dbtest.Open(t, rawURL)
 	err := d.InTx(context.Background(), func(ctx context.Context) error {
-		if got := setting(t, ctx, d, "transaction_isolation"); got != "read committed" {
+		if got := setting(ctx, t, d, "transaction_isolation"); got != "read committed" {
 			t.Errorf("the isolation is %s", got)
 		}
 		if err := run(owner, "UPDATE offices SET title = 'Roma Centro' WHERE code = '7000'"); err != nil {
@@ -176,11 +176,11 @@ func TestLockTimeout_IsOfTheTransaction(t *testing.T) {
 		}
 		d := dbtest.Open(t, address)
 		ctx := context.Background()
-		if got := setting(t, ctx, d, "lock_timeout"); got != "0" {
+		if got := setting(ctx, t, d, "lock_timeout"); got != "0" {
 			t.Errorf("outside a transaction it is %s", got)
 		}
 		err := d.InTx(ctx, func(ctx context.Context) error {
-			if got := setting(t, ctx, d, "lock_timeout"); got != want {
+			if got := setting(ctx, t, d, "lock_timeout"); got != want {
 				t.Errorf("it is %s, want %s", got, want)
 			}
 			return nil

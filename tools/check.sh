@@ -23,6 +23,18 @@ else
 	printf '\n=== make spec-lint: not run, since there is no node here\n'
 fi
 step make build
+absent=()
+for peer in nginx haproxy pgbouncer node; do
+	[ -n "$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$peer")" ] || absent+=("$peer")
+done
+if [ ${#absent[@]} = 0 ]; then
+	step make check-peers
+elif [ -n "${PEERS_REQUIRED:-}" ]; then
+	printf '\n=== make check-peers needs %s\n' "${absent[*]}" >&2
+	exit 1
+else
+	printf '\n=== make check-peers: not run, since there is no %s here\n' "${absent[*]}"
+fi
 step make smoke
 step make race
 printf '\n=== the time so far\n%s' "$steps"

@@ -76,12 +76,16 @@ func TestHangup_FilesAreReadAgain(t *testing.T) {
 	database := "sqlite:" + filepath.Join(dir, "diresco.db")
 	pool := writePair(t, certificate, key, "first")
 	keys := filepath.Join(dir, "signing-keys.json")
-	v := variables{"DATABASE_URL": database, "DATA_DIR": dir, "ADMIN_ADDR": "", "TLS_CERT": certificate, "TLS_KEY": key, "LOG_LEVEL": "info"}
+	v := variables{
+		"DATABASE_URL": database, "DATA_DIR": dir, "ADMIN_ADDR": "", "TLS_CERT": certificate, "TLS_KEY": key, "LOG_LEVEL": "info",
+	}
 	s := newServer(t, "serve", v)
 	address := s.given["ADDR"]
 	s.site.url = "https://" + address
 	trust := func(pool *x509.CertPool) {
-		s.site.http.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true}
+		s.site.http.Transport = &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, DisableKeepAlives: true,
+		}
 	}
 	trust(pool)
 	s.start()

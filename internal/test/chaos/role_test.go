@@ -22,7 +22,9 @@ func TestRole_OfThePageServes(t *testing.T) {
 	}
 	superuser, ctx := open(t, database), context.Background()
 	owner := "owner_of" + strings.TrimPrefix(u.Path, "/")
-	for _, statement := range []string{"CREATE ROLE " + owner + " LOGIN CREATEROLE", "ALTER DATABASE " + u.Path[1:] + " OWNER TO " + owner} {
+	for _, statement := range []string{
+		"CREATE ROLE " + owner + " LOGIN CREATEROLE", "ALTER DATABASE " + u.Path[1:] + " OWNER TO " + owner,
+	} {
 		if err := superuser.From(ctx).Exec(statement).Error; err != nil {
 			t.Fatal(err)
 		}
