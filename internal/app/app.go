@@ -246,8 +246,12 @@ func (a *App) beat(ctx context.Context) {
 
 // ReloadKeys reads the files with keys again. Where they cannot be read, or the process could not go
 // on with what is in them, the keys that it has stay in force. Keys that stand in variables stay.
-func (a *App) ReloadKeys(ctx context.Context) error {
-	signing, data, err := loadKeys(a.config, false)
+func (a *App) ReloadKeys(ctx context.Context) (err error) {
+	c := a.config
+	if c.DataKeys, err = c.RereadKeys(); err != nil {
+		return err
+	}
+	signing, data, err := loadKeys(c, false)
 	if err != nil {
 		return err
 	}

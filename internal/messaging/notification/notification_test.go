@@ -1,8 +1,8 @@
 package notification_test
 
 import (
-	"html"
 	"errors"
+	"html"
 	"os"
 	"path/filepath"
 	"regexp"

@@ -76,8 +76,23 @@ func TestHangup_FilesAreReadAgain(t *testing.T) {
 	database := "sqlite:" + filepath.Join(dir, "diresco.db")
 	pool := writePair(t, certificate, key, "first")
 	keys := filepath.Join(dir, "signing-keys.json")
+	dataKeys := filepath.Join(dir, "keys-for-data")
+	newDataKeys := func() (id string) {
+		t.Helper()
+		content := strings.TrimSpace(succeed(t, nil, "keys", "data"))
+		if old, err := os.ReadFile(dataKeys); err == nil {
+			content += "," + string(old)
+		}
+		if err := os.WriteFile(dataKeys, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		id, _, _ = strings.Cut(content, ":")
+		return id
+	}
+	newDataKeys()
 	v := variables{
-		"DATABASE_URL": database, "DATA_DIR": dir, "ADMIN_ADDR": "", "TLS_CERT": certificate, "TLS_KEY": key, "LOG_LEVEL": "info",
+		"DATABASE_URL": database, "DATA_DIR": dir, "ADMIN_ADDR": "", "TLS_CERT": certificate, "TLS_KEY": key,
+		"DATA_KEYS_FILE": dataKeys, "LOG_LEVEL": "info",
 	}
 	s := newServer(t, "serve", v)
 	address := s.given["ADDR"]
@@ -112,7 +127,11 @@ func TestHangup_FilesAreReadAgain(t *testing.T) {
 	before := published()
 	pool = writePair(t, certificate, key, "second")
 	succeed(t, nil, "keys", "signing", "--add", keys)
+	added := newDataKeys()
 	hangup("the keys were read again")
+	if list := succeed(t, v, "keys", "list"); !strings.Contains(list, added) {
+		t.Errorf("the new data key is not known: %s", list)
+	}
 	trust(pool)
 	works()
 	if strings.Count(published(), `"kid"`) != strings.Count(before, `"kid"`)+2 {
@@ -124,10 +143,22 @@ func TestHangup_FilesAreReadAgain(t *testing.T) {
 	}
 	hangup("the certificate was not read again")
 	works()
-	if err := os.WriteFile(keys, []byte("{}"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, file := range []string{keys, dataKeys} {
+		right, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, content := range []string{"{}", string(right)} {
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if content == "{}" {
+				hangup("the keys were not read again")
+			} else {
+				hangup("the keys were read again")
+			}
+			works()
+		}
 	}
-	hangup("the keys were not read again")
-	works()
 	s.terminate()
 }
