@@ -27,6 +27,7 @@ func TestRole_CannotRewriteHistory(t *testing.T) {
 		"UPDATE audit_records SET outcome = 'x'", "DELETE FROM access_log", "DELETE FROM receipts", "UPDATE protocol_entries SET number = 1",
 		"DELETE FROM people", "INSERT INTO protocol_reserves SELECT FROM protocol_reserves", "TRUNCATE audit_records",
 		"CREATE TABLE mine (id integer)", "UPDATE schema_compatibility SET oldest_program = 1", "DELETE FROM goose_db_version",
+		"UPDATE staff_looks SET operation = 'x'", "DELETE FROM staff_looks",
 	} {
 		if err := run(d, statement); !refused(err) {
 			t.Errorf("%s: %v", statement, err)
