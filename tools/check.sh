@@ -27,6 +27,10 @@ absent=()
 for peer in nginx haproxy pgbouncer node; do
 	[ -n "$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$peer")" ] || absent+=("$peer")
 done
+# Generators of clients want a newer node than Debian 12 has.
+if command -v node >/dev/null && [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+	absent+=('node 20')
+fi
 if [ ${#absent[@]} = 0 ]; then
 	step make check-peers
 elif [ -n "${PEERS_REQUIRED:-}" ]; then
