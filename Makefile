@@ -19,7 +19,7 @@ KILLS ?= 30
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
-.PHONY: help run build quick test race pg pg-stop check lint fmt generate generate-check new-migration bench chaos fuzz spec-lint smoke clean
+.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench chaos fuzz spec-lint smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ quick: ## test PKG=./internal/mandate/... on SQLite alone: the loop while writin
 
 test: ## run every test, on SQLite and on PostgreSQL
 	tools/postgres.sh run go test $(TESTFLAGS) $(PACKAGES)
+	@echo 'left out: the tests behind real nginx, HAProxy, PgBouncer and node, which make check-peers runs'
+
+check-peers: ## run the tests behind nginx, HAProxy, PgBouncer and node, which must be installed
+	tools/postgres.sh run go test -tags peers -count=1 $(TESTFLAGS) ./internal/test/peers/...
 
 race: ## run the tests under the race detector, on SQLite (needs a C compiler)
 	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler (Debian: apt-get install gcc libc6-dev)' >&2; exit 1; }
@@ -51,7 +55,7 @@ check: ## run what must pass before anything is merged
 
 lint: ## check the formatting, go vet and golangci-lint
 	tools/format.sh check
-	go vet ./...
+	go vet -tags peers ./...
 	go tool -modfile=tools/go.mod golangci-lint run
 
 fmt: ## format the Go files that are written by hand

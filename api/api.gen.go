@@ -4642,7 +4642,7 @@ type ReceiptJws = string
 //
 // Example: {"jws":"eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0"}
 type ReceiptToVerify struct {
-	// Jws The signed statement in its compact form.
+	// Jws The signed statement in its compact form. White space at its ends, as a file or a copied text has it, is dropped.
 	//
 	// Example: eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0
 	Jws string `json:"jws"`

@@ -13,11 +13,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
-	"github.com/jackc/pgx/v5/stdlib"
-	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
@@ -40,9 +35,17 @@ type DB struct {
 	write     *gorm.DB
 	read      *gorm.DB
 	listeners listeners
+	// abandon lets every connection be replaced before its next use; nil on SQLite.
+	abandon func()
+	// timeout bounds every transaction.
+	timeout time.Duration
 }
 
 type txKey struct{}
+
+// transactionTimeout bounds every transaction. No time-out of the server ends a commit that waits
+// for a standby.
+const transactionTimeout = time.Minute
 
 // Open opens the database that the URL names: postgres://… or sqlite:PATH. It does not migrate.
 func Open(ctx context.Context, rawURL string) (*DB, error) {
@@ -60,77 +63,12 @@ func Open(ctx context.Context, rawURL string) (*DB, error) {
 func gormConfig() *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,
+		// A statement that names its columns does not notice that one was added.
+		QueryFields: true,
 		// Statements would show personal data in the log; errors are returned and logged once, by
 		// the edge.
 		Logger: logger.Discard,
 	}
-}
-
-func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
-	config, err := pgx.ParseConfig(rawURL)
-	if err != nil {
-		return nil, fmt.Errorf("database URL cannot be read: %w", hidePassword(err))
-	}
-	if _, set := config.RuntimeParams["application_name"]; !set {
-		config.RuntimeParams["application_name"] = "diresco"
-	}
-	// A concurrent duplicate of a request that is still running waits for it this long.
-	if _, set := config.RuntimeParams["lock_timeout"]; !set {
-		config.RuntimeParams["lock_timeout"] = "10s"
-	}
-	pool := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(_ context.Context, conn *pgx.Conn) error {
-		conn.TypeMap().RegisterType(&pgtype.Type{
-			Name: "timestamptz", OID: pgtype.TimestamptzOID,
-			Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
-		})
-		return nil
-	}))
-	pool.SetMaxOpenConns(max(8, 4*runtime.NumCPU()))
-	pool.SetMaxIdleConns(max(8, 4*runtime.NumCPU()))
-	pool.SetConnMaxIdleTime(5 * time.Minute)
-	if err := pool.PingContext(ctx); err != nil {
-		_ = pool.Close()
-		return nil, unreachable(err, config.Database)
-	}
-	g, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), gormConfig())
-	if err != nil {
-		_ = pool.Close()
-		return nil, err
-	}
-	return &DB{dialect: Postgres, write: g, read: g}, nil
-}
-
-// unreachable says which is wrong: the address, or what is asked for there.
-func unreachable(err error, database string) error {
-	var refused *pgconn.PgError
-	if !errors.As(err, &refused) {
-		return fmt.Errorf("database cannot be reached: %s", reason(err))
-	}
-	switch refused.Code {
-	case "3D000":
-		return fmt.Errorf("database %q does not exist on that server: create it first", database)
-	case "28P01", "28000":
-		return fmt.Errorf("database server does not let this user in: %s", refused.Message)
-	}
-	return fmt.Errorf("database server refuses the connection: %s (%s)", refused.Message, refused.Code)
-}
-
-// reason says in one line why there is no connection. pgx does not repeat the password there.
-func reason(err error) string {
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) {
-		err = connect.Unwrap()
-	}
-	return strings.Join(strings.Split(err.Error(), "\n"), "; ")
-}
-
-// hidePassword keeps the cause and drops the text, since pgx repeats the connection string in it.
-func hidePassword(err error) error {
-	text := err.Error()
-	if i := strings.Index(text, "`"); i >= 0 {
-		text = "invalid connection string"
-	}
-	return fmt.Errorf("%s", text)
 }
 
 func openSQLite(ctx context.Context, path string) (*DB, error) {
@@ -170,7 +108,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{dialect: SQLite, write: w, read: r}, nil
+	return &DB{dialect: SQLite, write: w, read: r, timeout: transactionTimeout}, nil
 }
 
 func sqlitePool(path string, options url.Values, connections int) (*sql.DB, error) {
@@ -214,11 +152,17 @@ func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error
 		})
 	}
 	var announced []string
-	err := d.write.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		return fn(context.WithValue(context.WithValue(ctx, announcedKey{}, &announced), txKey{}, tx))
+	bounded, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	err := d.write.WithContext(bounded).Transaction(func(tx *gorm.DB) error {
+		return fn(context.WithValue(context.WithValue(bounded, announcedKey{}, &announced), txKey{}, tx))
 	})
 	if err == nil {
 		d.tell(announced)
+		return nil
+	}
+	if ctx.Err() == nil && bounded.Err() != nil {
+		return fmt.Errorf("transaction given up: %w (%w)", bounded.Err(), err)
 	}
 	return err
 }
@@ -236,6 +180,26 @@ func (d *DB) Now(ctx context.Context) (time.Time, error) {
 		return now, err
 	}
 	return time.Parse("2006-01-02 15:04:05.000", text)
+}
+
+// ErrReadOnly means that the database answers and takes no writes: it is a standby, for example.
+var ErrReadOnly = errors.New("the database takes no writes")
+
+// Writable reports whether the database answers and takes writes.
+func (d *DB) Writable(ctx context.Context) error {
+	if d.dialect == SQLite {
+		// It begins with the lock for writing.
+		return d.InTx(ctx, func(context.Context) error { return nil })
+	}
+	var readOnly string
+	if err := d.From(ctx).Raw("SELECT current_setting('transaction_read_only')").Scan(&readOnly).Error; err != nil {
+		return err
+	}
+	if readOnly != "off" {
+		d.abandon()
+		return ErrReadOnly
+	}
+	return nil
 }
 
 // Ping reports whether the database answers.

@@ -47,26 +47,37 @@ func IsLockTimeout(err error) bool {
 	return false
 }
 
-// IsUnavailable reports whether the database could not be asked at all, or went away while it
-// answered.
+// passing are states of PostgreSQL that pass and are no defect of a statement: no writes at present,
+// cut off by the server or an administrator, crossed by another transaction.
+var passing = map[string]bool{"25006": true, "57014": true, "25P03": true, "25P04": true, "40001": true}
+
+// isReadOnly reports whether a statement was refused because the database takes no writes.
+func isReadOnly(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "25006"
+}
+
+// IsUnavailable reports whether the database could not be asked at all, went away while it answered,
+// or is in a state that passes.
 func IsUnavailable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		// 08 connection, 53 resources, 57P operator intervention, 58 system error.
-		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "57P") ||
-			strings.HasPrefix(pg.Code, "58")
+		return passing[pg.Code] || strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") ||
+			strings.HasPrefix(pg.Code, "57P") || strings.HasPrefix(pg.Code, "58")
 	}
 	var lite *sqlite.Error
 	if errors.As(err, &lite) {
 		switch lite.Code() & 0xff {
-		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN:
+		case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY:
 			return true
 		}
 		return false
 	}
 	var network net.Error
 	var connect *pgconn.ConnectError
-	return errors.As(err, &network) || errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+	return errors.Is(err, ErrReadOnly) || errors.As(err, &network) || errors.As(err, &connect) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
 		errors.Is(err, context.DeadlineExceeded) || pgconn.SafeToRetry(err) || errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, io.ErrUnexpectedEOF) // what pgx says of a server that died before it had answered
 }

@@ -9,5 +9,5 @@ func (d *DB) LockName(ctx context.Context, name string) error {
 	if d.dialect != Postgres {
 		return nil
 	}
-	return d.From(ctx).Exec("SELECT pg_advisory_xact_lock(hashtextextended(?, 0))", name).Error
+	return d.From(ctx).Exec("SELECT pg_advisory_xact_lock(hashtextextended( ?, 0))", name).Error
 }

@@ -49,18 +49,10 @@ func SchemaDigest(dialect Dialect) (string, error) {
 	return hex.EncodeToString(digest.Sum(nil)), nil
 }
 
-// Migrate brings the schema up to this binary's version. Migrations go forwards only.
+// Migrate brings the schema up to this binary's version. Migrations go forwards only. On PostgreSQL
+// the roles that the service uses get their rights on what is new. A schema that a newer program
+// made is an error: there is nothing that this one can do for it.
 func (d *DB) Migrate(ctx context.Context) error {
-	provider, err := d.provider()
-	if err != nil {
-		return err
-	}
-	_, err = provider.Up(ctx)
-	return err
-}
-
-// CheckSchema fails when the schema is not at this binary's version.
-func (d *DB) CheckSchema(ctx context.Context) error {
 	provider, err := d.provider()
 	if err != nil {
 		return err
@@ -69,8 +61,39 @@ func (d *DB) CheckSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if current != target {
+	if current > target {
+		return fmt.Errorf("the database schema is at version %d, which a newer program made, and this one knows %d: "+
+			"run `diresco migrate` of the newer program", current, target)
+	}
+	if _, err = provider.Up(ctx); err != nil {
+		return err
+	}
+	return d.grantAgain(ctx)
+}
+
+// CheckSchema fails when this program cannot run on the schema. It can on one of its own version,
+// and on a newer one that says so.
+func (d *DB) CheckSchema(ctx context.Context) error {
+	provider, err := d.provider()
+	if err != nil {
+		return err
+	}
+	current, target, err := provider.GetVersions(ctx)
+	switch {
+	case err != nil:
+		return err
+	case current < target:
 		return fmt.Errorf("the database schema is at version %d and this program needs %d: run `diresco migrate`", current, target)
+	case current == target:
+		return nil
+	}
+	var oldest int64
+	if err := d.From(ctx).Raw("SELECT oldest_program FROM schema_compatibility").Scan(&oldest).Error; err != nil {
+		return err
+	}
+	if oldest == 0 || oldest > target {
+		return fmt.Errorf("the database schema is at version %d, which a newer program made, and this one knows %d: "+
+			"run the newer program, or go back to a copy of the database", current, target)
 	}
 	return nil
 }

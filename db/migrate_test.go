@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -63,6 +64,38 @@ func TestMigrate_BothDialectsHaveTheSameMigrations(t *testing.T) {
 	}
 }
 
+// raises is what a migration writes that older programs cannot bear.
+var raises = regexp.MustCompile(`UPDATE schema_compatibility SET oldest_program = ([0-9]+);`)
+
+// TestMigrate_WhatTakesAwaySaysSo: a program that still runs would miss what was taken away.
+func TestMigrate_WhatTakesAwaySaysSo(t *testing.T) {
+	takes := regexp.MustCompile(`(?i)DROP (TABLE|COLUMN)|RENAME (TO|COLUMN)`)
+	entries, err := os.ReadDir("migrations/postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		number, _, _ := strings.Cut(e.Name(), "_")
+		if number <= "0029" {
+			continue // before there was such a table
+		}
+		want := strings.TrimLeft(number, "0")
+		for _, dialect := range []string{"postgres", "sqlite"} {
+			text, err := os.ReadFile("migrations/" + dialect + "/" + e.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := raises.FindStringSubmatch(string(text))
+			if dialect == "postgres" && takes.Match(text) && found == nil {
+				t.Errorf("%s takes something away and does not write UPDATE schema_compatibility SET oldest_program = %s;", e.Name(), want)
+			}
+			if found != nil && found[1] != want {
+				t.Errorf("%s of %s raises the oldest program to %s", e.Name(), dialect, found[1])
+			}
+		}
+	}
+}
+
 func TestMigrate_SchemaIsCheckedAtStart(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		ctx := context.Background()
@@ -71,6 +104,30 @@ func TestMigrate_SchemaIsCheckedAtStart(t *testing.T) {
 		}
 		if err := d.Migrate(ctx); err != nil {
 			t.Errorf("migrating twice: %v", err)
+		}
+	})
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := context.Background()
+		// A newer program was here.
+		newer := func(statements ...string) {
+			t.Helper()
+			for _, s := range statements {
+				if err := run(d, s); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		newer("INSERT INTO goose_db_version (version_id, is_applied) VALUES (9000, TRUE)")
+		if err := d.CheckSchema(ctx); err != nil {
+			t.Errorf("on a newer schema that only added something: %v", err)
+		}
+		if err := d.Migrate(ctx); err == nil || !strings.Contains(err.Error(), "newer program") {
+			t.Errorf("migrating a newer schema: %v", err)
+		}
+		newer("UPDATE schema_compatibility SET oldest_program = 9000")
+		if err := d.CheckSchema(ctx); err == nil || !strings.Contains(err.Error(), "newer program") ||
+			strings.Contains(err.Error(), "diresco migrate") {
+			t.Errorf("on a newer schema that this program cannot bear: %v", err)
 		}
 	})
 	empty := dbtest.Open(t, "sqlite:"+t.TempDir()+"/empty.db")

@@ -42,7 +42,7 @@ func productTexts(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
 	root := os.DirFS("..")
-	for _, folder := range []string{"internal", "cmd"} {
+	for _, folder := range []string{"internal", "cmd", "db"} {
 		err := fs.WalkDir(root, folder, func(name string, entry fs.DirEntry, err error) error {
 			if err == nil && entry.IsDir() && name == "internal/test" {
 				return fs.SkipDir

@@ -23,6 +23,22 @@ else
 	printf '\n=== make spec-lint: not run, since there is no node here\n'
 fi
 step make build
+absent=()
+for peer in nginx haproxy pgbouncer node; do
+	[ -n "$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$peer")" ] || absent+=("$peer")
+done
+# Generators of clients want a newer node than Debian 12 has.
+if command -v node >/dev/null && [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+	absent+=('node 20')
+fi
+if [ ${#absent[@]} = 0 ]; then
+	step make check-peers
+elif [ -n "${PEERS_REQUIRED:-}" ]; then
+	printf '\n=== make check-peers needs %s\n' "${absent[*]}" >&2
+	exit 1
+else
+	printf '\n=== make check-peers: not run, since there is no %s here\n' "${absent[*]}"
+fi
 step make smoke
 step make race
 printf '\n=== the time so far\n%s' "$steps"

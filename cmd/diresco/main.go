@@ -19,6 +19,7 @@ type commands struct {
 	Sandbox  sandboxCommand   `cmd:"" help:"Run a sandbox with test data. Needs no configuration."`
 	Migrate  migrateCommand   `cmd:"" help:"Bring the database schema up to this version."`
 	Check    checkCommand     `cmd:"" help:"Try the configuration of serve, and leave nothing behind. Ends with 1 if something is wrong."`
+	Role     roleCommands     `cmd:"" help:"Manage the role as which the service works on PostgreSQL."`
 	Admin    adminCommands    `cmd:"" help:"Manage administrators."`
 	Messages messagesCommands `cmd:"" help:"Look at the messages that people get, and undo what a relay did to their contacts."`
 	Keys     keysCommands     `cmd:"" help:"Make keys, change them and look at them."`

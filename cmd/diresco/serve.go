@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -40,6 +41,11 @@ func (serveCommand) Run(ctx context.Context) error {
 		return err
 	}
 	log := newLogger(c, os.Stderr)
+	hangups := listenForHangups()
+	pair, err := loadPair(c, log)
+	if err != nil {
+		return err
+	}
 	a, err := app.Open(ctx, c, app.Options{Version: version, Log: log})
 	if err != nil {
 		return notStarted(ctx, err)
@@ -49,7 +55,7 @@ func (serveCommand) Run(ctx context.Context) error {
 		return notStarted(ctx, errors.Join(err, a.Close()))
 	}
 	log.Info("listening", "address", listener.Addr().String(), "version", version)
-	return serve(ctx, c, log, a, listener)
+	return serve(ctx, c, log, a, listener, reloading{hangups, pair})
 }
 
 // notStarted is the error of a start that came to nothing. Being told to end meanwhile is none.
@@ -70,12 +76,14 @@ func newLogger(c config.Config, w io.Writer) *slog.Logger {
 
 // serve answers on the listener, and gives metrics on the admin address, until the context ends. It
 // then lets what runs finish.
-func serve(ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener) error {
+func serve(ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, r reloading) error {
 	servers := []*http.Server{newServer(a.Handler(), log)}
 	failed := make(chan error, 2)
+	go r.run(ctx, a, log)
 	go func() {
-		if c.TLSCert != "" {
-			failed <- servers[0].ServeTLS(listener, c.TLSCert, c.TLSKey)
+		if r.pair != nil {
+			servers[0].TLSConfig = &tls.Config{GetCertificate: r.pair.Get, MinVersion: tls.VersionTLS12}
+			failed <- servers[0].ServeTLS(listener, "", "")
 		} else {
 			failed <- servers[0].Serve(listener)
 		}
@@ -135,6 +143,11 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	later := &heldBack{to: os.Stderr}
 	defer later.release()
 	log := newLogger(c, later)
+	hangups := listenForHangups()
+	pair, err := loadPair(c, log)
+	if err != nil {
+		return err
+	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Addr)
 	if err != nil {
 		return err
@@ -151,7 +164,7 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	// The test people's PINs were hashed, in 19 MiB each: a sandbox that waits should not keep
 	// that.
 	debug.FreeOSMemory()
-	return serve(ctx, c, log, a, listener)
+	return serve(ctx, c, log, a, listener, reloading{hangups, pair})
 }
 
 // greet prints where the sandbox is and one command that works as it stands.

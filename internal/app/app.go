@@ -54,6 +54,7 @@ type App struct {
 	telemetry *telemetry.Telemetry
 	watch     *clockWatch
 	process   *keyring.Process
+	config    config.Config
 	log       *slog.Logger
 	closers   []func()
 }
@@ -71,7 +72,7 @@ const (
 // Open makes the service on the database that the configuration names. The sandbox and SQLite are
 // migrated here; any other database is only checked. Close it.
 func Open(ctx context.Context, c config.Config, o Options) (*App, error) {
-	a := &App{log: o.Log}
+	a := &App{log: o.Log, config: c}
 	if err := a.open(ctx, c, o); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -222,12 +223,12 @@ func (a *App) observe(ctx context.Context, c config.Config, o Options) error {
 	return a.observeInstallation()
 }
 
-// Ready reports whether the service can do its work: the database answers and this machine's clock
-// agrees with it.
+// Ready reports whether the service can do its work: the database takes writes and this machine's
+// clock agrees with it.
 func (a *App) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	if err := a.DB.Ping(ctx); err != nil {
+	if err := a.DB.Writable(ctx); err != nil {
 		return err
 	}
 	if !a.watch.inTime() {
@@ -241,6 +242,20 @@ func (a *App) beat(ctx context.Context) {
 	if err := a.process.Beat(ctx); err != nil && ctx.Err() == nil {
 		a.log.Warn("the other processes were not told of this one", "error", err)
 	}
+}
+
+// ReloadKeys reads the files with keys again. Where they cannot be read, or the process could not go
+// on with what is in them, the keys that it has stay in force. Keys that stand in variables stay.
+func (a *App) ReloadKeys(ctx context.Context) (err error) {
+	c := a.config
+	if c.DataKeys, err = c.RereadKeys(); err != nil {
+		return err
+	}
+	signing, data, err := loadKeys(c, false)
+	if err != nil {
+		return err
+	}
+	return a.process.Reload(ctx, signing, data)
 }
 
 // leave tells the other processes that this one ends. Without it they find out by its silence.

@@ -109,7 +109,7 @@ func (s *Service) enlist(ctx context.Context, kind intermediary.Kind, code taxco
 
 // employ gives a person a role at an intermediary, in the context's transaction.
 func (s *Service) employ(ctx context.Context, personID uuid.UUID, role IntermediaryRole) error {
-	return s.db.From(ctx).Exec("INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, "+
+	return s.db.From(ctx).Exec("INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES ( ?, "+
 		"?, ?, ?, ?, ?)",
 		uuid.Must(uuid.NewV7()), role.DelegateID, personID, role.Role, role.Services.OrAll(), s.clock.Now()).Error
 }

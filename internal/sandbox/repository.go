@@ -74,7 +74,7 @@ type personRow struct {
 	MadeAt time.Time
 }
 
-const selectPeople = `SELECT p.*, s.pin, s.description, s.created_at AS made_at FROM sandbox_people s JOIN people p ON p.id = s.person_id`
+var selectPeople = "SELECT " + db.Columns[person.Person]("p") + `, s.pin, s.description, s.created_at AS made_at FROM sandbox_people s JOIN people p ON p.id = s.person_id`
 
 // people lists the test people in the order in which they were made.
 func (r repository) people(ctx context.Context, request page.Request) (page.Page[Person], error) {
@@ -225,14 +225,14 @@ func (r repository) contributor(ctx context.Context, id uuid.UUID) (Contributor,
 // keepPIN notes a person's PIN in clear. A person whom nobody described keeps the description that
 // is given here.
 func (r repository) keepPIN(ctx context.Context, personID uuid.UUID, pin secret.Text, description string, at time.Time) error {
-	return r.db.From(ctx).Exec(`INSERT INTO sandbox_people (person_id, pin, description, created_at) VALUES (?, ?, ?, ?)
+	return r.db.From(ctx).Exec(`INSERT INTO sandbox_people (person_id, pin, description, created_at) VALUES ( ?, ?, ?, ?)
 		ON CONFLICT (person_id) DO UPDATE SET pin = excluded.pin`, personID, pin.Reveal(), description, at).Error
 }
 
 // keepMessage adds a message that was handed over, with its letter if it is one. One that is there
 // already stays as it is.
 func (r repository) keepMessage(ctx context.Context, m Message, letter []byte) error {
-	return r.db.From(ctx).Exec("INSERT INTO sandbox_messages (id, channel, recipient, subject, body, sent_at, letter) VALUES (?, ?, ?, "+
+	return r.db.From(ctx).Exec("INSERT INTO sandbox_messages (id, channel, recipient, subject, body, sent_at, letter) VALUES ( ?, ?, ?, "+
 		"?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
 		m.ID, m.Channel, m.To, m.Subject, m.Text, m.SentAt, letter).Error
 }

@@ -82,7 +82,7 @@ func (r *repository) summary(ctx context.Context, id uuid.UUID) (s summary, foun
 	return rows[0], true, nil
 }
 
-const selectFiled = `SELECT d.*, p.given_name, p.family_name, COALESCE(x.jws, '') AS jws FROM declarations d
+var selectFiled = "SELECT " + db.Columns[Declaration]("d") + `, p.given_name, p.family_name, COALESCE(x.jws, '') AS jws FROM declarations d
 	JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
 
 // filed reads one declaration with its maker's names and its receipt, in the context's transaction
@@ -131,7 +131,7 @@ func (r *repository) asFiled(ctx context.Context, id uuid.UUID) (View, error) {
 // transaction ends.
 func (r *repository) lock(ctx context.Context, id uuid.UUID) (Declaration, error) {
 	var d Declaration
-	err := r.db.From(ctx).Raw("SELECT * FROM declarations WHERE id = ?"+r.db.ForUpdate(), id).Take(&d).Error
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Declaration]("")+" FROM declarations WHERE id = ?"+r.db.ForUpdate(), id).Take(&d).Error
 	return d, notFound(err)
 }
 
@@ -142,7 +142,7 @@ func (r *repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUI
 	}
 	var rows []Declaration
 	if err := r.db.From(ctx).Raw(
-		"SELECT * FROM declarations WHERE id IN ? ORDER BY id"+r.db.ForUpdate(), ids,
+		"SELECT "+db.Columns[Declaration]("")+" FROM declarations WHERE id IN ? ORDER BY id"+r.db.ForUpdate(), ids,
 	).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
@@ -215,7 +215,8 @@ func ofOffice(code string) scope {
 func (r *repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[View], error) {
 	var none page.Page[View]
 	query := in(
-		r.db.From(ctx).Table("declarations d").Select("d.*, p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id"),
+		r.db.From(ctx).Table("declarations d").Select(db.Columns[Declaration]("d") +
+			", p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id"),
 	).
 		Order("d.listed_at DESC, d.id DESC").Limit(request.Size() + 1)
 	after, err := request.After()

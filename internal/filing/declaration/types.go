@@ -199,7 +199,7 @@ func (r typeRow) compile() (*Type, error) {
 func (t *Types) rows(ctx context.Context) ([]typeRow, error) {
 	var rows []typeRow
 	err := t.db.From(ctx).Raw(
-		`SELECT t.* FROM declaration_types t WHERE t.version = (SELECT MAX(n.version) FROM declaration_types n WHERE n.code = t.code)`,
+		"SELECT " + db.Columns[typeRow]("t") + ` FROM declaration_types t WHERE t.version = (SELECT MAX(n.version) FROM declaration_types n WHERE n.code = t.code)`,
 	).Scan(&rows).Error
 	return rows, err
 }
@@ -208,7 +208,7 @@ func (t *Types) rows(ctx context.Context) ([]typeRow, error) {
 func (t *Types) add(ctx context.Context, row typeRow) error {
 	return t.db.From(ctx).Exec(`INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, closes_at,
 		worker_field, content_schema, content_example, published_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO NOTHING`,
+		VALUES ( ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO NOTHING`,
 		row.Code, row.Version, row.Title, row.LegalReference, row.Steps, row.OpensAt, row.ClosesAt, row.WorkerField, row.ContentSchema,
 		row.ContentExample, row.PublishedAt).Error
 }

@@ -65,7 +65,7 @@ func receiptFile(declarationID uuid.UUID, extension string) *string {
 
 // VerifyReceipt implements api.StrictServerInterface.
 func (h ReceiptHandlers) VerifyReceipt(ctx context.Context, r api.VerifyReceiptRequestObject) (api.VerifyReceiptResponseObject, error) {
-	verdict, err := h.Declarations.Verify(ctx, r.Body.Jws)
+	verdict, err := h.Declarations.Verify(ctx, strings.TrimSpace(r.Body.Jws))
 	if err != nil {
 		return nil, err
 	}

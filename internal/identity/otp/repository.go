@@ -37,6 +37,15 @@ func (p Purpose) table() Table {
 	return shared
 }
 
+// columns lists those of the table that a row has; only codes with few tries have some to count.
+func (p Purpose) columns() string {
+	const always = "id, mac_key, mac, expires_at, used_at, ended_at"
+	if p.Tries > 0 {
+		return always + ", tries"
+	}
+	return always
+}
+
 // of picks the codes of the purpose that are about a subject.
 func (p Purpose) of(subjectID uuid.UUID) (condition string, args []any) {
 	if p.Table != nil {
@@ -64,7 +73,7 @@ func (r repository) add(ctx context.Context, i Issue, code row, now time.Time) e
 func (r repository) live(ctx context.Context, p Purpose, subjectID uuid.UUID) (row, error) {
 	which, args := p.of(subjectID)
 	var code row
-	err := r.db.From(ctx).Raw("SELECT * FROM "+p.table().Name+" WHERE "+which+andLive, args...).Scan(&code).Error
+	err := r.db.From(ctx).Raw("SELECT "+p.columns()+" FROM "+p.table().Name+" WHERE "+which+andLive, args...).Scan(&code).Error
 	return code, err
 }
 
@@ -77,7 +86,8 @@ func (r repository) end(ctx context.Context, p Purpose, subjectID uuid.UUID, now
 func (r repository) countTry(ctx context.Context, p Purpose, subjectID uuid.UUID, now time.Time) (row, bool, error) {
 	which, args := p.of(subjectID)
 	return r.first(
-		ctx, "UPDATE "+p.table().Name+" SET tries = tries + 1 WHERE "+which+andLive+" AND expires_at > ? AND tries < ? RETURNING *",
+		ctx, "UPDATE "+p.table().Name+" SET tries = tries + 1 WHERE "+which+andLive+" AND expires_at > ? AND tries < ? RETURNING "+
+			p.columns(),
 		append(args, now, p.Tries)...,
 	)
 }
@@ -85,7 +95,8 @@ func (r repository) countTry(ctx context.Context, p Purpose, subjectID uuid.UUID
 // last returns the code that was made last, live or not.
 func (r repository) last(ctx context.Context, p Purpose, subjectID uuid.UUID) (row, bool, error) {
 	which, args := p.of(subjectID)
-	return r.first(ctx, "SELECT * FROM "+p.table().Name+" WHERE "+which+" ORDER BY "+p.table().Made+" DESC, id DESC LIMIT 1", args...)
+	return r.first(ctx, "SELECT "+p.columns()+
+		" FROM "+p.table().Name+" WHERE "+which+" ORDER BY "+p.table().Made+" DESC, id DESC LIMIT 1", args...)
 }
 
 func (r repository) first(ctx context.Context, query string, args ...any) (row, bool, error) {

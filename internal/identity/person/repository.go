@@ -29,7 +29,7 @@ func (r repository) one(ctx context.Context, column string, value any) (Person, 
 // transaction ends.
 func (r repository) lock(ctx context.Context, id uuid.UUID) (Person, error) {
 	var p Person
-	err := r.db.From(ctx).Raw("SELECT * FROM people WHERE id = ?"+r.forChange(), id).Take(&p).Error
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Person]("")+" FROM people WHERE id = ?"+r.forChange(), id).Take(&p).Error
 	if db.IsNotFound(err) {
 		return Person{}, fault.New(fault.NotFound)
 	}
@@ -41,7 +41,7 @@ func (r repository) lock(ctx context.Context, id uuid.UUID) (Person, error) {
 func (r repository) lockWithAdministrators(ctx context.Context, id uuid.UUID) (one Person, others []Person, err error) {
 	var rows []Person
 	if err := r.db.From(ctx).Raw(
-		"SELECT * FROM people WHERE id = ? OR user_class = ? ORDER BY id"+r.forChange(), id, access.Administrator,
+		"SELECT "+db.Columns[Person]("")+" FROM people WHERE id = ? OR user_class = ? ORDER BY id"+r.forChange(), id, access.Administrator,
 	).Scan(&rows).Error; err != nil {
 		return Person{}, nil, err
 	}
@@ -107,7 +107,8 @@ func (r repository) ofClasses(ctx context.Context, classes []access.UserClass, r
 			args = append(args, after.ID, after.ID)
 		}
 		parts = append(
-			parts, "SELECT * FROM (SELECT * FROM people WHERE user_class = ?"+behind+" ORDER BY family_name, id LIMIT ?) AS part",
+			parts, "SELECT * FROM (SELECT "+db.Columns[Person]("")+
+				" FROM people WHERE user_class = ?"+behind+" ORDER BY family_name, id LIMIT ?) AS part",
 		)
 		args = append(args, limit)
 	}

@@ -80,7 +80,8 @@ func (r repository) dropRotation(ctx context.Context, personID uuid.UUID) error 
 // Lock order: people, PINs, rotations, sessions, codes.
 func (r repository) hold(ctx context.Context, personID uuid.UUID) (stored, bool, error) {
 	var found []stored
-	err := r.db.From(ctx).Raw("SELECT * FROM pins WHERE person_id = ?"+r.db.ForUpdate(), personID).Scan(&found).Error
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[stored]("")+
+		" FROM pins WHERE person_id = ?"+r.db.ForUpdate(), personID).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return stored{}, false, err
 	}

@@ -46,7 +46,8 @@ func (r repository) lock(ctx context.Context, id string) (Request, error) {
 
 func (r repository) get(ctx context.Context, id, lock string) (Request, error) {
 	var found []Request
-	if err := r.db.From(ctx).Raw("SELECT * FROM pin_requests WHERE id = ?"+lock, id).Find(&found).Error; err != nil {
+	if err := r.db.From(ctx).Raw("SELECT "+db.Columns[Request]("")+
+		" FROM pin_requests WHERE id = ?"+lock, id).Find(&found).Error; err != nil {
 		return Request{}, err
 	}
 	if len(found) == 0 {

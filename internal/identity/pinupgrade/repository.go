@@ -26,7 +26,7 @@ func Void(ctx context.Context, d *db.DB, personID uuid.UUID, now time.Time) erro
 		now, Replaced, personID).Error
 }
 
-const selectHeld = `SELECT u.*, p.tax_code, p.given_name, p.family_name, (SELECT c.issued_by FROM counter_pins c
+var selectHeld = "SELECT " + db.Columns[Upgrade]("u") + `, p.tax_code, p.given_name, p.family_name, (SELECT c.issued_by FROM counter_pins c
 	JOIN pins i ON i.counter_pin_id = c.id WHERE i.person_id = u.person_id AND c.confirmed_at IS NULL) AS pin_issued_by
 	FROM pin_upgrades u JOIN people p ON p.id = u.person_id WHERE `
 
@@ -41,7 +41,7 @@ func (r repository) one(ctx context.Context, id uuid.UUID) (Details, error) {
 // ends.
 func (r repository) lock(ctx context.Context, id uuid.UUID) (Upgrade, error) {
 	var u Upgrade
-	err := r.db.From(ctx).Raw("SELECT * FROM pin_upgrades WHERE id = ?"+r.db.ForUpdate(), id).Take(&u).Error
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Upgrade]("")+" FROM pin_upgrades WHERE id = ?"+r.db.ForUpdate(), id).Take(&u).Error
 	return u, notFound(err)
 }
 

@@ -27,7 +27,7 @@ func (r repository) find(ctx context.Context, id uuid.UUID, lock bool) (row, boo
 	}
 	var found []row
 	err := r.db.From(ctx).Raw(
-		`SELECT s.*, p.credential_level, p.suspended_at FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id = ?`+suffix, id,
+		"SELECT "+db.Columns[row]("s")+`, p.credential_level, p.suspended_at FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id = ?`+suffix, id,
 	).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return row{}, false, err
@@ -38,7 +38,7 @@ func (r repository) find(ctx context.Context, id uuid.UUID, lock bool) (row, boo
 // ofPerson returns the sessions that may be alive, newest first.
 func (r repository) ofPerson(ctx context.Context, personID uuid.UUID, now time.Time) ([]row, error) {
 	var rows []row
-	err := r.db.From(ctx).Where(
+	err := r.db.From(ctx).Select(db.Columns[row]("")).Where(
 		"person_id = ? AND ended_at IS NULL AND expires_at > ?", personID, now,
 	).Order("created_at DESC, id DESC").Find(&rows).Error
 	return rows, err

@@ -53,7 +53,8 @@ const inForce = " JOIN pins i ON i.counter_pin_id = c.id AND i.revoked_at IS NUL
 // waiting returns the PIN of a person that waits for its confirmation, and false for none.
 func (r repository) waiting(ctx context.Context, personID uuid.UUID) (Waiting, bool, error) {
 	var found []Waiting
-	err := r.db.From(ctx).Raw("SELECT c.*, o.given_name, o.family_name FROM counter_pins c JOIN people o ON o.id = c.issued_by"+inForce+
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[CounterPIN]("c")+
+		", o.given_name, o.family_name FROM counter_pins c JOIN people o ON o.id = c.issued_by"+inForce+
 		"c.person_id = ?", personID).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return Waiting{}, false, err
@@ -75,7 +76,7 @@ func (r repository) lastCounterPIN(ctx context.Context, personID uuid.UUID) (Cou
 // instant.
 func (r repository) ripe(ctx context.Context, after due.Cursor, until time.Time, limit int) ([]CounterPIN, error) {
 	var found []CounterPIN
-	err := r.db.From(ctx).Raw("SELECT c.* FROM counter_pins c"+inForce+
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[CounterPIN]("c")+" FROM counter_pins c"+inForce+
 		"(c.dispositive_at, c.id) > (?, ?) AND c.dispositive_at <= ? ORDER BY c.dispositive_at, c.id LIMIT ?",
 		after.At, after.ID, until, limit).Scan(&found).Error
 	return found, err

@@ -24,7 +24,7 @@ func (r repository) reserve(ctx context.Context, k key, known bool, now time.Tim
 	var rows []int
 	err = r.db.InTx(ctx, func(ctx context.Context) error {
 		return r.db.From(ctx).Raw(`INSERT INTO attempts AS a (kind, subject, known, failures, in_flight, epoch, lease_until, last_at)
-			VALUES (?, ?, ?, 0, 1, 0, ?, ?)
+			VALUES ( ?, ?, ?, 0, 1, 0, ?, ?)
 			ON CONFLICT (kind, subject) DO UPDATE SET
 				known = excluded.known,
 				failures = a.failures + CASE WHEN a.lease_until <= excluded.last_at THEN a.in_flight ELSE 0 END,

@@ -94,7 +94,7 @@ func (a *Answers) update(ctx context.Context, part []remembered) error {
 		if a.db.Dialect() == db.Postgres {
 			statement.WriteString("(?::text, ?::text, ?::integer, ?::text, ?::bytea)")
 		} else {
-			statement.WriteString("(?, ?, ?, ?, ?)")
+			statement.WriteString("( ?, ?, ?, ?, ?)")
 		}
 		args = append(args, r.claim.Scope, r.claim.Key, r.answer.Status, string(headers), r.answer.Body)
 	}

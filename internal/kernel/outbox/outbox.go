@@ -207,7 +207,7 @@ func (o *Outbox) Queued(ctx context.Context, limit int) ([]Message, error) {
 	}
 	var messages []Message
 	err := o.db.From(ctx).Raw(
-		"SELECT * FROM outbox WHERE state = 'queued' ORDER BY created_at, id LIMIT ?"+suffix, limit,
+		"SELECT "+db.Columns[Message]("")+" FROM outbox WHERE state = 'queued' ORDER BY created_at, id LIMIT ?"+suffix, limit,
 	).Scan(&messages).Error
 	return messages, err
 }

@@ -48,12 +48,12 @@ func (r repository) claim(ctx context.Context, c Channel, limit int, lease job.L
 		// A statement of its own is a transaction of its own there. The list is made once, before
 		// anything is changed.
 		err = r.db.From(ctx).Raw("WITH due AS MATERIALIZED ("+due+" FOR UPDATE SKIP LOCKED) "+set+
-			"FROM due WHERE deliveries.id = due.id RETURNING deliveries.*",
+			"FROM due WHERE deliveries.id = due.id RETURNING "+db.Columns[Delivery]("deliveries"),
 			c, lease.At, limit, lease.Owner, lease.Until, lease.Until).Scan(&claimed).Error
 	} else {
 		err = r.db.InTx(ctx, func(ctx context.Context) error {
 			return r.db.From(ctx).Raw(
-				set+"WHERE id IN ("+due+") RETURNING *", lease.Owner, lease.Until, lease.Until, c, lease.At, limit,
+				set+"WHERE id IN ("+due+") RETURNING "+db.Columns[Delivery](""), lease.Owner, lease.Until, lease.Until, c, lease.At, limit,
 			).Scan(&claimed).Error
 		})
 	}
@@ -155,7 +155,8 @@ func (r repository) lock(ctx context.Context, id uuid.UUID, providerRef string) 
 	}
 	var found []Delivery
 	err := r.db.From(ctx).Raw(
-		"SELECT * FROM deliveries WHERE "+condition+" ORDER BY created_at DESC, id DESC LIMIT 1"+r.db.ForUpdate(), value,
+		"SELECT "+db.Columns[Delivery]("")+
+			" FROM deliveries WHERE "+condition+" ORDER BY created_at DESC, id DESC LIMIT 1"+r.db.ForUpdate(), value,
 	).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return Delivery{}, false, err
@@ -214,7 +215,8 @@ func (r repository) page(ctx context.Context, f Filter, limit int, after *place)
 	order := " ORDER BY created_at DESC, id DESC LIMIT ?"
 	if f.State == "" && f.Channel == "" {
 		var found []Delivery
-		err := r.db.From(ctx).Raw("SELECT * FROM deliveries WHERE TRUE"+behind+order, append(args, limit)...).Scan(&found).Error
+		err := r.db.From(ctx).Raw("SELECT "+db.Columns[Delivery]("")+
+			" FROM deliveries WHERE TRUE"+behind+order, append(args, limit)...).Scan(&found).Error
 		return found, err
 	}
 	states, ways := deliveryStates, channels
@@ -231,7 +233,8 @@ func (r repository) page(ctx context.Context, f Filter, limit int, after *place)
 	var values []any
 	for _, state := range states {
 		for _, c := range ways {
-			ranges = append(ranges, "SELECT * FROM (SELECT * FROM deliveries WHERE state = ? AND channel = ?"+behind+order+") part")
+			ranges = append(ranges, "SELECT * FROM (SELECT "+db.Columns[Delivery]("")+
+				" FROM deliveries WHERE state = ? AND channel = ?"+behind+order+") part")
 			values = append(append(append(values, state, c), args...), limit)
 		}
 	}
@@ -283,7 +286,8 @@ func (r repository) backlogs(ctx context.Context) ([]backlog, error) {
 		}
 		if b.Waiting > 0 {
 			err := r.db.From(ctx).Raw(
-				"SELECT * FROM deliveries WHERE state = 'queued' AND channel = ? ORDER BY created_at, id LIMIT 1", c,
+				"SELECT "+db.Columns[Delivery]("")+
+					" FROM deliveries WHERE state = 'queued' AND channel = ? ORDER BY created_at, id LIMIT 1", c,
 			).Scan(&oldest).Error
 			if err != nil {
 				return nil, err

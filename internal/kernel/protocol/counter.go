@@ -52,7 +52,8 @@ func (c *counter) number(at time.Time) Number {
 // readCounters locks counters. PostgreSQL tells the time of each after its lock: a plain SELECT
 // would tell that of before.
 func readCounters(d *db.DB) string {
-	locked := "SELECT * FROM protocol_counters WHERE office_code IN ? ORDER BY office_code" + d.ForUpdate()
+	locked := "SELECT office_code, year, last_number, last_at FROM protocol_counters WHERE office_code IN ? ORDER BY office_code" +
+		d.ForUpdate()
 	if d.Dialect() == db.Postgres {
 		return "WITH locked AS MATERIALIZED (" + locked + ") SELECT locked.*, clock_timestamp() AS read_at FROM locked"
 	}
@@ -75,7 +76,7 @@ func lockedCounters(ctx context.Context, d *db.DB, offices []string) (map[string
 			return counters, nil
 		}
 		for _, office := range offices {
-			err := d.From(ctx).Exec("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, 0, 0, ?) ON "+
+			err := d.From(ctx).Exec("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ( ?, 0, 0, ?) ON "+
 				"CONFLICT (office_code) DO NOTHING",
 				office, time.Unix(0, 0).UTC()).Error
 			if err != nil {

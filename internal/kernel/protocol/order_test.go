@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -201,6 +202,81 @@ func TestRegister_TheYearBeginsAtMidnightInRome(t *testing.T) {
 			a.Clock.Advance(s.advance)
 			if got := numbers(s.office); got != s.want {
 				t.Errorf("at %v: %s, not %s", a.Clock.Now(), got, s.want)
+			}
+		}
+	})
+}
+
+// TestRegister_TimeIsRightWhateverTheClocksShow: two processes, of which one is 26 hours ahead, in the
+// hour that exists twice and at the end of a year. What is filed is dated by the register within a
+// second, on the day that it is in Rome, in order, and never by the clock that is wrong.
+func TestRegister_TimeIsRightWhateverTheClocksShow(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		ahead := clock.NewOffset(a.Clock)
+		ahead.Set(26 * time.Hour)
+		wrong := protocol.NewRegister(
+			d, protocol.Time{Process: ahead, Database: a.Clock}, a.Keys, a.Recheck, slog.New(slog.DiscardHandler),
+		)
+		t.Cleanup(wrong.Close)
+		right, astray := newLane(a.NewRegister(t), nil), newLane(wrong, nil)
+		last, serial := time.Time{}, 0
+		for _, step := range []struct{ at, day string }{
+			{"2026-10-24T21:59:59Z", "24/10/2026"}, {"2026-10-24T22:00:00Z", "25/10/2026"},
+			// 02:30 in summer time, then 02:30 in winter time, then 03:00.
+			{"2026-10-25T00:30:00Z", "25/10/2026"}, {"2026-10-25T00:59:59Z", "25/10/2026"}, {"2026-10-25T01:00:00Z", "25/10/2026"},
+			{"2026-10-25T01:30:00Z", "25/10/2026"}, {"2026-10-25T02:00:00Z", "25/10/2026"}, {"2026-10-25T22:59:59Z", "25/10/2026"},
+			{"2026-10-25T23:00:00Z", "26/10/2026"}, {"2026-12-31T22:59:59Z", "31/12/2026"}, {"2026-12-31T23:00:00Z", "01/01/2027"},
+			{"2027-03-28T00:59:59Z", "28/03/2027"}, {"2027-03-28T01:00:00Z", "28/03/2027"},
+		} {
+			at, err := time.Parse(time.RFC3339, step.at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Clock.Advance(at.Sub(a.Clock.Now()))
+			who := newFiler(t, a)
+			if _, err := astray.File(context.Background(), who.filing(world.Rome, slip{})); !fault.Is(err, fault.Unavailable) {
+				t.Errorf("at %s the process that is ahead: %v", step.at, err)
+			}
+			if step.day == "01/01/2027" {
+				serial = 0
+			}
+			for range 2 {
+				filed := mustFile(t, right, who.filing(world.Rome, slip{}))
+				serial++
+				if gap := filed.At.Sub(at).Abs(); gap > time.Second || !filed.At.After(last) {
+					t.Errorf("at %s it is dated %v, after %v", step.at, filed.At, last)
+				}
+				if want := fmt.Sprintf("INPS.7000.%s.%07d", step.day, serial); filed.Number.String() != want {
+					t.Errorf("at %s: %v, want %s", step.at, filed.Number, want)
+				}
+				last = filed.At
+			}
+		}
+	})
+}
+
+// TestRegister_NothingIsDatedAfterItsRightInTheDoubleHour: a right that ends at the first 02:30 does
+// not live until the second.
+func TestRegister_NothingIsDatedAfterItsRightInTheDoubleHour(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		r := newLane(a.NewRegister(t), nil)
+		company, _ := a.Employer(t)
+		professional, delegate := a.Professional(t)
+		end := time.Date(2026, 10, 25, 0, 30, 0, 0, time.UTC)
+		a.Delegation(t, delegate, company, func(d *world.Delegation) { d.ValidUntil = &end })
+		a.Clock.Advance(end.Add(-time.Minute).Sub(a.Clock.Now()))
+		by := a.Enter(t, a.Session(t, professional.ID, nil), company.ID)
+		who := filer{by, by.Rights[0]}
+		if filed := mustFile(t, r, who.filing(world.Rome, slip{})); !filed.At.Before(end) {
+			t.Errorf("it is dated %v", filed.At)
+		}
+		// Both show 02:29 and 02:30 in Rome.
+		for _, at := range []time.Time{end, end.Add(59 * time.Minute), end.Add(time.Hour)} {
+			a.Clock.Advance(at.Sub(a.Clock.Now()))
+			if _, err := r.File(context.Background(), who.filing(world.Rome, slip{})); err == nil {
+				t.Errorf("filed at %v", at)
 			}
 		}
 	})

@@ -88,8 +88,8 @@ func (r repository) liveOTPs(ctx context.Context, delegationIDs []uuid.UUID, now
 		Tries int
 	}
 	err := r.db.From(ctx).Raw(
-		"SELECT * FROM delegation_otps WHERE delegation_id IN ? AND used_at IS NULL AND ended_at IS NULL AND expires_at > ?", delegationIDs,
-		now,
+		"SELECT delegation_id, sent_at, expires_at, channel, recipient, tries FROM delegation_otps WHERE delegation_id IN ? AND "+
+			"used_at IS NULL AND ended_at IS NULL AND expires_at > ?", delegationIDs, now,
 	).Scan(&rows).Error
 	if err != nil {
 		return nil, err

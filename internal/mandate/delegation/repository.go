@@ -22,7 +22,7 @@ import (
 // repository reads and writes delegations and their codes.
 type repository struct{ db *db.DB }
 
-const selectShown = `SELECT g.*, h.kind AS delegate_kind, h.legal_name AS delegate_name, h.tax_code AS delegate_tax_code, h.struck_off_at,
+var selectShown = "SELECT " + db.Columns[Delegation]("g") + `, h.kind AS delegate_kind, h.legal_name AS delegate_name, h.tax_code AS delegate_tax_code, h.struck_off_at,
 	c.tax_code AS contributor_tax_code, c.legal_name AS contributor_name, c.kind AS contributor_kind,
 	p.given_name AS signatory_given_name, p.family_name AS signatory_family_name, p.tax_code AS signatory_tax_code,
 	m.given_name AS drafter_given_name, m.family_name AS drafter_family_name, a.given_name AS activator_given_name,
@@ -101,7 +101,8 @@ func (r repository) complete(ctx context.Context, rows []View, now time.Time) er
 		contributor.Position
 	}
 	err := r.db.From(ctx).Raw(
-		"SELECT z.delegation_id, x.* FROM delegation_positions z JOIN positions x ON x.id = z.position_id WHERE z.delegation_id IN ? "+
+		"SELECT z.delegation_id, "+db.Columns[contributor.Position]("x")+
+			" FROM delegation_positions z JOIN positions x ON x.id = z.position_id WHERE z.delegation_id IN ? "+
 			"ORDER BY x.number",
 		ids,
 	).Scan(&positions).Error
@@ -286,7 +287,7 @@ func (f Filter) narrow(query *gorm.DB, column string, now time.Time) *gorm.DB {
 
 // latest puts the delegations g in order, and ends where the page is full.
 func latest(query *gorm.DB, request page.Request) *gorm.DB {
-	return query.Select("g.*").Order("g.drafted_at DESC, g.id DESC").Limit(request.Size() + 1)
+	return query.Select(db.Columns[Delegation]("g")).Order("g.drafted_at DESC, g.id DESC").Limit(request.Size() + 1)
 }
 
 // ofEach is one query for what ofOne asks for about each of the sides, which travel as one value.

@@ -60,13 +60,14 @@ func (r repository) next(ctx context.Context) (claimed, bool, error) {
 		suffix = " FOR NO KEY UPDATE SKIP LOCKED"
 	}
 	var batches []Batch
-	if err := r.db.From(ctx).Raw("SELECT * FROM delegation_batches WHERE state <> 'done' ORDER BY " +
+	if err := r.db.From(ctx).Raw("SELECT " + db.Columns[Batch]("") + " FROM delegation_batches WHERE state <> 'done' ORDER BY " +
 		"created_at, id LIMIT 1" + suffix).Scan(&batches).Error; err != nil || len(batches) == 0 {
 		return claimed{}, false, err
 	}
 	var items []Item
 	err := r.db.From(ctx).Raw(
-		"SELECT * FROM delegation_batch_items WHERE batch_id = ? AND state = 'pending' ORDER BY line LIMIT 1", batches[0].ID,
+		"SELECT "+db.Columns[Item]("")+
+			" FROM delegation_batch_items WHERE batch_id = ? AND state = 'pending' ORDER BY line LIMIT 1", batches[0].ID,
 	).Scan(&items).Error
 	if err != nil || len(items) == 0 {
 		return claimed{}, false, err

@@ -15,7 +15,7 @@ import (
 // repository reads and writes enrolments.
 type repository struct{ db *db.DB }
 
-const selectHeld = `SELECT e.*, p.tax_code, p.given_name, p.family_name, c.tax_code AS contributor_tax_code, c.legal_name,
+var selectHeld = "SELECT " + db.Columns[Enrolment]("e") + `, p.tax_code, p.given_name, p.family_name, c.tax_code AS contributor_tax_code, c.legal_name,
 	c.kind AS contributor_kind
 	FROM enrolments e JOIN people p ON p.id = e.person_id JOIN contributors c ON c.id = e.contributor_id WHERE `
 
@@ -30,7 +30,8 @@ func (r repository) one(ctx context.Context, id uuid.UUID) (Details, error) {
 // context's transaction ends.
 func (r repository) lock(ctx context.Context, ids ...uuid.UUID) ([]Enrolment, error) {
 	var rows []Enrolment
-	err := r.db.From(ctx).Raw("SELECT * FROM enrolments WHERE id IN ? ORDER BY id"+r.db.ForUpdate(), ids).Scan(&rows).Error
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Enrolment]("")+
+		" FROM enrolments WHERE id IN ? ORDER BY id"+r.db.ForUpdate(), ids).Scan(&rows).Error
 	return rows, err
 }
 
@@ -38,7 +39,8 @@ func (r repository) lock(ctx context.Context, ids ...uuid.UUID) ([]Enrolment, er
 func (r repository) open(ctx context.Context, people []uuid.UUID) ([]Enrolment, error) {
 	var rows []Enrolment
 	err := r.db.From(ctx).Raw(
-		"SELECT * FROM enrolments WHERE person_id IN ? AND state IN ('submitted', 'awaiting_credentials') ORDER BY submitted_at, id",
+		"SELECT "+db.Columns[Enrolment]("")+
+			" FROM enrolments WHERE person_id IN ? AND state IN ('submitted', 'awaiting_credentials') ORDER BY submitted_at, id",
 		people,
 	).Scan(&rows).Error
 	return rows, err
@@ -48,7 +50,8 @@ func (r repository) open(ctx context.Context, people []uuid.UUID) ([]Enrolment, 
 func (r repository) AwaitingOf(ctx context.Context, personID uuid.UUID) ([]Enrolment, error) {
 	var rows []Enrolment
 	err := r.db.From(ctx).Raw(
-		"SELECT * FROM enrolments WHERE state = 'awaiting_credentials' AND person_id = ? ORDER BY submitted_at, id", personID,
+		"SELECT "+db.Columns[Enrolment]("")+
+			" FROM enrolments WHERE state = 'awaiting_credentials' AND person_id = ? ORDER BY submitted_at, id", personID,
 	).Scan(&rows).Error
 	return rows, err
 }
@@ -58,7 +61,8 @@ func (r repository) AwaitingOf(ctx context.Context, personID uuid.UUID) ([]Enrol
 func (r repository) AwaitingSince(ctx context.Context, before time.Time, limit int) ([]Enrolment, error) {
 	var rows []Enrolment
 	err := r.db.From(ctx).Raw(
-		"SELECT * FROM enrolments WHERE state = 'awaiting_credentials' AND submitted_at < ? ORDER BY submitted_at, id LIMIT ?", before,
+		"SELECT "+db.Columns[Enrolment]("")+
+			" FROM enrolments WHERE state = 'awaiting_credentials' AND submitted_at < ? ORDER BY submitted_at, id LIMIT ?", before,
 		limit,
 	).Scan(&rows).Error
 	return rows, err

@@ -139,7 +139,7 @@ func (t table) lock(ctx context.Context, placeID, personID, grantID uuid.UUID) (
 // add writes a role and reports false when the person has it already.
 func (t table) add(ctx context.Context, placeID uuid.UUID, r Role, by uuid.UUID, now time.Time) (bool, error) {
 	result := t.db.From(ctx).Exec(fmt.Sprintf(`INSERT INTO %s (id, %s, person_id, role, services, granted_by, granted_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)
+		VALUES ( ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO NOTHING`, t.roles, t.place), r.ID, placeID, r.PersonID, r.Role, r.Services, by, now)
 	return result.RowsAffected == 1, result.Error
 }

@@ -18,7 +18,7 @@ import (
 // repository reads and writes sub-delegations.
 type repository struct{ db *db.DB }
 
-const selectShown = `SELECT w.*, h.kind AS delegate_kind, h.legal_name AS delegate_name, h.struck_off_at, p.given_name, p.family_name
+var selectShown = "SELECT " + db.Columns[SubDelegation]("w") + `, h.kind AS delegate_kind, h.legal_name AS delegate_name, h.struck_off_at, p.given_name, p.family_name
 	FROM sub_delegations w JOIN delegates h ON h.id = w.delegate_id JOIN people p ON p.id = w.person_id`
 
 // one returns a sub-delegation as it stands at the instant, or fault.NotFound.

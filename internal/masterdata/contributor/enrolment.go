@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/taxcode"
@@ -98,9 +99,10 @@ const triesToEnable = 3
 
 var (
 	insertRole = `INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_by, granted_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?)
+		VALUES ( ?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (person_id, contributor_id, role) WHERE ` + access.LiveRole("") + ` DO NOTHING`
-	selectLiveRole = "SELECT * FROM contributor_roles WHERE person_id = ? AND contributor_id = ? AND role = ? AND " + access.LiveRole("")
+	selectLiveRole = "SELECT " + db.Columns[Role]("") +
+		" FROM contributor_roles WHERE person_id = ? AND contributor_id = ? AND role = ? AND " + access.LiveRole("")
 )
 
 func (r *repository) enable(ctx context.Context, role Role, services access.ServiceSet, by uuid.UUID) error {

@@ -105,7 +105,7 @@ func (w walk) begin(ctx context.Context) (rows []Contributor, whole bool, err er
 
 // along reads the first of all contributors that the person has a right over.
 func (w walk) along(ctx context.Context, bound string) ([]Contributor, error) {
-	return w.read(ctx, "SELECT c.* FROM contributors c WHERE "+w.reached.Covers+w.within+bound+w.only)
+	return w.read(ctx, "SELECT "+db.Columns[Contributor]("c")+" FROM contributors c WHERE "+w.reached.Covers+w.within+bound+w.only)
 }
 
 // ask reads the same through the rights.
@@ -113,9 +113,10 @@ func (w walk) ask(ctx context.Context) ([]Contributor, error) {
 	each := "CROSS JOIN contributors c ON c.id = m.contributor_id"
 	if w.r.db.Dialect() == db.Postgres {
 		// With the limit it cannot choose to read all contributors.
-		each = "CROSS JOIN LATERAL (SELECT c.* FROM contributors c WHERE c.id = m.contributor_id LIMIT 1) c"
+		each = "CROSS JOIN LATERAL (SELECT " + db.Columns[Contributor]("c") +
+			" FROM contributors c WHERE c.id = m.contributor_id LIMIT 1) c"
 	}
-	return w.read(ctx, "SELECT c.* FROM ("+w.reached.Contributors+") m "+each+" WHERE 1 = 1"+w.within+w.only)
+	return w.read(ctx, "SELECT "+db.Columns[Contributor]("c")+" FROM ("+w.reached.Contributors+") m "+each+" WHERE 1 = 1"+w.within+w.only)
 }
 
 func (w walk) read(ctx context.Context, query string) ([]Contributor, error) {

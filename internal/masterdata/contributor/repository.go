@@ -177,7 +177,8 @@ func (r *repository) position(ctx context.Context, contributorID, positionID uui
 func (r *repository) positionsWithOwners(ctx context.Context, which string, args ...any) (map[uuid.UUID]ownedPosition, error) {
 	var rows []ownedPosition
 	err := r.db.From(ctx).Raw(
-		"SELECT p.*, c.tax_code, c.legal_name, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.id = "+which,
+		"SELECT "+db.Columns[Position]("p")+
+			", c.tax_code, c.legal_name, c.kind FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.id = "+which,
 		args...,
 	).Scan(&rows).Error
 	all := make(map[uuid.UUID]ownedPosition, len(rows))
@@ -208,12 +209,12 @@ func (r *repository) hasOffice(ctx context.Context, code string) (bool, error) {
 }
 
 func (r *repository) addOffice(ctx context.Context, o Office) error {
-	return r.db.From(ctx).Exec("INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO NOTHING", o.Code, o.Title).Error
+	return r.db.From(ctx).Exec("INSERT INTO offices (code, title) VALUES ( ?, ?) ON CONFLICT (code) DO NOTHING", o.Code, o.Title).Error
 }
 
 func (r *repository) putOffice(ctx context.Context, o Office) error {
 	return r.db.From(ctx).Exec(
-		"INSERT INTO offices (code, title) VALUES (?, ?) ON CONFLICT (code) DO UPDATE SET title = excluded.title", o.Code, o.Title,
+		"INSERT INTO offices (code, title) VALUES ( ?, ?) ON CONFLICT (code) DO UPDATE SET title = excluded.title", o.Code, o.Title,
 	).Error
 }
 

@@ -30,7 +30,8 @@ func (r repository) one(ctx context.Context, id uuid.UUID) (Import, error) {
 func (r repository) same(ctx context.Context, register Register, format Format, digest string) (Import, bool, error) {
 	var found []Import
 	err := r.db.From(ctx).Raw(
-		"SELECT * FROM register_imports WHERE register = ? AND state <> 'failed' ORDER BY created_at DESC, id DESC LIMIT 1", register,
+		"SELECT "+db.Columns[Import]("")+
+			" FROM register_imports WHERE register = ? AND state <> 'failed' ORDER BY created_at DESC, id DESC LIMIT 1", register,
 	).Scan(&found).Error
 	if err != nil || len(found) == 0 || found[0].Digest != digest || found[0].Format != format {
 		return Import{}, false, err
@@ -58,7 +59,8 @@ func (r repository) page(ctx context.Context, request page.Request) (page.Page[I
 // oldest returns the import whose turn it is.
 func (r repository) oldest(ctx context.Context) (Import, bool, error) {
 	var found []Import
-	err := r.db.From(ctx).Raw("SELECT * FROM register_imports WHERE step <> 'none' ORDER BY created_at, id LIMIT 1").Scan(&found).Error
+	err := r.db.From(ctx).Raw("SELECT " + db.Columns[Import]("") +
+		" FROM register_imports WHERE step <> 'none' ORDER BY created_at, id LIMIT 1").Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return Import{}, false, err
 	}
@@ -74,7 +76,7 @@ func (r repository) claim(ctx context.Context, id uuid.UUID, lease job.Lease) (b
 func (r repository) hold(ctx context.Context, id uuid.UUID, owner string) (Import, bool, error) {
 	var found []Import
 	err := r.db.From(ctx).Raw(
-		"SELECT * FROM register_imports WHERE id = ? AND lease_owner = ?"+r.db.ForUpdate(), id, owner,
+		"SELECT "+db.Columns[Import]("")+" FROM register_imports WHERE id = ? AND lease_owner = ?"+r.db.ForUpdate(), id, owner,
 	).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return Import{}, false, err

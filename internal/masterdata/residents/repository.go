@@ -22,7 +22,7 @@ func New(d *db.DB, c clock.Clock) *Register { return &Register{db: d, clock: c} 
 // Find returns the entry with exactly this tax code, and false when there is none.
 func (r *Register) Find(ctx context.Context, code taxcode.Code) (Entry, bool, error) {
 	var found []Entry
-	err := r.db.From(ctx).Raw("SELECT * FROM register_people WHERE tax_code = ?", code).Scan(&found).Error
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Entry]("")+" FROM register_people WHERE tax_code = ?", code).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return Entry{}, false, err
 	}

@@ -105,7 +105,7 @@ func (r repository) put(ctx context.Context, s Service) error {
 		right = (*string)(&s.RightService)
 	}
 	put := r.db.From(ctx).Exec(`INSERT INTO services (code, version, title_it, title_en, section, audience, right_service, links)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES ( ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (code) DO UPDATE
 		SET version = excluded.version, title_it = excluded.title_it, title_en = excluded.title_en, section = excluded.section,
 		audience = excluded.audience, right_service = excluded.right_service, links = excluded.links
@@ -123,7 +123,7 @@ func (r repository) put(ctx context.Context, s Service) error {
 }
 
 func (r repository) putChannel(ctx context.Context, service string, c Channel) error {
-	return r.db.From(ctx).Exec(`INSERT INTO service_channels (service_code, channel, opens_at, closes_at, href) VALUES (?, ?, ?, ?, ?)
+	return r.db.From(ctx).Exec(`INSERT INTO service_channels (service_code, channel, opens_at, closes_at, href) VALUES ( ?, ?, ?, ?, ?)
 		ON CONFLICT (service_code, channel) DO UPDATE
 		SET opens_at = excluded.opens_at, closes_at = excluded.closes_at, href = excluded.href`,
 		service, c.Channel, utc(c.OpensAt), utc(c.ClosesAt), c.Href).Error
@@ -167,7 +167,7 @@ func (r repository) putMenu(ctx context.Context, m Menu) error {
 	if err != nil {
 		return err
 	}
-	return r.db.From(ctx).Exec(`INSERT INTO menus (person_id, entries, version, updated_at) VALUES (?, ?, ?, ?)
+	return r.db.From(ctx).Exec(`INSERT INTO menus (person_id, entries, version, updated_at) VALUES ( ?, ?, ?, ?)
 		ON CONFLICT (person_id) DO UPDATE SET entries = excluded.entries, version = excluded.version, updated_at = excluded.updated_at`,
 		m.PersonID, string(entries), m.Version, m.UpdatedAt).Error
 }

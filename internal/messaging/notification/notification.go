@@ -205,18 +205,24 @@ var texts = sync.OnceValues(func() (map[name]*template.Template, error) {
 // functions are what the texts can call: when writes an instant out, moment writes it in few
 // characters.
 func functions(locale Locale) template.FuncMap {
-	long, short := "02/01/2006 alle ore 15:04:05", "02/01/2006 15:04"
+	long, short, whose := "02/01/2006 alle ore 15:04:05", "02/01/2006 15:04", ""
 	if locale == English {
-		long, short = "2 January 2006 at 15:04:05 (Italian time)", "2 Jan 2006 15:04"
+		long, short, whose = "2 January 2006 at 15:04:05", "2 Jan 2006 15:04", "Italian time"
 	}
-	in := func(layout string) func(string) (string, error) {
+	in := func(layout, whose string) func(string) (string, error) {
 		return func(instant string) (string, error) {
 			t, err := time.Parse(time.RFC3339Nano, instant)
 			if err != nil {
 				return "", errors.New("not an instant")
 			}
-			return t.In(calendar.Rome).Format(layout), nil
+			text := t.In(calendar.Rome).Format(layout)
+			// The offset stands there in the hour that exists twice.
+			notes := slices.DeleteFunc([]string{whose, calendar.Offset(t)}, func(note string) bool { return note == "" })
+			if len(notes) > 0 {
+				text += " (" + strings.Join(notes, ", ") + ")"
+			}
+			return text, nil
 		}
 	}
-	return template.FuncMap{"when": in(long), "moment": in(short)}
+	return template.FuncMap{"when": in(long, whose), "moment": in(short, "")}
 }

@@ -2,8 +2,10 @@ package notification_test
 
 import (
 	"errors"
+	"html"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -125,5 +127,37 @@ func TestNotification_Refusals(t *testing.T) {
 	}
 	if text, err := notification.Render("pin.changed", `{}`, nil, "de"); err != nil || !strings.Contains(text.Body, "Gentile utente") {
 		t.Errorf("a language without texts: %v\n%s", err, text.Body)
+	}
+}
+
+// TestNotification_TheDoubleHourIsTold: on the last Sunday of October an hour exists twice. The
+// offset says which one is meant, in every text, and an SMS stays one message.
+func TestNotification_TheDoubleHourIsTold(t *testing.T) {
+	instant := regexp.MustCompile(`"\d{4}-\d{2}-\d{2}T[0-9:.]+Z"`)
+	for at, want := range map[string]string{"2026-10-25T00:30:00Z": "UTC+2", "2026-10-25T01:30:00Z": "UTC+1", "2026-10-25T02:30:00Z": ""} {
+		told := 0
+		for kind, data := range realistic(t) {
+			data = instant.ReplaceAllString(data, `"`+at+`"`)
+			for _, locale := range notification.Locales() {
+				text, err := notification.Render(kind, data, nil, locale)
+				if err != nil {
+					t.Fatalf("%s: %v", kind, err)
+				}
+				if utf8.RuneCountInString(text.Short) > 160 {
+					t.Errorf("%s in %s: %q has more than 160 characters", kind, locale, text.Short)
+				}
+				for _, part := range []string{text.Body, text.Short, html.UnescapeString(text.HTML)} {
+					if strings.Contains(part, "02:30") != (want != "" && strings.Contains(part, want)) || want == "" && strings.Contains(part, "UTC") {
+						t.Errorf("%s in %s at %s: %s", kind, locale, at, part)
+					}
+					if strings.Contains(part, "UTC") {
+						told++
+					}
+				}
+			}
+		}
+		if told < 10 && want != "" {
+			t.Errorf("at %s only %d texts tell it", at, told)
+		}
 	}
 }

@@ -70,6 +70,19 @@ func (d Date) utc() time.Time {
 // long as it comes before this instant.
 func EndOfDay(t time.Time) time.Time { return DateIn(t).End() }
 
+// Offset tells the two instants apart that the clocks of Rome show alike, in the hour that exists
+// twice: UTC+2 for the first, UTC+1 for the second. It is empty at any other time.
+func Offset(t time.Time) string {
+	shown := t.In(Rome).Format(time.DateTime)
+	switch shown {
+	case t.Add(time.Hour).In(Rome).Format(time.DateTime):
+		return "UTC+2"
+	case t.Add(-time.Hour).In(Rome).Format(time.DateTime):
+		return "UTC+1"
+	}
+	return ""
+}
+
 // AddMonths returns the instant n months after t, or before it if n is negative. It falls on the
 // same day of the month or, where the month has no such day, its last, at the same time by the
 // clocks of Rome.

@@ -246,3 +246,21 @@ func TestCalendar_Easter(t *testing.T) {
 		}
 	}
 }
+
+// TestOffset_TellsTheDoubleHourApart: on the last Sunday of October the clocks show 02:00 to 02:59
+// twice.
+func TestOffset_TellsTheDoubleHourApart(t *testing.T) {
+	for at, want := range map[string]string{
+		"2026-10-24T23:59:59Z": "", "2026-10-25T00:00:00Z": "UTC+2", "2026-10-25T00:59:59Z": "UTC+2", "2026-10-25T01:00:00Z": "UTC+1",
+		"2026-10-25T01:59:59Z": "UTC+1", "2026-10-25T02:00:00Z": "", "2026-03-29T00:59:59Z": "", "2026-03-29T01:00:00Z": "",
+		"2026-07-01T00:30:00Z": "",
+	} {
+		instant, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := calendar.Offset(instant); got != want {
+			t.Errorf("%s: %q, want %q", at, got, want)
+		}
+	}
+}

@@ -98,6 +98,8 @@ type Config struct {
 	Traces bool `env:"-"`
 
 	given map[string]bool
+	// dataKeysFile is the file that held DataKeys, if one did.
+	dataKeysFile string
 	// placed tells that DataDir is a directory which ends with the process.
 	placed bool
 }
@@ -125,6 +127,7 @@ func Read(environ []string) (Config, error) {
 		}
 	}
 	wrong := unknown(c.given)
+	c.dataKeysFile = values[prefix+"DATA_KEYS"+fileSuffix]
 	wrong = append(wrong, readFiles(values)...)
 	wrong = append(wrong, parse(&c, values)...)
 	if len(wrong) == 0 {

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"diresco/internal/platform/secret"
 )
 
 // fileSuffix ends the name of a variable that holds the path of a file with a secret.
@@ -33,6 +35,19 @@ func readFiles(values map[string]string) []error {
 		}
 	}
 	return wrong
+}
+
+// RereadKeys returns the keys for data at rest as the file holds them now, if a file held them at the
+// start.
+func (c *Config) RereadKeys() (secret.Text, error) {
+	if c.dataKeysFile == "" {
+		return c.DataKeys, nil
+	}
+	content, err := readSecret(c.dataKeysFile)
+	if err != nil {
+		return "", wrongValue("DATA_KEYS"+fileSuffix, err.Error())
+	}
+	return secret.Text(content), nil
 }
 
 // readSecret returns what a file holds. Its errors name no path: by mistake it could be the secret.

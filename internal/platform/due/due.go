@@ -66,7 +66,7 @@ func (c *Scheduler) Begin(ctx context.Context) error {
 	return c.db.InTx(ctx, func(ctx context.Context) error {
 		for _, s := range c.sources {
 			err := c.db.From(ctx).Exec(
-				"INSERT INTO due_marks (source, done_until) VALUES (?, ?) ON CONFLICT (source) DO NOTHING", s.Name(), c.clock.Now(),
+				"INSERT INTO due_marks (source, done_until) VALUES ( ?, ?) ON CONFLICT (source) DO NOTHING", s.Name(), c.clock.Now(),
 			).Error
 			if err != nil {
 				return err

@@ -56,10 +56,11 @@ func atMost(ids []string) string {
 
 // admitData refuses a process without a data key that something was written with.
 func admitData(own *DataKeys, known []dataKeyRow) error {
+	keys := own.all()
 	for _, row := range known {
-		i := slices.IndexFunc(own.keys, func(k dataKey) bool { return k.id == row.ID })
+		i := slices.IndexFunc(keys, func(k dataKey) bool { return k.id == row.ID })
 		switch {
-		case i >= 0 && own.checkValue(own.keys[i]) != row.CheckValue:
+		case i >= 0 && own.checkValue(keys[i]) != row.CheckValue:
 			return missing("this process's data key %s is another than the one that the database knows by this id", row.ID)
 		case i < 0 && row.inUse():
 			return missing(
@@ -95,7 +96,7 @@ func adopt(own *DataKeys, writtenWith []string, samples []Sample, now time.Time)
 		}
 	}
 	var rows []dataKeyRow
-	for i, key := range own.keys {
+	for i, key := range own.all() {
 		row := own.row(key, now)
 		// The first one made what is looked for by its digest, so it stays the one that does.
 		if used := now.Add(time.Duration(i) * time.Microsecond); i == 0 || slices.Contains(writtenWith, key.id) {
@@ -113,7 +114,7 @@ func (d *DataKeys) row(key dataKey, now time.Time) dataKeyRow {
 // unrecorded returns the rows of the keys that a database does not know yet.
 func (d *DataKeys) unrecorded(known []dataKeyRow, now time.Time) []dataKeyRow {
 	var rows []dataKeyRow
-	for _, key := range d.keys {
+	for _, key := range d.all() {
 		if !slices.ContainsFunc(known, func(r dataKeyRow) bool { return r.ID == key.id }) {
 			rows = append(rows, d.row(key, now))
 		}

@@ -30,13 +30,13 @@ var dataKeyID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
 // DataKeys are the symmetric keys of an installation. One is current and writes; the others still
 // check what they made. The first is current until a Process says otherwise.
 type DataKeys struct {
-	keys    []dataKey
-	roles   atomic.Pointer[roles]
+	list    atomic.Pointer[keyList]
 	derived *derivedKeys
 }
 
-// roles says, by their places, which keys do what.
-type roles struct {
+// keyList has the keys and says, by their places, which do what.
+type keyList struct {
+	keys []dataKey
 	// current makes what carries its id.
 	current int
 	// lasting makes digests that are looked for: the same in every process.
@@ -57,12 +57,13 @@ type dataKey struct {
 }
 
 // String implements fmt.Stringer without any part of a key.
-func (d *DataKeys) String() string { return fmt.Sprintf("%d data keys", len(d.keys)) }
+func (d *DataKeys) String() string { return fmt.Sprintf("%d data keys", len(d.all())) }
 
 // ParseDataKeys reads "id:base64,id:base64", each key 32 bytes in base64 of any of the usual
 // alphabets. The error never holds a part of a key.
 func ParseDataKeys(text secret.Text) (*DataKeys, error) {
 	d := &DataKeys{derived: &derivedKeys{byName: map[derivedKey][]byte{}}}
+	var keys []dataKey
 	seen := map[string]bool{}
 	for i, item := range strings.Split(strings.TrimSpace(text.Reveal()), ",") {
 		id, encoded, found := strings.Cut(strings.TrimSpace(item), ":")
@@ -77,8 +78,9 @@ func ParseDataKeys(text secret.Text) (*DataKeys, error) {
 		if err != nil || len(decoded) != dataKeyBytes {
 			return nil, fmt.Errorf("data key %d is not %d bytes in base64", i+1, dataKeyBytes)
 		}
-		d.keys = append(d.keys, dataKey{id, decoded})
+		keys = append(keys, dataKey{id, decoded})
 	}
+	d.list.Store(&keyList{keys: keys})
 	return d, nil
 }
 
@@ -117,15 +119,36 @@ func LoadOrCreateDataKeys(path string) (*DataKeys, error) {
 // Settled returns the keys as they stand now: what is current among them changes no more. It is for
 // whoever asks more than once and needs answers that fit together.
 func (d *DataKeys) Settled() *DataKeys {
-	same := &DataKeys{keys: d.keys, derived: d.derived}
-	same.roles.Store(d.roles.Load())
+	same := &DataKeys{derived: d.derived}
+	same.list.Store(d.list.Load())
 	return same
+}
+
+// all returns the keys as they stand now.
+func (d *DataKeys) all() []dataKey { return d.list.Load().keys }
+
+// replace puts other keys in the place of these. Those that have a role keep it, and must be among
+// the others.
+func (d *DataKeys) replace(keys []dataKey) error {
+	old := d.list.Load()
+	next := &keyList{keys: keys}
+	for _, role := range []struct {
+		was int
+		is  *int
+	}{{old.current, &next.current}, {old.lasting, &next.lasting}} {
+		id := old.keys[role.was].id
+		if *role.is = slices.IndexFunc(keys, func(k dataKey) bool { return k.id == id }); *role.is < 0 {
+			return fmt.Errorf("the data key %s is still used by this process; it may go ten seconds after it was retired", id)
+		}
+	}
+	d.list.Store(next)
+	return nil
 }
 
 // assign gives the keys with these ids their roles. Ids that are not there change nothing.
 func (d *DataKeys) assign(current, lasting string) {
-	next := roles{}
-	for i, key := range d.keys {
+	next := keyList{keys: d.all()}
+	for i, key := range next.keys {
 		if key.id == current {
 			next.current = i
 		}
@@ -133,26 +156,24 @@ func (d *DataKeys) assign(current, lasting string) {
 			next.lasting = i
 		}
 	}
-	d.roles.Store(&next)
+	d.list.Store(&next)
 }
 
 func (d *DataKeys) current() dataKey {
-	if r := d.roles.Load(); r != nil {
-		return d.keys[r.current]
-	}
-	return d.keys[0]
+	l := d.list.Load()
+	return l.keys[l.current]
 }
 
 // inOrder returns the keys with the one at a place before the others.
-func (d *DataKeys) inOrder(first int) []dataKey {
-	ordered := append(make([]dataKey, 0, len(d.keys)), d.keys[first])
-	ordered = append(ordered, d.keys[:first]...)
-	return append(ordered, d.keys[first+1:]...)
+func (l *keyList) inOrder(first int) []dataKey {
+	ordered := append(make([]dataKey, 0, len(l.keys)), l.keys[first])
+	ordered = append(ordered, l.keys[:first]...)
+	return append(ordered, l.keys[first+1:]...)
 }
 
 // holds reports whether one of the keys has the id.
 func (d *DataKeys) holds(id string) bool {
-	return slices.ContainsFunc(d.keys, func(k dataKey) bool { return k.id == id })
+	return slices.ContainsFunc(d.all(), func(k dataKey) bool { return k.id == id })
 }
 
 // MAC returns a keyed digest (HMAC-SHA-256, base64url) of the parts under the current key, and that
@@ -173,12 +194,9 @@ func (g Digest) String() string { return g.KeyID + ":" + g.MAC }
 // digest: all processes give the same one first, which is the one to store, and a rotation does not
 // change that. The others find what was stored under another key.
 func (d *DataKeys) Lasting(purpose string, parts ...[]byte) []Digest {
-	first := 0
-	if r := d.roles.Load(); r != nil {
-		first = r.lasting
-	}
-	digests := make([]Digest, 0, len(d.keys))
-	for _, key := range d.inOrder(first) {
+	l := d.list.Load()
+	digests := make([]Digest, 0, len(l.keys))
+	for _, key := range l.inOrder(l.lasting) {
 		digests = append(digests, Digest{key.id, base64.RawURLEncoding.EncodeToString(d.sum(key, purpose, parts))})
 	}
 	return digests
@@ -187,7 +205,7 @@ func (d *DataKeys) Lasting(purpose string, parts ...[]byte) []Digest {
 // CheckMAC reports, in constant time, whether MAC gave this digest under the key with this id,
 // current or old.
 func (d *DataKeys) CheckMAC(keyID, mac, purpose string, parts ...[]byte) bool {
-	for _, key := range d.keys {
+	for _, key := range d.all() {
 		if key.id == keyID {
 			want := base64.RawURLEncoding.EncodeToString(d.sum(key, purpose, parts))
 			return subtle.ConstantTimeCompare([]byte(want), []byte(mac)) == 1
@@ -198,12 +216,9 @@ func (d *DataKeys) CheckMAC(keyID, mac, purpose string, parts ...[]byte) bool {
 
 // Sums returns the 32 bytes of the parts' keyed digest under every key, the current one first.
 func (d *DataKeys) Sums(purpose string, parts ...[]byte) [][]byte {
-	first := 0
-	if r := d.roles.Load(); r != nil {
-		first = r.current
-	}
-	sums := make([][]byte, 0, len(d.keys))
-	for _, key := range d.inOrder(first) {
+	l := d.list.Load()
+	sums := make([][]byte, 0, len(l.keys))
+	for _, key := range l.inOrder(l.current) {
 		sums = append(sums, d.sum(key, purpose, parts))
 	}
 	return sums
@@ -222,7 +237,7 @@ func (d *DataKeys) Seal(purpose string, plain []byte, parts ...[]byte) string {
 // text.
 func (d *DataKeys) Open(purpose, sealed string, parts ...[]byte) ([]byte, error) {
 	id, encoded, _ := strings.Cut(sealed, ":")
-	for _, key := range d.keys {
+	for _, key := range d.all() {
 		if key.id != id {
 			continue
 		}

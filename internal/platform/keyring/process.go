@@ -191,14 +191,15 @@ func (p *Process) admitData(ctx context.Context, known []dataKeyRow, older bool,
 	if slices.ContainsFunc(known, dataKeyRow.inUse) {
 		return nil
 	}
-	return p.repo.use(ctx, p.Data.keys[0].id, now)
+	return p.repo.use(ctx, p.Data.all()[0].id, now)
 }
 
 // announce tells the others what this process knows, in the context's transaction.
 func (p *Process) announce(ctx context.Context, now time.Time) error {
 	p.row.SeenAt = now
-	ids := make([]string, len(p.Data.keys))
-	for i, key := range p.Data.keys {
+	own := p.Data.all()
+	ids := make([]string, len(own))
+	for i, key := range own {
 		ids[i] = key.id
 	}
 	p.row.DataKeys = strings.Join(ids, " ")
@@ -302,7 +303,7 @@ func (p *Process) chooseData(ctx context.Context, known []dataKeyRow, others []p
 			lasting = row.ID
 		}
 	}
-	for _, key := range p.Data.keys {
+	for _, key := range p.Data.all() {
 		row := byID[key.id]
 		if row.RetiredAt != nil {
 			continue

@@ -106,13 +106,13 @@ func (r repository) retire(ctx context.Context, id string, at time.Time) (bool, 
 // revoke notes that a signing key is believed no more.
 func (r repository) revoke(ctx context.Context, v Revocation, now time.Time) error {
 	return r.db.From(ctx).Exec(
-		"INSERT INTO signing_key_revocations (kid, revoked_at, reason, created_at) VALUES (?, ?, ?, ?)", v.Kid, v.From, v.Reason, now,
+		"INSERT INTO signing_key_revocations (kid, revoked_at, reason, created_at) VALUES ( ?, ?, ?, ?)", v.Kid, v.From, v.Reason, now,
 	).Error
 }
 
 // announce notes that a process is there and what it knows.
 func (r repository) announce(ctx context.Context, p processRow) error {
-	return r.db.From(ctx).Exec(`INSERT INTO processes (id, name, data_keys, signing_keys, started_at, seen_at) VALUES (?, ?, ?, ?, ?, ?)
+	return r.db.From(ctx).Exec(`INSERT INTO processes (id, name, data_keys, signing_keys, started_at, seen_at) VALUES ( ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET data_keys = excluded.data_keys, signing_keys = excluded.signing_keys, seen_at = excluded.seen_at`,
 		p.ID, p.Name, p.DataKeys, p.SigningKeys, p.StartedAt, p.SeenAt).Error
 }

@@ -106,12 +106,20 @@ func (k *Keyring) begin(known []publishedKey) error {
 	if err := k.publish(known); err != nil {
 		return err
 	}
-	for _, pair := range k.own {
+	if err := k.matches(k.own); err != nil {
+		return err
+	}
+	k.refreshedAt = k.clock.Now()
+	return nil
+}
+
+// matches fails where another key than one of these was published under its id.
+func (k *Keyring) matches(own []keyPair) error {
+	for _, pair := range own {
 		if !pair.private.PublicKey.Equal(k.public.Load().keys[pair.kid]) {
 			return fmt.Errorf("signing key %s: another key was published under this kid", pair.kid)
 		}
 	}
-	k.refreshedAt = k.clock.Now()
 	return nil
 }
 

@@ -120,7 +120,7 @@ func (b *bench) importInto(ctx context.Context, name, databaseURL, dir string, l
 		admin.PersonID = p.ID
 		return d.From(ctx).Exec(`INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at,
 			updated_at)
-			VALUES (?, 'professional', ?, 'Maria Neri', 'bench', '1', ?, ?)`, looker, code, clock.System{}.Now(),
+			VALUES ( ?, 'professional', ?, 'Maria Neri', 'bench', '1', ?, ?)`, looker, code, clock.System{}.Now(),
 			clock.System{}.Now()).Error
 	})
 	if err != nil {
@@ -227,7 +227,7 @@ func (b *bench) importFile(
 		}
 		write := time.Now()
 		if err := d.InTx(ctx, func(ctx context.Context) error {
-			return d.From(ctx).Exec("INSERT INTO delegation_lookups (id, contributor_id, delegate_id, person_id, at) VALUES (?, (SELECT "+
+			return d.From(ctx).Exec("INSERT INTO delegation_lookups (id, contributor_id, delegate_id, person_id, at) VALUES ( ?, (SELECT "+
 				"id FROM contributors WHERE tax_code = ?), ?, ?, ?)",
 				uuid.Must(uuid.NewV7()), code, looker, admin.PersonID, clock.System{}.Now()).Error
 		}); err != nil {

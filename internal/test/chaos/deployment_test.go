@@ -157,9 +157,6 @@ func (d *deployment) do(block codeBlock) {
 			d.restart()
 			d.shell(after)
 		}
-		if strings.Contains(block.text, "diresco-admin migrate") {
-			d.giveRights()
-		}
 	}
 }
 
@@ -174,19 +171,6 @@ func cutAt(text string, words ...string) (before string, found bool, after strin
 		}
 	}
 	return before, found, after
-}
-
-// giveRights does what the page about the role says, as the owner.
-func (d *deployment) giveRights() {
-	d.t.Helper()
-	for _, block := range codeBlocks(page(d.t, "docs/security.md", "The database role")) {
-		switch block.language {
-		case "sql":
-			d.sql(block.text, d.secret("owner-url"))
-		case "sh":
-			d.shell("set -a; . /etc/diresco/diresco.env; . /etc/diresco/commands.env; set +a\n" + block.text)
-		}
-	}
 }
 
 // verifyUnit has systemd read the unit, where there is one to ask. It warns, and ends well, for

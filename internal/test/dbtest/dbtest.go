@@ -124,10 +124,13 @@ func migrate(rawURL string) (err error) {
 
 // Main runs the tests of a package and ends the cluster that they may have started. Call it from
 // TestMain.
-func Main(m *testing.M) {
+func Main(m *testing.M) { os.Exit(Run(m)) }
+
+// Run is Main for packages that have more to end; it returns the exit code.
+func Run(m *testing.M) int {
 	code := m.Run()
 	server.stop()
-	os.Exit(code)
+	return code
 }
 
 var server cluster

@@ -13,7 +13,7 @@ import (
 
 // TestSandbox_TestersMakeTheirWorld: people, contributors, roles, time and a new beginning.
 func TestSandbox_TestersMakeTheirWorld(t *testing.T) {
-	each(t, func(t *testing.T, w *fixture) {
+	eachAsOwner(t, func(t *testing.T, w *fixture) {
 		made := w.do(
 			http.MethodPost, "/v1/sandbox/contributors", "", map[string]any{"legal_name": "Prova S.p.A."},
 		).want(t, http.StatusCreated, "")
@@ -65,7 +65,7 @@ func TestSandbox_TestersMakeTheirWorld(t *testing.T) {
 // TestSandbox_PeopleHaveStableKeys: a key finds a person in every sandbox, and opens a session
 // without a PIN.
 func TestSandbox_PeopleHaveStableKeys(t *testing.T) {
-	each(t, func(t *testing.T, w *fixture) {
+	eachAsOwner(t, func(t *testing.T, w *fixture) {
 		found := func(key string) client.SandboxPersonList {
 			var people client.SandboxPersonList
 			w.do(http.MethodGet, "/v1/sandbox/people?key="+key, "", nil).want(t, http.StatusOK, "").decode(t, &people)

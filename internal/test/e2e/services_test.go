@@ -73,7 +73,7 @@ func TestServiceCatalog_ServicesLeadToOperations(t *testing.T) {
 // TestServiceCatalog_AChannelOfTheSandboxCloses thirty days after the data were made, and says
 // where to go then.
 func TestServiceCatalog_AChannelOfTheSandboxCloses(t *testing.T) {
-	each(t, func(t *testing.T, w *fixture) {
+	eachAsOwner(t, func(t *testing.T, w *fixture) {
 		path := ""
 		for _, s := range w.catalogue() {
 			for _, c := range s.Channels {

@@ -71,6 +71,13 @@ func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 		if err != nil || verified.JSON200 == nil || !verified.JSON200.Valid || *verified.JSON200.ProtocolNumber != *last.ProtocolNumber {
 			t.Errorf("verification: %v %s", err, verified.Body)
 		}
+		// As a file or a copied text has it.
+		for _, around := range []string{last.Receipt.Jws + "\n", "\t " + last.Receipt.Jws + "\r\n \n"} {
+			again := w.do(http.MethodPost, "/v1/receipt-verifications", "", map[string]any{"jws": around}).want(t, http.StatusOK, "")
+			if again.field("valid") != true {
+				t.Errorf("with white space around it is %s", again.body)
+			}
+		}
 		if verified.JSON200.Finding != client.ReceiptVerificationFindingGenuine {
 			t.Errorf("verification found %s", verified.JSON200.Finding)
 		}

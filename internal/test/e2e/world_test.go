@@ -102,8 +102,21 @@ func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, conf
 	return w
 }
 
-// each runs the test on a sandbox of its own for each kind of database.
+// each runs the test on a sandbox of its own for each kind of database. On PostgreSQL the service
+// works as the role that it is given in production.
 func each(t *testing.T, test func(t *testing.T, w *fixture)) {
+	t.Helper()
+	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
+		if strings.HasPrefix(rawURL, "postgres") {
+			rawURL = dbtest.Restricted(t, rawURL)
+		}
+		test(t, start(t, rawURL))
+	})
+}
+
+// eachAsOwner is each for tests that begin the sandbox anew, which deletes what the service never
+// deletes.
+func eachAsOwner(t *testing.T, test func(t *testing.T, w *fixture)) {
 	t.Helper()
 	dbtest.EachURL(t, func(t *testing.T, rawURL string) { test(t, start(t, rawURL)) })
 }

@@ -70,7 +70,7 @@ func (a *App) delegate(t testing.TB, kind string, code taxcode.Code) uuid.UUID {
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
 	a.Exec(t, `INSERT INTO delegates (id, kind, tax_code, legal_name, register_code, registration_number, listed_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		VALUES ( ?, ?, ?, ?, ?, ?, ?, ?)`,
 		id, kind, code.Clear(), "Studio "+code.Clear()[:3], "register", code.Clear()[3:6], a.Clock.Now(), a.Clock.Now())
 	return id
 }
@@ -86,7 +86,7 @@ func (a *App) DelegateRole(t testing.TB, personID, delegateID uuid.UUID, role ac
 	t.Helper()
 	id := uuid.Must(uuid.NewV7())
 	a.Exec(
-		t, "INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES (?, ?, ?, ?, ?, ?)", id, delegateID,
+		t, "INSERT INTO delegate_roles (id, delegate_id, person_id, role, services, granted_at) VALUES ( ?, ?, ?, ?, ?, ?)", id, delegateID,
 		personID, role, Services(services...), a.Clock.Now(),
 	)
 	return id
@@ -118,7 +118,7 @@ func (a *App) Delegation(t testing.TB, delegateID uuid.UUID, c Company, change f
 		}
 		for _, p := range positions {
 			if err := a.DB.From(ctx).Exec("INSERT INTO delegation_positions (delegation_id, contributor_id, position_id) "+
-				"VALUES (?, ?, ?)", id, c.ID, p).Error; err != nil {
+				"VALUES ( ?, ?, ?)", id, c.ID, p).Error; err != nil {
 				return err
 			}
 		}
@@ -145,7 +145,7 @@ func (a *App) SubDelegation(t testing.TB, delegateID, personID uuid.UUID, change
 		}
 		for _, id := range delegations {
 			if err := a.DB.From(ctx).Exec("INSERT INTO sub_delegation_items (sub_delegation_id, "+
-				"delegation_id) VALUES (?, ?)", s.ID, id).Error; err != nil {
+				"delegation_id) VALUES ( ?, ?)", s.ID, id).Error; err != nil {
 				return err
 			}
 		}

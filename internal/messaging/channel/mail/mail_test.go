@@ -411,9 +411,11 @@ func TestMail_NoAnswerIsNotNotSent(t *testing.T) {
 	}
 }
 
-// deadlines is a connection that notes until when it may wait.
+// deadlines is a connection that notes until when it may wait. A server may see a connection before
+// its client has it, so that first there is none.
 type deadlines struct {
 	net.Conn
+	set   chan struct{} // closed with the first
 	mu    sync.Mutex
 	until time.Time
 }
@@ -422,11 +424,20 @@ type deadlines struct {
 func (d *deadlines) SetDeadline(until time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.until.IsZero() {
+		close(d.set)
+	}
 	d.until = until
 	return d.Conn.SetDeadline(until)
 }
 
-func (d *deadlines) left() time.Duration {
+func (d *deadlines) left(t *testing.T) time.Duration {
+	t.Helper()
+	select {
+	case <-d.set:
+	case <-time.After(time.Minute):
+		t.Fatal("the connection waits for ever")
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.until.Sub(clock.System{}.Now())
@@ -448,7 +459,7 @@ func TestMail_EachStageHasItsTime(t *testing.T) {
 			ctx context.Context, network, address string,
 		) (net.Conn, error) {
 			connection, err := server.Dial(ctx, network, address)
-			d := &deadlines{Conn: connection}
+			d := &deadlines{Conn: connection, set: make(chan struct{})}
 			watched <- d
 			return d, err
 		}})
@@ -459,7 +470,7 @@ func TestMail_EachStageHasItsTime(t *testing.T) {
 			_, _ = s.Send(ctx, outgoing()) // it is cut off
 		}()
 		server.Reached(t, command)
-		if left := (<-watched).left(); left < least {
+		if left := (<-watched).left(t); left < least {
 			t.Errorf("%s: %v", command, left)
 		}
 		cancel()

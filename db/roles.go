@@ -1,0 +1,105 @@
+package db
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// The tables in which the role of the service may do less than read, add, change and delete.
+var (
+	// keptAsWritten are never changed and never deleted from.
+	keptAsWritten = []string{"audit_records", "access_log", "protocol_entries", "receipts", "signing_keys", "staff_looks"}
+	// ofOwner are written by the owner's commands alone.
+	ofOwner = []string{"goose_db_version", "schema_compatibility", "signing_key_revocations", "protocol_reserves"}
+	// neverDeleted are changed, and not deleted from.
+	neverDeleted = []string{
+		"people", "contributors", "positions", "contributor_roles", "protocol_counters", "data_keys", "installation", "offices",
+	}
+)
+
+// roleName is a name that needs no quotes in SQL.
+var roleName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
+
+// CreateRole gives a role of the server what `diresco serve` needs and no more, on all tables and on
+// those that later migrations of the same owner make. It makes the role where there is none; that
+// one may log in and has no password yet. It may be called again.
+func (d *DB) CreateRole(ctx context.Context, name string) (made bool, err error) {
+	if d.dialect != Postgres {
+		return false, errors.New("SQLite has no roles")
+	}
+	if !roleName.MatchString(name) {
+		return false, errors.New("a role is named by small letters, digits and underscores")
+	}
+	err = d.InTx(ctx, func(ctx context.Context) error {
+		var known int
+		if err := d.From(ctx).Raw("SELECT count(*) FROM pg_roles WHERE rolname = ?", name).Scan(&known).Error; err != nil {
+			return err
+		}
+		if made = known == 0; made {
+			if err := d.From(ctx).Exec("CREATE ROLE " + name + " LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE").Error; err != nil {
+				return fmt.Errorf("role %s: %w", name, err)
+			}
+		}
+		var mighty bool
+		if err := d.From(ctx).Raw("SELECT r.rolsuper OR pg_has_role(r.rolname, c.relowner, 'USAGE') FROM pg_roles r, pg_class c "+
+			"WHERE r.rolname = ? AND c.oid = 'audit_records'::regclass", name).Scan(&mighty).Error; err != nil {
+			return err
+		}
+		if mighty {
+			return fmt.Errorf("role %s owns the tables or is a superuser: nothing could be kept from it", name)
+		}
+		return d.grant(ctx, name, true)
+	})
+	return made, err
+}
+
+// grant gives a role its rights in the context's transaction; later says whether also those on
+// tables to come.
+func (d *DB) grant(ctx context.Context, role string, later bool) error {
+	statements := []string{
+		"GRANT USAGE ON SCHEMA public TO " + role,
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role,
+		"REVOKE UPDATE, DELETE, TRUNCATE ON " + strings.Join(keptAsWritten, ", ") + " FROM " + role,
+		"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON " + strings.Join(ofOwner, ", ") + " FROM " + role,
+		"REVOKE DELETE, TRUNCATE ON " + strings.Join(neverDeleted, ", ") + " FROM " + role,
+	}
+	if later {
+		statements = append(
+			statements, "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO "+role,
+		)
+	}
+	for _, s := range statements {
+		if err := d.From(ctx).Exec(s).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// grantAgain gives every role of the service its rights on the tables that there are now. Such a
+// role is one that may add to the trail and is not the owner.
+func (d *DB) grantAgain(ctx context.Context) error {
+	if d.dialect != Postgres {
+		return nil
+	}
+	return d.InTx(ctx, func(ctx context.Context) error {
+		var roles []string
+		err := d.From(ctx).Raw(`SELECT DISTINCT quote_ident(r.rolname) FROM pg_class c
+			CROSS JOIN aclexplode(c.relacl) a JOIN pg_roles r ON r.oid = a.grantee
+			WHERE c.oid = 'audit_records'::regclass AND a.privilege_type = 'INSERT' AND a.grantee <> c.relowner
+			AND pg_has_role(c.relowner, 'USAGE') ORDER BY 1`).
+			Scan(&roles).Error
+		if err != nil {
+			return err
+		}
+		for _, role := range roles {
+			if err := d.grant(ctx, role, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

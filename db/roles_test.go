@@ -1,0 +1,97 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"diresco/internal/test/dbtest"
+)
+
+// refused reports whether a role may not do something.
+func refused(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42501"
+}
+
+// TestRole_CannotRewriteHistory: what the service's role may do, and what it may not.
+func TestRole_CannotRewriteHistory(t *testing.T) {
+	t.Parallel()
+	rawURL := dbtest.Postgres(t)
+	owner := dbtest.Open(t, rawURL)
+	d := dbtest.Open(t, dbtest.Restricted(t, rawURL))
+	for _, statement := range []string{
+		"UPDATE audit_records SET outcome = 'x'", "DELETE FROM access_log", "DELETE FROM receipts", "UPDATE protocol_entries SET number = 1",
+		"DELETE FROM people", "INSERT INTO protocol_reserves SELECT FROM protocol_reserves", "TRUNCATE audit_records",
+		"CREATE TABLE mine (id integer)", "UPDATE schema_compatibility SET oldest_program = 1", "DELETE FROM goose_db_version",
+		"UPDATE staff_looks SET operation = 'x'", "DELETE FROM staff_looks",
+	} {
+		if err := run(d, statement); !refused(err) {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+	for _, statement := range []string{"DELETE FROM sessions", "DELETE FROM idempotency_keys", insertRome} {
+		if err := run(d, statement); err != nil {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+	if err := d.CheckSchema(context.Background()); err != nil {
+		t.Error(err)
+	}
+	for name, want := range map[string]string{"postgres": "superuser", "Robert'); --": "small letters"} {
+		if _, err := owner.CreateRole(context.Background(), name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestRole_HasRightsOnLaterTables: those of a role that the command made by default, and those of one
+// that was made by hand with the next migration.
+func TestRole_HasRightsOnLaterTables(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	rawURL := dbtest.Postgres(t)
+	owner := dbtest.Open(t, rawURL)
+	address := dbtest.Restricted(t, rawURL)
+	d := dbtest.Open(t, address)
+	const later = "INSERT INTO added_later (id) VALUES (1)"
+	if err := run(owner, "CREATE TABLE added_later (id integer)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(d, later); err != nil {
+		t.Errorf("at once: %v", err)
+	}
+	// As it was made by hand, with nothing for tables to come.
+	role := dbtest.RoleOf(t, address)
+	for _, statement := range []string{
+		"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM " + role, "REVOKE ALL ON added_later FROM " + role,
+	} {
+		if err := run(owner, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := run(d, later); !refused(err) {
+		t.Errorf("without a right: %v", err)
+	}
+	if err := owner.Migrate(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(d, later); err != nil {
+		t.Errorf("after a migration: %v", err)
+	}
+	if err := run(d, "DELETE FROM receipts"); !refused(err) {
+		t.Errorf("the migration gave too much: %v", err)
+	}
+}
+
+// TestRole_IsOfPostgres: SQLite says so.
+func TestRole_IsOfPostgres(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.SQLite(t))
+	if _, err := d.CreateRole(context.Background(), "diresco_app"); err == nil {
+		t.Error("a role of a file")
+	}
+}
