@@ -1574,7 +1574,7 @@ type ContributorRoleInput struct {
 	// Example: ["declarations"]
 	Services *[]ServiceCode `json:"services,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -1589,7 +1589,7 @@ type ContributorSearch struct {
 	// Example: officine meccaniche
 	LegalName *string `json:"legal_name,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
@@ -1845,7 +1845,7 @@ type DeclarationSearch struct {
 	// Example: RIOC
 	Type *DeclarationTypeCode `json:"type,omitempty"`
 
-	// WorkerTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// WorkerTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	WorkerTaxCode *TaxCodeInput `json:"worker_tax_code,omitempty"`
@@ -2351,7 +2351,7 @@ type DelegationCandidateSearch struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	DelegateId *Id `json:"delegate_id,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -2396,7 +2396,7 @@ type DelegationChange struct {
 //
 // Example: {"contributor_tax_code":"06829140158","exclusive":false,"position_ids":["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"],"scope":"partial","services":["declarations"],"signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","valid_until":"2027-03-31T22:00:00Z"}
 type DelegationDraft struct {
-	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	ContributorTaxCode TaxCodeInput `json:"contributor_tax_code"`
@@ -2517,7 +2517,7 @@ type DelegationScope string
 //
 // Example: {"contributor_tax_code":"06829140158","state":"active"}
 type DelegationSearch struct {
-	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
@@ -2813,7 +2813,7 @@ type EnrolmentForm string
 //
 // Example: {"contributor_tax_code":"80039510484","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","services":["view_payments","view_dma"]}
 type EnrolmentInput struct {
-	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	ContributorTaxCode TaxCodeInput `json:"contributor_tax_code"`
@@ -2997,7 +2997,7 @@ type IntermediaryRoleInput struct {
 	// Example: ["declarations"]
 	Services *[]ServiceCode `json:"services,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3696,7 +3696,7 @@ type OperatorInput struct {
 	// Example: 1400
 	OfficeCode *OfficeCode `json:"office_code,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3736,7 +3736,7 @@ type PeopleForRoleSearch struct {
 	// Example: Colombo
 	FamilyName string `json:"family_name"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3746,7 +3746,7 @@ type PeopleForRoleSearch struct {
 //
 // Example: {"tax_code":"BNCMRC71C14H501P"}
 type PeopleSearch struct {
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3909,7 +3909,7 @@ type PersonRegistration struct {
 	// Example: Elena
 	GivenName string `json:"given_name"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3952,7 +3952,7 @@ type PinApplication struct {
 	// Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
 	Residence Residence `json:"residence"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4089,7 +4089,7 @@ type PinRecoveryConfirmation struct {
 	// Example: H4TW-9PC6
 	RecoveryCode string `json:"recovery_code"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4102,7 +4102,7 @@ type PinRecoveryStart struct {
 	// Contacts 2 or 3 contacts of different kinds, as they are stored.
 	Contacts List[ElectronicContact] `json:"contacts"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4170,7 +4170,7 @@ type PinRevocationConfirmation struct {
 	// Example: R8DN-4WZJ
 	Code string `json:"code"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4190,7 +4190,7 @@ type PinRevocationStart struct {
 	// Example: {"kind":"mobile","value":"+393331112233"}
 	Contact ElectronicContact `json:"contact"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4829,7 +4829,7 @@ type SandboxContributorInput struct {
 	// Example: Officine Meccaniche Orobiche S.r.l.
 	LegalName *string `json:"legal_name,omitempty"`
 
-	// LegalRepresentativeTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// LegalRepresentativeTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	LegalRepresentativeTaxCode *TaxCodeInput `json:"legal_representative_tax_code,omitempty"`
@@ -4837,7 +4837,7 @@ type SandboxContributorInput struct {
 	// Positions The positions it shall have.
 	Positions *[]SandboxPositionInput `json:"positions,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
@@ -5039,7 +5039,7 @@ type SandboxPersonInput struct {
 	// Roles What the person may do for which contributor.
 	Roles *[]SandboxRole `json:"roles,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
@@ -5295,7 +5295,7 @@ type SessionStart struct {
 	// Example: 7K3M-Q9XA
 	Pin EnteredPin `json:"pin"`
 
-	// TaxCode The tax code (codice fiscale) of the person, in upper or lower case.
+	// TaxCode The tax code (codice fiscale) of the person, in upper or lower case; spaces in it and around it do not count.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode string `json:"tax_code"`
@@ -5514,7 +5514,7 @@ type SubDelegationInput struct {
 	// Example: ["declarations"]
 	Services *[]ServiceCode `json:"services,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -5553,7 +5553,7 @@ type Suspension struct {
 // Example: RSSMRA80A01H501U
 type TaxCode = string
 
-// TaxCodeInput A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+// TaxCodeInput A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 //
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
