@@ -8335,8 +8335,11 @@ type ClientInterface interface {
 	// ImportRegisterWithBody Import a register
 	//
 	// Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
-	// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
-	// a decimal string with a point.
+	// or CSV (`text/csv`, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, or `DD/MM/YYYY` as Italy writes them; an amount is
+	// a decimal string with a point, or with a comma. A CSV is UTF-8, UTF-16 with its mark, or what its `charset` says (`text/csv; charset=windows-1252`), with `;`, `,` or tabs between
+	// columns. Case and blanks in the header, blank rows and columns and a line `sep=;` make no difference. What cannot be read in one way only is refused with one error that says why and what to do
+	// (`encoding`, `garbled`, `no-text`, `title-rows`, `csv-header`). Digits that a spreadsheet dropped are put back in `postal_code` (five digits in Italy), `office_code` and the tax codes of
+	// organisations, which are held against something else; the number of a position is refused (`leading-zeros`).
 	//
 	// * `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
 	// * `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
@@ -8696,8 +8699,8 @@ type ClientInterface interface {
 
 	// DraftDelegationBatchWithBody Draft many delegations
 	//
-	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+	// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
@@ -8715,8 +8718,8 @@ type ClientInterface interface {
 
 	// DraftDelegationBatch Draft many delegations
 	//
-	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+	// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
@@ -10719,8 +10722,11 @@ func (c *Client) ListRegisterImports(ctx context.Context, params *ListRegisterIm
 // ImportRegisterWithBody Import a register
 //
 // Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
-// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
-// a decimal string with a point.
+// or CSV (`text/csv`, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, or `DD/MM/YYYY` as Italy writes them; an amount is
+// a decimal string with a point, or with a comma. A CSV is UTF-8, UTF-16 with its mark, or what its `charset` says (`text/csv; charset=windows-1252`), with `;`, `,` or tabs between
+// columns. Case and blanks in the header, blank rows and columns and a line `sep=;` make no difference. What cannot be read in one way only is refused with one error that says why and what to do
+// (`encoding`, `garbled`, `no-text`, `title-rows`, `csv-header`). Digits that a spreadsheet dropped are put back in `postal_code` (five digits in Italy), `office_code` and the tax codes of
+// organisations, which are held against something else; the number of a position is refused (`leading-zeros`).
 //
 //   - `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
 //   - `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
@@ -11410,8 +11416,8 @@ func (c *Client) WithdrawDeclaration(ctx context.Context, declarationId Declarat
 
 // DraftDelegationBatchWithBody Draft many delegations
 //
-// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
@@ -11439,8 +11445,8 @@ func (c *Client) DraftDelegationBatchWithBody(ctx context.Context, params *Draft
 
 // DraftDelegationBatch Draft many delegations
 //
-// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
@@ -23463,8 +23469,11 @@ type ClientWithResponsesInterface interface {
 	// ImportRegisterWithBodyWithResponse Import a register
 	//
 	// Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
-	// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
-	// a decimal string with a point.
+	// or CSV (`text/csv`, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, or `DD/MM/YYYY` as Italy writes them; an amount is
+	// a decimal string with a point, or with a comma. A CSV is UTF-8, UTF-16 with its mark, or what its `charset` says (`text/csv; charset=windows-1252`), with `;`, `,` or tabs between
+	// columns. Case and blanks in the header, blank rows and columns and a line `sep=;` make no difference. What cannot be read in one way only is refused with one error that says why and what to do
+	// (`encoding`, `garbled`, `no-text`, `title-rows`, `csv-header`). Digits that a spreadsheet dropped are put back in `postal_code` (five digits in Italy), `office_code` and the tax codes of
+	// organisations, which are held against something else; the number of a position is refused (`leading-zeros`).
 	//
 	// * `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
 	// * `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
@@ -23860,8 +23869,8 @@ type ClientWithResponsesInterface interface {
 
 	// DraftDelegationBatchWithBodyWithResponse Draft many delegations
 	//
-	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+	// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
@@ -23879,8 +23888,8 @@ type ClientWithResponsesInterface interface {
 
 	// DraftDelegationBatchWithResponse Draft many delegations
 	//
-	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+	// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
@@ -32421,8 +32430,11 @@ func (c *ClientWithResponses) ListRegisterImportsWithResponse(ctx context.Contex
 // ImportRegisterWithBodyWithResponse Import a register
 //
 // Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
-// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
-// a decimal string with a point.
+// or CSV (`text/csv`, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, or `DD/MM/YYYY` as Italy writes them; an amount is
+// a decimal string with a point, or with a comma. A CSV is UTF-8, UTF-16 with its mark, or what its `charset` says (`text/csv; charset=windows-1252`), with `;`, `,` or tabs between
+// columns. Case and blanks in the header, blank rows and columns and a line `sep=;` make no difference. What cannot be read in one way only is refused with one error that says why and what to do
+// (`encoding`, `garbled`, `no-text`, `title-rows`, `csv-header`). Digits that a spreadsheet dropped are put back in `postal_code` (five digits in Italy), `office_code` and the tax codes of
+// organisations, which are held against something else; the number of a position is refused (`leading-zeros`).
 //
 //   - `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
 //   - `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
@@ -33016,8 +33028,8 @@ func (c *ClientWithResponses) WithdrawDeclarationWithResponse(ctx context.Contex
 
 // DraftDelegationBatchWithBodyWithResponse Draft many delegations
 //
-// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
@@ -33041,8 +33053,8 @@ func (c *ClientWithResponses) DraftDelegationBatchWithBodyWithResponse(ctx conte
 
 // DraftDelegationBatchWithResponse Draft many delegations
 //
-// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //

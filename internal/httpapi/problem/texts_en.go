@@ -320,11 +320,21 @@ var inEnglish = dictionary{
 		fault.FieldUnknownSignatory:   "This person cannot sign for the contributor.",
 		fault.FieldNotDeclared:        "It must be declared that the delegating party has signed the form.",
 		fault.FieldPast:               "The instant has passed.",
-		fault.FieldCSVHeader:          "The first line does not name the columns that there are, each once, with those that are needed.",
-		fault.FieldCSVSyntax:          "The file is not correct CSV in UTF-8.",
-		fault.FieldUnknownDelegation:  "The intermediary has no such delegation, or it is not active.",
-		fault.FieldNotDelegated:       "None of the delegations covers the service.",
-		fault.FieldTooManyOpen:        "As many as may be are open already.",
+		fault.FieldCSVHeader: "The first line does not name the columns that there are, each once, with those that are needed: " +
+			"write them as in the documentation, with ; , or tabs between them.",
+		fault.FieldCSVSyntax: "The file is not correct CSV in UTF-8.",
+		fault.FieldEncoding: "The file is not in UTF-8: save it as \"CSV UTF-8\", or send it with its character set, for example " +
+			"Content-Type: text/csv; charset=windows-1252.",
+		fault.FieldGarbled: "Accented letters are garbled (NICCOLÃ’ for NICCOLÒ): the file was opened or saved in a wrong character " +
+			"set before. Export it again from where it came from, in UTF-8.",
+		fault.FieldNoText: "The file is a workbook (XLSX, XLS, ODS), an archive or a page, and no text: in the spreadsheet save it as " +
+			"\"CSV UTF-8\".",
+		fault.FieldTitleRows: "There are lines above the header: take them away, so that the names of the columns are the first line.",
+		fault.FieldLeadingZeros: "Digits are missing from the number: usually a spreadsheet dropped the zeros before it. Format the " +
+			"column as text before you export it.",
+		fault.FieldUnknownDelegation: "The intermediary has no such delegation, or it is not active.",
+		fault.FieldNotDelegated:      "None of the delegations covers the service.",
+		fault.FieldTooManyOpen:       "As many as may be are open already.",
 		fault.FieldAfterDelegation: "One of the delegations ends before that: a sub-delegation never lasts longer than " +
 			"the delegation.",
 		fault.FieldUnknownPerson:        "Nobody who could be given this is registered with this tax code.",

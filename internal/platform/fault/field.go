@@ -54,6 +54,11 @@ const (
 	FieldColumns          = "columns"
 	FieldCSVHeader        = "csv-header"
 	FieldCSVSyntax        = "csv-syntax"
+	FieldEncoding         = "encoding"
+	FieldGarbled          = "garbled"
+	FieldNoText           = "no-text"
+	FieldTitleRows        = "title-rows"
+	FieldLeadingZeros     = "leading-zeros"
 )
 
 // What the rules of the domains refuse.
