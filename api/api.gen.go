@@ -57,6 +57,7 @@ func (e ActingAs) Valid() bool {
 // Defines values for AttachmentMediaType.
 const (
 	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
+	AttachmentMediaTypeImageheic      AttachmentMediaType = "image/heic"
 	AttachmentMediaTypeImagejpeg      AttachmentMediaType = "image/jpeg"
 	AttachmentMediaTypeImagepng       AttachmentMediaType = "image/png"
 	AttachmentMediaTypeImagetiff      AttachmentMediaType = "image/tiff"
@@ -66,6 +67,8 @@ const (
 func (e AttachmentMediaType) Valid() bool {
 	switch e {
 	case AttachmentMediaTypeApplicationpdf:
+		return true
+	case AttachmentMediaTypeImageheic:
 		return true
 	case AttachmentMediaTypeImagejpeg:
 		return true
@@ -11754,6 +11757,30 @@ func (response DownloadPinDocument200ApplicationpdfResponse) VisitDownloadPinDoc
 	return err
 }
 
+type DownloadPinDocument200ImageheicResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinDocument200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinDocument200ImageheicResponse) VisitDownloadPinDocumentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/heic")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type DownloadPinDocument200ImagejpegResponse struct {
 	Body          io.Reader
 	Headers       DownloadPinDocument200ResponseHeaders
@@ -12030,6 +12057,30 @@ type DownloadPinUpgradeAttachment200ApplicationpdfResponse struct {
 func (response DownloadPinUpgradeAttachment200ApplicationpdfResponse) VisitDownloadPinUpgradeAttachmentResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadPinUpgradeAttachment200ImageheicResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinUpgradeAttachment200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinUpgradeAttachment200ImageheicResponse) VisitDownloadPinUpgradeAttachmentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/heic")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}

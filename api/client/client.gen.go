@@ -55,6 +55,7 @@ func (e ActingAs) Valid() bool {
 // Defines values for AttachmentMediaType.
 const (
 	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
+	AttachmentMediaTypeImageheic      AttachmentMediaType = "image/heic"
 	AttachmentMediaTypeImagejpeg      AttachmentMediaType = "image/jpeg"
 	AttachmentMediaTypeImagepng       AttachmentMediaType = "image/png"
 	AttachmentMediaTypeImagetiff      AttachmentMediaType = "image/tiff"
@@ -64,6 +65,8 @@ const (
 func (e AttachmentMediaType) Valid() bool {
 	switch e {
 	case AttachmentMediaTypeApplicationpdf:
+		return true
+	case AttachmentMediaTypeImageheic:
 		return true
 	case AttachmentMediaTypeImagejpeg:
 		return true
@@ -8163,7 +8166,7 @@ type ClientInterface interface {
 
 	// KeepPinDocumentWithBody Keep the document shown for a PIN
 	//
-	// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+	// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG, TIFF or HEIC of at most 5 MiB (422
 	// `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
 	// confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
 	//
@@ -9332,11 +9335,11 @@ type ClientInterface interface {
 	// RequestPinUpgradeWithBody Ask for a dispositive PIN
 	//
 	// Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
-	// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+	// request and a copy of the document, as PDF, JPEG, PNG, TIFF or HEIC. The request is protocolled at the office named by `office_code`, else the one that
 	// is competent for the person, whose operator decides; the outcome is sent by message.
 	//
-	// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
-	// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+	// A file may have 5 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind and for a PDF that opens only with a password, `file-password`),
+	// the whole body 21 MiB (413 `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
 	// already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	//
 	// Takes any type of body and a specified content type.
@@ -10380,7 +10383,7 @@ func (c *Client) ConfirmIssuedPin(ctx context.Context, personId PersonId, params
 
 // KeepPinDocumentWithBody Keep the document shown for a PIN
 //
-// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG, TIFF or HEIC of at most 5 MiB (422
 // `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
 // confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
 //
@@ -12599,11 +12602,11 @@ func (c *Client) ListMyPinUpgrades(ctx context.Context, params *ListMyPinUpgrade
 // RequestPinUpgradeWithBody Ask for a dispositive PIN
 //
 // Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
-// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+// request and a copy of the document, as PDF, JPEG, PNG, TIFF or HEIC. The request is protocolled at the office named by `office_code`, else the one that
 // is competent for the person, whose operator decides; the outcome is sent by message.
 //
-// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
-// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+// A file may have 5 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind and for a PDF that opens only with a password, `file-password`),
+// the whole body 21 MiB (413 `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
 // already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 //
 // Takes any type of body and a specified content type.
@@ -23281,7 +23284,7 @@ type ClientWithResponsesInterface interface {
 
 	// KeepPinDocumentWithBodyWithResponse Keep the document shown for a PIN
 	//
-	// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+	// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG, TIFF or HEIC of at most 5 MiB (422
 	// `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
 	// confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
 	//
@@ -24548,11 +24551,11 @@ type ClientWithResponsesInterface interface {
 	// RequestPinUpgradeWithBodyWithResponse Ask for a dispositive PIN
 	//
 	// Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
-	// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+	// request and a copy of the document, as PDF, JPEG, PNG, TIFF or HEIC. The request is protocolled at the office named by `office_code`, else the one that
 	// is competent for the person, whose operator decides; the outcome is sent by message.
 	//
-	// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
-	// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+	// A file may have 5 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind and for a PDF that opens only with a password, `file-password`),
+	// the whole body 21 MiB (413 `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
 	// already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -32140,7 +32143,7 @@ func (c *ClientWithResponses) ConfirmIssuedPinWithResponse(ctx context.Context, 
 
 // KeepPinDocumentWithBodyWithResponse Keep the document shown for a PIN
 //
-// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG, TIFF or HEIC of at most 5 MiB (422
 // `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
 // confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
 //
@@ -34037,11 +34040,11 @@ func (c *ClientWithResponses) ListMyPinUpgradesWithResponse(ctx context.Context,
 // RequestPinUpgradeWithBodyWithResponse Ask for a dispositive PIN
 //
 // Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
-// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+// request and a copy of the document, as PDF, JPEG, PNG, TIFF or HEIC. The request is protocolled at the office named by `office_code`, else the one that
 // is competent for the person, whose operator decides; the outcome is sent by message.
 //
-// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
-// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+// A file may have 5 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind and for a PDF that opens only with a password, `file-password`),
+// the whole body 21 MiB (413 `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
 // already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).

@@ -49,6 +49,7 @@ const (
 	FieldFileEmpty        = "file-empty"
 	FieldFileTooLarge     = "file-too-large"
 	FieldFileType         = "file-type"
+	FieldFilePassword     = "file-password"
 	FieldFileMissing      = "file-missing"
 	FieldEmpty            = "empty"
 	FieldColumns          = "columns"
