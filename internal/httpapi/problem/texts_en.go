@@ -281,8 +281,8 @@ var inEnglish = dictionary{
 		fault.FieldNoFile:       "The field takes a file, with a file name.",
 		fault.FieldFileEmpty:    "The file is empty.",
 		fault.FieldFileTooLarge: "The file is longer than 5 MiB.",
-		fault.FieldFileType: "The file is not of a type that is accepted, whatever its name says: PDF, JPEG, PNG, TIFF and HEIC are, up to " +
-			"5 MiB. Of a signed file (P7M, ASiC) send the document in it.",
+		fault.FieldFileType: "The file is not of a type that is accepted, whatever its name says: PDF, JPEG, PNG, TIFF and HEIC are, " +
+			"up to 5 MiB. Of a signed file (P7M, ASiC) send the document in it.",
 		fault.FieldFilePassword:       "The PDF opens only with a password: send it without.",
 		fault.FieldInFuture:           "The date is still to come.",
 		fault.FieldDocumentExpired:    "The document has expired.",

@@ -282,8 +282,8 @@ var inItalian = dictionary{
 		fault.FieldNoFile:       "Il campo richiede un file, con il suo nome.",
 		fault.FieldFileEmpty:    "Il file è vuoto.",
 		fault.FieldFileTooLarge: "Il file supera 5 MiB.",
-		fault.FieldFileType: "Il file non è di un tipo ammesso, qualunque cosa dica il suo nome: sono ammessi PDF, JPEG, PNG, TIFF e HEIC, " +
-			"fino a 5 MiB. Di un file firmato (P7M, ASiC) va inviato il documento che contiene.",
+		fault.FieldFileType: "Il file non è di un tipo ammesso, qualunque cosa dica il suo nome: sono ammessi PDF, JPEG, PNG, TIFF e " +
+			"HEIC, fino a 5 MiB. Di un file firmato (P7M, ASiC) va inviato il documento che contiene.",
 		fault.FieldFilePassword:     "Il PDF si apre solo con una password: va inviato senza.",
 		fault.FieldInFuture:         "La data è nel futuro.",
 		fault.FieldDocumentExpired:  "Il documento è scaduto.",

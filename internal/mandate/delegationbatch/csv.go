@@ -39,8 +39,12 @@ const (
 )
 
 var columns = []csvfile.Column{
-	{Name: columnNumber}, {Name: columnScope}, {Name: columnServices, Optional: true}, {Name: columnExclusive, Optional: true},
-	{Name: columnValidUntil, Optional: true}, {Name: columnSignatory, Optional: true},
+	{Name: columnNumber},
+	{Name: columnScope},
+	{Name: columnServices, Optional: true},
+	{Name: columnExclusive, Optional: true},
+	{Name: columnValidUntil, Optional: true},
+	{Name: columnSignatory, Optional: true},
 }
 
 // ReadCSV reads a list with a header line in a character set, as csvfile.Charset names it. It

@@ -93,9 +93,11 @@ func TestMatching_SameStreets(t *testing.T) {
 		{"LARGO ARGENTINA 4", "L.go Argentina 4"},
 		{"STRADA DELLE VIGNE 6", "Str. delle Vigne 6", "S.da Vigne 6"},
 		{"VICOLO CORTO 8", "V.lo Corto 8", "V.co Corto 8"},
-		{"VIA MILANO 12", "Via Milano 12, int. 4", "Via Milano 12 sc. B int 4", "Via Milano 12 scala B piano 2 interno 4", "VIA MILANO 012",
+		{
+			"VIA MILANO 12", "Via Milano 12, int. 4", "Via Milano 12 sc. B int 4", "Via Milano 12 scala B piano 2 interno 4", "VIA MILANO 012",
 			"Via Milano n° civico 12", "Via Milano 12, 2° piano", "Via Milano 12 p. 3", "12, Via Milano", "Via Milano 12 secondo piano",
-			"Via Milano 12 piano terra"},
+			"Via Milano 12 piano terra",
+		},
 		{"VIA TORINO SNC", "Via Torino s.n.c.", "Via Torino", "Via Torino, senza numero", "Via Torino S.N.", "Via Torino n. snc"},
 		{"VIA XX SETTEMBRE 1", "Via 20 Settembre 1", "Via Venti Settembre 1", "V. XX Settembre, 1"},
 		{"VIA I MAGGIO 5", "Via 1° Maggio 5", "Via Primo Maggio 5", "Via 1 Maggio 5"},
@@ -112,7 +114,9 @@ func TestMatching_SameStreets(t *testing.T) {
 		{"VIA DELL'ORSO 28", "Via dell Orso 28", "Via dell’Orso, 28", "via d'orso 28"},
 		{"BORGO ALBIZI 9R", "B.go Albizi 9/r", "Borgo degli Albizi 9 rosso"},
 		{"VIA DE GASPERI 11", "Via Degasperi 11"},
-		{"VIA MILANO 2", "via milano 2"}, {"VIA MILANO 1 2", "Via Milano 1/2"}, {"VIA MILANO 12 B", "Via Milano 12/b", "Via Milano 12 lettera B"},
+		{"VIA MILANO 2", "via milano 2"},
+		{"VIA MILANO 1 2", "Via Milano 1/2"},
+		{"VIA MILANO 12 B", "Via Milano 12/b", "Via Milano 12 lettera B"},
 		{"LOCALITA' PIANO 4", "Loc. Piano 4"},
 	}
 	for i, spellings := range same {

@@ -9,7 +9,8 @@ import (
 var provinces = map[string][]string{
 	"AG": {"Agrigento"}, "AL": {"Alessandria"}, "AN": {"Ancona"}, "AO": {"Aosta", "Valle d'Aosta"}, "AP": {"Ascoli Piceno"},
 	"AQ": {"L'Aquila"}, "AR": {"Arezzo"}, "AT": {"Asti"}, "AV": {"Avellino"}, "BA": {"Bari"}, "BG": {"Bergamo"}, "BI": {"Biella"},
-	"BL": {"Belluno"}, "BN": {"Benevento"}, "BO": {"Bologna"}, "BR": {"Brindisi"}, "BS": {"Brescia"}, "BT": {"Barletta Andria Trani", "BAT"},
+	"BL": {"Belluno"}, "BN": {"Benevento"}, "BO": {"Bologna"}, "BR": {"Brindisi"}, "BS": {"Brescia"},
+	"BT": {"Barletta Andria Trani", "BAT"},
 	"BZ": {"Bolzano", "Bozen", "Alto Adige", "Südtirol"}, "CA": {"Cagliari"}, "CB": {"Campobasso"}, "CE": {"Caserta"}, "CH": {"Chieti"},
 	"CI": {"Carbonia Iglesias"}, "CL": {"Caltanissetta"}, "CN": {"Cuneo"}, "CO": {"Como"}, "CR": {"Cremona"}, "CS": {"Cosenza"},
 	"CT": {"Catania"}, "CZ": {"Catanzaro"}, "EN": {"Enna"}, "FC": {"Forlì Cesena", "Forlì"}, "FE": {"Ferrara"}, "FG": {"Foggia"},

@@ -56,8 +56,10 @@ var associations = book{
 		{name: "tax_code", check: code},
 		{name: "legal_name", check: legalName},
 		{
-			name:  "kind",
-			check: oneOf(string(intermediary.Association), string(intermediary.CAF), string(intermediary.Patronato), string(intermediary.Firm)),
+			name: "kind",
+			check: oneOf(
+				string(intermediary.Association), string(intermediary.CAF), string(intermediary.Patronato), string(intermediary.Firm),
+			),
 		},
 		{name: "register_code", check: registerCode},
 		{name: "registration_number", check: text},

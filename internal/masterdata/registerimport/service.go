@@ -79,7 +79,8 @@ func (s *Service) take(ctx context.Context, by access.Actor, f File) (_ Import, 
 		return i, err
 	}
 	i := Import{
-		ID: newID(), Register: f.Register, Format: f.Format, Charset: f.Charset, Digest: f.Digest, State: Queued, Step: stepCheck, Errors: "[]",
+		ID: newID(), Register: f.Register, Format: f.Format, Charset: f.Charset, Digest: f.Digest, State: Queued, Step: stepCheck,
+		Errors:     "[]",
 		ImportedBy: by.PersonID,
 	}
 	added := false

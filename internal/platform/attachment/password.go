@@ -78,8 +78,8 @@ func readEncryption(d map[string]any, id []byte) (encrypted, bool) {
 	e.permissions, _ = d["P"].(int64)
 	e.owner, _ = d["O"].([]byte)
 	e.user, _ = d["U"].([]byte)
-	if clear, ok := d["EncryptMetadata"].(bool); ok {
-		e.metadata = clear
+	if told, ok := d["EncryptMetadata"].(bool); ok {
+		e.metadata = told
 	}
 	const bitsInByte = 8
 	if bits, ok := d["Length"].(int64); ok && version > 1 {
@@ -94,7 +94,8 @@ func readEncryption(d map[string]any, id []byte) (encrypted, bool) {
 }
 
 // padding stands for what is missing of a password of 32 bytes.
-var padding = []byte("\x28\xBF\x4E\x5E\x4E\x75\x8A\x41\x64\x00\x4E\x56\xFF\xFA\x01\x08\x2E\x2E\x00\xB6\xD0\x68\x3E\x80\x2F\x0C\xA9\xFE\x64\x53\x69\x7A")
+var padding = []byte("\x28\xBF\x4E\x5E\x4E\x75\x8A\x41\x64\x00\x4E\x56\xFF\xFA\x01\x08" +
+	"\x2E\x2E\x00\xB6\xD0\x68\x3E\x80\x2F\x0C\xA9\xFE\x64\x53\x69\x7A")
 
 // opens reports whether an empty password opens it.
 func (e encrypted) opens() bool {
@@ -292,10 +293,10 @@ func (p *parser) hexadecimal() []byte {
 			high = int(digit)
 			continue
 		}
-		out = append(out, byte(high<<4)|byte(digit)) //nolint:gosec // two digits of four bits
+		out = append(out, byte(high<<4)|byte(digit))
 	}
 	if digits%2 == 1 {
-		out = append(out, byte(high<<4)) //nolint:gosec // as above
+		out = append(out, byte(high<<4))
 	}
 	p.left = p.left[end+1:]
 	return out

@@ -291,7 +291,8 @@ func TestPINUpgrade_FilesThatDoHarm(t *testing.T) {
 				"",
 			},
 			"a signed PDF": {
-				[]sent{{"a.pdf.p7m", "\x30\x80\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x07\x02\xA0\x80%PDF-1.7"}}, http.StatusUnprocessableEntity,
+				[]sent{{"a.pdf.p7m", "\x30\x80\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x07\x02\xA0\x80%PDF-1.7"}},
+				http.StatusUnprocessableEntity,
 				"PDF, JPEG, PNG, TIFF",
 			},
 			"a PDF for a certificate": {
