@@ -57,6 +57,7 @@ func (e ActingAs) Valid() bool {
 // Defines values for AttachmentMediaType.
 const (
 	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
+	AttachmentMediaTypeImageheic      AttachmentMediaType = "image/heic"
 	AttachmentMediaTypeImagejpeg      AttachmentMediaType = "image/jpeg"
 	AttachmentMediaTypeImagepng       AttachmentMediaType = "image/png"
 	AttachmentMediaTypeImagetiff      AttachmentMediaType = "image/tiff"
@@ -66,6 +67,8 @@ const (
 func (e AttachmentMediaType) Valid() bool {
 	switch e {
 	case AttachmentMediaTypeApplicationpdf:
+		return true
+	case AttachmentMediaTypeImageheic:
 		return true
 	case AttachmentMediaTypeImagejpeg:
 		return true
@@ -1577,7 +1580,7 @@ type ContributorRoleInput struct {
 	// Example: ["declarations"]
 	Services *[]ServiceCode `json:"services,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -1592,7 +1595,7 @@ type ContributorSearch struct {
 	// Example: officine meccaniche
 	LegalName *string `json:"legal_name,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
@@ -1848,7 +1851,7 @@ type DeclarationSearch struct {
 	// Example: RIOC
 	Type *DeclarationTypeCode `json:"type,omitempty"`
 
-	// WorkerTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// WorkerTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	WorkerTaxCode *TaxCodeInput `json:"worker_tax_code,omitempty"`
@@ -2355,7 +2358,7 @@ type DelegationCandidateSearch struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	DelegateId *Id `json:"delegate_id,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -2400,7 +2403,7 @@ type DelegationChange struct {
 //
 // Example: {"contributor_tax_code":"06829140158","exclusive":false,"position_ids":["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"],"scope":"partial","services":["declarations"],"signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","valid_until":"2027-03-31T22:00:00Z"}
 type DelegationDraft struct {
-	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	ContributorTaxCode TaxCodeInput `json:"contributor_tax_code"`
@@ -2521,7 +2524,7 @@ type DelegationScope string
 //
 // Example: {"contributor_tax_code":"06829140158","state":"active"}
 type DelegationSearch struct {
-	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
@@ -2817,7 +2820,7 @@ type EnrolmentForm string
 //
 // Example: {"contributor_tax_code":"80039510484","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","services":["view_payments","view_dma"]}
 type EnrolmentInput struct {
-	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	ContributorTaxCode TaxCodeInput `json:"contributor_tax_code"`
@@ -3001,7 +3004,7 @@ type IntermediaryRoleInput struct {
 	// Example: ["declarations"]
 	Services *[]ServiceCode `json:"services,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3700,7 +3703,7 @@ type OperatorInput struct {
 	// Example: 1400
 	OfficeCode *OfficeCode `json:"office_code,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3740,7 +3743,7 @@ type PeopleForRoleSearch struct {
 	// Example: Colombo
 	FamilyName string `json:"family_name"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3750,7 +3753,7 @@ type PeopleForRoleSearch struct {
 //
 // Example: {"tax_code":"BNCMRC71C14H501P"}
 type PeopleSearch struct {
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3913,7 +3916,7 @@ type PersonRegistration struct {
 	// Example: Elena
 	GivenName string `json:"given_name"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3956,7 +3959,7 @@ type PinApplication struct {
 	// Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
 	Residence Residence `json:"residence"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4093,7 +4096,7 @@ type PinRecoveryConfirmation struct {
 	// Example: H4TW-9PC6
 	RecoveryCode string `json:"recovery_code"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4106,7 +4109,7 @@ type PinRecoveryStart struct {
 	// Contacts 2 or 3 contacts of different kinds, as they are stored.
 	Contacts List[ElectronicContact] `json:"contacts"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4174,7 +4177,7 @@ type PinRevocationConfirmation struct {
 	// Example: R8DN-4WZJ
 	Code string `json:"code"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4194,7 +4197,7 @@ type PinRevocationStart struct {
 	// Example: {"kind":"mobile","value":"+393331112233"}
 	Contact ElectronicContact `json:"contact"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4900,7 +4903,7 @@ type SandboxContributorInput struct {
 	// Example: Officine Meccaniche Orobiche S.r.l.
 	LegalName *string `json:"legal_name,omitempty"`
 
-	// LegalRepresentativeTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// LegalRepresentativeTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	LegalRepresentativeTaxCode *TaxCodeInput `json:"legal_representative_tax_code,omitempty"`
@@ -4908,7 +4911,7 @@ type SandboxContributorInput struct {
 	// Positions The positions it shall have.
 	Positions *[]SandboxPositionInput `json:"positions,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
@@ -5110,7 +5113,7 @@ type SandboxPersonInput struct {
 	// Roles What the person may do for which contributor.
 	Roles *[]SandboxRole `json:"roles,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
@@ -5366,7 +5369,7 @@ type SessionStart struct {
 	// Example: 7K3M-Q9XA
 	Pin EnteredPin `json:"pin"`
 
-	// TaxCode The tax code (codice fiscale) of the person, in upper or lower case.
+	// TaxCode The tax code (codice fiscale) of the person, in upper or lower case; spaces in it and around it do not count.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode string `json:"tax_code"`
@@ -5585,7 +5588,7 @@ type SubDelegationInput struct {
 	// Example: ["declarations"]
 	Services *[]ServiceCode `json:"services,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -5624,7 +5627,7 @@ type Suspension struct {
 // Example: RSSMRA80A01H501U
 type TaxCode = string
 
-// TaxCodeInput A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+// TaxCodeInput A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 //
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
@@ -11825,6 +11828,30 @@ func (response DownloadPinDocument200ApplicationpdfResponse) VisitDownloadPinDoc
 	return err
 }
 
+type DownloadPinDocument200ImageheicResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinDocument200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinDocument200ImageheicResponse) VisitDownloadPinDocumentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/heic")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type DownloadPinDocument200ImagejpegResponse struct {
 	Body          io.Reader
 	Headers       DownloadPinDocument200ResponseHeaders
@@ -12101,6 +12128,30 @@ type DownloadPinUpgradeAttachment200ApplicationpdfResponse struct {
 func (response DownloadPinUpgradeAttachment200ApplicationpdfResponse) VisitDownloadPinUpgradeAttachmentResponse(w http.ResponseWriter) error {
 
 	w.Header().Set("Content-Type", "application/pdf")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadPinUpgradeAttachment200ImageheicResponse struct {
+	Body          io.Reader
+	Headers       DownloadPinUpgradeAttachment200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadPinUpgradeAttachment200ImageheicResponse) VisitDownloadPinUpgradeAttachmentResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/heic")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}

@@ -55,6 +55,7 @@ func (e ActingAs) Valid() bool {
 // Defines values for AttachmentMediaType.
 const (
 	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
+	AttachmentMediaTypeImageheic      AttachmentMediaType = "image/heic"
 	AttachmentMediaTypeImagejpeg      AttachmentMediaType = "image/jpeg"
 	AttachmentMediaTypeImagepng       AttachmentMediaType = "image/png"
 	AttachmentMediaTypeImagetiff      AttachmentMediaType = "image/tiff"
@@ -64,6 +65,8 @@ const (
 func (e AttachmentMediaType) Valid() bool {
 	switch e {
 	case AttachmentMediaTypeApplicationpdf:
+		return true
+	case AttachmentMediaTypeImageheic:
 		return true
 	case AttachmentMediaTypeImagejpeg:
 		return true
@@ -1601,7 +1604,7 @@ type ContributorRoleInput struct {
 	// Example: ["declarations"]
 	Services *[]ServiceCode `json:"services,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -1616,7 +1619,7 @@ type ContributorSearch struct {
 	// Example: officine meccaniche
 	LegalName *string `json:"legal_name,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
@@ -1885,7 +1888,7 @@ type DeclarationSearch struct {
 	// Example: RIOC
 	Type *DeclarationTypeCode `json:"type,omitempty"`
 
-	// WorkerTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// WorkerTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	WorkerTaxCode *TaxCodeInput `json:"worker_tax_code,omitempty"`
@@ -2418,7 +2421,7 @@ type DelegationCandidateSearch struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	DelegateId *Id `json:"delegate_id,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -2463,7 +2466,7 @@ type DelegationChange struct {
 //
 // Example: {"contributor_tax_code":"06829140158","exclusive":false,"position_ids":["018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a"],"scope":"partial","services":["declarations"],"signatory_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","valid_until":"2027-03-31T22:00:00Z"}
 type DelegationDraft struct {
-	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	ContributorTaxCode TaxCodeInput `json:"contributor_tax_code"`
@@ -2610,7 +2613,7 @@ type DelegationScope string
 //
 // Example: {"contributor_tax_code":"06829140158","state":"active"}
 type DelegationSearch struct {
-	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
@@ -2919,7 +2922,7 @@ type EnrolmentForm string
 //
 // Example: {"contributor_tax_code":"80039510484","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","services":["view_payments","view_dma"]}
 type EnrolmentInput struct {
-	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	ContributorTaxCode TaxCodeInput `json:"contributor_tax_code"`
@@ -3116,7 +3119,7 @@ type IntermediaryRoleInput struct {
 	// Example: ["declarations"]
 	Services *[]ServiceCode `json:"services,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3906,7 +3909,7 @@ type OperatorInput struct {
 	// Example: 1400
 	OfficeCode *OfficeCode `json:"office_code,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3959,7 +3962,7 @@ type PeopleForRoleSearch struct {
 	// Example: Colombo
 	FamilyName string `json:"family_name"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -3969,7 +3972,7 @@ type PeopleForRoleSearch struct {
 //
 // Example: {"tax_code":"BNCMRC71C14H501P"}
 type PeopleSearch struct {
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4158,7 +4161,7 @@ type PersonRegistration struct {
 	// Example: Elena
 	GivenName string `json:"given_name"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4201,7 +4204,7 @@ type PinApplication struct {
 	// Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
 	Residence Residence `json:"residence"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4338,7 +4341,7 @@ type PinRecoveryConfirmation struct {
 	// Example: H4TW-9PC6
 	RecoveryCode string `json:"recovery_code"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4351,7 +4354,7 @@ type PinRecoveryStart struct {
 	// Contacts 2 or 3 contacts of different kinds, as they are stored.
 	Contacts []ElectronicContact `json:"contacts"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4419,7 +4422,7 @@ type PinRevocationConfirmation struct {
 	// Example: R8DN-4WZJ
 	Code string `json:"code"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -4439,7 +4442,7 @@ type PinRevocationStart struct {
 	// Example: {"kind":"mobile","value":"+393331112233"}
 	Contact ElectronicContact `json:"contact"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -5184,7 +5187,7 @@ type SandboxContributorInput struct {
 	// Example: Officine Meccaniche Orobiche S.r.l.
 	LegalName *string `json:"legal_name,omitempty"`
 
-	// LegalRepresentativeTaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// LegalRepresentativeTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	LegalRepresentativeTaxCode *TaxCodeInput `json:"legal_representative_tax_code,omitempty"`
@@ -5192,7 +5195,7 @@ type SandboxContributorInput struct {
 	// Positions The positions it shall have.
 	Positions *[]SandboxPositionInput `json:"positions,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
@@ -5407,7 +5410,7 @@ type SandboxPersonInput struct {
 	// Roles What the person may do for which contributor.
 	Roles *[]SandboxRole `json:"roles,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode *TaxCodeInput `json:"tax_code,omitempty"`
@@ -5702,7 +5705,7 @@ type SessionStart struct {
 	// Example: 7K3M-Q9XA
 	Pin EnteredPin `json:"pin"`
 
-	// TaxCode The tax code (codice fiscale) of the person, in upper or lower case.
+	// TaxCode The tax code (codice fiscale) of the person, in upper or lower case; spaces in it and around it do not count.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode string `json:"tax_code"`
@@ -5921,7 +5924,7 @@ type SubDelegationInput struct {
 	// Example: ["declarations"]
 	Services *[]ServiceCode `json:"services,omitempty"`
 
-	// TaxCode A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+	// TaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCodeInput `json:"tax_code"`
@@ -5973,7 +5976,7 @@ type Suspension struct {
 // Example: RSSMRA80A01H501U
 type TaxCode = string
 
-// TaxCodeInput A tax code (codice fiscale) in upper or lower case. One that is not formally valid, check character included, answers 422.
+// TaxCodeInput A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
 //
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
@@ -8234,7 +8237,7 @@ type ClientInterface interface {
 
 	// KeepPinDocumentWithBody Keep the document shown for a PIN
 	//
-	// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+	// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG, TIFF or HEIC of at most 5 MiB (422
 	// `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
 	// confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
 	//
@@ -8406,8 +8409,11 @@ type ClientInterface interface {
 	// ImportRegisterWithBody Import a register
 	//
 	// Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
-	// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
-	// a decimal string with a point.
+	// or CSV (`text/csv`, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, or `DD/MM/YYYY` as Italy writes them; an amount is
+	// a decimal string with a point, or with a comma. A CSV is UTF-8, UTF-16 with its mark, or what its `charset` says (`text/csv; charset=windows-1252`), with `;`, `,` or tabs between
+	// columns. Case and blanks in the header, blank rows and columns and a line `sep=;` make no difference. What cannot be read in one way only is refused with one error that says why and what to do
+	// (`encoding`, `garbled`, `no-text`, `title-rows`, `csv-header`). Digits that a spreadsheet dropped are put back in `postal_code` (five digits in Italy), `office_code` and the tax codes of
+	// organisations, which are held against something else; the number of a position is refused (`leading-zeros`).
 	//
 	// * `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
 	// * `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
@@ -8767,8 +8773,8 @@ type ClientInterface interface {
 
 	// DraftDelegationBatchWithBody Draft many delegations
 	//
-	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+	// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
@@ -8786,8 +8792,8 @@ type ClientInterface interface {
 
 	// DraftDelegationBatch Draft many delegations
 	//
-	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+	// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
@@ -9400,11 +9406,11 @@ type ClientInterface interface {
 	// RequestPinUpgradeWithBody Ask for a dispositive PIN
 	//
 	// Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
-	// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+	// request and a copy of the document, as PDF, JPEG, PNG, TIFF or HEIC. The request is protocolled at the office named by `office_code`, else the one that
 	// is competent for the person, whose operator decides; the outcome is sent by message.
 	//
-	// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
-	// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+	// A file may have 5 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind and for a PDF that opens only with a password, `file-password`),
+	// the whole body 21 MiB (413 `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
 	// already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	//
 	// Takes any type of body and a specified content type.
@@ -10450,7 +10456,7 @@ func (c *Client) ConfirmIssuedPin(ctx context.Context, personId PersonId, params
 
 // KeepPinDocumentWithBody Keep the document shown for a PIN
 //
-// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG, TIFF or HEIC of at most 5 MiB (422
 // `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
 // confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
 //
@@ -10792,8 +10798,11 @@ func (c *Client) ListRegisterImports(ctx context.Context, params *ListRegisterIm
 // ImportRegisterWithBody Import a register
 //
 // Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
-// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
-// a decimal string with a point.
+// or CSV (`text/csv`, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, or `DD/MM/YYYY` as Italy writes them; an amount is
+// a decimal string with a point, or with a comma. A CSV is UTF-8, UTF-16 with its mark, or what its `charset` says (`text/csv; charset=windows-1252`), with `;`, `,` or tabs between
+// columns. Case and blanks in the header, blank rows and columns and a line `sep=;` make no difference. What cannot be read in one way only is refused with one error that says why and what to do
+// (`encoding`, `garbled`, `no-text`, `title-rows`, `csv-header`). Digits that a spreadsheet dropped are put back in `postal_code` (five digits in Italy), `office_code` and the tax codes of
+// organisations, which are held against something else; the number of a position is refused (`leading-zeros`).
 //
 //   - `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
 //   - `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
@@ -11483,8 +11492,8 @@ func (c *Client) WithdrawDeclaration(ctx context.Context, declarationId Declarat
 
 // DraftDelegationBatchWithBody Draft many delegations
 //
-// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
@@ -11512,8 +11521,8 @@ func (c *Client) DraftDelegationBatchWithBody(ctx context.Context, params *Draft
 
 // DraftDelegationBatch Draft many delegations
 //
-// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
@@ -12666,11 +12675,11 @@ func (c *Client) ListMyPinUpgrades(ctx context.Context, params *ListMyPinUpgrade
 // RequestPinUpgradeWithBody Ask for a dispositive PIN
 //
 // Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
-// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+// request and a copy of the document, as PDF, JPEG, PNG, TIFF or HEIC. The request is protocolled at the office named by `office_code`, else the one that
 // is competent for the person, whose operator decides; the outcome is sent by message.
 //
-// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
-// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+// A file may have 5 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind and for a PDF that opens only with a password, `file-password`),
+// the whole body 21 MiB (413 `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
 // already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 //
 // Takes any type of body and a specified content type.
@@ -23350,7 +23359,7 @@ type ClientWithResponsesInterface interface {
 
 	// KeepPinDocumentWithBodyWithResponse Keep the document shown for a PIN
 	//
-	// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+	// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG, TIFF or HEIC of at most 5 MiB (422
 	// `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
 	// confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
 	//
@@ -23538,8 +23547,11 @@ type ClientWithResponsesInterface interface {
 	// ImportRegisterWithBodyWithResponse Import a register
 	//
 	// Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
-	// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
-	// a decimal string with a point.
+	// or CSV (`text/csv`, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, or `DD/MM/YYYY` as Italy writes them; an amount is
+	// a decimal string with a point, or with a comma. A CSV is UTF-8, UTF-16 with its mark, or what its `charset` says (`text/csv; charset=windows-1252`), with `;`, `,` or tabs between
+	// columns. Case and blanks in the header, blank rows and columns and a line `sep=;` make no difference. What cannot be read in one way only is refused with one error that says why and what to do
+	// (`encoding`, `garbled`, `no-text`, `title-rows`, `csv-header`). Digits that a spreadsheet dropped are put back in `postal_code` (five digits in Italy), `office_code` and the tax codes of
+	// organisations, which are held against something else; the number of a position is refused (`leading-zeros`).
 	//
 	// * `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
 	// * `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
@@ -23935,8 +23947,8 @@ type ClientWithResponsesInterface interface {
 
 	// DraftDelegationBatchWithBodyWithResponse Draft many delegations
 	//
-	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+	// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
@@ -23954,8 +23966,8 @@ type ClientWithResponsesInterface interface {
 
 	// DraftDelegationBatchWithResponse Draft many delegations
 	//
-	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-	// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+	// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+	// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 	// (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 	// JSON in the body; it is needed by who is or works for more than one.
 	//
@@ -24614,11 +24626,11 @@ type ClientWithResponsesInterface interface {
 	// RequestPinUpgradeWithBodyWithResponse Ask for a dispositive PIN
 	//
 	// Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
-	// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+	// request and a copy of the document, as PDF, JPEG, PNG, TIFF or HEIC. The request is protocolled at the office named by `office_code`, else the one that
 	// is competent for the person, whose operator decides; the outcome is sent by message.
 	//
-	// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
-	// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+	// A file may have 5 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind and for a PDF that opens only with a password, `file-password`),
+	// the whole body 21 MiB (413 `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
 	// already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -32208,7 +32220,7 @@ func (c *ClientWithResponses) ConfirmIssuedPinWithResponse(ctx context.Context, 
 
 // KeepPinDocumentWithBodyWithResponse Keep the document shown for a PIN
 //
-// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG or TIFF of at most 3 MiB (422
+// Keeps the copy of the document that was shown for a PIN from the counter: 1 or 2 files as PDF, JPEG, PNG, TIFF or HEIC of at most 5 MiB (422
 // `validation-failed` at `/files/0` and so on). It is kept once, by the operator who issued the PIN (403 `forbidden`), while that waits for its
 // confirmation (409 `conflict`). For operators (operatori di sede); others get 403 `forbidden`.
 //
@@ -32498,8 +32510,11 @@ func (c *ClientWithResponses) ListRegisterImportsWithResponse(ctx context.Contex
 // ImportRegisterWithBodyWithResponse Import a register
 //
 // Takes a file that a register sent, up to 1 GiB, while it arrives, and works it off in the background. It is JSON Lines (`application/jsonl`, one object a line)
-// or CSV (`text/csv`: UTF-8, `;` between columns, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, an amount is
-// a decimal string with a point.
+// or CSV (`text/csv`, a header line), with the same names; what has a `?` may be missing or empty. Dates are `YYYY-MM-DD`, or `DD/MM/YYYY` as Italy writes them; an amount is
+// a decimal string with a point, or with a comma. A CSV is UTF-8, UTF-16 with its mark, or what its `charset` says (`text/csv; charset=windows-1252`), with `;`, `,` or tabs between
+// columns. Case and blanks in the header, blank rows and columns and a line `sep=;` make no difference. What cannot be read in one way only is refused with one error that says why and what to do
+// (`encoding`, `garbled`, `no-text`, `title-rows`, `csv-header`). Digits that a spreadsheet dropped are put back in `postal_code` (five digits in Italy), `office_code` and the tax codes of
+// organisations, which are held against something else; the number of a position is refused (`leading-zeros`).
 //
 //   - `people` (anagrafe): `tax_code`, `given_name`, `family_name`, `birth_date`, `birth_place`, `street`, `postal_code`, `town`, `province`, `office_code`?
 //   - `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
@@ -33093,8 +33108,8 @@ func (c *ClientWithResponses) WithdrawDeclarationWithResponse(ctx context.Contex
 
 // DraftDelegationBatchWithBodyWithResponse Draft many delegations
 //
-// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
@@ -33118,8 +33133,8 @@ func (c *ClientWithResponses) DraftDelegationBatchWithBodyWithResponse(ctx conte
 
 // DraftDelegationBatchWithResponse Draft many delegations
 //
-// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, `;`
-// between columns, a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
+// Drafts a delegation for each position of a list (caricamento massivo), up to 1,000, in the background. As JSON the terms hold for all. As CSV (UTF-8, or
+// what its `charset` says; `;`, `,` or tabs between columns; a header line) each line has its own: `position_number` and `scope` are needed, `services` (codes with commas between them), `exclusive`
 // (`true` or `false`), `valid_until` (RFC 3339) and `signatory_id` may be empty or missing. With CSV the intermediary is named by the parameter `delegate_id`, with
 // JSON in the body; it is needed by who is or works for more than one.
 //
@@ -34102,11 +34117,11 @@ func (c *ClientWithResponses) ListMyPinUpgradesWithResponse(ctx context.Context,
 // RequestPinUpgradeWithBodyWithResponse Ask for a dispositive PIN
 //
 // Asks that an ordinary PIN (PIN ordinario) become dispositive (PIN dispositivo), with the data of an identity document and 1 to 4 files: the signed
-// request and a copy of the document, as PDF, JPEG, PNG or TIFF. The request is protocolled at the office named by `office_code`, else the one that
+// request and a copy of the document, as PDF, JPEG, PNG, TIFF or HEIC. The request is protocolled at the office named by `office_code`, else the one that
 // is competent for the person, whose operator decides; the outcome is sent by message.
 //
-// A file may have 3 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind), the whole body 10 MiB (413
-// `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
+// A file may have 5 MiB (422 `validation-failed` at `/files/0` and so on, as for a file of another kind and for a PDF that opens only with a password, `file-password`),
+// the whole body 21 MiB (413 `content-too-large`). A document that has expired answers 422. While an earlier request waits for its decision, and when the PIN is dispositive
 // already, the answer is 409 `conflict`. Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).

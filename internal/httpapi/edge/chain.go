@@ -44,6 +44,8 @@ type request struct {
 	formSeen   map[string]uint64
 	// raw is a body that is one file.
 	raw *reqctx.Raw
+	// charset is what the sender says of it.
+	charset string
 
 	// What became of it, for the log and the access log.
 	problem       fault.Code

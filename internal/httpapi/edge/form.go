@@ -24,8 +24,10 @@ import (
 
 const (
 	formType = "multipart/form-data"
-	// maxForm is how long a form may be, in bytes.
+	// maxForm is how long a form may be, in bytes, whose files need no more.
 	maxForm = 10 << 20
+	// besideFiles is how much of a longer one is not files.
+	besideFiles = 1 << 20
 	// maxParts is how many parts of a form are looked at. That is more than any contract asks for,
 	// and few enough to name what is wrong.
 	maxParts = 100
@@ -55,17 +57,17 @@ func (e *edge) readForm(r *request) error {
 	if !hasBody(sent) {
 		return fault.Because(fault.Malformed, problem.ReasonNoBody)
 	}
-	if sent.ContentLength > maxForm {
+	if sent.ContentLength > r.op.form.size {
 		return fault.New(fault.TooLarge)
 	}
 	_, parameters, err := mime.ParseMediaType(sent.Header.Get(contentType))
 	if boundary := parameters["boundary"]; err != nil || boundary == "" || len(boundary) > maxBoundary {
 		return fault.Because(fault.Malformed, problem.ReasonForm)
 	}
-	e.allowTime(r, formTime)
+	e.allowTime(r, formTime*time.Duration(r.op.form.size/maxForm))
 
 	end := &finalLine{text: []byte("--" + parameters["boundary"] + "--")}
-	body := io.TeeReader(http.MaxBytesReader(r.c.Response().Writer, sent.Body, maxForm), end)
+	body := io.TeeReader(http.MaxBytesReader(r.c.Response().Writer, sent.Body, r.op.form.size), end)
 	r.form = &reqctx.Form{Texts: map[string]string{}, Uploads: map[string][]*attachment.Upload{}}
 	in := formReader{rule: r.op.form, form: r.form, directory: e.config.SpoolDir, seen: map[string]uint64{}}
 	r.formSeen = in.seen

@@ -149,7 +149,7 @@ func TestForm_ArrivesWhole(t *testing.T) {
 func TestForm_WhatIsWrongInAFormIsNamedByField(t *testing.T) {
 	w := newWorld(t)
 	one := attached("a.pdf", "x")
-	big := strings.Repeat("x", 3<<20+1)
+	big := strings.Repeat("x", 5<<20+1)
 	for name, c := range map[string]struct {
 		parts []part
 		want  []string
@@ -289,20 +289,23 @@ func TestForm_ThatCannotBeRead(t *testing.T) {
 func TestForm_AreBounded(t *testing.T) {
 	dir := t.TempDir()
 	w := newWorld(t, func(c *Config) { c.SpoolDir = dir })
-	third := strings.Repeat("x", 3<<20)
+	// Four files of 5 MiB, and the rest.
+	const longest = 21 << 20
+	long := strings.Repeat("x", 5<<20)
+	files := func(more ...part) []part {
+		return append(append(document(), attached("a", long), attached("b", long), attached("c", long), attached("d", long)), more...)
+	}
 	for _, chunked := range []bool{false, true} {
-		fits := w.form(append(document(), attached("a", third), attached("b", third), attached("c", third))...)
+		fits := w.form(files()...)
 		fits.chunked = chunked
 		if answer := w.do(fits); answer.Code != http.StatusAccepted {
-			t.Errorf("9 MiB: %d %s", answer.Code, answer.Body)
+			t.Errorf("20 MiB: %d %s", answer.Code, answer.Body)
 		}
 		for name, a := range map[string]ask{
-			"four long files": w.form(append(
-				document(), attached("a", third), attached("b", third), attached("c", third), attached("d", third),
-			)...),
-			"what means nothing": formAsk(encode(t, "xYz", append(document(), attached("a", "x"))...) + strings.Repeat(" ", maxForm)),
-			"before the first":   formAsk(strings.Repeat("\r\n", maxForm/2) + encode(t, "xYz", document()...)),
-			"a long field":       w.form(append(document(), field("zz", strings.Repeat("x", maxForm)))...),
+			"a field too many":   w.form(files(field("zz", strings.Repeat("x", 2<<20)))...),
+			"what means nothing": formAsk(encode(t, "xYz", append(document(), attached("a", "x"))...) + strings.Repeat(" ", longest)),
+			"before the first":   formAsk(strings.Repeat("\r\n", longest/2) + encode(t, "xYz", document()...)),
+			"a long field":       w.form(append(document(), field("zz", strings.Repeat("x", longest)))...),
 		} {
 			a.chunked = chunked
 			t.Run(fmt.Sprintf("%s, chunked %v", name, chunked), func(t *testing.T) {
@@ -423,7 +426,7 @@ func TestForm_ThatWouldGoUncheckedStopsTheStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rule.files["one"] != (fileRule{most: 1, size: 3 << 20}) || rule.files["many"] != (fileRule{most: 3, size: 10}) {
+	if rule.files["one"] != (fileRule{most: 1, size: 5 << 20}) || rule.files["many"] != (fileRule{most: 3, size: 10}) {
 		t.Errorf("got %+v", rule.files)
 	}
 	values := rule.typed(map[string]string{"n": "12", "yes": "true"})

@@ -44,6 +44,8 @@ type formRule struct {
 	// texts is the schema of the fields that are no files.
 	texts *openapi3.Schema
 	files map[string]fileRule
+	// size is how long the whole may be, in bytes: as long as its files need.
+	size int64
 }
 
 // fileRule is what the contract says about the files of one field.
@@ -82,6 +84,11 @@ func newFormRule(s *openapi3.Schema) (*formRule, error) {
 			return nil, fmt.Errorf("form field %s: neither a single text, number or truth value, nor files", name)
 		}
 	}
+	rule.size = besideFiles
+	for _, file := range rule.files {
+		rule.size += int64(file.most) * file.size //nolint:gosec // a contract of this house
+	}
+	rule.size = max(rule.size, maxForm)
 	for _, name := range s.Required {
 		if file, ok := rule.files[name]; ok {
 			file.least = max(file.least, 1)

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"cmp"
 	"mime"
 	"net/http"
 	"strconv"
@@ -8,6 +9,7 @@ import (
 
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/platform/csvfile"
 	"diresco/internal/platform/fault"
 )
 
@@ -42,7 +44,8 @@ func (e *edge) negotiate(r *request) error {
 	}
 	if len(r.op.raw) > 0 {
 		// The generated code tells types apart by how they are written.
-		if base, _, err := mime.ParseMediaType(sent.Header.Get(contentType)); err == nil {
+		if base, parameters, err := mime.ParseMediaType(sent.Header.Get(contentType)); err == nil {
+			r.charset, _ = csvfile.Charset(cmp.Or(parameters["charset"], "utf-8"))
 			sent.Header.Set(contentType, base)
 		}
 	}
@@ -128,7 +131,11 @@ func compressed(h http.Header) bool {
 	return encoding != "" && !strings.EqualFold(encoding, "identity")
 }
 
-// readable reports whether the body is in one of the types, in UTF-8.
+// csvType is the one media type that may be in another character set than UTF-8: it is what
+// spreadsheets write.
+const csvType = "text/csv"
+
+// readable reports whether the body is in one of the types, in UTF-8 or what else is read of it.
 func readable(h http.Header, consumes []string) bool {
 	values := h.Values(contentType)
 	if len(values) != 1 {
@@ -144,7 +151,9 @@ func readable(h http.Header, consumes []string) bool {
 		return false
 	}
 	if charset, ok := parameters["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return false
+		if _, known := csvfile.Charset(charset); !known || base != csvType {
+			return false
+		}
 	}
 	for _, c := range consumes {
 		if base == c {

@@ -29,7 +29,13 @@ func closeRaw(r *reqctx.Raw) error {
 }
 
 // rawIdentity is what makes two files the same request.
-func rawIdentity(r *reqctx.Raw) []byte { return []byte(r.MediaType + " " + r.Digest()) }
+func rawIdentity(r *reqctx.Raw) []byte {
+	mediaType := r.MediaType
+	if r.Charset != "" {
+		mediaType += "; charset=" + r.Charset
+	}
+	return []byte(mediaType + " " + r.Digest())
+}
 
 // newRawRule reads how long a body of one file may be, in bytes. It refuses a schema with something
 // that the edge would leave unchecked.
@@ -77,7 +83,7 @@ func (e *edge) readRaw(r *request, mediaType string, limit int64) error {
 		// The disk, not the request.
 		return fault.Wrap(fault.Unavailable, err)
 	}
-	r.raw = &reqctx.Raw{MediaType: mediaType, Upload: upload}
+	r.raw = &reqctx.Raw{MediaType: mediaType, Charset: r.charset, Upload: upload}
 	if upload.Size() == 0 {
 		return fault.Because(fault.Malformed, problem.ReasonNoBody)
 	}

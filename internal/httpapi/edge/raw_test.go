@@ -115,7 +115,7 @@ func TestRawBody_AFileThatCannotBeTaken(t *testing.T) {
 	w.problem(w.do(chunked), http.StatusRequestEntityTooLarge, fault.TooLarge)
 	w.problem(w.do(rawAsk("text/csv", "")), http.StatusBadRequest, fault.Malformed)
 	w.problem(w.do(rawAsk("text/plain", aList)), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
-	w.problem(w.do(rawAsk("text/csv; charset=latin1", aList)), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
+	w.problem(w.do(rawAsk("text/csv; charset=koi8-r", aList)), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
 	w.problem(w.do(rawAsk("multipart/form-data; boundary=xYz", aList)), http.StatusUnsupportedMediaType, fault.UnsupportedMediaType)
 	cut := w.request(rawAsk("text/csv", aList))
 	cut.Body = io.NopCloser(io.MultiReader(strings.NewReader("position"), brokenReader{}))
@@ -143,6 +143,9 @@ func TestRawBody_AFileIsToldFromAnotherByItsContent(t *testing.T) {
 		return got
 	}
 	first := mac(rawAsk("text/csv", aList))
+	if mac(rawAsk("text/csv; charset=windows-1252", aList)) == first {
+		t.Error("another charset is the same request")
+	}
 	if mac(rawAsk("text/csv; charset=utf-8", aList)) != first {
 		t.Error("the same list is another request")
 	}

@@ -136,6 +136,8 @@ func (h PeopleHandlers) DownloadPinDocument(
 		return api.DownloadPinDocument200ImagepngResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
 	case attachment.TIFF:
 		return api.DownloadPinDocument200ImagetiffResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
+	case attachment.HEIC:
+		return api.DownloadPinDocument200ImageheicResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
 	default:
 		_ = content.Close()
 		return nil, fmt.Errorf("a stored file is %s", f.MediaType)

@@ -71,6 +71,8 @@ func (h OfficePINUpgradeHandlers) DownloadPinUpgradeAttachment(
 		return api.DownloadPinUpgradeAttachment200ImagepngResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
 	case attachment.TIFF:
 		return api.DownloadPinUpgradeAttachment200ImagetiffResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
+	case attachment.HEIC:
+		return api.DownloadPinUpgradeAttachment200ImageheicResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
 	default:
 		_ = content.Close()
 		return nil, fmt.Errorf("a stored file is %s", f.MediaType)

@@ -38,7 +38,7 @@ func readDelegationBatch(ctx context.Context, r api.DraftDelegationBatchRequestO
 	in := delegationbatch.Input{DelegateID: r.Params.DelegateId}
 	if raw := reqctx.RawOf(ctx); raw != nil {
 		var err error
-		in.Entries, err = delegationbatch.ReadCSV(raw.Open())
+		in.Entries, err = delegationbatch.ReadCSV(raw.Open(), raw.Charset)
 		return in, err
 	}
 	terms := delegationbatch.Terms{

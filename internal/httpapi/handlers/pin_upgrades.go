@@ -75,7 +75,7 @@ func viewUpgrade(u pinupgrade.Upgrade) api.PinUpgrade {
 
 func viewFile(f attachment.File) api.Attachment {
 	return api.Attachment{
-		Number: int32(f.Number), FileName: f.Name, MediaType: api.AttachmentMediaType(f.MediaType), Size: int32(f.Size), //nolint:gosec // a few files of 3 MiB at most
+		Number: int32(f.Number), FileName: f.Name, MediaType: api.AttachmentMediaType(f.MediaType), Size: int32(f.Size), //nolint:gosec // a few files of 5 MiB at most
 	}
 }
 

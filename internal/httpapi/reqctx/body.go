@@ -47,6 +47,8 @@ func (f *Form) Files(name string) []*attachment.Upload { return f.Uploads[name] 
 type Raw struct {
 	// MediaType is without parameters.
 	MediaType string
+	// Charset is what its sender says of a CSV, as csvfile.Charset names it.
+	Charset string
 	*attachment.Upload
 }
 

@@ -22,8 +22,9 @@ type destinations struct {
 }
 
 // destinations decides where both halves of a PIN go (INPS PIN rules). Where the request agrees
-// with the register, or nobody knows the person, they go where the request says. Else anybody could
-// have written it, and the person must be reached:
+// with the register, or nobody knows the person, they go where the request says; a letter goes to
+// the register's address if the streets differ by a word. Else anybody could have written it, and
+// the person must be reached:
 //   - the letter goes to the residence that the register has;
 //   - a half goes to a contact of the request only for who was never registered here, whose other
 //     half is that letter;
@@ -37,7 +38,7 @@ func (s situation) destinations(r Request, own []person.Contact, now time.Time) 
 	unknown, moved := s.person.ID == uuid.Nil, s.registered && s.entry.RecentlyMoved(now)
 	if s.registered {
 		if !moved && len(residents.Match(s.entry, r.Identity)) == 0 {
-			return destinations{first, second, true}, nil
+			return destinations{first, letterTo(residents.LetterAddress(s.entry, r.Identity)), true}, nil
 		}
 		second = letterTo(s.entry.Identity)
 	}

@@ -1,6 +1,7 @@
 package pinrequest_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/identity/pinrequest"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 )
@@ -179,5 +181,56 @@ func TestPINRequest_AContactCountsADayAfterItsVerification(t *testing.T) {
 		s.Clock.Advance(24 * time.Hour)
 		_, err = s.Decide(ctx, s.Clerk, r.ID, served())
 		want(t, err, "")
+	})
+}
+
+// TestPINRequest_TypographyIsForgiven: who writes the same in another way is served at once, as
+// declared. A word more or less in the street is served too, with the letter to the register's
+// address; what differs in substance waits.
+func TestPINRequest_TypographyIsForgiven(t *testing.T) {
+	register := residents.Identity{
+		GivenName: "GIAN LUCA", FamilyName: "DORDEVIC D'AMICO", BirthDate: "1980-01-01", BirthPlace: "ROMA", Street: "VIA GIUSEPPE MAZZINI 10",
+		PostalCode: "00184", Town: "BOLZANO", Province: "BZ",
+	}
+	const home = "GIAN LUCA DORDEVIC D'AMICO\nVIA GIUSEPPE MAZZINI 10\n00184 BOLZANO BZ"
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		for name, c := range map[string]struct {
+			change func(*pinrequest.Application)
+			letter string
+		}{
+			"as he writes it": {func(a *pinrequest.Application) {
+				a.GivenName, a.FamilyName, a.BirthPlace = "Gianluca", "Đorđević Damico", "Roma (RM)"
+				a.Street, a.Town, a.Province = "V. G. Mazzini, 10 int. 3", "Bolzano/Bozen", "Bolzano"
+			}, "Gianluca Đorđević Damico\nV. G. Mazzini, 10 int. 3\n00184 Bolzano/Bozen Bolzano"},
+			"a word less in the street": {func(a *pinrequest.Application) { a.Street = "Via Mazzini 10" }, home},
+			"and another birth":         {func(a *pinrequest.Application) { a.Street, a.BirthPlace = "Via Mazzini 10", "Milano" }, ""},
+			"another number":            {func(a *pinrequest.Application) { a.Street = "Via Mazzini 11" }, ""},
+			"a name more":               {func(a *pinrequest.Application) { a.FamilyName = "Dordevic" }, ""},
+		} {
+			s := open(t, d)
+			s.Exec(t, "DELETE FROM pin_requests")
+			s.Exec(t, "UPDATE pins SET revoked_at = ?", s.Clock.Now())
+			s.Must(t, func(ctx context.Context) error {
+				return residents.New(s.DB, s.Clock).Put(ctx, residents.Entry{TaxCode: pintest.Mario, Identity: register})
+			})
+			r := s.ask(t, func(a *pinrequest.Application) {
+				a.Identity = register
+				c.change(a)
+			})
+			if c.letter == "" {
+				if r.State != pinrequest.Waiting || *r.WaitsBecause != pinrequest.DataDiffer {
+					t.Errorf("%s: %s", name, r.State)
+				}
+				continue
+			}
+			if r.State != pinrequest.Served {
+				t.Errorf("%s: %s", name, r.State)
+				continue
+			}
+			first, second := s.message(t, r.FirstMessageID), s.message(t, r.SecondMessageID)
+			if *first.Recipient != "+393331112233" || *second.Recipient != c.letter || *r.SecondTo != c.letter {
+				t.Errorf("%s: to %q and %q", name, *first.Recipient, *second.Recipient)
+			}
+		}
 	})
 }

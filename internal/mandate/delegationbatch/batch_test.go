@@ -405,12 +405,12 @@ func TestDelegationBatch_ARepeatedListIsOne(t *testing.T) {
 func TestDelegationBatch_ReadCSV(t *testing.T) {
 	until := time.Date(2027, 3, 31, 22, 0, 0, 0, time.UTC)
 	signatory := uuid.MustParse("018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091")
-	got, err := delegationbatch.ReadCSV(strings.NewReader("\ufeffposition_number;services;scope;exclusive;valid_until;signatory_id\r\n" +
-		"0123456789;declarations, delegations;partial;TRUE;2027-03-31T22:00:00Z;018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091\r\n" +
-		"\r\n" +
-		" 0987654321 ;;total\r\n" +
-		"\"1;2\";;all;;;\r\n" +
-		"1;;total;si;;\n2;;total;;2027-03-31;\n3;;total;;;x\n4;;total;;;;;"))
+	got, err := delegationbatch.ReadCSV(strings.NewReader("\ufeffposition_number;services;scope;exclusive;valid_until;signatory_id\r\n"+
+		"0123456789;declarations, delegations;partial;TRUE;2027-03-31T22:00:00Z;018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091\r\n"+
+		"\r\n"+
+		" 0987654321 ;;total\r\n"+
+		"\"1;2\";;all;;;\r\n"+
+		"1;;total;si;;\n2;;total;;2027-03-31;\n3;;total;;;x\n4;;total;;;;;y\n;;;;;\n"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -432,25 +432,43 @@ func TestDelegationBatch_ReadCSV(t *testing.T) {
 	}
 }
 
+func TestDelegationBatch_ReadsWhatSpreadsheetsMakeOfAList(t *testing.T) {
+	for _, c := range []struct{ text, charset string }{
+		{"position_number;scope\n0123456789;total\n", ""},
+		{"sep=,\r\nPosition Number,SCOPE,,\r\n0123456789,total,,\r\n,,,\r\n", ""},
+		{"\xff\xfep\x00o\x00s\x00i\x00t\x00i\x00o\x00n\x00_\x00n\x00u\x00m\x00b\x00e\x00r\x00\t\x00s\x00c\x00o\x00p\x00e\x00\n\x00" +
+			"0\x001\x002\x003\x004\x005\x006\x007\x008\x009\x00\t\x00t\x00o\x00t\x00a\x00l\x00", ""},
+		{"scope;position_number;services\ntotal;0123456789;\xa0\n", "windows-1252"},
+	} {
+		got, err := delegationbatch.ReadCSV(strings.NewReader(c.text), c.charset)
+		if err != nil || len(got) != 1 || got[0].PositionNumber != "0123456789" || got[0].Terms.Scope != delegation.Total || got[0].Reason != "" {
+			t.Errorf("%q: %+v, %v", c.text, got, err)
+		}
+	}
+}
+
 func TestDelegationBatch_ACSVThatCannotBeRead(t *testing.T) {
 	const header = "position_number;scope\n"
 	for what, c := range map[string]struct{ text, pointer, code string }{
 		"nothing":         {"", "", "csv-header"},
 		"no header":       {"0123456789;total\n", "", "csv-header"},
-		"with commas":     {"position_number,scope\n", "", "csv-header"},
+		"a workbook":      {"PK\x03\x04", "", "no-text"},
+		"a title":         {"Elenco\n" + header + "1;total\n", "", "title-rows"},
+		"garbled":         {header + "1;total\u00c3\u00ac\n", "", "garbled"},
 		"no scope":        {"position_number;services\n", "", "csv-header"},
 		"a column twice":  {"position_number;scope;scope\n", "", "csv-header"},
 		"a foreign one":   {"position_number;scope;note\n", "", "csv-header"},
 		"an open quote":   {header + "\"0123456789;total\n", "", "csv-syntax"},
-		"another charset": {header + "\xe8;total\n", "", "csv-syntax"},
+		"another charset": {header + "\xe8;total\n", "", "encoding"},
 		"a zero":          {header + "a\x00b;total\n", "", "csv-syntax"},
 		"too long":        {header + strings.Repeat("1;total\n", 1001), "/items", "too-many"},
-		"mostly empty":    {header + strings.Repeat("\n", 100_000) + "1;total\n", "/items", "too-many"},
+		"mostly empty":    {header + strings.Repeat(";\n", 100_000) + "1;total\n", "/items", "too-many"},
+		"an endless row":  {header + strings.Repeat("\n", 100_000) + "1;total\n", "", "too-long"},
 	} {
-		_, err := delegationbatch.ReadCSV(strings.NewReader(c.text))
+		_, err := delegationbatch.ReadCSV(strings.NewReader(c.text), "")
 		refused(t, what, err, fault.Invalid, c.pointer, c.code)
 	}
-	if got, err := delegationbatch.ReadCSV(strings.NewReader(header + strings.Repeat("1;total\n", 1000))); err != nil || len(got) != 1000 {
+	if got, err := delegationbatch.ReadCSV(strings.NewReader(header+strings.Repeat("1;total\n", 1000)), ""); err != nil || len(got) != 1000 {
 		t.Errorf("%d lines, %v", len(got), err)
 	}
 }

@@ -1,20 +1,17 @@
 package delegationbatch
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/csv"
 	"errors"
 	"io"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/mandate/delegation"
+	"diresco/internal/platform/csvfile"
 	"diresco/internal/platform/fault"
 )
 
@@ -31,107 +28,105 @@ const (
 // maxLine is how long a file with nothing in most of its lines may be.
 const maxLine = 100_000
 
-var columns = []string{columnNumber, columnScope, columnServices, columnExclusive, columnValidUntil, columnSignatory}
+// The places of the columns.
+const (
+	atNumber = iota
+	atScope
+	atServices
+	atExclusive
+	atValidUntil
+	atSignatory
+)
 
-// ReadCSV reads a list with a header line and `;` between columns. It returns fault.Invalid for one
-// that cannot be read at all or has more than MaxItems lines; what is wrong with single lines is
-// noted in them.
-func ReadCSV(r io.Reader) ([]Entry, error) {
-	in := bufio.NewReader(r)
-	// Spreadsheets begin their files with a mark that says UTF-8.
-	if mark, err := in.Peek(3); err == nil && bytes.Equal(mark, []byte("\ufeff")) {
-		_, _ = in.Discard(len(mark))
-	}
-	lines := csv.NewReader(in)
-	lines.Comma, lines.FieldsPerRecord = ';', -1
-	header, err := lines.Read()
-	if err != nil {
-		return nil, unreadable(err)
-	}
-	for i := range header {
-		header[i] = strings.TrimSpace(header[i])
-		if !slices.Contains(columns, header[i]) || slices.Contains(header[:i], header[i]) {
-			return nil, fault.InvalidFields(fault.Field{Code: fault.FieldCSVHeader})
-		}
-	}
-	if !slices.Contains(header, columnNumber) || !slices.Contains(header, columnScope) {
-		return nil, fault.InvalidFields(fault.Field{Code: fault.FieldCSVHeader})
-	}
+var columns = []csvfile.Column{
+	{Name: columnNumber},
+	{Name: columnScope},
+	{Name: columnServices, Optional: true},
+	{Name: columnExclusive, Optional: true},
+	{Name: columnValidUntil, Optional: true},
+	{Name: columnSignatory, Optional: true},
+}
+
+// ReadCSV reads a list with a header line in a character set, as csvfile.Charset names it. It
+// returns fault.Invalid for one that cannot be read at all or has more than MaxItems lines; what is
+// wrong with single lines is noted in them.
+func ReadCSV(r io.Reader, charset string) ([]Entry, error) {
+	table := csvfile.NewReader(r, charset, columns)
 	var entries []Entry
 	for {
-		record, err := lines.Read()
-		if errors.Is(err, io.EOF) {
+		row, err := table.Next()
+		switch {
+		case errors.Is(err, io.EOF) && table.HeaderRead():
 			return entries, nil
-		}
-		if err != nil {
+		case err != nil:
 			return nil, unreadable(err)
-		}
-		if slices.ContainsFunc(record, func(s string) bool { return !utf8.ValidString(s) || strings.ContainsRune(s, 0) }) {
+		case slices.ContainsFunc(row.Values, func(s string) bool { return strings.ContainsRune(s, 0) }):
 			return nil, fault.InvalidFields(fault.Field{Code: fault.FieldCSVSyntax})
-		}
-		line, _ := lines.FieldPos(0)
-		if len(entries) == MaxItems || line > maxLine {
+		case len(entries) == MaxItems || row.Line > maxLine:
 			return nil, fault.InvalidFields(fault.Field{Pointer: "/items", Code: fault.FieldTooMany})
 		}
-		entries = append(entries, readRecord(line, header, record))
+		entries = append(entries, readRow(row))
 	}
 }
 
 // unreadable is what a list is refused with that is no CSV, or has no line at all.
 func unreadable(err error) error {
-	var syntax *csv.ParseError
+	var refused csvfile.Refusal
+	var broken csvfile.RowError
+	code := ""
 	switch {
 	case errors.Is(err, io.EOF):
-		return fault.InvalidFields(fault.Field{Code: fault.FieldCSVHeader})
-	case errors.As(err, &syntax):
-		return fault.InvalidFields(fault.Field{Code: fault.FieldCSVSyntax})
+		code = fault.FieldCSVHeader
+	case errors.As(err, &broken):
+		code = fault.FieldCSVSyntax
+	case !errors.As(err, &refused):
+		return err
+	default:
+		code = refused[0].Code
+		if code == fault.FieldUnknown || code == fault.FieldRepeated || code == fault.FieldRequired {
+			code = fault.FieldCSVHeader
+		}
 	}
-	return err
+	return fault.InvalidFields(fault.Field{Code: code})
 }
 
-func readRecord(line int, header, record []string) Entry {
-	e := Entry{Line: line}
-	cell := func(column string) string {
-		if i := slices.Index(header, column); i >= 0 && i < len(record) {
-			return strings.TrimSpace(record[i])
-		}
-		return ""
-	}
+func readRow(row csvfile.Row) Entry {
+	e := Entry{Line: row.Line}
 	refuse := func(reason string) {
 		if e.Reason == "" {
 			e.Reason = reason
 		}
 	}
-	if len(record) > len(header) {
+	if row.Long {
 		refuse("too-many-columns")
 	}
-	e.PositionNumber = cell(columnNumber)
-	switch scope := delegation.Scope(cell(columnScope)); scope {
+	e.PositionNumber = row.Values[atNumber]
+	switch scope := delegation.Scope(row.Values[atScope]); scope {
 	case delegation.Total, delegation.Partial:
 		e.Terms.Scope = scope
 	default:
 		refuse("invalid-scope")
 	}
-	for code := range strings.SplitSeq(cell(columnServices), ",") {
+	for code := range strings.SplitSeq(row.Values[atServices], ",") {
 		if code = strings.TrimSpace(code); code != "" {
 			e.Terms.Services = append(e.Terms.Services, access.Service(code))
 		}
 	}
-	switch strings.ToLower(cell(columnExclusive)) {
-	case "", "false":
-	case "true":
+	switch strings.ToLower(row.Values[atExclusive]) {
+	case "", "false", "falso":
+	case "true", "vero":
 		e.Terms.Exclusive = true
 	default:
 		refuse("invalid-exclusive")
 	}
-	if text := cell(columnValidUntil); text != "" {
+	if text := row.Values[atValidUntil]; text != "" {
 		until, err := time.Parse(time.RFC3339, text)
 		if err != nil {
 			refuse("invalid-valid-until")
 		}
 		e.Terms.ValidUntil = &until
 	}
-	if text := cell(columnSignatory); text != "" {
+	if text := row.Values[atSignatory]; text != "" {
 		id, err := uuid.Parse(text)
 		if err != nil {
 			refuse("invalid-signatory-id")

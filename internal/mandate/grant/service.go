@@ -14,7 +14,7 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/intermediary"
-	"diresco/internal/masterdata/residents"
+	"diresco/internal/masterdata/matching"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
@@ -138,7 +138,7 @@ func (s *Service) Find(ctx context.Context, by access.Actor, at Place, search Se
 			return nil, err
 		}
 		p, found, err := s.candidate(ctx, search.TaxCode)
-		if err != nil || !found || !residents.SameName(p.FamilyName, search.FamilyName) {
+		if err != nil || !found || !matching.Names(p.FamilyName, search.FamilyName) {
 			return nil, err
 		}
 		trace.SubjectKind, trace.SubjectID = "person", p.ID.String()

@@ -3,6 +3,7 @@ package registerimport
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -103,19 +104,24 @@ func (stagedPerson) TableName() string { return "staged_people" }
 
 const personColumns = "given_name, family_name, birth_date, birth_place, street, postal_code, town, province, office_code"
 
+// provinceColumn is the place of the province among the columns of people.
+const provinceColumn = 8
+
 var people = book{
 	table: "staged_people", key: "tax_code",
 	columns: []column{
-		{"tax_code", false, personCode},
-		{"given_name", false, personName},
-		{"family_name", false, personName},
-		{"birth_date", false, date},
-		{"birth_place", false, text},
-		{"street", false, text},
-		{"postal_code", false, matching(`[0-9A-Za-z -]{3,10}`)},
-		{"town", false, text},
-		{"province", false, matching(`[A-Z]{2}`)},
-		{"office_code", true, officeCode},
+		{name: "tax_code", check: personCode},
+		{name: "given_name", check: personName},
+		{name: "family_name", check: personName},
+		{name: "birth_date", check: date},
+		{name: "birth_place", check: text},
+		{name: "street", check: text},
+		{name: "postal_code", within: func(value string, values []string) (string, string) {
+			return postalCode(value, strings.ToUpper(values[provinceColumn]))
+		}},
+		{name: "town", check: text},
+		{name: "province", check: upper(matching(`[A-Z]{2}`))},
+		{name: "office_code", optional: true, check: officeCode},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedPerson {
 		v := r.values
@@ -169,11 +175,11 @@ const enabledColumn = "enabled_2023"
 var contributors = book{
 	table: "staged_contributors", key: "tax_code",
 	columns: []column{
-		{"tax_code", false, code},
-		{"legal_name", false, legalName},
-		{"kind", false, oneOf("company", "public_body", "self_employed", "household")},
-		{"legal_representative_tax_code", true, personCode},
-		{enabledColumn, true, truth},
+		{name: "tax_code", check: code},
+		{name: "legal_name", check: legalName},
+		{name: "kind", check: oneOf("company", "public_body", "self_employed", "household")},
+		{name: "legal_representative_tax_code", optional: true, check: personCode},
+		{name: enabledColumn, optional: true, check: truth},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedContributor {
 		v := r.values
@@ -216,11 +222,11 @@ func (stagedPosition) TableName() string { return "staged_positions" }
 var positions = book{
 	table: "staged_positions", key: "number",
 	columns: []column{
-		{"number", false, number},
-		{"contributor_tax_code", false, code},
-		{"scheme", false, matching(`[a-z][a-z0-9_]{1,39}`)},
-		{"office_code", false, officeCode},
-		{"state", false, oneOf("active", "ceased")},
+		{name: "number", check: number},
+		{name: "contributor_tax_code", check: code},
+		{name: "scheme", check: matching(`[a-z][a-z0-9_]{1,39}`)},
+		{name: "office_code", check: officeCode},
+		{name: "state", check: oneOf("active", "ceased")},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedPosition {
 		v := r.values
@@ -280,13 +286,13 @@ func (stagedEntry) TableName() string { return "staged_public_body_data" }
 var publicBodyData = book{
 	table: "staged_public_body_data", key: "reference",
 	columns: []column{
-		{"position_number", false, number},
-		{"kind", false, oneOf("payment", "debit_note", "amortisation_plan")},
-		{"reference", false, text},
-		{"date", false, date},
-		{"amount", false, matching(`-?(?:0|[1-9][0-9]{0,12})(?:\.[0-9]{1,2})?`)},
-		{"currency", false, matching(`[A-Z]{3}`)},
-		{"description", false, text},
+		{name: "position_number", check: number},
+		{name: "kind", check: oneOf("payment", "debit_note", "amortisation_plan")},
+		{name: "reference", check: text},
+		{name: "date", check: date},
+		{name: "amount", check: amount},
+		{name: "currency", check: upper(matching(`[A-Z]{3}`))},
+		{name: "description", check: text},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedEntry {
 		v := r.values

@@ -32,11 +32,11 @@ func (stagedDelegate) TableName() string { return "staged_delegates" }
 var albi = book{
 	table: "staged_delegates", key: "tax_code", whole: true,
 	columns: []column{
-		{"tax_code", false, personCode},
-		{"given_name", false, personName},
-		{"family_name", false, personName},
-		{"register_code", false, registerCode},
-		{"registration_number", false, text},
+		{name: "tax_code", check: personCode},
+		{name: "given_name", check: personName},
+		{name: "family_name", check: personName},
+		{name: "register_code", check: registerCode},
+		{name: "registration_number", check: text},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedDelegate {
 		v := r.values
@@ -53,14 +53,16 @@ var albi = book{
 var associations = book{
 	table: "staged_delegates", key: "tax_code", whole: true,
 	columns: []column{
-		{"tax_code", false, code},
-		{"legal_name", false, legalName},
+		{name: "tax_code", check: code},
+		{name: "legal_name", check: legalName},
 		{
-			"kind", false,
-			oneOf(string(intermediary.Association), string(intermediary.CAF), string(intermediary.Patronato), string(intermediary.Firm)),
+			name: "kind",
+			check: oneOf(
+				string(intermediary.Association), string(intermediary.CAF), string(intermediary.Patronato), string(intermediary.Firm),
+			),
 		},
-		{"register_code", false, registerCode},
-		{"registration_number", false, text},
+		{name: "register_code", check: registerCode},
+		{name: "registration_number", check: text},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedDelegate {
 		v := r.values

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -131,8 +132,30 @@ func TestRegisterImport_AWrongLineChangesNothing(t *testing.T) {
 				"2 /street forbidden-character",
 			},
 			"Latin-1": {
-				registerimport.People, registerimport.CSV, csv(peopleHeader, person(t, 1, "Via Forl\xec", "")),
-				"2 /street forbidden-character",
+				registerimport.People, registerimport.CSV, csv(peopleHeader, "x", person(t, 2, "", ""), person(t, 1, "Via Forl\xec", "")),
+				"4 /street encoding",
+			},
+			"garbled": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, "x", person(t, 1, "Via Forl\u00c3\u00ac", ""), "y"),
+				"3 /street garbled",
+			},
+			"garbled in JSON": {
+				registerimport.People, registerimport.JSONL, "{}\n{\"street\":\"Via Forl\u00c3\u00ac\"}\n", "2 /street garbled",
+			},
+			"a workbook":    {registerimport.People, registerimport.CSV, "PK\x03\x04\x14\x00", "1  no-text"},
+			"a title":       {registerimport.People, registerimport.CSV, "Anagrafe\n" + csv(peopleHeader, good), "1  title-rows"},
+			"nobody's date": {registerimport.People, registerimport.CSV, csv(peopleHeader, strings.Replace(good, "1930-01-01", "01/13/1930", 1)), "2 /birth_date format"},
+			"two digits of a year": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, strings.Replace(good, "1930-01-01", "01/01/30", 1)),
+				"2 /birth_date format",
+			},
+			"six digits of a postal code": {
+				registerimport.People, registerimport.CSV, csv(peopleHeader, strings.Replace(good, "00184", "001844", 1)),
+				"2 /postal_code format",
+			},
+			"zeros that a number lost": {
+				registerimport.Positions, registerimport.CSV, csv(positionsHeader, "906310275;"+c.TaxCode.Clear()+";aziende;7000;active"),
+				"2 /number leading-zeros",
 			},
 			"columns": {registerimport.People, registerimport.CSV, csv(peopleHeader, "a;b", good), "2  columns"},
 			"quotes":  {registerimport.People, registerimport.CSV, csv(peopleHeader, `a"b;c`, good), "2  format"},
@@ -180,7 +203,7 @@ func TestRegisterImport_AWrongLineChangesNothing(t *testing.T) {
 				registerimport.PublicBodyData, registerimport.CSV,
 				csv(
 					publicHeader, c.Positions[0].Number+";payment;A1;2026-01-01;10.00;EUR;x",
-					"9999999999;payment;A1;2026-01-01;10.00;EUR;x", public.Positions[0].Number+";payment;A1;2026-01-01;10,00;EUR;x",
+					"9999999999;payment;A1;2026-01-01;10.00;EUR;x", public.Positions[0].Number+";payment;A1;2026-01-01;10,000;EUR;x",
 				),
 				"2 /position_number not-a-public-body; 3 /position_number unknown-position; 4 /amount format",
 			},
@@ -201,6 +224,83 @@ func TestRegisterImport_AWrongLineChangesNothing(t *testing.T) {
 			t.Errorf("%d people", n)
 		}
 		w.nothingLeft()
+	})
+}
+
+// TestRegisterImport_ReadsWhatSpreadsheetsMakeOfAFile: it says the same, so it does the same.
+func TestRegisterImport_ReadsWhatSpreadsheetsMakeOfAFile(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		c, office := code(t, 1), world.Rome
+		w.Exec(t, "INSERT INTO offices (code, title) VALUES ('0070', 'Roma Eur')")
+		plain := c + ";NICCOLÒ;D'ANGELO;1930-03-01;ROMA;VIA ROMA 1;00184;ROMA;RM;" + office
+		const was = "NICCOLÒ|D'ANGELO|1930-03-01|ROMA|VIA ROMA 1|00184|ROMA|RM|"
+		for name, tt := range map[string]struct{ file, charset, office string }{
+			"as it should be": {peopleHeader + "\n" + plain, "", office},
+			"Windows-1252":    {strings.ReplaceAll(peopleHeader+"\n"+plain, "Ò", "\xd2"), "windows-1252", office},
+			"sep=, blanks, capitals": {
+				"sep=;\r\n" + strings.ToUpper(peopleHeader) + ";;\r\n" + plain + ";;\r\n;;;;;;;;;;;\r\n", "", office,
+			},
+			"commas":              {strings.ReplaceAll(peopleHeader+"\n"+plain, ";", ","), "", office},
+			"as Italy writes":     {peopleHeader + "\n" + strings.ReplaceAll(plain, "1930-03-01", "1/03/1930"), "", office},
+			"with midnight":       {peopleHeader + "\n" + strings.ReplaceAll(plain, "1930-03-01", "1930-03-01 00:00:00"), "", office},
+			"without zeros":       {peopleHeader + "\n" + strings.ReplaceAll(plain, ";00184;", ";184;"), "", office},
+			"an office's":         {peopleHeader + "\n" + strings.TrimSuffix(plain, office) + "70", "", "0070"},
+			"small and in groups": {peopleHeader + "\n" + strings.Replace(strings.Replace(plain, ";RM;", ";rm;", 1), c, c[:6]+" "+c[6:]+" ", 1), "", office},
+		} {
+			w.Exec(t, "DELETE FROM register_people")
+			w.Clock.Advance(time.Second)
+			f := fileOf(registerimport.People, registerimport.CSV, tt.file)
+			f.Charset = tt.charset
+			i, err := w.service.Take(context.Background(), w.admin, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.drain()
+			if i = w.show(i.ID); i.State != registerimport.Done || i.LinesDone != 1 {
+				t.Errorf("%s: %+v", name, i)
+			}
+			if got := w.one(`SELECT given_name || '|' || family_name || '|' || birth_date || '|' || birth_place || '|' || street || '|' ||
+				postal_code || '|' || town || '|' || province || '|' || office_code FROM register_people`); got != was+tt.office {
+				t.Errorf("%s: %s", name, got)
+			}
+		}
+		// Abroad no zeros are missing.
+		w.bring(registerimport.People, peopleHeader, strings.ReplaceAll(strings.ReplaceAll(plain, ";00184;", ";8001;"), ";RM;", ";ee;"))
+		if got := w.one("SELECT postal_code || province FROM register_people"); got != "8001EE" {
+			t.Error(got)
+		}
+		public := w.Company(t, world.Rome)
+		w.Exec(t, "UPDATE contributors SET kind = ? WHERE id = ?", contributor.PublicBody, public.ID)
+		w.bring(registerimport.Contributors, contributorsHeader, "743110157;Comune;PUBLIC_BODY;;VERO")
+		if got := w.one("SELECT kind FROM contributors WHERE tax_code = '00743110157'"); got != "public_body" {
+			t.Error(got)
+		}
+		w.bring(registerimport.PublicBodyData, publicHeader, public.Positions[0].Number+";payment;A1;16/03/2026;1.850,50;eur;x")
+		if got := w.one("SELECT CAST(amount AS text) || currency || date FROM public_body_data"); got != "1850.50EUR2026-03-16" {
+			t.Error(got)
+		}
+		w.nothingLeft()
+	})
+}
+
+// TestRegisterImport_TheSameBytesInAnotherCharset are another file.
+func TestRegisterImport_TheSameBytesInAnotherCharset(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		f := fileOf(registerimport.People, registerimport.CSV, peopleHeader+"\n"+person(t, 1, "Via Forl\xec", ""))
+		a, err := w.service.Take(context.Background(), w.admin, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Charset = "windows-1252"
+		w.Clock.Advance(time.Second)
+		b, err := w.service.Take(context.Background(), w.admin, f)
+		if err != nil || a.ID == b.ID {
+			t.Fatalf("%v, %v", b.ID, err)
+		}
+		w.drain()
+		if a, b = w.show(a.ID), w.show(b.ID); a.State != registerimport.Failed || b.State != registerimport.Done {
+			t.Errorf("%s and %s", a.State, b.State)
+		}
 	})
 }
 

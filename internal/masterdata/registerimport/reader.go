@@ -3,7 +3,6 @@ package registerimport
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,11 +10,12 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"diresco/internal/platform/csvfile"
 	"diresco/internal/platform/fault"
 )
 
-// maxLine is how long a line may be, in bytes: a file without line ends must not fill the memory.
-const maxLine = 64 << 10
+// maxLine is how long a line of JSON may be, in bytes.
+const maxLine = csvfile.MaxRow
 
 // byteOrderMark is what some programs put before UTF-8.
 var byteOrderMark = []byte("\xef\xbb\xbf")
@@ -31,15 +31,21 @@ type lines interface {
 // fileError is a file of which no more can be read.
 type fileError []LineError
 
+// alone reports whether what is wrong with the file explains whatever else is wrong in it.
+func (f fileError) alone() bool {
+	return slices.ContainsFunc(f, func(e LineError) bool {
+		return e.Code == fault.FieldEncoding || e.Code == fault.FieldGarbled
+	})
+}
+
 // Error implements error.
 func (fileError) Error() string { return "a file that cannot be read" }
 
-func newLines(r io.Reader, f Format, columns []column) lines {
-	b := bufio.NewReaderSize(r, maxLine)
-	if f == CSV {
-		return &csvLines{source: b, columns: columns}
+func newLines(r io.Reader, i Import, columns []column) lines {
+	if i.Format == CSV {
+		return newCSVLines(r, i.Charset, columns)
 	}
-	return &jsonLines{source: b, columns: columns}
+	return &jsonLines{source: bufio.NewReaderSize(r, maxLine), columns: columns}
 }
 
 // skipMark leaves a byte order mark out.
@@ -63,6 +69,9 @@ func columnOf(columns []column, name string) int {
 // pointerTo names a field that the file named; what cannot be shown is not.
 func pointerTo(name string) string {
 	const most = 60
+	if name == "" {
+		return ""
+	}
 	if _, bad := bounded(name, most); bad != "" {
 		return ""
 	}
@@ -98,6 +107,11 @@ func (j *jsonLines) next() (record, []LineError, error) {
 		}
 		if text = bytes.TrimSpace(text); len(text) > 0 {
 			r, wrong := j.parse(text)
+			for at, value := range r.values {
+				if csvfile.Garbled(value) && !strings.ContainsRune(value, utf8.RuneError) {
+					return record{}, nil, fileError{{j.line, "/" + j.columns[at].name, fault.FieldGarbled}}
+				}
+			}
 			return r, wrong, nil
 		}
 		if err != nil {
@@ -162,112 +176,37 @@ func (j *jsonLines) parse(text []byte) (record, []LineError) {
 }
 
 type csvLines struct {
-	source  *bufio.Reader
 	columns []column
-	quota   *quota
-	reader  *csv.Reader
-	// places are the columns in the order of the file.
-	places []int
-	// line is where the last row began.
-	line int
+	table   *csvfile.Reader
 }
 
-// quota ends the reading of one row that does not end.
-type quota struct {
-	r    io.Reader
-	left int
-}
-
-var errTooLong = errors.New("the row is too long")
-
-// Read implements io.Reader.
-func (q *quota) Read(p []byte) (int, error) {
-	if q.left <= 0 {
-		return 0, errTooLong
+func newCSVLines(r io.Reader, charset string, columns []column) *csvLines {
+	named := make([]csvfile.Column, len(columns))
+	for i, c := range columns {
+		named[i] = csvfile.Column{Name: c.name, Optional: c.optional}
 	}
-	n, err := q.r.Read(p[:min(len(p), q.left)])
-	q.left -= n
-	return n, err
+	return &csvLines{columns, csvfile.NewReader(r, charset, named)}
 }
 
 func (c *csvLines) next() (record, []LineError, error) {
-	if c.reader == nil {
-		if err := c.header(); err != nil {
-			return record{}, nil, err
+	row, err := c.table.Next()
+	var broken csvfile.RowError
+	var refused csvfile.Refusal
+	switch {
+	case errors.As(err, &broken):
+		return record{line: broken.Line}, []LineError{{broken.Line, "", fault.FieldFormat}}, nil
+	case errors.As(err, &refused):
+		var whole fileError
+		for _, p := range refused {
+			whole = append(whole, LineError{p.Line, pointerTo(p.Column), p.Code})
 		}
-	}
-	c.quota.left = maxLine
-	fields, err := c.reader.Read()
-	if errors.Is(err, errTooLong) {
-		return record{}, nil, fileError{{c.line + 1, "", fault.FieldTooLong}}
-	}
-	broken := c.refuse(err)
-	if err != nil && broken == "" {
+		return record{}, nil, whole
+	case err != nil:
 		return record{}, nil, err
 	}
-	r := record{c.line, make([]string, len(c.columns))}
-	if broken != "" {
-		return r, []LineError{{c.line, "", broken}}, nil
-	}
-	for i, field := range fields {
-		r.values[c.places[i]] = strings.Clone(field)
+	r := record{row.Line, row.Values}
+	if row.Short || row.Long {
+		return r, []LineError{{row.Line, "", fault.FieldColumns}}, nil
 	}
 	return r, inspect(r, c.columns), nil
-}
-
-// refuse notes where the row begins that was read, and returns what is wrong with it as a whole.
-func (c *csvLines) refuse(err error) (broken string) {
-	var parse *csv.ParseError
-	switch {
-	case err == nil, errors.Is(err, csv.ErrFieldCount):
-		c.line, _ = c.reader.FieldPos(0)
-		if err != nil {
-			broken = fault.FieldColumns
-		}
-	case errors.As(err, &parse):
-		c.line, broken = parse.StartLine, fault.FieldFormat
-	}
-	return broken
-}
-
-// header reads the names of the columns.
-func (c *csvLines) header() error {
-	if err := skipMark(c.source); err != nil {
-		return err
-	}
-	c.quota = &quota{r: c.source, left: maxLine}
-	c.reader = csv.NewReader(c.quota)
-	c.reader.Comma = ';'
-	c.reader.ReuseRecord = true
-	names, err := c.reader.Read()
-	var parse *csv.ParseError
-	switch {
-	case errors.Is(err, errTooLong):
-		return fileError{{1, "", fault.FieldTooLong}}
-	case errors.As(err, &parse):
-		return fileError{{1, "", fault.FieldFormat}}
-	case err != nil:
-		return err
-	}
-	var wrong fileError
-	for _, name := range names {
-		at := columnOf(c.columns, name)
-		switch {
-		case at < 0:
-			wrong = append(wrong, LineError{1, pointerTo(name), fault.FieldUnknown})
-		case slices.Contains(c.places, at):
-			wrong = append(wrong, LineError{1, "/" + name, fault.FieldRepeated})
-		}
-		c.places = append(c.places, at)
-	}
-	for at, column := range c.columns {
-		if !column.optional && !slices.Contains(c.places, at) {
-			wrong = append(wrong, LineError{1, "/" + column.name, fault.FieldRequired})
-		}
-	}
-	if wrong != nil {
-		return wrong
-	}
-	c.line = 1
-	return nil
 }

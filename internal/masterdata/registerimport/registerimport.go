@@ -37,7 +37,7 @@ const (
 // Format is how the lines of a file are written.
 type Format string
 
-// The formats: JSON Lines, and CSV with semicolons and a header line.
+// The formats: JSON Lines, and CSV with a header line.
 const (
 	JSONL Format = "jsonl"
 	CSV   Format = "csv"
@@ -109,6 +109,8 @@ type Import struct {
 	ID       uuid.UUID
 	Register Register
 	Format   Format
+	// Charset is how the sender says that a CSV is written, "" for UTF-8: see csvfile.Charset.
+	Charset string
 	// Digest is of the bytes of the file.
 	Digest string
 	State  State

@@ -27,13 +27,13 @@ func (r repository) one(ctx context.Context, id uuid.UUID) (Import, error) {
 }
 
 // same returns the import of the same file, if that is the last of its register that did not fail.
-func (r repository) same(ctx context.Context, register Register, format Format, digest string) (Import, bool, error) {
+func (r repository) same(ctx context.Context, i Import) (Import, bool, error) {
 	var found []Import
 	err := r.db.From(ctx).Raw(
 		"SELECT "+db.Columns[Import]("")+
-			" FROM register_imports WHERE register = ? AND state <> 'failed' ORDER BY created_at DESC, id DESC LIMIT 1", register,
+			" FROM register_imports WHERE register = ? AND state <> 'failed' ORDER BY created_at DESC, id DESC LIMIT 1", i.Register,
 	).Scan(&found).Error
-	if err != nil || len(found) == 0 || found[0].Digest != digest || found[0].Format != format {
+	if err != nil || len(found) == 0 || found[0].Digest != i.Digest || found[0].Format != i.Format || found[0].Charset != i.Charset {
 		return Import{}, false, err
 	}
 	return found[0], true, nil

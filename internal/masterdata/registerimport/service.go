@@ -40,6 +40,8 @@ func NewService(d Deps) *Service {
 type File struct {
 	Register Register
 	Format   Format
+	// Charset is what the sender calls its characters, as csvfile.Charset names it.
+	Charset string
 	// Digest is "sha-256:" and the hexadecimal SHA-256 of the content.
 	Digest string
 	// Open returns the content from its start.
@@ -68,7 +70,7 @@ func (s *Service) Take(ctx context.Context, by access.Actor, f File) (Import, er
 }
 
 func (s *Service) take(ctx context.Context, by access.Actor, f File) (_ Import, err error) {
-	there, known, err := s.repo.same(ctx, f.Register, f.Format, f.Digest)
+	there, known, err := s.repo.same(ctx, Import{Register: f.Register, Format: f.Format, Charset: f.Charset, Digest: f.Digest})
 	if err != nil {
 		return Import{}, err
 	}
@@ -77,7 +79,8 @@ func (s *Service) take(ctx context.Context, by access.Actor, f File) (_ Import, 
 		return i, err
 	}
 	i := Import{
-		ID: newID(), Register: f.Register, Format: f.Format, Digest: f.Digest, State: Queued, Step: stepCheck, Errors: "[]",
+		ID: newID(), Register: f.Register, Format: f.Format, Charset: f.Charset, Digest: f.Digest, State: Queued, Step: stepCheck,
+		Errors:     "[]",
 		ImportedBy: by.PersonID,
 	}
 	added := false
@@ -103,7 +106,7 @@ func (s *Service) queue(ctx context.Context, by access.Actor, i Import, known bo
 		if _, err := installation.Lock(ctx, s.run.DB); err != nil {
 			return i, err
 		}
-		same, still, err := s.repo.same(ctx, i.Register, i.Format, i.Digest)
+		same, still, err := s.repo.same(ctx, i)
 		switch {
 		case err != nil:
 			return i, err

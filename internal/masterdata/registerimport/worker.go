@@ -202,7 +202,7 @@ func (w *Worker) check(ctx context.Context, i Import, b book) error {
 	if err != nil {
 		return err
 	}
-	source := newLines(file, i.Format, b.columns)
+	source := newLines(file, i, b.columns)
 	for range i.RowsRead {
 		if _, _, err := source.next(); err != nil {
 			return err
@@ -213,6 +213,9 @@ func (w *Worker) check(ctx context.Context, i Import, b book) error {
 		var broken fileError
 		if err != nil && !errors.Is(err, io.EOF) && !errors.As(err, &broken) {
 			return err
+		}
+		if c.alone = broken.alone(); c.alone {
+			c.rows, c.wrong = nil, nil
 		}
 		c.wrong = append(c.wrong, broken...)
 		i, err = w.step(ctx, i.ID, func(ctx context.Context, i *Import) error { return w.stage(ctx, i, b, known, c) })
@@ -231,6 +234,8 @@ type chunk struct {
 	wrong []LineError
 	// last chunks are those after which nothing comes, complete ones reach the end of the file.
 	last, complete bool
+	// alone says that what is wrong is all that is named of the file.
+	alone bool
 }
 
 // readChunk reads the next rows. Its error is io.EOF or a fileError where nothing more comes.
@@ -273,6 +278,9 @@ func (w *Worker) stage(ctx context.Context, i *Import, b book, known knowledge, 
 	}
 	slices.SortStableFunc(wrong, func(a, b LineError) int { return cmp.Compare(a.Line, b.Line) })
 	i.RowsRead += c.read
+	if c.alone {
+		i.Errors = "[]"
+	}
 	if err := i.complain(wrong); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ package residents
 import (
 	"time"
 
+	"diresco/internal/masterdata/matching"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -34,7 +35,7 @@ type Entry struct {
 	// MovedAt is when an import brought another residence, or the first one of somebody registered
 	// here; nil where none did.
 	MovedAt   *time.Time
-	UpdatedAt  time.Time `gorm:"autoUpdateTime:false"`
+	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
 }
 
 // settlesAfter is how long a residence that an import brought anew is not believed alone: who
@@ -60,20 +61,32 @@ const (
 )
 
 // Match compares what somebody declares with the register and returns the parts that differ, none
-// when all agree. Case, accents, apostrophes and punctuation make no difference, nor do the usual
-// abbreviations in the name of a street. Which part differs is not for whoever asked: it would tell
-// a stranger what the register holds.
+// when all agree. How something is written makes no difference (package matching). A word more or
+// less in the name of the street makes none either where the rest agrees: LetterAddress then gives
+// the register's. Which part differs is not for whoever asked: it would tell a stranger what the
+// register holds.
 func Match(e Entry, declared Identity) []Part {
 	var differ []Part
-	if plain(e.GivenName) != plain(declared.GivenName) || plain(e.FamilyName) != plain(declared.FamilyName) {
+	if !matching.Names(e.GivenName, declared.GivenName) || !matching.Names(e.FamilyName, declared.FamilyName) {
 		differ = append(differ, Names)
 	}
-	if e.BirthDate != declared.BirthDate || plain(e.BirthPlace) != plain(declared.BirthPlace) {
+	if e.BirthDate != declared.BirthDate || !matching.Places(e.BirthPlace, declared.BirthPlace) {
 		differ = append(differ, Birth)
 	}
-	if street(e.Street) != street(declared.Street) || plain(e.PostalCode) != plain(declared.PostalCode) ||
-		plain(e.Town) != plain(declared.Town) || plain(e.Province) != plain(declared.Province) {
+	street := matching.Streets(e.Street, declared.Street)
+	if street == matching.Different || street == matching.ByAWord && len(differ) > 0 ||
+		!matching.PostalCodes(e.PostalCode, declared.PostalCode) ||
+		!matching.Places(e.Town, declared.Town) || !matching.Provinces(e.Province, declared.Province) {
 		differ = append(differ, Residence)
 	}
 	return differ
+}
+
+// LetterAddress returns whose address a letter goes to where the parts agree. It is the declared
+// one, or the register's where the streets differ by a word: nobody gains by a wrong one.
+func LetterAddress(e Entry, declared Identity) Identity {
+	if matching.Streets(e.Street, declared.Street) == matching.Same {
+		return declared
+	}
+	return e.Identity
 }

@@ -4,18 +4,13 @@
 package attachment
 
 import (
-	"bytes"
 	"io"
-	"slices"
-	"unicode"
-
-	"github.com/gabriel-vasile/mimetype"
 
 	"diresco/internal/platform/fault"
 )
 
-// MaxSize is how long one file may be, in bytes: 3 MiB.
-const MaxSize = 3 << 20
+// MaxSize is how long one file may be, in bytes: 5 MiB. A telephone's photograph has up to 4.
+const MaxSize = 5 << 20
 
 // MediaType is what a file is, by its content.
 type MediaType string
@@ -26,14 +21,23 @@ const (
 	JPEG MediaType = "image/jpeg"
 	PNG  MediaType = "image/png"
 	TIFF MediaType = "image/tiff"
+	HEIC MediaType = "image/heic"
+	// P7M is a signature (CMS) around a document; ASiCS and ASiCE are archives with signatures.
+	P7M   MediaType = "application/pkcs7-mime"
+	ASiCS MediaType = "application/vnd.etsi.asic-s+zip"
+	ASiCE MediaType = "application/vnd.etsi.asic-e+zip"
 )
 
 // Documents are the media types of a scanned or printed document.
-func Documents() []MediaType { return []MediaType{PDF, JPEG, PNG, TIFF} }
+func Documents() []MediaType { return []MediaType{PDF, JPEG, PNG, TIFF, HEIC} }
+
+// Signed are the media types of documents with a signature around them.
+func Signed() []MediaType { return []MediaType{P7M, ASiCS, ASiCE} }
 
 // extensions are those that a name may have, the usual one first.
 var extensions = map[MediaType][]string{
 	PDF: {".pdf"}, JPEG: {".jpg", ".jpeg", ".jpe", ".jfif"}, PNG: {".png", ".apng"}, TIFF: {".tif", ".tiff"},
+	HEIC: {".heic", ".heif"}, P7M: {".p7m", ".p7s"}, ASiCS: {".asics", ".scs", ".zip"}, ASiCE: {".asice", ".sce", ".zip"},
 }
 
 // File is a file that was taken in, as its owner and whoever reads it see it.
@@ -50,8 +54,8 @@ type File struct {
 }
 
 // Check tells what the uploads are. Their sizes, their content and nothing that their sender says
-// of them count. It returns fault.Invalid with the place of each that is empty, too long or of a
-// type that is not allowed; pointer names the field.
+// of them count. It returns fault.Invalid with the place of each that is empty, too long, of a type
+// that is not allowed, or a PDF that asks for a password; pointer names the field.
 func Check(uploads []*Upload, pointer string, allowed ...MediaType) ([]File, error) {
 	files := make([]File, len(uploads))
 	var wrong []fault.Field
@@ -86,31 +90,17 @@ func identify(u *Upload, allowed []MediaType) (found MediaType, code string, err
 	if _, err := io.ReadFull(u.Open(), head); err != nil {
 		return "", "", err
 	}
-	if found = detect(head, allowed); found == "" {
+	if found = detect(u, head, allowed); found == "" {
 		return "", fault.FieldFileType, nil
 	}
-	return found, "", nil
-}
-
-// detect returns which of the allowed types the head of a file shows, or "".
-func detect(head []byte, allowed []MediaType) MediaType {
-	// From the most exact type to what it is a kind of: an animated PNG is a PNG.
-	for m := mimetype.Detect(head); m != nil; m = m.Parent() {
-		i := slices.IndexFunc(allowed, func(t MediaType) bool { return m.Is(string(t)) })
-		if i < 0 {
-			continue
+	if found == PDF {
+		content, err := io.ReadAll(u.Open())
+		if err != nil {
+			return "", "", err
 		}
-		if allowed[i] == PDF && !beginsAsPDF(head) {
-			return ""
+		if asksForPassword(content) {
+			return "", fault.FieldFilePassword, nil
 		}
-		return allowed[i]
 	}
-	return ""
-}
-
-// beginsAsPDF refuses what only has the signature somewhere: a page of HTML can name it in a
-// comment.
-func beginsAsPDF(head []byte) bool {
-	head = bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
-	return bytes.HasPrefix(bytes.TrimLeftFunc(head, unicode.IsSpace), []byte("%PDF-"))
+	return found, "", nil
 }

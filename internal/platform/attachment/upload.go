@@ -89,6 +89,14 @@ func (u *Upload) Open() io.ReadSeeker {
 	return bytes.NewReader(u.head)
 }
 
+// at returns its content for reading at any place.
+func (u *Upload) at() io.ReaderAt {
+	if u.file != nil {
+		return u.file
+	}
+	return bytes.NewReader(u.head)
+}
+
 // Close forgets the file.
 func (u *Upload) Close() error {
 	if u.file == nil {

@@ -49,11 +49,17 @@ const (
 	FieldFileEmpty        = "file-empty"
 	FieldFileTooLarge     = "file-too-large"
 	FieldFileType         = "file-type"
+	FieldFilePassword     = "file-password"
 	FieldFileMissing      = "file-missing"
 	FieldEmpty            = "empty"
 	FieldColumns          = "columns"
 	FieldCSVHeader        = "csv-header"
 	FieldCSVSyntax        = "csv-syntax"
+	FieldEncoding         = "encoding"
+	FieldGarbled          = "garbled"
+	FieldNoText           = "no-text"
+	FieldTitleRows        = "title-rows"
+	FieldLeadingZeros     = "leading-zeros"
 )
 
 // What the rules of the domains refuse.

@@ -9,6 +9,8 @@ package taxcode
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 
 	"diresco/internal/platform/fault"
 )
@@ -63,8 +65,8 @@ const (
 // a code, is another person's code and never equal to the plain one.
 type Code struct{ text }
 
-// Parse reads a tax code. ASCII letters may be in lower case; nothing else is
-// put right: spaces, also around the code, are refused.
+// Parse reads a tax code. ASCII letters may be in lower case, and blanks may stand anywhere: phones
+// add one behind it, and people write it in groups. Nothing else is put right.
 //
 // The check letter of a person's code follows the decree of 23 December 1976
 // and is computed on the code as written, so all 128 omocodia variants are
@@ -72,7 +74,7 @@ type Code struct{ text }
 //
 // The error wraps [ErrPattern] or [ErrCheck] and never holds the input.
 func Parse(s string) (Code, error) {
-	s = upperASCII(s)
+	s = upperASCII(withoutBlanks(s))
 	var err error
 	switch len(s) {
 	case personLength:
@@ -171,6 +173,16 @@ func scan[T any](dst *T, src any, parse func(string) (T, error)) error {
 	}
 	*dst = parsed
 	return nil
+}
+
+// withoutBlanks drops spaces, tabs and line ends, and what is not seen at all.
+func withoutBlanks(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // upperASCII raises a–z only: strings.ToUpper would also turn ı and ſ into

@@ -33,7 +33,7 @@ var readContract = sync.OnceValues(func() (*openapi3.T, error) {
 })
 
 var contractRouter = sync.OnceValues(func() (routers.Router, error) {
-	for _, mediaType := range []string{"application/jose", "application/pdf", "image/jpeg", "image/png", "image/tiff"} {
+	for _, mediaType := range []string{"application/jose", "application/pdf", "image/jpeg", "image/png", "image/tiff", "image/heic"} {
 		openapi3filter.RegisterBodyDecoder(mediaType, openapi3filter.FileBodyDecoder)
 	}
 	openapi3filter.RegisterBodyDecoder("application/problem+json", openapi3filter.JSONBodyDecoder)

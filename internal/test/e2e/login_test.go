@@ -3,6 +3,7 @@ package e2e
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,6 +43,22 @@ func TestLogin_TenWrongPINs(t *testing.T) {
 		w.tryLogin(known.TaxCode, known.Pin).want(t, http.StatusCreated, "")
 		w.tryLogin(known.TaxCode, wrongPIN).want(t, http.StatusUnauthorized, "invalid-credentials")
 		w.tryLogin(known.TaxCode, known.Pin).want(t, http.StatusCreated, "")
+	})
+}
+
+// TestLogin_ATaxCodeWithSpaces: phones add one behind it and people write it in groups, wherever a
+// tax code is typed. They count for the same person's tries.
+func TestLogin_ATaxCodeWithSpaces(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		p := w.createPerson(map[string]any{})
+		grouped := " " + p.TaxCode[:6] + " " + strings.ToLower(p.TaxCode[6:11]) + "\u00a0" + p.TaxCode[11:] + " "
+		w.tryLogin(grouped, p.Pin+" ").want(t, http.StatusCreated, "")
+		w.requestPIN(elenaWith(map[string]any{"tax_code": "BNC LNE 85M41 H501P "})).want(t, http.StatusAccepted, "")
+		for range 5 {
+			w.tryLogin(grouped, wrongPIN).want(t, http.StatusUnauthorized, "invalid-credentials")
+			w.tryLogin(p.TaxCode, wrongPIN).want(t, http.StatusUnauthorized, "invalid-credentials")
+		}
+		w.tryLogin(grouped, p.Pin).want(t, http.StatusTooManyRequests, "pin-locked")
 	})
 }
 

@@ -282,13 +282,21 @@ func TestPINUpgrade_FilesThatDoHarm(t *testing.T) {
 			"a fifth": {[]sent{one, one, one, one, one}, http.StatusUnprocessableEntity, `"/files"`},
 			"nothing": {[]sent{one, {"b.png", ""}}, http.StatusUnprocessableEntity, `"/files/1"`},
 			"a byte too long": {
-				[]sent{{"a.png", pngHead + strings.Repeat("x", 3<<20-len(pngHead)+1)}}, http.StatusUnprocessableEntity, `"/files/0"`,
+				[]sent{{"a.png", pngHead + strings.Repeat("x", 5<<20-len(pngHead)+1)}}, http.StatusUnprocessableEntity, `"/files/0"`,
 			},
 			"a program": {[]sent{one, one, {"c.png", "MZ\x90\x00"}}, http.StatusUnprocessableEntity, `"/files/2"`},
 			"a page":    {[]sent{{"a.pdf", "<script>alert(1)</script>%PDF-1.7"}}, http.StatusUnprocessableEntity, `"/files/0"`},
-			"more than 10 MiB": {
-				slices.Repeat([]sent{{"a.png", pngHead + strings.Repeat("x", 3<<20-len(pngHead))}}, 4), http.StatusRequestEntityTooLarge,
+			"more than 21 MiB": {
+				slices.Repeat([]sent{{"a.png", pngHead + strings.Repeat("x", 5<<20-len(pngHead))}}, 5), http.StatusRequestEntityTooLarge,
 				"",
+			},
+			"a signed PDF": {
+				[]sent{{"a.pdf.p7m", "\x30\x80\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x07\x02\xA0\x80%PDF-1.7"}},
+				http.StatusUnprocessableEntity,
+				"PDF, JPEG, PNG, TIFF",
+			},
+			"a PDF for a certificate": {
+				[]sent{{"a.pdf", "%PDF-1.7\ntrailer << /Encrypt << /Filter /Adobe.PubSec >> >>"}}, http.StatusUnprocessableEntity, "file-password",
 			},
 			"none":              {[]sent{}, http.StatusUnprocessableEntity, `"/files"`},
 			"an empty file pun": {[]sent{{"", ""}}, http.StatusUnprocessableEntity, `"/files"`},

@@ -274,7 +274,8 @@ func TestStaff_NobodyInsideTakesOverAlone(t *testing.T) {
 			played := slices.ContainsFunc(inward, func(step struct {
 				id string
 				do func(c *conspiracy)
-			}) bool {
+			},
+			) bool {
 				return step.id == id
 			})
 			if strings.HasPrefix(o.path, "/backoffice/") && !played {
