@@ -124,8 +124,9 @@ func (r repository) complete(ctx context.Context, rows []personRow) ([]Person, e
 	at := make(map[uuid.UUID]*Person, len(rows))
 	for i, row := range rows {
 		people[i] = Person{
-			Person: row.Person, Key: keyOf(row.Person), PIN: row.Pin, Description: row.Description, Roles: []Role{}, IntermediaryRoles: []IntermediaryRole{},
-			Contacts: []person.NewContact{},
+			Person: row.Person, Key: keyOf(row.Person), PIN: row.Pin, Description: row.Description, Roles: []Role{},
+			IntermediaryRoles: []IntermediaryRole{},
+			Contacts:          []person.NewContact{},
 		}
 		ids[i], at[row.ID] = row.ID, &people[i]
 	}

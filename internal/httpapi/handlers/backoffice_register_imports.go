@@ -34,7 +34,8 @@ func (h RegisterImportHandlers) ImportRegister(
 		format = registerimport.JSONL
 	}
 	i, err := h.RegisterImports.Take(ctx, reqctx.ActorOf(ctx), registerimport.File{
-		Register: registerimport.Register(r.Params.Register), Format: format, Charset: raw.Charset, Digest: raw.Digest(), Open: func() io.Reader {
+		Register: registerimport.Register(r.Params.Register), Format: format, Charset: raw.Charset, Digest: raw.Digest(),
+		Open: func() io.Reader {
 			return raw.Open()
 		},
 	})
