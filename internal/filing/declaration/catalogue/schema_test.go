@@ -67,9 +67,9 @@ func TestSchema_Findings(t *testing.T) {
 		{`"must": "", "open": 9`, "/open maximum"},
 		{`"must": "", "any": 1e400`, "/any maximum"},
 		{`"must": "", "any": [1, {"x": -1e400}]`, "/any/1/x minimum"},
-		{`"must": "", "number": 1e1000001`, "/number maximum"},
-		{`"must": "", "number": -1e999999`, "/number minimum"},
-		{`"must": "", "number": 1e-1000001`, "/number minimum"},
+		{`"must": "", "number": 1e401`, "/number maximum"},
+		{`"must": "", "number": -1e402`, "/number minimum"},
+		{`"must": "", "number": 1e-401`, "/number minimum"},
 		{`"must": "", "enum": 1.0`, ""},
 		{`"must": "", "enum": "y"`, "/enum enum"},
 		{`"must": "", "const": {"x": 2}`, "/const const"},
@@ -209,7 +209,7 @@ func FuzzValidate(f *testing.F) {
 		f.Add([]byte(dt.ContentExample))
 	}
 	for _, s := range []string{
-		`{}`, `null`, `{"years":[{"year":1e1000001}]}`, `{"notes":"\ud800"}`, `{"a/~b":[[[]]]}`, `{"monthly_payments":1e999999}`,
+		`{}`, `null`, `{"years":[{"year":1e401}]}`, `{"notes":"\ud800"}`, `{"a/~b":[[[]]]}`, `{"monthly_payments":1e402}`,
 	} {
 		f.Add([]byte(s))
 	}
