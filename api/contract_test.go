@@ -24,8 +24,8 @@ import (
 
 const contractFile = "../openapi.yaml"
 
-// The sections of the contract, in the order in which documentation shows them: first what most come
-// for, last what is for the office and for tests.
+// The sections of the contract stand in the order in which documentation shows them. First comes
+// what most come for, last what is for the office and for tests.
 var sections = []string{
 	"Declarations", "Receipts", "Declaration types", "Contributors", "Sessions", "PIN", "Me", "Services", "Offices", "Users", "Enrolments",
 	"Delegations", "Sub-delegations", "Status", "Back office", "Channels", "Sandbox",

@@ -7,7 +7,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// What follows holds what client generators stumble over; each of these was seen to give clients
+// What follows holds what client generators stumble over. Each of these was seen to give clients
 // that ask for what is optional, or do not compile. (What they misread of objects that hold
 // anything, /openapi.client.json says in so many words.)
 func TestContract_IsOneThatGeneratorsRead(t *testing.T) {

@@ -173,8 +173,8 @@ func TestContract_ExamplesConform(t *testing.T) {
 	for name, ref := range doc.Components.Headers {
 		try("header "+name, ref.Value.Schema, ref.Value.Example)
 	}
-	// Tools that try operations out send every example, also of what is optional: an example cursor,
-	// tag or filter would be refused, or hide what is there.
+	// Tools that try operations out send every example, also of what is optional. An example
+	// cursor, tag or filter would be refused, or hide what is there.
 	unasked := []string{"limit", "Accept-Language"}
 	parameter := func(at string, p *openapi3.Parameter) {
 		if p.Required || slices.Contains(unasked, p.Name) {

@@ -19,8 +19,8 @@ var (
 	listed sync.Map // listedColumns → string
 )
 
-// Columns lists the columns of a type of row, each after the alias of its table: "p.id, p.name". The
-// alias may be empty. What is only read with a row (gorm:"->") is another table's and left out.
+// Columns lists the columns of a type of row, each after the alias of its table: "p.id, p.name".
+// The alias may be empty. What is only read with a row (gorm:"->") is another table's and left out.
 //
 // A statement that names what it reads does not notice that a column was added;
 // with a star it fails on every connection that has prepared it.

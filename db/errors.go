@@ -47,8 +47,8 @@ func IsLockTimeout(err error) bool {
 	return false
 }
 
-// passing are states of PostgreSQL that pass and are no defect of a statement: no writes at present,
-// cut off by the server or an administrator, crossed by another transaction.
+// passing are states of PostgreSQL that pass and are no defect of a statement. It takes no writes
+// at present, was cut off by the server or an administrator, or was crossed by another transaction.
 var passing = map[string]bool{"25006": true, "57014": true, "25P03": true, "25P04": true, "40001": true}
 
 // isReadOnly reports whether a statement was refused because the database takes no writes.
@@ -57,8 +57,8 @@ func isReadOnly(err error) bool {
 	return errors.As(err, &pg) && pg.Code == "25006"
 }
 
-// IsUnavailable reports whether the database could not be asked at all, went away while it answered,
-// or is in a state that passes.
+// IsUnavailable reports whether the database could not be asked, went away, or is in a state that
+// passes.
 func IsUnavailable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {

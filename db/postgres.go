@@ -21,11 +21,11 @@ import (
 )
 
 const (
-	// lockTimeout is how long a concurrent duplicate of a request that is still running waits for
-	// it, unless the URL says otherwise.
+	// lockTimeout is how long a duplicate of a running request waits for it, unless the URL says
+	// otherwise.
 	lockTimeout = "10s"
-	// maxLifetime bounds the life of a connection, so that none stays at a server that is no
-	// leader any more, or at a balancer that would like to send it elsewhere.
+	// maxLifetime bounds the life of a connection. None stays at a server that is no leader any
+	// more, or at a balancer that would like to send it elsewhere.
 	maxLifetime = 30 * time.Minute
 	maxIdleTime = 5 * time.Minute
 )
@@ -81,8 +81,8 @@ func beginning(config *pgx.ConnConfig) string {
 	return "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '" + strings.ReplaceAll(wait, "'", "''") + "'"
 }
 
-// checkMode refuses the modes of pgx in which values are sent as something else than what the
-// server asks for, and the one that can read the answer to another session's question.
+// checkMode refuses two kinds of pgx's modes. One sends values as something else than what the
+// server asks for, the other can read the answer to another session's question.
 func checkMode(mode pgx.QueryExecMode) error {
 	if mode == pgx.QueryExecModeCacheStatement || mode == pgx.QueryExecModeCacheDescribe {
 		return nil
@@ -91,8 +91,8 @@ func checkMode(mode pgx.QueryExecMode) error {
 		"cache_statement, which it is when it is left out")
 }
 
-// writeToLeader lets a URL with several hosts lead to the one that takes writes. Without it the pool
-// would stay at the first that answers, which is a standby after a switchover.
+// writeToLeader lets a URL with several hosts lead to the one that takes writes. Without it the
+// pool would stay at the first that answers, which is a standby after a switchover.
 func writeToLeader(config *pgx.ConnConfig, rawURL string) error {
 	hosts := map[string]bool{config.Host: true}
 	for _, f := range config.Fallbacks {
@@ -142,8 +142,8 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 // abandon lets every connection that there is be replaced before its next use.
 func (c *connector) abandon() { c.generation.Add(1) }
 
-// connection is a connection that repeats what failed because the schema changed, and is thrown away
-// when its server takes no writes.
+// connection repeats what failed because the schema changed. It is thrown away when its server
+// takes no writes.
 type connection struct {
 	*stdlib.Conn
 	pool       *connector

@@ -54,7 +54,7 @@ func setting(ctx context.Context, t *testing.T, d *db.DB, name string) (value st
 const insertRome = "INSERT INTO offices (code, title) VALUES ('7000', 'Roma')"
 
 // TestReadOnly_PassesAndItsConnectionsAreDropped: what a leader that became a standby says is "come
-// again", and once there is a leader nobody holds on to the old connections.
+// again". Once there is a leader nobody holds on to the old connections.
 func TestReadOnly_PassesAndItsConnectionsAreDropped(t *testing.T) {
 	t.Parallel()
 	rawURL := dbtest.Postgres(t)
@@ -164,8 +164,8 @@ func TestIsolation_IsThatOfTheProgram(t *testing.T) {
 	}
 }
 
-// TestLockTimeout_IsOfTheTransaction: a pooler refuses it as a parameter of the connection, and does
-// not keep what was set for a session.
+// TestLockTimeout_IsOfTheTransaction: a pooler refuses it as a parameter of the connection. Nor
+// does it keep what was set for a session.
 func TestLockTimeout_IsOfTheTransaction(t *testing.T) {
 	t.Parallel()
 	rawURL := dbtest.Postgres(t)

@@ -23,9 +23,9 @@ var (
 // roleName is a name that needs no quotes in SQL.
 var roleName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,62}$`)
 
-// CreateRole gives a role of the server what `diresco serve` needs and no more, on all tables and on
-// those that later migrations of the same owner make. It makes the role where there is none; that
-// one may log in and has no password yet. It may be called again.
+// CreateRole gives a role of the server what `diresco serve` needs and no more. That is on all
+// tables, and on those that later migrations of the same owner make. It makes the role where there
+// is none; that one may log in and has no password yet. It may be called again.
 func (d *DB) CreateRole(ctx context.Context, name string) (made bool, err error) {
 	if d.dialect != Postgres {
 		return false, errors.New("SQLite has no roles")

@@ -48,8 +48,8 @@ func TestRole_CannotRewriteHistory(t *testing.T) {
 	}
 }
 
-// TestRole_HasRightsOnLaterTables: those of a role that the command made by default, and those of one
-// that was made by hand with the next migration.
+// TestRole_HasRightsOnLaterTables: a role that the command made has them by default. One that was
+// made by hand has them with the next migration.
 func TestRole_HasRightsOnLaterTables(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

@@ -1,2 +1,3 @@
-// Package client is the Go client of the API, made by oapi-codegen from openapi.yaml. NewClientWithResponses is where to begin.
+// Package client is the Go client of the API, made by oapi-codegen from openapi.yaml.
+// NewClientWithResponses is where to begin.
 package client

@@ -244,8 +244,9 @@ func (a *App) beat(ctx context.Context) {
 	}
 }
 
-// ReloadKeys reads the files with keys again. Where they cannot be read, or the process could not go
-// on with what is in them, the keys that it has stay in force. Keys that stand in variables stay.
+// ReloadKeys reads the files with keys again. Where they cannot be read, or the process could not
+// go on with what is in them, the keys that it has stay in force. Keys that stand in variables
+// stay.
 func (a *App) ReloadKeys(ctx context.Context) (err error) {
 	c := a.config
 	if c.DataKeys, err = c.RereadKeys(); err != nil {

@@ -59,8 +59,8 @@ const (
 // errUndo ends a transaction that should leave nothing.
 var errUndo = errors.New("undone on purpose")
 
-// Check tries the configuration of serve before anybody is let in, and tells each finding. It leaves
-// nothing behind and sends no message. It reports whether nothing failed.
+// Check tries the configuration of serve before anybody is let in, and tells each finding. It
+// leaves nothing behind and sends no message. It reports whether nothing failed.
 func Check(ctx context.Context, c config.Config, tell func(Finding)) bool {
 	k := &checker{config: c, clock: clock.System{}, tell: tell, fine: true}
 	k.settings()

@@ -13,8 +13,8 @@ import (
 type sandboxKeys struct{ SigningKeys, DataKeys string }
 
 // keepSandboxKeys puts the keys of the sandbox that the database belongs to into the temporary
-// directory. Of a new database it makes them, and keeps them there. A database that knows keys which
-// it does not keep belongs to a sandbox with a directory of its own: nothing is done.
+// directory. Of a new database it makes them, and keeps them there. A database that knows keys
+// which it does not keep belongs to a sandbox with a directory of its own: nothing is done.
 func keepSandboxKeys(ctx context.Context, c config.Config, d *db.DB, recorded bool) error {
 	kept, found, err := readSandboxKeys(ctx, d)
 	if err != nil || !found && recorded {

@@ -120,8 +120,8 @@ type Verdict struct {
 	SubmittedAt    time.Time
 }
 
-// Verify tells whether we signed the receipt and the register has it, whichever key it was. The text
-// in the QR code of a printed receipt is as good as the receipt.
+// Verify tells whether we signed the receipt and the register has it, whichever key it was. The
+// text in the QR code of a printed receipt is as good as the receipt.
 func (s *Service) Verify(ctx context.Context, jws string) (Verdict, error) {
 	payload, err := s.signer.VerifyReceipt(ctx, jws)
 	if errors.Is(err, keyring.ErrNotAReceipt) {

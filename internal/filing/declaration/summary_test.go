@@ -18,8 +18,7 @@ import (
 	"diresco/internal/test/world"
 )
 
-// scanned is the text that the QR code of a printed receipt holds, as a scan of 150 dots an inch has
-// it.
+// scanned is the text of a printed receipt's QR code, as a scan of 150 dots an inch has it.
 func scanned(t *testing.T, printed []byte) string {
 	t.Helper()
 	page, err := pdfatest.Raster(printed, 1, 150)

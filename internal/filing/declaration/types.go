@@ -75,8 +75,8 @@ func (t *Types) List(ctx context.Context, request page.Request) (page.Page[*Type
 	return page.Slice(current, request, func(t *Type) page.Key { return page.Key{Text: t.Code, ID: uuid.NameSpaceOID} })
 }
 
-// nearest returns the code of a type that an unknown one was probably meant to be. It looks among those
-// that were loaded last, and returns "" if there is none.
+// nearest returns the code of a type that an unknown one was probably meant to be. It looks among
+// those that were loaded last, and returns "" if there is none.
 func (t *Types) nearest(code string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

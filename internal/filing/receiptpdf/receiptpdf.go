@@ -45,8 +45,8 @@ type Facts struct {
 	FiledBy  string
 	ActingAs string
 
-	// VerifyURL is where the link around the QR code leads: the page that verifies receipts, with the
-	// receipt in its fragment. Only the page's address is printed.
+	// VerifyURL is where the link around the QR code leads. It is the page that verifies receipts,
+	// with the receipt in its fragment. Only the page's address is printed.
 	VerifyURL string
 	// ScanURL is what the QR code holds: the same page with a shorter text, which a scanner reads.
 	ScanURL string
@@ -208,8 +208,8 @@ func digestLines(digest string) string {
 	return algorithm + ":\n" + digits[:32] + "\n" + digits[32:]
 }
 
-// qr draws a QR code of the given side, within a link to the whole receipt. The quiet zone of four modules on
-// each side comes on top of that: the page around the code has to be empty.
+// qr draws a QR code of the given side, within a link to the whole receipt. The quiet zone of four
+// modules on each side comes on top of that: the page around the code has to be empty.
 func (s *sheet) qr(f Facts, code *qr.Code, x, y, side float64) {
 	const name = "qr"
 	code.Scale = 8 // pixels a module, so that no viewer blurs the edges

@@ -10,8 +10,7 @@ import (
 	"diresco/internal/platform/pdfa/pdfatest"
 )
 
-// What an ordinary scanner makes of a print is enough to read the QR code, also where the sheet lay
-// askew.
+// What an ordinary scanner makes of a print is enough to read the QR code. The sheet may lie askew.
 func TestReceipt_QRCodeIsReadFromAScan(t *testing.T) {
 	// Texts as long as those that are signed, with addresses of ordinary and of great length.
 	for _, length := range []int{380, 480, 600} {

@@ -92,7 +92,7 @@ func (s *sheet) lineHeight() float64 {
 	return size * 1.32
 }
 
-// text writes one line of an element with its upper edge at y, smaller if it is wider than the
+// text writes a line of an element with its upper edge at y. It is smaller if it is wider than the
 // room. Without an element it says nothing that is not said elsewhere.
 func (s *sheet) text(e *pdfa.Element, x, y, room float64, str string) {
 	str = pdftext.Printable(str)

@@ -18,8 +18,8 @@ const (
 	forwardedHeader = "X-Forwarded-For"
 	// ipv6Customer is how much of an IPv6 address names a customer: a whole /64 belongs to one.
 	ipv6Customer = 64
-	// complainEvery is the shortest time between two log lines about unreadable addresses. The metric
-	// counts them all.
+	// complainEvery is the shortest time between two log lines about unreadable addresses. The
+	// metric counts them all.
 	complainEvery = time.Minute
 )
 

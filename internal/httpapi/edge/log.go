@@ -21,7 +21,8 @@ func (e *edge) logRequest(r *request) {
 		slog.Float64("duration_ms", milliseconds(e.now().Sub(r.started))), slog.String("request_id", r.requestID))
 }
 
-// milliseconds gives a duration as logs are searched: with the unit in the name, to the microsecond.
+// milliseconds gives a duration as logs are searched: with the unit in the name, to the
+// microsecond.
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // method keeps made-up methods, which may be any text, out of the log.

@@ -33,8 +33,8 @@ func told(t *testing.T, p api.Problem, n int) string {
 
 func inEnglish(a ask) ask { return a.with("Accept-Language", "en") }
 
-// Whoever sent something wrong is told what would have been right, by the contract: for programs in
-// members, for people in words.
+// Whoever sent something wrong is told what would have been right, by the contract. Programs read
+// it in members, people in words.
 func TestErrors_SayWhatWouldBeRight(t *testing.T) {
 	w := newWorld(t)
 	list := func(query string) ask {
@@ -135,7 +135,8 @@ func TestErrors_HoldNothingOfWhatWasSent(t *testing.T) {
 	}
 }
 
-// A path that is in no contract is told from a thing that is not there, and a method from a path.
+// A path that is in no contract is told from a thing that is not there. A method is told from a
+// path.
 func TestErrors_TellPathsMethodsAndFormsApart(t *testing.T) {
 	w := newWorld(t)
 	missing := func(path string) api.Problem {

@@ -37,8 +37,8 @@ type Tags struct {
 	opaque []string
 }
 
-// Parse reads the lines of a header: "*", or tags with commas between them (RFC 9110 section 8.8.3).
-// What is no tag matches nothing.
+// Parse reads the lines of a header: "*", or tags with commas between them (RFC 9110 section
+// 8.8.3). What is no tag matches nothing.
 //
 // Weak tags count like strong ones: a proxy that compresses makes them weak, or appends to them
 // with what, and here a tag names a version, not bytes.

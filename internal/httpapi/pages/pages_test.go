@@ -109,7 +109,8 @@ func TestPages_EveryProblemHasItsPage(t *testing.T) {
 	}
 }
 
-// Each problem says which operations give it, with a link to each, or that every request may get it.
+// Each problem says which operations give it, with a link to each, or that every request may get
+// it.
 func TestProblems_LeadToTheirOperations(t *testing.T) {
 	w := newWorld(t, Config{})
 	for code, c := range map[fault.Code]struct{ has, not string }{

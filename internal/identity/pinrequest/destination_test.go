@@ -66,8 +66,8 @@ func TestPINRequest_WhoRevokedThePINDoesNotDecide(t *testing.T) {
 	})
 }
 
-// TestPINRequest_WhatDiffersGoesToNoNewContact: whoever writes another residence and other contacts
-// gets no half of the PIN of somebody who is registered, whoever decides.
+// TestPINRequest_WhatDiffersGoesToNoNewContact: another residence and other contacts bring no half
+// of the PIN of somebody who is registered. That holds whoever decides.
 func TestPINRequest_WhatDiffersGoesToNoNewContact(t *testing.T) {
 	const home = "Mario Rossi\nVia Nazionale 10\n00184 Roma RM"
 	type contacts []person.NewContact
@@ -136,7 +136,7 @@ func TestPINRequest_WhatDiffersGoesToNoNewContact(t *testing.T) {
 	}
 }
 
-// TestPINRequest_ANewResidenceGetsNoLetter for 30 days: whoever imports a register and asks in
+// TestPINRequest_ANewResidenceGetsNoLetter for 30 days. Whoever imports a register and asks in
 // somebody's name has not got both halves, whatever agrees and whoever decides.
 func TestPINRequest_ANewResidenceGetsNoLetter(t *testing.T) {
 	for name, registered := range map[string]bool{"registered here": true, "never registered": false} {

@@ -97,8 +97,8 @@ type Request struct {
 	PersonID        *uuid.UUID
 	FirstMessageID  *uuid.UUID
 	SecondMessageID *uuid.UUID
-	// FirstChannel and what follows are where both halves went. They are nil where nothing was sent,
-	// and for what was served before they were kept.
+	// FirstChannel and what follows are where both halves went. They are nil where nothing was
+	// sent, and for what was served before they were kept.
 	FirstChannel  *outbox.Channel
 	FirstTo       *string
 	SecondChannel *outbox.Channel

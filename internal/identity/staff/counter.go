@@ -81,8 +81,8 @@ var CounterPINCode = outbox.Declare(outbox.Kind{Name: "pin.issued_code"})
 // counter has a telephone.
 var codeKinds = []person.ContactKind{person.Mobile, person.Email, person.PEC}
 
-// sendCode sends the code to a contact that was verified a day ago or longer. It returns the contact
-// masked, and "" where there is none.
+// sendCode sends the code to a contact that was verified a day ago or longer. It returns the
+// contact masked, and "" where there is none.
 func (s *Service) sendCode(ctx context.Context, c CounterPIN) (string, error) {
 	contacts, err := s.people.Contacts(ctx, c.PersonID)
 	if err != nil {

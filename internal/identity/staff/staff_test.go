@@ -525,7 +525,7 @@ func TestStaff_NobodyWaitsInACircle(t *testing.T) {
 }
 
 // TestStaff_SuspensionIsDatedAfterWhatItLetIn: a filing holds person and session, any other
-// operation the session alone; both come before the instant of the suspension.
+// operation the session alone. Both come before the instant of the suspension.
 func TestStaff_SuspensionIsDatedAfterWhatItLetIn(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)

@@ -11,8 +11,8 @@ import (
 	"diresco/internal/platform/page"
 )
 
-// Entry is one thing that a person is shown of what happened to their account: what was done with
-// their login or, where Look is there, who looked at their data.
+// Entry is one thing that happened to a person's account and is shown to them. It is what was done
+// with their login or, where Look is there, who looked at their data.
 type Entry struct {
 	audit.Record
 	Look *Look

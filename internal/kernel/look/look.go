@@ -1,5 +1,5 @@
-// Package look keeps at whose data the people who work here look, so that everybody sees who looked
-// at theirs, and limits how many people one of them may look at in a day.
+// Package look keeps at whose data the people who work here look. Everybody sees who looked at
+// theirs, and one of the staff may look at only so many people a day.
 package look
 
 import (
@@ -36,8 +36,8 @@ type Look struct {
 // TableName tells GORM the table.
 func (Look) TableName() string { return "staff_looks" }
 
-// LimitReached is the kind of the message that tells administrators of somebody who did one thing
-// as often as one may in a day. Its data is {"at", "what", "name"}.
+// LimitReached tells administrators of somebody who did one thing as often as one may in a day. Its
+// data is {"at", "what", "name"}.
 var LimitReached = outbox.Declare(outbox.Kind{Name: "staff.limit_reached"})
 
 // people is what LimitReached says was looked at.
@@ -111,8 +111,8 @@ func (s *Service) At(ctx context.Context, by access.Actor, personID uuid.UUID) e
 	})
 }
 
-// TellLimit promises a message to every administrator about somebody who did one thing as often as
-// one may in a day, in the context's transaction.
+// TellLimit promises every administrator a message in the context's transaction. It is about
+// somebody who did one thing as often as one may in a day.
 func (s *Service) TellLimit(ctx context.Context, by access.Actor, what string, now time.Time) error {
 	ids, err := s.staff.Administrators(ctx)
 	if err != nil {

@@ -157,8 +157,8 @@ func TestLook_AtTwoHundredPeopleADay(t *testing.T) {
 	})
 }
 
-// TestLook_AtTheSameTimeCountsEach: one look waits for the other of the same member of staff, and then
-// knows of it. SQLite has one writer at a time, so this needs PostgreSQL.
+// TestLook_AtTheSameTimeCountsEach: one look waits for the other of the same member of staff, and
+// then knows of it. SQLite has one writer at a time, so this needs PostgreSQL.
 func TestLook_AtTheSameTimeCountsEach(t *testing.T) {
 	d := dbtest.Open(t, dbtest.Postgres(t))
 	w := newWorld(t, d)

@@ -16,8 +16,8 @@ type repository struct{ db *db.DB }
 
 func (r repository) add(ctx context.Context, l Look) error { return r.db.From(ctx).Create(&l).Error }
 
-// looks are the last looks of one member of staff at each person but one, the earliest first, and
-// whether they looked at that one too.
+// looks are the last looks of one member of staff at each person but one. The earliest comes first;
+// beside them stands whether they looked at that one too.
 type looks struct {
 	times []time.Time
 	this  bool

@@ -32,7 +32,8 @@ func (w *Worker) Observe(meter metric.Meter) error {
 		return err
 	}
 	w.metrics = metrics{outcomes}
-	// What was never counted would not be there, and nobody could tell that from a name that is wrong.
+	// What was never counted would not be there, and nobody could tell that from a name that is
+	// wrong.
 	for _, by := range []Channel{SMS, Email, PEC, Letter} {
 		for _, outcome := range []string{string(Sent), string(Failed), string(Dead), string(Unconfirmed), Deferred} {
 			outcomes.Add(context.Background(), 0, outcomeOf(by, outcome))

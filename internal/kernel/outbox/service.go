@@ -101,8 +101,8 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 }
 
 // Retry queues a delivery again that failed, was given up or is in doubt. It returns fault.NotFound
-// also for one that the actor does not see, and fault.Conflict for one in another state or one that cannot be said any more
-// since its secret was erased.
+// also for one that the actor does not see, and fault.Conflict for one in another state or one that
+// cannot be said any more since its secret was erased.
 func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Delivery, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Delivery, error) {
 		trace.Right, trace.SubjectKind = by.Office(), "delivery"

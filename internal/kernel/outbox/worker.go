@@ -28,8 +28,8 @@ const (
 	groupSize = 16
 	// sendTimeout bounds one hand-over.
 	sendTimeout = 30 * time.Second
-	// MailTimeout bounds one hand-over by SMTP, whose servers may take their time before the last word
-	// (RFC 5321 section 4.5.3.2).
+	// MailTimeout bounds one hand-over by SMTP, whose servers may take their time before the last
+	// word (RFC 5321 section 4.5.3.2).
 	MailTimeout = 31 * time.Minute
 	// settleTimeout bounds the transaction that notes what became of a group.
 	settleTimeout = 10 * time.Second

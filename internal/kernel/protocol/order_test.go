@@ -207,8 +207,8 @@ func TestRegister_TheYearBeginsAtMidnightInRome(t *testing.T) {
 	})
 }
 
-// TestRegister_TimeIsRightWhateverTheClocksShow: two processes, of which one is 26 hours ahead, in the
-// hour that exists twice and at the end of a year. What is filed is dated by the register within a
+// TestRegister_TimeIsRightWhateverTheClocksShow: of two processes one is 26 hours ahead. It is the
+// hour that exists twice, and the end of a year. What is filed is dated by the register within a
 // second, on the day that it is in Rome, in order, and never by the clock that is wrong.
 func TestRegister_TimeIsRightWhateverTheClocksShow(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -264,8 +264,8 @@ func TestRegister_TimeIsRightWhateverTheClocksShow(t *testing.T) {
 	})
 }
 
-// TestRegister_NothingIsDatedAfterItsRightInTheDoubleHour: a right that ends at the first 02:30 does
-// not live until the second.
+// TestRegister_NothingIsDatedAfterItsRightInTheDoubleHour: a right that ends at the first 02:30
+// does not live until the second.
 func TestRegister_NothingIsDatedAfterItsRightInTheDoubleHour(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)

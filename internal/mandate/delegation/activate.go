@@ -25,8 +25,8 @@ import (
 // for one that is off its register, fault.ServiceNotDelegated for who does not manage its
 // delegations, and fault.DispositiveRequired; fault.RateLimited for the fourth code of one
 // delegation, the fifth of the intermediary and the eleventh of all to one contributor in 24 hours;
-// and fault.Conflict when there is nowhere to send it, the delegation has gone on or is past its end, or its signatory does not
-// represent the contributor any more.
+// and fault.Conflict when there is nowhere to send it, the delegation has gone on or is past its
+// end, or its signatory does not represent the contributor any more.
 func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
 	right, err := delegateRight(by)
 	if err != nil {

@@ -83,7 +83,8 @@ type Delegation struct {
 	State         State
 	DraftedBy     uuid.UUID
 	DraftedAt     time.Time
-	// OfferedAt is when a code was first sent for it; until then the contributor sees nothing of it.
+	// OfferedAt is when a code was first sent for it; until then the contributor sees nothing of
+	// it.
 	OfferedAt   *time.Time
 	ActivatedBy *uuid.UUID
 	ActivatedAt *time.Time

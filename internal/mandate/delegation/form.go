@@ -46,8 +46,8 @@ func (s *Service) Forms(ctx context.Context, delegations ...View) ([]byte, error
 }
 
 // facts are what the form of a delegation says. Nothing of it changes while its terms stay as they
-// are, but who the signatory is and what offices are called. Drafting needs nobody's consent, so until the contributor gave the
-// code there is no more of the signatory than in a look-up.
+// are, but who the signatory is and what offices are called. Drafting needs nobody's consent, so
+// until the contributor gave the code there is no more of the signatory than in a look-up.
 func (s View) facts(offices map[string]string) delegationpdf.Form {
 	f := delegationpdf.Form{
 		ReferenceCode: s.ReferenceCode, DraftedAt: s.DraftedAt, ContributorName: s.ContributorName,

@@ -201,7 +201,8 @@ func (s *sheet) form(f Form) {
 	s.signature(f.SignatoryName)
 }
 
-// moment writes an instant as Italy's clocks show it, with its offset in the hour that exists twice.
+// moment writes an instant as Italy's clocks show it, with its offset in the hour that exists
+// twice.
 func moment(t time.Time) string {
 	text := t.In(calendar.Rome).Format("02/01/2006, ore 15:04")
 	if offset := calendar.Offset(t); offset != "" {

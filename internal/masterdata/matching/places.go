@@ -66,8 +66,8 @@ func Places(a, b string) bool {
 	return among(p.parts[0], q.parts) || among(q.parts[0], p.parts)
 }
 
-// PostalCodes reports whether two postal codes are the same but for a leading zero that a program
-// dropped, the sign of the country and spaces.
+// PostalCodes reports whether two postal codes are the same. A leading zero that a program dropped,
+// the sign of the country and spaces make no difference.
 func PostalCodes(a, b string) bool { return postalCode(a) == postalCode(b) }
 
 func postalCode(s string) string {

@@ -11,8 +11,8 @@ import (
 // spelling is a text as it may be written: at each place one of several.
 type spelling [][]string
 
-// special are the letters that are written in several ways without their sign, by ICAO Doc 9303-3,
-// section 6, and in registers. What is not here loses its sign.
+// special are the letters that are written in several ways without their sign. The ways are those
+// of ICAO Doc 9303-3, section 6, and of registers. What is not here loses its sign.
 var special = map[rune][]string{
 	'ä': {"ae", "a"}, 'å': {"aa", "a"}, 'æ': {"ae"}, 'ð': {"d"}, 'đ': {"d", "dj"}, 'ə': {"e", "a"}, 'ħ': {"h"}, 'ı': {"i"},
 	'ĸ': {"k", "q"}, 'ł': {"l"}, 'ñ': {"n", "nxx"}, 'ŋ': {"n", "ng"}, 'ö': {"oe", "o"}, 'ø': {"oe", "o"}, 'œ': {"oe"},
@@ -129,7 +129,7 @@ func (m *meeting) after(s state) []state {
 	return all
 }
 
-// Names reports whether two names are the same but for how they are written: case, accents, letters
+// Names reports whether two names are the same but for how they are written. Case, accents, letters
 // with signs and their passport forms, apostrophes, hyphens, full stops and spaces make no
 // difference.
 func Names(a, b string) bool { return agree(spell(fold(a)), spell(fold(b))) }

@@ -62,8 +62,8 @@ func personCode(s string) (string, string) {
 	return c.Clear(), ""
 }
 
-// withZeros puts the zeros back that a spreadsheet took from the beginning of a number of which at
-// least some digits are left. It is for numbers that are held against something afterwards.
+// withZeros puts the zeros back that a spreadsheet took from the beginning of a number. At least
+// some digits must be left. It is for numbers that are held against something afterwards.
 func withZeros(s string, least, length int) string {
 	if !isNumber(s) || len(s) < least || len(s) >= length {
 		return s

@@ -41,8 +41,8 @@ func TestRegisterImport_People(t *testing.T) {
 			w.Count(t, "register_people WHERE moved_at IS NOT NULL") != 1 {
 			t.Error("it is not kept who moved")
 		}
-		// Another office is no other home. Somebody registered here whose first residence comes is as
-		// one who moved.
+		// Another office is no other home. Somebody registered here whose first residence comes is
+		// as one who moved.
 		known := w.Person(t, nil)
 		w.bring(
 			registerimport.People, peopleHeader, person(t, 1, "Via Roma 1", world.Milan),

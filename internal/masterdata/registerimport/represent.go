@@ -10,8 +10,8 @@ import (
 	"diresco/internal/kernel/outbox"
 )
 
-// representativeAdded tells who represents a contributor that a register names somebody else too:
-// an import gives that role without a second person, so those who would know are told.
+// representativeAdded tells who represents a contributor that a register names somebody else too.
+// An import gives that role without a second person, so those who would know are told.
 var representativeAdded = outbox.Declare(outbox.Kind{Name: "role.registered", Audience: outbox.EveryContact})
 
 // tellRepresentatives puts messages into the outbox for the roles that the last staged lines gave.

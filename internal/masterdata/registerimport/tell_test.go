@@ -12,7 +12,7 @@ import (
 )
 
 // TestRegisterImport_WhoRepresentsHearsOfAnother: an import gives the role of a legal
-// representative at once, and those who would know that it is wrong are told at every contact.
+// representative at once. Those who would know that it is wrong are told at every contact.
 func TestRegisterImport_WhoRepresentsHearsOfAnother(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		company, representative := w.Employer(t, world.Rome)

@@ -38,7 +38,7 @@ type Entry struct {
 	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
 }
 
-// settlesAfter is how long a residence that an import brought anew is not believed alone: who
+// settlesAfter is how long a residence that an import brought anew is not believed alone. Who
 // imports registers could have written it, and the person would not know.
 const settlesAfter = 30 * 24 * time.Hour
 

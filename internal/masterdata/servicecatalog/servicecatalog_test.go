@@ -157,8 +157,9 @@ func TestServiceCatalog_TheMenuIsMadeOfRights(t *testing.T) {
 	})
 }
 
-// Delegations are drafted by the professional and, while it is on its register, at an association,
-// CAF or patronato by who has a role with that service. Who gives roles there manages its users.
+// Delegations are drafted by the professional who is on the register. At an association, CAF or
+// patronato on it, who has a role with that service drafts them. Who gives roles there manages its
+// users.
 func TestServiceCatalog_TheMenuOffersWhatOneMayDo(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -7,8 +7,8 @@ import (
 
 var code = regexp.MustCompile(`^[0-9A-Z]{6,16}$`)
 
-// CodeGroups returns the groups of four in which a paragraph is shown that is to be typed in: a
-// code, or a half of a PIN. Another paragraph has none.
+// CodeGroups returns the groups of four in which a code, or a half of a PIN, is shown. Another
+// paragraph has none.
 func CodeGroups(paragraph string) []string {
 	if !code.MatchString(paragraph) {
 		return nil

@@ -88,8 +88,8 @@ func isSignedData(b []byte) bool {
 // stillPictures are the brands of HEIF that hold a picture as HEIC, which telephones take.
 var stillPictures = []string{"heic", "heix", "heim", "heis"}
 
-// isHEIC reports whether a file is a picture in HEIC: by its own brand, or as a general HEIF that
-// is compatible with it.
+// isHEIC reports whether a file is a picture in HEIC. It says so by its own brand, or is a general
+// HEIF that is compatible with it.
 func isHEIC(head []byte) bool {
 	const kind, brand, compatible = 4, 8, 16
 	if len(head) < compatible || string(head[kind:brand]) != "ftyp" {
@@ -111,7 +111,7 @@ func isHEIC(head []byte) bool {
 	return false
 }
 
-// hasPDFHeader reports whether a PDF begins in the first 1,024 bytes, where readers look for it
+// hasPDFHeader reports whether a PDF begins in the first 1,024 bytes. Readers look for it there
 // (PDF Reference 1.7, appendix H, notes 13 and 14). A page that only names it in a comment has a
 // sign of markup before.
 func hasPDFHeader(head []byte) bool {
@@ -127,7 +127,7 @@ var (
 )
 
 // container tells a container of signed files (ASiC) from other archives, whatever comes first in
-// it: with its META-INF first a library takes it for a program.
+// it. With its META-INF first a library takes it for a program.
 func container(u *Upload) MediaType {
 	archive, err := zip.NewReader(u.at(), u.Size())
 	if err != nil {

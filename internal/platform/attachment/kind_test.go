@@ -16,7 +16,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// cms is a CMS content with a PDF in it, near its beginning: signed data, or the kind with another
+// cms is a CMS content with a PDF near its beginning. It is signed data, or the kind with another
 // last byte in its identifier. Length is how its outer length is written.
 func cms(length string, kind byte) string {
 	oid := "\x06\x09\x2A\x86\x48\x86\xF7\x0D\x01\x07" + string(kind)

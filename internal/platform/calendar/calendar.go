@@ -70,8 +70,8 @@ func (d Date) utc() time.Time {
 // long as it comes before this instant.
 func EndOfDay(t time.Time) time.Time { return DateIn(t).End() }
 
-// Offset tells the two instants apart that the clocks of Rome show alike, in the hour that exists
-// twice: UTC+2 for the first, UTC+1 for the second. It is empty at any other time.
+// Offset tells the two instants apart that the clocks of Rome show alike. In the hour that exists
+// twice it is UTC+2 for the first and UTC+1 for the second. It is empty at any other time.
 func Offset(t time.Time) string {
 	shown := t.In(Rome).Format(time.DateTime)
 	switch shown {

@@ -57,8 +57,8 @@ func (f files) put(path string, content []byte) {
 	}
 }
 
-// TestCertificate_FollowsItsFiles: a renewed pair is used without a restart, and a wrong one leaves
-// the old one in force and says so, once.
+// TestCertificate_FollowsItsFiles: a renewed pair is used without a restart.
+// A wrong one leaves the old one in force and says so, once.
 func TestCertificate_FollowsItsFiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

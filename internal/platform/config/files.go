@@ -37,8 +37,7 @@ func readFiles(values map[string]string) []error {
 	return wrong
 }
 
-// RereadKeys returns the keys for data at rest as the file holds them now, if a file held them at the
-// start.
+// RereadKeys returns the keys for data at rest as their file holds them now, if there is one.
 func (c *Config) RereadKeys() (secret.Text, error) {
 	if c.dataKeysFile == "" {
 		return c.DataKeys, nil

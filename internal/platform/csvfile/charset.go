@@ -33,8 +33,8 @@ var charsets = map[string]string{
 	"utf-16": utf16Name, "utf16": utf16Name, "utf-16le": utf16LEName, "utf-16be": utf16BEName,
 }
 
-// Charset returns the name under which a character set is kept, "" for UTF-8, and false for one
-// that is not read.
+// Charset returns the name under which a character set is kept. It is "" for UTF-8, and false is
+// for one that is not read.
 func Charset(label string) (string, bool) {
 	name, known := charsets[strings.ToLower(strings.TrimSpace(label))]
 	return name, known
@@ -98,8 +98,8 @@ func decode(file *bufio.Reader, charset string) (io.Reader, bool, error) {
 	return encodingOf(charset).NewDecoder().Reader(file), true, nil
 }
 
-// Garbled reports whether a text was read in a wrong character set before it came here (NICCOLÃ’),
-// or has lost characters. It cannot be put right with certainty.
+// Garbled reports whether a text was read in a wrong character set before (NICCOLÃ’), or has lost
+// characters. It cannot be put right with certainty.
 func Garbled(s string) bool {
 	runes := []rune(s)
 	for i, r := range runes {
@@ -125,8 +125,8 @@ func Garbled(s string) bool {
 
 func isSmall(r rune) bool { return 'a' <= r && r <= 'z' }
 
-// wasUTF8 reports whether characters begin with the bytes of one in UTF-8, each shown as
-// Windows-1252 has it, that is usual in names: letters of Western and Central Europe and quotation
+// wasUTF8 reports whether characters are the bytes of one in UTF-8, each shown as Windows-1252 has
+// it. Only those count that are usual in names: letters of Western and Central Europe and quotation
 // marks.
 func wasUTF8(runes []rune) bool {
 	lead, ok := byteOf(runes[0])

@@ -74,8 +74,8 @@ type Reader struct {
 	last   int
 }
 
-// NewReader returns a reader of a file in a character set, as Charset names it, with these columns
-// in any order.
+// NewReader returns a reader of a file with these columns in any order. The character set is as
+// Charset names it.
 func NewReader(file io.Reader, charset string, columns []Column) *Reader {
 	return &Reader{source: file, charset: charset, columns: columns}
 }
@@ -234,7 +234,7 @@ func (r *Reader) open() error {
 	return io.EOF
 }
 
-// header reads the names of the columns from the first of the lines; the others tell whether it
+// header reads the names of the columns from the first of the lines. The others tell whether it
 // stands further below.
 func (r *Reader) header(file *bufio.Reader, skip, before int, try string, lines [][]byte) error {
 	names, comma := r.namesOf(lines[0], try)

@@ -50,8 +50,8 @@ func Nearest(written string, known []string) string {
 	return meant
 }
 
-// distance counts the letters to change, add or take away, and neighbours to swap, to make one text
-// of the other. A letter in the other case counts nothing.
+// distance counts the letters to change, add or take away, and the neighbours to swap, between two
+// texts. A letter in the other case counts nothing.
 func distance(a, b string) int {
 	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
 	for j := range rows[1] {

@@ -30,8 +30,8 @@ func start(w *job.Worker) (stop func()) {
 	}
 }
 
-// between brings the time of a bubble to the middle between two of a worker's intervals of a minute,
-// so that what a test does does not meet what the worker does.
+// between brings the time of a bubble to the middle between two of a worker's intervals of a
+// minute. What a test does then does not meet what the worker does.
 func between() { <-time.After(30 * time.Second) }
 
 func TestWorker_IsWokenByAnAnnouncement(t *testing.T) {

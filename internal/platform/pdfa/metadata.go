@@ -9,8 +9,8 @@ import (
 
 const producer = "diresco"
 
-// profile is the sRGB profile of the ICC (the consortium of that name), unaltered. It may be copied,
-// distributed and embedded without restriction.
+// profile is the sRGB profile of the ICC (the consortium of that name), unaltered. It may be
+// copied, distributed and embedded without restriction.
 //
 //go:embed sRGB2014.icc
 var profile []byte

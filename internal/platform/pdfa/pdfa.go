@@ -1,5 +1,5 @@
-// Package pdfa makes documents that may be kept and that everybody can read: PDF/A-2u (ISO 19005-2)
-// and PDF/UA-1 (ISO 14289-1) at once.
+// Package pdfa makes documents that may be kept and that everybody can read. They are PDF/A-2u (ISO
+// 19005-2) and PDF/UA-1 (ISO 14289-1) at once.
 //
 // The library draws, and knows neither of them. So a document notes, while it is drawn, which piece
 // belongs to which element of its structure, and writes the library's plain objects again with what
@@ -86,8 +86,8 @@ type Document struct {
 	marked      bool
 }
 
-// New prepares an empty document with its title, its language (a tag such as it-IT) and the one
-// time that stands in it. The same calls give the same bytes.
+// New prepares an empty document with its title, its language (a tag such as it-IT) and its one
+// time. The same calls give the same bytes.
 func New(title, lang string, at time.Time) *Document {
 	return &Document{
 		Fpdf: pdftext.New(), title: pdftext.Line(title), lang: lang, at: at.UTC(), root: &Element{role: wholeDocument},
@@ -136,16 +136,16 @@ func (d *Document) between(begin string, draw func()) {
 	}
 }
 
-// Picture draws a figure of the given place, in millimetres from the upper left corner; alt says in
-// words what it shows.
+// Picture draws a figure of the given place, in millimetres from the upper left corner. What it
+// shows alt says in words.
 func (d *Document) Picture(e *Element, x, y, width, height float64, alt string, draw func()) {
 	place := d.place(x, y, width, height)
 	e.alt, e.box = alt, &place
 	d.In(e, draw)
 }
 
-// Target makes a place of the present page, in millimetres from the upper left corner, lead to an
-// address; say is what the link is for. e is an element of the role Link.
+// Target makes a place of the present page lead to an address. It is given in millimetres from the
+// upper left corner; say is what the link is for, and e an element of the role Link.
 func (d *Document) Target(e *Element, x, y, width, height float64, url, say string) {
 	l := &link{element: e, page: d.PageNo(), place: d.place(x, y, width, height), url: url, say: say}
 	d.links = append(d.links, l)

@@ -37,8 +37,8 @@ const firstPage = 3
 
 func pageObject(page int) int { return firstPage + 2*(page-1) }
 
-// split returns the bodies of the library's objects by their numbers less one, as its own table of
-// references has them.
+// split returns the bodies of the library's objects by their numbers less one. Its own table of
+// references has them so.
 func split(pdf []byte) ([][]byte, error) {
 	const mark, entry = "startxref\n", 20
 	at := bytes.LastIndex(pdf, []byte(mark))
@@ -167,7 +167,7 @@ func (d *Document) completePages(w *writer) {
 	}
 }
 
-// writeStructure writes links, elements and the tree that leads from pages back to elements, and
+// writeStructure writes links, elements and the tree that leads from pages back to elements. It
 // returns the number of the tree's root.
 func (d *Document) writeStructure(w *writer) int {
 	tree := w.reserve()
@@ -244,7 +244,7 @@ var (
 	descriptor = regexp.MustCompile(`/FontDescriptor (\d+) 0 R`)
 )
 
-// nameFonts gives fonts the names of subsets, which differ where what is in them does, and says
+// nameFonts gives fonts the names of subsets, which differ where what is in them does. It says
 // which character each of their codes stands for. The library says it in one range over all codes,
 // and a range may not go beyond codes of the same first byte.
 func nameFonts(bodies [][]byte) {

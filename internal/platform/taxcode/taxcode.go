@@ -32,8 +32,8 @@ func (checkError) Error() string { return ErrCheck.Error() }
 // Is reports whether the error is ErrCheck.
 func (checkError) Is(target error) bool { return target == ErrCheck }
 
-// CheckCharacter returns the check character that a code should have ended with, for an error of
-// Parse or ParseVAT that is [ErrCheck]. For any other it returns "".
+// CheckCharacter returns the check character that a code should have ended with. The error is one
+// of Parse or ParseVAT that is [ErrCheck]. For any other it returns "".
 func CheckCharacter(err error) string {
 	var wrong checkError
 	if !errors.As(err, &wrong) {
@@ -42,8 +42,8 @@ func CheckCharacter(err error) string {
 	return string(wrong.want)
 }
 
-// Refused is the fault of a field that should hold a tax code or VAT number, by the error of Parse
-// or ParseVAT. Of the code it tells nothing but the check character that would be right.
+// Refused is the fault of a field that should hold a tax code or VAT number. The error is one of
+// Parse or ParseVAT. Of the code it tells nothing but the check character that would be right.
 func Refused(pointer string, err error) *fault.Fault {
 	field := fault.Field{Pointer: pointer, Code: fault.FieldFormat}
 	if want := CheckCharacter(err); want != "" {

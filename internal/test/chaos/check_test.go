@@ -19,7 +19,8 @@ func lineOf(printed, what string) string {
 	return strings.Join(lines, "")
 }
 
-// TestCheck_SaysWhatIsWrongBeforeAnybodyIsLetIn: each part is tried, with one line and the exit code.
+// TestCheck_SaysWhatIsWrongBeforeAnybodyIsLetIn: each part is tried, with one line and the exit
+// code.
 func TestCheck_SaysWhatIsWrongBeforeAnybodyIsLetIn(t *testing.T) {
 	_, database := postgres(t)
 	dir := t.TempDir()

@@ -255,8 +255,8 @@ func TestDeployment_AlertsAskForWhatIsMeasured(t *testing.T) {
 	s.terminate()
 }
 
-// TestDeployment_ComposeFileNamesWhatThereIs: its variables are read by the program, and its secrets
-// are declared.
+// TestDeployment_ComposeFileNamesWhatThereIs: its variables are read by the program, and its
+// secrets are declared.
 func TestDeployment_ComposeFileNamesWhatThereIs(t *testing.T) {
 	type service struct {
 		Build, Restart string

@@ -152,8 +152,8 @@ func (l *load) advance(by int) {
 	})
 }
 
-// settle returns once all is answered that was sent before. On a slow machine a client may insist for
-// as long as many others file.
+// settle returns once all is answered that was sent before. On a slow machine a client may insist
+// for as long as many others file.
 func (l *load) settle() {
 	l.t.Helper()
 	now := l.events.Add(1)

@@ -54,8 +54,8 @@ func newcomersCommands(t *testing.T) (sandbox string, others []string) {
 	return string(run[0][1]), others
 }
 
-// TestNewcomer_FilesADeclarationWithFiveCommands: whoever has the sources does what README says, and
-// nothing else. The time of each step is printed.
+// TestNewcomer_FilesADeclarationWithFiveCommands: whoever has the sources does what README says,
+// and nothing else. The time of each step is printed.
 func TestNewcomer_FilesADeclarationWithFiveCommands(t *testing.T) {
 	sandbox, others := newcomersCommands(t)
 	if len(others) != 4 {

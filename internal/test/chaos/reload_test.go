@@ -68,7 +68,7 @@ func writePair(t *testing.T, certificate, key, name string) *x509.CertPool {
 	return pool
 }
 
-// TestHangup_FilesAreReadAgain: certificate and keys of a running process are renewed under load; a
+// TestHangup_FilesAreReadAgain: certificate and keys of a running process are renewed under load. A
 // wrong pair and wrong keys leave the old ones in force.
 func TestHangup_FilesAreReadAgain(t *testing.T) {
 	dir := t.TempDir()

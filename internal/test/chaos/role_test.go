@@ -12,7 +12,7 @@ import (
 
 const securityPage = "docs/security.md"
 
-// TestRole_OfThePageServes: the owner is no superuser, and the service works, cleans up and hires
+// TestRole_OfThePageServes: the owner is no superuser. The service works, cleans up and hires
 // administrators as the role that the page makes.
 func TestRole_OfThePageServes(t *testing.T) {
 	_, database := postgres(t)

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Restricted returns the URL of a PostgreSQL database as a role with the rights that the service
-// needs, made as its command makes it. The role goes when the test ends.
+// Restricted returns the URL of a PostgreSQL database as the role that the service needs. The role
+// is made by the service's own command. The role goes when the test ends.
 func Restricted(t testing.TB, rawURL string) string {
 	t.Helper()
 	address := parse(t, rawURL)

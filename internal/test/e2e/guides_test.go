@@ -230,7 +230,8 @@ func TestDocs_NameWhatExists(t *testing.T) {
 // variable is the name of a setting.
 var variable = regexp.MustCompile(`\bDIRESCO_[A-Z_]*[A-Z]\b`)
 
-// TestDocs_NameVariablesThatExist: what a page tells to set is read, and is what serve --help lists.
+// TestDocs_NameVariablesThatExist: what a page tells to set is read, and is what serve --help
+// lists.
 func TestDocs_NameVariablesThatExist(t *testing.T) {
 	var help strings.Builder
 	if err := config.Describe(&help); err != nil {

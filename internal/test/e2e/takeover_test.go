@@ -60,8 +60,8 @@ func (c *conspiracy) items(path, id string) (ids []string) {
 	return ids
 }
 
-// request is what they ask for in the victim's name: a half to the accomplice's mobile, a letter to
-// where the victim lives, or to the accomplice.
+// request is what they ask for in the victim's name. A half goes to the accomplice's mobile, a
+// letter to where the victim lives, or to the accomplice.
 func (c *conspiracy) request(residence map[string]any) map[string]any {
 	born := regexp.MustCompile(`born (\S+) in ([^,]+),`).FindStringSubmatch(c.victim.Description)
 	if born == nil {

@@ -152,8 +152,8 @@ func place(t *testing.T, configuration string) (dir, file string) {
 	return dir, file
 }
 
-// unprivileged lets a program that refuses to be root run as the user of the test's database, who
-// then owns the directory.
+// unprivileged lets a program that refuses to be root run as the user of the test's database. That
+// user then owns the directory.
 func unprivileged(t *testing.T, command *exec.Cmd, dir string) {
 	t.Helper()
 	if os.Getuid() != 0 {

@@ -55,8 +55,8 @@ http {
 	return site{t, "http://127.0.0.1:" + port}
 }
 
-// TestNginx_CompressesAndNothingBreaks: the tag of a compressed answer comes back weak, and a change
-// is made with it all the same.
+// TestNginx_CompressesAndNothingBreaks: the tag of a compressed answer comes back weak, and a
+// change is made with it all the same.
 func TestNginx_CompressesAndNothingBreaks(t *testing.T) {
 	at := nginx(start(t, dbtest.Postgres(t)))
 	compressed := map[string]string{"Accept-Encoding": "gzip"}
@@ -90,8 +90,8 @@ func TestNginx_CompressesAndNothingBreaks(t *testing.T) {
 	at.story(4)
 }
 
-// TestNginx_ClientsAreToldApart: behind the proxy each client has its own limit, whatever they write
-// into the header themselves.
+// TestNginx_ClientsAreToldApart: behind the proxy each client has its own limit, whatever they
+// write into the header themselves.
 func TestNginx_ClientsAreToldApart(t *testing.T) {
 	at := nginx(start(t, dbtest.Postgres(t), "TRUSTED_PROXIES=127.0.0.1/32", "RATE_ADDRESS=5"))
 	ask := func(forwarded string) int {

@@ -1,5 +1,5 @@
 // Package samples goes the way of a declaration with the samples of code that the documentation
-// shows, from the login to the receipt. Whoever runs them says how.
+// shows. It goes from the login to the receipt. Whoever runs them says how.
 package samples
 
 import (

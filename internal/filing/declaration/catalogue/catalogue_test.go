@@ -263,8 +263,8 @@ func TestCatalogue_RulesOfTheTypes(t *testing.T) {
 	}
 }
 
-// What is wrong with a content comes with what the schema would take, and with nothing of the content
-// itself.
+// What is wrong with a content comes with what the schema would take, and with nothing of the
+// content itself.
 func TestCatalogue_FindingsSayWhatWouldBeRight(t *testing.T) {
 	schema, err := catalogue.Compile("TEST", 1, json.RawMessage(`{"type":"object","properties":{
 		"rate":{"type":"number","minimum":1.5,"maximum":100,"multipleOf":0.5},"kind":{"enum":["full","part"]},"notes":{"type":"string","maxLength":5},

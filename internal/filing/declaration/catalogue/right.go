@@ -18,8 +18,8 @@ var formExamples = map[string]string{
 	"email": "mario.rossi@posta.example",
 }
 
-// rightOf says what the schema would have taken instead, as far as its keyword tells. It never holds
-// anything of the content.
+// rightOf says what the schema would have taken instead, as far as its keyword tells. It never
+// holds anything of the content.
 func rightOf(k jsonschema.ErrorKind) *fault.Right {
 	switch k := k.(type) {
 	case *kind.Type:

@@ -171,7 +171,8 @@ func (s *sheet) address(m channel.Outgoing) error {
 	return &channel.Refused{Reason: noAddress, Certain: true}
 }
 
-// paragraph writes an element over the width of the page and goes on with the next one where it must.
+// paragraph writes an element over the width of the page and goes on with the next one where it
+// must.
 func (s *sheet) paragraph(e *pdfa.Element, face, text string) {
 	s.SetFont(face, "", bodySize)
 	for _, l := range pdftext.Wrap(s.Fpdf, text, width) {

@@ -489,8 +489,8 @@ func TestMail_NobodyListens(t *testing.T) {
 	}
 }
 
-// TestMail_CheckLogsInAndSendsNothing: before going live a server is tried as far as a message would
-// go, without one.
+// TestMail_CheckLogsInAndSendsNothing: before going live a server is tried as far as a message
+// would go, without one.
 func TestMail_CheckLogsInAndSendsNothing(t *testing.T) {
 	const withLogin = "smtp://u:hunter2@mail.example.org?from=no-reply@diresco.example"
 	for name, tt := range map[string]struct {

@@ -15,8 +15,8 @@ import (
 
 const pointsPerInch = 72
 
-// Raster draws a page, the first of which is 1, in shades of grey at so many dots an inch, as a
-// scanner would see a print of it. It knows what documents of ours are drawn with.
+// Raster draws a page in shades of grey at so many dots an inch, as a scanner would see it. The
+// first page is 1. It knows what documents of ours are drawn with.
 func Raster(pdf []byte, page int, dpi float64) (*image.Gray, error) {
 	f, err := Open(pdf)
 	if err != nil {

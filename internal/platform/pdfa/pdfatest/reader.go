@@ -1,4 +1,4 @@
-// Package pdfatest reads documents back, for tests, and holds them to the rules of PDF/A-2u and
+// Package pdfatest reads documents back, for tests. It holds them to the rules of PDF/A-2u and
 // PDF/UA-1 that a document of ours could break.
 package pdfatest
 

@@ -19,8 +19,8 @@ var (
 // largest bounds what a page may unpack to, in bytes.
 const largest = 64 << 20
 
-// Read returns the lines of text that a PDF shows, without the spaces that end them, and its number
-// of pages.
+// Read returns the lines of text that a PDF shows, and its number of pages. The spaces that end
+// lines are cut.
 func Read(pdf []byte) (lines []string, pages int) {
 	for _, s := range texts.FindAllStringSubmatch(Content(pdf), -1) {
 		lines = append(lines, strings.TrimRight(decode(s[1]), " "))

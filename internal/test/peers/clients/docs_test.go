@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The page of the documentation folds the operations, tells those apart that need no login, shows
-// code, and in the sandbox logs a test person in.
+// The page of the documentation folds the operations and tells those apart that need no login. It
+// shows code, and in the sandbox logs a test person in.
 func TestDocs_ShowWhatTheContractSays(t *testing.T) {
 	s := newService(t)
 	w := newWorkshop(t, "docs", s)
