@@ -187,6 +187,17 @@ func TestAttachment_PDFThatAsksForAPassword(t *testing.T) {
 	}
 }
 
+// TestAttachment_APDFWhoseIdentifiersDoNotEnd is read a few times at most, however many it has.
+func TestAttachment_APDFWhoseIdentifiersDoNotEnd(t *testing.T) {
+	for _, open := range []string{"/ID[(", "/ID[<"} {
+		const end = "/Encrypt<</Filter/Standard>>>"
+		file := pdf + strings.Repeat(open, (attachment.MaxSize-len(pdf)-len(end))/len(open)) + end
+		if _, err := attachment.Check([]*attachment.Upload{spool(t, "a.pdf", file)}, "/files", attachment.PDF); err != nil {
+			t.Errorf("%s: %v", open, err)
+		}
+	}
+}
+
 func FuzzCheck(f *testing.F) {
 	f.Add(pdf + "trailer << /Encrypt << /Filter/Standard/V 2/R 3/Length 128/P -4 /U (x\\)) /O <00> >> /ID [<00><00>] >>")
 	f.Add(cms("\x80", 2))

@@ -2,6 +2,7 @@ package attachment
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/md5" //nolint:gosec // what the format asks for
@@ -48,19 +49,28 @@ func asksForPassword(file []byte) bool {
 	}
 }
 
+const (
+	// nearby is how far from the encryption its identifier is looked for, in bytes. Both stand in one
+	// dictionary.
+	nearby = 64 << 10
+	// mostIdentifiers is how many are looked at. One that does not end is read to the end of the file.
+	mostIdentifiers = 8
+)
+
 // firstID returns the first part of the identifier that stands nearest to a place.
 func firstID(file []byte, to int) []byte {
-	var id []byte
-	nearest := len(file) + 1
-	for _, place := range identifier.FindAllIndex(file, -1) {
-		if distance := max(place[0]-to, to-place[0]); distance < nearest {
-			p := parser{file[place[1]:]}
-			if value, ok := p.value(1).([]byte); ok {
-				id, nearest = value, distance
-			}
+	from := max(0, to-nearby)
+	to -= from
+	part := file[from:]
+	places := identifier.FindAllIndex(part[:min(len(part), to+nearby)], -1)
+	slices.SortStableFunc(places, func(a, b []int) int { return cmp.Compare(max(a[0]-to, to-a[0]), max(b[0]-to, to-b[0])) })
+	for _, place := range places[:min(len(places), mostIdentifiers)] {
+		p := parser{part[place[1]:]}
+		if value, ok := p.value(1).([]byte); ok {
+			return value
 		}
 	}
-	return id
+	return nil
 }
 
 // encrypted is how a PDF is encrypted by a password.
@@ -285,15 +295,15 @@ func (p *parser) hexadecimal() []byte {
 	var out []byte
 	var high, digits int
 	for _, b := range p.left[1:end] {
-		digit, err := strconv.ParseUint(string(rune(b)), 16, 8)
-		if err != nil {
+		digit := bytes.IndexByte([]byte("0123456789abcdef"), b|0x20)
+		if b < '0' || digit < 0 {
 			continue
 		}
 		if digits++; digits%2 == 1 {
-			high = int(digit)
+			high = digit
 			continue
 		}
-		out = append(out, byte(high<<4)|byte(digit))
+		out = append(out, byte(high<<4|digit))
 	}
 	if digits%2 == 1 {
 		out = append(out, byte(high<<4))
