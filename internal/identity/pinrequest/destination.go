@@ -21,11 +21,11 @@ type destinations struct {
 	declared bool
 }
 
-// destinations decides where both halves of a PIN go (INPS PIN rules). Where the request agrees
-// with the register, or nobody knows the person, they go where the request says; a letter goes to
-// the register's address if the streets differ by a word. Else anybody could have written it, and
-// the person must be reached:
-//   - the letter goes to the residence that the register has;
+// destinations decides where both halves of a PIN go (INPS PIN rules). Where nobody knows the
+// person, they go where the request says. A letter to somebody in the register goes to the residence
+// that it has, never to a flat or a person that the request adds. Where the request agrees with the
+// register, the other half goes where the request says. Else anybody could have written it, and the
+// person must be reached:
 //   - a half goes to a contact of the request only for who was never registered here, whose other
 //     half is that letter;
 //   - everybody else has it at verified contacts;
@@ -37,10 +37,10 @@ func (s situation) destinations(r Request, own []person.Contact, now time.Time) 
 	first, second := r.declared()
 	unknown, moved := s.person.ID == uuid.Nil, s.registered && s.entry.RecentlyMoved(now)
 	if s.registered {
-		if !moved && len(residents.Match(s.entry, r.Identity)) == 0 {
-			return destinations{first, letterTo(residents.LetterAddress(s.entry, r.Identity)), true}, nil
-		}
 		second = letterTo(s.entry.Identity)
+		if !moved && len(residents.Match(s.entry, r.Identity)) == 0 {
+			return destinations{first, second, true}, nil
+		}
 	}
 	if unknown && !moved {
 		return destinations{first, second, true}, nil

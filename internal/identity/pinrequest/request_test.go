@@ -45,7 +45,7 @@ func TestPINRequest_WhatAgreesIsServedAtOnce(t *testing.T) {
 			t.Errorf("%s: %s", shown.State, diff)
 		}
 		first, second := s.message(t, r.FirstMessageID), s.message(t, r.SecondMessageID)
-		if *first.Recipient != "+393331112233" || *second.Recipient != "MARIO Rossi\nV. Nazionale, 10\n00184 Roma RM" {
+		if *first.Recipient != "+393331112233" || *second.Recipient != "Mario Rossi\nVia Nazionale 10\n00184 Roma RM" {
 			t.Errorf("to %q and %q", *first.Recipient, *second.Recipient)
 		}
 		p, err := s.People.ByTaxCode(ctx, pintest.Mario)

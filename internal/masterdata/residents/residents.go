@@ -62,9 +62,9 @@ const (
 
 // Match compares what somebody declares with the register and returns the parts that differ, none
 // when all agree. How something is written makes no difference (package matching). A word more or
-// less in the name of the street makes none either where the rest agrees: LetterAddress then gives
-// the register's. Which part differs is not for whoever asked: it would tell a stranger what the
-// register holds.
+// less in the name of the street makes none either where the rest agrees. What stands behind a town
+// or a number is not compared, so no letter goes to a declared address. Which part differs is not
+// for whoever asked: it would tell a stranger what the register holds.
 func Match(e Entry, declared Identity) []Part {
 	var differ []Part
 	if !matching.Names(e.GivenName, declared.GivenName) || !matching.Names(e.FamilyName, declared.FamilyName) {
@@ -80,13 +80,4 @@ func Match(e Entry, declared Identity) []Part {
 		differ = append(differ, Residence)
 	}
 	return differ
-}
-
-// LetterAddress returns whose address a letter goes to where the parts agree. It is the declared
-// one, or the register's where the streets differ by a word: nobody gains by a wrong one.
-func LetterAddress(e Entry, declared Identity) Identity {
-	if matching.Streets(e.Street, declared.Street) == matching.Same {
-		return declared
-	}
-	return e.Identity
 }
