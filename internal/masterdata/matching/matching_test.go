@@ -77,6 +77,7 @@ func TestMatching_ProvincesAndPostalCodes(t *testing.T) {
 	}.check(t, matching.Provinces)
 	pairs{
 		{"00184", "184"}: true, {"00184", "00 184"}: true, {"00184", "I-00184"}: true, {"00184", "００１８４"}: true, {"20121", "20121."}: true,
+		{"50014", "50 014"}: true, {"05014", "50 014"}: false,
 		{"00184", "00185"}: false, {"20121", "02012"}: false, {"00184", ""}: false,
 	}.check(t, matching.PostalCodes)
 }

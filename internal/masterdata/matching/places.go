@@ -71,12 +71,11 @@ func Places(a, b string) bool {
 func PostalCodes(a, b string) bool { return postalCode(a) == postalCode(b) }
 
 func postalCode(s string) string {
-	var all strings.Builder
-	for i, w := range wordsOf(s) {
-		if i == 0 && (w.text == "i" || w.text == "it") {
-			continue
+	code := plain(fold(s))
+	for _, country := range []string{"it", "i"} {
+		if rest, ok := strings.CutPrefix(code, country); ok && strings.IndexAny(rest, "0123456789") == 0 {
+			code = rest
 		}
-		all.WriteString(plain(w.text))
 	}
-	return strings.TrimLeft(all.String(), "0")
+	return strings.TrimLeft(code, "0")
 }
