@@ -69,9 +69,10 @@ func wordsOf(s string) []word {
 var particles = strings.Fields(`di del dei degli della delle dello dell de da dal dai dagli dalla dalle dallo dall in nel nei negli
 	nella nelle nello nell sul sui sugli sulla sulle sullo sull al ai agli alla alle allo all e ed il lo la le gli`)
 
-// isParticle reports whether a word is one; d' and l' are, D and L are not.
+// isParticle reports whether a word is one; d' and l' are, D and L are not, nor is the E. of Enrico.
 func (w word) isParticle() bool {
-	return slices.Contains(particles, w.text) || w.elided && (w.text == "d" || w.text == "l")
+	initial := w.dotted && len(w.text) == 1
+	return slices.Contains(particles, w.text) && !initial || w.elided && (w.text == "d" || w.text == "l")
 }
 
 // known are abbreviations within names of places and streets.
@@ -131,12 +132,13 @@ func (w word) spelling() spelling {
 // mark keeps the digits of two numbers apart: 1 0 is not 10.
 func mark(digits string) string { return "#" + digits + "#" }
 
-// abbreviates reports whether a word may stand for others that begin with it.
+// abbreviates reports whether a word may stand for others that begin with it. S. is a saint or
+// Silvio.
 func (w word) abbreviates() bool {
 	if w.digits || w.ways != nil {
 		return false
 	}
-	if _, saint := known[w.text]; saint {
+	if _, saint := known[w.text]; saint && len(w.text) > 1 {
 		return false
 	}
 	return w.dotted || len([]rune(w.text)) == 1 || slices.Contains(short, w.text)
