@@ -80,6 +80,13 @@ func (c *conspiracy) theirs() map[string]any {
 	return other
 }
 
+// behind is the victim's residence, and behind the town the accomplice's.
+func (c *conspiracy) behind() map[string]any {
+	other := maps.Clone(c.home)
+	other["town"] = other["town"].(string) + ", " + theirHome
+	return other
+}
+
 // inward are what somebody of the staff can do, in the order of a plan. Each operation of the back
 // office has a row.
 var inward = []struct {
@@ -151,7 +158,7 @@ var inward = []struct {
 	}},
 	{"revokePersonPin", func(c *conspiracy) { c.do(c.inside, http.MethodDelete, c.person(c.victim)+"/pin?reason=lost", nil) }},
 	{"filePinRequest", func(c *conspiracy) {
-		for _, residence := range []map[string]any{c.home, c.theirs()} {
+		for _, residence := range []map[string]any{c.behind(), c.home, c.theirs()} {
 			c.do(c.inside, http.MethodPost, "/backoffice/pin-requests", c.request(residence))
 		}
 	}},
@@ -229,7 +236,7 @@ var inward = []struct {
 // outward is what the accomplice does meanwhile, without a login and with their own.
 func (c *conspiracy) outward() {
 	nobody := client.SandboxPerson{}
-	for _, residence := range []map[string]any{c.home, c.theirs()} {
+	for _, residence := range []map[string]any{c.behind(), c.home, c.theirs()} {
 		made := c.do(nobody, http.MethodPost, "/pin-requests", c.request(residence))
 		if id, _ := made.field("request_id").(string); id != "" {
 			c.do(nobody, http.MethodGet, "/pin-requests/"+id, nil)
