@@ -22,10 +22,10 @@ type destinations struct {
 }
 
 // destinations decides where both halves of a PIN go (INPS PIN rules). Where nobody knows the
-// person, they go where the request says. A letter to somebody in the register goes to the residence
-// that it has, never to a flat or a person that the request adds. Where the request agrees with the
-// register, the other half goes where the request says. Else anybody could have written it, and the
-// person must be reached:
+// person, they go where the request says. A letter to somebody in the register goes to the
+// residence that it has, never to a flat or a person that the request adds. Where the request
+// agrees with the register, the other half goes where the request says. Else anybody could have
+// written it, and the person must be reached:
 //   - a half goes to a contact of the request only for who was never registered here, whose other
 //     half is that letter;
 //   - everybody else has it at verified contacts;

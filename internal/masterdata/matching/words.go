@@ -69,7 +69,8 @@ func wordsOf(s string) []word {
 var particles = strings.Fields(`di del dei degli della delle dello dell de da dal dai dagli dalla dalle dallo dall in nel nei negli
 	nella nelle nello nell sul sui sugli sulla sulle sullo sull al ai agli alla alle allo all e ed il lo la le gli`)
 
-// isParticle reports whether a word is one. d' and l' are; D and L are not, nor is the E. of Enrico.
+// isParticle reports whether a word is one. d' and l' are; D and L are not, nor is the E. of
+// Enrico.
 func (w word) isParticle() bool {
 	initial := w.dotted && len(w.text) == 1
 	return slices.Contains(particles, w.text) && !initial || w.elided && (w.text == "d" || w.text == "l")

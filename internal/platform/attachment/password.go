@@ -50,10 +50,11 @@ func asksForPassword(file []byte) bool {
 }
 
 const (
-	// nearby is how far from the encryption its identifier is looked for, in bytes. Both stand in one
-	// dictionary.
+	// nearby is how far from the encryption its identifier is looked for, in bytes. Both stand in
+	// one dictionary.
 	nearby = 64 << 10
-	// mostIdentifiers is how many are looked at. One that does not end is read to the end of the file.
+	// mostIdentifiers is how many are looked at. One that does not end is read to the end of the
+	// file.
 	mostIdentifiers = 8
 )
 
