@@ -153,8 +153,8 @@ func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error
 	return d.inTx(ctx, d.timeout, fn)
 }
 
-// InLongTx is InTx for work that grows with what somebody sent, such as a whole register. Nobody may
-// wait for what it locks.
+// InLongTx is InTx for work that grows with what somebody sent, such as a whole register. Nobody
+// may wait for what it locks.
 func (d *DB) InLongTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	return d.inTx(ctx, longTimeout, fn)
 }

@@ -48,8 +48,7 @@ func TestRole_CannotRewriteHistory(t *testing.T) {
 	}
 }
 
-// TestRole_IsNotGivenWhereItMayMore: what the command cannot take from a role it says, and it leaves
-// everything as it was.
+// TestRole_IsNotGivenWhereItMayMore: what the command cannot take from a role it says.
 func TestRole_IsNotGivenWhereItMayMore(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()

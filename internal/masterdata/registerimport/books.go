@@ -104,8 +104,8 @@ func (stagedPerson) TableName() string { return "staged_people" }
 
 const personColumns = "given_name, family_name, birth_date, birth_place, street, postal_code, town, province, office_code"
 
-// movedHouse compares a residence with the one before. Letters of another case are none, nor are the
-// zeros of a postal code that a spreadsheet dropped and earlier releases kept so.
+// movedHouse compares a residence with the one before. Another case of letters makes none, nor do
+// the zeros of a postal code that a spreadsheet dropped and earlier releases did not put back.
 const movedHouse = "(lower(t.street) <> lower(s.street) OR lower(t.town) <> lower(s.town) OR t.province <> s.province " +
 	"OR ltrim(lower(t.postal_code), '0') <> ltrim(lower(s.postal_code), '0'))"
 

@@ -66,8 +66,8 @@ func TestRegisterImport_People(t *testing.T) {
 	})
 }
 
-// TestRegisterImport_AnotherSpellingIsNoMove: who begins to write capitals, or the zeros that earlier
-// imports kept without, stops nobody's letters for 30 days.
+// TestRegisterImport_AnotherSpellingIsNoMove: capitals stop nobody's letters for 30 days. Nor do
+// the zeros of postal codes that earlier imports kept without.
 func TestRegisterImport_AnotherSpellingIsNoMove(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		w.bring(registerimport.People, peopleHeader, person(t, 1, "Via Roma 1", world.Rome))
