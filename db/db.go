@@ -37,15 +37,19 @@ type DB struct {
 	listeners listeners
 	// abandon lets every connection be replaced before its next use; nil on SQLite.
 	abandon func()
-	// timeout bounds every transaction.
+	// timeout bounds every transaction but long ones.
 	timeout time.Duration
 }
 
 type txKey struct{}
 
-// transactionTimeout bounds every transaction. No time-out of the server ends a commit that waits
-// for a standby.
-const transactionTimeout = time.Minute
+const (
+	// transactionTimeout bounds every transaction but long ones. No time-out of the server ends a
+	// commit that waits for a standby.
+	transactionTimeout = time.Minute
+	// longTimeout bounds a long transaction.
+	longTimeout = 2 * time.Hour
+)
 
 // Open opens the database that the URL names: postgres://… or sqlite:PATH. It does not migrate.
 func Open(ctx context.Context, rawURL string) (*DB, error) {
@@ -146,13 +150,23 @@ func (d *DB) WithinTx(ctx context.Context) bool {
 // savepoint. The transaction is committed when fn returns nil and rolled back otherwise, also when
 // fn panics.
 func (d *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return d.inTx(ctx, d.timeout, fn)
+}
+
+// InLongTx is InTx for work that grows with what somebody sent, such as a whole register. Nobody
+// may wait for what it locks.
+func (d *DB) InLongTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return d.inTx(ctx, longTimeout, fn)
+}
+
+func (d *DB) inTx(ctx context.Context, timeout time.Duration, fn func(ctx context.Context) error) error {
 	if outer, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
 		return outer.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 			return fn(context.WithValue(ctx, txKey{}, tx))
 		})
 	}
 	var announced []string
-	bounded, cancel := context.WithTimeout(ctx, d.timeout)
+	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := d.write.WithContext(bounded).Transaction(func(tx *gorm.DB) error {
 		return fn(context.WithValue(context.WithValue(bounded, announcedKey{}, &announced), txKey{}, tx))

@@ -94,11 +94,16 @@ func checkMode(mode pgx.QueryExecMode) error {
 // writeToLeader lets a URL with several hosts lead to the one that takes writes. Without it the
 // pool would stay at the first that answers, which is a standby after a switchover.
 func writeToLeader(config *pgx.ConnConfig, rawURL string) error {
-	hosts := map[string]bool{config.Host: true}
-	for _, f := range config.Fallbacks {
-		hosts[f.Host] = true
+	// A fallback may also be the same server without TLS.
+	type server struct {
+		host string
+		port uint16
 	}
-	if len(hosts) < 2 {
+	servers := map[server]bool{{config.Host, config.Port}: true}
+	for _, f := range config.Fallbacks {
+		servers[server{f.Host, f.Port}] = true
+	}
+	if len(servers) < 2 {
 		return nil
 	}
 	wanted := ""

@@ -266,6 +266,15 @@ func TestHosts_SeveralLeadToTheOneThatWrites(t *testing.T) {
 	}
 }
 
+// TestHosts_TwoPortsAreTwoServers: tunnels and balancers have many servers at one address.
+func TestHosts_TwoPortsAreTwoServers(t *testing.T) {
+	t.Parallel()
+	_, err := db.Open(context.Background(), "postgres://postgres@127.0.0.1:1,127.0.0.1:2/diresco?target_session_attrs=standby")
+	if err == nil || !strings.Contains(err.Error(), "with several hosts") {
+		t.Errorf("a standby of two: %v", err)
+	}
+}
+
 // TestMode_OneThatSendsSomethingElseIsRefused: a pooler has another remedy, which the error names.
 func TestMode_OneThatSendsSomethingElseIsRefused(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,27 +45,59 @@ func (d *DB) CreateRole(ctx context.Context, name string) (made bool, err error)
 			}
 		}
 		var mighty bool
-		if err := d.From(ctx).Raw("SELECT r.rolsuper OR pg_has_role(r.rolname, c.relowner, 'USAGE') FROM pg_roles r, pg_class c "+
-			"WHERE r.rolname = ? AND c.oid = 'audit_records'::regclass", name).Scan(&mighty).Error; err != nil {
+		if err := d.From(ctx).Raw("SELECT r.rolsuper OR r.rolcreaterole OR pg_has_role(r.rolname, c.relowner, 'MEMBER') "+
+			"FROM pg_roles r, pg_class c WHERE r.rolname = ? AND c.oid = 'audit_records'::regclass", name).Scan(&mighty).Error; err != nil {
 			return err
 		}
 		if mighty {
-			return fmt.Errorf("role %s owns the tables or is a superuser: nothing could be kept from it", name)
+			return fmt.Errorf("role %s owns the tables, may become who does, or is a superuser: nothing could be kept from it", name)
 		}
-		return d.grant(ctx, name, true)
+		if err := d.grant(ctx, name, true); err != nil {
+			return err
+		}
+		return d.withheld(ctx, name)
 	})
 	return made, err
+}
+
+// withheld fails where a role may do by another way what its own rights leave out. Such a way is a
+// group that it is in, or what everybody may.
+func (d *DB) withheld(ctx context.Context, role string) error {
+	for _, w := range []struct {
+		tables         []string
+		whole, columns string
+	}{
+		{keptAsWritten, "UPDATE, DELETE, TRUNCATE, TRIGGER", "UPDATE"},
+		{ofOwner, "INSERT, UPDATE, DELETE, TRUNCATE, TRIGGER", "INSERT, UPDATE"},
+		{neverDeleted, "DELETE, TRUNCATE, TRIGGER", ""},
+	} {
+		for _, table := range w.tables {
+			var may bool
+			err := d.From(ctx).Raw("SELECT has_table_privilege(?, ?, ?) OR ? <> '' AND has_any_column_privilege(?, ?, ?)",
+				role, table, w.whole, w.columns, role, table, cmp.Or(w.columns, "SELECT")).Scan(&may).Error
+			if err != nil {
+				return err
+			}
+			if may {
+				return fmt.Errorf("role %s may change %s by the rights of a group or of everybody: take them away first", role, table)
+			}
+		}
+	}
+	return nil
 }
 
 // grant gives a role its rights in the context's transaction; later says whether also those on
 // tables to come.
 func (d *DB) grant(ctx context.Context, role string, later bool) error {
 	statements := []string{
+		// What somebody gave it before goes, such as a trigger, by which nothing would be written.
+		"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM " + role,
+		"REVOKE ALL ON SCHEMA public FROM " + role,
 		"GRANT USAGE ON SCHEMA public TO " + role,
 		"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO " + role,
-		"REVOKE UPDATE, DELETE, TRUNCATE ON " + strings.Join(keptAsWritten, ", ") + " FROM " + role,
-		"REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON " + strings.Join(ofOwner, ", ") + " FROM " + role,
-		"REVOKE DELETE, TRUNCATE ON " + strings.Join(neverDeleted, ", ") + " FROM " + role,
+		"REVOKE UPDATE, DELETE ON " + strings.Join(keptAsWritten, ", ") + " FROM " + role,
+		"REVOKE INSERT, UPDATE, DELETE ON " + strings.Join(ofOwner, ", ") + " FROM " + role,
+		"REVOKE DELETE ON " + strings.Join(neverDeleted, ", ") + " FROM " + role,
 	}
 	if later {
 		statements = append(

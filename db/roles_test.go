@@ -48,6 +48,56 @@ func TestRole_CannotRewriteHistory(t *testing.T) {
 	}
 }
 
+// TestRole_IsNotGivenWhereItMayMore: what the command cannot take from a role it says.
+func TestRole_IsNotGivenWhereItMayMore(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	for name, c := range map[string]struct{ before, want string }{
+		"becomes the owner at will":    {"ALTER ROLE SERVICE NOINHERIT; GRANT OWNER TO SERVICE", "superuser"},
+		"is of a group that writes":    {"GRANT pg_write_all_data TO SERVICE", "audit_records"},
+		"may what everybody may":       {"GRANT DELETE ON access_log TO PUBLIC", "access_log"},
+		"may what everybody may there": {"GRANT UPDATE (outcome) ON audit_records TO PUBLIC", "audit_records"},
+		"gives itself roles":           {"ALTER ROLE SERVICE CREATEROLE", "superuser"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rawURL := dbtest.Postgres(t)
+			owner := dbtest.Open(t, rawURL)
+			role := dbtest.RoleOf(t, dbtest.Restricted(t, rawURL))
+			before := strings.NewReplacer("SERVICE", role, "OWNER", dbtest.RoleOf(t, rawURL)).Replace(c.before)
+			if err := run(owner, before); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := owner.CreateRole(ctx, role); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
+// TestRole_LosesWhatItHadBefore: a role to which somebody gave all has what it needs and no more.
+func TestRole_LosesWhatItHadBefore(t *testing.T) {
+	t.Parallel()
+	rawURL := dbtest.Postgres(t)
+	owner := dbtest.Open(t, rawURL)
+	role := dbtest.RoleOf(t, dbtest.Restricted(t, rawURL))
+	if err := run(owner, "GRANT ALL ON ALL TABLES IN SCHEMA public TO "+role); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := owner.CreateRole(context.Background(), role); err != nil {
+		t.Fatal(err)
+	}
+	var more []string
+	if err := owner.From(context.Background()).Raw(`SELECT c.relname || ' ' || a.privilege_type FROM pg_class c
+		CROSS JOIN aclexplode(c.relacl) a WHERE a.grantee = ?::regrole
+		AND a.privilege_type NOT IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') ORDER BY 1`, role).Scan(&more).Error; err != nil {
+		t.Fatal(err)
+	}
+	if len(more) > 0 {
+		t.Errorf("it keeps %v", more)
+	}
+}
+
 // TestRole_HasRightsOnLaterTables: a role that the command made has them by default. One that was
 // made by hand has them with the next migration.
 func TestRole_HasRightsOnLaterTables(t *testing.T) {

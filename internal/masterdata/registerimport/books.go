@@ -104,6 +104,11 @@ func (stagedPerson) TableName() string { return "staged_people" }
 
 const personColumns = "given_name, family_name, birth_date, birth_place, street, postal_code, town, province, office_code"
 
+// movedHouse compares a residence with the one before. Another case of letters makes none, nor do
+// the zeros of a postal code that a spreadsheet dropped and earlier releases did not put back.
+const movedHouse = "(lower(t.street) <> lower(s.street) OR lower(t.town) <> lower(s.town) OR t.province <> s.province " +
+	"OR ltrim(lower(t.postal_code), '0') <> ltrim(lower(s.postal_code), '0'))"
+
 // provinceColumn is the place of the province among the columns of people.
 const provinceColumn = 8
 
@@ -135,8 +140,7 @@ var people = book{
 			SET given_name = s.given_name, family_name = s.family_name, birth_date = s.birth_date, birth_place = s.birth_place,
 			street = s.street,
 			postal_code = s.postal_code, town = s.town, province = s.province, office_code = s.office_code, updated_at = @now,
-			moved_at = CASE WHEN t.street <> s.street OR t.postal_code <> s.postal_code OR t.town <> s.town OR t.province <> s.province
-				THEN i.created_at ELSE t.moved_at END
+			moved_at = CASE WHEN ` + movedHouse + ` THEN i.created_at ELSE t.moved_at END
 		FROM staged_people AS s JOIN register_imports AS i ON i.id = s.import_id WHERE ` + stagedRange + ` AND t.tax_code = s.key
 			AND (t.given_name <> s.given_name OR t.family_name <> s.family_name OR t.birth_date <> s.birth_date
 				OR t.birth_place <> s.birth_place OR t.street <> s.street OR t.postal_code <> s.postal_code OR t.town <> s.town

@@ -66,6 +66,23 @@ func TestRegisterImport_People(t *testing.T) {
 	})
 }
 
+// TestRegisterImport_AnotherSpellingIsNoMove: capitals stop nobody's letters for 30 days. Nor do
+// the zeros of postal codes that earlier imports kept without.
+func TestRegisterImport_AnotherSpellingIsNoMove(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		w.bring(registerimport.People, peopleHeader, person(t, 1, "Via Roma 1", world.Rome))
+		w.Exec(t, "UPDATE register_people SET postal_code = '184'")
+		w.bring(registerimport.People, peopleHeader, person(t, 1, "Via Roma 1", world.Rome))
+		w.bring(registerimport.People, peopleHeader, strings.ToUpper(person(t, 1, "Via Roma 1", world.Rome)))
+		if got := w.one("SELECT street || ' ' || postal_code || ' ' || town FROM register_people"); got != "VIA ROMA 1 00184 ROMA" {
+			t.Error(got)
+		}
+		if w.Count(t, "register_people WHERE moved_at IS NOT NULL") != 0 {
+			t.Error("who lives where they lived has moved")
+		}
+	})
+}
+
 // nothingLeft checks that an import leaves neither lines nor files.
 func (w *fixture) nothingLeft() {
 	w.t.Helper()

@@ -158,7 +158,11 @@ func (w *Worker) wholly() bool { return w.DB.Dialect() == db.Postgres }
 // step does one transaction of an import, with which it renews its lease.
 func (w *Worker) step(ctx context.Context, id uuid.UUID, do func(ctx context.Context, i *Import) error) (Import, error) {
 	var i Import
-	err := w.DB.InTx(ctx, func(ctx context.Context) error {
+	in := w.DB.InTx
+	if w.wholly() {
+		in = w.DB.InLongTx
+	}
+	err := in(ctx, func(ctx context.Context) error {
 		held, mine, err := w.repo.hold(ctx, id, w.owner)
 		if err != nil {
 			return err

@@ -25,9 +25,9 @@ type Pair struct {
 
 	mu      sync.Mutex
 	current *tls.Certificate
-	// seen is the digest of what was read last, good or not.
-	seen     [sha256.Size]byte
-	lookedAt time.Time
+	// seen is the digest of what was read last, good or not, and used that of the current pair.
+	seen, used [sha256.Size]byte
+	lookedAt   time.Time
 }
 
 // Load reads a pair from its files (PEM). The error never holds a part of a key.
@@ -59,8 +59,9 @@ func (p *Pair) read() (fresh bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("certificate in %s with the key in %s: %w", p.certificate, p.key, err)
 	}
-	p.current = &pair
-	return true, nil
+	fresh = seen != p.used
+	p.current, p.used = &pair, seen
+	return fresh, nil
 }
 
 // look reads the files and says in the log what came of it. It runs under the lock.

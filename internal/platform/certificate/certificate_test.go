@@ -109,4 +109,9 @@ func TestCertificate_FollowsItsFiles(t *testing.T) {
 	if !strings.Contains(log.String(), "a new certificate is used") {
 		t.Errorf("it says %s", &log)
 	}
+	log.Reset()
+	pair.Reload() // as for new keys
+	if shows("third.example"); log.Len() > 0 {
+		t.Errorf("of the same pair it says %s", &log)
+	}
 }

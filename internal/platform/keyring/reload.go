@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Reload lets a process go on with other keys than those with which it began. Where it returns an
@@ -21,6 +22,7 @@ func (p *Process) Reload(ctx context.Context, set *Private, data *DataKeys) erro
 func (p *Process) reload(ctx context.Context, set *Private, data *DataKeys) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	var next *published
 	err := p.repo.db.InTx(ctx, func(ctx context.Context) error {
 		// Nobody else starts, or begins to use a key, meanwhile.
 		if err := p.repo.lock(ctx); err != nil {
@@ -51,13 +53,13 @@ func (p *Process) reload(ctx context.Context, set *Private, data *DataKeys) erro
 		if err != nil {
 			return err
 		}
-		if err := p.Ring.publish(known); err != nil {
+		if next, err = readPublished(known); err != nil {
 			return err
 		}
-		if err := p.Ring.matches(set.keys); err != nil {
+		if err := next.matches(set.keys); err != nil {
 			return err
 		}
-		return p.signsWith(ctx, set)
+		return p.signsWith(ctx, set, next.revoked)
 	})
 	if err != nil {
 		return err
@@ -65,17 +67,17 @@ func (p *Process) reload(ctx context.Context, set *Private, data *DataKeys) erro
 	if err := p.Data.replace(data.all()); err != nil {
 		return err
 	}
+	p.Ring.public.Store(next) // not before: what was refused is gone with its transaction
 	p.Ring.own = set.keys
 	return nil
 }
 
 // signsWith fails unless there is a key for each purpose that all know and nobody revoked.
-func (p *Process) signsWith(ctx context.Context, set *Private) error {
+func (p *Process) signsWith(ctx context.Context, set *Private, revoked map[string]time.Time) error {
 	others, err := p.repo.processes(ctx)
 	if err != nil {
 		return err
 	}
-	revoked := p.Ring.public.Load().revoked
 	for _, purpose := range []Purpose{ForSessions, ForReceipts} {
 		if !slices.ContainsFunc(set.keys, func(k keyPair) bool {
 			_, gone := revoked[k.kid]

@@ -81,6 +81,15 @@ func TestReload_WhatCannotBeUsedChangesNothing(t *testing.T) {
 		a, b := s.enter(set, "k1"), s.enter(set, "k1")
 		s.beat(a, b)
 		kid, _ := signing(t, a.Ring, keyring.ForSessions)
+		published := func() int {
+			t.Helper()
+			keys, err := a.Ring.PublicSet(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(keys.Keys)
+		}
+		before := published()
 		for name, wrong := range map[string]struct {
 			set  *keyring.Private
 			data *keyring.DataKeys
@@ -95,6 +104,9 @@ func TestReload_WhatCannotBeUsedChangesNothing(t *testing.T) {
 			}
 			if now, _ := signing(t, a.Ring, keyring.ForSessions); now != kid || current(a) != "k1" || a.Ready() != nil {
 				t.Errorf("%s: %s signs, %s writes, %v", name, now, current(a), a.Ready())
+			}
+			if n := published(); n != before {
+				t.Errorf("%s: %d keys are believed, and %d were", name, n, before)
 			}
 		}
 		s.beat(a, b)

@@ -106,7 +106,7 @@ func (k *Keyring) begin(known []publishedKey) error {
 	if err := k.publish(known); err != nil {
 		return err
 	}
-	if err := k.matches(k.own); err != nil {
+	if err := k.public.Load().matches(k.own); err != nil {
 		return err
 	}
 	k.refreshedAt = k.clock.Now()
@@ -114,9 +114,9 @@ func (k *Keyring) begin(known []publishedKey) error {
 }
 
 // matches fails where another key than one of these was published under its id.
-func (k *Keyring) matches(own []keyPair) error {
+func (p *published) matches(own []keyPair) error {
 	for _, pair := range own {
-		if !pair.private.PublicKey.Equal(k.public.Load().keys[pair.kid]) {
+		if !pair.private.PublicKey.Equal(p.keys[pair.kid]) {
 			return fmt.Errorf("signing key %s: another key was published under this kid", pair.kid)
 		}
 	}
@@ -227,6 +227,15 @@ func (k *Keyring) refresh(ctx context.Context) error {
 }
 
 func (k *Keyring) publish(rows []publishedKey) error {
+	next, err := readPublished(rows)
+	if err != nil {
+		return err
+	}
+	k.public.Store(next)
+	return nil
+}
+
+func readPublished(rows []publishedKey) (*published, error) {
 	next := &published{
 		keys: make(map[string]*ecdsa.PublicKey, len(rows)), set: jose.JSONWebKeySet{Keys: make([]jose.JSONWebKey, 0, len(rows))},
 		revoked: map[string]time.Time{},
@@ -234,11 +243,11 @@ func (k *Keyring) publish(rows []publishedKey) error {
 	for _, row := range rows {
 		var jwk jose.JSONWebKey
 		if err := json.Unmarshal([]byte(row.JWK), &jwk); err != nil {
-			return fmt.Errorf("published key %s: %w", row.Kid, err)
+			return nil, fmt.Errorf("published key %s: %w", row.Kid, err)
 		}
 		key, isECDSA := jwk.Key.(*ecdsa.PublicKey)
 		if !isECDSA || key.Curve != elliptic.P256() || jwk.KeyID != row.Kid || string(purposeOf(row.Kid)) != row.Purpose {
-			return fmt.Errorf("published key %s is not what its row says", row.Kid)
+			return nil, fmt.Errorf("published key %s is not what its row says", row.Kid)
 		}
 		next.keys[row.Kid] = key
 		next.set.Keys = append(next.set.Keys, jwk)
@@ -246,8 +255,7 @@ func (k *Keyring) publish(rows []publishedKey) error {
 			next.revoked[row.Kid] = *row.RevokedAt
 		}
 	}
-	k.public.Store(next)
-	return nil
+	return next, nil
 }
 
 // ErrNotAReceipt means that a text is no receipt of this installation.

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -211,6 +212,26 @@ func TestDeployment_FromAnEmptyDatabaseToTheFirstOperator(t *testing.T) {
 		t.Errorf("a try failed:\n%s", d.said)
 	}
 	d.server.terminate()
+	d.nobodyElseReads()
+}
+
+// nobodyElseReads looks for files of the page, programs apart, that others on the machine can read.
+// Each block is run in a shell of its own, as who comes back to the page later runs it.
+func (d *deployment) nobodyElseReads() {
+	d.t.Helper()
+	err := filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.Contains(path, "/bin/") || strings.Contains(path, "/sbin/") {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			d.t.Errorf("others can read %s: %s", strings.TrimPrefix(path, d.dir), info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		d.t.Error(err)
+	}
 }
 
 // TestDeployment_AlertsAskForWhatIsMeasured: an alert on a name that no process gives is silent for
