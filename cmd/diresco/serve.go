@@ -10,7 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"diresco/internal/app"
@@ -143,7 +145,9 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	later := &heldBack{to: os.Stderr}
 	defer later.release()
 	log := newLogger(c, later)
-	hangups := listenForHangups()
+	// It belongs to its terminal, and ends with it.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
 	pair, err := loadPair(c, log)
 	if err != nil {
 		return err
@@ -164,7 +168,7 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	// The test people's PINs were hashed, in 19 MiB each: a sandbox that waits should not keep
 	// that.
 	debug.FreeOSMemory()
-	return serve(ctx, c, log, a, listener, reloading{hangups, pair})
+	return serve(ctx, c, log, a, listener, reloading{pair: pair})
 }
 
 // greet prints where the sandbox is and one command that works as it stands.

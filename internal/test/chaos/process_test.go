@@ -143,7 +143,13 @@ func (p *process) code(within time.Duration) int {
 // terminate asks the process to end by SIGTERM, and fails the test unless it ends well.
 func (p *process) terminate() {
 	p.t.Helper()
-	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+	p.end(syscall.SIGTERM)
+}
+
+// end is terminate with any signal.
+func (p *process) end(by os.Signal) {
+	p.t.Helper()
+	if err := p.command.Process.Signal(by); err != nil {
 		p.t.Fatal(err)
 	}
 	// Longer than requests under way may take.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"diresco/api/client"
@@ -78,6 +79,15 @@ func TestSandbox_Binary(t *testing.T) {
 		p := launch(t, t.TempDir(), variables{"ADDR": anyPort}.environment("TMPDIR="+temporary), "sandbox")
 		eventually(t, patience, "the temporary directory is there", func() bool { return len(names(t, temporary)) > 0 || !p.runs() })
 		p.terminate()
+		if left := names(t, temporary); len(left) != 0 {
+			t.Errorf("it left %q behind", left)
+		}
+	})
+	t.Run("its terminal is closed", func(t *testing.T) {
+		temporary := t.TempDir()
+		p := launch(t, t.TempDir(), variables{"ADDR": anyPort}.environment("TMPDIR="+temporary), "sandbox")
+		p.greeting(apiLine)
+		p.end(syscall.SIGHUP)
 		if left := names(t, temporary); len(left) != 0 {
 			t.Errorf("it left %q behind", left)
 		}
