@@ -304,7 +304,7 @@ func (p *parser) hexadecimal() []byte {
 			high = digit
 			continue
 		}
-		out = append(out, byte(high<<4|digit))
+		out = append(out, byte(high<<4|digit)) //nolint:gosec // both are below 16
 	}
 	if digits%2 == 1 {
 		out = append(out, byte(high<<4))
