@@ -267,6 +267,36 @@ func (e CredentialLevel) Valid() bool {
 	}
 }
 
+// Defines values for Currency.
+const (
+	CurrencyEUR Currency = "EUR"
+)
+
+// Valid indicates whether the value is a known member of the Currency enum.
+func (e Currency) Valid() bool {
+	switch e {
+	case CurrencyEUR:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationReasonCode.
+const (
+	DeclarationReasonCodeOperator DeclarationReasonCode = "operator"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationReasonCode enum.
+func (e DeclarationReasonCode) Valid() bool {
+	switch e {
+	case DeclarationReasonCodeOperator:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeclarationState.
 const (
 	DeclarationStateAccepted                 DeclarationState = "accepted"
@@ -1629,6 +1659,11 @@ type CounterPin struct {
 // Example: dispositive
 type CredentialLevel string
 
+// Currency The currency (ISO 4217).
+//
+// Example: EUR
+type Currency string
+
 // Declaration A declaration of responsibility (dichiarazione di responsabilità).
 //
 // Example: {"_links":{"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"withdrawal":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/withdrawal"}},"content":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","created_at":"2026-03-16T08:14:40.530211Z","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","filed_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","receipt":{"declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","jws":"eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0","protocol_number":"INPS.1400.16/03/2026.0000042","submitted_at":"2026-03-16T08:15:04.218301Z"},"state":"submitted","step":"single","submitted_at":"2026-03-16T08:15:04.218301Z","type":"RIOC","type_version":1,"updated_at":"2026-03-16T08:15:04.218301Z"}
@@ -1637,6 +1672,16 @@ type Declaration struct {
 	//
 	// Example: {"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"withdrawal":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/withdrawal"}}
 	Links DeclarationLinks `json:"_links"`
+
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount *Money `json:"amount,omitempty"`
+
+	// ConfirmBy Of an accepted reservation: the confirmation is filed before this instant.
+	//
+	// Example: 2026-03-30T22:00:00Z
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
 
 	// Content What is declared, as it was given.
 	//
@@ -1653,6 +1698,16 @@ type Declaration struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	CreatedAt time.Time `json:"created_at"`
 
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency *Currency `json:"currency,omitempty"`
+
+	// DecidedAt When its present outcome was decided.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
 	// DeclarationId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1662,6 +1717,16 @@ type Declaration struct {
 	//
 	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
 	FiledBy FiledBy `json:"filed_by"`
+
+	// HireBy Of an accepted reservation: the worker is hired before this instant.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	HireBy *time.Time `json:"hire_by,omitempty"`
+
+	// LapsesAt When its present state ends by itself.
+	//
+	// Example: 2026-03-30T22:00:00Z
+	LapsesAt *time.Time `json:"lapses_at,omitempty"`
 
 	// PositionId A UUID (RFC 9562).
 	//
@@ -1673,10 +1738,20 @@ type Declaration struct {
 	// Example: INPS.1400.16/03/2026.0000042
 	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
 
+	// Reasons Why it was decided as it was.
+	//
+	// Example: [{"code":"operator","text":"La documentazione allegata è completa."}]
+	Reasons *[]DeclarationReason `json:"reasons,omitempty"`
+
 	// Receipt The receipt (ricevuta) of a filed declaration.
 	//
 	// Example: {"declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","jws":"eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0","protocol_number":"INPS.1400.16/03/2026.0000042","submitted_at":"2026-03-16T08:15:04.218301Z"}
 	Receipt *Receipt `json:"receipt,omitempty"`
+
+	// ReservationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ReservationId *Id `json:"reservation_id,omitempty"`
 
 	// State * `draft` (bozza): not filed
 	// * `submitted` (inviata): filed and protocolled
@@ -1818,6 +1893,26 @@ type DeclarationLinks struct {
 // Example: {"_links":{"next":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations"}},"items":[{"_links":{"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","created_at":"2026-03-16T08:14:40.530211Z","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","filed_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","state":"submitted","step":"single","submitted_at":"2026-03-16T08:15:04.218301Z","type":"RIOC","type_version":1}],"next_cursor":"MDE4ZjNiMjA"}
 type DeclarationList = Page[DeclarationSummary]
 
+// DeclarationReason A reason for what was decided.
+//
+// Example: {"code":"operator","text":"La documentazione allegata è completa."}
+type DeclarationReason struct {
+	// Code `operator`: in the words of the operator who decided, as `text`.
+	//
+	// Example: operator
+	Code DeclarationReasonCode `json:"code"`
+
+	// Text The reason in words.
+	//
+	// Example: La documentazione allegata è completa.
+	Text *string `json:"text,omitempty"`
+}
+
+// DeclarationReasonCode `operator`: in the words of the operator who decided, as `text`.
+//
+// Example: operator
+type DeclarationReasonCode string
+
 // DeclarationSearch What to search declarations by. What is given must all match.
 //
 // Example: {"type":"RIOC","worker_tax_code":"BNCLRA75D52F205V"}
@@ -1885,6 +1980,16 @@ type DeclarationSummary struct {
 	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
 	Links SelfLinks `json:"_links"`
 
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount *Money `json:"amount,omitempty"`
+
+	// ConfirmBy Of an accepted reservation: the confirmation is filed before this instant.
+	//
+	// Example: 2026-03-30T22:00:00Z
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+
 	// ContributorId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1894,6 +1999,16 @@ type DeclarationSummary struct {
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	CreatedAt time.Time `json:"created_at"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency *Currency `json:"currency,omitempty"`
+
+	// DecidedAt When its present outcome was decided.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
 
 	// DeclarationId A UUID (RFC 9562).
 	//
@@ -1905,6 +2020,16 @@ type DeclarationSummary struct {
 	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
 	FiledBy FiledBy `json:"filed_by"`
 
+	// HireBy Of an accepted reservation: the worker is hired before this instant.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	HireBy *time.Time `json:"hire_by,omitempty"`
+
+	// LapsesAt When its present state ends by itself.
+	//
+	// Example: 2026-03-30T22:00:00Z
+	LapsesAt *time.Time `json:"lapses_at,omitempty"`
+
 	// PositionId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1914,6 +2039,16 @@ type DeclarationSummary struct {
 	//
 	// Example: INPS.1400.16/03/2026.0000042
 	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// Reasons Why it was decided as it was.
+	//
+	// Example: [{"code":"operator","text":"La documentazione allegata è completa."}]
+	Reasons *[]DeclarationReason `json:"reasons,omitempty"`
+
+	// ReservationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ReservationId *Id `json:"reservation_id,omitempty"`
 
 	// State * `draft` (bozza): not filed
 	// * `submitted` (inviata): filed and protocolled
@@ -1938,6 +2073,11 @@ type DeclarationSummary struct {
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
 
 	// Type The code of a declaration type. Upper and lower case differ.
 	//
@@ -3166,6 +3306,11 @@ type MessageChannel string
 //
 // Example: declaration.received
 type MessageKind = string
+
+// Money An amount of money as a decimal text with two decimals; the currency stands beside it.
+//
+// Example: 3000.00
+type Money = string
 
 // MutableCategory Messages that can be silenced: about declarations, or reminders that something is due.
 //

@@ -161,6 +161,10 @@ func columnType(field reflect.Type) (kind string, element reflect.Type, err erro
 		return "text", reflect.TypeFor[string](), nil
 	case base.Kind() == reflect.Int && field.Kind() != reflect.Pointer:
 		return "integer", reflect.TypeFor[int](), nil
+	case base.Kind() == reflect.Int64 && field.Kind() == reflect.Pointer:
+		return "bigint", reflect.TypeFor[*int64](), nil
+	case base.Kind() == reflect.Int64:
+		return "bigint", reflect.TypeFor[int64](), nil
 	default:
 		return "", nil, fmt.Errorf("%s cannot be inserted in groups", field)
 	}

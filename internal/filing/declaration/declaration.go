@@ -11,6 +11,7 @@ import (
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/money"
 )
 
 // Kind is the protocol register's word for a declaration.
@@ -61,6 +62,8 @@ type Declaration struct {
 	ActingAs     access.ActingAs
 	RightID      uuid.UUID
 	SupersedesID *uuid.UUID
+	// ReservationID is the reservation that a confirmation confirms.
+	ReservationID *uuid.UUID
 	// Version counts changes, from 1.
 	Version     int
 	CreatedAt   time.Time
@@ -70,6 +73,43 @@ type Declaration struct {
 	// ProtocolNumber and Digest are set at submission.
 	ProtocolNumber *string
 	Digest         *string
+	// AssignedTo is the operator who has taken it in charge, AssignedAt when.
+	AssignedTo *uuid.UUID
+	AssignedAt *time.Time
+	// Amount is what was reserved or granted. Reasons is a JSON array of Reason, and DecidedBy the
+	// operator; it is nil for what was decided by itself.
+	Amount    *money.Cents
+	Reasons   *string
+	DecidedAt *time.Time
+	DecidedBy *uuid.UUID
+	// HireBy and ConfirmBy are the terms of an accepted reservation: each is over at its instant.
+	HireBy    *time.Time
+	ConfirmBy *time.Time
+	// EndsAt is when the present state ends by itself.
+	EndsAt *time.Time
+}
+
+// Reason is why a declaration was decided as it was. The text is that of the operator who decided;
+// it is empty for what was decided by itself.
+type Reason struct {
+	Code ReasonCode `json:"code"`
+	Text string     `json:"text,omitempty"`
+}
+
+// ReasonCode is a kind of reason.
+type ReasonCode string
+
+// ReasonOperator is a reason in the words of an operator.
+const ReasonOperator ReasonCode = "operator"
+
+// Because returns the reasons for what was decided. A text that this package has not written has
+// none.
+func (d Declaration) Because() []Reason {
+	var reasons []Reason
+	if d.Reasons == nil || json.Unmarshal([]byte(*d.Reasons), &reasons) != nil {
+		return nil
+	}
+	return reasons
 }
 
 // View is a declaration as it is shown: with its maker's names and its receipt.

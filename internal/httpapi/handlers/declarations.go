@@ -9,6 +9,7 @@ import (
 	"diresco/internal/filing/declaration"
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/platform/money"
 	"diresco/internal/platform/page"
 )
 
@@ -208,8 +209,42 @@ func viewSummary(d declaration.View) api.DeclarationSummary {
 		TypeVersion: int32(d.TypeVersion), //nolint:gosec // versions are small
 		Step:        api.DeclarationStep(d.Step), State: api.DeclarationState(d.State), FiledBy: viewFiledBy(d), CreatedAt: d.CreatedAt,
 		SubmittedAt:    d.SubmittedAt,
-		ProtocolNumber: d.ProtocolNumber, Links: api.SelfLinks{Self: link(idPath("/declarations", d.ID), "")},
+		ProtocolNumber: d.ProtocolNumber, ReservationId: d.ReservationID, SupersedesId: d.SupersedesID,
+		Amount: viewAmount(d.Amount), Currency: viewCurrency(d.Amount), Reasons: viewReasons(d), DecidedAt: d.DecidedAt,
+		HireBy: d.HireBy, ConfirmBy: d.ConfirmBy, LapsesAt: d.EndsAt,
+		Links: api.SelfLinks{Self: link(idPath("/declarations", d.ID), "")},
 	}
+}
+
+func viewAmount(amount *money.Cents) *string {
+	if amount == nil {
+		return nil
+	}
+	text := amount.String()
+	return &text
+}
+
+func viewCurrency(amount *money.Cents) *api.Currency {
+	if amount == nil {
+		return nil
+	}
+	currency := api.Currency(money.Currency)
+	return &currency
+}
+
+func viewReasons(d declaration.View) *[]api.DeclarationReason {
+	because := d.Because()
+	if len(because) == 0 {
+		return nil
+	}
+	reasons := []api.DeclarationReason(items(because, func(r declaration.Reason) api.DeclarationReason {
+		view := api.DeclarationReason{Code: api.DeclarationReasonCode(r.Code)}
+		if r.Text != "" {
+			view.Text = &r.Text
+		}
+		return view
+	}))
+	return &reasons
 }
 
 func viewDeclaration(d declaration.View) api.Declaration {
@@ -220,8 +255,10 @@ func viewDeclaration(d declaration.View) api.Declaration {
 		Step:        api.DeclarationStep(d.Step), State: api.DeclarationState(d.State), Content: json.RawMessage(d.Content),
 		FiledBy:      viewFiledBy(d),
 		SupersedesId: d.SupersedesID, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, SubmittedAt: d.SubmittedAt,
-		ProtocolNumber: d.ProtocolNumber,
-		Links:          api.DeclarationLinks{Self: link(path, ""), Contributor: link(idPath("/contributors", d.ContributorID), "")},
+		ProtocolNumber: d.ProtocolNumber, ReservationId: d.ReservationID,
+		Amount: viewAmount(d.Amount), Currency: viewCurrency(d.Amount), Reasons: viewReasons(d), DecidedAt: d.DecidedAt,
+		HireBy: d.HireBy, ConfirmBy: d.ConfirmBy, LapsesAt: d.EndsAt,
+		Links: api.DeclarationLinks{Self: link(path, ""), Contributor: link(idPath("/contributors", d.ContributorID), "")},
 	}
 	if d.State == declaration.Draft {
 		view.Links.Submission = &api.Link{Href: reqctx.BasePath + path + "/submission"}

@@ -51,6 +51,8 @@ type Record struct {
 	Outcome       string
 	RequestID     string
 	Address       string
+	// Detail is what became of the subject, as a JSON object; nil where the operation says it all.
+	Detail *string
 }
 
 // TableName tells GORM the table.

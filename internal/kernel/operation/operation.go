@@ -45,6 +45,8 @@ type Trace struct {
 	SubjectID   string
 	// Outcome is "done" unless the operation says otherwise.
 	Outcome string
+	// Detail is what became of the subject, as a JSON object without personal data; it may be empty.
+	Detail string
 }
 
 // Do runs an operation once for a request, as one transaction.
@@ -141,7 +143,7 @@ func (t Trace) Record(ctx context.Context, by access.Actor, c clock.Clock) audit
 		PersonID: present(t.PersonID), SessionID: present(t.SessionID), ContributorID: present(t.ContributorID),
 		ActingAs: presentText(string(t.Right.ActingAs)), RightID: present(t.Right.ID),
 		SubjectKind: presentText(t.SubjectKind), SubjectID: presentText(t.SubjectID),
-		Outcome: t.Outcome, RequestID: origin.RequestID, Address: origin.Address,
+		Outcome: t.Outcome, Detail: presentText(t.Detail), RequestID: origin.RequestID, Address: origin.Address,
 	}
 }
 
