@@ -107,6 +107,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		TypeHandlers:             handlers.TypeHandlers{Types: g.filing.types},
 		DeclarationHandlers:      handlers.DeclarationHandlers{Declarations: declarations},
 		ReceiptHandlers:          handlers.ReceiptHandlers{Declarations: declarations},
+		FundHandlers:             handlers.FundHandlers{Funds: g.filing.funds},
 		BackOfficeHandlers:       handlers.BackOfficeHandlers{Declarations: declarations},
 		MessageHandlers:          handlers.MessageHandlers{Messages: g.messaging.deliveries},
 		SMSReportHandlers:        handlers.SMSReportHandlers{Reports: g.messaging.smsReports},
