@@ -131,7 +131,7 @@ func (a awaited) moved(ctx context.Context, d Declaration) ([]outbox.Message, er
 		return nil, err
 	}
 	message, err := outbox.NewMessage(kind, d.PersonID, map[string]string{
-		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": t.Title, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
+		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": t.Title.IT, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
 	}, at)
 	return []outbox.Message{message}, err
 }

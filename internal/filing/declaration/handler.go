@@ -157,7 +157,7 @@ func received(d Declaration, t *Type) (outbox.Message, error) {
 		kind = awaitingKind
 	}
 	return outbox.NewMessage(kind, d.PersonID, map[string]string{
-		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": t.Title, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
+		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": t.Title.IT, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
 	}, *d.SubmittedAt)
 }
 

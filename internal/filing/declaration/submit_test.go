@@ -99,7 +99,7 @@ func titleOf(t *testing.T, a *world.App, code string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return typ.Title
+	return typ.Title.IT
 }
 
 func TestDeclaration_FilingAtOnceIsTheSameAsFilingADraft(t *testing.T) {
@@ -331,7 +331,7 @@ func TestDeclaration_ANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
 			t.Fatalf("version %d, %v", typ.Version, err)
 		}
 		a.Clock.Advance(time.Microsecond)
-		if typ, err := a.Types.Get(ctx, world.Type); err != nil || typ.Version != 2 || typ.Title != "RIOC, nuova" {
+		if typ, err := a.Types.Get(ctx, world.Type); err != nil || typ.Version != 2 || typ.Title.IT != "RIOC, nuova" {
 			t.Fatalf("version %d, %v", typ.Version, err)
 		}
 		_, err := a.Declarations.Submit(ctx, by, draft.ID)

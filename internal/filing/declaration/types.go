@@ -12,6 +12,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/filing/declaration/catalogue"
+	"diresco/internal/kernel/access"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -161,11 +162,14 @@ type typeRow struct {
 	Code           string
 	Version        int
 	Title          string
+	TitleEN        string `gorm:"column:title_en"`
 	LegalReference string
 	Steps          string
 	OpensAt        time.Time
 	ClosesAt       *time.Time
 	WorkerField    string
+	// Rules has what else its document says, as a JSON object.
+	Rules          string
 	ContentSchema  string
 	ContentExample string
 	PublishedAt    time.Time
@@ -174,12 +178,30 @@ type typeRow struct {
 // TableName tells GORM the table.
 func (typeRow) TableName() string { return "declaration_types" }
 
+// rules is the part of a type's document that has no columns of its own.
+type rules struct {
+	Submitters    []access.ActingAs    `json:"submitters,omitempty"`
+	Decision      catalogue.Decision   `json:"decision,omitempty"`
+	Withdrawal    catalogue.Withdrawal `json:"withdrawal,omitempty"`
+	Fund          *catalogue.Fund      `json:"fund,omitempty"`
+	Deferred      *catalogue.Deferred  `json:"deferred,omitempty"`
+	HireDateField string               `json:"hire_date_field,omitempty"`
+	EventField    string               `json:"event_field,omitempty"`
+}
+
 func newTypeRow(t catalogue.Type, at time.Time) (typeRow, error) {
 	steps, err := json.Marshal(t.Steps)
+	if err != nil {
+		return typeRow{}, err
+	}
+	more, err := json.Marshal(rules{
+		Submitters: t.Submitters, Decision: t.Decision, Withdrawal: t.Withdrawal, Fund: t.Fund, Deferred: t.Deferred,
+		HireDateField: t.HireDateField, EventField: t.EventField,
+	})
 	return typeRow{
-		Code: t.Code, Version: t.Version, Title: t.Title, LegalReference: t.LegalReference, Steps: string(steps), OpensAt: t.OpensAt,
-		ClosesAt:    t.ClosesAt,
-		WorkerField: t.WorkerField, ContentSchema: string(t.ContentSchema), ContentExample: string(t.ContentExample), PublishedAt: at,
+		Code: t.Code, Version: t.Version, Title: t.Title.IT, TitleEN: t.Title.EN, LegalReference: t.LegalReference, Steps: string(steps),
+		OpensAt: t.OpensAt, ClosesAt: t.ClosesAt, WorkerField: t.WorkerField, Rules: string(more),
+		ContentSchema: string(t.ContentSchema), ContentExample: string(t.ContentExample), PublishedAt: at,
 	}, err
 }
 
@@ -188,11 +210,19 @@ func (r typeRow) compile() (*Type, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Type{schema: schema, Type: catalogue.Type{
-		Code: r.Code, Version: r.Version, Title: r.Title, LegalReference: r.LegalReference, OpensAt: r.OpensAt, ClosesAt: r.ClosesAt,
-		WorkerField: r.WorkerField, ContentSchema: json.RawMessage(r.ContentSchema), ContentExample: json.RawMessage(r.ContentExample),
-	}}
-	return t, json.Unmarshal([]byte(r.Steps), &t.Steps)
+	var more rules
+	if err := json.Unmarshal([]byte(r.Rules), &more); err != nil {
+		return nil, err
+	}
+	t := catalogue.Type{
+		Code: r.Code, Version: r.Version, Title: catalogue.Title{IT: r.Title, EN: r.TitleEN}, LegalReference: r.LegalReference,
+		OpensAt: r.OpensAt, ClosesAt: r.ClosesAt, WorkerField: r.WorkerField,
+		Submitters: more.Submitters, Decision: more.Decision, Withdrawal: more.Withdrawal, Fund: more.Fund, Deferred: more.Deferred,
+		HireDateField: more.HireDateField, EventField: more.EventField,
+		ContentSchema: json.RawMessage(r.ContentSchema), ContentExample: json.RawMessage(r.ContentExample),
+	}
+	err = json.Unmarshal([]byte(r.Steps), &t.Steps)
+	return &Type{schema: schema, Type: t.WithDefaults()}, err
 }
 
 // rows returns the current version of every type.
@@ -204,11 +234,13 @@ func (t *Types) rows(ctx context.Context) ([]typeRow, error) {
 	return rows, err
 }
 
-// add publishes a type, unless that version is published already.
+// add publishes a type, unless that version is published already. One that was published before
+// types had English words gets them, and nothing else.
 func (t *Types) add(ctx context.Context, row typeRow) error {
-	return t.db.From(ctx).Exec(`INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, closes_at,
-		worker_field, content_schema, content_example, published_at)
-		VALUES ( ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO NOTHING`,
-		row.Code, row.Version, row.Title, row.LegalReference, row.Steps, row.OpensAt, row.ClosesAt, row.WorkerField, row.ContentSchema,
-		row.ContentExample, row.PublishedAt).Error
+	return t.db.From(ctx).Exec(`INSERT INTO declaration_types (code, version, title, title_en, legal_reference, steps, opens_at, closes_at,
+		worker_field, rules, content_schema, content_example, published_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO UPDATE
+		SET title_en = excluded.title_en, content_schema = excluded.content_schema WHERE declaration_types.title_en = ''`,
+		row.Code, row.Version, row.Title, row.TitleEN, row.LegalReference, row.Steps, row.OpensAt, row.ClosesAt, row.WorkerField,
+		row.Rules, row.ContentSchema, row.ContentExample, row.PublishedAt).Error
 }

@@ -37,7 +37,7 @@ func (h TypeHandlers) ShowDeclarationType(
 
 func viewType(t *declaration.Type) api.DeclarationType {
 	return api.DeclarationType{
-		Code: t.Code, Version: int32(t.Version), Title: t.Title, LegalReference: t.LegalReference, OpensAt: t.OpensAt, //nolint:gosec // versions are small
+		Code: t.Code, Version: int32(t.Version), Title: t.Title.IT, LegalReference: t.LegalReference, OpensAt: t.OpensAt, //nolint:gosec // versions are small
 		ClosesAt: t.ClosesAt,
 		Steps: items(t.Steps, func(s catalogue.Step) api.DeclarationTypeStep {
 			return api.DeclarationTypeStep{Step: api.DeclarationStep(s.Step)}

@@ -79,10 +79,10 @@ func TestCatalogue_All(t *testing.T) {
 			if !regexp.MustCompile(`^[A-Za-z0-9-]{2,32}$`).MatchString(dt.Code) {
 				t.Errorf("code %q", dt.Code)
 			}
-			if dt.Version != 1 || dt.Title == "" || dt.LegalReference == "" || dt.Decision != "operator" {
+			if dt.Version != 1 || dt.Title.IT == "" || dt.Title.EN == "" || dt.LegalReference == "" || dt.Decision != "operator" {
 				t.Errorf("%+v", dt)
 			}
-			if !slices.Equal(dt.Steps, []catalogue.Step{{Step: "single"}}) {
+			if diff := cmp.Diff(dt.Steps, []catalogue.Step{{Step: "single"}}); diff != "" {
 				t.Errorf("steps %v", dt.Steps)
 			}
 			if dt.OpensAt.IsZero() || dt.ClosesAt != nil {
