@@ -126,7 +126,7 @@ func (a awaited) moved(ctx context.Context, d Declaration) ([]outbox.Message, er
 	default:
 		return nil, nil
 	}
-	t, err := a.types.Get(ctx, d.Type)
+	t, err := a.types.Version(ctx, d.Type, d.TypeVersion)
 	if err != nil {
 		return nil, err
 	}

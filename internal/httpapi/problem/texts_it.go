@@ -206,6 +206,7 @@ var inItalian = dictionary{
 		"declaration-not-draft": "La dichiarazione non è più una bozza: una dichiarazione presentata non si modifica e non si " +
 			"presenta di nuovo.",
 		"declaration-not-withdrawable": "La dichiarazione non si può ritirare nel suo stato attuale.",
+		"type-not-for-right":           "Questo tipo di dichiarazione non si presenta con il titolo di chi opera.",
 		"type-not-open":                "Il periodo per presentare questo tipo di dichiarazione non è aperto.",
 		"supersedes-not-possible":      "La dichiarazione indicata non si può sostituire con questa.",
 		"declaration-changed":          "La dichiarazione è cambiata nel frattempo. Occorre leggerla di nuovo.",
@@ -363,5 +364,15 @@ var inItalian = dictionary{
 		fault.FieldAfterDelegation:      "Una delle deleghe indicate termina prima: la subdelega non dura più della delega.",
 		fault.FieldUnknownPerson:        "Con questo codice fiscale non risulta registrato nessuno a cui si possa attribuire.",
 		fault.FieldIdentityNotConfirmed: "La persona non ha ancora confermato la propria identità digitale.",
+		fault.FieldSchema:               "Lo schema non si può compilare.",
+		fault.FieldTooCostly:            "Verificare un contenuto costerebbe troppo: occorre uno schema più semplice.",
+		fault.FieldUnknownKeyword:       "La parola chiave non è ammessa negli schemi dei contenuti.",
+		fault.FieldLeadsNowhere:         "Il riferimento non porta a un campo del contenuto del genere richiesto.",
+		fault.FieldLeadsBack:            "Il riferimento riporta a sé stesso.",
+		fault.FieldNotNeeded:            "Il campo indicato deve essere obbligatorio in questo passo.",
+		fault.FieldNotAfter:             "La fine deve venire dopo l'inizio, e dentro il periodo del tipo.",
+		fault.FieldStepOrder:            "I passi sono uno solo, single, oppure reservation e confirmation.",
+		fault.FieldVersionNotNext:       "Non è la versione che segue l'ultima pubblicata.",
+		fault.FieldUnknownFund:          "Il fondo, o quello di una delle regioni, non esiste.",
 	},
 }
