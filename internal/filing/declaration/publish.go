@@ -112,7 +112,7 @@ func (p *Publisher) requireFunds(ctx context.Context, document catalogue.Type) e
 	}
 	slices.Sort(missing)
 	return fault.InvalidFields(fault.Field{
-		Pointer: "/fund/code", Code: fault.FieldUnknownFund, Right: &fault.Right{Expected: strings.Join(missing, ", ")},
+		Pointer: "/fund/fund_code", Code: fault.FieldUnknownFund, Right: &fault.Right{Expected: strings.Join(missing, ", ")},
 	})
 }
 

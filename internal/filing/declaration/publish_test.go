@@ -274,7 +274,7 @@ func TestDeclarationType_ItsFundsExist(t *testing.T) {
 		document := shipped(t, "GAGI", 1)
 		document.Code = "PROVA"
 		_, err := publisher(a, "GAGI-01", "GAGI-03").Publish(ctx, access.Actor{}, document)
-		refused(t, "regions without a fund", err, fault.Invalid, "/fund/code", "unknown-fund")
+		refused(t, "regions without a fund", err, fault.Invalid, "/fund/fund_code", "unknown-fund")
 		var f *fault.Fault
 		if errors.As(err, &f) && !strings.HasPrefix(f.Fields[0].Right.Expected, "GAGI-02, GAGI-04, ") {
 			t.Errorf("missing %s", f.Fields[0].Right.Expected)

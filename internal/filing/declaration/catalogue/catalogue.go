@@ -112,7 +112,7 @@ type Step struct {
 
 // Fund says where the money of a type comes from.
 type Fund struct {
-	Code string `json:"code"`
+	Code string `json:"fund_code"`
 	// RegionField is the JSON pointer of a region's ISTAT code. With it each region has its own
 	// fund.
 	RegionField string `json:"region_field,omitempty"`

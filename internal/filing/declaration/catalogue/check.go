@@ -251,7 +251,7 @@ func (c *checker) fund() {
 		c.note("/fund", fault.FieldNotApplicable, nil)
 	}
 	if !fundForm.MatchString(c.Fund.Code) {
-		c.note("/fund/code", fault.FieldPattern, &fault.Right{Expected: fundForm.String()})
+		c.note("/fund/fund_code", fault.FieldPattern, &fault.Right{Expected: fundForm.String()})
 	}
 	if c.Fund.RegionField != "" {
 		c.leads("/fund/region_field", c.Fund.RegionField, areRegions, &Step{})
@@ -276,7 +276,7 @@ func (c *checker) requirements() {
 		for j, r := range s.Requirements {
 			at := fmt.Sprintf("/steps/%d/requirements/%d", i, j)
 			if slices.ContainsFunc(s.Requirements[:j], func(other Requirement) bool { return other.Name == r.Name }) {
-				c.note(at+"/name", fault.FieldDuplicate, nil)
+				c.note(at+"/requirement", fault.FieldDuplicate, nil)
 				continue
 			}
 			c.requirement(at, r)
@@ -309,7 +309,7 @@ func (c *checker) requirement(at string, r Requirement) {
 		c.wanted("/worker_field", c.WorkerField)
 		c.parameters(at, true, ages || days)
 	default:
-		c.note(at+"/name", fault.FieldEnum, &fault.Right{
+		c.note(at+"/requirement", fault.FieldEnum, &fault.Right{
 			Allowed: namesOf([]RequirementName{AgeAtHire, HireDateWindow, ContributorRegular, NoOtherLive}),
 		})
 	}

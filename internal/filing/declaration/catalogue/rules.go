@@ -52,7 +52,7 @@ const (
 
 // Requirement is what must hold before money is reserved or granted.
 type Requirement struct {
-	Name RequirementName `json:"name"`
+	Name RequirementName `json:"requirement"`
 	// Min and Max are whole years.
 	Min *int `json:"min,omitempty"`
 	Max *int `json:"max,omitempty"`
