@@ -26,6 +26,12 @@ func InsertMissing[T any](ctx context.Context, d *DB, rows []T) error {
 	return insertAll(ctx, d, rows, " ON CONFLICT DO NOTHING")
 }
 
+// InsertOver is InsertAll for rows of which some are there already. The suffix says what becomes of
+// those: ON CONFLICT (…) DO UPDATE SET ….
+func InsertOver[T any](ctx context.Context, d *DB, rows []T, suffix string) error {
+	return insertAll(ctx, d, rows, " "+suffix)
+}
+
 func insertAll[T any](ctx context.Context, d *DB, rows []T, suffix string) error {
 	if len(rows) == 0 {
 		return nil
