@@ -363,6 +363,126 @@ func (e DeclarationStep) Valid() bool {
 	}
 }
 
+// Defines values for DeclarationTypeDecision.
+const (
+	DeclarationTypeDecisionAutomatic DeclarationTypeDecision = "automatic"
+	DeclarationTypeDecisionOperator  DeclarationTypeDecision = "operator"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeDecision enum.
+func (e DeclarationTypeDecision) Valid() bool {
+	switch e {
+	case DeclarationTypeDecisionAutomatic:
+		return true
+	case DeclarationTypeDecisionOperator:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationTypeWithdrawal.
+const (
+	DeclarationTypeWithdrawalNever             DeclarationTypeWithdrawal = "never"
+	DeclarationTypeWithdrawalUntilConfirmation DeclarationTypeWithdrawal = "until_confirmation"
+	DeclarationTypeWithdrawalUntilDecision     DeclarationTypeWithdrawal = "until_decision"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeWithdrawal enum.
+func (e DeclarationTypeWithdrawal) Valid() bool {
+	switch e {
+	case DeclarationTypeWithdrawalNever:
+		return true
+	case DeclarationTypeWithdrawalUntilConfirmation:
+		return true
+	case DeclarationTypeWithdrawalUntilDecision:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationTypeDocumentDecision.
+const (
+	DeclarationTypeDocumentDecisionAutomatic DeclarationTypeDocumentDecision = "automatic"
+	DeclarationTypeDocumentDecisionOperator  DeclarationTypeDocumentDecision = "operator"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeDocumentDecision enum.
+func (e DeclarationTypeDocumentDecision) Valid() bool {
+	switch e {
+	case DeclarationTypeDocumentDecisionAutomatic:
+		return true
+	case DeclarationTypeDocumentDecisionOperator:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationTypeDocumentWithdrawal.
+const (
+	DeclarationTypeDocumentWithdrawalNever             DeclarationTypeDocumentWithdrawal = "never"
+	DeclarationTypeDocumentWithdrawalUntilConfirmation DeclarationTypeDocumentWithdrawal = "until_confirmation"
+	DeclarationTypeDocumentWithdrawalUntilDecision     DeclarationTypeDocumentWithdrawal = "until_decision"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeDocumentWithdrawal enum.
+func (e DeclarationTypeDocumentWithdrawal) Valid() bool {
+	switch e {
+	case DeclarationTypeDocumentWithdrawalNever:
+		return true
+	case DeclarationTypeDocumentWithdrawalUntilConfirmation:
+		return true
+	case DeclarationTypeDocumentWithdrawalUntilDecision:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationTypeRequirementRequirement.
+const (
+	DeclarationTypeRequirementRequirementAgeAtHire          DeclarationTypeRequirementRequirement = "age_at_hire"
+	DeclarationTypeRequirementRequirementContributorRegular DeclarationTypeRequirementRequirement = "contributor_regular"
+	DeclarationTypeRequirementRequirementHireDateWindow     DeclarationTypeRequirementRequirement = "hire_date_window"
+	DeclarationTypeRequirementRequirementNoOtherLive        DeclarationTypeRequirementRequirement = "no_other_live"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeRequirementRequirement enum.
+func (e DeclarationTypeRequirementRequirement) Valid() bool {
+	switch e {
+	case DeclarationTypeRequirementRequirementAgeAtHire:
+		return true
+	case DeclarationTypeRequirementRequirementContributorRegular:
+		return true
+	case DeclarationTypeRequirementRequirementHireDateWindow:
+		return true
+	case DeclarationTypeRequirementRequirementNoOtherLive:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationTypeTermKind.
+const (
+	DeclarationTypeTermKindCalendar DeclarationTypeTermKind = "calendar"
+	DeclarationTypeTermKindWorking  DeclarationTypeTermKind = "working"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeTermKind enum.
+func (e DeclarationTypeTermKind) Valid() bool {
+	switch e {
+	case DeclarationTypeTermKindCalendar:
+		return true
+	case DeclarationTypeTermKindWorking:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DelegateKind.
 const (
 	DelegateKindAssociation  DelegateKind = "association"
@@ -2160,11 +2280,36 @@ type DeclarationType struct {
 	// Example: {"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"}
 	ContentExample json.RawMessage `json:"content_example"`
 
-	// ContentSchema JSON Schema (2020-12) of `content`. The formats `tax-code` and `vat-number` stand for a codice fiscale and a partita IVA that are formally valid.
-	// `x-labels` beside an `enum` has the Italian words for its values, as forms show them and receipts print them.
+	// ContentSchema JSON Schema (2020-12) of `content`, with titles and descriptions in the language of the answer. The formats `tax-code` and `vat-number` stand
+	// for a codice fiscale and a partita IVA that are formally valid. `x-labels` beside an `enum` has the words for its values, as forms show them.
 	//
 	// Example: {"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"average_monthly_pay":{"maxLength":12,"minLength":4,"pattern":"^(0|[1-9][0-9]{0,8})\\.[0-9]{2}$","title":"Retribuzione mensile media","type":"string"},"employer_contribution_rate":{"format":"double","maximum":50,"minimum":0,"title":"Aliquota contributiva a carico del datore di lavoro","type":"number"},"mandatory_communication_code":{"maxLength":20,"minLength":8,"pattern":"^[0-9A-Z]+$","title":"Codice della comunicazione obbligatoria","type":"string"},"part_time_percentage":{"format":"double","maximum":99.99,"minimum":1,"title":"Percentuale di part-time","type":"number"},"worker_tax_code":{"format":"tax-code","maxLength":16,"minLength":11,"pattern":"^[0-9A-Z]+$","title":"Codice fiscale del lavoratore","type":"string"}},"required":["worker_tax_code","mandatory_communication_code","average_monthly_pay","employer_contribution_rate"],"type":"object"}
 	ContentSchema json.RawMessage `json:"content_schema"`
+
+	// Decision Who decides. `operator` is a person at the office; `automatic` types are decided by their rules as soon as they are filed.
+	//
+	// Example: operator
+	Decision *DeclarationTypeDecision `json:"decision,omitempty"`
+
+	// Deferred A batch for hires before the type opened. Until it closes all declarations wait; then those hires come first, by their day, and the others by number.
+	//
+	// Example: {"closes_at":"2026-04-16T08:15:04.218301Z"}
+	Deferred *DeclarationTypeDeferred `json:"deferred,omitempty"`
+
+	// EventField JSON Pointer of the kind of event.
+	//
+	// Example: /event
+	EventField *string `json:"event_field,omitempty"`
+
+	// Fund Where the money of a type comes from.
+	//
+	// Example: {"fund_code":"GAGI","region_field":"/region"}
+	Fund *DeclarationTypeFund `json:"fund,omitempty"`
+
+	// HireDateField JSON Pointer of the day on which the work begins.
+	//
+	// Example: /event_date
+	HireDateField *string `json:"hire_date_field,omitempty"`
 
 	// LegalReference The law behind it.
 	//
@@ -2176,10 +2321,18 @@ type DeclarationType struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	OpensAt time.Time `json:"opens_at"`
 
+	// PublishedAt When this version was published.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	PublishedAt *time.Time `json:"published_at,omitempty"`
+
 	// Steps The steps in which it is filed.
 	Steps List[DeclarationTypeStep] `json:"steps"`
 
-	// Title What it is called, in Italian.
+	// Submitters The rights by which it may be submitted. Missing if everybody may who may declare for the contributor.
+	Submitters *[]ActingAs `json:"submitters,omitempty"`
+
+	// Title What it is called, in the language of the answer.
 	//
 	// Example: Esonero contributivo per le assunzioni con contratto di rioccupazione
 	Title string `json:"title"`
@@ -2188,6 +2341,62 @@ type DeclarationType struct {
 	//
 	// Example: 1
 	Version int32 `json:"version"`
+
+	// Withdrawal How long a declaration may be taken back.
+	//
+	// Example: until_decision
+	Withdrawal *DeclarationTypeWithdrawal `json:"withdrawal,omitempty"`
+
+	// WorkerField JSON Pointer (RFC 6901) of the worker's tax code in the content.
+	//
+	// Example: /worker_tax_code
+	WorkerField *string `json:"worker_field,omitempty"`
+}
+
+// DeclarationTypeDecision Who decides. `operator` is a person at the office; `automatic` types are decided by their rules as soon as they are filed.
+//
+// Example: operator
+type DeclarationTypeDecision string
+
+// DeclarationTypeWithdrawal How long a declaration may be taken back.
+//
+// Example: until_decision
+type DeclarationTypeWithdrawal string
+
+// DeclarationTypeAmount How much a reservation asks of its fund, in euros: either the amount in the content at `field`, at most `cap`; or the lesser of `cap` and
+// `rate` × the pay at `pay_field` × the months, rounded once, half a cent upwards.
+//
+// Example: {"cap":"6000.00","field":"/amount"}
+type DeclarationTypeAmount struct {
+	// Cap An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Cap Money `json:"cap"`
+
+	// Field JSON Pointer of the amount in the content.
+	//
+	// Example: /amount
+	Field *string `json:"field,omitempty"`
+
+	// Months For how many months.
+	//
+	// Example: 12
+	Months *int32 `json:"months,omitempty"`
+
+	// MonthsField JSON Pointer of the number of months in the content.
+	//
+	// Example: /months
+	MonthsField *string `json:"months_field,omitempty"`
+
+	// PayField JSON Pointer of a monthly pay in the content.
+	//
+	// Example: /monthly_pay
+	PayField *string `json:"pay_field,omitempty"`
+
+	// Rate A decimal fraction of the pay.
+	//
+	// Example: 0.60
+	Rate *string `json:"rate,omitempty"`
 }
 
 // DeclarationTypeCode The code of a declaration type. Upper and lower case differ.
@@ -2195,20 +2404,290 @@ type DeclarationType struct {
 // Example: RIOC
 type DeclarationTypeCode = string
 
+// DeclarationTypeDeferred A batch for hires before the type opened. Until it closes all declarations wait; then those hires come first, by their day, and the others by number.
+//
+// Example: {"closes_at":"2026-04-16T08:15:04.218301Z"}
+type DeclarationTypeDeferred struct {
+	// ClosesAt When the batch closes and is ranked.
+	//
+	// Example: 2026-04-16T08:15:04.218301Z
+	ClosesAt time.Time `json:"closes_at"`
+}
+
+// DeclarationTypeDocument A version of a declaration type as one document.
+//
+// Example: {"code":"PROVA","content_example":{"worker_tax_code":"BNCLRA75D52F205V"},"content_schema":{"additionalProperties":false,"properties":{"worker_tax_code":{"description":"16 caratteri.","format":"tax-code","maxLength":16,"title":"Codice fiscale del lavoratore","type":"string","x-en":{"description":"16 characters.","title":"Tax code of the worker"}}},"required":["worker_tax_code"],"type":"object"},"legal_reference":"Circolare di prova","opens_at":"2026-03-16T08:15:04.218301Z","steps":[{"step":"single"}],"title":{"en":"Trial declaration","it":"Dichiarazione di prova"},"version":1,"worker_field":"/worker_tax_code"}
+type DeclarationTypeDocument struct {
+	// ClosesAt From when it cannot be filed any more. Missing if it stays open.
+	//
+	// Example: 2026-12-31T23:00:00Z
+	ClosesAt *time.Time `json:"closes_at,omitempty"`
+
+	// Code The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Code DeclarationTypeCode `json:"code"`
+
+	// ContentExample Content that meets the schema, in every step.
+	//
+	// Example: {"worker_tax_code":"BNCLRA75D52F205V"}
+	ContentExample json.RawMessage `json:"content_example"`
+
+	// ContentSchema JSON Schema (2020-12) of `content`, within bounds: at most 64 KiB, 12 levels and 2,000 schemas; `additionalProperties` false; a greatest size for every
+	// text and list; patterns in RE2 of at most 300 characters; references within the schema alone, never back. Each member has `title` and `description` in
+	// Italian and, under `x-en`, in English; each value of an `enum` has a word in `x-labels` and in `x-en`'s `labels`.
+	//
+	// Example: {"additionalProperties":false,"properties":{"worker_tax_code":{"description":"16 caratteri.","format":"tax-code","maxLength":16,"title":"Codice fiscale del lavoratore","type":"string","x-en":{"description":"16 characters.","title":"Tax code of the worker"}}},"required":["worker_tax_code"],"type":"object"}
+	ContentSchema json.RawMessage `json:"content_schema"`
+
+	// Decision Who decides. `operator` is a person at the office; `automatic` types are decided by their rules as soon as they are filed.
+	//
+	// Example: operator
+	Decision *DeclarationTypeDocumentDecision `json:"decision,omitempty"`
+
+	// Deferred A batch for hires before the type opened. Until it closes all declarations wait; then those hires come first, by their day, and the others by number.
+	//
+	// Example: {"closes_at":"2026-04-16T08:15:04.218301Z"}
+	Deferred *DeclarationTypeDeferred `json:"deferred,omitempty"`
+
+	// EventField JSON Pointer of the kind of event.
+	//
+	// Example: /event
+	EventField *string `json:"event_field,omitempty"`
+
+	// Fund Where the money of a type comes from.
+	//
+	// Example: {"fund_code":"GAGI","region_field":"/region"}
+	Fund *DeclarationTypeFund `json:"fund,omitempty"`
+
+	// HireDateField JSON Pointer of the day on which the work begins.
+	//
+	// Example: /event_date
+	HireDateField *string `json:"hire_date_field,omitempty"`
+
+	// LegalReference The law behind it.
+	//
+	// Example: Art. 41 del decreto-legge 25 maggio 2021, n. 73
+	LegalReference string `json:"legal_reference"`
+
+	// OpensAt From when it can be filed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// Steps One `single` step, or `reservation` and `confirmation`, which then need a fund, an amount and terms.
+	Steps List[DeclarationTypeStep] `json:"steps"`
+
+	// Submitters The rights by which it may be submitted. Missing if everybody may who may declare for the contributor.
+	Submitters *[]ActingAs `json:"submitters,omitempty"`
+
+	// Title A title in both languages.
+	//
+	// Example: {"en":"Contribution exemption for hires under a re-employment contract","it":"Esonero contributivo per le assunzioni con contratto di rioccupazione"}
+	Title DeclarationTypeTitle `json:"title"`
+
+	// Version The version that follows the last one; a new code begins at 1.
+	//
+	// Example: 1
+	Version int32 `json:"version"`
+
+	// Withdrawal How long a declaration may be taken back.
+	//
+	// Example: until_decision
+	Withdrawal *DeclarationTypeDocumentWithdrawal `json:"withdrawal,omitempty"`
+
+	// WorkerField JSON Pointer (RFC 6901) of the worker's tax code in the content.
+	//
+	// Example: /worker_tax_code
+	WorkerField *string `json:"worker_field,omitempty"`
+}
+
+// DeclarationTypeDocumentDecision Who decides. `operator` is a person at the office; `automatic` types are decided by their rules as soon as they are filed.
+//
+// Example: operator
+type DeclarationTypeDocumentDecision string
+
+// DeclarationTypeDocumentWithdrawal How long a declaration may be taken back.
+//
+// Example: until_decision
+type DeclarationTypeDocumentWithdrawal string
+
+// DeclarationTypeFund Where the money of a type comes from.
+//
+// Example: {"fund_code":"GAGI","region_field":"/region"}
+type DeclarationTypeFund struct {
+	// FundCode The code of the fund. With a `region_field` each region has its own, called `<code>-<region>`.
+	//
+	// Example: GAGI
+	FundCode string `json:"fund_code"`
+
+	// RegionField JSON Pointer of the region in the content, an ISTAT code of two digits.
+	//
+	// Example: /region
+	RegionField *string `json:"region_field,omitempty"`
+}
+
 // DeclarationTypeList One page of declaration types.
 //
 // Example: {"_links":{"self":{"href":"/v1/declaration-types"}},"items":[{"code":"RIOC","content_example":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"content_schema":{"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"average_monthly_pay":{"maxLength":12,"minLength":4,"pattern":"^(0|[1-9][0-9]{0,8})\\.[0-9]{2}$","title":"Retribuzione mensile media","type":"string"},"employer_contribution_rate":{"format":"double","maximum":50,"minimum":0,"title":"Aliquota contributiva a carico del datore di lavoro","type":"number"},"mandatory_communication_code":{"maxLength":20,"minLength":8,"pattern":"^[0-9A-Z]+$","title":"Codice della comunicazione obbligatoria","type":"string"},"part_time_percentage":{"format":"double","maximum":99.99,"minimum":1,"title":"Percentuale di part-time","type":"number"},"worker_tax_code":{"format":"tax-code","maxLength":16,"minLength":11,"pattern":"^[0-9A-Z]+$","title":"Codice fiscale del lavoratore","type":"string"}},"required":["worker_tax_code","mandatory_communication_code","average_monthly_pay","employer_contribution_rate"],"type":"object"},"legal_reference":"Art. 41 del decreto-legge 25 maggio 2021, n. 73","opens_at":"2020-01-01T00:00:00Z","steps":[{"step":"single"}],"title":"Esonero contributivo per le assunzioni con contratto di rioccupazione","version":1}]}
 type DeclarationTypeList = Page[DeclarationType]
 
-// DeclarationTypeStep One step of a declaration type.
+// DeclarationTypeRequirement One of the requirements that the program can check. `age_at_hire`: the worker is from `min` to `max` years old on the day of hire.
+// `hire_date_window`: the day of hire is from `from` to `to`. `contributor_regular`: the register does not mark the contributor as irregular.
+// `no_other_live`: there is no other live declaration of the type for the worker.
 //
-// Example: {"step":"single"}
+// Example: {"max":29,"min":16,"requirement":"age_at_hire"}
+type DeclarationTypeRequirement struct {
+	// From The first day of hire.
+	//
+	// Example: 2026-01-01
+	From *openapi_types.Date `json:"from,omitempty"`
+
+	// Max The highest age, in years.
+	//
+	// Example: 29
+	Max *int32 `json:"max,omitempty"`
+
+	// Min The lowest age, in years.
+	//
+	// Example: 16
+	Min *int32 `json:"min,omitempty"`
+
+	// Requirement Which requirement it is.
+	//
+	// Example: age_at_hire
+	Requirement DeclarationTypeRequirementRequirement `json:"requirement"`
+
+	// To The last day of hire.
+	//
+	// Example: 2026-12-31
+	To *openapi_types.Date `json:"to,omitempty"`
+}
+
+// DeclarationTypeRequirementRequirement Which requirement it is.
+//
+// Example: age_at_hire
+type DeclarationTypeRequirementRequirement string
+
+// DeclarationTypeStep One step of a declaration type, with what must hold in it.
+//
+// Example: {"confirm_within":{"days":14,"kind":"calendar"},"hire_within":{"days":7,"kind":"calendar"},"printed_code":"GAGI-CONFERMA","requires":["event_date","mandatory_communication_code"],"step":"confirmation"}
 type DeclarationTypeStep struct {
+	// Amount How much a reservation asks of its fund, in euros: either the amount in the content at `field`, at most `cap`; or the lesser of `cap` and
+	// `rate` × the pay at `pay_field` × the months, rounded once, half a cent upwards.
+	//
+	// Example: {"cap":"6000.00","field":"/amount"}
+	Amount *DeclarationTypeAmount `json:"amount,omitempty"`
+
+	// ConfirmWithin A number of days from the acceptance of the reservation, whose day does not count. It is over at 24:00 of the last, in Rome.
+	// The hire lies within `hire_within`; the confirmation is filed within `confirm_within`.
+	//
+	// Example: {"days":14,"kind":"working"}
+	ConfirmWithin *DeclarationTypeTerm `json:"confirm_within,omitempty"`
+
+	// HireWithin A number of days from the acceptance of the reservation, whose day does not count. It is over at 24:00 of the last, in Rome.
+	// The hire lies within `hire_within`; the confirmation is filed within `confirm_within`.
+	//
+	// Example: {"days":14,"kind":"working"}
+	HireWithin *DeclarationTypeTerm `json:"hire_within,omitempty"`
+
+	// PrintedCode What receipts call the step. Missing if that is the code of the type.
+	//
+	// Example: GAGI-CONFERMA
+	PrintedCode *string `json:"printed_code,omitempty"`
+
+	// Requirements What must hold before money is reserved or granted.
+	Requirements *[]DeclarationTypeRequirement `json:"requirements,omitempty"`
+
+	// Requires Members of the content that this step needs beside those that the schema requires.
+	Requires *[]string `json:"requires,omitempty"`
+
 	// Step Types without a limited fund have one `single` step. The others reserve money first (`reservation`, prenotazione) and confirm after the hire (`confirmation`, conferma).
 	//
 	// Example: single
 	Step DeclarationStep `json:"step"`
 }
+
+// DeclarationTypeTerm A number of days from the acceptance of the reservation, whose day does not count. It is over at 24:00 of the last, in Rome.
+// The hire lies within `hire_within`; the confirmation is filed within `confirm_within`.
+//
+// Example: {"days":14,"kind":"working"}
+type DeclarationTypeTerm struct {
+	// Days How many days.
+	//
+	// Example: 14
+	Days int32 `json:"days"`
+
+	// Kind Whether all days count, or Monday to Friday without public holidays.
+	//
+	// Example: working
+	Kind DeclarationTypeTermKind `json:"kind"`
+}
+
+// DeclarationTypeTermKind Whether all days count, or Monday to Friday without public holidays.
+//
+// Example: working
+type DeclarationTypeTermKind string
+
+// DeclarationTypeTitle A title in both languages.
+//
+// Example: {"en":"Contribution exemption for hires under a re-employment contract","it":"Esonero contributivo per le assunzioni con contratto di rioccupazione"}
+type DeclarationTypeTitle struct {
+	// En The title in English.
+	//
+	// Example: Contribution exemption for hires under a re-employment contract
+	En string `json:"en"`
+
+	// It The title in Italian, as receipts print it.
+	//
+	// Example: Esonero contributivo per le assunzioni con contratto di rioccupazione
+	It string `json:"it"`
+}
+
+// DeclarationTypeVersion A version of a declaration type, without its rules.
+//
+// Example: {"_links":{"self":{"href":"/v1/declaration-types/RIOC/versions/1"}},"code":"RIOC","opens_at":"2020-01-01T00:00:00Z","published_at":"2026-03-16T08:15:04.218301Z","title":"Esonero contributivo per le assunzioni con contratto di rioccupazione","version":1}
+type DeclarationTypeVersion struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ClosesAt From when it cannot be filed any more. Missing if it stays open.
+	//
+	// Example: 2026-12-31T23:00:00Z
+	ClosesAt *time.Time `json:"closes_at,omitempty"`
+
+	// Code The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Code DeclarationTypeCode `json:"code"`
+
+	// OpensAt From when it can be filed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// PublishedAt When it was published. From then on it was the current one, until the next.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	PublishedAt time.Time `json:"published_at"`
+
+	// Title What it is called, in the language of the answer.
+	//
+	// Example: Esonero contributivo per le assunzioni con contratto di rioccupazione
+	Title string `json:"title"`
+
+	// Version Which version it is.
+	//
+	// Example: 1
+	Version int32 `json:"version"`
+}
+
+// DeclarationTypeVersionList One page of versions.
+//
+// Example: {"_links":{"self":{"href":"/v1/declaration-types/RIOC/versions"}},"items":[{"_links":{"self":{"href":"/v1/declaration-types/RIOC/versions/1"}},"code":"RIOC","opens_at":"2020-01-01T00:00:00Z","published_at":"2026-03-16T08:15:04.218301Z","title":"Esonero contributivo per le assunzioni con contratto di rioccupazione","version":1}]}
+type DeclarationTypeVersionList = Page[DeclarationTypeVersion]
 
 // Delegate An intermediary (intermediario) to whom a contributor delegates.
 //
@@ -6131,6 +6610,9 @@ type DeclarationId = Id
 // Example: RIOC
 type DeclarationTypePath = DeclarationTypeCode
 
+// DeclarationTypeVersionPath defines model for DeclarationTypeVersionPath.
+type DeclarationTypeVersionPath = int32
+
 // DelegateFilter A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -6341,6 +6823,14 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// PublishDeclarationTypeParams defines parameters for PublishDeclarationType.
+type PublishDeclarationTypeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
 
 // ListOfficeDeclarationsParams defines parameters for ListOfficeDeclarations.
 type ListOfficeDeclarationsParams struct {
@@ -6737,6 +7227,15 @@ type SearchMyDeclarationsParams struct {
 
 // ListDeclarationTypesParams defines parameters for ListDeclarationTypes.
 type ListDeclarationTypesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDeclarationTypeVersionsParams defines parameters for ListDeclarationTypeVersions.
+type ListDeclarationTypeVersionsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -7235,6 +7734,9 @@ type RevokeSubDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// PublishDeclarationTypeJSONRequestBody defines body for PublishDeclarationType for application/json ContentType.
+type PublishDeclarationTypeJSONRequestBody = DeclarationTypeDocument
+
 // DecideEnrolmentJSONRequestBody defines body for DecideEnrolment for application/json ContentType.
 type DecideEnrolmentJSONRequestBody = EnrolmentDecision
 
@@ -7390,6 +7892,9 @@ type GrantSubDelegationJSONRequestBody = SubDelegationInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// PublishDeclarationType Publish a declaration type
+	// (POST /backoffice/declaration-types)
+	PublishDeclarationType(ctx echo.Context, params PublishDeclarationTypeParams) error
 	// ListOfficeDeclarations List the declarations of my office
 	// (GET /backoffice/declarations)
 	ListOfficeDeclarations(ctx echo.Context, params ListOfficeDeclarationsParams) error
@@ -7552,6 +8057,12 @@ type ServerInterface interface {
 	// ShowDeclarationType Show a declaration type
 	// (GET /declaration-types/{code})
 	ShowDeclarationType(ctx echo.Context, code DeclarationTypePath) error
+	// ListDeclarationTypeVersions List the versions of a declaration type
+	// (GET /declaration-types/{code}/versions)
+	ListDeclarationTypeVersions(ctx echo.Context, code DeclarationTypePath, params ListDeclarationTypeVersionsParams) error
+	// ShowDeclarationTypeVersion Show a version of a declaration type
+	// (GET /declaration-types/{code}/versions/{version})
+	ShowDeclarationTypeVersion(ctx echo.Context, code DeclarationTypePath, version DeclarationTypeVersionPath) error
 	// ListMyDeclarations List the declarations of all my contributors
 	// (GET /declarations)
 	ListMyDeclarations(ctx echo.Context, params ListMyDeclarationsParams) error
@@ -7800,6 +8311,37 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// PublishDeclarationType converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishDeclarationType(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishDeclarationTypeParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishDeclarationType(ctx, params)
+	return err
 }
 
 // ListOfficeDeclarations converts echo context to params.
@@ -9527,6 +10069,62 @@ func (w *ServerInterfaceWrapper) ShowDeclarationType(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ShowDeclarationType(ctx, code)
+	return err
+}
+
+// ListDeclarationTypeVersions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeclarationTypeVersions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "code" -------------
+	var code DeclarationTypePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", ctx.Param("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeclarationTypeVersionsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeclarationTypeVersions(ctx, code, params)
+	return err
+}
+
+// ShowDeclarationTypeVersion converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDeclarationTypeVersion(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "code" -------------
+	var code DeclarationTypePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "code", ctx.Param("code"), &code, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter code: %s", err))
+	}
+
+	// ------------- Path parameter "version" -------------
+	var version DeclarationTypeVersionPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "version", ctx.Param("version"), &version, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "integer", Format: "int32", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDeclarationTypeVersion(ctx, code, version)
 	return err
 }
 
@@ -11818,6 +12416,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.POST(options.BaseURL+"/backoffice/declaration-types", wrapper.PublishDeclarationType, options.OperationMiddlewares["publishDeclarationType"]...)
 	router.GET(options.BaseURL+"/backoffice/declarations", wrapper.ListOfficeDeclarations, options.OperationMiddlewares["listOfficeDeclarations"]...)
 	router.GET(options.BaseURL+"/backoffice/deliveries", wrapper.ListDeliveries, options.OperationMiddlewares["listDeliveries"]...)
 	router.POST(options.BaseURL+"/backoffice/deliveries/:delivery_id/retries", wrapper.RetryDelivery, options.OperationMiddlewares["retryDelivery"]...)
@@ -11872,6 +12471,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/declaration-searches", wrapper.SearchMyDeclarations, options.OperationMiddlewares["searchMyDeclarations"]...)
 	router.GET(options.BaseURL+"/declaration-types", wrapper.ListDeclarationTypes, options.OperationMiddlewares["listDeclarationTypes"]...)
 	router.GET(options.BaseURL+"/declaration-types/:code", wrapper.ShowDeclarationType, options.OperationMiddlewares["showDeclarationType"]...)
+	router.GET(options.BaseURL+"/declaration-types/:code/versions", wrapper.ListDeclarationTypeVersions, options.OperationMiddlewares["listDeclarationTypeVersions"]...)
+	router.GET(options.BaseURL+"/declaration-types/:code/versions/:version", wrapper.ShowDeclarationTypeVersion, options.OperationMiddlewares["showDeclarationTypeVersion"]...)
 	router.GET(options.BaseURL+"/declarations", wrapper.ListMyDeclarations, options.OperationMiddlewares["listMyDeclarations"]...)
 	router.DELETE(options.BaseURL+"/declarations/:declaration_id", wrapper.DiscardDeclaration, options.OperationMiddlewares["discardDeclaration"]...)
 	router.GET(options.BaseURL+"/declarations/:declaration_id", wrapper.ShowDeclaration, options.OperationMiddlewares["showDeclaration"]...)
@@ -11957,6 +12558,37 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 }
 
 type NoContentResponse struct {
+}
+
+type PublishDeclarationTypeRequestObject struct {
+	Params PublishDeclarationTypeParams
+	Body   *PublishDeclarationTypeJSONRequestBody
+}
+
+type PublishDeclarationTypeResponseObject interface {
+	VisitPublishDeclarationTypeResponse(w http.ResponseWriter) error
+}
+
+type PublishDeclarationType201ResponseHeaders struct {
+	Location string
+}
+
+type PublishDeclarationType201JSONResponse struct {
+	Body    DeclarationType
+	Headers PublishDeclarationType201ResponseHeaders
+}
+
+func (response PublishDeclarationType201JSONResponse) VisitPublishDeclarationTypeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListOfficeDeclarationsRequestObject struct {
@@ -13526,6 +14158,52 @@ type ShowDeclarationTypeResponseObject interface {
 type ShowDeclarationType200JSONResponse DeclarationType
 
 func (response ShowDeclarationType200JSONResponse) VisitShowDeclarationTypeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeclarationTypeVersionsRequestObject struct {
+	Code   DeclarationTypePath `json:"code"`
+	Params ListDeclarationTypeVersionsParams
+}
+
+type ListDeclarationTypeVersionsResponseObject interface {
+	VisitListDeclarationTypeVersionsResponse(w http.ResponseWriter) error
+}
+
+type ListDeclarationTypeVersions200JSONResponse DeclarationTypeVersionList
+
+func (response ListDeclarationTypeVersions200JSONResponse) VisitListDeclarationTypeVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowDeclarationTypeVersionRequestObject struct {
+	Code    DeclarationTypePath        `json:"code"`
+	Version DeclarationTypeVersionPath `json:"version"`
+}
+
+type ShowDeclarationTypeVersionResponseObject interface {
+	VisitShowDeclarationTypeVersionResponse(w http.ResponseWriter) error
+}
+
+type ShowDeclarationTypeVersion200JSONResponse DeclarationType
+
+func (response ShowDeclarationTypeVersion200JSONResponse) VisitShowDeclarationTypeVersionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -15671,6 +16349,9 @@ func (response RevokeSubDelegation200JSONResponse) VisitRevokeSubDelegationRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// PublishDeclarationType Publish a declaration type
+	// (POST /backoffice/declaration-types)
+	PublishDeclarationType(ctx context.Context, request PublishDeclarationTypeRequestObject) (PublishDeclarationTypeResponseObject, error)
 	// ListOfficeDeclarations List the declarations of my office
 	// (GET /backoffice/declarations)
 	ListOfficeDeclarations(ctx context.Context, request ListOfficeDeclarationsRequestObject) (ListOfficeDeclarationsResponseObject, error)
@@ -15833,6 +16514,12 @@ type StrictServerInterface interface {
 	// ShowDeclarationType Show a declaration type
 	// (GET /declaration-types/{code})
 	ShowDeclarationType(ctx context.Context, request ShowDeclarationTypeRequestObject) (ShowDeclarationTypeResponseObject, error)
+	// ListDeclarationTypeVersions List the versions of a declaration type
+	// (GET /declaration-types/{code}/versions)
+	ListDeclarationTypeVersions(ctx context.Context, request ListDeclarationTypeVersionsRequestObject) (ListDeclarationTypeVersionsResponseObject, error)
+	// ShowDeclarationTypeVersion Show a version of a declaration type
+	// (GET /declaration-types/{code}/versions/{version})
+	ShowDeclarationTypeVersion(ctx context.Context, request ShowDeclarationTypeVersionRequestObject) (ShowDeclarationTypeVersionResponseObject, error)
 	// ListMyDeclarations List the declarations of all my contributors
 	// (GET /declarations)
 	ListMyDeclarations(ctx context.Context, request ListMyDeclarationsRequestObject) (ListMyDeclarationsResponseObject, error)
@@ -16088,6 +16775,54 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// PublishDeclarationType operation middleware
+func (sh *strictHandler) PublishDeclarationType(ctx echo.Context, params PublishDeclarationTypeParams) error {
+	var request PublishDeclarationTypeRequestObject
+
+	request.Params = params
+
+	var body PublishDeclarationTypeJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishDeclarationType(ctx.Request().Context(), request.(PublishDeclarationTypeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishDeclarationType")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishDeclarationTypeResponseObject); ok {
+		return validResponse.VisitPublishDeclarationTypeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ListOfficeDeclarations operation middleware
@@ -17882,6 +18617,58 @@ func (sh *strictHandler) ShowDeclarationType(ctx echo.Context, code DeclarationT
 		return err
 	} else if validResponse, ok := response.(ShowDeclarationTypeResponseObject); ok {
 		return validResponse.VisitShowDeclarationTypeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeclarationTypeVersions operation middleware
+func (sh *strictHandler) ListDeclarationTypeVersions(ctx echo.Context, code DeclarationTypePath, params ListDeclarationTypeVersionsParams) error {
+	var request ListDeclarationTypeVersionsRequestObject
+
+	request.Code = code
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeclarationTypeVersions(ctx.Request().Context(), request.(ListDeclarationTypeVersionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeclarationTypeVersions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeclarationTypeVersionsResponseObject); ok {
+		return validResponse.VisitListDeclarationTypeVersionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowDeclarationTypeVersion operation middleware
+func (sh *strictHandler) ShowDeclarationTypeVersion(ctx echo.Context, code DeclarationTypePath, version DeclarationTypeVersionPath) error {
+	var request ShowDeclarationTypeVersionRequestObject
+
+	request.Code = code
+	request.Version = version
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDeclarationTypeVersion(ctx.Request().Context(), request.(ShowDeclarationTypeVersionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDeclarationTypeVersion")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDeclarationTypeVersionResponseObject); ok {
+		return validResponse.VisitShowDeclarationTypeVersionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -361,6 +361,126 @@ func (e DeclarationStep) Valid() bool {
 	}
 }
 
+// Defines values for DeclarationTypeDecision.
+const (
+	DeclarationTypeDecisionAutomatic DeclarationTypeDecision = "automatic"
+	DeclarationTypeDecisionOperator  DeclarationTypeDecision = "operator"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeDecision enum.
+func (e DeclarationTypeDecision) Valid() bool {
+	switch e {
+	case DeclarationTypeDecisionAutomatic:
+		return true
+	case DeclarationTypeDecisionOperator:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationTypeWithdrawal.
+const (
+	DeclarationTypeWithdrawalNever             DeclarationTypeWithdrawal = "never"
+	DeclarationTypeWithdrawalUntilConfirmation DeclarationTypeWithdrawal = "until_confirmation"
+	DeclarationTypeWithdrawalUntilDecision     DeclarationTypeWithdrawal = "until_decision"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeWithdrawal enum.
+func (e DeclarationTypeWithdrawal) Valid() bool {
+	switch e {
+	case DeclarationTypeWithdrawalNever:
+		return true
+	case DeclarationTypeWithdrawalUntilConfirmation:
+		return true
+	case DeclarationTypeWithdrawalUntilDecision:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationTypeDocumentDecision.
+const (
+	DeclarationTypeDocumentDecisionAutomatic DeclarationTypeDocumentDecision = "automatic"
+	DeclarationTypeDocumentDecisionOperator  DeclarationTypeDocumentDecision = "operator"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeDocumentDecision enum.
+func (e DeclarationTypeDocumentDecision) Valid() bool {
+	switch e {
+	case DeclarationTypeDocumentDecisionAutomatic:
+		return true
+	case DeclarationTypeDocumentDecisionOperator:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationTypeDocumentWithdrawal.
+const (
+	DeclarationTypeDocumentWithdrawalNever             DeclarationTypeDocumentWithdrawal = "never"
+	DeclarationTypeDocumentWithdrawalUntilConfirmation DeclarationTypeDocumentWithdrawal = "until_confirmation"
+	DeclarationTypeDocumentWithdrawalUntilDecision     DeclarationTypeDocumentWithdrawal = "until_decision"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeDocumentWithdrawal enum.
+func (e DeclarationTypeDocumentWithdrawal) Valid() bool {
+	switch e {
+	case DeclarationTypeDocumentWithdrawalNever:
+		return true
+	case DeclarationTypeDocumentWithdrawalUntilConfirmation:
+		return true
+	case DeclarationTypeDocumentWithdrawalUntilDecision:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationTypeRequirementRequirement.
+const (
+	DeclarationTypeRequirementRequirementAgeAtHire          DeclarationTypeRequirementRequirement = "age_at_hire"
+	DeclarationTypeRequirementRequirementContributorRegular DeclarationTypeRequirementRequirement = "contributor_regular"
+	DeclarationTypeRequirementRequirementHireDateWindow     DeclarationTypeRequirementRequirement = "hire_date_window"
+	DeclarationTypeRequirementRequirementNoOtherLive        DeclarationTypeRequirementRequirement = "no_other_live"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeRequirementRequirement enum.
+func (e DeclarationTypeRequirementRequirement) Valid() bool {
+	switch e {
+	case DeclarationTypeRequirementRequirementAgeAtHire:
+		return true
+	case DeclarationTypeRequirementRequirementContributorRegular:
+		return true
+	case DeclarationTypeRequirementRequirementHireDateWindow:
+		return true
+	case DeclarationTypeRequirementRequirementNoOtherLive:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationTypeTermKind.
+const (
+	DeclarationTypeTermKindCalendar DeclarationTypeTermKind = "calendar"
+	DeclarationTypeTermKindWorking  DeclarationTypeTermKind = "working"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationTypeTermKind enum.
+func (e DeclarationTypeTermKind) Valid() bool {
+	switch e {
+	case DeclarationTypeTermKindCalendar:
+		return true
+	case DeclarationTypeTermKindWorking:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DelegateKind.
 const (
 	DelegateKindAssociation  DelegateKind = "association"
@@ -2197,11 +2317,36 @@ type DeclarationType struct {
 	// Example: {"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"}
 	ContentExample json.RawMessage `json:"content_example"`
 
-	// ContentSchema JSON Schema (2020-12) of `content`. The formats `tax-code` and `vat-number` stand for a codice fiscale and a partita IVA that are formally valid.
-	// `x-labels` beside an `enum` has the Italian words for its values, as forms show them and receipts print them.
+	// ContentSchema JSON Schema (2020-12) of `content`, with titles and descriptions in the language of the answer. The formats `tax-code` and `vat-number` stand
+	// for a codice fiscale and a partita IVA that are formally valid. `x-labels` beside an `enum` has the words for its values, as forms show them.
 	//
 	// Example: {"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"average_monthly_pay":{"maxLength":12,"minLength":4,"pattern":"^(0|[1-9][0-9]{0,8})\\.[0-9]{2}$","title":"Retribuzione mensile media","type":"string"},"employer_contribution_rate":{"format":"double","maximum":50,"minimum":0,"title":"Aliquota contributiva a carico del datore di lavoro","type":"number"},"mandatory_communication_code":{"maxLength":20,"minLength":8,"pattern":"^[0-9A-Z]+$","title":"Codice della comunicazione obbligatoria","type":"string"},"part_time_percentage":{"format":"double","maximum":99.99,"minimum":1,"title":"Percentuale di part-time","type":"number"},"worker_tax_code":{"format":"tax-code","maxLength":16,"minLength":11,"pattern":"^[0-9A-Z]+$","title":"Codice fiscale del lavoratore","type":"string"}},"required":["worker_tax_code","mandatory_communication_code","average_monthly_pay","employer_contribution_rate"],"type":"object"}
 	ContentSchema json.RawMessage `json:"content_schema"`
+
+	// Decision Who decides. `operator` is a person at the office; `automatic` types are decided by their rules as soon as they are filed.
+	//
+	// Example: operator
+	Decision *DeclarationTypeDecision `json:"decision,omitempty"`
+
+	// Deferred A batch for hires before the type opened. Until it closes all declarations wait; then those hires come first, by their day, and the others by number.
+	//
+	// Example: {"closes_at":"2026-04-16T08:15:04.218301Z"}
+	Deferred *DeclarationTypeDeferred `json:"deferred,omitempty"`
+
+	// EventField JSON Pointer of the kind of event.
+	//
+	// Example: /event
+	EventField *string `json:"event_field,omitempty"`
+
+	// Fund Where the money of a type comes from.
+	//
+	// Example: {"fund_code":"GAGI","region_field":"/region"}
+	Fund *DeclarationTypeFund `json:"fund,omitempty"`
+
+	// HireDateField JSON Pointer of the day on which the work begins.
+	//
+	// Example: /event_date
+	HireDateField *string `json:"hire_date_field,omitempty"`
 
 	// LegalReference The law behind it.
 	//
@@ -2213,10 +2358,18 @@ type DeclarationType struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	OpensAt time.Time `json:"opens_at"`
 
+	// PublishedAt When this version was published.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	PublishedAt *time.Time `json:"published_at,omitempty"`
+
 	// Steps The steps in which it is filed.
 	Steps []DeclarationTypeStep `json:"steps"`
 
-	// Title What it is called, in Italian.
+	// Submitters The rights by which it may be submitted. Missing if everybody may who may declare for the contributor.
+	Submitters *[]ActingAs `json:"submitters,omitempty"`
+
+	// Title What it is called, in the language of the answer.
 	//
 	// Example: Esonero contributivo per le assunzioni con contratto di rioccupazione
 	Title string `json:"title"`
@@ -2225,12 +2378,191 @@ type DeclarationType struct {
 	//
 	// Example: 1
 	Version int32 `json:"version"`
+
+	// Withdrawal How long a declaration may be taken back.
+	//
+	// Example: until_decision
+	Withdrawal *DeclarationTypeWithdrawal `json:"withdrawal,omitempty"`
+
+	// WorkerField JSON Pointer (RFC 6901) of the worker's tax code in the content.
+	//
+	// Example: /worker_tax_code
+	WorkerField *string `json:"worker_field,omitempty"`
+}
+
+// DeclarationTypeDecision Who decides. `operator` is a person at the office; `automatic` types are decided by their rules as soon as they are filed.
+//
+// Example: operator
+type DeclarationTypeDecision string
+
+// DeclarationTypeWithdrawal How long a declaration may be taken back.
+//
+// Example: until_decision
+type DeclarationTypeWithdrawal string
+
+// DeclarationTypeAmount How much a reservation asks of its fund, in euros: either the amount in the content at `field`, at most `cap`; or the lesser of `cap` and
+// `rate` × the pay at `pay_field` × the months, rounded once, half a cent upwards.
+//
+// Example: {"cap":"6000.00","field":"/amount"}
+type DeclarationTypeAmount struct {
+	// Cap An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Cap Money `json:"cap"`
+
+	// Field JSON Pointer of the amount in the content.
+	//
+	// Example: /amount
+	Field *string `json:"field,omitempty"`
+
+	// Months For how many months.
+	//
+	// Example: 12
+	Months *int32 `json:"months,omitempty"`
+
+	// MonthsField JSON Pointer of the number of months in the content.
+	//
+	// Example: /months
+	MonthsField *string `json:"months_field,omitempty"`
+
+	// PayField JSON Pointer of a monthly pay in the content.
+	//
+	// Example: /monthly_pay
+	PayField *string `json:"pay_field,omitempty"`
+
+	// Rate A decimal fraction of the pay.
+	//
+	// Example: 0.60
+	Rate *string `json:"rate,omitempty"`
 }
 
 // DeclarationTypeCode The code of a declaration type. Upper and lower case differ.
 //
 // Example: RIOC
 type DeclarationTypeCode = string
+
+// DeclarationTypeDeferred A batch for hires before the type opened. Until it closes all declarations wait; then those hires come first, by their day, and the others by number.
+//
+// Example: {"closes_at":"2026-04-16T08:15:04.218301Z"}
+type DeclarationTypeDeferred struct {
+	// ClosesAt When the batch closes and is ranked.
+	//
+	// Example: 2026-04-16T08:15:04.218301Z
+	ClosesAt time.Time `json:"closes_at"`
+}
+
+// DeclarationTypeDocument A version of a declaration type as one document.
+//
+// Example: {"code":"PROVA","content_example":{"worker_tax_code":"BNCLRA75D52F205V"},"content_schema":{"additionalProperties":false,"properties":{"worker_tax_code":{"description":"16 caratteri.","format":"tax-code","maxLength":16,"title":"Codice fiscale del lavoratore","type":"string","x-en":{"description":"16 characters.","title":"Tax code of the worker"}}},"required":["worker_tax_code"],"type":"object"},"legal_reference":"Circolare di prova","opens_at":"2026-03-16T08:15:04.218301Z","steps":[{"step":"single"}],"title":{"en":"Trial declaration","it":"Dichiarazione di prova"},"version":1,"worker_field":"/worker_tax_code"}
+type DeclarationTypeDocument struct {
+	// ClosesAt From when it cannot be filed any more. Missing if it stays open.
+	//
+	// Example: 2026-12-31T23:00:00Z
+	ClosesAt *time.Time `json:"closes_at,omitempty"`
+
+	// Code The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Code DeclarationTypeCode `json:"code"`
+
+	// ContentExample Content that meets the schema, in every step.
+	//
+	// Example: {"worker_tax_code":"BNCLRA75D52F205V"}
+	ContentExample json.RawMessage `json:"content_example"`
+
+	// ContentSchema JSON Schema (2020-12) of `content`, within bounds: at most 64 KiB, 12 levels and 2,000 schemas; `additionalProperties` false; a greatest size for every
+	// text and list; patterns in RE2 of at most 300 characters; references within the schema alone, never back. Each member has `title` and `description` in
+	// Italian and, under `x-en`, in English; each value of an `enum` has a word in `x-labels` and in `x-en`'s `labels`.
+	//
+	// Example: {"additionalProperties":false,"properties":{"worker_tax_code":{"description":"16 caratteri.","format":"tax-code","maxLength":16,"title":"Codice fiscale del lavoratore","type":"string","x-en":{"description":"16 characters.","title":"Tax code of the worker"}}},"required":["worker_tax_code"],"type":"object"}
+	ContentSchema json.RawMessage `json:"content_schema"`
+
+	// Decision Who decides. `operator` is a person at the office; `automatic` types are decided by their rules as soon as they are filed.
+	//
+	// Example: operator
+	Decision *DeclarationTypeDocumentDecision `json:"decision,omitempty"`
+
+	// Deferred A batch for hires before the type opened. Until it closes all declarations wait; then those hires come first, by their day, and the others by number.
+	//
+	// Example: {"closes_at":"2026-04-16T08:15:04.218301Z"}
+	Deferred *DeclarationTypeDeferred `json:"deferred,omitempty"`
+
+	// EventField JSON Pointer of the kind of event.
+	//
+	// Example: /event
+	EventField *string `json:"event_field,omitempty"`
+
+	// Fund Where the money of a type comes from.
+	//
+	// Example: {"fund_code":"GAGI","region_field":"/region"}
+	Fund *DeclarationTypeFund `json:"fund,omitempty"`
+
+	// HireDateField JSON Pointer of the day on which the work begins.
+	//
+	// Example: /event_date
+	HireDateField *string `json:"hire_date_field,omitempty"`
+
+	// LegalReference The law behind it.
+	//
+	// Example: Art. 41 del decreto-legge 25 maggio 2021, n. 73
+	LegalReference string `json:"legal_reference"`
+
+	// OpensAt From when it can be filed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// Steps One `single` step, or `reservation` and `confirmation`, which then need a fund, an amount and terms.
+	Steps []DeclarationTypeStep `json:"steps"`
+
+	// Submitters The rights by which it may be submitted. Missing if everybody may who may declare for the contributor.
+	Submitters *[]ActingAs `json:"submitters,omitempty"`
+
+	// Title A title in both languages.
+	//
+	// Example: {"en":"Contribution exemption for hires under a re-employment contract","it":"Esonero contributivo per le assunzioni con contratto di rioccupazione"}
+	Title DeclarationTypeTitle `json:"title"`
+
+	// Version The version that follows the last one; a new code begins at 1.
+	//
+	// Example: 1
+	Version int32 `json:"version"`
+
+	// Withdrawal How long a declaration may be taken back.
+	//
+	// Example: until_decision
+	Withdrawal *DeclarationTypeDocumentWithdrawal `json:"withdrawal,omitempty"`
+
+	// WorkerField JSON Pointer (RFC 6901) of the worker's tax code in the content.
+	//
+	// Example: /worker_tax_code
+	WorkerField *string `json:"worker_field,omitempty"`
+}
+
+// DeclarationTypeDocumentDecision Who decides. `operator` is a person at the office; `automatic` types are decided by their rules as soon as they are filed.
+//
+// Example: operator
+type DeclarationTypeDocumentDecision string
+
+// DeclarationTypeDocumentWithdrawal How long a declaration may be taken back.
+//
+// Example: until_decision
+type DeclarationTypeDocumentWithdrawal string
+
+// DeclarationTypeFund Where the money of a type comes from.
+//
+// Example: {"fund_code":"GAGI","region_field":"/region"}
+type DeclarationTypeFund struct {
+	// FundCode The code of the fund. With a `region_field` each region has its own, called `<code>-<region>`.
+	//
+	// Example: GAGI
+	FundCode string `json:"fund_code"`
+
+	// RegionField JSON Pointer of the region in the content, an ISTAT code of two digits.
+	//
+	// Example: /region
+	RegionField *string `json:"region_field,omitempty"`
+}
 
 // DeclarationTypeList One page of declaration types.
 //
@@ -2250,14 +2582,174 @@ type DeclarationTypeList struct {
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
-// DeclarationTypeStep One step of a declaration type.
+// DeclarationTypeRequirement One of the requirements that the program can check. `age_at_hire`: the worker is from `min` to `max` years old on the day of hire.
+// `hire_date_window`: the day of hire is from `from` to `to`. `contributor_regular`: the register does not mark the contributor as irregular.
+// `no_other_live`: there is no other live declaration of the type for the worker.
 //
-// Example: {"step":"single"}
+// Example: {"max":29,"min":16,"requirement":"age_at_hire"}
+type DeclarationTypeRequirement struct {
+	// From The first day of hire.
+	//
+	// Example: 2026-01-01
+	From *openapi_types.Date `json:"from,omitempty"`
+
+	// Max The highest age, in years.
+	//
+	// Example: 29
+	Max *int32 `json:"max,omitempty"`
+
+	// Min The lowest age, in years.
+	//
+	// Example: 16
+	Min *int32 `json:"min,omitempty"`
+
+	// Requirement Which requirement it is.
+	//
+	// Example: age_at_hire
+	Requirement DeclarationTypeRequirementRequirement `json:"requirement"`
+
+	// To The last day of hire.
+	//
+	// Example: 2026-12-31
+	To *openapi_types.Date `json:"to,omitempty"`
+}
+
+// DeclarationTypeRequirementRequirement Which requirement it is.
+//
+// Example: age_at_hire
+type DeclarationTypeRequirementRequirement string
+
+// DeclarationTypeStep One step of a declaration type, with what must hold in it.
+//
+// Example: {"confirm_within":{"days":14,"kind":"calendar"},"hire_within":{"days":7,"kind":"calendar"},"printed_code":"GAGI-CONFERMA","requires":["event_date","mandatory_communication_code"],"step":"confirmation"}
 type DeclarationTypeStep struct {
+	// Amount How much a reservation asks of its fund, in euros: either the amount in the content at `field`, at most `cap`; or the lesser of `cap` and
+	// `rate` × the pay at `pay_field` × the months, rounded once, half a cent upwards.
+	//
+	// Example: {"cap":"6000.00","field":"/amount"}
+	Amount *DeclarationTypeAmount `json:"amount,omitempty"`
+
+	// ConfirmWithin A number of days from the acceptance of the reservation, whose day does not count. It is over at 24:00 of the last, in Rome.
+	// The hire lies within `hire_within`; the confirmation is filed within `confirm_within`.
+	//
+	// Example: {"days":14,"kind":"working"}
+	ConfirmWithin *DeclarationTypeTerm `json:"confirm_within,omitempty"`
+
+	// HireWithin A number of days from the acceptance of the reservation, whose day does not count. It is over at 24:00 of the last, in Rome.
+	// The hire lies within `hire_within`; the confirmation is filed within `confirm_within`.
+	//
+	// Example: {"days":14,"kind":"working"}
+	HireWithin *DeclarationTypeTerm `json:"hire_within,omitempty"`
+
+	// PrintedCode What receipts call the step. Missing if that is the code of the type.
+	//
+	// Example: GAGI-CONFERMA
+	PrintedCode *string `json:"printed_code,omitempty"`
+
+	// Requirements What must hold before money is reserved or granted.
+	Requirements *[]DeclarationTypeRequirement `json:"requirements,omitempty"`
+
+	// Requires Members of the content that this step needs beside those that the schema requires.
+	Requires *[]string `json:"requires,omitempty"`
+
 	// Step Types without a limited fund have one `single` step. The others reserve money first (`reservation`, prenotazione) and confirm after the hire (`confirmation`, conferma).
 	//
 	// Example: single
 	Step DeclarationStep `json:"step"`
+}
+
+// DeclarationTypeTerm A number of days from the acceptance of the reservation, whose day does not count. It is over at 24:00 of the last, in Rome.
+// The hire lies within `hire_within`; the confirmation is filed within `confirm_within`.
+//
+// Example: {"days":14,"kind":"working"}
+type DeclarationTypeTerm struct {
+	// Days How many days.
+	//
+	// Example: 14
+	Days int32 `json:"days"`
+
+	// Kind Whether all days count, or Monday to Friday without public holidays.
+	//
+	// Example: working
+	Kind DeclarationTypeTermKind `json:"kind"`
+}
+
+// DeclarationTypeTermKind Whether all days count, or Monday to Friday without public holidays.
+//
+// Example: working
+type DeclarationTypeTermKind string
+
+// DeclarationTypeTitle A title in both languages.
+//
+// Example: {"en":"Contribution exemption for hires under a re-employment contract","it":"Esonero contributivo per le assunzioni con contratto di rioccupazione"}
+type DeclarationTypeTitle struct {
+	// En The title in English.
+	//
+	// Example: Contribution exemption for hires under a re-employment contract
+	En string `json:"en"`
+
+	// It The title in Italian, as receipts print it.
+	//
+	// Example: Esonero contributivo per le assunzioni con contratto di rioccupazione
+	It string `json:"it"`
+}
+
+// DeclarationTypeVersion A version of a declaration type, without its rules.
+//
+// Example: {"_links":{"self":{"href":"/v1/declaration-types/RIOC/versions/1"}},"code":"RIOC","opens_at":"2020-01-01T00:00:00Z","published_at":"2026-03-16T08:15:04.218301Z","title":"Esonero contributivo per le assunzioni con contratto di rioccupazione","version":1}
+type DeclarationTypeVersion struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ClosesAt From when it cannot be filed any more. Missing if it stays open.
+	//
+	// Example: 2026-12-31T23:00:00Z
+	ClosesAt *time.Time `json:"closes_at,omitempty"`
+
+	// Code The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Code DeclarationTypeCode `json:"code"`
+
+	// OpensAt From when it can be filed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// PublishedAt When it was published. From then on it was the current one, until the next.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	PublishedAt time.Time `json:"published_at"`
+
+	// Title What it is called, in the language of the answer.
+	//
+	// Example: Esonero contributivo per le assunzioni con contratto di rioccupazione
+	Title string `json:"title"`
+
+	// Version Which version it is.
+	//
+	// Example: 1
+	Version int32 `json:"version"`
+}
+
+// DeclarationTypeVersionList One page of versions.
+//
+// Example: {"_links":{"self":{"href":"/v1/declaration-types/RIOC/versions"}},"items":[{"_links":{"self":{"href":"/v1/declaration-types/RIOC/versions/1"}},"code":"RIOC","opens_at":"2020-01-01T00:00:00Z","published_at":"2026-03-16T08:15:04.218301Z","title":"Esonero contributivo per le assunzioni con contratto di rioccupazione","version":1}]}
+type DeclarationTypeVersionList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The versions, the latest first.
+	Items []DeclarationTypeVersion `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // Delegate An intermediary (intermediario) to whom a contributor delegates.
@@ -6532,6 +7024,9 @@ type DeclarationId = Id
 // Example: RIOC
 type DeclarationTypePath = DeclarationTypeCode
 
+// DeclarationTypeVersionPath defines model for DeclarationTypeVersionPath.
+type DeclarationTypeVersionPath = int32
+
 // DelegateFilter A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -6742,6 +7237,17 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// PublishDeclarationTypeParams defines parameters for PublishDeclarationType.
+type PublishDeclarationTypeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
 
 // ListOfficeDeclarationsParams defines parameters for ListOfficeDeclarations.
 type ListOfficeDeclarationsParams struct {
@@ -7373,6 +7879,27 @@ type ListDeclarationTypesParams struct {
 
 // ShowDeclarationTypeParams defines parameters for ShowDeclarationType.
 type ShowDeclarationTypeParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDeclarationTypeVersionsParams defines parameters for ListDeclarationTypeVersions.
+type ListDeclarationTypeVersionsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowDeclarationTypeVersionParams defines parameters for ShowDeclarationTypeVersion.
+type ShowDeclarationTypeVersionParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
@@ -8247,6 +8774,9 @@ type RevokeSubDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// PublishDeclarationTypeJSONRequestBody defines body for PublishDeclarationType for application/json ContentType.
+type PublishDeclarationTypeJSONRequestBody = DeclarationTypeDocument
+
 // DecideEnrolmentJSONRequestBody defines body for DecideEnrolment for application/json ContentType.
 type DecideEnrolmentJSONRequestBody = EnrolmentDecision
 
@@ -8473,6 +9003,32 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// PublishDeclarationTypeWithBody Publish a declaration type
+	//
+	// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
+	// cost; the example meets it; steps, terms, amount, requirements and fund fit together; every word is there in both languages. Whatever is wrong is a 422
+	// `validation-failed` with pointers into the document, and nothing is kept. The version holds from the next request on. Drafts keep the version that
+	// checked them until they are changed; earlier versions stay readable.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/declaration-types (the `PublishDeclarationType` operationId).
+	PublishDeclarationTypeWithBody(ctx context.Context, params *PublishDeclarationTypeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishDeclarationType Publish a declaration type
+	//
+	// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
+	// cost; the example meets it; steps, terms, amount, requirements and fund fit together; every word is there in both languages. Whatever is wrong is a 422
+	// `validation-failed` with pointers into the document, and nothing is kept. The version holds from the next request on. Drafts keep the version that
+	// checked them until they are changed; earlier versions stay readable.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/declaration-types (the `PublishDeclarationType` operationId).
+	PublishDeclarationType(ctx context.Context, params *PublishDeclarationTypeParams, body PublishDeclarationTypeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOfficeDeclarations List the declarations of my office
 	//
@@ -8988,7 +9544,7 @@ type ClientInterface interface {
 	// * `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
 	// * `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
 	// * `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
-	//   `enabled_2023`?. The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
+	//   `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
 	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
@@ -9254,6 +9810,21 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /declaration-types/{code} (the `ShowDeclarationType` operationId).
 	ShowDeclarationType(ctx context.Context, code DeclarationTypePath, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeclarationTypeVersions List the versions of a declaration type
+	//
+	// All versions of one type, the latest first. A receipt names the version under which it was filed. Needs no login.
+	//
+	// Corresponds with GET /declaration-types/{code}/versions (the `ListDeclarationTypeVersions` operationId).
+	ListDeclarationTypeVersions(ctx context.Context, code DeclarationTypePath, params *ListDeclarationTypeVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowDeclarationTypeVersion Show a version of a declaration type
+	//
+	// One version of a type. It never changes, so it may be kept for ever: the schema and the words under which something was filed can always be read.
+	// Needs no login.
+	//
+	// Corresponds with GET /declaration-types/{code}/versions/{version} (the `ShowDeclarationTypeVersion` operationId).
+	ShowDeclarationTypeVersion(ctx context.Context, code DeclarationTypePath, version DeclarationTypeVersionPath, params *ShowDeclarationTypeVersionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMyDeclarations List the declarations of all my contributors
 	//
@@ -10500,6 +11071,52 @@ type ClientInterface interface {
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
+// PublishDeclarationTypeWithBody Publish a declaration type
+//
+// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
+// cost; the example meets it; steps, terms, amount, requirements and fund fit together; every word is there in both languages. Whatever is wrong is a 422
+// `validation-failed` with pointers into the document, and nothing is kept. The version holds from the next request on. Drafts keep the version that
+// checked them until they are changed; earlier versions stay readable.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/declaration-types (the `PublishDeclarationType` operationId).
+func (c *Client) PublishDeclarationTypeWithBody(ctx context.Context, params *PublishDeclarationTypeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishDeclarationTypeRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishDeclarationType Publish a declaration type
+//
+// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
+// cost; the example meets it; steps, terms, amount, requirements and fund fit together; every word is there in both languages. Whatever is wrong is a 422
+// `validation-failed` with pointers into the document, and nothing is kept. The version holds from the next request on. Drafts keep the version that
+// checked them until they are changed; earlier versions stay readable.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/declaration-types (the `PublishDeclarationType` operationId).
+func (c *Client) PublishDeclarationType(ctx context.Context, params *PublishDeclarationTypeParams, body PublishDeclarationTypeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishDeclarationTypeRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListOfficeDeclarations List the declarations of my office
 //
 // For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
@@ -11494,7 +12111,7 @@ func (c *Client) ListRegisterImports(ctx context.Context, params *ListRegisterIm
 //   - `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
 //   - `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
 //   - `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
-//     `enabled_2023`?. The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
+//     `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 //     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
 //   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
@@ -11991,6 +12608,41 @@ func (c *Client) ListDeclarationTypes(ctx context.Context, params *ListDeclarati
 // Corresponds with GET /declaration-types/{code} (the `ShowDeclarationType` operationId).
 func (c *Client) ShowDeclarationType(ctx context.Context, code DeclarationTypePath, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowDeclarationTypeRequest(c.Server, code, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeclarationTypeVersions List the versions of a declaration type
+//
+// All versions of one type, the latest first. A receipt names the version under which it was filed. Needs no login.
+//
+// Corresponds with GET /declaration-types/{code}/versions (the `ListDeclarationTypeVersions` operationId).
+func (c *Client) ListDeclarationTypeVersions(ctx context.Context, code DeclarationTypePath, params *ListDeclarationTypeVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeclarationTypeVersionsRequest(c.Server, code, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowDeclarationTypeVersion Show a version of a declaration type
+//
+// One version of a type. It never changes, so it may be kept for ever: the schema and the words under which something was filed can always be read.
+// Needs no login.
+//
+// Corresponds with GET /declaration-types/{code}/versions/{version} (the `ShowDeclarationTypeVersion` operationId).
+func (c *Client) ShowDeclarationTypeVersion(ctx context.Context, code DeclarationTypePath, version DeclarationTypeVersionPath, params *ShowDeclarationTypeVersionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDeclarationTypeVersionRequest(c.Server, code, version, params)
 	if err != nil {
 		return nil, err
 	}
@@ -14363,6 +15015,70 @@ func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDel
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewPublishDeclarationTypeRequest calls the generic PublishDeclarationType builder with application/json body
+func NewPublishDeclarationTypeRequest(server string, params *PublishDeclarationTypeParams, body PublishDeclarationTypeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPublishDeclarationTypeRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPublishDeclarationTypeRequestWithBody constructs an http.Request for the PublishDeclarationType method, with any body, and a specified content type
+func NewPublishDeclarationTypeRequestWithBody(server string, params *PublishDeclarationTypeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declaration-types")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewListOfficeDeclarationsRequest constructs an http.Request for the ListOfficeDeclarations method
@@ -18499,6 +19215,161 @@ func NewShowDeclarationTypeRequest(server string, code DeclarationTypePath, para
 	}
 
 	operationPath := fmt.Sprintf("/declaration-types/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDeclarationTypeVersionsRequest constructs an http.Request for the ListDeclarationTypeVersions method
+func NewListDeclarationTypeVersionsRequest(server string, code DeclarationTypePath, params *ListDeclarationTypeVersionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "code", code, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declaration-types/%s/versions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowDeclarationTypeVersionRequest constructs an http.Request for the ShowDeclarationTypeVersion method
+func NewShowDeclarationTypeVersionRequest(server string, code DeclarationTypePath, version DeclarationTypeVersionPath, params *ShowDeclarationTypeVersionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "code", code, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "version", version, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "integer", Format: "int32"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declaration-types/%s/versions/%s", pathParam0, pathParam1)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -24149,6 +25020,32 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// PublishDeclarationTypeWithBodyWithResponse Publish a declaration type
+	//
+	// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
+	// cost; the example meets it; steps, terms, amount, requirements and fund fit together; every word is there in both languages. Whatever is wrong is a 422
+	// `validation-failed` with pointers into the document, and nothing is kept. The version holds from the next request on. Drafts keep the version that
+	// checked them until they are changed; earlier versions stay readable.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declaration-types (the `PublishDeclarationType` operationId).
+	PublishDeclarationTypeWithBodyWithResponse(ctx context.Context, params *PublishDeclarationTypeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishDeclarationTypeResponse, error)
+
+	// PublishDeclarationTypeWithResponse Publish a declaration type
+	//
+	// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
+	// cost; the example meets it; steps, terms, amount, requirements and fund fit together; every word is there in both languages. Whatever is wrong is a 422
+	// `validation-failed` with pointers into the document, and nothing is kept. The version holds from the next request on. Drafts keep the version that
+	// checked them until they are changed; earlier versions stay readable.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declaration-types (the `PublishDeclarationType` operationId).
+	PublishDeclarationTypeWithResponse(ctx context.Context, params *PublishDeclarationTypeParams, body PublishDeclarationTypeJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishDeclarationTypeResponse, error)
+
 	// ListOfficeDeclarationsWithResponse List the declarations of my office
 	//
 	// For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
@@ -24709,7 +25606,7 @@ type ClientWithResponsesInterface interface {
 	// * `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
 	// * `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
 	// * `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
-	//   `enabled_2023`?. The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
+	//   `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
 	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
@@ -24997,6 +25894,25 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /declaration-types/{code} (the `ShowDeclarationType` operationId).
 	ShowDeclarationTypeWithResponse(ctx context.Context, code DeclarationTypePath, params *ShowDeclarationTypeParams, reqEditors ...RequestEditorFn) (*ShowDeclarationTypeResponse, error)
+
+	// ListDeclarationTypeVersionsWithResponse List the versions of a declaration type
+	//
+	// All versions of one type, the latest first. A receipt names the version under which it was filed. Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declaration-types/{code}/versions (the `ListDeclarationTypeVersions` operationId).
+	ListDeclarationTypeVersionsWithResponse(ctx context.Context, code DeclarationTypePath, params *ListDeclarationTypeVersionsParams, reqEditors ...RequestEditorFn) (*ListDeclarationTypeVersionsResponse, error)
+
+	// ShowDeclarationTypeVersionWithResponse Show a version of a declaration type
+	//
+	// One version of a type. It never changes, so it may be kept for ever: the schema and the words under which something was filed can always be read.
+	// Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declaration-types/{code}/versions/{version} (the `ShowDeclarationTypeVersion` operationId).
+	ShowDeclarationTypeVersionWithResponse(ctx context.Context, code DeclarationTypePath, version DeclarationTypeVersionPath, params *ShowDeclarationTypeVersionParams, reqEditors ...RequestEditorFn) (*ShowDeclarationTypeVersionResponse, error)
 
 	// ListMyDeclarationsWithResponse List the declarations of all my contributors
 	//
@@ -26339,6 +27255,61 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
+}
+
+// PublishDeclarationTypeResponse201Headers the declared response headers of an HTTP 201 response for PublishDeclarationType
+type PublishDeclarationTypeResponse201Headers struct {
+	Location string
+}
+
+type PublishDeclarationTypeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *DeclarationType
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PublishDeclarationTypeResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PublishDeclarationTypeResponse) GetJSON201() *DeclarationType {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PublishDeclarationTypeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PublishDeclarationTypeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PublishDeclarationTypeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PublishDeclarationTypeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PublishDeclarationTypeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type ListOfficeDeclarationsResponse struct {
@@ -29056,6 +30027,109 @@ func (r ShowDeclarationTypeResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ShowDeclarationTypeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDeclarationTypeVersionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationTypeVersionList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeclarationTypeVersionsResponse) GetJSON200() *DeclarationTypeVersionList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDeclarationTypeVersionsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeclarationTypeVersionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeclarationTypeVersionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeclarationTypeVersionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeclarationTypeVersionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowDeclarationTypeVersionResponse200Headers the declared response headers of an HTTP 200 response for ShowDeclarationTypeVersion
+type ShowDeclarationTypeVersionResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowDeclarationTypeVersionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationType
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowDeclarationTypeVersionResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowDeclarationTypeVersionResponse) GetJSON200() *DeclarationType {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDeclarationTypeVersionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDeclarationTypeVersionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDeclarationTypeVersionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDeclarationTypeVersionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDeclarationTypeVersionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -33194,6 +34268,44 @@ func (r RevokeSubDelegationResponse) ContentType() string {
 	return ""
 }
 
+// PublishDeclarationTypeWithBodyWithResponse Publish a declaration type
+//
+// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
+// cost; the example meets it; steps, terms, amount, requirements and fund fit together; every word is there in both languages. Whatever is wrong is a 422
+// `validation-failed` with pointers into the document, and nothing is kept. The version holds from the next request on. Drafts keep the version that
+// checked them until they are changed; earlier versions stay readable.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declaration-types (the `PublishDeclarationType` operationId).
+func (c *ClientWithResponses) PublishDeclarationTypeWithBodyWithResponse(ctx context.Context, params *PublishDeclarationTypeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishDeclarationTypeResponse, error) {
+	rsp, err := c.PublishDeclarationTypeWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishDeclarationTypeResponse(rsp)
+}
+
+// PublishDeclarationTypeWithResponse Publish a declaration type
+//
+// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
+// cost; the example meets it; steps, terms, amount, requirements and fund fit together; every word is there in both languages. Whatever is wrong is a 422
+// `validation-failed` with pointers into the document, and nothing is kept. The version holds from the next request on. Drafts keep the version that
+// checked them until they are changed; earlier versions stay readable.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declaration-types (the `PublishDeclarationType` operationId).
+func (c *ClientWithResponses) PublishDeclarationTypeWithResponse(ctx context.Context, params *PublishDeclarationTypeParams, body PublishDeclarationTypeJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishDeclarationTypeResponse, error) {
+	rsp, err := c.PublishDeclarationType(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishDeclarationTypeResponse(rsp)
+}
+
 // ListOfficeDeclarationsWithResponse List the declarations of my office
 //
 // For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
@@ -34042,7 +35154,7 @@ func (c *ClientWithResponses) ListRegisterImportsWithResponse(ctx context.Contex
 //   - `albi` (albi professionali): `tax_code`, `given_name`, `family_name`, `register_code`, `registration_number`
 //   - `associations`: `tax_code`, `legal_name`, `kind` (`association`, `caf`, `patronato` or `firm`), `register_code`, `registration_number`
 //   - `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
-//     `enabled_2023`?. The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
+//     `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 //     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
 //   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
@@ -34473,6 +35585,37 @@ func (c *ClientWithResponses) ShowDeclarationTypeWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseShowDeclarationTypeResponse(rsp)
+}
+
+// ListDeclarationTypeVersionsWithResponse List the versions of a declaration type
+//
+// All versions of one type, the latest first. A receipt names the version under which it was filed. Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declaration-types/{code}/versions (the `ListDeclarationTypeVersions` operationId).
+func (c *ClientWithResponses) ListDeclarationTypeVersionsWithResponse(ctx context.Context, code DeclarationTypePath, params *ListDeclarationTypeVersionsParams, reqEditors ...RequestEditorFn) (*ListDeclarationTypeVersionsResponse, error) {
+	rsp, err := c.ListDeclarationTypeVersions(ctx, code, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeclarationTypeVersionsResponse(rsp)
+}
+
+// ShowDeclarationTypeVersionWithResponse Show a version of a declaration type
+//
+// One version of a type. It never changes, so it may be kept for ever: the schema and the words under which something was filed can always be read.
+// Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declaration-types/{code}/versions/{version} (the `ShowDeclarationTypeVersion` operationId).
+func (c *ClientWithResponses) ShowDeclarationTypeVersionWithResponse(ctx context.Context, code DeclarationTypePath, version DeclarationTypeVersionPath, params *ShowDeclarationTypeVersionParams, reqEditors ...RequestEditorFn) (*ShowDeclarationTypeVersionResponse, error) {
+	rsp, err := c.ShowDeclarationTypeVersion(ctx, code, version, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDeclarationTypeVersionResponse(rsp)
 }
 
 // ListMyDeclarationsWithResponse List the declarations of all my contributors
@@ -36487,6 +37630,52 @@ func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseRevokeSubDelegationResponse(rsp)
+}
+
+// ParsePublishDeclarationTypeResponse parses an HTTP response from a PublishDeclarationTypeWithResponse call
+func ParsePublishDeclarationTypeResponse(rsp *http.Response) (*PublishDeclarationTypeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PublishDeclarationTypeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest DeclarationType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers PublishDeclarationTypeResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
 }
 
 // ParseListOfficeDeclarationsResponse parses an HTTP response from a ListOfficeDeclarationsWithResponse call
@@ -38588,6 +39777,88 @@ func ParseShowDeclarationTypeResponse(rsp *http.Response) (*ShowDeclarationTypeR
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ShowDeclarationTypeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListDeclarationTypeVersionsResponse parses an HTTP response from a ListDeclarationTypeVersionsWithResponse call
+func ParseListDeclarationTypeVersionsResponse(rsp *http.Response) (*ListDeclarationTypeVersionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeclarationTypeVersionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationTypeVersionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowDeclarationTypeVersionResponse parses an HTTP response from a ShowDeclarationTypeVersionWithResponse call
+func ParseShowDeclarationTypeVersionResponse(rsp *http.Response) (*ShowDeclarationTypeVersionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDeclarationTypeVersionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowDeclarationTypeVersionResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value EntityTag
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {

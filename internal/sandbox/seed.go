@@ -118,7 +118,9 @@ func (s *Service) plantContributor(ctx context.Context, seed seedContributor) (u
 	if err != nil {
 		return uuid.Nil, err
 	}
-	c := contributor.Contributor{ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: seed.legalName, Kind: seed.kind, CreatedAt: now}
+	c := contributor.Contributor{
+		ID: uuid.Must(uuid.NewV7()), TaxCode: code, LegalName: seed.legalName, Kind: seed.kind, Irregular: seed.irregular, CreatedAt: now,
+	}
 	positions := make([]contributor.Position, len(seed.numbers))
 	for i, number := range seed.numbers {
 		positions[i] = contributor.Position{
@@ -176,6 +178,8 @@ type seedContributor struct {
 	numbers []string
 	// pec is the certified e-mail to which the system writes, if there is one.
 	pec string
+	// irregular is the register's mark of who has not paid what was due.
+	irregular bool
 }
 
 func (c seedContributor) taxCode() (taxcode.Code, error) {
@@ -223,7 +227,10 @@ var seedContributors = []seedContributor{
 	{legalName: comune, kind: contributor.PublicBody, digits: "8003951048", office: "3000", numbers: []string{"0300417298"}},
 	{legalName: valdarno, kind: contributor.PublicBody, digits: "8007341052", office: "3000", numbers: []string{"0300418811"}},
 	{legalName: casa, kind: contributor.Household, owner: &margherita, office: "8100", numbers: []string{"8100935172"}},
-	{legalName: laboratorio, kind: contributor.SelfEmployed, owner: &gennaro, office: "5100", numbers: []string{"0051720394"}},
+	{
+		legalName: laboratorio, kind: contributor.SelfEmployed, owner: &gennaro, office: "5100", numbers: []string{"0051720394"},
+		irregular: true,
+	},
 }
 
 type seedPerson struct {

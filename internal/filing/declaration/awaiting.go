@@ -126,12 +126,12 @@ func (a awaited) moved(ctx context.Context, d Declaration) ([]outbox.Message, er
 	default:
 		return nil, nil
 	}
-	t, err := a.types.Get(ctx, d.Type)
+	t, err := a.types.Version(ctx, d.Type, d.TypeVersion)
 	if err != nil {
 		return nil, err
 	}
 	message, err := outbox.NewMessage(kind, d.PersonID, map[string]string{
-		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": t.Title, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
+		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": t.Title.IT, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
 	}, at)
 	return []outbox.Message{message}, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/gowebpki/jcs"
 
+	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/fault"
 )
@@ -90,20 +91,9 @@ func digestOf(typeCode string, version int, contributorID, positionID uuid.UUID,
 
 // workerOf returns the worker's tax code in a decoded content, at the type's pointer.
 func workerOf(t *Type, value any) *string {
-	if t.WorkerField == "" {
+	worker := strings.ToUpper(catalogue.TextAt(value, t.WorkerField))
+	if worker == "" {
 		return nil
 	}
-	for token := range strings.SplitSeq(strings.TrimPrefix(t.WorkerField, "/"), "/") {
-		object, ok := value.(map[string]any)
-		if !ok {
-			return nil
-		}
-		value = object[strings.NewReplacer("~1", "/", "~0", "~").Replace(token)]
-	}
-	worker, ok := value.(string)
-	if !ok {
-		return nil
-	}
-	worker = strings.ToUpper(worker)
 	return &worker
 }

@@ -26,7 +26,7 @@ func NewHandler(d *db.DB) Handler { return handler{repo: newRepository(d)} }
 func NewEntry(d Declaration, t *Type, by access.Actor, draftVersion int) *Entry {
 	return &Entry{
 		Line:    protocol.Line{Header: protocol.Header{Office: d.OfficeCode, SubjectID: d.ID, By: by}, At: d.CreatedAt},
-		Content: submission{declaration: d, typ: t, draftVersion: draftVersion},
+		Content: submission{declaration: d, typ: t, current: t, draftVersion: draftVersion},
 	}
 }
 

@@ -19,7 +19,8 @@ import (
 // submission is a declaration on its way into the register.
 type submission struct {
 	declaration Declaration
-	typ         *Type
+	// typ is the version under which it is filed, current the one whose window is kept.
+	typ, current *Type
 	// owner is the contributor's tax code.
 	owner taxcode.Code
 	// draftVersion is that of the draft which was checked; zero for what was never a draft.
@@ -78,7 +79,7 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission
 				e.Refuse(fault.Because(fault.Conflict, "declaration-changed"))
 			}
 		}
-		if e.Err == nil && !sub.typ.openAt(e.At) {
+		if e.Err == nil && !sub.current.openAt(e.At) {
 			e.Refuse(fault.Because(fault.Conflict, "type-not-open"))
 		}
 		if e.Err == nil && oldID != nil {
@@ -157,7 +158,7 @@ func received(d Declaration, t *Type) (outbox.Message, error) {
 		kind = awaitingKind
 	}
 	return outbox.NewMessage(kind, d.PersonID, map[string]string{
-		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": t.Title, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
+		"protocol_number": *d.ProtocolNumber, "type": d.Type, "title": t.Title.IT, "submitted_at": d.SubmittedAt.Format(time.RFC3339Nano),
 	}, *d.SubmittedAt)
 }
 

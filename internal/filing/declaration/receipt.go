@@ -205,8 +205,6 @@ type printed struct {
 	TaxCode        taxcode.Code
 	PositionNumber string
 	OfficeName     string
-	Title          string
-	ContentSchema  string
 }
 
 func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
@@ -214,7 +212,11 @@ func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := labelled(d.Content, p.ContentSchema)
+	t, err := s.types.Version(ctx, d.Type, d.TypeVersion)
+	if err != nil {
+		return nil, err
+	}
+	content, err := labelled(d.Content, string(t.ContentSchema))
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +227,8 @@ func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
 	var document bytes.Buffer
 	page := s.publicURL + "/verify#"
 	err = receiptpdf.Render(&document, receiptpdf.Facts{
-		ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, TypeCode: d.Type, TypeTitle: p.Title,
+		ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, TypeCode: t.PrintedCode(d.Step),
+		TypeTitle:     t.Title.IT,
 		TypeVersion:   d.TypeVersion,
 		DeclarationID: d.ID.String(), ContributorName: p.LegalName, ContributorTaxCode: p.TaxCode.Clear(), PositionNumber: p.PositionNumber,
 		OfficeCode: d.OfficeCode, OfficeName: p.OfficeName, By: s.institution,

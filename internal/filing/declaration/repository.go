@@ -157,7 +157,7 @@ func (r *repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUI
 // (UpdateColumns, here and below: Updates would write the machine's time into updated_at.)
 func (r *repository) saveDraft(ctx context.Context, d Declaration) error {
 	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).
-		Select("position_id", "office_code", "type_version", "content", "worker_tax_code", "version", "updated_at").
+		Select("position_id", "office_code", "type_version", "content", "step", "worker_tax_code", "version", "updated_at").
 		UpdateColumns(&d).Error
 }
 
@@ -289,9 +289,9 @@ func (f Filter) only() narrowing {
 // facts reads what the printed receipt tells beside the declaration itself.
 func (r *repository) facts(ctx context.Context, d Declaration) (printed, error) {
 	var p printed
-	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, o.title AS office_name, t.title,
-		t.content_schema FROM contributors c JOIN positions x ON x.contributor_id = c.id
-		JOIN declaration_types t ON t.code = ? AND t.version = ? JOIN offices o ON o.code = ? WHERE x.id = ?`, d.Type, d.TypeVersion, d.OfficeCode, d.PositionID).Take(&p).Error
+	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, o.title AS office_name
+		FROM contributors c JOIN positions x ON x.contributor_id = c.id
+		JOIN offices o ON o.code = ? WHERE x.id = ?`, d.OfficeCode, d.PositionID).Take(&p).Error
 	return p, notFound(err)
 }
 

@@ -72,7 +72,7 @@ func NewService(d Deps) *Service {
 // Draft makes a draft for the contributor or, where asked, files it at once. It returns these
 // faults:
 //   - fault.NotFound: the actor has nothing to do with the contributor;
-//   - fault.Forbidden, fault.ServiceNotDelegated: the actor may not declare for it;
+//   - fault.Forbidden, fault.ServiceNotDelegated: the actor may not declare for it, or not this type;
 //   - fault.Invalid: fields are wrong, and it names them;
 //   - fault.Conflict: the type's window is not open, or the actor has as many drafts for the
 //     contributor as may be.
@@ -88,6 +88,9 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 		})
 	}
 	if err != nil {
+		return View{}, err
+	}
+	if err := t.requireSubmitter(right); err != nil {
 		return View{}, err
 	}
 	if in.Step == "" {
@@ -117,7 +120,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 		Version:      1, CreatedAt: now, UpdatedAt: now, ListedAt: now,
 	}.with(content)
 	if in.Submit {
-		return s.file(ctx, by, right, submission{declaration: d, typ: t, owner: owner.TaxCode})
+		return s.file(ctx, by, right, submission{declaration: d, typ: t, current: t, owner: owner.TaxCode})
 	}
 	return operation.Do(ctx, s.run, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.ContributorID, trace.Right, trace.SubjectKind = contributorID, right, Kind
@@ -236,10 +239,8 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 				return View{}, err
 			}
 		}
-		if in.Content != nil {
-			if d, err = s.patch(ctx, d, in.Content); err != nil {
-				return View{}, err
-			}
+		if d, err = s.patch(ctx, d, right, in.Content); err != nil {
+			return View{}, err
 		}
 		d.Version++
 		d.UpdatedAt = s.run.Clock.Now()
@@ -251,11 +252,21 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 	}, nil)
 }
 
-// patch merges a change into the content and checks the result.
-func (s *Service) patch(ctx context.Context, d Declaration, change []byte) (Declaration, error) {
+// patch merges a change into the content and checks the result by the current version of the type.
+// Without a change it moves the draft there all the same.
+func (s *Service) patch(ctx context.Context, d Declaration, right access.Right, change []byte) (Declaration, error) {
 	t, err := s.types.Get(ctx, d.Type)
+	if err == nil {
+		err = t.requireSubmitter(right)
+	}
 	if err != nil {
 		return d, err
+	}
+	if !t.hasStep(d.Step) {
+		d.Step = t.Steps[0].Step
+	}
+	if change == nil {
+		change = []byte("{}")
 	}
 	merged, err := jsonpatch.MergePatch([]byte(d.Content), change)
 	if err != nil {
@@ -327,11 +338,19 @@ func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 	if err != nil {
 		return View{}, err
 	}
-	t, err := s.types.Get(ctx, d.Type)
+	// A draft is filed under the version that checked it. The window is that of the current one.
+	t, err := s.types.Version(ctx, d.Type, d.TypeVersion)
 	if err != nil {
 		return View{}, err
 	}
-	sub := submission{declaration: d.Declaration, typ: t, draftVersion: d.Version}
+	if err := t.requireSubmitter(right); err != nil {
+		return View{}, err
+	}
+	current, err := s.types.Get(ctx, d.Type)
+	if err != nil {
+		return View{}, err
+	}
+	sub := submission{declaration: d.Declaration, typ: t, current: current, draftVersion: d.Version}
 	// What is no draft any more goes on to the register, which knows whether this is the same
 	// request again.
 	if d.State == Draft {

@@ -99,7 +99,7 @@ func titleOf(t *testing.T, a *world.App, code string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return typ.Title
+	return typ.Title.IT
 }
 
 func TestDeclaration_FilingAtOnceIsTheSameAsFilingADraft(t *testing.T) {
@@ -141,7 +141,10 @@ func TestDeclaration_AnIncompleteDraftIsNotFiled(t *testing.T) {
 			t, "incomplete", err, fault.Invalid, "/content/employer_contribution_rate", "required", "/content/mandatory_communication_code",
 			"required",
 		)
-		in = declaration.Input{Type: "151-2015", PositionID: c.Positions[0].ID, Content: json.RawMessage(
+		conditionalType := shipped(t, "151-2015", 1)
+		conditionalType.Code = "PROVA"
+		publish(t, a, conditionalType)
+		in = declaration.Input{Type: "PROVA", PositionID: c.Positions[0].ID, Content: json.RawMessage(
 			`{"worker_tax_code":"RSSMRA80A01H501U","disability_type":"over_79_percent","contract_type":"fixed_term","annual_taxable_pay":"23400.00","monthly_payments":13}`)}
 		conditional := a.Draft(t, by, c, in)
 		_, err = a.Declarations.Submit(ctx, by, conditional.ID)
@@ -312,59 +315,6 @@ func TestDeclaration_TheWindowIsKeptByTheTimeOfTheProtocol(t *testing.T) {
 		}
 		_, err := a.Declarations.Draft(ctx, by, c.ID, c.Input(true))
 		conflict(t, "at the closing", err, "type-not-open")
-	})
-}
-
-func TestDeclaration_ANewVersionOfATypeHoldsFromItsPublication(t *testing.T) {
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		a := world.New(t, d)
-		c, by := a.Employer(t)
-		draft := a.Draft(t, by, c, c.Input(false))
-		a.Exec(t, `INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, worker_field, content_schema,
-			content_example, published_at)
-			SELECT code, 2, 'RIOC, nuova', legal_reference, steps, opens_at, '',
-			'{"type":"object","required":["reason"],"properties":{"reason":{"type":"string"},"worker_tax_code":{},"mandatory_communication_code":{},"average_monthly_pay":{},"employer_contribution_rate":{}},"additionalProperties":false}',
-			content_example, published_at FROM declaration_types WHERE code = 'RIOC'`)
-		// A process may go on with what it knows for ten seconds, no longer.
-		a.Clock.Advance(10*time.Second - time.Microsecond)
-		if typ, err := a.Types.Get(ctx, world.Type); err != nil || typ.Version != 1 {
-			t.Fatalf("version %d, %v", typ.Version, err)
-		}
-		a.Clock.Advance(time.Microsecond)
-		if typ, err := a.Types.Get(ctx, world.Type); err != nil || typ.Version != 2 || typ.Title != "RIOC, nuova" {
-			t.Fatalf("version %d, %v", typ.Version, err)
-		}
-		_, err := a.Declarations.Submit(ctx, by, draft.ID)
-		refused(t, "a draft that the new version finds incomplete", err, fault.Invalid, "/content/reason", "required")
-		if _, err := a.Declarations.Change(
-			ctx, by, draft.ID, 1, declaration.Change{Content: json.RawMessage(`{"reason":"x"}`)},
-		); err != nil {
-			t.Fatal(err)
-		}
-		got := submit(t, a, by, draft.ID)
-		if got.TypeVersion != 2 || got.WorkerTaxCode != nil ||
-			*got.Digest != declaration.DigestOf(world.Type, 2, c.ID, c.Positions[0].ID, got.Content) {
-			t.Errorf("%+v", got)
-		}
-		if diff := cmp.Diff(got, show(t, a, by, draft.ID)); diff != "" {
-			t.Errorf("as it is stored:\n%s", diff)
-		}
-		// A draft that a newer version finds complete as it is becomes one of that version.
-		untouched := a.Draft(t, by, c, declaration.Input{
-			Type: world.Type, PositionID: c.Positions[0].ID, Content: json.RawMessage(got.Content),
-		})
-		a.Exec(t, `INSERT INTO declaration_types (code, version, title, legal_reference, steps, opens_at, worker_field, content_schema,
-			content_example, published_at)
-			SELECT code, 3, title, legal_reference, steps, opens_at, worker_field, content_schema, content_example, published_at
-			FROM declaration_types WHERE code = 'RIOC' AND version = 2`)
-		a.Clock.Advance(10 * time.Second)
-		filed := submit(t, a, by, untouched.ID)
-		if untouched.TypeVersion != 2 || filed.TypeVersion != 3 || *filed.Digest == *got.Digest {
-			t.Errorf("drafted at version %d, filed at %d", untouched.TypeVersion, filed.TypeVersion)
-		}
-		if diff := cmp.Diff(filed, show(t, a, by, untouched.ID)); diff != "" {
-			t.Errorf("as it is stored:\n%s", diff)
-		}
 	})
 }
 

@@ -433,7 +433,7 @@ func TestEdge_EveryOperationIsServedUnderItsRule(t *testing.T) {
 		) {
 			t.Errorf("%s: rule %+v, want %+v", c.id, op.rule, c.rule)
 		}
-		if op.remembered != c.remembered || op.sandbox != c.sandbox || op.cacheable != c.cacheable || op.readsOthers != c.reads {
+		if op.remembered != c.remembered || op.sandbox != c.sandbox || (op.cacheable != nil) != c.cacheable || op.readsOthers != c.reads {
 			t.Errorf("%s: remembered %v, sandbox %v, cacheable %v, reads %v", c.id, op.remembered, op.sandbox, op.cacheable, op.readsOthers)
 		}
 	}

@@ -9,6 +9,7 @@ var (
 	nothingElse = []string{"default-src 'none'; frame-ancestors 'none'"}
 	noStore     = []string{"no-store"}
 	publicFor   = []string{"public, max-age=300"}
+	immutable   = []string{"public, max-age=31536000, immutable"}
 	varies      = []string{"Accept-Language, Origin"}
 	variesMore  = []string{"Accept, Accept-Language, Origin"}
 )

@@ -30,8 +30,8 @@ type operation struct {
 	remembered bool
 	// rendered answers hold a secret: a repeat renders them anew, and they are never stored.
 	rendered bool
-	// cacheable answers are the same for everybody.
-	cacheable bool
+	// cacheable says how long anybody may keep an answer that is the same for everybody.
+	cacheable []string
 	// tagged answers can be asked for with If-None-Match.
 	tagged bool
 	// conditional operations need If-Match or, where they may make something new, If-None-Match.
@@ -288,7 +288,9 @@ func (op *operation) readAnswers(method string, o *openapi3.Operation) {
 		}
 		if method == http.MethodGet {
 			op.tagged = op.tagged || ref.Value.Headers["ETag"] != nil
-			op.cacheable = op.rule.To == access.ToAnyone && mayBePublic(ref.Value.Headers["Cache-Control"])
+			if op.rule.To == access.ToAnyone {
+				op.cacheable = keptFor(ref.Value.Headers["Cache-Control"])
+			}
 		}
 	}
 	// JSON first, the others in a fixed order.
@@ -303,7 +305,15 @@ func (op *operation) readAnswers(method string, o *openapi3.Operation) {
 	})
 }
 
-// mayBePublic reports whether the contract describes more than no-store.
-func mayBePublic(header *openapi3.HeaderRef) bool {
-	return header != nil && header.Value.Schema != nil && strings.Contains(header.Value.Schema.Value.Pattern, "public")
+// keptFor is how long the contract lets anybody keep an answer; nil is not at all.
+func keptFor(header *openapi3.HeaderRef) []string {
+	switch {
+	case header == nil || header.Value.Schema == nil:
+		return nil
+	case strings.Contains(header.Value.Schema.Value.Pattern, "immutable"):
+		return immutable
+	case strings.Contains(header.Value.Schema.Value.Pattern, "public"):
+		return publicFor
+	}
+	return nil
 }

@@ -22,8 +22,8 @@ func (e *edge) findOperation(r *request) error {
 	if r.op == nil {
 		return nil
 	}
-	if r.op.cacheable {
-		r.c.Response().Header()[cacheControl] = publicFor
+	if r.op.cacheable != nil {
+		r.c.Response().Header()[cacheControl] = r.op.cacheable
 	}
 	if len(r.op.produces) > 1 {
 		r.c.Response().Header()["Vary"] = variesMore

@@ -153,3 +153,20 @@ func idText(id *uuid.UUID) *string {
 }
 
 func idPath(collection string, id uuid.UUID) string { return collection + "/" + id.String() }
+
+// unlessEmpty returns a text that may be missing.
+func unlessEmpty(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// converted returns words as the contract's.
+func converted[T, U ~string](from []U) []T {
+	to := make([]T, len(from))
+	for i, word := range from {
+		to[i] = T(word)
+	}
+	return to
+}

@@ -37,6 +37,8 @@ type Contributor struct {
 	TaxCode   taxcode.Code
 	LegalName string
 	Kind      Kind
+	// Irregular is the register's mark of who has not paid what was due.
+	Irregular bool
 	CreatedAt time.Time
 }
 

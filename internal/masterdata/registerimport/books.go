@@ -169,6 +169,7 @@ type stagedContributor struct {
 	Kind                       string
 	LegalRepresentativeTaxCode *string
 	Enabled2023                *string `gorm:"column:enabled_2023"`
+	Regular                    *string
 }
 
 // TableName tells GORM the table.
@@ -184,16 +185,21 @@ var contributors = book{
 		{name: "kind", check: oneOf("company", "public_body", "self_employed", "household")},
 		{name: "legal_representative_tax_code", optional: true, check: personCode},
 		{name: enabledColumn, optional: true, check: truth},
+		{name: "regular", optional: true, check: truth},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedContributor {
 		v := r.values
-		return stagedContributor{id, v[0], r.line, newID(), newID(), v[1], v[2], optional(v[3]), optional(v[4])}
+		return stagedContributor{id, v[0], r.line, newID(), newID(), v[1], v[2], optional(v[3]), optional(v[4]), optional(v[5])}
 	}, func(s stagedContributor) int { return s.Line }),
 	apply: []string{
-		`UPDATE contributors AS t SET legal_name = s.legal_name, kind = s.kind
+		// A line that does not say whether the contributor is regular leaves that as it is.
+		`UPDATE contributors AS t SET legal_name = s.legal_name, kind = s.kind, irregular = CASE s.regular WHEN '0' THEN true
+			WHEN '1' THEN false ELSE t.irregular END
 		FROM staged_contributors AS s
-		WHERE ` + stagedRange + ` AND t.tax_code = s.key AND (t.legal_name <> s.legal_name OR t.kind <> s.kind)`,
-		`INSERT INTO contributors (id, tax_code, legal_name, kind, created_at) SELECT s.id, s.key, s.legal_name, s.kind, @now
+		WHERE ` + stagedRange + ` AND t.tax_code = s.key AND (t.legal_name <> s.legal_name OR t.kind <> s.kind
+			OR t.irregular <> (CASE s.regular WHEN '0' THEN true WHEN '1' THEN false ELSE t.irregular END))`,
+		`INSERT INTO contributors (id, tax_code, legal_name, kind, irregular, created_at)
+			SELECT s.id, s.key, s.legal_name, s.kind, COALESCE(s.regular, '1') = '0', @now
 			FROM staged_contributors AS s
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM contributors AS t WHERE t.tax_code = s.key) ON CONFLICT DO NOTHING`,
 		// The services of public bodies are asked for on form RA012, unless one was enabled on

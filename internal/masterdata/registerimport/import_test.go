@@ -389,6 +389,30 @@ func TestRegisterImport_ContributorsPositionsAndPublicBodies(t *testing.T) {
 	})
 }
 
+// The mark of who has not paid comes with a line that says so, and stays until another line takes it
+// away.
+func TestRegisterImport_ARegisterMarksWhoIsIrregular(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		for _, step := range []struct {
+			header, line string
+			irregular    string
+		}{
+			{"tax_code;legal_name;kind", "00743110157;Ditta;company", "0"},
+			{"tax_code;legal_name;kind;regular", "00743110157;Ditta;company;false", "1"},
+			{"tax_code;legal_name;kind", "00743110157;Ditta nuova;company", "1"},
+			{"tax_code;legal_name;kind;regular", "00743110157;Ditta nuova;company;", "1"},
+			{"tax_code;legal_name;kind;regular", "00743110157;Ditta nuova;company;VERO", "0"},
+			{"tax_code;legal_name;kind;regular", "00743110157;Ditta nuova;company;falso", "1"},
+		} {
+			w.bring(registerimport.Contributors, step.header, step.line)
+			const marked = "SELECT CASE WHEN irregular THEN '1' ELSE '0' END FROM contributors WHERE tax_code = '00743110157'"
+			if got := w.one(marked); got != step.irregular {
+				t.Errorf("after %s: irregular %s", step.line, got)
+			}
+		}
+	})
+}
+
 // lawyers makes the lines of a register.
 func lawyers(t testing.TB, register string, people ...string) []string {
 	t.Helper()

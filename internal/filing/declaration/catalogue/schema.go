@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,7 +37,11 @@ type Finding struct {
 
 // Schema is the compiled content schema of one version of a declaration type.
 // It may be used from several goroutines at once.
-type Schema struct{ compiled *jsonschema.Schema }
+type Schema struct {
+	compiled *jsonschema.Schema
+	// document is the schema as it was written.
+	document map[string]any
+}
 
 // Compile prepares the JSON Schema (2020-12 unless it says otherwise) of a
 // type's content. Formats are asserted; to those of JSON Schema it adds
@@ -54,6 +59,7 @@ func Compile(code string, version int, schema json.RawMessage) (*Schema, error) 
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(noLoader{})
 	c.AssertFormat()
+	c.UseRegexpEngine(compilePattern)
 	c.RegisterFormat(&jsonschema.Format{Name: "tax-code", Validate: isTaxCode})
 	c.RegisterFormat(&jsonschema.Format{Name: "vat-number", Validate: isVATNumber})
 	c.RegisterVocabulary(&jsonschema.Vocabulary{URL: "diresco://vocabulary", Compile: refuseKeywords})
@@ -69,7 +75,29 @@ func Compile(code string, version int, schema json.RawMessage) (*Schema, error) 
 	if err != nil {
 		return nil, fmt.Errorf("schema of %s version %d: %w", code, version, err)
 	}
-	return &Schema{compiled}, nil
+	var document map[string]any
+	_ = json.Unmarshal(schema, &document) // a schema may be a bare true or false, which names no members
+	return &Schema{compiled, document}, nil
+}
+
+// mostMatched is the most bytes of a text that a pattern is held against. A longer one matches
+// nothing: it is longer than any maxLength that a type may have.
+const mostMatched = 4 * mostText
+
+// pattern is a regular expression in RE2, which needs a time that grows with the text alone.
+type pattern struct{ *regexp.Regexp }
+
+// MatchString implements jsonschema.Regexp.
+func (p pattern) MatchString(text string) bool {
+	return len(text) <= mostMatched && p.Regexp.MatchString(text)
+}
+
+func compilePattern(text string) (jsonschema.Regexp, error) {
+	compiled, err := regexp.Compile(text)
+	if err != nil {
+		return nil, err
+	}
+	return pattern{compiled}, nil
 }
 
 type noLoader struct{}
