@@ -48,6 +48,7 @@ func (m moves) settle(waiting []uuid.UUID, now time.Time) {
 				continue
 			}
 			if old, found := m.all[*d.SupersedesID]; found && !old.lapsed(now) && supersedes(d, old) == nil {
+				old.SupersededByID = &d.ID
 				m.to(old, Superseded, now)
 			}
 		}

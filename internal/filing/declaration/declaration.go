@@ -62,6 +62,8 @@ type Declaration struct {
 	ActingAs     access.ActingAs
 	RightID      uuid.UUID
 	SupersedesID *uuid.UUID
+	// SupersededByID is the declaration that took its place.
+	SupersededByID *uuid.UUID
 	// ReservationID is the reservation that a confirmation confirms.
 	ReservationID *uuid.UUID
 	// Version counts changes, from 1.
@@ -119,6 +121,8 @@ type View struct {
 	FamilyName string
 	// JWS is the signed receipt; empty while the declaration is a draft, and in lists.
 	JWS string
+	// Assignee is who has it in charge; nil but for operators of the office.
+	Assignee *Assignee `gorm:"-"`
 }
 
 // Input is what a user gives for a draft.
@@ -148,6 +152,16 @@ type Filter struct {
 	SubmittedFrom *time.Time
 	SubmittedTo   *time.Time
 	WorkerTaxCode string
+	// What follows is for an office's lists alone.
+	ContributorID uuid.UUID
+	// ContributorTaxCode is resolved to the id.
+	ContributorTaxCode string
+	Assigned           Assignment
+	// LapsesBefore is the instant before which the present state ends by itself.
+	LapsesBefore *time.Time
+
+	// operator is who asks.
+	operator uuid.UUID
 }
 
 // Names returns the receipt's facts about who filed.

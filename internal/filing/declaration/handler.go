@@ -131,7 +131,7 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 			}
 		}
 		if sub.supersedes(e.By) {
-			if err := h.repo.supersede(ctx, *d.SupersedesID, e.At); err != nil {
+			if err := h.repo.supersede(ctx, *d.SupersedesID, d.ID, e.At); err != nil {
 				return err
 			}
 		}

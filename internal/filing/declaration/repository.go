@@ -171,15 +171,16 @@ func (r *repository) submitDraft(ctx context.Context, d Declaration) error {
 }
 
 // supersede marks a declaration as replaced, over a row that the caller holds locked.
-func (r *repository) supersede(ctx context.Context, id uuid.UUID, at time.Time) error {
+func (r *repository) supersede(ctx context.Context, id, by uuid.UUID, at time.Time) error {
 	return r.db.From(ctx).Exec(
-		"UPDATE declarations SET state = ?, version = version + 1, updated_at = ? WHERE id = ?", Superseded, at, id,
+		"UPDATE declarations SET state = ?, superseded_by_id = ?, version = version + 1, updated_at = ? WHERE id = ?", Superseded, by, at, id,
 	).Error
 }
 
 // saveState moves a submitted declaration, over a row that the caller holds locked.
 func (r *repository) saveState(ctx context.Context, d Declaration) error {
-	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("state", "version", "updated_at").UpdateColumns(&d).Error
+	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("state", "superseded_by_id", "version", "updated_at").
+		UpdateColumns(&d).Error
 }
 
 func (r *repository) remove(ctx context.Context, id uuid.UUID) error {
@@ -215,7 +216,7 @@ func ofOffice(code string) scope {
 func (r *repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[View], error) {
 	var none page.Page[View]
 	query := in(
-		r.db.From(ctx).Table("declarations d").Select(db.Columns[Declaration]("d") +
+		r.db.From(ctx).Table(r.tableFor(f)).Select(db.Columns[Declaration]("d") +
 			", p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id"),
 	).
 		Order("d.listed_at DESC, d.id DESC").Limit(request.Size() + 1)
@@ -228,6 +229,15 @@ func (r *repository) list(ctx context.Context, in scope, f Filter, request page.
 		return none, err
 	}
 	return page.Cut(rows, request.Size(), listedKey), nil
+}
+
+// tableFor is the table of a list. SQLite does not see by itself how few declarations end by
+// themselves.
+func (r *repository) tableFor(f Filter) string {
+	if f.LapsesBefore != nil && r.db.Dialect() == db.SQLite {
+		return "declarations d INDEXED BY declarations_by_office_end"
+	}
+	return "declarations d"
 }
 
 func listedKey(d View) page.Key { return page.Key{At: d.ListedAt, ID: d.ID} }
@@ -282,6 +292,18 @@ func (f Filter) only() narrowing {
 	}
 	if f.WorkerTaxCode != "" {
 		n.and("d.worker_tax_code = @worker", "worker", f.WorkerTaxCode)
+	}
+	if f.ContributorID != uuid.Nil {
+		n.and("d.contributor_id = @contributor", "contributor", f.ContributorID)
+	}
+	switch f.Assigned {
+	case AssignedToMe:
+		n.and("d.state = 'in_charge' AND d.assigned_to = @operator", "operator", f.operator)
+	case AssignedToNobody:
+		n.and("d.state = @unassigned", "unassigned", Submitted)
+	}
+	if f.LapsesBefore != nil {
+		n.and("d.ends_at < @lapses_before", "lapses_before", f.LapsesBefore.UTC())
 	}
 	return n
 }

@@ -191,7 +191,12 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View
 	if err != nil {
 		return View{}, err
 	}
-	return d, nil
+	if !by.Consults() || d.AssignedTo == nil {
+		return d, nil
+	}
+	one := []View{d}
+	err = s.repo.nameAssignees(ctx, one)
+	return one[0], err
 }
 
 // visible is the rule that the guard has applied to the path. It is asked again where the row is
@@ -412,11 +417,6 @@ func (s *Service) OfContributor(ctx context.Context, by access.Actor, f Filter, 
 // drafts are among them; the latest come first.
 func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
 	return s.repo.ofRights(ctx, s.rights, by, f, request)
-}
-
-// OfOffice lists what was submitted to the operator's office; the latest first.
-func (s *Service) OfOffice(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
-	return s.repo.list(ctx, ofOffice(by.OfficeCode), f, request)
 }
 
 func named(d Declaration, by access.Actor) View {

@@ -36,7 +36,7 @@ type Handlers struct {
 	TypeHandlers
 	DeclarationHandlers
 	ReceiptHandlers
-	BackOfficeHandlers
+	OfficeDeclarationHandlers
 	PeopleHandlers
 	OfficePINRequestHandlers
 	PINUpgradeHandlers
