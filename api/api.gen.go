@@ -282,15 +282,69 @@ func (e Currency) Valid() bool {
 	}
 }
 
+// Defines values for DeclarationAssignment.
+const (
+	DeclarationAssignmentMe     DeclarationAssignment = "me"
+	DeclarationAssignmentNobody DeclarationAssignment = "nobody"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationAssignment enum.
+func (e DeclarationAssignment) Valid() bool {
+	switch e {
+	case DeclarationAssignmentMe:
+		return true
+	case DeclarationAssignmentNobody:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationDecisionOutcome.
+const (
+	DeclarationDecisionOutcomeAccepted    DeclarationDecisionOutcome = "accepted"
+	DeclarationDecisionOutcomeNotAccepted DeclarationDecisionOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationDecisionOutcome enum.
+func (e DeclarationDecisionOutcome) Valid() bool {
+	switch e {
+	case DeclarationDecisionOutcomeAccepted:
+		return true
+	case DeclarationDecisionOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeclarationReasonCode.
 const (
-	DeclarationReasonCodeOperator DeclarationReasonCode = "operator"
+	DeclarationReasonCodeAgeAtHire            DeclarationReasonCode = "age-at-hire"
+	DeclarationReasonCodeContributorIrregular DeclarationReasonCode = "contributor-irregular"
+	DeclarationReasonCodeFundExhausted        DeclarationReasonCode = "fund-exhausted"
+	DeclarationReasonCodeHireDateWindow       DeclarationReasonCode = "hire-date-window"
+	DeclarationReasonCodeOperator             DeclarationReasonCode = "operator"
+	DeclarationReasonCodeOtherLiveDeclaration DeclarationReasonCode = "other-live-declaration"
+	DeclarationReasonCodeReservationGone      DeclarationReasonCode = "reservation-gone"
 )
 
 // Valid indicates whether the value is a known member of the DeclarationReasonCode enum.
 func (e DeclarationReasonCode) Valid() bool {
 	switch e {
+	case DeclarationReasonCodeAgeAtHire:
+		return true
+	case DeclarationReasonCodeContributorIrregular:
+		return true
+	case DeclarationReasonCodeFundExhausted:
+		return true
+	case DeclarationReasonCodeHireDateWindow:
+		return true
 	case DeclarationReasonCodeOperator:
+		return true
+	case DeclarationReasonCodeOtherLiveDeclaration:
+		return true
+	case DeclarationReasonCodeReservationGone:
 		return true
 	default:
 		return false
@@ -1849,6 +1903,16 @@ type Declaration struct {
 	// Example: 3000.00
 	Amount *Money `json:"amount,omitempty"`
 
+	// AssignedAt Since when the operator in `assigned_to` has it in charge. Only operators of the office are shown these two.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *PersonReference `json:"assigned_to,omitempty"`
+
 	// ConfirmBy Of an accepted reservation: the confirmation is filed before this instant.
 	//
 	// Example: 2026-03-30T22:00:00Z
@@ -1969,6 +2033,11 @@ type Declaration struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// DeclarationAssignment Who has it in charge at the office.
+//
+// Example: me
+type DeclarationAssignment string
+
 // DeclarationChange A JSON Merge Patch (RFC 7396) of a draft.
 //
 // Example: {"content":{"employer_contribution_rate":24.5,"part_time_percentage":null}}
@@ -1983,6 +2052,31 @@ type DeclarationChange struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	PositionId *Id `json:"position_id,omitempty"`
 }
+
+// DeclarationDecision What the office decides about a declaration.
+//
+// Example: {"amount":"3000.00","outcome":"accepted","reason":"La documentazione allegata è completa."}
+type DeclarationDecision struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount *Money `json:"amount,omitempty"`
+
+	// Outcome Whether what was declared is granted.
+	//
+	// Example: accepted
+	Outcome DeclarationDecisionOutcome `json:"outcome"`
+
+	// Reason Why; who filed it is told, and it stands on the declaration.
+	//
+	// Example: La documentazione allegata è completa.
+	Reason string `json:"reason"`
+}
+
+// DeclarationDecisionOutcome Whether what was declared is granted.
+//
+// Example: accepted
+type DeclarationDecisionOutcome string
 
 // DeclarationDraft A declaration to be drafted or filed.
 //
@@ -2068,7 +2162,10 @@ type DeclarationList = Page[DeclarationSummary]
 //
 // Example: {"code":"operator","text":"La documentazione allegata è completa."}
 type DeclarationReason struct {
-	// Code `operator`: in the words of the operator who decided, as `text`.
+	// Code `operator`: in the words of the operator who decided, as `text`. The others were found by themselves: `fund-exhausted`: the fund has no money left;
+	// `age-at-hire`: the worker is too young or too old on the day of hire; `hire-date-window`: the day of hire is outside the window; `contributor-irregular`: the register marks
+	// the contributor as irregular; `other-live-declaration`: another declaration of the type is live for the worker; `reservation-gone`: the reservation was given up, or
+	// confirmed by another declaration.
 	//
 	// Example: operator
 	Code DeclarationReasonCode `json:"code"`
@@ -2079,7 +2176,10 @@ type DeclarationReason struct {
 	Text *string `json:"text,omitempty"`
 }
 
-// DeclarationReasonCode `operator`: in the words of the operator who decided, as `text`.
+// DeclarationReasonCode `operator`: in the words of the operator who decided, as `text`. The others were found by themselves: `fund-exhausted`: the fund has no money left;
+// `age-at-hire`: the worker is too young or too old on the day of hire; `hire-date-window`: the day of hire is outside the window; `contributor-irregular`: the register marks
+// the contributor as irregular; `other-live-declaration`: another declaration of the type is live for the worker; `reservation-gone`: the reservation was given up, or
+// confirmed by another declaration.
 //
 // Example: operator
 type DeclarationReasonCode string
@@ -2155,6 +2255,16 @@ type DeclarationSummary struct {
 	//
 	// Example: 3000.00
 	Amount *Money `json:"amount,omitempty"`
+
+	// AssignedAt Since when the operator in `assigned_to` has it in charge. Only operators of the office are shown these two.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *PersonReference `json:"assigned_to,omitempty"`
 
 	// ConfirmBy Of an accepted reservation: the confirmation is filed before this instant.
 	//
@@ -4275,6 +4385,65 @@ type Office struct {
 //
 // Example: 1400
 type OfficeCode = string
+
+// OfficeDeclarationSearch What to search the declarations of an office by. What is given must all match.
+//
+// Example: {"state":"submitted","worker_tax_code":"BNCLRA75D52F205V"}
+type OfficeDeclarationSearch struct {
+	// AssignedTo Who has it in charge at the office.
+	//
+	// Example: me
+	AssignedTo *DeclarationAssignment `json:"assigned_to,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	LapsesBefore *time.Time `json:"lapses_before,omitempty"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State *DeclarationState `json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	SubmittedFrom *time.Time `json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	SubmittedTo *time.Time `json:"submitted_to,omitempty"`
+
+	// Type The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Type *DeclarationTypeCode `json:"type,omitempty"`
+
+	// WorkerTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	WorkerTaxCode *TaxCodeInput `json:"worker_tax_code,omitempty"`
+}
 
 // OfficeEnrolment A request for access to a contributor, as the office sees it.
 //
@@ -6574,6 +6743,11 @@ type WorkerActingAs string
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
 
+// AssignedToFilter Who has it in charge at the office.
+//
+// Example: me
+type AssignedToFilter = DeclarationAssignment
+
 // AttachmentNumber defines model for AttachmentNumber.
 type AttachmentNumber = int32
 
@@ -6706,6 +6880,9 @@ type IfNoneMatchNew = string
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type ImportId = Id
 
+// LapsesBefore defines model for LapsesBefore.
+type LapsesBefore = time.Time
+
 // Limit defines model for Limit.
 type Limit = int32
 
@@ -6824,6 +7001,19 @@ type WebhookSignature = string
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
 
+// SearchOfficeDeclarationsParams defines parameters for SearchOfficeDeclarations.
+type SearchOfficeDeclarationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // PublishDeclarationTypeParams defines parameters for PublishDeclarationType.
 type PublishDeclarationTypeParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
@@ -6846,11 +7036,36 @@ type ListOfficeDeclarationsParams struct {
 	// SubmittedTo Only declarations filed before this instant.
 	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
 
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// AssignedTo `me`: what I have in charge. `nobody`: what is `submitted` and nobody has in charge.
+	AssignedTo *AssignedToFilter `form:"assigned_to,omitempty" json:"assigned_to,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	LapsesBefore *LapsesBefore `form:"lapses_before,omitempty" json:"lapses_before,omitempty"`
+
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// TakeDeclarationInChargeParams defines parameters for TakeDeclarationInCharge.
+type TakeDeclarationInChargeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// DecideDeclarationParams defines parameters for DecideDeclaration.
+type DecideDeclarationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // ListDeliveriesParams defines parameters for ListDeliveries.
@@ -7734,8 +7949,14 @@ type RevokeSubDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// SearchOfficeDeclarationsJSONRequestBody defines body for SearchOfficeDeclarations for application/json ContentType.
+type SearchOfficeDeclarationsJSONRequestBody = OfficeDeclarationSearch
+
 // PublishDeclarationTypeJSONRequestBody defines body for PublishDeclarationType for application/json ContentType.
 type PublishDeclarationTypeJSONRequestBody = DeclarationTypeDocument
+
+// DecideDeclarationJSONRequestBody defines body for DecideDeclaration for application/json ContentType.
+type DecideDeclarationJSONRequestBody = DeclarationDecision
 
 // DecideEnrolmentJSONRequestBody defines body for DecideEnrolment for application/json ContentType.
 type DecideEnrolmentJSONRequestBody = EnrolmentDecision
@@ -7892,12 +8113,24 @@ type GrantSubDelegationJSONRequestBody = SubDelegationInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// SearchOfficeDeclarations Search the declarations of my office
+	// (POST /backoffice/declaration-searches)
+	SearchOfficeDeclarations(ctx echo.Context, params SearchOfficeDeclarationsParams) error
 	// PublishDeclarationType Publish a declaration type
 	// (POST /backoffice/declaration-types)
 	PublishDeclarationType(ctx echo.Context, params PublishDeclarationTypeParams) error
 	// ListOfficeDeclarations List the declarations of my office
 	// (GET /backoffice/declarations)
 	ListOfficeDeclarations(ctx echo.Context, params ListOfficeDeclarationsParams) error
+	// ReleaseDeclaration Release a declaration
+	// (DELETE /backoffice/declarations/{declaration_id}/assignment)
+	ReleaseDeclaration(ctx echo.Context, declarationId DeclarationId) error
+	// TakeDeclarationInCharge Take a declaration in charge
+	// (POST /backoffice/declarations/{declaration_id}/assignment)
+	TakeDeclarationInCharge(ctx echo.Context, declarationId DeclarationId, params TakeDeclarationInChargeParams) error
+	// DecideDeclaration Decide about a declaration
+	// (POST /backoffice/declarations/{declaration_id}/decision)
+	DecideDeclaration(ctx echo.Context, declarationId DeclarationId, params DecideDeclarationParams) error
 	// ListDeliveries List deliveries of messages
 	// (GET /backoffice/deliveries)
 	ListDeliveries(ctx echo.Context, params ListDeliveriesParams) error
@@ -8313,6 +8546,48 @@ type ServerInterfaceWrapper struct {
 	Handler ServerInterface
 }
 
+// SearchOfficeDeclarations converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchOfficeDeclarations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchOfficeDeclarationsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchOfficeDeclarations(ctx, params)
+	return err
+}
+
 // PublishDeclarationType converts echo context to params.
 func (w *ServerInterfaceWrapper) PublishDeclarationType(ctx echo.Context) error {
 	var err error
@@ -8378,6 +8653,27 @@ func (w *ServerInterfaceWrapper) ListOfficeDeclarations(ctx echo.Context) error 
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter submitted_to: %s", err))
 	}
 
+	// ------------- Optional query parameter "contributor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "contributor_id", ctx.QueryParams(), &params.ContributorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "assigned_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assigned_to", ctx.QueryParams(), &params.AssignedTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assigned_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "lapses_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lapses_before", ctx.QueryParams(), &params.LapsesBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lapses_before: %s", err))
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
@@ -8394,6 +8690,98 @@ func (w *ServerInterfaceWrapper) ListOfficeDeclarations(ctx echo.Context) error 
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListOfficeDeclarations(ctx, params)
+	return err
+}
+
+// ReleaseDeclaration converts echo context to params.
+func (w *ServerInterfaceWrapper) ReleaseDeclaration(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "declaration_id" -------------
+	var declarationId DeclarationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration_id", ctx.Param("declaration_id"), &declarationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter declaration_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReleaseDeclaration(ctx, declarationId)
+	return err
+}
+
+// TakeDeclarationInCharge converts echo context to params.
+func (w *ServerInterfaceWrapper) TakeDeclarationInCharge(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "declaration_id" -------------
+	var declarationId DeclarationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration_id", ctx.Param("declaration_id"), &declarationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter declaration_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TakeDeclarationInChargeParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TakeDeclarationInCharge(ctx, declarationId, params)
+	return err
+}
+
+// DecideDeclaration converts echo context to params.
+func (w *ServerInterfaceWrapper) DecideDeclaration(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "declaration_id" -------------
+	var declarationId DeclarationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration_id", ctx.Param("declaration_id"), &declarationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter declaration_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DecideDeclarationParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DecideDeclaration(ctx, declarationId, params)
 	return err
 }
 
@@ -12416,8 +12804,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.POST(options.BaseURL+"/backoffice/declaration-searches", wrapper.SearchOfficeDeclarations, options.OperationMiddlewares["searchOfficeDeclarations"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-types", wrapper.PublishDeclarationType, options.OperationMiddlewares["publishDeclarationType"]...)
 	router.GET(options.BaseURL+"/backoffice/declarations", wrapper.ListOfficeDeclarations, options.OperationMiddlewares["listOfficeDeclarations"]...)
+	router.DELETE(options.BaseURL+"/backoffice/declarations/:declaration_id/assignment", wrapper.ReleaseDeclaration, options.OperationMiddlewares["releaseDeclaration"]...)
+	router.POST(options.BaseURL+"/backoffice/declarations/:declaration_id/assignment", wrapper.TakeDeclarationInCharge, options.OperationMiddlewares["takeDeclarationInCharge"]...)
+	router.POST(options.BaseURL+"/backoffice/declarations/:declaration_id/decision", wrapper.DecideDeclaration, options.OperationMiddlewares["decideDeclaration"]...)
 	router.GET(options.BaseURL+"/backoffice/deliveries", wrapper.ListDeliveries, options.OperationMiddlewares["listDeliveries"]...)
 	router.POST(options.BaseURL+"/backoffice/deliveries/:delivery_id/retries", wrapper.RetryDelivery, options.OperationMiddlewares["retryDelivery"]...)
 	router.GET(options.BaseURL+"/backoffice/enrolments", wrapper.ListOfficeEnrolments, options.OperationMiddlewares["listOfficeEnrolments"]...)
@@ -12560,6 +12952,29 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 type NoContentResponse struct {
 }
 
+type SearchOfficeDeclarationsRequestObject struct {
+	Params SearchOfficeDeclarationsParams
+	Body   *SearchOfficeDeclarationsJSONRequestBody
+}
+
+type SearchOfficeDeclarationsResponseObject interface {
+	VisitSearchOfficeDeclarationsResponse(w http.ResponseWriter) error
+}
+
+type SearchOfficeDeclarations200JSONResponse DeclarationList
+
+func (response SearchOfficeDeclarations200JSONResponse) VisitSearchOfficeDeclarationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PublishDeclarationTypeRequestObject struct {
 	Params PublishDeclarationTypeParams
 	Body   *PublishDeclarationTypeJSONRequestBody
@@ -12608,6 +13023,84 @@ func (response ListOfficeDeclarations200JSONResponse) VisitListOfficeDeclaration
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseDeclarationRequestObject struct {
+	DeclarationId DeclarationId `json:"declaration_id"`
+}
+
+type ReleaseDeclarationResponseObject interface {
+	VisitReleaseDeclarationResponse(w http.ResponseWriter) error
+}
+
+type ReleaseDeclaration204Response = NoContentResponse
+
+func (response ReleaseDeclaration204Response) VisitReleaseDeclarationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type TakeDeclarationInChargeRequestObject struct {
+	DeclarationId DeclarationId `json:"declaration_id"`
+	Params        TakeDeclarationInChargeParams
+}
+
+type TakeDeclarationInChargeResponseObject interface {
+	VisitTakeDeclarationInChargeResponse(w http.ResponseWriter) error
+}
+
+type TakeDeclarationInCharge200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type TakeDeclarationInCharge200JSONResponse struct {
+	Body    Declaration
+	Headers TakeDeclarationInCharge200ResponseHeaders
+}
+
+func (response TakeDeclarationInCharge200JSONResponse) VisitTakeDeclarationInChargeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideDeclarationRequestObject struct {
+	DeclarationId DeclarationId `json:"declaration_id"`
+	Params        DecideDeclarationParams
+	Body          *DecideDeclarationJSONRequestBody
+}
+
+type DecideDeclarationResponseObject interface {
+	VisitDecideDeclarationResponse(w http.ResponseWriter) error
+}
+
+type DecideDeclaration200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type DecideDeclaration200JSONResponse struct {
+	Body    Declaration
+	Headers DecideDeclaration200ResponseHeaders
+}
+
+func (response DecideDeclaration200JSONResponse) VisitDecideDeclarationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -16349,12 +16842,24 @@ func (response RevokeSubDelegation200JSONResponse) VisitRevokeSubDelegationRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// SearchOfficeDeclarations Search the declarations of my office
+	// (POST /backoffice/declaration-searches)
+	SearchOfficeDeclarations(ctx context.Context, request SearchOfficeDeclarationsRequestObject) (SearchOfficeDeclarationsResponseObject, error)
 	// PublishDeclarationType Publish a declaration type
 	// (POST /backoffice/declaration-types)
 	PublishDeclarationType(ctx context.Context, request PublishDeclarationTypeRequestObject) (PublishDeclarationTypeResponseObject, error)
 	// ListOfficeDeclarations List the declarations of my office
 	// (GET /backoffice/declarations)
 	ListOfficeDeclarations(ctx context.Context, request ListOfficeDeclarationsRequestObject) (ListOfficeDeclarationsResponseObject, error)
+	// ReleaseDeclaration Release a declaration
+	// (DELETE /backoffice/declarations/{declaration_id}/assignment)
+	ReleaseDeclaration(ctx context.Context, request ReleaseDeclarationRequestObject) (ReleaseDeclarationResponseObject, error)
+	// TakeDeclarationInCharge Take a declaration in charge
+	// (POST /backoffice/declarations/{declaration_id}/assignment)
+	TakeDeclarationInCharge(ctx context.Context, request TakeDeclarationInChargeRequestObject) (TakeDeclarationInChargeResponseObject, error)
+	// DecideDeclaration Decide about a declaration
+	// (POST /backoffice/declarations/{declaration_id}/decision)
+	DecideDeclaration(ctx context.Context, request DecideDeclarationRequestObject) (DecideDeclarationResponseObject, error)
 	// ListDeliveries List deliveries of messages
 	// (GET /backoffice/deliveries)
 	ListDeliveries(ctx context.Context, request ListDeliveriesRequestObject) (ListDeliveriesResponseObject, error)
@@ -16777,6 +17282,54 @@ type strictHandler struct {
 	middlewares []StrictMiddlewareFunc
 }
 
+// SearchOfficeDeclarations operation middleware
+func (sh *strictHandler) SearchOfficeDeclarations(ctx echo.Context, params SearchOfficeDeclarationsParams) error {
+	var request SearchOfficeDeclarationsRequestObject
+
+	request.Params = params
+
+	var body SearchOfficeDeclarationsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchOfficeDeclarations(ctx.Request().Context(), request.(SearchOfficeDeclarationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchOfficeDeclarations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchOfficeDeclarationsResponseObject); ok {
+		return validResponse.VisitSearchOfficeDeclarationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // PublishDeclarationType operation middleware
 func (sh *strictHandler) PublishDeclarationType(ctx echo.Context, params PublishDeclarationTypeParams) error {
 	var request PublishDeclarationTypeRequestObject
@@ -16844,6 +17397,106 @@ func (sh *strictHandler) ListOfficeDeclarations(ctx echo.Context, params ListOff
 		return err
 	} else if validResponse, ok := response.(ListOfficeDeclarationsResponseObject); ok {
 		return validResponse.VisitListOfficeDeclarationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReleaseDeclaration operation middleware
+func (sh *strictHandler) ReleaseDeclaration(ctx echo.Context, declarationId DeclarationId) error {
+	var request ReleaseDeclarationRequestObject
+
+	request.DeclarationId = declarationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseDeclaration(ctx.Request().Context(), request.(ReleaseDeclarationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseDeclaration")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReleaseDeclarationResponseObject); ok {
+		return validResponse.VisitReleaseDeclarationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TakeDeclarationInCharge operation middleware
+func (sh *strictHandler) TakeDeclarationInCharge(ctx echo.Context, declarationId DeclarationId, params TakeDeclarationInChargeParams) error {
+	var request TakeDeclarationInChargeRequestObject
+
+	request.DeclarationId = declarationId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TakeDeclarationInCharge(ctx.Request().Context(), request.(TakeDeclarationInChargeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TakeDeclarationInCharge")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TakeDeclarationInChargeResponseObject); ok {
+		return validResponse.VisitTakeDeclarationInChargeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DecideDeclaration operation middleware
+func (sh *strictHandler) DecideDeclaration(ctx echo.Context, declarationId DeclarationId, params DecideDeclarationParams) error {
+	var request DecideDeclarationRequestObject
+
+	request.DeclarationId = declarationId
+	request.Params = params
+
+	var body DecideDeclarationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DecideDeclaration(ctx.Request().Context(), request.(DecideDeclarationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecideDeclaration")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DecideDeclarationResponseObject); ok {
+		return validResponse.VisitDecideDeclarationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -256,7 +256,7 @@ func TestContract_EveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 
 func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 	required := []string{
-		"draftDeclaration", "submitDeclaration", "withdrawDeclaration",
+		"draftDeclaration", "submitDeclaration", "withdrawDeclaration", "takeDeclarationInCharge", "decideDeclaration",
 		"addContact", "verifyContact", "resendContactCode",
 		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "confirmOperator",
 		"confirmIssuedPin", "keepPinDocument", "retryDelivery",

@@ -280,15 +280,69 @@ func (e Currency) Valid() bool {
 	}
 }
 
+// Defines values for DeclarationAssignment.
+const (
+	DeclarationAssignmentMe     DeclarationAssignment = "me"
+	DeclarationAssignmentNobody DeclarationAssignment = "nobody"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationAssignment enum.
+func (e DeclarationAssignment) Valid() bool {
+	switch e {
+	case DeclarationAssignmentMe:
+		return true
+	case DeclarationAssignmentNobody:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationDecisionOutcome.
+const (
+	DeclarationDecisionOutcomeAccepted    DeclarationDecisionOutcome = "accepted"
+	DeclarationDecisionOutcomeNotAccepted DeclarationDecisionOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationDecisionOutcome enum.
+func (e DeclarationDecisionOutcome) Valid() bool {
+	switch e {
+	case DeclarationDecisionOutcomeAccepted:
+		return true
+	case DeclarationDecisionOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeclarationReasonCode.
 const (
-	DeclarationReasonCodeOperator DeclarationReasonCode = "operator"
+	DeclarationReasonCodeAgeAtHire            DeclarationReasonCode = "age-at-hire"
+	DeclarationReasonCodeContributorIrregular DeclarationReasonCode = "contributor-irregular"
+	DeclarationReasonCodeFundExhausted        DeclarationReasonCode = "fund-exhausted"
+	DeclarationReasonCodeHireDateWindow       DeclarationReasonCode = "hire-date-window"
+	DeclarationReasonCodeOperator             DeclarationReasonCode = "operator"
+	DeclarationReasonCodeOtherLiveDeclaration DeclarationReasonCode = "other-live-declaration"
+	DeclarationReasonCodeReservationGone      DeclarationReasonCode = "reservation-gone"
 )
 
 // Valid indicates whether the value is a known member of the DeclarationReasonCode enum.
 func (e DeclarationReasonCode) Valid() bool {
 	switch e {
+	case DeclarationReasonCodeAgeAtHire:
+		return true
+	case DeclarationReasonCodeContributorIrregular:
+		return true
+	case DeclarationReasonCodeFundExhausted:
+		return true
+	case DeclarationReasonCodeHireDateWindow:
+		return true
 	case DeclarationReasonCodeOperator:
+		return true
+	case DeclarationReasonCodeOtherLiveDeclaration:
+		return true
+	case DeclarationReasonCodeReservationGone:
 		return true
 	default:
 		return false
@@ -1873,6 +1927,16 @@ type Declaration struct {
 	// Example: 3000.00
 	Amount *Money `json:"amount,omitempty"`
 
+	// AssignedAt Since when the operator in `assigned_to` has it in charge. Only operators of the office are shown these two.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *PersonReference `json:"assigned_to,omitempty"`
+
 	// ConfirmBy Of an accepted reservation: the confirmation is filed before this instant.
 	//
 	// Example: 2026-03-30T22:00:00Z
@@ -1993,6 +2057,11 @@ type Declaration struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// DeclarationAssignment Who has it in charge at the office.
+//
+// Example: me
+type DeclarationAssignment string
+
 // DeclarationChange A JSON Merge Patch (RFC 7396) of a draft.
 //
 // Example: {"content":{"employer_contribution_rate":24.5,"part_time_percentage":null}}
@@ -2007,6 +2076,31 @@ type DeclarationChange struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	PositionId *Id `json:"position_id,omitempty"`
 }
+
+// DeclarationDecision What the office decides about a declaration.
+//
+// Example: {"amount":"3000.00","outcome":"accepted","reason":"La documentazione allegata è completa."}
+type DeclarationDecision struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount *Money `json:"amount,omitempty"`
+
+	// Outcome Whether what was declared is granted.
+	//
+	// Example: accepted
+	Outcome DeclarationDecisionOutcome `json:"outcome"`
+
+	// Reason Why; who filed it is told, and it stands on the declaration.
+	//
+	// Example: La documentazione allegata è completa.
+	Reason string `json:"reason"`
+}
+
+// DeclarationDecisionOutcome Whether what was declared is granted.
+//
+// Example: accepted
+type DeclarationDecisionOutcome string
 
 // DeclarationDraft A declaration to be drafted or filed.
 //
@@ -2105,7 +2199,10 @@ type DeclarationList struct {
 //
 // Example: {"code":"operator","text":"La documentazione allegata è completa."}
 type DeclarationReason struct {
-	// Code `operator`: in the words of the operator who decided, as `text`.
+	// Code `operator`: in the words of the operator who decided, as `text`. The others were found by themselves: `fund-exhausted`: the fund has no money left;
+	// `age-at-hire`: the worker is too young or too old on the day of hire; `hire-date-window`: the day of hire is outside the window; `contributor-irregular`: the register marks
+	// the contributor as irregular; `other-live-declaration`: another declaration of the type is live for the worker; `reservation-gone`: the reservation was given up, or
+	// confirmed by another declaration.
 	//
 	// Example: operator
 	Code DeclarationReasonCode `json:"code"`
@@ -2116,7 +2213,10 @@ type DeclarationReason struct {
 	Text *string `json:"text,omitempty"`
 }
 
-// DeclarationReasonCode `operator`: in the words of the operator who decided, as `text`.
+// DeclarationReasonCode `operator`: in the words of the operator who decided, as `text`. The others were found by themselves: `fund-exhausted`: the fund has no money left;
+// `age-at-hire`: the worker is too young or too old on the day of hire; `hire-date-window`: the day of hire is outside the window; `contributor-irregular`: the register marks
+// the contributor as irregular; `other-live-declaration`: another declaration of the type is live for the worker; `reservation-gone`: the reservation was given up, or
+// confirmed by another declaration.
 //
 // Example: operator
 type DeclarationReasonCode string
@@ -2192,6 +2292,16 @@ type DeclarationSummary struct {
 	//
 	// Example: 3000.00
 	Amount *Money `json:"amount,omitempty"`
+
+	// AssignedAt Since when the operator in `assigned_to` has it in charge. Only operators of the office are shown these two.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *PersonReference `json:"assigned_to,omitempty"`
 
 	// ConfirmBy Of an accepted reservation: the confirmation is filed before this instant.
 	//
@@ -4481,6 +4591,65 @@ type Office struct {
 //
 // Example: 1400
 type OfficeCode = string
+
+// OfficeDeclarationSearch What to search the declarations of an office by. What is given must all match.
+//
+// Example: {"state":"submitted","worker_tax_code":"BNCLRA75D52F205V"}
+type OfficeDeclarationSearch struct {
+	// AssignedTo Who has it in charge at the office.
+	//
+	// Example: me
+	AssignedTo *DeclarationAssignment `json:"assigned_to,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	LapsesBefore *time.Time `json:"lapses_before,omitempty"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State *DeclarationState `json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	SubmittedFrom *time.Time `json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	SubmittedTo *time.Time `json:"submitted_to,omitempty"`
+
+	// Type The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Type *DeclarationTypeCode `json:"type,omitempty"`
+
+	// WorkerTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	WorkerTaxCode *TaxCodeInput `json:"worker_tax_code,omitempty"`
+}
 
 // OfficeEnrolment A request for access to a contributor, as the office sees it.
 //
@@ -6988,6 +7157,11 @@ type WorkerActingAs string
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
 
+// AssignedToFilter Who has it in charge at the office.
+//
+// Example: me
+type AssignedToFilter = DeclarationAssignment
+
 // AttachmentNumber defines model for AttachmentNumber.
 type AttachmentNumber = int32
 
@@ -7120,6 +7294,9 @@ type IfNoneMatchNew = string
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type ImportId = Id
 
+// LapsesBefore defines model for LapsesBefore.
+type LapsesBefore = time.Time
+
 // Limit defines model for Limit.
 type Limit = int32
 
@@ -7238,6 +7415,22 @@ type WebhookSignature = string
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
 
+// SearchOfficeDeclarationsParams defines parameters for SearchOfficeDeclarations.
+type SearchOfficeDeclarationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // PublishDeclarationTypeParams defines parameters for PublishDeclarationType.
 type PublishDeclarationTypeParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
@@ -7263,11 +7456,48 @@ type ListOfficeDeclarationsParams struct {
 	// SubmittedTo Only declarations filed before this instant.
 	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
 
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// AssignedTo `me`: what I have in charge. `nobody`: what is `submitted` and nobody has in charge.
+	AssignedTo *AssignedToFilter `form:"assigned_to,omitempty" json:"assigned_to,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	LapsesBefore *LapsesBefore `form:"lapses_before,omitempty" json:"lapses_before,omitempty"`
+
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReleaseDeclarationParams defines parameters for ReleaseDeclaration.
+type ReleaseDeclarationParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// TakeDeclarationInChargeParams defines parameters for TakeDeclarationInCharge.
+type TakeDeclarationInChargeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DecideDeclarationParams defines parameters for DecideDeclaration.
+type DecideDeclarationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -8774,8 +9004,14 @@ type RevokeSubDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// SearchOfficeDeclarationsJSONRequestBody defines body for SearchOfficeDeclarations for application/json ContentType.
+type SearchOfficeDeclarationsJSONRequestBody = OfficeDeclarationSearch
+
 // PublishDeclarationTypeJSONRequestBody defines body for PublishDeclarationType for application/json ContentType.
 type PublishDeclarationTypeJSONRequestBody = DeclarationTypeDocument
+
+// DecideDeclarationJSONRequestBody defines body for DecideDeclaration for application/json ContentType.
+type DecideDeclarationJSONRequestBody = DeclarationDecision
 
 // DecideEnrolmentJSONRequestBody defines body for DecideEnrolment for application/json ContentType.
 type DecideEnrolmentJSONRequestBody = EnrolmentDecision
@@ -9004,6 +9240,26 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// SearchOfficeDeclarationsWithBody Search the declarations of my office
+	//
+	// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+	SearchOfficeDeclarationsWithBody(ctx context.Context, params *SearchOfficeDeclarationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchOfficeDeclarations Search the declarations of my office
+	//
+	// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+	SearchOfficeDeclarations(ctx context.Context, params *SearchOfficeDeclarationsParams, body SearchOfficeDeclarationsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// PublishDeclarationTypeWithBody Publish a declaration type
 	//
 	// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
@@ -9032,11 +9288,54 @@ type ClientInterface interface {
 
 	// ListOfficeDeclarations List the declarations of my office
 	//
-	// For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
+	// For an operator (operatore di sede): what was filed for positions of the operator's own office, over all contributors, in the order of protocol, the newest first.
+	// No drafts. `state=submitted` and `assigned_to=nobody` are what waits for somebody. By tax codes search: searchOfficeDeclarations.
 	// Who is no operator gets 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/declarations (the `ListOfficeDeclarations` operationId).
 	ListOfficeDeclarations(ctx context.Context, params *ListOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReleaseDeclaration Release a declaration
+	//
+	// Makes a declaration `submitted` again that one has in charge, so that others can take it. What another operator has in charge is released by anybody of the office once that operator
+	// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+	// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with DELETE /backoffice/declarations/{declaration_id}/assignment (the `ReleaseDeclaration` operationId).
+	ReleaseDeclaration(ctx context.Context, declarationId DeclarationId, params *ReleaseDeclarationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TakeDeclarationInCharge Take a declaration in charge
+	//
+	// Makes a `submitted` declaration of one's office `in_charge` of oneself (presa in carico): nobody else decides it until it is released. What one has in charge already stays
+	// as it is. One that another operator has in charge, that was decided, or that is decided by itself answers 409 `conflict`, one of another office 404, and one that one filed
+	// oneself, or whose contributor one acts for, 403 `forbidden`. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/assignment (the `TakeDeclarationInCharge` operationId).
+	TakeDeclarationInCharge(ctx context.Context, declarationId DeclarationId, params *TakeDeclarationInChargeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideDeclarationWithBody Decide about a declaration
+	//
+	// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+	// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+	// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+	// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+	DecideDeclarationWithBody(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideDeclaration Decide about a declaration
+	//
+	// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+	// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+	// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+	// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+	DecideDeclaration(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, body DecideDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeliveries List deliveries of messages
 	//
@@ -11071,6 +11370,46 @@ type ClientInterface interface {
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
+// SearchOfficeDeclarationsWithBody Search the declarations of my office
+//
+// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+func (c *Client) SearchOfficeDeclarationsWithBody(ctx context.Context, params *SearchOfficeDeclarationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchOfficeDeclarationsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchOfficeDeclarations Search the declarations of my office
+//
+// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+func (c *Client) SearchOfficeDeclarations(ctx context.Context, params *SearchOfficeDeclarationsParams, body SearchOfficeDeclarationsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchOfficeDeclarationsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // PublishDeclarationTypeWithBody Publish a declaration type
 //
 // Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
@@ -11119,12 +11458,95 @@ func (c *Client) PublishDeclarationType(ctx context.Context, params *PublishDecl
 
 // ListOfficeDeclarations List the declarations of my office
 //
-// For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
+// For an operator (operatore di sede): what was filed for positions of the operator's own office, over all contributors, in the order of protocol, the newest first.
+// No drafts. `state=submitted` and `assigned_to=nobody` are what waits for somebody. By tax codes search: searchOfficeDeclarations.
 // Who is no operator gets 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/declarations (the `ListOfficeDeclarations` operationId).
 func (c *Client) ListOfficeDeclarations(ctx context.Context, params *ListOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListOfficeDeclarationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseDeclaration Release a declaration
+//
+// Makes a declaration `submitted` again that one has in charge, so that others can take it. What another operator has in charge is released by anybody of the office once that operator
+// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with DELETE /backoffice/declarations/{declaration_id}/assignment (the `ReleaseDeclaration` operationId).
+func (c *Client) ReleaseDeclaration(ctx context.Context, declarationId DeclarationId, params *ReleaseDeclarationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseDeclarationRequest(c.Server, declarationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TakeDeclarationInCharge Take a declaration in charge
+//
+// Makes a `submitted` declaration of one's office `in_charge` of oneself (presa in carico): nobody else decides it until it is released. What one has in charge already stays
+// as it is. One that another operator has in charge, that was decided, or that is decided by itself answers 409 `conflict`, one of another office 404, and one that one filed
+// oneself, or whose contributor one acts for, 403 `forbidden`. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/assignment (the `TakeDeclarationInCharge` operationId).
+func (c *Client) TakeDeclarationInCharge(ctx context.Context, declarationId DeclarationId, params *TakeDeclarationInChargeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTakeDeclarationInChargeRequest(c.Server, declarationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideDeclarationWithBody Decide about a declaration
+//
+// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+func (c *Client) DecideDeclarationWithBody(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideDeclarationRequestWithBody(c.Server, declarationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideDeclaration Decide about a declaration
+//
+// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+func (c *Client) DecideDeclaration(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, body DecideDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideDeclarationRequest(c.Server, declarationId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -15017,6 +15439,111 @@ func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDel
 	return c.Client.Do(req)
 }
 
+// NewSearchOfficeDeclarationsRequest calls the generic SearchOfficeDeclarations builder with application/json body
+func NewSearchOfficeDeclarationsRequest(server string, params *SearchOfficeDeclarationsParams, body SearchOfficeDeclarationsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchOfficeDeclarationsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSearchOfficeDeclarationsRequestWithBody constructs an http.Request for the SearchOfficeDeclarations method, with any body, and a specified content type
+func NewSearchOfficeDeclarationsRequestWithBody(server string, params *SearchOfficeDeclarationsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declaration-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewPublishDeclarationTypeRequest calls the generic PublishDeclarationType builder with application/json body
 func NewPublishDeclarationTypeRequest(server string, params *PublishDeclarationTypeParams, body PublishDeclarationTypeJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -15157,6 +15684,42 @@ func NewListOfficeDeclarationsRequest(server string, params *ListOfficeDeclarati
 
 		}
 
+		if params.ContributorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contributor_id", *params.ContributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AssignedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assigned_to", *params.AssignedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.LapsesBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lapses_before", *params.LapsesBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
@@ -15203,6 +15766,184 @@ func NewListOfficeDeclarationsRequest(server string, params *ListOfficeDeclarati
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReleaseDeclarationRequest constructs an http.Request for the ReleaseDeclaration method
+func NewReleaseDeclarationRequest(server string, declarationId DeclarationId, params *ReleaseDeclarationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "declaration_id", declarationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declarations/%s/assignment", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewTakeDeclarationInChargeRequest constructs an http.Request for the TakeDeclarationInCharge method
+func NewTakeDeclarationInChargeRequest(server string, declarationId DeclarationId, params *TakeDeclarationInChargeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "declaration_id", declarationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declarations/%s/assignment", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDecideDeclarationRequest calls the generic DecideDeclaration builder with application/json body
+func NewDecideDeclarationRequest(server string, declarationId DeclarationId, params *DecideDeclarationParams, body DecideDeclarationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecideDeclarationRequestWithBody(server, declarationId, params, "application/json", bodyReader)
+}
+
+// NewDecideDeclarationRequestWithBody constructs an http.Request for the DecideDeclaration method, with any body, and a specified content type
+func NewDecideDeclarationRequestWithBody(server string, declarationId DeclarationId, params *DecideDeclarationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "declaration_id", declarationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declarations/%s/decision", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -25020,6 +25761,26 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// SearchOfficeDeclarationsWithBodyWithResponse Search the declarations of my office
+	//
+	// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+	SearchOfficeDeclarationsWithBodyWithResponse(ctx context.Context, params *SearchOfficeDeclarationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchOfficeDeclarationsResponse, error)
+
+	// SearchOfficeDeclarationsWithResponse Search the declarations of my office
+	//
+	// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+	SearchOfficeDeclarationsWithResponse(ctx context.Context, params *SearchOfficeDeclarationsParams, body SearchOfficeDeclarationsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchOfficeDeclarationsResponse, error)
+
 	// PublishDeclarationTypeWithBodyWithResponse Publish a declaration type
 	//
 	// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
@@ -25048,13 +25809,60 @@ type ClientWithResponsesInterface interface {
 
 	// ListOfficeDeclarationsWithResponse List the declarations of my office
 	//
-	// For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
+	// For an operator (operatore di sede): what was filed for positions of the operator's own office, over all contributors, in the order of protocol, the newest first.
+	// No drafts. `state=submitted` and `assigned_to=nobody` are what waits for somebody. By tax codes search: searchOfficeDeclarations.
 	// Who is no operator gets 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /backoffice/declarations (the `ListOfficeDeclarations` operationId).
 	ListOfficeDeclarationsWithResponse(ctx context.Context, params *ListOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*ListOfficeDeclarationsResponse, error)
+
+	// ReleaseDeclarationWithResponse Release a declaration
+	//
+	// Makes a declaration `submitted` again that one has in charge, so that others can take it. What another operator has in charge is released by anybody of the office once that operator
+	// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+	// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /backoffice/declarations/{declaration_id}/assignment (the `ReleaseDeclaration` operationId).
+	ReleaseDeclarationWithResponse(ctx context.Context, declarationId DeclarationId, params *ReleaseDeclarationParams, reqEditors ...RequestEditorFn) (*ReleaseDeclarationResponse, error)
+
+	// TakeDeclarationInChargeWithResponse Take a declaration in charge
+	//
+	// Makes a `submitted` declaration of one's office `in_charge` of oneself (presa in carico): nobody else decides it until it is released. What one has in charge already stays
+	// as it is. One that another operator has in charge, that was decided, or that is decided by itself answers 409 `conflict`, one of another office 404, and one that one filed
+	// oneself, or whose contributor one acts for, 403 `forbidden`. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/assignment (the `TakeDeclarationInCharge` operationId).
+	TakeDeclarationInChargeWithResponse(ctx context.Context, declarationId DeclarationId, params *TakeDeclarationInChargeParams, reqEditors ...RequestEditorFn) (*TakeDeclarationInChargeResponse, error)
+
+	// DecideDeclarationWithBodyWithResponse Decide about a declaration
+	//
+	// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+	// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+	// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+	// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+	DecideDeclarationWithBodyWithResponse(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideDeclarationResponse, error)
+
+	// DecideDeclarationWithResponse Decide about a declaration
+	//
+	// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+	// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+	// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+	// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+	DecideDeclarationWithResponse(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, body DecideDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideDeclarationResponse, error)
 
 	// ListDeliveriesWithResponse List deliveries of messages
 	//
@@ -27257,6 +28065,54 @@ type ClientWithResponsesInterface interface {
 	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
 }
 
+type SearchOfficeDeclarationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchOfficeDeclarationsResponse) GetJSON200() *DeclarationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchOfficeDeclarationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchOfficeDeclarationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchOfficeDeclarationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchOfficeDeclarationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchOfficeDeclarationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // PublishDeclarationTypeResponse201Headers the declared response headers of an HTTP 201 response for PublishDeclarationType
 type PublishDeclarationTypeResponse201Headers struct {
 	Location string
@@ -27354,6 +28210,157 @@ func (r ListOfficeDeclarationsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListOfficeDeclarationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReleaseDeclarationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReleaseDeclarationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReleaseDeclarationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReleaseDeclarationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReleaseDeclarationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReleaseDeclarationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// TakeDeclarationInChargeResponse200Headers the declared response headers of an HTTP 200 response for TakeDeclarationInCharge
+type TakeDeclarationInChargeResponse200Headers struct {
+	ETag EntityTag
+}
+
+type TakeDeclarationInChargeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Declaration
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *TakeDeclarationInChargeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TakeDeclarationInChargeResponse) GetJSON200() *Declaration {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TakeDeclarationInChargeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TakeDeclarationInChargeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TakeDeclarationInChargeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TakeDeclarationInChargeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TakeDeclarationInChargeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DecideDeclarationResponse200Headers the declared response headers of an HTTP 200 response for DecideDeclaration
+type DecideDeclarationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type DecideDeclarationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Declaration
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DecideDeclarationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DecideDeclarationResponse) GetJSON200() *Declaration {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DecideDeclarationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DecideDeclarationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DecideDeclarationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DecideDeclarationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DecideDeclarationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -34268,6 +35275,38 @@ func (r RevokeSubDelegationResponse) ContentType() string {
 	return ""
 }
 
+// SearchOfficeDeclarationsWithBodyWithResponse Search the declarations of my office
+//
+// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+func (c *ClientWithResponses) SearchOfficeDeclarationsWithBodyWithResponse(ctx context.Context, params *SearchOfficeDeclarationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchOfficeDeclarationsResponse, error) {
+	rsp, err := c.SearchOfficeDeclarationsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchOfficeDeclarationsResponse(rsp)
+}
+
+// SearchOfficeDeclarationsWithResponse Search the declarations of my office
+//
+// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+func (c *ClientWithResponses) SearchOfficeDeclarationsWithResponse(ctx context.Context, params *SearchOfficeDeclarationsParams, body SearchOfficeDeclarationsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchOfficeDeclarationsResponse, error) {
+	rsp, err := c.SearchOfficeDeclarations(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchOfficeDeclarationsResponse(rsp)
+}
+
 // PublishDeclarationTypeWithBodyWithResponse Publish a declaration type
 //
 // Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
@@ -34308,7 +35347,8 @@ func (c *ClientWithResponses) PublishDeclarationTypeWithResponse(ctx context.Con
 
 // ListOfficeDeclarationsWithResponse List the declarations of my office
 //
-// For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
+// For an operator (operatore di sede): what was filed for positions of the operator's own office, over all contributors, in the order of protocol, the newest first.
+// No drafts. `state=submitted` and `assigned_to=nobody` are what waits for somebody. By tax codes search: searchOfficeDeclarations.
 // Who is no operator gets 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -34320,6 +35360,76 @@ func (c *ClientWithResponses) ListOfficeDeclarationsWithResponse(ctx context.Con
 		return nil, err
 	}
 	return ParseListOfficeDeclarationsResponse(rsp)
+}
+
+// ReleaseDeclarationWithResponse Release a declaration
+//
+// Makes a declaration `submitted` again that one has in charge, so that others can take it. What another operator has in charge is released by anybody of the office once that operator
+// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /backoffice/declarations/{declaration_id}/assignment (the `ReleaseDeclaration` operationId).
+func (c *ClientWithResponses) ReleaseDeclarationWithResponse(ctx context.Context, declarationId DeclarationId, params *ReleaseDeclarationParams, reqEditors ...RequestEditorFn) (*ReleaseDeclarationResponse, error) {
+	rsp, err := c.ReleaseDeclaration(ctx, declarationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReleaseDeclarationResponse(rsp)
+}
+
+// TakeDeclarationInChargeWithResponse Take a declaration in charge
+//
+// Makes a `submitted` declaration of one's office `in_charge` of oneself (presa in carico): nobody else decides it until it is released. What one has in charge already stays
+// as it is. One that another operator has in charge, that was decided, or that is decided by itself answers 409 `conflict`, one of another office 404, and one that one filed
+// oneself, or whose contributor one acts for, 403 `forbidden`. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/assignment (the `TakeDeclarationInCharge` operationId).
+func (c *ClientWithResponses) TakeDeclarationInChargeWithResponse(ctx context.Context, declarationId DeclarationId, params *TakeDeclarationInChargeParams, reqEditors ...RequestEditorFn) (*TakeDeclarationInChargeResponse, error) {
+	rsp, err := c.TakeDeclarationInCharge(ctx, declarationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTakeDeclarationInChargeResponse(rsp)
+}
+
+// DecideDeclarationWithBodyWithResponse Decide about a declaration
+//
+// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+func (c *ClientWithResponses) DecideDeclarationWithBodyWithResponse(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideDeclarationResponse, error) {
+	rsp, err := c.DecideDeclarationWithBody(ctx, declarationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideDeclarationResponse(rsp)
+}
+
+// DecideDeclarationWithResponse Decide about a declaration
+//
+// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+func (c *ClientWithResponses) DecideDeclarationWithResponse(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, body DecideDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideDeclarationResponse, error) {
+	rsp, err := c.DecideDeclaration(ctx, declarationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideDeclarationResponse(rsp)
 }
 
 // ListDeliveriesWithResponse List deliveries of messages
@@ -37632,6 +38742,39 @@ func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Contex
 	return ParseRevokeSubDelegationResponse(rsp)
 }
 
+// ParseSearchOfficeDeclarationsResponse parses an HTTP response from a SearchOfficeDeclarationsWithResponse call
+func ParseSearchOfficeDeclarationsResponse(rsp *http.Response) (*SearchOfficeDeclarationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchOfficeDeclarationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParsePublishDeclarationTypeResponse parses an HTTP response from a PublishDeclarationTypeWithResponse call
 func ParsePublishDeclarationTypeResponse(rsp *http.Response) (*PublishDeclarationTypeResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -37706,6 +38849,127 @@ func ParseListOfficeDeclarationsResponse(rsp *http.Response) (*ListOfficeDeclara
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseReleaseDeclarationResponse parses an HTTP response from a ReleaseDeclarationWithResponse call
+func ParseReleaseDeclarationResponse(rsp *http.Response) (*ReleaseDeclarationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReleaseDeclarationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTakeDeclarationInChargeResponse parses an HTTP response from a TakeDeclarationInChargeWithResponse call
+func ParseTakeDeclarationInChargeResponse(rsp *http.Response) (*TakeDeclarationInChargeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TakeDeclarationInChargeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Declaration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers TakeDeclarationInChargeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDecideDeclarationResponse parses an HTTP response from a DecideDeclarationWithResponse call
+func ParseDecideDeclarationResponse(rsp *http.Response) (*DecideDeclarationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DecideDeclarationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Declaration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DecideDeclarationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -36,8 +36,8 @@ type Handlers struct {
 	TypeHandlers
 	DeclarationHandlers
 	ReceiptHandlers
-	BackOfficeHandlers
 	FundHandlers
+	OfficeDeclarationHandlers
 	PeopleHandlers
 	OfficePINRequestHandlers
 	PINUpgradeHandlers

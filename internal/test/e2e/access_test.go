@@ -81,13 +81,16 @@ var accessTable = map[string]row{
 	"changeDeclaration": {body: func(filer) any {
 		return map[string]any{"content": map[string]any{"notes": "x"}}
 	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
-	"discardDeclaration":     {},
-	"submitDeclaration":      {},
-	"withdrawDeclaration":    {},
-	"showReceipt":            {},
-	"downloadReceiptPdf":     {},
-	"listOfficeDeclarations": {},
-	"searchPeople":           {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},
+	"discardDeclaration":       {},
+	"submitDeclaration":        {},
+	"withdrawDeclaration":      {},
+	"showReceipt":              {},
+	"downloadReceiptPdf":       {},
+	"listOfficeDeclarations":   {},
+	"searchOfficeDeclarations": {body: func(f filer) any { return map[string]any{"type": "RIOC"} }},
+	"takeDeclarationInCharge":  {}, "releaseDeclaration": {},
+	"decideDeclaration": {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
+	"searchPeople":      {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},
 	"registerPerson": {body: func(filer) any {
 		return map[string]any{"tax_code": "BNCLNE85M41H501P", "given_name": "Elena", "family_name": "Bianchi"}
 	}, anybodys: true},
