@@ -68,6 +68,7 @@ func sights(g groups) map[string]edge.Sight {
 		"/enrolments/{enrolment_id}":            sight(g.mandate.enrolments.Show),
 		"/backoffice/enrolments/{enrolment_id}": sight(g.mandate.enrolments.ShowAtOffice),
 		"/delegation-batches/{batch_id}":        sight(g.mandate.batches.Show),
+		"/declaration-batches/{batch_id}":       sight(g.filing.batches.Visible),
 		"/sub-delegations/{sub_delegation_id}":  sight(g.mandate.subDelegations.Show),
 	}
 }
@@ -106,6 +107,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		SubDelegationHandlers:    handlers.SubDelegationHandlers{SubDelegations: ma.subDelegations},
 		TypeHandlers:             handlers.TypeHandlers{Types: g.filing.types},
 		DeclarationHandlers:      handlers.DeclarationHandlers{Declarations: declarations},
+		DeclarationBatchHandlers: handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
 		ReceiptHandlers:          handlers.ReceiptHandlers{Declarations: declarations},
 		BackOfficeHandlers:       handlers.BackOfficeHandlers{Declarations: declarations},
 		MessageHandlers:          handlers.MessageHandlers{Messages: g.messaging.deliveries},

@@ -178,7 +178,7 @@ func (r *Register) commit(group []filing) {
 	for i, f := range group {
 		entries[i] = f.begin()
 	}
-	err := r.transact(entries, nil)
+	err := r.transact(context.Background(), entries, nil)
 	if err != nil && len(group) > 1 && !db.IsUnavailable(err) {
 		r.log.Warn("group of filings failed, filing one by one", "filings", len(group), "error", err)
 		for _, f := range group {
@@ -196,8 +196,8 @@ func (r *Register) commit(group []filing) {
 }
 
 // transact files a group in one transaction; b is nil for one that was gathered.
-func (r *Register) transact(entries []*Line, b *bundle) error {
-	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
+func (r *Register) transact(ctx context.Context, entries []*Line, b *bundle) error {
+	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
 	defer cancel()
 	return r.db.InTx(ctx, func(ctx context.Context) error {
 		if err := r.begin(ctx, entries, b); err != nil {

@@ -32,6 +32,9 @@ type Group[T any] struct {
 //   - fault.Busy when more waits than can be filed soon,
 //   - fault.Unavailable once the register is closed.
 //
+// Within a transaction it files there, at once: others that file wait until that ends. That is for a
+// sandbox, which does in one transaction what waits.
+//
 // Lock order: what Begin takes, then the register's.
 func (l *Lane[T]) FileTogether(ctx context.Context, g Group[T]) ([]*Entry[T], error) {
 	b := &bundle{waiting: waiting{ctx: ctx, done: make(chan struct{})}, whole: g.Whole, other: g.Other}
@@ -59,6 +62,9 @@ func (l *Lane[T]) FileTogether(ctx context.Context, g Group[T]) ([]*Entry[T], er
 		}
 		return g.End(ctx, entries())
 	}
+	if l.register.db.WithinTx(ctx) {
+		return entries(), l.register.transact(ctx, b.lines(), b)
+	}
 	if err := l.register.waitTogether(ctx, b); err != nil {
 		return nil, err
 	}
@@ -72,6 +78,15 @@ type bundle struct {
 	begin, end func(ctx context.Context) error
 	whole      bool
 	other      error
+}
+
+// lines begins the bundle's entries.
+func (b *bundle) lines() []*Line {
+	entries := make([]*Line, len(b.filings))
+	for i, f := range b.filings {
+		entries[i] = f.begin()
+	}
+	return entries
 }
 
 // check is what a bundle asks once all its entries have been checked.
@@ -105,9 +120,5 @@ func (r *Register) fileTogether(b *bundle) {
 		b.finish(err)
 		return
 	}
-	entries := make([]*Line, len(b.filings))
-	for i, f := range b.filings {
-		entries[i] = f.begin()
-	}
-	b.finish(r.transact(entries, b))
+	b.finish(r.transact(context.Background(), b.lines(), b))
 }
