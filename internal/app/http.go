@@ -70,6 +70,7 @@ func sights(g groups) map[string]edge.Sight {
 		"/backoffice/enrolments/{enrolment_id}":     sight(g.mandate.enrolments.ShowAtOffice),
 		"/delegation-batches/{batch_id}":            sight(g.mandate.batches.Show),
 		"/sub-delegations/{sub_delegation_id}":      sight(g.mandate.subDelegations.Show),
+		"/declaration-batches/{batch_id}":           sight(g.filing.batches.Visible),
 	}
 }
 
@@ -113,5 +114,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		SMSReportHandlers:         handlers.SMSReportHandlers{Reports: g.messaging.smsReports},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		OfficeDeclarationHandlers: handlers.OfficeDeclarationHandlers{AtOffice: declarations},
+		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
+		BackOfficeHandlers:        handlers.BackOfficeHandlers{Declarations: declarations},
 	}
 }

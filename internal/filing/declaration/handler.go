@@ -31,6 +31,8 @@ type submission struct {
 	// asked is what the content asks for; nil until it was read. group is where it is decided.
 	asked *asked
 	group *group
+	// untold is what was filed with many others, of which its filer hears all at once.
+	untold bool
 	// jws is the receipt, once the declaration is filed.
 	jws string
 }
@@ -212,6 +214,9 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 		}
 		receipts = append(receipts, receipt{DeclarationID: d.ID, JWS: jws, State: d.State, Version: d.Version})
 		sub.declaration, sub.jws = d, jws
+		if sub.untold {
+			continue
+		}
 		message, err := received(d, sub.typ)
 		if err != nil {
 			return err

@@ -74,7 +74,7 @@ func (h OfficeDeclarationHandlers) ReleaseDeclaration(
 func (h OfficeDeclarationHandlers) DecideDeclaration(
 	ctx context.Context, r api.DecideDeclarationRequestObject,
 ) (api.DecideDeclarationResponseObject, error) {
-	outcome := declaration.Outcome{Decision: review.Decision{Outcome: review.Outcome(r.Body.Outcome), Reason: r.Body.Reason}}
+	outcome := declaration.Ruling{Decision: review.Decision{Outcome: review.Outcome(r.Body.Outcome), Reason: r.Body.Reason}}
 	if r.Body.Amount != nil {
 		amount, err := money.Parse(*r.Body.Amount)
 		if err != nil {

@@ -35,6 +35,7 @@ type Handlers struct {
 	UserHandlers
 	TypeHandlers
 	DeclarationHandlers
+	DeclarationBatchHandlers
 	ReceiptHandlers
 	FundHandlers
 	OfficeDeclarationHandlers
