@@ -2,6 +2,7 @@ package app
 
 import (
 	"diresco/internal/filing/declaration"
+	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/protocol"
 )
 
@@ -9,6 +10,7 @@ import (
 type filing struct {
 	register     *protocol.Register
 	types        *declaration.Types
+	funds        *fund.Service
 	declarations *declaration.Service
 }
 
@@ -17,7 +19,7 @@ func newFiling(p platform, k kernel, m masterdata) filing {
 	clocks := protocol.Time{Process: p.clock, Database: p.databaseClock, Offset: p.clock.Offset}
 	register := protocol.NewRegister(p.db, clocks, k.claims, k.recheck, p.log)
 	return filing{
-		register: register, types: types,
+		register: register, types: types, funds: fund.NewService(fund.Deps{Runner: k.runner}),
 		declarations: declaration.NewService(declaration.Deps{
 			Runner: k.runner, Types: types, Contributors: m.contributors, Register: register, Rights: k.rights, Outbox: k.outbox,
 			Signer: p.keys, Blobs: p.bucket, Random: p.random, PublicURL: p.config.PublicURL, Institution: p.config.Institution(),

@@ -96,7 +96,9 @@ func (h TypeHandlers) PublishDeclarationType(
 	}, nil
 }
 
-func versionPath(t *declaration.Type) string { return typesPath + "/" + t.Code + "/versions/" + strconv.Itoa(t.Version) }
+func versionPath(t *declaration.Type) string {
+	return typesPath + "/" + t.Code + "/versions/" + strconv.Itoa(t.Version)
+}
 
 // documentOf reads the document of a type from the body, which has its form. The texts of schema
 // and example stay as they were sent, in their order.
