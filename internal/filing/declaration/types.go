@@ -258,15 +258,20 @@ func (t *Types) Install(ctx context.Context) error {
 	}
 	defer t.Forget()
 	for _, s := range shipped {
-		row, err := newTypeRow(s, t.clock.Now())
-		if err != nil {
-			return err
-		}
-		if err := t.add(ctx, row); err != nil {
+		if err := t.Add(ctx, s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Add publishes a type that nobody has to check, in the context's transaction.
+func (t *Types) Add(ctx context.Context, document catalogue.Type) error {
+	row, err := newTypeRow(document, t.clock.Now())
+	if err != nil {
+		return err
+	}
+	return t.add(ctx, row)
 }
 
 // typeRow is a published version of a type.
