@@ -696,6 +696,54 @@ func (e EnrolmentState) Valid() bool {
 	}
 }
 
+// Defines values for FundEntryKind.
+const (
+	FundEntryKindBudget   FundEntryKind = "budget"
+	FundEntryKindLapsed   FundEntryKind = "lapsed"
+	FundEntryKindReleased FundEntryKind = "released"
+	FundEntryKindReserved FundEntryKind = "reserved"
+	FundEntryKindReturned FundEntryKind = "returned"
+	FundEntryKindSpent    FundEntryKind = "spent"
+)
+
+// Valid indicates whether the value is a known member of the FundEntryKind enum.
+func (e FundEntryKind) Valid() bool {
+	switch e {
+	case FundEntryKindBudget:
+		return true
+	case FundEntryKindLapsed:
+		return true
+	case FundEntryKindReleased:
+		return true
+	case FundEntryKindReserved:
+		return true
+	case FundEntryKindReturned:
+		return true
+	case FundEntryKindSpent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FundQueueEntryState.
+const (
+	FundQueueEntryStatePending FundQueueEntryState = "pending"
+	FundQueueEntryStateWaiting FundQueueEntryState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the FundQueueEntryState enum.
+func (e FundQueueEntryState) Valid() bool {
+	switch e {
+	case FundQueueEntryStatePending:
+		return true
+	case FundQueueEntryStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for IdentityDocumentKind.
 const (
 	IdentityDocumentKindDrivingLicence IdentityDocumentKind = "driving_licence"
@@ -1103,6 +1151,7 @@ func (e PreferredChannel) Valid() bool {
 
 // Defines values for ProblemCode.
 const (
+	ProblemCodeBudgetBelowCommitments         ProblemCode = "budget-below-commitments"
 	ProblemCodeBusy                           ProblemCode = "busy"
 	ProblemCodeChannelClosed                  ProblemCode = "channel-closed"
 	ProblemCodeCodeInvalid                    ProblemCode = "code-invalid"
@@ -1143,6 +1192,8 @@ const (
 // Valid indicates whether the value is a known member of the ProblemCode enum.
 func (e ProblemCode) Valid() bool {
 	switch e {
+	case ProblemCodeBudgetBelowCommitments:
+		return true
 	case ProblemCodeBusy:
 		return true
 	case ProblemCodeChannelClosed:
@@ -3521,6 +3572,215 @@ type FiledBy struct {
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	RightId Id `json:"right_id"`
+}
+
+// Fund A fund of a capped type. What is reserved and spent never exceeds the budget.
+//
+// Example: {"available":"6000.00","budget":"51000.00","currency":"EUR","fund_code":"GAGI-2026","reserved":"30000.00","spent":"15000.00","title":"Decontribuzione giovani genitori, 2026","waiting":2}
+type Fund struct {
+	// Available An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Available Money `json:"available"`
+
+	// Budget An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Budget Money `json:"budget"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// FundCode The code of a fund. Where a type has a budget for each region, it ends in that of the region.
+	//
+	// Example: GAGI-2026
+	FundCode FundCode `json:"fund_code"`
+
+	// Reserved An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Reserved Money `json:"reserved"`
+
+	// Spent An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Spent Money `json:"spent"`
+
+	// Title What the fund is for.
+	//
+	// Example: Decontribuzione giovani genitori, 2026
+	Title string `json:"title"`
+
+	// Waiting How many declarations found no money and wait for it.
+	//
+	// Example: 2
+	Waiting int32 `json:"waiting"`
+}
+
+// FundCode The code of a fund. Where a type has a budget for each region, it ends in that of the region.
+//
+// Example: GAGI-2026
+type FundCode = string
+
+// FundEntry One line of a fund's ledger, with the totals after it. It is written once.
+//
+// Example: {"amount":"3000.00","at":"2026-03-16T08:15:04.218301Z","available":"6000.00","budget":"51000.00","currency":"EUR","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"reserved","number":17,"reserved":"30000.00","spent":"15000.00"}
+type FundEntry struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount Money `json:"amount"`
+
+	// At The instant of which it is.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// Available An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Available Money `json:"available"`
+
+	// Budget An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Budget Money `json:"budget"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// DeclarationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeclarationId *Id `json:"declaration_id,omitempty"`
+
+	// Kind What an entry does: `budget` sets it; `reserved` puts money aside; `released` gives it back after a withdrawal, `lapsed` after a missed term;
+	// `spent` is money that a confirmation fixed, `returned` what it left of the reservation.
+	//
+	// Example: reserved
+	Kind FundEntryKind `json:"kind"`
+
+	// Number The number of the entry, from 1 without gaps.
+	//
+	// Example: 17
+	Number int32 `json:"number"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId *Id `json:"person_id,omitempty"`
+
+	// Reserved An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Reserved Money `json:"reserved"`
+
+	// Spent An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Spent Money `json:"spent"`
+}
+
+// FundEntryKind What an entry does: `budget` sets it; `reserved` puts money aside; `released` gives it back after a withdrawal, `lapsed` after a missed term;
+// `spent` is money that a confirmation fixed, `returned` what it left of the reservation.
+//
+// Example: reserved
+type FundEntryKind string
+
+// FundEntryList One page of a fund's ledger.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/funds/GAGI-2026/entries"}},"items":[{"amount":"3000.00","at":"2026-03-16T08:15:04.218301Z","available":"6000.00","budget":"51000.00","currency":"EUR","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"reserved","number":17,"reserved":"30000.00","spent":"15000.00"}]}
+type FundEntryList = Page[FundEntry]
+
+// FundList One page of funds.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/funds"}},"items":[{"available":"6000.00","budget":"51000.00","currency":"EUR","fund_code":"GAGI-2026","reserved":"30000.00","spent":"15000.00","title":"Decontribuzione giovani genitori, 2026","waiting":2}]}
+type FundList = Page[Fund]
+
+// FundQueue One page of a fund's queue.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/funds/GAGI-2026/queue"}},"items":[{"amount":"3000.00","currency":"EUR","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","protocol_number":"INPS.1400.16/03/2026.0000042","rank":21,"state":"waiting","waiting_since":"2026-03-16T08:15:04.218301Z","waiting_until":"2026-04-15T22:00:00Z"}]}
+type FundQueue = Page[FundQueueEntry]
+
+// FundQueueEntry A declaration that has no money of the fund yet.
+//
+// Example: {"amount":"3000.00","currency":"EUR","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","protocol_number":"INPS.1400.16/03/2026.0000042","rank":21,"state":"waiting","waiting_since":"2026-03-16T08:15:04.218301Z","waiting_until":"2026-04-15T22:00:00Z"}
+type FundQueueEntry struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount Money `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// DeclarationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeclarationId Id `json:"declaration_id"`
+
+	// PriorityDate The day of hire, for what a deferred batch ranks by it. It comes before the rank.
+	//
+	// Example: 2026-01-12
+	PriorityDate *openapi_types.Date `json:"priority_date,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Rank The place in the fund's own sequence.
+	//
+	// Example: 21
+	Rank int32 `json:"rank"`
+
+	// State `waiting`: it found no money, and is served in its turn. `pending`: it is not decided yet, since it waits for dispositive credentials or for
+	// the end of a deferred batch; it holds up nobody.
+	//
+	// Example: waiting
+	State FundQueueEntryState `json:"state"`
+
+	// WaitingSince When it was filed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	WaitingSince time.Time `json:"waiting_since"`
+
+	// WaitingUntil When it lapses if no money is freed.
+	//
+	// Example: 2026-04-15T22:00:00Z
+	WaitingUntil *time.Time `json:"waiting_until,omitempty"`
+}
+
+// FundQueueEntryState `waiting`: it found no money, and is served in its turn. `pending`: it is not decided yet, since it waits for dispositive credentials or for
+// the end of a deferred batch; it holds up nobody.
+//
+// Example: waiting
+type FundQueueEntryState string
+
+// FundReplacement The budget of a fund.
+//
+// Example: {"budget":"51000.00","currency":"EUR","title":"Decontribuzione giovani genitori, 2026"}
+type FundReplacement struct {
+	// Budget An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Budget Money `json:"budget"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Title What the fund is for. A new fund without one is called by its code; another one keeps the title that it has.
+	//
+	// Example: Decontribuzione giovani genitori, 2026
+	Title *string `json:"title,omitempty"`
 }
 
 // Id A UUID (RFC 9562).
@@ -6417,6 +6677,11 @@ type EnrolmentId = Id
 // Example: submitted
 type EnrolmentStateFilter = EnrolmentState
 
+// FundPath The code of a fund. Where a type has a budget for each region, it ends in that of the region.
+//
+// Example: GAGI-2026
+type FundPath = FundCode
+
 // GrantId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -6432,6 +6697,9 @@ type IfMatch = string
 
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
+
+// IfNoneMatchNew defines model for IfNoneMatchNew.
+type IfNoneMatchNew = string
 
 // ImportId A UUID (RFC 9562).
 //
@@ -6629,6 +6897,43 @@ type DecideEnrolmentParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListFundsParams defines parameters for ListFunds.
+type ListFundsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ReplaceFundParams defines parameters for ReplaceFund.
+type ReplaceFundParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`.
+	IfNoneMatch *IfNoneMatchNew `json:"If-None-Match,omitempty"`
+}
+
+// ListFundEntriesParams defines parameters for ListFundEntries.
+type ListFundEntriesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Accept *string `json:"Accept,omitempty"`
+}
+
+// ListFundQueueParams defines parameters for ListFundQueue.
+type ListFundQueueParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListOperatorsParams defines parameters for ListOperators.
@@ -7435,6 +7740,9 @@ type PublishDeclarationTypeJSONRequestBody = DeclarationTypeDocument
 // DecideEnrolmentJSONRequestBody defines body for DecideEnrolment for application/json ContentType.
 type DecideEnrolmentJSONRequestBody = EnrolmentDecision
 
+// ReplaceFundJSONRequestBody defines body for ReplaceFund for application/json ContentType.
+type ReplaceFundJSONRequestBody = FundReplacement
+
 // AddOperatorJSONRequestBody defines body for AddOperator for application/json ContentType.
 type AddOperatorJSONRequestBody = OperatorInput
 
@@ -7605,6 +7913,21 @@ type ServerInterface interface {
 	// DecideEnrolment Decide about an enrolment
 	// (POST /backoffice/enrolments/{enrolment_id}/decision)
 	DecideEnrolment(ctx echo.Context, enrolmentId EnrolmentId, params DecideEnrolmentParams) error
+	// ListFunds List the funds
+	// (GET /backoffice/funds)
+	ListFunds(ctx echo.Context, params ListFundsParams) error
+	// ShowFund Show a fund
+	// (GET /backoffice/funds/{fund_code})
+	ShowFund(ctx echo.Context, fundCode FundPath) error
+	// ReplaceFund Set the budget of a fund
+	// (PUT /backoffice/funds/{fund_code})
+	ReplaceFund(ctx echo.Context, fundCode FundPath, params ReplaceFundParams) error
+	// ListFundEntries List the ledger of a fund
+	// (GET /backoffice/funds/{fund_code}/entries)
+	ListFundEntries(ctx echo.Context, fundCode FundPath, params ListFundEntriesParams) error
+	// ListFundQueue List who waits for money of a fund
+	// (GET /backoffice/funds/{fund_code}/queue)
+	ListFundQueue(ctx echo.Context, fundCode FundPath, params ListFundQueueParams) error
 	// ListOperators List the operators
 	// (GET /backoffice/operators)
 	ListOperators(ctx echo.Context, params ListOperatorsParams) error
@@ -8241,6 +8564,179 @@ func (w *ServerInterfaceWrapper) DecideEnrolment(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.DecideEnrolment(ctx, enrolmentId, params)
+	return err
+}
+
+// ListFunds converts echo context to params.
+func (w *ServerInterfaceWrapper) ListFunds(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFundsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListFunds(ctx, params)
+	return err
+}
+
+// ShowFund converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowFund(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "fund_code" -------------
+	var fundCode FundPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fund_code", ctx.Param("fund_code"), &fundCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fund_code: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowFund(ctx, fundCode)
+	return err
+}
+
+// ReplaceFund converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceFund(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "fund_code" -------------
+	var fundCode FundPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fund_code", ctx.Param("fund_code"), &fundCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fund_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceFundParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchNew
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceFund(ctx, fundCode, params)
+	return err
+}
+
+// ListFundEntries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListFundEntries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "fund_code" -------------
+	var fundCode FundPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fund_code", ctx.Param("fund_code"), &fundCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fund_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFundEntriesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept")]; found {
+		var Accept string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept", valueList[0], &Accept, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept: %s", err))
+		}
+
+		params.Accept = &Accept
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListFundEntries(ctx, fundCode, params)
+	return err
+}
+
+// ListFundQueue converts echo context to params.
+func (w *ServerInterfaceWrapper) ListFundQueue(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "fund_code" -------------
+	var fundCode FundPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "fund_code", ctx.Param("fund_code"), &fundCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fund_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListFundQueueParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListFundQueue(ctx, fundCode, params)
 	return err
 }
 
@@ -11927,6 +12423,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/backoffice/enrolments", wrapper.ListOfficeEnrolments, options.OperationMiddlewares["listOfficeEnrolments"]...)
 	router.GET(options.BaseURL+"/backoffice/enrolments/:enrolment_id", wrapper.ShowOfficeEnrolment, options.OperationMiddlewares["showOfficeEnrolment"]...)
 	router.POST(options.BaseURL+"/backoffice/enrolments/:enrolment_id/decision", wrapper.DecideEnrolment, options.OperationMiddlewares["decideEnrolment"]...)
+	router.GET(options.BaseURL+"/backoffice/funds", wrapper.ListFunds, options.OperationMiddlewares["listFunds"]...)
+	router.GET(options.BaseURL+"/backoffice/funds/:fund_code", wrapper.ShowFund, options.OperationMiddlewares["showFund"]...)
+	router.PUT(options.BaseURL+"/backoffice/funds/:fund_code", wrapper.ReplaceFund, options.OperationMiddlewares["replaceFund"]...)
+	router.GET(options.BaseURL+"/backoffice/funds/:fund_code/entries", wrapper.ListFundEntries, options.OperationMiddlewares["listFundEntries"]...)
+	router.GET(options.BaseURL+"/backoffice/funds/:fund_code/queue", wrapper.ListFundQueue, options.OperationMiddlewares["listFundQueue"]...)
 	router.GET(options.BaseURL+"/backoffice/operators", wrapper.ListOperators, options.OperationMiddlewares["listOperators"]...)
 	router.POST(options.BaseURL+"/backoffice/operators", wrapper.AddOperator, options.OperationMiddlewares["addOperator"]...)
 	router.DELETE(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.RemoveOperator, options.OperationMiddlewares["removeOperator"]...)
@@ -12222,6 +12723,180 @@ type DecideEnrolmentResponseObject interface {
 type DecideEnrolment200JSONResponse OfficeEnrolment
 
 func (response DecideEnrolment200JSONResponse) VisitDecideEnrolmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFundsRequestObject struct {
+	Params ListFundsParams
+}
+
+type ListFundsResponseObject interface {
+	VisitListFundsResponse(w http.ResponseWriter) error
+}
+
+type ListFunds200JSONResponse FundList
+
+func (response ListFunds200JSONResponse) VisitListFundsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowFundRequestObject struct {
+	FundCode FundPath `json:"fund_code"`
+}
+
+type ShowFundResponseObject interface {
+	VisitShowFundResponse(w http.ResponseWriter) error
+}
+
+type ShowFund200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowFund200JSONResponse struct {
+	Body    Fund
+	Headers ShowFund200ResponseHeaders
+}
+
+func (response ShowFund200JSONResponse) VisitShowFundResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceFundRequestObject struct {
+	FundCode FundPath `json:"fund_code"`
+	Params   ReplaceFundParams
+	Body     *ReplaceFundJSONRequestBody
+}
+
+type ReplaceFundResponseObject interface {
+	VisitReplaceFundResponse(w http.ResponseWriter) error
+}
+
+type ReplaceFund200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReplaceFund200JSONResponse struct {
+	Body    Fund
+	Headers ReplaceFund200ResponseHeaders
+}
+
+func (response ReplaceFund200JSONResponse) VisitReplaceFundResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceFund201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type ReplaceFund201JSONResponse struct {
+	Body    Fund
+	Headers ReplaceFund201ResponseHeaders
+}
+
+func (response ReplaceFund201JSONResponse) VisitReplaceFundResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFundEntriesRequestObject struct {
+	FundCode FundPath `json:"fund_code"`
+	Params   ListFundEntriesParams
+}
+
+type ListFundEntriesResponseObject interface {
+	VisitListFundEntriesResponse(w http.ResponseWriter) error
+}
+
+type ListFundEntries200JSONResponse FundEntryList
+
+func (response ListFundEntries200JSONResponse) VisitListFundEntriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFundEntries200TextcsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ListFundEntries200TextcsvResponse) VisitListFundEntriesResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ListFundQueueRequestObject struct {
+	FundCode FundPath `json:"fund_code"`
+	Params   ListFundQueueParams
+}
+
+type ListFundQueueResponseObject interface {
+	VisitListFundQueueResponse(w http.ResponseWriter) error
+}
+
+type ListFundQueue200JSONResponse FundQueue
+
+func (response ListFundQueue200JSONResponse) VisitListFundQueueResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -15695,6 +16370,21 @@ type StrictServerInterface interface {
 	// DecideEnrolment Decide about an enrolment
 	// (POST /backoffice/enrolments/{enrolment_id}/decision)
 	DecideEnrolment(ctx context.Context, request DecideEnrolmentRequestObject) (DecideEnrolmentResponseObject, error)
+	// ListFunds List the funds
+	// (GET /backoffice/funds)
+	ListFunds(ctx context.Context, request ListFundsRequestObject) (ListFundsResponseObject, error)
+	// ShowFund Show a fund
+	// (GET /backoffice/funds/{fund_code})
+	ShowFund(ctx context.Context, request ShowFundRequestObject) (ShowFundResponseObject, error)
+	// ReplaceFund Set the budget of a fund
+	// (PUT /backoffice/funds/{fund_code})
+	ReplaceFund(ctx context.Context, request ReplaceFundRequestObject) (ReplaceFundResponseObject, error)
+	// ListFundEntries List the ledger of a fund
+	// (GET /backoffice/funds/{fund_code}/entries)
+	ListFundEntries(ctx context.Context, request ListFundEntriesRequestObject) (ListFundEntriesResponseObject, error)
+	// ListFundQueue List who waits for money of a fund
+	// (GET /backoffice/funds/{fund_code}/queue)
+	ListFundQueue(ctx context.Context, request ListFundQueueRequestObject) (ListFundQueueResponseObject, error)
 	// ListOperators List the operators
 	// (GET /backoffice/operators)
 	ListOperators(ctx context.Context, request ListOperatorsRequestObject) (ListOperatorsResponseObject, error)
@@ -16304,6 +16994,157 @@ func (sh *strictHandler) DecideEnrolment(ctx echo.Context, enrolmentId Enrolment
 		return err
 	} else if validResponse, ok := response.(DecideEnrolmentResponseObject); ok {
 		return validResponse.VisitDecideEnrolmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListFunds operation middleware
+func (sh *strictHandler) ListFunds(ctx echo.Context, params ListFundsParams) error {
+	var request ListFundsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFunds(ctx.Request().Context(), request.(ListFundsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFunds")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListFundsResponseObject); ok {
+		return validResponse.VisitListFundsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowFund operation middleware
+func (sh *strictHandler) ShowFund(ctx echo.Context, fundCode FundPath) error {
+	var request ShowFundRequestObject
+
+	request.FundCode = fundCode
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowFund(ctx.Request().Context(), request.(ShowFundRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowFund")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowFundResponseObject); ok {
+		return validResponse.VisitShowFundResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceFund operation middleware
+func (sh *strictHandler) ReplaceFund(ctx echo.Context, fundCode FundPath, params ReplaceFundParams) error {
+	var request ReplaceFundRequestObject
+
+	request.FundCode = fundCode
+	request.Params = params
+
+	var body ReplaceFundJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceFund(ctx.Request().Context(), request.(ReplaceFundRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceFund")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceFundResponseObject); ok {
+		return validResponse.VisitReplaceFundResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListFundEntries operation middleware
+func (sh *strictHandler) ListFundEntries(ctx echo.Context, fundCode FundPath, params ListFundEntriesParams) error {
+	var request ListFundEntriesRequestObject
+
+	request.FundCode = fundCode
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFundEntries(ctx.Request().Context(), request.(ListFundEntriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFundEntries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListFundEntriesResponseObject); ok {
+		return validResponse.VisitListFundEntriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListFundQueue operation middleware
+func (sh *strictHandler) ListFundQueue(ctx echo.Context, fundCode FundPath, params ListFundQueueParams) error {
+	var request ListFundQueueRequestObject
+
+	request.FundCode = fundCode
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFundQueue(ctx.Request().Context(), request.(ListFundQueueRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFundQueue")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListFundQueueResponseObject); ok {
+		return validResponse.VisitListFundQueueResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

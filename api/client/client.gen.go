@@ -694,6 +694,54 @@ func (e EnrolmentState) Valid() bool {
 	}
 }
 
+// Defines values for FundEntryKind.
+const (
+	FundEntryKindBudget   FundEntryKind = "budget"
+	FundEntryKindLapsed   FundEntryKind = "lapsed"
+	FundEntryKindReleased FundEntryKind = "released"
+	FundEntryKindReserved FundEntryKind = "reserved"
+	FundEntryKindReturned FundEntryKind = "returned"
+	FundEntryKindSpent    FundEntryKind = "spent"
+)
+
+// Valid indicates whether the value is a known member of the FundEntryKind enum.
+func (e FundEntryKind) Valid() bool {
+	switch e {
+	case FundEntryKindBudget:
+		return true
+	case FundEntryKindLapsed:
+		return true
+	case FundEntryKindReleased:
+		return true
+	case FundEntryKindReserved:
+		return true
+	case FundEntryKindReturned:
+		return true
+	case FundEntryKindSpent:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FundQueueEntryState.
+const (
+	FundQueueEntryStatePending FundQueueEntryState = "pending"
+	FundQueueEntryStateWaiting FundQueueEntryState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the FundQueueEntryState enum.
+func (e FundQueueEntryState) Valid() bool {
+	switch e {
+	case FundQueueEntryStatePending:
+		return true
+	case FundQueueEntryStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for IdentityDocumentKind.
 const (
 	IdentityDocumentKindDrivingLicence IdentityDocumentKind = "driving_licence"
@@ -1101,6 +1149,7 @@ func (e PreferredChannel) Valid() bool {
 
 // Defines values for ProblemCode.
 const (
+	ProblemCodeBudgetBelowCommitments         ProblemCode = "budget-below-commitments"
 	ProblemCodeBusy                           ProblemCode = "busy"
 	ProblemCodeChannelClosed                  ProblemCode = "channel-closed"
 	ProblemCodeCodeInvalid                    ProblemCode = "code-invalid"
@@ -1141,6 +1190,8 @@ const (
 // Valid indicates whether the value is a known member of the ProblemCode enum.
 func (e ProblemCode) Valid() bool {
 	switch e {
+	case ProblemCodeBudgetBelowCommitments:
+		return true
 	case ProblemCodeBusy:
 		return true
 	case ProblemCodeChannelClosed:
@@ -3649,6 +3700,254 @@ type FiledBy struct {
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	RightId Id `json:"right_id"`
+}
+
+// Fund A fund of a capped type. What is reserved and spent never exceeds the budget.
+//
+// Example: {"available":"6000.00","budget":"51000.00","currency":"EUR","fund_code":"GAGI-2026","reserved":"30000.00","spent":"15000.00","title":"Decontribuzione giovani genitori, 2026","waiting":2}
+type Fund struct {
+	// Available An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Available Money `json:"available"`
+
+	// Budget An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Budget Money `json:"budget"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// FundCode The code of a fund. Where a type has a budget for each region, it ends in that of the region.
+	//
+	// Example: GAGI-2026
+	FundCode FundCode `json:"fund_code"`
+
+	// Reserved An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Reserved Money `json:"reserved"`
+
+	// Spent An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Spent Money `json:"spent"`
+
+	// Title What the fund is for.
+	//
+	// Example: Decontribuzione giovani genitori, 2026
+	Title string `json:"title"`
+
+	// Waiting How many declarations found no money and wait for it.
+	//
+	// Example: 2
+	Waiting int32 `json:"waiting"`
+}
+
+// FundCode The code of a fund. Where a type has a budget for each region, it ends in that of the region.
+//
+// Example: GAGI-2026
+type FundCode = string
+
+// FundEntry One line of a fund's ledger, with the totals after it. It is written once.
+//
+// Example: {"amount":"3000.00","at":"2026-03-16T08:15:04.218301Z","available":"6000.00","budget":"51000.00","currency":"EUR","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"reserved","number":17,"reserved":"30000.00","spent":"15000.00"}
+type FundEntry struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount Money `json:"amount"`
+
+	// At The instant of which it is.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// Available An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Available Money `json:"available"`
+
+	// Budget An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Budget Money `json:"budget"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// DeclarationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeclarationId *Id `json:"declaration_id,omitempty"`
+
+	// Kind What an entry does: `budget` sets it; `reserved` puts money aside; `released` gives it back after a withdrawal, `lapsed` after a missed term;
+	// `spent` is money that a confirmation fixed, `returned` what it left of the reservation.
+	//
+	// Example: reserved
+	Kind FundEntryKind `json:"kind"`
+
+	// Number The number of the entry, from 1 without gaps.
+	//
+	// Example: 17
+	Number int32 `json:"number"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId *Id `json:"person_id,omitempty"`
+
+	// Reserved An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Reserved Money `json:"reserved"`
+
+	// Spent An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Spent Money `json:"spent"`
+}
+
+// FundEntryKind What an entry does: `budget` sets it; `reserved` puts money aside; `released` gives it back after a withdrawal, `lapsed` after a missed term;
+// `spent` is money that a confirmation fixed, `returned` what it left of the reservation.
+//
+// Example: reserved
+type FundEntryKind string
+
+// FundEntryList One page of a fund's ledger.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/funds/GAGI-2026/entries"}},"items":[{"amount":"3000.00","at":"2026-03-16T08:15:04.218301Z","available":"6000.00","budget":"51000.00","currency":"EUR","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"reserved","number":17,"reserved":"30000.00","spent":"15000.00"}]}
+type FundEntryList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The entries, the latest first.
+	Items []FundEntry `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// FundList One page of funds.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/funds"}},"items":[{"available":"6000.00","budget":"51000.00","currency":"EUR","fund_code":"GAGI-2026","reserved":"30000.00","spent":"15000.00","title":"Decontribuzione giovani genitori, 2026","waiting":2}]}
+type FundList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The funds, by code.
+	Items []Fund `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// FundQueue One page of a fund's queue.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/funds/GAGI-2026/queue"}},"items":[{"amount":"3000.00","currency":"EUR","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","protocol_number":"INPS.1400.16/03/2026.0000042","rank":21,"state":"waiting","waiting_since":"2026-03-16T08:15:04.218301Z","waiting_until":"2026-04-15T22:00:00Z"}]}
+type FundQueue struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The declarations in the order in which they are served.
+	Items []FundQueueEntry `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// FundQueueEntry A declaration that has no money of the fund yet.
+//
+// Example: {"amount":"3000.00","currency":"EUR","declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","protocol_number":"INPS.1400.16/03/2026.0000042","rank":21,"state":"waiting","waiting_since":"2026-03-16T08:15:04.218301Z","waiting_until":"2026-04-15T22:00:00Z"}
+type FundQueueEntry struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount Money `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// DeclarationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeclarationId Id `json:"declaration_id"`
+
+	// PriorityDate The day of hire, for what a deferred batch ranks by it. It comes before the rank.
+	//
+	// Example: 2026-01-12
+	PriorityDate *openapi_types.Date `json:"priority_date,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Rank The place in the fund's own sequence.
+	//
+	// Example: 21
+	Rank int32 `json:"rank"`
+
+	// State `waiting`: it found no money, and is served in its turn. `pending`: it is not decided yet, since it waits for dispositive credentials or for
+	// the end of a deferred batch; it holds up nobody.
+	//
+	// Example: waiting
+	State FundQueueEntryState `json:"state"`
+
+	// WaitingSince When it was filed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	WaitingSince time.Time `json:"waiting_since"`
+
+	// WaitingUntil When it lapses if no money is freed.
+	//
+	// Example: 2026-04-15T22:00:00Z
+	WaitingUntil *time.Time `json:"waiting_until,omitempty"`
+}
+
+// FundQueueEntryState `waiting`: it found no money, and is served in its turn. `pending`: it is not decided yet, since it waits for dispositive credentials or for
+// the end of a deferred batch; it holds up nobody.
+//
+// Example: waiting
+type FundQueueEntryState string
+
+// FundReplacement The budget of a fund.
+//
+// Example: {"budget":"51000.00","currency":"EUR","title":"Decontribuzione giovani genitori, 2026"}
+type FundReplacement struct {
+	// Budget An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Budget Money `json:"budget"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Title What the fund is for. A new fund without one is called by its code; another one keeps the title that it has.
+	//
+	// Example: Decontribuzione giovani genitori, 2026
+	Title *string `json:"title,omitempty"`
 }
 
 // Id A UUID (RFC 9562).
@@ -6792,6 +7091,11 @@ type EnrolmentId = Id
 // Example: submitted
 type EnrolmentStateFilter = EnrolmentState
 
+// FundPath The code of a fund. Where a type has a budget for each region, it ends in that of the region.
+//
+// Example: GAGI-2026
+type FundPath = FundCode
+
 // GrantId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -6807,6 +7111,9 @@ type IfMatch = string
 
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
+
+// IfNoneMatchNew defines model for IfNoneMatchNew.
+type IfNoneMatchNew = string
 
 // ImportId A UUID (RFC 9562).
 //
@@ -7028,6 +7335,63 @@ type DecideEnrolmentParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListFundsParams defines parameters for ListFunds.
+type ListFundsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowFundParams defines parameters for ShowFund.
+type ShowFundParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReplaceFundParams defines parameters for ReplaceFund.
+type ReplaceFundParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`.
+	IfNoneMatch *IfNoneMatchNew `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListFundEntriesParams defines parameters for ListFundEntries.
+type ListFundEntriesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListFundQueueParams defines parameters for ListFundQueue.
+type ListFundQueueParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -8416,6 +8780,9 @@ type PublishDeclarationTypeJSONRequestBody = DeclarationTypeDocument
 // DecideEnrolmentJSONRequestBody defines body for DecideEnrolment for application/json ContentType.
 type DecideEnrolmentJSONRequestBody = EnrolmentDecision
 
+// ReplaceFundJSONRequestBody defines body for ReplaceFund for application/json ContentType.
+type ReplaceFundJSONRequestBody = FundReplacement
+
 // AddOperatorJSONRequestBody defines body for AddOperator for application/json ContentType.
 type AddOperatorJSONRequestBody = OperatorInput
 
@@ -8728,6 +9095,63 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
 	DecideEnrolment(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, body DecideEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListFunds List the funds
+	//
+	// The funds of the capped types, by code: budget, what is reserved and spent, what is left, and how many declarations wait.
+	// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/funds (the `ListFunds` operationId).
+	ListFunds(ctx context.Context, params *ListFundsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowFund Show a fund
+	//
+	// The fund as it stands now, with the `ETag` that replaceFund needs: there it stands for budget and title, not for what others reserve meanwhile.
+	// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/funds/{fund_code} (the `ShowFund` operationId).
+	ShowFund(ctx context.Context, fundCode FundPath, params *ShowFundParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceFundWithBody Set the budget of a fund
+	//
+	// Sets budget and title, as an entry of the ledger. With more money those who wait are served in strict order: the first ones before this is answered, the others within
+	// moments, to be read in listFundQueue. Less than is reserved and spent answers 409 `budget-below-commitments`. A new fund needs `If-None-Match: *` and
+	// answers 201; else `If-Match` with the `ETag` that you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the fund in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /backoffice/funds/{fund_code} (the `ReplaceFund` operationId).
+	ReplaceFundWithBody(ctx context.Context, fundCode FundPath, params *ReplaceFundParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceFund Set the budget of a fund
+	//
+	// Sets budget and title, as an entry of the ledger. With more money those who wait are served in strict order: the first ones before this is answered, the others within
+	// moments, to be read in listFundQueue. Less than is reserved and spent answers 409 `budget-below-commitments`. A new fund needs `If-None-Match: *` and
+	// answers 201; else `If-Match` with the `ETag` that you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the fund in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /backoffice/funds/{fund_code} (the `ReplaceFund` operationId).
+	ReplaceFund(ctx context.Context, fundCode FundPath, params *ReplaceFundParams, body ReplaceFundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListFundEntries List the ledger of a fund
+	//
+	// The entries with the totals after each. As JSON a page of them, the latest first; as CSV (`Accept: text/csv`) all of them, the first one first, with `;` between the columns and
+	// without regard to `limit` and `cursor`.
+	// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/funds/{fund_code}/entries (the `ListFundEntries` operationId).
+	ListFundEntries(ctx context.Context, fundCode FundPath, params *ListFundEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListFundQueue List who waits for money of a fund
+	//
+	// The declarations that have no money yet, in the order in which they are served: the first that does not fit holds up those behind it.
+	// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
+	ListFundQueue(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOperators List the operators
 	//
@@ -10819,6 +11243,123 @@ func (c *Client) DecideEnrolmentWithBody(ctx context.Context, enrolmentId Enrolm
 // Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
 func (c *Client) DecideEnrolment(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, body DecideEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDecideEnrolmentRequest(c.Server, enrolmentId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListFunds List the funds
+//
+// The funds of the capped types, by code: budget, what is reserved and spent, what is left, and how many declarations wait.
+// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/funds (the `ListFunds` operationId).
+func (c *Client) ListFunds(ctx context.Context, params *ListFundsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFundsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowFund Show a fund
+//
+// The fund as it stands now, with the `ETag` that replaceFund needs: there it stands for budget and title, not for what others reserve meanwhile.
+// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/funds/{fund_code} (the `ShowFund` operationId).
+func (c *Client) ShowFund(ctx context.Context, fundCode FundPath, params *ShowFundParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowFundRequest(c.Server, fundCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceFundWithBody Set the budget of a fund
+//
+// Sets budget and title, as an entry of the ledger. With more money those who wait are served in strict order: the first ones before this is answered, the others within
+// moments, to be read in listFundQueue. Less than is reserved and spent answers 409 `budget-below-commitments`. A new fund needs `If-None-Match: *` and
+// answers 201; else `If-Match` with the `ETag` that you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the fund in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /backoffice/funds/{fund_code} (the `ReplaceFund` operationId).
+func (c *Client) ReplaceFundWithBody(ctx context.Context, fundCode FundPath, params *ReplaceFundParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceFundRequestWithBody(c.Server, fundCode, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceFund Set the budget of a fund
+//
+// Sets budget and title, as an entry of the ledger. With more money those who wait are served in strict order: the first ones before this is answered, the others within
+// moments, to be read in listFundQueue. Less than is reserved and spent answers 409 `budget-below-commitments`. A new fund needs `If-None-Match: *` and
+// answers 201; else `If-Match` with the `ETag` that you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the fund in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /backoffice/funds/{fund_code} (the `ReplaceFund` operationId).
+func (c *Client) ReplaceFund(ctx context.Context, fundCode FundPath, params *ReplaceFundParams, body ReplaceFundJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceFundRequest(c.Server, fundCode, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListFundEntries List the ledger of a fund
+//
+// The entries with the totals after each. As JSON a page of them, the latest first; as CSV (`Accept: text/csv`) all of them, the first one first, with `;` between the columns and
+// without regard to `limit` and `cursor`.
+// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/funds/{fund_code}/entries (the `ListFundEntries` operationId).
+func (c *Client) ListFundEntries(ctx context.Context, fundCode FundPath, params *ListFundEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFundEntriesRequest(c.Server, fundCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListFundQueue List who waits for money of a fund
+//
+// The declarations that have no money yet, in the order in which they are served: the first that does not fit holds up those behind it.
+// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
+func (c *Client) ListFundQueue(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFundQueueRequest(c.Server, fundCode, params)
 	if err != nil {
 		return nil, err
 	}
@@ -15061,6 +15602,407 @@ func NewDecideEnrolmentRequestWithBody(server string, enrolmentId EnrolmentId, p
 			}
 
 			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListFundsRequest constructs an http.Request for the ListFunds method
+func NewListFundsRequest(server string, params *ListFundsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/funds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowFundRequest constructs an http.Request for the ShowFund method
+func NewShowFundRequest(server string, fundCode FundPath, params *ShowFundParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "fund_code", fundCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/funds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReplaceFundRequest calls the generic ReplaceFund builder with application/json body
+func NewReplaceFundRequest(server string, fundCode FundPath, params *ReplaceFundParams, body ReplaceFundJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceFundRequestWithBody(server, fundCode, params, "application/json", bodyReader)
+}
+
+// NewReplaceFundRequestWithBody constructs an http.Request for the ReplaceFund method, with any body, and a specified content type
+func NewReplaceFundRequestWithBody(server string, fundCode FundPath, params *ReplaceFundParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "fund_code", fundCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/funds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListFundEntriesRequest constructs an http.Request for the ListFundEntries method
+func NewListFundEntriesRequest(server string, fundCode FundPath, params *ListFundEntriesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "fund_code", fundCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/funds/%s/entries", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListFundQueueRequest constructs an http.Request for the ListFundQueue method
+func NewListFundQueueRequest(server string, fundCode FundPath, params *ListFundQueueParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "fund_code", fundCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/funds/%s/queue", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
 		}
 
 	}
@@ -24180,6 +25122,71 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /backoffice/enrolments/{enrolment_id}/decision (the `DecideEnrolment` operationId).
 	DecideEnrolmentWithResponse(ctx context.Context, enrolmentId EnrolmentId, params *DecideEnrolmentParams, body DecideEnrolmentJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideEnrolmentResponse, error)
 
+	// ListFundsWithResponse List the funds
+	//
+	// The funds of the capped types, by code: budget, what is reserved and spent, what is left, and how many declarations wait.
+	// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/funds (the `ListFunds` operationId).
+	ListFundsWithResponse(ctx context.Context, params *ListFundsParams, reqEditors ...RequestEditorFn) (*ListFundsResponse, error)
+
+	// ShowFundWithResponse Show a fund
+	//
+	// The fund as it stands now, with the `ETag` that replaceFund needs: there it stands for budget and title, not for what others reserve meanwhile.
+	// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/funds/{fund_code} (the `ShowFund` operationId).
+	ShowFundWithResponse(ctx context.Context, fundCode FundPath, params *ShowFundParams, reqEditors ...RequestEditorFn) (*ShowFundResponse, error)
+
+	// ReplaceFundWithBodyWithResponse Set the budget of a fund
+	//
+	// Sets budget and title, as an entry of the ledger. With more money those who wait are served in strict order: the first ones before this is answered, the others within
+	// moments, to be read in listFundQueue. Less than is reserved and spent answers 409 `budget-below-commitments`. A new fund needs `If-None-Match: *` and
+	// answers 201; else `If-Match` with the `ETag` that you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the fund in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/funds/{fund_code} (the `ReplaceFund` operationId).
+	ReplaceFundWithBodyWithResponse(ctx context.Context, fundCode FundPath, params *ReplaceFundParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceFundResponse, error)
+
+	// ReplaceFundWithResponse Set the budget of a fund
+	//
+	// Sets budget and title, as an entry of the ledger. With more money those who wait are served in strict order: the first ones before this is answered, the others within
+	// moments, to be read in listFundQueue. Less than is reserved and spent answers 409 `budget-below-commitments`. A new fund needs `If-None-Match: *` and
+	// answers 201; else `If-Match` with the `ETag` that you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the fund in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/funds/{fund_code} (the `ReplaceFund` operationId).
+	ReplaceFundWithResponse(ctx context.Context, fundCode FundPath, params *ReplaceFundParams, body ReplaceFundJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceFundResponse, error)
+
+	// ListFundEntriesWithResponse List the ledger of a fund
+	//
+	// The entries with the totals after each. As JSON a page of them, the latest first; as CSV (`Accept: text/csv`) all of them, the first one first, with `;` between the columns and
+	// without regard to `limit` and `cursor`.
+	// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/funds/{fund_code}/entries (the `ListFundEntries` operationId).
+	ListFundEntriesWithResponse(ctx context.Context, fundCode FundPath, params *ListFundEntriesParams, reqEditors ...RequestEditorFn) (*ListFundEntriesResponse, error)
+
+	// ListFundQueueWithResponse List who waits for money of a fund
+	//
+	// The declarations that have no money yet, in the order in which they are served: the first that does not fit holds up those behind it.
+	// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
+	ListFundQueueWithResponse(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*ListFundQueueResponse, error)
+
 	// ListOperatorsWithResponse List the operators
 	//
 	// Operators (operatori di sede), people of the contact centre and administrators, by class and family name.
@@ -26601,6 +27608,275 @@ func (r DecideEnrolmentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DecideEnrolmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListFundsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FundList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFundsResponse) GetJSON200() *FundList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListFundsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFundsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFundsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFundsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFundsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowFundResponse200Headers the declared response headers of an HTTP 200 response for ShowFund
+type ShowFundResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowFundResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Fund
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowFundResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowFundResponse) GetJSON200() *Fund {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowFundResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowFundResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowFundResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowFundResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowFundResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceFundResponse200Headers the declared response headers of an HTTP 200 response for ReplaceFund
+type ReplaceFundResponse200Headers struct {
+	ETag EntityTag
+}
+
+// ReplaceFundResponse201Headers the declared response headers of an HTTP 201 response for ReplaceFund
+type ReplaceFundResponse201Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type ReplaceFundResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Fund
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Fund
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReplaceFundResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *ReplaceFundResponse201Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceFundResponse) GetJSON200() *Fund {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ReplaceFundResponse) GetJSON201() *Fund {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplaceFundResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceFundResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceFundResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceFundResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceFundResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListFundEntriesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FundEntryList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFundEntriesResponse) GetJSON200() *FundEntryList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListFundEntriesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFundEntriesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFundEntriesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFundEntriesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFundEntriesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListFundQueueResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FundQueue
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFundQueueResponse) GetJSON200() *FundQueue {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListFundQueueResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFundQueueResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFundQueueResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFundQueueResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFundQueueResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -33148,6 +34424,107 @@ func (c *ClientWithResponses) DecideEnrolmentWithResponse(ctx context.Context, e
 	return ParseDecideEnrolmentResponse(rsp)
 }
 
+// ListFundsWithResponse List the funds
+//
+// The funds of the capped types, by code: budget, what is reserved and spent, what is left, and how many declarations wait.
+// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/funds (the `ListFunds` operationId).
+func (c *ClientWithResponses) ListFundsWithResponse(ctx context.Context, params *ListFundsParams, reqEditors ...RequestEditorFn) (*ListFundsResponse, error) {
+	rsp, err := c.ListFunds(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFundsResponse(rsp)
+}
+
+// ShowFundWithResponse Show a fund
+//
+// The fund as it stands now, with the `ETag` that replaceFund needs: there it stands for budget and title, not for what others reserve meanwhile.
+// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/funds/{fund_code} (the `ShowFund` operationId).
+func (c *ClientWithResponses) ShowFundWithResponse(ctx context.Context, fundCode FundPath, params *ShowFundParams, reqEditors ...RequestEditorFn) (*ShowFundResponse, error) {
+	rsp, err := c.ShowFund(ctx, fundCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowFundResponse(rsp)
+}
+
+// ReplaceFundWithBodyWithResponse Set the budget of a fund
+//
+// Sets budget and title, as an entry of the ledger. With more money those who wait are served in strict order: the first ones before this is answered, the others within
+// moments, to be read in listFundQueue. Less than is reserved and spent answers 409 `budget-below-commitments`. A new fund needs `If-None-Match: *` and
+// answers 201; else `If-Match` with the `ETag` that you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the fund in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/funds/{fund_code} (the `ReplaceFund` operationId).
+func (c *ClientWithResponses) ReplaceFundWithBodyWithResponse(ctx context.Context, fundCode FundPath, params *ReplaceFundParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceFundResponse, error) {
+	rsp, err := c.ReplaceFundWithBody(ctx, fundCode, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceFundResponse(rsp)
+}
+
+// ReplaceFundWithResponse Set the budget of a fund
+//
+// Sets budget and title, as an entry of the ledger. With more money those who wait are served in strict order: the first ones before this is answered, the others within
+// moments, to be read in listFundQueue. Less than is reserved and spent answers 409 `budget-below-commitments`. A new fund needs `If-None-Match: *` and
+// answers 201; else `If-Match` with the `ETag` that you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the fund in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/funds/{fund_code} (the `ReplaceFund` operationId).
+func (c *ClientWithResponses) ReplaceFundWithResponse(ctx context.Context, fundCode FundPath, params *ReplaceFundParams, body ReplaceFundJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceFundResponse, error) {
+	rsp, err := c.ReplaceFund(ctx, fundCode, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceFundResponse(rsp)
+}
+
+// ListFundEntriesWithResponse List the ledger of a fund
+//
+// The entries with the totals after each. As JSON a page of them, the latest first; as CSV (`Accept: text/csv`) all of them, the first one first, with `;` between the columns and
+// without regard to `limit` and `cursor`.
+// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/funds/{fund_code}/entries (the `ListFundEntries` operationId).
+func (c *ClientWithResponses) ListFundEntriesWithResponse(ctx context.Context, fundCode FundPath, params *ListFundEntriesParams, reqEditors ...RequestEditorFn) (*ListFundEntriesResponse, error) {
+	rsp, err := c.ListFundEntries(ctx, fundCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFundEntriesResponse(rsp)
+}
+
+// ListFundQueueWithResponse List who waits for money of a fund
+//
+// The declarations that have no money yet, in the order in which they are served: the first that does not fit holds up those behind it.
+// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
+func (c *ClientWithResponses) ListFundQueueWithResponse(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*ListFundQueueResponse, error) {
+	rsp, err := c.ListFundQueue(ctx, fundCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFundQueueResponse(rsp)
+}
+
 // ListOperatorsWithResponse List the operators
 //
 // Operators (operatori di sede), people of the contact centre and administrators, by class and family name.
@@ -36511,6 +37888,227 @@ func ParseDecideEnrolmentResponse(rsp *http.Response) (*DecideEnrolmentResponse,
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest OfficeEnrolment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListFundsResponse parses an HTTP response from a ListFundsWithResponse call
+func ParseListFundsResponse(rsp *http.Response) (*ListFundsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFundsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FundList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowFundResponse parses an HTTP response from a ShowFundWithResponse call
+func ParseShowFundResponse(rsp *http.Response) (*ShowFundResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowFundResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Fund
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowFundResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceFundResponse parses an HTTP response from a ReplaceFundWithResponse call
+func ParseReplaceFundResponse(rsp *http.Response) (*ReplaceFundResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceFundResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Fund
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Fund
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReplaceFundResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers ReplaceFundResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListFundEntriesResponse parses an HTTP response from a ListFundEntriesWithResponse call
+func ParseListFundEntriesResponse(rsp *http.Response) (*ListFundEntriesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFundEntriesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FundEntryList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/csv) unsupported
+
+	}
+
+	return response, nil
+}
+
+// ParseListFundQueueResponse parses an HTTP response from a ListFundQueueWithResponse call
+func ParseListFundQueueResponse(rsp *http.Response) (*ListFundQueueResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFundQueueResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FundQueue
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -153,7 +153,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
 		append(
-			append(g.identity.pins.Reminders(), g.mandate.delegations.Ends()...), g.filing.declarations.Lapses(),
+			append(g.identity.pins.Reminders(), g.mandate.delegations.Ends()...), g.filing.declarations.Lapses(), g.filing.funds,
 			g.mandate.enrolments.Lapses(), g.credentials.staff.Ripens(),
 		)...)
 	if err := g.events.Begin(ctx); err != nil {

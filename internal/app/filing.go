@@ -11,6 +11,7 @@ type filing struct {
 	register     *protocol.Register
 	types        *declaration.Types
 	funds        *fund.Service
+	publisher    *declaration.Publisher
 	declarations *declaration.Service
 }
 
@@ -18,8 +19,9 @@ func newFiling(p platform, k kernel, m masterdata) filing {
 	types := declaration.NewTypes(p.db, p.clock)
 	clocks := protocol.Time{Process: p.clock, Database: p.databaseClock, Offset: p.clock.Offset}
 	register := protocol.NewRegister(p.db, clocks, k.claims, k.recheck, p.log)
+	funds := fund.NewService(fund.Deps{Runner: k.runner})
 	return filing{
-		register: register, types: types, funds: fund.NewService(fund.Deps{Runner: k.runner}),
+		register: register, types: types, funds: funds, publisher: declaration.NewPublisher(k.runner, types, funds),
 		declarations: declaration.NewService(declaration.Deps{
 			Runner: k.runner, Types: types, Contributors: m.contributors, Register: register, Rights: k.rights, Outbox: k.outbox,
 			Signer: p.keys, Blobs: p.bucket, Random: p.random, PublicURL: p.config.PublicURL, Institution: p.config.Institution(),

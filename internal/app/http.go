@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"diresco"
-	"diresco/internal/filing/declaration"
 	"diresco/internal/httpapi/edge"
 	"diresco/internal/httpapi/handlers"
 	"diresco/internal/kernel/access"
@@ -105,14 +104,13 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		DelegationHandlers:       handlers.DelegationHandlers{Delegations: ma.delegations},
 		DelegationBatchHandlers:  handlers.DelegationBatchHandlers{Batches: ma.batches},
 		SubDelegationHandlers:    handlers.SubDelegationHandlers{SubDelegations: ma.subDelegations},
-		TypeHandlers: handlers.TypeHandlers{
-			Types: g.filing.types, Publisher: declaration.NewPublisher(g.kernel.runner, g.filing.types, g.filing.funds),
-		},
-		DeclarationHandlers: handlers.DeclarationHandlers{Declarations: declarations},
-		ReceiptHandlers:     handlers.ReceiptHandlers{Declarations: declarations},
-		BackOfficeHandlers:  handlers.BackOfficeHandlers{Declarations: declarations},
-		MessageHandlers:     handlers.MessageHandlers{Messages: g.messaging.deliveries},
-		SMSReportHandlers:   handlers.SMSReportHandlers{Reports: g.messaging.smsReports},
-		SandboxHandlers:     handlers.SandboxHandlers{Sandbox: a.Sandbox},
+		TypeHandlers:             handlers.TypeHandlers{Types: g.filing.types, Publisher: g.filing.publisher},
+		DeclarationHandlers:      handlers.DeclarationHandlers{Declarations: declarations},
+		ReceiptHandlers:          handlers.ReceiptHandlers{Declarations: declarations},
+		FundHandlers:             handlers.FundHandlers{Funds: g.filing.funds},
+		BackOfficeHandlers:       handlers.BackOfficeHandlers{Declarations: declarations},
+		MessageHandlers:          handlers.MessageHandlers{Messages: g.messaging.deliveries},
+		SMSReportHandlers:        handlers.SMSReportHandlers{Reports: g.messaging.smsReports},
+		SandboxHandlers:          handlers.SandboxHandlers{Sandbox: a.Sandbox},
 	}
 }

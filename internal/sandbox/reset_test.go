@@ -74,6 +74,11 @@ func (w *fixture) fill() {
 		)
 		before = &declaration
 	}
+	w.execute("INSERT INTO funds (code, title, created_at) VALUES ('x', 'x', ?)", now)
+	w.execute(`INSERT INTO fund_entries (fund_code, number, at, kind, amount, budget, reserved, spent, person_id)
+		VALUES ('x', 1, ?, 'budget', 1, 1, 0, 0, ?)`, now, p.ID)
+	w.execute(`INSERT INTO fund_claims (fund_code, rank, subject_id, amount, filed_at, priority_date, state, hire_days, hire_working, term_days,
+		term_working) VALUES ('x', 1, ?, 1, ?, '9999-12-31', 'pending', 0, 0, 1, 0)`, before, now)
 	w.execute(
 		"INSERT INTO one_time_codes (id, purpose, subject_id, mac_key, mac, created_at, expires_at) VALUES (?, 'x', ?, 'x', 'x', ?, ?)",
 		id(), p.ID, now, now,

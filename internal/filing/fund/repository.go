@@ -9,7 +9,6 @@ import (
 
 	"diresco/db"
 	"diresco/internal/platform/clock"
-	"diresco/internal/platform/fault"
 	"diresco/internal/platform/money"
 )
 
@@ -110,13 +109,7 @@ func (r repository) claims(ctx context.Context, where string, args ...any) ([]Cl
 	var rows []Claim
 	err := r.db.From(ctx).Raw(selectClaims+where, args...).Scan(&rows).Error
 	for i := range rows {
-		c := &rows[i]
-		c.FiledAt = clock.Normal(c.FiledAt)
-		for _, at := range []*time.Time{c.ReadyAt, c.EndsAt} {
-			if at != nil {
-				*at = clock.Normal(*at)
-			}
-		}
+		rows[i].normal()
 	}
 	return rows, err
 }
@@ -174,15 +167,6 @@ func (r repository) missing(ctx context.Context, codes []string) ([]string, erro
 		return nil, err
 	}
 	return slices.DeleteFunc(slices.Clone(codes), func(code string) bool { return slices.Contains(found, code) }), nil
-}
-
-func (r repository) title(ctx context.Context, code string) (string, error) {
-	var f fundRow
-	err := r.db.From(ctx).Raw("SELECT code, title, created_at FROM funds WHERE code = ?", code).Take(&f).Error
-	if db.IsNotFound(err) {
-		err = fault.New(fault.NotFound)
-	}
-	return f.Title, err
 }
 
 func (r repository) rename(ctx context.Context, code, title string) error {

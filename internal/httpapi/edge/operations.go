@@ -34,8 +34,9 @@ type operation struct {
 	cacheable []string
 	// tagged answers can be asked for with If-None-Match.
 	tagged bool
-	// conditional operations need If-Match.
+	// conditional operations need If-Match or, where they may make something new, If-None-Match.
 	conditional bool
+	makesNew    bool
 	// signed operations are for programs that sign what they send instead of logging in.
 	signed bool
 	// reads are traced: they show what belongs to somebody else than the reader.
@@ -128,6 +129,7 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 		return nil, err
 	}
 	op.conditional = op.header(ifMatchHeader) && (method == http.MethodPatch || method == http.MethodPut)
+	op.makesNew = op.conditional && op.header("If-None-Match")
 	op.signed = op.header(signatureHeader)
 	read := method == http.MethodGet || search
 	if op.shared && (!read || op.rule.To != access.ToSession || op.staff()) {

@@ -26,7 +26,8 @@ func (e *edge) checkParameters(r *request) error {
 	if len(fields) > 0 {
 		return &fault.Fault{Code: fault.Malformed, Fields: fields}
 	}
-	if r.op.conditional && r.c.Request().Header.Get(ifMatchHeader) == "" {
+	header := r.c.Request().Header
+	if r.op.conditional && header.Get(ifMatchHeader) == "" && (!r.op.makesNew || header.Get("If-None-Match") == "") {
 		return fault.New(fault.PreconditionRequired)
 	}
 	return nil

@@ -37,6 +37,7 @@ type Handlers struct {
 	DeclarationHandlers
 	ReceiptHandlers
 	BackOfficeHandlers
+	FundHandlers
 	PeopleHandlers
 	OfficePINRequestHandlers
 	PINUpgradeHandlers

@@ -79,6 +79,10 @@ var inEnglish = dictionary{
 			"Channel closed", "The service is not used by this channel at this time.",
 			"A service has channels with periods of validity. The member href names the open one, if there is any.",
 		},
+		fault.BudgetBelowCommitments: {
+			"Budget below commitments", "More of the fund is reserved and spent than this budget has.",
+			"What declarations were promised stays theirs: a budget is never set below what is reserved and spent.",
+		},
 		fault.OTPInvalid: {
 			"Wrong one-time code", "The one-time code is wrong.",
 			"The member tries_left says how many tries are left. After the fifth wrong one a new code is needed.",
@@ -206,6 +210,7 @@ var inEnglish = dictionary{
 			"be tried again.",
 		"message-erased":               "The secret in the message was erased: a new code or PIN is needed.",
 		"declaration-not-draft":        "The declaration is no longer a draft: what has been filed is neither changed nor filed again.",
+		"money-not-held":               "The reservation holds no money any more.",
 		"declaration-not-withdrawable": "The declaration cannot be withdrawn in its present state.",
 		"type-not-for-right":           "This type of declaration may not be submitted by the right you act by.",
 		"type-not-open":                "The window for filing this type of declaration is not open.",

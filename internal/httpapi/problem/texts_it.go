@@ -77,6 +77,10 @@ var inItalian = dictionary{
 			"Canale chiuso", "Il servizio non si usa da questo canale in questo momento.",
 			"Un servizio ha canali con periodi di validità. Il campo href indica il canale aperto, se c'è.",
 		},
+		fault.BudgetBelowCommitments: {
+			"Stanziamento inferiore agli impegni", "Del fondo è prenotato e speso più di questo stanziamento.",
+			"Quanto è stato promesso alle dichiarazioni resta loro: lo stanziamento non scende sotto quanto è prenotato e speso.",
+		},
 		fault.OTPInvalid: {
 			"Codice OTP errato", "Il codice OTP non è giusto.",
 			"Il campo tries_left dice quanti tentativi restano. Dopo il quinto errato occorre un nuovo codice.",
@@ -205,6 +209,7 @@ var inItalian = dictionary{
 			"o un nuovo PIN.",
 		"declaration-not-draft": "La dichiarazione non è più una bozza: una dichiarazione presentata non si modifica e non si " +
 			"presenta di nuovo.",
+		"money-not-held":               "La prenotazione non ha più alcun importo.",
 		"declaration-not-withdrawable": "La dichiarazione non si può ritirare nel suo stato attuale.",
 		"type-not-for-right":           "Questo tipo di dichiarazione non si presenta con il titolo di chi opera.",
 		"type-not-open":                "Il periodo per presentare questo tipo di dichiarazione non è aperto.",

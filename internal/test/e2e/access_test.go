@@ -110,6 +110,10 @@ var accessTable = map[string]row{
 		return map[string]any{"user_class": "administrator"}
 	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}, anybodys: true},
 	"removeOperator": {anybodys: true}, "confirmOperator": {anybodys: true},
+	"listFunds": {anybodys: true}, "showFund": {anybodys: true}, "listFundEntries": {anybodys: true}, "listFundQueue": {anybodys: true},
+	"replaceFund": {body: func(filer) any {
+		return map[string]any{"budget": "100.00", "currency": "EUR"}
+	}, headers: []header{{"If-Match", `"1"`}}, anybodys: true},
 	"listPinRequests": {anybodys: true}, "showOfficePinRequest": {anybodys: true},
 	"filePinRequest":   {body: func(filer) any { return elena() }, anybodys: true},
 	"decidePinRequest": {body: func(filer) any { return map[string]any{"outcome": "served", "reason": "prova"} }, anybodys: true},
@@ -172,7 +176,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
-		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC").Replace(o.path)
+		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026").Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)

@@ -225,6 +225,18 @@ var inward = []struct {
 		}
 	}},
 	{"listOfficeDeclarations", func(c *conspiracy) { c.items("/backoffice/declarations", "declaration_id") }},
+	{"listFunds", func(c *conspiracy) { c.items("/backoffice/funds", "fund_code") }},
+	{"showFund", func(c *conspiracy) { c.do(c.inside, http.MethodGet, "/backoffice/funds/TAKEN", nil) }},
+	// A budget gives nobody inside anything: what it pays goes by rank to what employers filed. So
+	// no second person is asked; the entry names who set it, for ever.
+	{"replaceFund", func(c *conspiracy) {
+		c.do(
+			c.inside, http.MethodPut, "/backoffice/funds/TAKEN", map[string]any{"budget": "100.00", "currency": "EUR"},
+			header{"If-None-Match", "*"},
+		)
+	}},
+	{"listFundEntries", func(c *conspiracy) { c.items("/backoffice/funds/TAKEN/entries", "number") }},
+	{"listFundQueue", func(c *conspiracy) { c.items("/backoffice/funds/TAKEN/queue", "declaration_id") }},
 	{"listDeliveries", func(c *conspiracy) { c.items("/backoffice/deliveries", "delivery_id") }},
 	{"retryDelivery", func(c *conspiracy) {
 		for _, id := range c.items("/backoffice/deliveries", "delivery_id") {
