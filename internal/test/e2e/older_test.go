@@ -187,6 +187,10 @@ func TestOlderDatabase_HasTheTypesThatComeWithTheProgram(t *testing.T) {
 			if diff := cmp.Diff(right, left); diff != "" {
 				t.Errorf("%s: %s", want.Code, diff)
 			}
+			english := w.do(http.MethodGet, at, "", nil, header{"Accept-Language", "en"}).want(t, http.StatusOK, "")
+			if english.field("title") != want.Title.EN || !strings.Contains(string(english.body), "Worker's tax code") {
+				t.Errorf("%s in English: %s", want.Code, english.body)
+			}
 		}
 	})
 }

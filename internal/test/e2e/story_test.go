@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -49,7 +48,7 @@ func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 		var last client.Declaration
 		number := 0
 		for _, declarationType := range types.JSON200.Items {
-			if declarationType.OpensAt.After(time.Now()) {
+			if declarationType.Code == "PROVA-APRE" { // this one opens later
 				continue
 			}
 			number++
@@ -121,7 +120,7 @@ func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 		)
 
 		listed, err := c.ListDeclarationsWithResponse(ctx, contributor.ContributorId, nil)
-		if err != nil || listed.JSON200 == nil || len(listed.JSON200.Items) != 5 ||
+		if err != nil || listed.JSON200 == nil || len(listed.JSON200.Items) != number ||
 			listed.JSON200.Items[0].DeclarationId != last.DeclarationId {
 			t.Errorf("list: %v %s", err, listed.Body)
 		}
@@ -142,7 +141,7 @@ func TestDeclaration_DeclareAndHaveTheReceipt(t *testing.T) {
 			)
 		}
 		messages, err := w.as("").ListSandboxMessagesWithResponse(ctx, nil)
-		if err != nil || messages.JSON200 == nil || len(messages.JSON200.Items) != 5 ||
+		if err != nil || messages.JSON200 == nil || len(messages.JSON200.Items) != number ||
 			!strings.Contains(messages.JSON200.Items[0].Text, *last.ProtocolNumber) {
 			t.Errorf("messages: %v %s", err, messages.Body)
 		}
