@@ -261,7 +261,7 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 		"addContact", "verifyContact", "resendContactCode",
 		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "confirmOperator",
 		"confirmIssuedPin", "keepPinDocument", "retryDelivery",
-		"confirmIdentity", "grantContributorRole", "grantIntermediaryRole", "fileEnrolment", "decideEnrolment", "importRegister",
+		"publishDeclarationType", "confirmIdentity", "grantContributorRole", "grantIntermediaryRole", "fileEnrolment", "decideEnrolment", "importRegister",
 		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
 		"revokeSubDelegation",
 	}

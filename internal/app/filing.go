@@ -12,6 +12,7 @@ type filing struct {
 	register     *protocol.Register
 	types        *declaration.Types
 	funds        *fund.Service
+	publisher    *declaration.Publisher
 	declarations *declaration.Service
 	batches      *declarationbatch.Service
 }
@@ -27,6 +28,7 @@ func newFiling(p platform, k kernel, m masterdata) filing {
 	})
 	return filing{
 		register: register, types: types, funds: funds, declarations: declarations,
+		publisher: declaration.NewPublisher(k.runner, types, funds),
 		batches: declarationbatch.NewService(declarationbatch.Deps{
 			Runner: k.runner, Declarations: declarations, Rights: k.rights, Outbox: k.outbox, Log: p.log, BeforeShowing: p.beforeShowing,
 		}),

@@ -106,7 +106,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		DelegationHandlers:        handlers.DelegationHandlers{Delegations: ma.delegations},
 		DelegationBatchHandlers:   handlers.DelegationBatchHandlers{Batches: ma.batches},
 		SubDelegationHandlers:     handlers.SubDelegationHandlers{SubDelegations: ma.subDelegations},
-		TypeHandlers:              handlers.TypeHandlers{Types: g.filing.types},
+		TypeHandlers:              handlers.TypeHandlers{Types: g.filing.types, Publisher: g.filing.publisher},
 		DeclarationHandlers:       handlers.DeclarationHandlers{Declarations: declarations},
 		ReceiptHandlers:           handlers.ReceiptHandlers{Declarations: declarations},
 		FundHandlers:              handlers.FundHandlers{Funds: g.filing.funds},
@@ -115,6 +115,5 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		OfficeDeclarationHandlers: handlers.OfficeDeclarationHandlers{AtOffice: declarations},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
-		BackOfficeHandlers:        handlers.BackOfficeHandlers{Declarations: declarations},
 	}
 }

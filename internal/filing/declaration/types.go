@@ -258,15 +258,20 @@ func (t *Types) Install(ctx context.Context) error {
 	}
 	defer t.Forget()
 	for _, s := range shipped {
-		row, err := newTypeRow(s, t.clock.Now())
-		if err != nil {
-			return err
-		}
-		if err := t.add(ctx, row); err != nil {
+		if err := t.Add(ctx, s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Add publishes a type that nobody has to check, in the context's transaction.
+func (t *Types) Add(ctx context.Context, document catalogue.Type) error {
+	row, err := newTypeRow(document, t.clock.Now())
+	if err != nil {
+		return err
+	}
+	return t.add(ctx, row)
 }
 
 // typeRow is a published version of a type.
@@ -357,7 +362,7 @@ func (t *Types) rows(ctx context.Context, where string, args ...any) ([]typeRow,
 func (t *Types) add(ctx context.Context, row typeRow) error {
 	return t.db.From(ctx).Exec(`INSERT INTO declaration_types (code, version, title, title_en, legal_reference, steps, opens_at, closes_at,
 		worker_field, rules, content_schema, content_example, published_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO UPDATE
+		VALUES ( ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code, version) DO UPDATE
 		SET title_en = excluded.title_en, content_schema = excluded.content_schema WHERE declaration_types.title_en = ''`,
 		row.Code, row.Version, row.Title, row.TitleEN, row.LegalReference, row.Steps, row.OpensAt, row.ClosesAt, row.WorkerField,
 		row.Rules, row.ContentSchema, row.ContentExample, row.PublishedAt).Error

@@ -92,7 +92,8 @@ func (h TypeHandlers) PublishDeclarationType(
 		return nil, err
 	}
 	return api.PublishDeclarationType201JSONResponse{
-		Body: viewType(t, inEnglishAsked(ctx)), Headers: api.PublishDeclarationType201ResponseHeaders{Location: reqctx.BasePath + versionPath(t)},
+		Body:    viewType(t, inEnglishAsked(ctx)),
+		Headers: api.PublishDeclarationType201ResponseHeaders{Location: reqctx.BasePath + versionPath(t)},
 	}, nil
 }
 

@@ -150,6 +150,7 @@ var accessTable = map[string]row{
 	"searchPeopleForIntermediaryRole": {body: nameOfFiler},
 	"importRegister":                  {body: func(filer) any { return albo("") }, headers: []header{csvType}, anybodys: true},
 	"listRegisterImports":             {anybodys: true}, "showRegisterImport": {anybodys: true},
+	"publishDeclarationType":     {body: func(filer) any { return trialType("PROVA", 1) }, anybodys: true},
 	"searchDelegationCandidates": {body: func(filer) any { return map[string]any{"tax_code": "00743110157"} }},
 	"listDelegationLookups":      {represents: true}, "listContributorDelegations": {represents: true}, "listDelegations": {},
 	"showDelegation": {}, "showDelegationForm": {}, "sendDelegationOtp": {}, "revokeDelegation": {},

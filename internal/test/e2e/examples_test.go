@@ -115,6 +115,10 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 			{"registerPerson", "Greco", http.MethodPost, "/v1/backoffice/people", jsonType, nil, http.StatusCreated, -1},
 			{"createSandboxPerson", "", http.MethodPost, "/v1/sandbox/people", jsonType, nil, http.StatusCreated, -1},
 			{"createSandboxContributor", "", http.MethodPost, "/v1/sandbox/contributors", jsonType, nil, http.StatusCreated, -1},
+			{
+				"publishDeclarationType", "Fontana", http.MethodPost, "/v1/backoffice/declaration-types", jsonType, nil,
+				http.StatusCreated, -1,
+			},
 			{"addOperator", "Fontana", http.MethodPost, "/v1/backoffice/operators", jsonType, nil, http.StatusCreated, -1},
 			{
 				"importRegister", "Fontana", http.MethodPost, "/v1/backoffice/register-imports?register=albi", "text/csv", nil,

@@ -32,8 +32,12 @@ var guides = []guide{
 		pdfs:   []string{"receipt.pdf"},
 	},
 	{
-		page:   "docs/declarations.md",
-		prints: []string{"\nINPS.", "\ntrue\n", "\nVerified OK\n", `"acting_as":"legal_representative"`, `"state":"`, "\n404\n"},
+		page: "docs/declarations.md",
+		prints: []string{
+			"\nINPS.", "\ntrue\n", "\nVerified OK\n", `"acting_as":"legal_representative"`, `"state":"`, "\n404\n",
+			`"published":true`, `{"pointer":"/version","code":"version-not-next"}`, `{"pointer":"/content_schema/properties/notes/pattern","code":"too-costly"}`,
+			`{"pointer":"/content_schema/properties/notes/x-en/title","code":"required"}`, "\nAmounts by year\n",
+		},
 	},
 	{
 		page: "docs/pin.md",

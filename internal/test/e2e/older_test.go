@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -170,16 +171,25 @@ func TestOlderDatabase_HasTheTypesThatComeWithTheProgram(t *testing.T) {
 			var got struct {
 				ContentSchema json.RawMessage `json:"content_schema"`
 			}
-			answer := w.do(http.MethodGet, "/v1/declaration-types/"+want.Code, "", nil).want(t, http.StatusOK, "")
+			at := fmt.Sprintf("/v1/declaration-types/%s/versions/%d", want.Code, want.Version)
+			answer := w.do(http.MethodGet, at, "", nil).want(t, http.StatusOK, "")
 			if err := json.Unmarshal(answer.body, &got); err != nil {
 				t.Fatal(err)
 			}
+			inItalian, err := catalogue.Localised(want.ContentSchema, false)
+			if err != nil {
+				t.Fatal(err)
+			}
 			var left, right any
-			if err := errors.Join(json.Unmarshal(got.ContentSchema, &left), json.Unmarshal(want.ContentSchema, &right)); err != nil {
+			if err := errors.Join(json.Unmarshal(got.ContentSchema, &left), json.Unmarshal(inItalian, &right)); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(right, left); diff != "" {
 				t.Errorf("%s: %s", want.Code, diff)
+			}
+			english := w.do(http.MethodGet, at, "", nil, header{"Accept-Language", "en"}).want(t, http.StatusOK, "")
+			if english.field("title") != want.Title.EN || !strings.Contains(string(english.body), "Worker's tax code") {
+				t.Errorf("%s in English: %s", want.Code, english.body)
 			}
 		}
 	})

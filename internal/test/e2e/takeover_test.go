@@ -134,6 +134,9 @@ var inward = []struct {
 			c.do(c.inside, http.MethodPost, "/backoffice/operators", map[string]any{"tax_code": p.TaxCode, "user_class": "administrator"})
 		}
 	}},
+	{"publishDeclarationType", func(c *conspiracy) {
+		c.do(c.inside, http.MethodPost, "/backoffice/declaration-types", trialType("PROVA", 1))
+	}},
 	{"listOperators", func(c *conspiracy) { c.items("/backoffice/operators", "operator_id") }},
 	{"showOperator", func(c *conspiracy) {
 		for _, id := range c.items("/backoffice/operators", "operator_id") {

@@ -31,8 +31,8 @@ const (
 
 // plain are the keywords whose values have no bounds of their own.
 var plain = []string{
-	"$schema", "title", "description", English, labelsKeyword, "type", "required", "dependentRequired", "minItems", "maxItems", "uniqueItems",
-	"minLength", "maxLength", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
+	"$schema", "title", "description", English, labelsKeyword, "type", "required", "dependentRequired", "minItems", "maxItems",
+	"uniqueItems", "minLength", "maxLength", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
 }
 
 // keyword walks the value of a keyword and returns what it costs. It reports false for a keyword
