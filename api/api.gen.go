@@ -318,6 +318,27 @@ func (e DeclarationDecisionOutcome) Valid() bool {
 	}
 }
 
+// Defines values for DeclarationHistoryAuthorKind.
+const (
+	DeclarationHistoryAuthorKindOffice DeclarationHistoryAuthorKind = "office"
+	DeclarationHistoryAuthorKindPerson DeclarationHistoryAuthorKind = "person"
+	DeclarationHistoryAuthorKindSystem DeclarationHistoryAuthorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationHistoryAuthorKind enum.
+func (e DeclarationHistoryAuthorKind) Valid() bool {
+	switch e {
+	case DeclarationHistoryAuthorKindOffice:
+		return true
+	case DeclarationHistoryAuthorKindPerson:
+		return true
+	case DeclarationHistoryAuthorKindSystem:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeclarationReasonCode.
 const (
 	DeclarationReasonCodeOperator DeclarationReasonCode = "operator"
@@ -1823,6 +1844,11 @@ type Declaration struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
 
+	// SupersededById A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersededById *Id `json:"superseded_by_id,omitempty"`
+
 	// SupersedesId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1934,6 +1960,130 @@ type DeclarationDraft struct {
 	Type DeclarationTypeCode `json:"type"`
 }
 
+// DeclarationHistory What became of a declaration, from its draft on.
+//
+// Example: {"_links":{"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","by":{"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}},"state":"submitted"},{"amount":"3000.00","at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"currency":"EUR","reasons":[{"code":"operator","text":"La documentazione allegata è completa."}],"state":"accepted"}]}
+type DeclarationHistory struct {
+	// Links What a declaration has to do with.
+	//
+	// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}}
+	Links DeclarationHistoryLinks `json:"_links"`
+
+	// Items Every state that it was in, the earliest first; of more than 500 the latest.
+	Items List[DeclarationHistoryEntry] `json:"items"`
+}
+
+// DeclarationHistoryAuthor Who brought a declaration into a state.
+//
+// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+type DeclarationHistoryAuthor struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// Kind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of that office alone. `system`: it came about by itself,
+	// as a term that ended does.
+	//
+	// Example: person
+	Kind DeclarationHistoryAuthorKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person *PersonReference `json:"person,omitempty"`
+}
+
+// DeclarationHistoryAuthorKind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of that office alone. `system`: it came about by itself,
+// as a term that ended does.
+//
+// Example: person
+type DeclarationHistoryAuthorKind string
+
+// DeclarationHistoryEntry A state that a declaration came into.
+//
+// Example: {"amount":"3000.00","at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"currency":"EUR","reasons":[{"code":"operator","text":"La documentazione allegata è completa."}],"state":"accepted"}
+type DeclarationHistoryEntry struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount *Money `json:"amount,omitempty"`
+
+	// At Since when it was in this state.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	At time.Time `json:"at"`
+
+	// By Who brought a declaration into a state.
+	//
+	// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+	By DeclarationHistoryAuthor `json:"by"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency *Currency `json:"currency,omitempty"`
+
+	// Reasons Why.
+	//
+	// Example: [{"code":"operator","text":"La documentazione allegata è completa."}]
+	Reasons *[]DeclarationReason `json:"reasons,omitempty"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State DeclarationState `json:"state"`
+}
+
+// DeclarationHistoryLinks What a declaration has to do with.
+//
+// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}}
+type DeclarationHistoryLinks struct {
+	// Confirmation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Confirmation *Link `json:"confirmation,omitempty"`
+
+	// Declaration Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Declaration Link `json:"declaration"`
+
+	// Reservation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reservation *Link `json:"reservation,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+
+	// SupersededBy Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	SupersededBy *Link `json:"superseded_by,omitempty"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
+}
+
 // DeclarationLinks The links of a declaration. A step that cannot be taken now has none.
 //
 // Example: {"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"withdrawal":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/withdrawal"}}
@@ -1943,10 +2093,20 @@ type DeclarationLinks struct {
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Contributor Link `json:"contributor"`
 
+	// History Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	History *Link `json:"history,omitempty"`
+
 	// Receipt Where something is.
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Receipt *Link `json:"receipt,omitempty"`
+
+	// Reservation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reservation *Link `json:"reservation,omitempty"`
 
 	// Self Where something is.
 	//
@@ -1957,6 +2117,16 @@ type DeclarationLinks struct {
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Submission *Link `json:"submission,omitempty"`
+
+	// SupersededBy Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	SupersededBy *Link `json:"superseded_by,omitempty"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
 
 	// Withdrawal Where something is.
 	//
@@ -2159,6 +2329,11 @@ type DeclarationSummary struct {
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
+
+	// SupersededById A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersededById *Id `json:"superseded_by_id,omitempty"`
 
 	// SupersedesId A UUID (RFC 9562).
 	//
@@ -7450,6 +7625,9 @@ type ServerInterface interface {
 	// ChangeDeclaration Change a draft
 	// (PATCH /declarations/{declaration_id})
 	ChangeDeclaration(ctx echo.Context, declarationId DeclarationId, params ChangeDeclarationParams) error
+	// ShowDeclarationHistory Show what became of a declaration
+	// (GET /declarations/{declaration_id}/history)
+	ShowDeclarationHistory(ctx echo.Context, declarationId DeclarationId) error
 	// ShowReceipt Show the receipt of a filed declaration
 	// (GET /declarations/{declaration_id}/receipt)
 	ShowReceipt(ctx echo.Context, declarationId DeclarationId, params ShowReceiptParams) error
@@ -9516,6 +9694,22 @@ func (w *ServerInterfaceWrapper) ChangeDeclaration(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ChangeDeclaration(ctx, declarationId, params)
+	return err
+}
+
+// ShowDeclarationHistory converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDeclarationHistory(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "declaration_id" -------------
+	var declarationId DeclarationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration_id", ctx.Param("declaration_id"), &declarationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter declaration_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDeclarationHistory(ctx, declarationId)
 	return err
 }
 
@@ -11743,6 +11937,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/declarations/:declaration_id", wrapper.DiscardDeclaration, options.OperationMiddlewares["discardDeclaration"]...)
 	router.GET(options.BaseURL+"/declarations/:declaration_id", wrapper.ShowDeclaration, options.OperationMiddlewares["showDeclaration"]...)
 	router.PATCH(options.BaseURL+"/declarations/:declaration_id", wrapper.ChangeDeclaration, options.OperationMiddlewares["changeDeclaration"]...)
+	router.GET(options.BaseURL+"/declarations/:declaration_id/history", wrapper.ShowDeclarationHistory, options.OperationMiddlewares["showDeclarationHistory"]...)
 	router.GET(options.BaseURL+"/declarations/:declaration_id/receipt", wrapper.ShowReceipt, options.OperationMiddlewares["showReceipt"]...)
 	router.GET(options.BaseURL+"/declarations/:declaration_id/receipt/pdf", wrapper.DownloadReceiptPdf, options.OperationMiddlewares["downloadReceiptPdf"]...)
 	router.POST(options.BaseURL+"/declarations/:declaration_id/submission", wrapper.SubmitDeclaration, options.OperationMiddlewares["submitDeclaration"]...)
@@ -13425,6 +13620,28 @@ func (response ChangeDeclaration200JSONResponse) VisitChangeDeclarationResponse(
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowDeclarationHistoryRequestObject struct {
+	DeclarationId DeclarationId `json:"declaration_id"`
+}
+
+type ShowDeclarationHistoryResponseObject interface {
+	VisitShowDeclarationHistoryResponse(w http.ResponseWriter) error
+}
+
+type ShowDeclarationHistory200JSONResponse DeclarationHistory
+
+func (response ShowDeclarationHistory200JSONResponse) VisitShowDeclarationHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -15636,6 +15853,9 @@ type StrictServerInterface interface {
 	// ChangeDeclaration Change a draft
 	// (PATCH /declarations/{declaration_id})
 	ChangeDeclaration(ctx context.Context, request ChangeDeclarationRequestObject) (ChangeDeclarationResponseObject, error)
+	// ShowDeclarationHistory Show what became of a declaration
+	// (GET /declarations/{declaration_id}/history)
+	ShowDeclarationHistory(ctx context.Context, request ShowDeclarationHistoryRequestObject) (ShowDeclarationHistoryResponseObject, error)
 	// ShowReceipt Show the receipt of a filed declaration
 	// (GET /declarations/{declaration_id}/receipt)
 	ShowReceipt(ctx context.Context, request ShowReceiptRequestObject) (ShowReceiptResponseObject, error)
@@ -17794,6 +18014,31 @@ func (sh *strictHandler) ChangeDeclaration(ctx echo.Context, declarationId Decla
 		return err
 	} else if validResponse, ok := response.(ChangeDeclarationResponseObject); ok {
 		return validResponse.VisitChangeDeclarationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowDeclarationHistory operation middleware
+func (sh *strictHandler) ShowDeclarationHistory(ctx echo.Context, declarationId DeclarationId) error {
+	var request ShowDeclarationHistoryRequestObject
+
+	request.DeclarationId = declarationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDeclarationHistory(ctx.Request().Context(), request.(ShowDeclarationHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDeclarationHistory")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDeclarationHistoryResponseObject); ok {
+		return validResponse.VisitShowDeclarationHistoryResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -316,6 +316,27 @@ func (e DeclarationDecisionOutcome) Valid() bool {
 	}
 }
 
+// Defines values for DeclarationHistoryAuthorKind.
+const (
+	DeclarationHistoryAuthorKindOffice DeclarationHistoryAuthorKind = "office"
+	DeclarationHistoryAuthorKindPerson DeclarationHistoryAuthorKind = "person"
+	DeclarationHistoryAuthorKindSystem DeclarationHistoryAuthorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationHistoryAuthorKind enum.
+func (e DeclarationHistoryAuthorKind) Valid() bool {
+	switch e {
+	case DeclarationHistoryAuthorKindOffice:
+		return true
+	case DeclarationHistoryAuthorKindPerson:
+		return true
+	case DeclarationHistoryAuthorKindSystem:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeclarationReasonCode.
 const (
 	DeclarationReasonCodeOperator DeclarationReasonCode = "operator"
@@ -1847,6 +1868,11 @@ type Declaration struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
 
+	// SupersededById A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersededById *Id `json:"superseded_by_id,omitempty"`
+
 	// SupersedesId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -1958,6 +1984,130 @@ type DeclarationDraft struct {
 	Type DeclarationTypeCode `json:"type"`
 }
 
+// DeclarationHistory What became of a declaration, from its draft on.
+//
+// Example: {"_links":{"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","by":{"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}},"state":"submitted"},{"amount":"3000.00","at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"currency":"EUR","reasons":[{"code":"operator","text":"La documentazione allegata è completa."}],"state":"accepted"}]}
+type DeclarationHistory struct {
+	// Links What a declaration has to do with.
+	//
+	// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}}
+	Links DeclarationHistoryLinks `json:"_links"`
+
+	// Items Every state that it was in, the earliest first; of more than 500 the latest.
+	Items []DeclarationHistoryEntry `json:"items"`
+}
+
+// DeclarationHistoryAuthor Who brought a declaration into a state.
+//
+// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+type DeclarationHistoryAuthor struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// Kind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of that office alone. `system`: it came about by itself,
+	// as a term that ended does.
+	//
+	// Example: person
+	Kind DeclarationHistoryAuthorKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person *PersonReference `json:"person,omitempty"`
+}
+
+// DeclarationHistoryAuthorKind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of that office alone. `system`: it came about by itself,
+// as a term that ended does.
+//
+// Example: person
+type DeclarationHistoryAuthorKind string
+
+// DeclarationHistoryEntry A state that a declaration came into.
+//
+// Example: {"amount":"3000.00","at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"currency":"EUR","reasons":[{"code":"operator","text":"La documentazione allegata è completa."}],"state":"accepted"}
+type DeclarationHistoryEntry struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount *Money `json:"amount,omitempty"`
+
+	// At Since when it was in this state.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	At time.Time `json:"at"`
+
+	// By Who brought a declaration into a state.
+	//
+	// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+	By DeclarationHistoryAuthor `json:"by"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency *Currency `json:"currency,omitempty"`
+
+	// Reasons Why.
+	//
+	// Example: [{"code":"operator","text":"La documentazione allegata è completa."}]
+	Reasons *[]DeclarationReason `json:"reasons,omitempty"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State DeclarationState `json:"state"`
+}
+
+// DeclarationHistoryLinks What a declaration has to do with.
+//
+// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}}
+type DeclarationHistoryLinks struct {
+	// Confirmation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Confirmation *Link `json:"confirmation,omitempty"`
+
+	// Declaration Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Declaration Link `json:"declaration"`
+
+	// Reservation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reservation *Link `json:"reservation,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+
+	// SupersededBy Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	SupersededBy *Link `json:"superseded_by,omitempty"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
+}
+
 // DeclarationLinks The links of a declaration. A step that cannot be taken now has none.
 //
 // Example: {"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"withdrawal":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/withdrawal"}}
@@ -1967,10 +2117,20 @@ type DeclarationLinks struct {
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Contributor Link `json:"contributor"`
 
+	// History Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	History *Link `json:"history,omitempty"`
+
 	// Receipt Where something is.
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Receipt *Link `json:"receipt,omitempty"`
+
+	// Reservation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reservation *Link `json:"reservation,omitempty"`
 
 	// Self Where something is.
 	//
@@ -1981,6 +2141,16 @@ type DeclarationLinks struct {
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Submission *Link `json:"submission,omitempty"`
+
+	// SupersededBy Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	SupersededBy *Link `json:"superseded_by,omitempty"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
 
 	// Withdrawal Where something is.
 	//
@@ -2196,6 +2366,11 @@ type DeclarationSummary struct {
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
+
+	// SupersededById A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersededById *Id `json:"superseded_by_id,omitempty"`
 
 	// SupersedesId A UUID (RFC 9562).
 	//
@@ -7270,6 +7445,12 @@ type ChangeDeclarationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ShowDeclarationHistoryParams defines parameters for ShowDeclarationHistory.
+type ShowDeclarationHistoryParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ShowReceiptParams defines parameters for ShowReceipt.
 type ShowReceiptParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
@@ -9154,6 +9335,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /declarations/{declaration_id} (the `ChangeDeclaration` operationId).
 	ChangeDeclarationWithApplicationMergePatchPlusJSONBody(ctx context.Context, declarationId DeclarationId, params *ChangeDeclarationParams, body ChangeDeclarationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowDeclarationHistory Show what became of a declaration
+	//
+	// Every state that the declaration was in, since when, by whom, with amount and reasons; the earliest first. Who may see the declaration sees its history. People are
+	// named who acted for the contributor; of an office its code. `_links` lead to what it supersedes or was superseded by, to the reservation of a confirmation, and to the confirmation
+	// of a reservation.
+	//
+	// Corresponds with GET /declarations/{declaration_id}/history (the `ShowDeclarationHistory` operationId).
+	ShowDeclarationHistory(ctx context.Context, declarationId DeclarationId, params *ShowDeclarationHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ShowReceipt Show the receipt of a filed declaration
 	//
@@ -11947,6 +12137,25 @@ func (c *Client) ChangeDeclarationWithBody(ctx context.Context, declarationId De
 // Corresponds with PATCH /declarations/{declaration_id} (the `ChangeDeclaration` operationId).
 func (c *Client) ChangeDeclarationWithApplicationMergePatchPlusJSONBody(ctx context.Context, declarationId DeclarationId, params *ChangeDeclarationParams, body ChangeDeclarationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewChangeDeclarationRequestWithApplicationMergePatchPlusJSONBody(c.Server, declarationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowDeclarationHistory Show what became of a declaration
+//
+// Every state that the declaration was in, since when, by whom, with amount and reasons; the earliest first. Who may see the declaration sees its history. People are
+// named who acted for the contributor; of an office its code. `_links` lead to what it supersedes or was superseded by, to the reservation of a confirmation, and to the confirmation
+// of a reservation.
+//
+// Corresponds with GET /declarations/{declaration_id}/history (the `ShowDeclarationHistory` operationId).
+func (c *Client) ShowDeclarationHistory(ctx context.Context, declarationId DeclarationId, params *ShowDeclarationHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDeclarationHistoryRequest(c.Server, declarationId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -18628,6 +18837,55 @@ func NewChangeDeclarationRequestWithBody(server string, declarationId Declaratio
 	return req, nil
 }
 
+// NewShowDeclarationHistoryRequest constructs an http.Request for the ShowDeclarationHistory method
+func NewShowDeclarationHistoryRequest(server string, declarationId DeclarationId, params *ShowDeclarationHistoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "declaration_id", declarationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declarations/%s/history", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewShowReceiptRequest constructs an http.Request for the ShowReceipt method
 func NewShowReceiptRequest(server string, declarationId DeclarationId, params *ShowReceiptParams) (*http.Request, error) {
 	var err error
@@ -24830,6 +25088,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /declarations/{declaration_id} (the `ChangeDeclaration` operationId).
 	ChangeDeclarationWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, declarationId DeclarationId, params *ChangeDeclarationParams, body ChangeDeclarationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeDeclarationResponse, error)
 
+	// ShowDeclarationHistoryWithResponse Show what became of a declaration
+	//
+	// Every state that the declaration was in, since when, by whom, with amount and reasons; the earliest first. Who may see the declaration sees its history. People are
+	// named who acted for the contributor; of an office its code. `_links` lead to what it supersedes or was superseded by, to the reservation of a confirmation, and to the confirmation
+	// of a reservation.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declarations/{declaration_id}/history (the `ShowDeclarationHistory` operationId).
+	ShowDeclarationHistoryWithResponse(ctx context.Context, declarationId DeclarationId, params *ShowDeclarationHistoryParams, reqEditors ...RequestEditorFn) (*ShowDeclarationHistoryResponse, error)
+
 	// ShowReceiptWithResponse Show the receipt of a filed declaration
 	//
 	// The receipt (ricevuta) in the form that `Accept` asks for: the facts as JSON, the signed statement alone (JWS, RFC 7515), or a
@@ -28962,6 +29231,54 @@ func (r ChangeDeclarationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ChangeDeclarationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowDeclarationHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationHistory
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowDeclarationHistoryResponse) GetJSON200() *DeclarationHistory {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDeclarationHistoryResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDeclarationHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDeclarationHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDeclarationHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDeclarationHistoryResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -34269,6 +34586,23 @@ func (c *ClientWithResponses) ChangeDeclarationWithApplicationMergePatchPlusJSON
 	return ParseChangeDeclarationResponse(rsp)
 }
 
+// ShowDeclarationHistoryWithResponse Show what became of a declaration
+//
+// Every state that the declaration was in, since when, by whom, with amount and reasons; the earliest first. Who may see the declaration sees its history. People are
+// named who acted for the contributor; of an office its code. `_links` lead to what it supersedes or was superseded by, to the reservation of a confirmation, and to the confirmation
+// of a reservation.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declarations/{declaration_id}/history (the `ShowDeclarationHistory` operationId).
+func (c *ClientWithResponses) ShowDeclarationHistoryWithResponse(ctx context.Context, declarationId DeclarationId, params *ShowDeclarationHistoryParams, reqEditors ...RequestEditorFn) (*ShowDeclarationHistoryResponse, error) {
+	rsp, err := c.ShowDeclarationHistory(ctx, declarationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDeclarationHistoryResponse(rsp)
+}
+
 // ShowReceiptWithResponse Show the receipt of a filed declaration
 //
 // The receipt (ricevuta) in the form that `Accept` asks for: the facts as JSON, the signed statement alone (JWS, RFC 7515), or a
@@ -38395,6 +38729,39 @@ func ParseChangeDeclarationResponse(rsp *http.Response) (*ChangeDeclarationRespo
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowDeclarationHistoryResponse parses an HTTP response from a ShowDeclarationHistoryWithResponse call
+func ParseShowDeclarationHistoryResponse(rsp *http.Response) (*ShowDeclarationHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDeclarationHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationHistory
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

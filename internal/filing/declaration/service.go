@@ -391,6 +391,7 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (
 			return View{}, fault.Because(fault.Conflict, "declaration-not-withdrawable")
 		}
 		d.State, d.Version, d.UpdatedAt = Withdrawn, d.Version+1, s.run.Clock.Now()
+		trace.Detail = d.changed()
 		if err := s.repo.saveState(ctx, d); err != nil {
 			return View{}, err
 		}

@@ -81,10 +81,10 @@ var accessTable = map[string]row{
 	"changeDeclaration": {body: func(filer) any {
 		return map[string]any{"content": map[string]any{"notes": "x"}}
 	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
-	"discardDeclaration":       {},
-	"submitDeclaration":        {},
-	"withdrawDeclaration":      {},
-	"showReceipt":              {},
+	"discardDeclaration":  {},
+	"submitDeclaration":   {},
+	"withdrawDeclaration": {},
+	"showReceipt":         {}, "showDeclarationHistory": {},
 	"downloadReceiptPdf":       {},
 	"listOfficeDeclarations":   {},
 	"searchOfficeDeclarations": {body: func(f filer) any { return map[string]any{"type": "RIOC"} }},
