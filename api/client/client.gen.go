@@ -265,6 +265,24 @@ func (e CredentialLevel) Valid() bool {
 	}
 }
 
+// Defines values for CsvSeparator.
+const (
+	CsvSeparatorComma     CsvSeparator = "comma"
+	CsvSeparatorSemicolon CsvSeparator = "semicolon"
+)
+
+// Valid indicates whether the value is a known member of the CsvSeparator enum.
+func (e CsvSeparator) Valid() bool {
+	switch e {
+	case CsvSeparatorComma:
+		return true
+	case CsvSeparatorSemicolon:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Currency.
 const (
 	CurrencyEUR Currency = "EUR"
@@ -1739,6 +1757,11 @@ type CounterPin struct {
 //
 // Example: dispositive
 type CredentialLevel string
+
+// CsvSeparator What stands between the cells of a CSV.
+//
+// Example: semicolon
+type CsvSeparator string
 
 // Currency The currency (ISO 4217).
 //
@@ -6530,6 +6553,9 @@ type AttachmentNumber = int32
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type BatchId = Id
 
+// ByteOrderMark defines model for ByteOrderMark.
+type ByteOrderMark = bool
+
 // ContactId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -6707,6 +6733,11 @@ type RequiredIdempotencyKey = IdempotencyKeyValue
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type RotationId = Id
 
+// Separator What stands between the cells of a CSV.
+//
+// Example: semicolon
+type Separator = CsvSeparator
+
 // ServiceChannelPath A way to use a service.
 //
 // Example: api
@@ -6763,6 +6794,55 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// ExportOfficeDeclarationSearchParams defines parameters for ExportOfficeDeclarationSearch.
+type ExportOfficeDeclarationSearchParams struct {
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ExportOfficeDeclarationsParams defines parameters for ExportOfficeDeclarations.
+type ExportOfficeDeclarationsParams struct {
+	// Type Only declarations of this type.
+	Type *TypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// State Only declarations in this state.
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	SubmittedFrom *SubmittedFrom `form:"submitted_from,omitempty" json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
+
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// AssignedTo `me`: what I have in charge. `nobody`: what is `submitted` and nobody has in charge.
+	AssignedTo *AssignedToFilter `form:"assigned_to,omitempty" json:"assigned_to,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	LapsesBefore *LapsesBefore `form:"lapses_before,omitempty" json:"lapses_before,omitempty"`
+
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
 
 // SearchOfficeDeclarationsParams defines parameters for SearchOfficeDeclarations.
 type SearchOfficeDeclarationsParams struct {
@@ -7234,6 +7314,22 @@ type ShowContributorParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ExportDeclarationSearchParams defines parameters for ExportDeclarationSearch.
+type ExportDeclarationSearchParams struct {
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // SearchDeclarationsParams defines parameters for SearchDeclarations.
 type SearchDeclarationsParams struct {
 	// Limit How many items a page has at most.
@@ -7280,6 +7376,30 @@ type DraftDeclarationParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ExportDeclarationsParams defines parameters for ExportDeclarations.
+type ExportDeclarationsParams struct {
+	// Type Only declarations of this type.
+	Type *TypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// State Only declarations in this state.
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	SubmittedFrom *SubmittedFrom `form:"submitted_from,omitempty" json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
+
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -7356,6 +7476,46 @@ type GrantContributorRoleParams struct {
 
 // WithdrawContributorRoleParams defines parameters for WithdrawContributorRole.
 type WithdrawContributorRoleParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ExportMyDeclarationSearchParams defines parameters for ExportMyDeclarationSearch.
+type ExportMyDeclarationSearchParams struct {
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ExportMyDeclarationsParams defines parameters for ExportMyDeclarations.
+type ExportMyDeclarationsParams struct {
+	// Type Only declarations of this type.
+	Type *TypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// State Only declarations in this state.
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	SubmittedFrom *SubmittedFrom `form:"submitted_from,omitempty" json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
+
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -8270,6 +8430,9 @@ type RevokeSubDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
+type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
+
 // SearchOfficeDeclarationsJSONRequestBody defines body for SearchOfficeDeclarations for application/json ContentType.
 type SearchOfficeDeclarationsJSONRequestBody = OfficeDeclarationSearch
 
@@ -8315,6 +8478,9 @@ type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
 
+// ExportDeclarationSearchJSONRequestBody defines body for ExportDeclarationSearch for application/json ContentType.
+type ExportDeclarationSearchJSONRequestBody = DeclarationSearch
+
 // SearchDeclarationsJSONRequestBody defines body for SearchDeclarations for application/json ContentType.
 type SearchDeclarationsJSONRequestBody = DeclarationSearch
 
@@ -8326,6 +8492,9 @@ type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
 
 // GrantContributorRoleJSONRequestBody defines body for GrantContributorRole for application/json ContentType.
 type GrantContributorRoleJSONRequestBody = ContributorRoleInput
+
+// ExportMyDeclarationSearchJSONRequestBody defines body for ExportMyDeclarationSearch for application/json ContentType.
+type ExportMyDeclarationSearchJSONRequestBody = DeclarationSearch
 
 // SearchMyDeclarationsJSONRequestBody defines body for SearchMyDeclarations for application/json ContentType.
 type SearchMyDeclarationsJSONRequestBody = DeclarationSearch
@@ -8499,6 +8668,34 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// ExportOfficeDeclarationSearchWithBody Export what a search of the declarations of my office finds
+	//
+	// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+	ExportOfficeDeclarationSearchWithBody(ctx context.Context, params *ExportOfficeDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
+	//
+	// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+	ExportOfficeDeclarationSearch(ctx context.Context, params *ExportOfficeDeclarationSearchParams, body ExportOfficeDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportOfficeDeclarations Export the declarations of my office
+	//
+	// What listOfficeDeclarations lists, with its filters, the newest first. For form and columns see exportDeclarations.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/declaration-exports (the `ExportOfficeDeclarations` operationId).
+	ExportOfficeDeclarations(ctx context.Context, params *ExportOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchOfficeDeclarationsWithBody Search the declarations of my office
 	//
@@ -9082,6 +9279,24 @@ type ClientInterface interface {
 	// Corresponds with GET /contributors/{contributor_id} (the `ShowContributor` operationId).
 	ShowContributor(ctx context.Context, contributorId ContributorId, params *ShowContributorParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ExportDeclarationSearchWithBody Export what a search of declarations finds
+	//
+	// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+	ExportDeclarationSearchWithBody(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportDeclarationSearch Export what a search of declarations finds
+	//
+	// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+	ExportDeclarationSearch(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, body ExportDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SearchDeclarationsWithBody Search the declarations of a contributor
 	//
 	// Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -9143,6 +9358,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /contributors/{contributor_id}/declarations (the `DraftDeclaration` operationId).
 	DraftDeclaration(ctx context.Context, contributorId ContributorId, params *DraftDeclarationParams, body DraftDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportDeclarations Export the declarations of a contributor
+	//
+	// What listDeclarations lists, with its filters, the newest first.
+	// As CSV (`text/csv`), for spreadsheets too, or as JSON lines (`application/jsonl`, which is what `*/*` gets), whichever `Accept` asks for; all of them, without pages. The columns are
+	// `declaration_id`, `protocol_number`, `submitted_at`, `type`, `type_version`, `step`, `state`, `contributor_id`, `contributor_tax_code`, `contributor_legal_name`, `position_number`,
+	// `worker_tax_code`, `amount`, `currency`, `decided_at`, `reasons` (codes), `hire_by`, `confirm_by`, `lapses_at`, `filed_by`, `acting_as`, `reservation_id`, `supersedes_id`, `digest`, in this
+	// order; others may come behind them. In JSON lines they are the names, and what is missing is left out; in CSV the headings follow `Accept-Language`. A cell that a spreadsheet would take for a
+	// formula begins with an apostrophe.
+	// The answer begins before the last row is read. If session or right end meanwhile, or anything fails, the connection breaks off without the end of the answer (RFC 9112, section 8):
+	// what was received is then not whole, and is to be asked for again. A person has two exports at a time: a third answers 503 `busy`.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/declarations/export (the `ExportDeclarations` operationId).
+	ExportDeclarations(ctx context.Context, contributorId ContributorId, params *ExportDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDelegationLookups List which intermediaries looked a contributor up
 	//
@@ -9251,6 +9480,31 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
 	WithdrawContributorRole(ctx context.Context, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportMyDeclarationSearchWithBody Export what a search over all my contributors finds
+	//
+	// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+	ExportMyDeclarationSearchWithBody(ctx context.Context, params *ExportMyDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportMyDeclarationSearch Export what a search over all my contributors finds
+	//
+	// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+	ExportMyDeclarationSearch(ctx context.Context, params *ExportMyDeclarationSearchParams, body ExportMyDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportMyDeclarations Export the declarations of all my contributors
+	//
+	// What listMyDeclarations lists, with its filters, one contributor after the other and the newest of each first. For form and columns see exportDeclarations.
+	//
+	// Corresponds with GET /declaration-exports (the `ExportMyDeclarations` operationId).
+	ExportMyDeclarations(ctx context.Context, params *ExportMyDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchMyDeclarationsWithBody Search the declarations of all my contributors
 	//
@@ -10541,6 +10795,64 @@ type ClientInterface interface {
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
+// ExportOfficeDeclarationSearchWithBody Export what a search of the declarations of my office finds
+//
+// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+func (c *Client) ExportOfficeDeclarationSearchWithBody(ctx context.Context, params *ExportOfficeDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportOfficeDeclarationSearchRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
+//
+// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+func (c *Client) ExportOfficeDeclarationSearch(ctx context.Context, params *ExportOfficeDeclarationSearchParams, body ExportOfficeDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportOfficeDeclarationSearchRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportOfficeDeclarations Export the declarations of my office
+//
+// What listOfficeDeclarations lists, with its filters, the newest first. For form and columns see exportDeclarations.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/declaration-exports (the `ExportOfficeDeclarations` operationId).
+func (c *Client) ExportOfficeDeclarations(ctx context.Context, params *ExportOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportOfficeDeclarationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SearchOfficeDeclarationsWithBody Search the declarations of my office
 //
 // Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
@@ -11663,6 +11975,44 @@ func (c *Client) ShowContributor(ctx context.Context, contributorId ContributorI
 	return c.Client.Do(req)
 }
 
+// ExportDeclarationSearchWithBody Export what a search of declarations finds
+//
+// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+func (c *Client) ExportDeclarationSearchWithBody(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDeclarationSearchRequestWithBody(c.Server, contributorId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportDeclarationSearch Export what a search of declarations finds
+//
+// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+func (c *Client) ExportDeclarationSearch(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, body ExportDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDeclarationSearchRequest(c.Server, contributorId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SearchDeclarationsWithBody Search the declarations of a contributor
 //
 // Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -11765,6 +12115,30 @@ func (c *Client) DraftDeclarationWithBody(ctx context.Context, contributorId Con
 // Corresponds with POST /contributors/{contributor_id}/declarations (the `DraftDeclaration` operationId).
 func (c *Client) DraftDeclaration(ctx context.Context, contributorId ContributorId, params *DraftDeclarationParams, body DraftDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDraftDeclarationRequest(c.Server, contributorId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportDeclarations Export the declarations of a contributor
+//
+// What listDeclarations lists, with its filters, the newest first.
+// As CSV (`text/csv`), for spreadsheets too, or as JSON lines (`application/jsonl`, which is what `*/*` gets), whichever `Accept` asks for; all of them, without pages. The columns are
+// `declaration_id`, `protocol_number`, `submitted_at`, `type`, `type_version`, `step`, `state`, `contributor_id`, `contributor_tax_code`, `contributor_legal_name`, `position_number`,
+// `worker_tax_code`, `amount`, `currency`, `decided_at`, `reasons` (codes), `hire_by`, `confirm_by`, `lapses_at`, `filed_by`, `acting_as`, `reservation_id`, `supersedes_id`, `digest`, in this
+// order; others may come behind them. In JSON lines they are the names, and what is missing is left out; in CSV the headings follow `Accept-Language`. A cell that a spreadsheet would take for a
+// formula begins with an apostrophe.
+// The answer begins before the last row is read. If session or right end meanwhile, or anything fails, the connection breaks off without the end of the answer (RFC 9112, section 8):
+// what was received is then not whole, and is to be asked for again. A person has two exports at a time: a third answers 503 `busy`.
+//
+// Corresponds with GET /contributors/{contributor_id}/declarations/export (the `ExportDeclarations` operationId).
+func (c *Client) ExportDeclarations(ctx context.Context, contributorId ContributorId, params *ExportDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDeclarationsRequest(c.Server, contributorId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -11963,6 +12337,61 @@ func (c *Client) GrantContributorRole(ctx context.Context, contributorId Contrib
 // Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
 func (c *Client) WithdrawContributorRole(ctx context.Context, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewWithdrawContributorRoleRequest(c.Server, contributorId, grantId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportMyDeclarationSearchWithBody Export what a search over all my contributors finds
+//
+// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+func (c *Client) ExportMyDeclarationSearchWithBody(ctx context.Context, params *ExportMyDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportMyDeclarationSearchRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportMyDeclarationSearch Export what a search over all my contributors finds
+//
+// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+func (c *Client) ExportMyDeclarationSearch(ctx context.Context, params *ExportMyDeclarationSearchParams, body ExportMyDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportMyDeclarationSearchRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportMyDeclarations Export the declarations of all my contributors
+//
+// What listMyDeclarations lists, with its filters, one contributor after the other and the newest of each first. For form and columns see exportDeclarations.
+//
+// Corresponds with GET /declaration-exports (the `ExportMyDeclarations` operationId).
+func (c *Client) ExportMyDeclarations(ctx context.Context, params *ExportMyDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportMyDeclarationsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -14429,6 +14858,276 @@ func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDel
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewExportOfficeDeclarationSearchRequest calls the generic ExportOfficeDeclarationSearch builder with application/json body
+func NewExportOfficeDeclarationSearchRequest(server string, params *ExportOfficeDeclarationSearchParams, body ExportOfficeDeclarationSearchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportOfficeDeclarationSearchRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewExportOfficeDeclarationSearchRequestWithBody constructs an http.Request for the ExportOfficeDeclarationSearch method, with any body, and a specified content type
+func NewExportOfficeDeclarationSearchRequestWithBody(server string, params *ExportOfficeDeclarationSearchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declaration-export-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportOfficeDeclarationsRequest constructs an http.Request for the ExportOfficeDeclarations method
+func NewExportOfficeDeclarationsRequest(server string, params *ExportOfficeDeclarationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declaration-exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_from", *params.SubmittedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_to", *params.SubmittedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ContributorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contributor_id", *params.ContributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AssignedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assigned_to", *params.AssignedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.LapsesBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lapses_before", *params.LapsesBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewSearchOfficeDeclarationsRequest calls the generic SearchOfficeDeclarations builder with application/json body
@@ -17409,6 +18108,118 @@ func NewShowContributorRequest(server string, contributorId ContributorId, param
 	return req, nil
 }
 
+// NewExportDeclarationSearchRequest calls the generic ExportDeclarationSearch builder with application/json body
+func NewExportDeclarationSearchRequest(server string, contributorId ContributorId, params *ExportDeclarationSearchParams, body ExportDeclarationSearchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportDeclarationSearchRequestWithBody(server, contributorId, params, "application/json", bodyReader)
+}
+
+// NewExportDeclarationSearchRequestWithBody constructs an http.Request for the ExportDeclarationSearch method, with any body, and a specified content type
+func NewExportDeclarationSearchRequestWithBody(server string, contributorId ContributorId, params *ExportDeclarationSearchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/declaration-export-searches", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewSearchDeclarationsRequest calls the generic SearchDeclarations builder with application/json body
 func NewSearchDeclarationsRequest(server string, contributorId ContributorId, params *SearchDeclarationsParams, body SearchDeclarationsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -17721,6 +18532,142 @@ func NewDraftDeclarationRequestWithBody(server string, contributorId Contributor
 			}
 
 			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportDeclarationsRequest constructs an http.Request for the ExportDeclarations method
+func NewExportDeclarationsRequest(server string, contributorId ContributorId, params *ExportDeclarationsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/declarations/export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_from", *params.SubmittedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_to", *params.SubmittedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
 		}
 
 	}
@@ -18258,6 +19205,240 @@ func NewWithdrawContributorRoleRequest(server string, contributorId ContributorI
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportMyDeclarationSearchRequest calls the generic ExportMyDeclarationSearch builder with application/json body
+func NewExportMyDeclarationSearchRequest(server string, params *ExportMyDeclarationSearchParams, body ExportMyDeclarationSearchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportMyDeclarationSearchRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewExportMyDeclarationSearchRequestWithBody constructs an http.Request for the ExportMyDeclarationSearch method, with any body, and a specified content type
+func NewExportMyDeclarationSearchRequestWithBody(server string, params *ExportMyDeclarationSearchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declaration-export-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportMyDeclarationsRequest constructs an http.Request for the ExportMyDeclarations method
+func NewExportMyDeclarationsRequest(server string, params *ExportMyDeclarationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declaration-exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_from", *params.SubmittedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_to", *params.SubmittedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -24182,6 +25363,36 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
+	//
+	// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+	ExportOfficeDeclarationSearchWithBodyWithResponse(ctx context.Context, params *ExportOfficeDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationSearchResponse, error)
+
+	// ExportOfficeDeclarationSearchWithResponse Export what a search of the declarations of my office finds
+	//
+	// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+	ExportOfficeDeclarationSearchWithResponse(ctx context.Context, params *ExportOfficeDeclarationSearchParams, body ExportOfficeDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationSearchResponse, error)
+
+	// ExportOfficeDeclarationsWithResponse Export the declarations of my office
+	//
+	// What listOfficeDeclarations lists, with its filters, the newest first. For form and columns see exportDeclarations.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/declaration-exports (the `ExportOfficeDeclarations` operationId).
+	ExportOfficeDeclarationsWithResponse(ctx context.Context, params *ExportOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationsResponse, error)
+
 	// SearchOfficeDeclarationsWithBodyWithResponse Search the declarations of my office
 	//
 	// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
@@ -24812,6 +26023,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /contributors/{contributor_id} (the `ShowContributor` operationId).
 	ShowContributorWithResponse(ctx context.Context, contributorId ContributorId, params *ShowContributorParams, reqEditors ...RequestEditorFn) (*ShowContributorResponse, error)
 
+	// ExportDeclarationSearchWithBodyWithResponse Export what a search of declarations finds
+	//
+	// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+	ExportDeclarationSearchWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportDeclarationSearchResponse, error)
+
+	// ExportDeclarationSearchWithResponse Export what a search of declarations finds
+	//
+	// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+	ExportDeclarationSearchWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, body ExportDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportDeclarationSearchResponse, error)
+
 	// SearchDeclarationsWithBodyWithResponse Search the declarations of a contributor
 	//
 	// Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -24875,6 +26104,22 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /contributors/{contributor_id}/declarations (the `DraftDeclaration` operationId).
 	DraftDeclarationWithResponse(ctx context.Context, contributorId ContributorId, params *DraftDeclarationParams, body DraftDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*DraftDeclarationResponse, error)
+
+	// ExportDeclarationsWithResponse Export the declarations of a contributor
+	//
+	// What listDeclarations lists, with its filters, the newest first.
+	// As CSV (`text/csv`), for spreadsheets too, or as JSON lines (`application/jsonl`, which is what `*/*` gets), whichever `Accept` asks for; all of them, without pages. The columns are
+	// `declaration_id`, `protocol_number`, `submitted_at`, `type`, `type_version`, `step`, `state`, `contributor_id`, `contributor_tax_code`, `contributor_legal_name`, `position_number`,
+	// `worker_tax_code`, `amount`, `currency`, `decided_at`, `reasons` (codes), `hire_by`, `confirm_by`, `lapses_at`, `filed_by`, `acting_as`, `reservation_id`, `supersedes_id`, `digest`, in this
+	// order; others may come behind them. In JSON lines they are the names, and what is missing is left out; in CSV the headings follow `Accept-Language`. A cell that a spreadsheet would take for a
+	// formula begins with an apostrophe.
+	// The answer begins before the last row is read. If session or right end meanwhile, or anything fails, the connection breaks off without the end of the answer (RFC 9112, section 8):
+	// what was received is then not whole, and is to be asked for again. A person has two exports at a time: a third answers 503 `busy`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/declarations/export (the `ExportDeclarations` operationId).
+	ExportDeclarationsWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportDeclarationsResponse, error)
 
 	// ListDelegationLookupsWithResponse List which intermediaries looked a contributor up
 	//
@@ -24993,6 +26238,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
 	WithdrawContributorRoleWithResponse(ctx context.Context, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams, reqEditors ...RequestEditorFn) (*WithdrawContributorRoleResponse, error)
+
+	// ExportMyDeclarationSearchWithBodyWithResponse Export what a search over all my contributors finds
+	//
+	// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+	ExportMyDeclarationSearchWithBodyWithResponse(ctx context.Context, params *ExportMyDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportMyDeclarationSearchResponse, error)
+
+	// ExportMyDeclarationSearchWithResponse Export what a search over all my contributors finds
+	//
+	// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+	ExportMyDeclarationSearchWithResponse(ctx context.Context, params *ExportMyDeclarationSearchParams, body ExportMyDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportMyDeclarationSearchResponse, error)
+
+	// ExportMyDeclarationsWithResponse Export the declarations of all my contributors
+	//
+	// What listMyDeclarations lists, with its filters, one contributor after the other and the newest of each first. For form and columns see exportDeclarations.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declaration-exports (the `ExportMyDeclarations` operationId).
+	ExportMyDeclarationsWithResponse(ctx context.Context, params *ExportMyDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportMyDeclarationsResponse, error)
 
 	// SearchMyDeclarationsWithBodyWithResponse Search the declarations of all my contributors
 	//
@@ -26385,6 +27657,88 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
+}
+
+type ExportOfficeDeclarationSearchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportOfficeDeclarationSearchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportOfficeDeclarationSearchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportOfficeDeclarationSearchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportOfficeDeclarationSearchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportOfficeDeclarationSearchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportOfficeDeclarationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportOfficeDeclarationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportOfficeDeclarationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportOfficeDeclarationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportOfficeDeclarationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportOfficeDeclarationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type SearchOfficeDeclarationsResponse struct {
@@ -28399,6 +29753,47 @@ func (r ShowContributorResponse) ContentType() string {
 	return ""
 }
 
+type ExportDeclarationSearchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportDeclarationSearchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportDeclarationSearchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportDeclarationSearchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportDeclarationSearchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportDeclarationSearchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type SearchDeclarationsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -28545,6 +29940,47 @@ func (r DraftDeclarationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DraftDeclarationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportDeclarationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportDeclarationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportDeclarationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportDeclarationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportDeclarationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportDeclarationsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -28881,6 +30317,88 @@ func (r WithdrawContributorRoleResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r WithdrawContributorRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportMyDeclarationSearchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportMyDeclarationSearchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportMyDeclarationSearchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportMyDeclarationSearchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportMyDeclarationSearchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportMyDeclarationSearchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportMyDeclarationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportMyDeclarationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportMyDeclarationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportMyDeclarationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportMyDeclarationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportMyDeclarationsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -33218,6 +34736,54 @@ func (r RevokeSubDelegationResponse) ContentType() string {
 	return ""
 }
 
+// ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
+//
+// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportOfficeDeclarationSearchWithBodyWithResponse(ctx context.Context, params *ExportOfficeDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationSearchResponse, error) {
+	rsp, err := c.ExportOfficeDeclarationSearchWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportOfficeDeclarationSearchResponse(rsp)
+}
+
+// ExportOfficeDeclarationSearchWithResponse Export what a search of the declarations of my office finds
+//
+// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportOfficeDeclarationSearchWithResponse(ctx context.Context, params *ExportOfficeDeclarationSearchParams, body ExportOfficeDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationSearchResponse, error) {
+	rsp, err := c.ExportOfficeDeclarationSearch(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportOfficeDeclarationSearchResponse(rsp)
+}
+
+// ExportOfficeDeclarationsWithResponse Export the declarations of my office
+//
+// What listOfficeDeclarations lists, with its filters, the newest first. For form and columns see exportDeclarations.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/declaration-exports (the `ExportOfficeDeclarations` operationId).
+func (c *ClientWithResponses) ExportOfficeDeclarationsWithResponse(ctx context.Context, params *ExportOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationsResponse, error) {
+	rsp, err := c.ExportOfficeDeclarations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportOfficeDeclarationsResponse(rsp)
+}
+
 // SearchOfficeDeclarationsWithBodyWithResponse Search the declarations of my office
 //
 // Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
@@ -34172,6 +35738,36 @@ func (c *ClientWithResponses) ShowContributorWithResponse(ctx context.Context, c
 	return ParseShowContributorResponse(rsp)
 }
 
+// ExportDeclarationSearchWithBodyWithResponse Export what a search of declarations finds
+//
+// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportDeclarationSearchWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportDeclarationSearchResponse, error) {
+	rsp, err := c.ExportDeclarationSearchWithBody(ctx, contributorId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDeclarationSearchResponse(rsp)
+}
+
+// ExportDeclarationSearchWithResponse Export what a search of declarations finds
+//
+// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportDeclarationSearchWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, body ExportDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportDeclarationSearchResponse, error) {
+	rsp, err := c.ExportDeclarationSearch(ctx, contributorId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDeclarationSearchResponse(rsp)
+}
+
 // SearchDeclarationsWithBodyWithResponse Search the declarations of a contributor
 //
 // Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -34264,6 +35860,28 @@ func (c *ClientWithResponses) DraftDeclarationWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseDraftDeclarationResponse(rsp)
+}
+
+// ExportDeclarationsWithResponse Export the declarations of a contributor
+//
+// What listDeclarations lists, with its filters, the newest first.
+// As CSV (`text/csv`), for spreadsheets too, or as JSON lines (`application/jsonl`, which is what `*/*` gets), whichever `Accept` asks for; all of them, without pages. The columns are
+// `declaration_id`, `protocol_number`, `submitted_at`, `type`, `type_version`, `step`, `state`, `contributor_id`, `contributor_tax_code`, `contributor_legal_name`, `position_number`,
+// `worker_tax_code`, `amount`, `currency`, `decided_at`, `reasons` (codes), `hire_by`, `confirm_by`, `lapses_at`, `filed_by`, `acting_as`, `reservation_id`, `supersedes_id`, `digest`, in this
+// order; others may come behind them. In JSON lines they are the names, and what is missing is left out; in CSV the headings follow `Accept-Language`. A cell that a spreadsheet would take for a
+// formula begins with an apostrophe.
+// The answer begins before the last row is read. If session or right end meanwhile, or anything fails, the connection breaks off without the end of the answer (RFC 9112, section 8):
+// what was received is then not whole, and is to be asked for again. A person has two exports at a time: a third answers 503 `busy`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/declarations/export (the `ExportDeclarations` operationId).
+func (c *ClientWithResponses) ExportDeclarationsWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportDeclarationsResponse, error) {
+	rsp, err := c.ExportDeclarations(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDeclarationsResponse(rsp)
 }
 
 // ListDelegationLookupsWithResponse List which intermediaries looked a contributor up
@@ -34436,6 +36054,51 @@ func (c *ClientWithResponses) WithdrawContributorRoleWithResponse(ctx context.Co
 		return nil, err
 	}
 	return ParseWithdrawContributorRoleResponse(rsp)
+}
+
+// ExportMyDeclarationSearchWithBodyWithResponse Export what a search over all my contributors finds
+//
+// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportMyDeclarationSearchWithBodyWithResponse(ctx context.Context, params *ExportMyDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportMyDeclarationSearchResponse, error) {
+	rsp, err := c.ExportMyDeclarationSearchWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportMyDeclarationSearchResponse(rsp)
+}
+
+// ExportMyDeclarationSearchWithResponse Export what a search over all my contributors finds
+//
+// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportMyDeclarationSearchWithResponse(ctx context.Context, params *ExportMyDeclarationSearchParams, body ExportMyDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportMyDeclarationSearchResponse, error) {
+	rsp, err := c.ExportMyDeclarationSearch(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportMyDeclarationSearchResponse(rsp)
+}
+
+// ExportMyDeclarationsWithResponse Export the declarations of all my contributors
+//
+// What listMyDeclarations lists, with its filters, one contributor after the other and the newest of each first. For form and columns see exportDeclarations.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declaration-exports (the `ExportMyDeclarations` operationId).
+func (c *ClientWithResponses) ExportMyDeclarationsWithResponse(ctx context.Context, params *ExportMyDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportMyDeclarationsResponse, error) {
+	rsp, err := c.ExportMyDeclarations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportMyDeclarationsResponse(rsp)
 }
 
 // SearchMyDeclarationsWithBodyWithResponse Search the declarations of all my contributors
@@ -36532,6 +38195,58 @@ func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Contex
 	return ParseRevokeSubDelegationResponse(rsp)
 }
 
+// ParseExportOfficeDeclarationSearchResponse parses an HTTP response from a ExportOfficeDeclarationSearchWithResponse call
+func ParseExportOfficeDeclarationSearchResponse(rsp *http.Response) (*ExportOfficeDeclarationSearchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportOfficeDeclarationSearchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportOfficeDeclarationsResponse parses an HTTP response from a ExportOfficeDeclarationsWithResponse call
+func ParseExportOfficeDeclarationsResponse(rsp *http.Response) (*ExportOfficeDeclarationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportOfficeDeclarationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseSearchOfficeDeclarationsResponse parses an HTTP response from a SearchOfficeDeclarationsWithResponse call
 func ParseSearchOfficeDeclarationsResponse(rsp *http.Response) (*SearchOfficeDeclarationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -38103,6 +39818,32 @@ func ParseShowContributorResponse(rsp *http.Response) (*ShowContributorResponse,
 	return response, nil
 }
 
+// ParseExportDeclarationSearchResponse parses an HTTP response from a ExportDeclarationSearchWithResponse call
+func ParseExportDeclarationSearchResponse(rsp *http.Response) (*ExportDeclarationSearchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportDeclarationSearchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseSearchDeclarationsResponse parses an HTTP response from a SearchDeclarationsWithResponse call
 func ParseSearchDeclarationsResponse(rsp *http.Response) (*SearchDeclarationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -38217,6 +39958,32 @@ func ParseDraftDeclarationResponse(rsp *http.Response) (*DraftDeclarationRespons
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportDeclarationsResponse parses an HTTP response from a ExportDeclarationsWithResponse call
+func ParseExportDeclarationsResponse(rsp *http.Response) (*ExportDeclarationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportDeclarationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -38450,6 +40217,58 @@ func ParseWithdrawContributorRoleResponse(rsp *http.Response) (*WithdrawContribu
 	case rsp.StatusCode == 204:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportMyDeclarationSearchResponse parses an HTTP response from a ExportMyDeclarationSearchWithResponse call
+func ParseExportMyDeclarationSearchResponse(rsp *http.Response) (*ExportMyDeclarationSearchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportMyDeclarationSearchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportMyDeclarationsResponse parses an HTTP response from a ExportMyDeclarationsWithResponse call
+func ParseExportMyDeclarationsResponse(rsp *http.Response) (*ExportMyDeclarationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportMyDeclarationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
