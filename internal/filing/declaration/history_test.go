@@ -128,8 +128,8 @@ func TestHistory_TellsEveryState(t *testing.T) {
 	})
 }
 
-// What an older program did left records without a detail: their operations tell.
-func TestHistory_ReadsRecordsOfOlderPrograms(t *testing.T) {
+// What is completed goes on by itself, and can still be withdrawn.
+func TestHistory_TellsWhatWaitedForCredentials(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, by := a.Employer(t)
@@ -145,11 +145,10 @@ func TestHistory_ReadsRecordsOfOlderPrograms(t *testing.T) {
 		if _, err := a.Declarations.Withdraw(asked("withdrawDeclaration"), by, waiting.ID); err != nil {
 			t.Fatal(err)
 		}
-		// The trail is written once; this is what it would have been.
 		withdrawn := a.Count(t, "audit_records WHERE operation = 'withdrawDeclaration' AND detail IS NOT NULL")
-		completed := a.Count(t, "audit_records WHERE operation = 'completeDeclaration' AND detail IS NULL")
+		completed := a.Count(t, "audit_records WHERE operation = 'completeDeclaration' AND detail IS NOT NULL")
 		if withdrawn != 1 || completed != 1 {
-			t.Errorf("%d records with a detail, %d without", withdrawn, completed)
+			t.Errorf("%d and %d records with a detail", withdrawn, completed)
 		}
 		want := []told{
 			{state: declaration.AwaitingCredentials, by: ordinary.PersonID.String() + " employee_delegate"},
