@@ -37,6 +37,9 @@ var guides = []guide{
 			"\nINPS.", "\ntrue\n", "\nVerified OK\n", `"acting_as":"legal_representative"`, `"state":"`, "\n404\n",
 			`"published":true`, `{"pointer":"/version","code":"version-not-next"}`, `{"pointer":"/content_schema/properties/notes/pattern","code":"too-costly"}`,
 			`{"pointer":"/content_schema/properties/notes/x-en/title","code":"required"}`, "\nAmounts by year\n",
+			`{"state":"accepted","amount":"5550.00",`, `{"state":"accepted","step":"confirmation","amount":"5550.00"}`, `{"state":"confirmed"}`,
+			`{"state":"provisionally_not_accepted","reasons":[{"code":"fund-exhausted"}]}`, `{"state":"lapsed"}`,
+			`{"state":"accepted","amount":"12000.00"}`,
 		},
 	},
 	{
