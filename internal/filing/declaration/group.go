@@ -186,17 +186,17 @@ func (g *group) giveUp(id uuid.UUID, at time.Time) error {
 
 // reservationOf returns the reservation that a confirmation names, with what it asked for. It
 // returns fault.Invalid where there is none of this contributor and type.
-func (g *group) reservationOf(ctx context.Context, d Declaration) (Declaration, *Type, *asked, error) {
+func (g *group) reservationOf(ctx context.Context, d Declaration) (Declaration, *asked, error) {
 	r, found := g.all[*d.ReservationID]
 	if !found || !r.isReservationFor(d) {
-		return r, nil, nil, noReservation()
+		return r, nil, noReservation()
 	}
 	t, err := g.types.Version(ctx, r.Type, r.TypeVersion)
 	if err != nil {
-		return r, nil, nil, err
+		return r, nil, err
 	}
 	a, err := ask(t, r.Step, r.Content)
-	return r, t, a, err
+	return r, a, err
 }
 
 // confirm accepts a confirmation: what it names of the reserved money is spent. It returns these
@@ -205,7 +205,7 @@ func (g *group) reservationOf(ctx context.Context, d Declaration) (Declaration, 
 //   - fault.Conflict: the reservation holds no money;
 //   - fault.Busy: more has fallen due in the fund than can be done at once.
 func (g *group) confirm(ctx context.Context, d Declaration, t *Type, a *asked, at time.Time) (Declaration, error) {
-	r, _, reserved, err := g.reservationOf(ctx, d)
+	r, reserved, err := g.reservationOf(ctx, d)
 	if err != nil {
 		return d, err
 	}
@@ -231,7 +231,7 @@ func (g *group) confirm(ctx context.Context, d Declaration, t *Type, a *asked, a
 // announce keeps the reservation of a confirmation that waits for credentials from lapsing before
 // that one does. It returns the faults of confirm.
 func (g *group) announce(ctx context.Context, d Declaration, t *Type, a *asked, at time.Time) error {
-	r, _, reserved, err := g.reservationOf(ctx, d)
+	r, reserved, err := g.reservationOf(ctx, d)
 	if err != nil {
 		return err
 	}

@@ -216,7 +216,8 @@ func (r *repository) saveOutcomes(ctx context.Context, declarations []Declaratio
 	rows := make([]outcomeRow, len(declarations))
 	for i, d := range declarations {
 		rows[i] = outcomeRow{
-			d.ID, d.State, d.SupersededByID, (*int64)(d.Amount), d.Reasons, d.DecidedAt, d.HireBy, d.ConfirmBy, d.EndsAt, d.Version, d.UpdatedAt,
+			d.ID, d.State, d.SupersededByID, (*int64)(d.Amount), d.Reasons, d.DecidedAt, d.HireBy, d.ConfirmBy, d.EndsAt, d.Version,
+			d.UpdatedAt,
 		}
 	}
 	text, err := json.Marshal(rows)

@@ -106,13 +106,15 @@ func fundTag(f fund.Fund) string { return etag.Shown(f.Settings, f.Shown()) }
 func viewFund(f fund.Fund) api.Fund {
 	return api.Fund{
 		FundCode: f.Code, Title: f.Title, Budget: f.Budget.String(), Reserved: f.Reserved.String(), Spent: f.Spent.String(),
-		Available: f.Available().String(), Waiting: int32(f.Waiting), Currency: money.Currency,
+		Available: f.Available().String(), Currency: money.Currency,
+		Waiting: int32(f.Waiting), //nolint:gosec // as many as ranks
 	}
 }
 
 func viewFundEntry(e fund.Entry) api.FundEntry {
 	return api.FundEntry{
-		Number: int32(e.Number), At: e.At, Kind: api.FundEntryKind(e.Kind), DeclarationId: e.SubjectID, Amount: e.Amount.String(),
+		Number: int32(e.Number), //nolint:gosec // an integer of the database
+		At:     e.At, Kind: api.FundEntryKind(e.Kind), DeclarationId: e.SubjectID, Amount: e.Amount.String(),
 		Budget: e.Budget.String(), Reserved: e.Reserved.String(), Spent: e.Spent.String(), Available: e.Available().String(),
 		Currency: money.Currency, PersonId: e.PersonID,
 	}
@@ -120,7 +122,8 @@ func viewFundEntry(e fund.Entry) api.FundEntry {
 
 func viewQueued(q fund.Queued) api.FundQueueEntry {
 	view := api.FundQueueEntry{
-		Rank: int32(q.Rank), DeclarationId: q.SubjectID, ProtocolNumber: q.ProtocolNumber, State: api.FundQueueEntryState(q.State),
+		Rank:          int32(q.Rank), //nolint:gosec // an integer of the database
+		DeclarationId: q.SubjectID, ProtocolNumber: q.ProtocolNumber, State: api.FundQueueEntryState(q.State),
 		Amount: q.Amount.String(), Currency: money.Currency, WaitingSince: q.FiledAt, WaitingUntil: q.EndsAt,
 	}
 	if day, err := time.Parse(time.DateOnly, q.PriorityDate); err == nil && q.PriorityDate != fund.LastPriority {

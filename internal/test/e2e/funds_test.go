@@ -49,7 +49,7 @@ func TestFund_TheOfficeSetsABudget(t *testing.T) {
 		}
 		set(admin, budget("1.00"), header{"If-Match", tag}).want(t, http.StatusPreconditionFailed, "precondition-failed")
 
-		if list := w.do(http.MethodGet, "/v1/backoffice/funds", operator, nil).want(t, http.StatusOK, ""); !strings.Contains(
+		if list := w.do(http.MethodGet, "/v1/backoffice/funds?limit=100", operator, nil).want(t, http.StatusOK, ""); !strings.Contains(
 			string(list.body), "PROVA-2026",
 		) {
 			t.Errorf("funds: %s", list.body)
