@@ -208,14 +208,14 @@ func (s *Service) settle(ctx context.Context, g group, before map[string]uuid.UU
 	if err := s.repo.addReferences(ctx, filed); err != nil {
 		return err
 	}
-	v, err := s.counted(ctx, g.batch)
+	b, err := s.repo.count(ctx, g.batch.ID, len(filed), len(items)-len(filed))
 	if err != nil {
 		return err
 	}
-	if v.Counts.Pending > 0 && g.alone {
+	if b.Pending() > 0 && g.alone {
 		return nil
 	}
-	if v.Counts.Pending > 0 {
+	if b.Pending() > 0 {
 		// Whoever comes first goes on.
 		return s.repo.release(ctx, g.batch.ID)
 	}
@@ -223,5 +223,5 @@ func (s *Service) settle(ctx context.Context, g group, before map[string]uuid.UU
 	if err := s.repo.finish(ctx, g.batch.ID, Done, now); err != nil {
 		return err
 	}
-	return s.tell(ctx, v, now)
+	return s.tell(ctx, b, now)
 }

@@ -45,7 +45,7 @@ func TestDeclarationBatch_SurvivesADeathAtAnyPoint(t *testing.T) {
 					t.Fatalf("%s %s is not broken", at[0], at[1])
 				}
 				mend()
-				if n := w.shown(id).Counts.Filed; n != 0 && at[1] != "outbox" || whole && n != 0 {
+				if n := w.shown(id).ItemsFiled; n != 0 && at[1] != "outbox" || whole && n != 0 {
 					t.Errorf("%s %s: %d were filed", at[0], at[1], n)
 				}
 				if more, err := process(w.App).Step()(context.Background()); err != nil || more {

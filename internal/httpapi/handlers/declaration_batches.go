@@ -137,15 +137,14 @@ func streamed(ctx context.Context, write func(ctx context.Context, w io.Writer) 
 	return body
 }
 
-func viewDeclarationBatch(b declarationbatch.View) api.DeclarationBatch {
+func viewDeclarationBatch(b declarationbatch.Batch) api.DeclarationBatch {
 	path := idPath(declarationBatchesPath, b.ID)
 	number := func(n int) int32 { return int32(n) } //nolint:gosec // a thousand at most
 	view := api.DeclarationBatch{
 		BatchId: b.ID, ContributorId: b.ContributorID, State: api.DeclarationBatchState(b.State), AllOrNothing: b.AllOrNothing,
 		ItemsTotal: number(b.ItemsTotal), CreatedAt: b.CreatedAt, StartedAt: b.StartedAt, FinishedAt: b.FinishedAt,
 		Counts: api.DeclarationBatchCounts{
-			Pending: number(b.Counts.Pending), Filed: number(b.Counts.Filed), Refused: number(b.Counts.Refused),
-			Cancelled: number(b.Counts.Cancelled),
+			Pending: number(b.Pending()), Filed: number(b.ItemsFiled), Refused: number(b.ItemsRefused), Cancelled: number(b.ItemsCancelled),
 		},
 		Links: api.DeclarationBatchLinks{Self: link(path, ""), Items: link(path+"/items", "")},
 	}
