@@ -169,7 +169,7 @@ func TestDeclarationBatch_IsFiledWhileItsSenderMay(t *testing.T) {
 		if n := w.Count(t, "declarations WHERE state = 'awaiting_credentials'"); n != 1 {
 			t.Errorf("%d declarations wait for credentials", n)
 		}
-		if n := w.Count(t, `outbox WHERE data LIKE '%"awaiting":1%'`); n != 1 {
+		if n := w.Count(t, `outbox WHERE data LIKE '%"awaiting":"1"%'`); n != 1 {
 			t.Errorf("%d messages tell that one waits", n)
 		}
 		suspended := w.taken(declarationbatch.Input{Entries: []declarationbatch.Entry{w.entry("suspended")}})

@@ -227,9 +227,10 @@ func (s *Service) tell(ctx context.Context, b Batch, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	message, err := outbox.NewMessage(doneKind, b.PersonID, map[string]any{
-		"legal_name": said.LegalName, "sent_at": b.CreatedAt.Format(time.RFC3339Nano), "items": b.ItemsTotal, "filed": b.ItemsFiled,
-		"refused": b.ItemsRefused, "cancelled": b.ItemsCancelled, "awaiting": said.Awaiting,
+	message, err := outbox.NewMessage(doneKind, b.PersonID, map[string]string{
+		"legal_name": said.LegalName, "sent_at": b.CreatedAt.Format(time.RFC3339Nano), "items": strconv.Itoa(b.ItemsTotal),
+		"filed": strconv.Itoa(b.ItemsFiled), "refused": strconv.Itoa(b.ItemsRefused), "cancelled": strconv.Itoa(b.ItemsCancelled),
+		"awaiting": strconv.Itoa(said.Awaiting),
 	}, now)
 	if err != nil {
 		return err

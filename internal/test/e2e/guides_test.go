@@ -32,8 +32,12 @@ var guides = []guide{
 		pdfs:   []string{"receipt.pdf"},
 	},
 	{
-		page:   "docs/declarations.md",
-		prints: []string{"\nINPS.", "\ntrue\n", "\nVerified OK\n", `"acting_as":"legal_representative"`, `"state":"`, "\n404\n"},
+		page: "docs/declarations.md",
+		prints: []string{
+			"\nINPS.", "\ntrue\n", "\nVerified OK\n", `"acting_as":"legal_representative"`, `"state":"`, "\n404\n",
+			`{"filed":2,"refused":1}`, `"code":"validation-failed","errors":[{"pointer":"/content/average_monthly_pay"`,
+			`{"batch":"genuine"}`, `{"filed":1,"refused":2}`, `{"state":"refused","code":"duplicate"}`,
+		},
 	},
 	{
 		page: "docs/pin.md",
