@@ -103,6 +103,20 @@ func TestDeclarationBatches_APayrollProgramSendsAMonth(t *testing.T) {
 		if n := bytes.Count(lines.body, []byte("\n")); n != 2 || lines.header.Get("Content-Type") != "application/jsonl" {
 			t.Errorf("%d lines: %s", n, lines.body)
 		}
+		for _, form := range []string{"application/zip", "application/jsonl"} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodHead, w.url+at+"/receipts", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header = http.Header{"Authorization": {"Bearer " + f.token}, "Accept": {form}}
+			head, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := head.Body.Close(); err != nil || head.StatusCode != http.StatusOK || head.Header.Get("Content-Type") != form {
+				t.Errorf("HEAD answers %d %v, %v", head.StatusCode, head.Header, err)
+			}
+		}
 		listed := w.do(http.MethodGet, path, f.token, nil).want(t, http.StatusOK, "")
 		if !bytes.Contains(listed.body, []byte(at)) {
 			t.Errorf("the list is %s", listed.body)
