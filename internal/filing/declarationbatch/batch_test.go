@@ -83,7 +83,7 @@ func TestDeclarationBatch_WhatIsWrongWithTheListKeepsNothing(t *testing.T) {
 }
 
 func TestDeclarationBatch_AllOrNothing(t *testing.T) {
-	each(t, func(t *testing.T, w *fixture) {
+	each(t, func(_ *testing.T, w *fixture) {
 		in := w.list(260)
 		in.AllOrNothing = true
 		good := w.taken(in)

@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
-
 	"diresco/internal/filing/declarationbatch"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"

@@ -173,7 +173,8 @@ func (r repository) claim(ctx context.Context, lease job.Lease) (b Batch, mine b
 // job.ErrLost where the batch is another's by now, or over.
 func (r repository) keep(ctx context.Context, id uuid.UUID, lease job.Lease) error {
 	done := r.db.From(ctx).Exec(
-		"UPDATE declaration_batches SET lease_until = ? WHERE id = ? AND lease_owner = ? AND state = ?", lease.Until, id, lease.Owner, Running,
+		"UPDATE declaration_batches SET lease_until = ? WHERE id = ? AND lease_owner = ? AND state = ?", lease.Until, id, lease.Owner,
+		Running,
 	)
 	if done.Error == nil && done.RowsAffected == 0 {
 		return job.ErrLost
@@ -239,9 +240,10 @@ func (r repository) settle(ctx context.Context, items []Item) error {
 		lines[n], failures[n], states[n], problems[n] = i.Line, i.Failures, string(i.State), i.Problem
 		declarations[n] = (*[16]byte)(i.DeclarationID)
 	}
-	const update = "UPDATE declaration_batch_items i SET state = v.state, content = CASE WHEN v.state = 'pending' THEN i.content ELSE '' END, " +
-		"declaration_id = v.declaration_id, problem = v.problem, failures = v.failures " +
-		"FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::integer[]) AS v (line, state, declaration_id, problem, failures) " +
+	const update = "UPDATE declaration_batch_items i SET state = v.state, declaration_id = v.declaration_id, problem = v.problem, " +
+		"failures = v.failures, content = CASE WHEN v.state = 'pending' THEN i.content ELSE '' END " +
+		"FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::integer[]) " +
+		"AS v (line, state, declaration_id, problem, failures) " +
 		"WHERE i.batch_id = $6 AND i.line = v.line"
 	_, err := r.db.From(ctx).Statement.ConnPool.ExecContext(
 		ctx, update, lines, states, declarations, problems, failures, [16]byte(items[0].BatchID),

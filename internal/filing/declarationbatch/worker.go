@@ -94,7 +94,8 @@ func (s *Service) do(ctx context.Context, g group) error {
 
 // passes reports whether an error is one of the moment: the same may go well later.
 func passes(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || db.IsUnavailable(err) || db.IsLockTimeout(err) || fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Busy)
+	return ctx.Err() != nil || db.IsUnavailable(err) || db.IsLockTimeout(err) || fault.Is(err, fault.Unavailable) ||
+		fault.Is(err, fault.Busy)
 }
 
 // file files a group as who sent it, and while they may.

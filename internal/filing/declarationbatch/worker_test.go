@@ -30,8 +30,13 @@ func TestDeclarationBatch_SurvivesADeathAtAnyPoint(t *testing.T) {
 		filed, batches := 0, 0
 		for _, whole := range []bool{false, true} {
 			for _, at := range [][2]string{
-				{"INSERT", "declarations"}, {"INSERT", "receipts"}, {"INSERT", "protocol_entries"}, {"INSERT", "audit_records"},
-				{"UPDATE", "protocol_counters"}, {"UPDATE", "declaration_batch_items"}, {"INSERT", "declaration_references"},
+				{"INSERT", "declarations"},
+				{"INSERT", "receipts"},
+				{"INSERT", "protocol_entries"},
+				{"INSERT", "audit_records"},
+				{"UPDATE", "protocol_counters"},
+				{"UPDATE", "declaration_batch_items"},
+				{"INSERT", "declaration_references"},
 				{"INSERT", "outbox"},
 			} {
 				var in declarationbatch.Input

@@ -88,8 +88,8 @@ func (h DeclarationBatchHandlers) ListDeclarationBatchItems(
 		}
 	}
 	return api.ListDeclarationBatchItems200JSONResponse(pageOf(
-		ctx, shown, idPath(declarationBatchesPath, r.BatchId)+"/items", queryOf(map[string]*string{"state": (*string)(p.State)}), found.Next,
-		p.Limit,
+		ctx, shown, idPath(declarationBatchesPath, r.BatchId)+"/items", queryOf(map[string]*string{"state": (*string)(p.State)}),
+		found.Next, p.Limit,
 	)), nil
 }
 
