@@ -40,6 +40,8 @@ var guides = []guide{
 			`{"state":"accepted","amount":"5550.00",`, `{"state":"accepted","step":"confirmation","amount":"5550.00"}`, `{"state":"confirmed"}`,
 			`{"state":"provisionally_not_accepted","reasons":[{"code":"fund-exhausted"}]}`, `{"state":"lapsed"}`,
 			`{"state":"accepted","amount":"12000.00"}`,
+			`{"filed":2,"refused":1}`, `"code":"validation-failed","errors":[{"pointer":"/content/average_monthly_pay"`,
+			`{"batch":"genuine"}`, `{"filed":1,"refused":2}`, `{"state":"refused","code":"duplicate"}`,
 		},
 	},
 	{
