@@ -318,6 +318,54 @@ func (e DeclarationAssignment) Valid() bool {
 	}
 }
 
+// Defines values for DeclarationBatchItemState.
+const (
+	DeclarationBatchItemStateCancelled DeclarationBatchItemState = "cancelled"
+	DeclarationBatchItemStateFiled     DeclarationBatchItemState = "filed"
+	DeclarationBatchItemStatePending   DeclarationBatchItemState = "pending"
+	DeclarationBatchItemStateRefused   DeclarationBatchItemState = "refused"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationBatchItemState enum.
+func (e DeclarationBatchItemState) Valid() bool {
+	switch e {
+	case DeclarationBatchItemStateCancelled:
+		return true
+	case DeclarationBatchItemStateFiled:
+		return true
+	case DeclarationBatchItemStatePending:
+		return true
+	case DeclarationBatchItemStateRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationBatchState.
+const (
+	DeclarationBatchStateCancelled DeclarationBatchState = "cancelled"
+	DeclarationBatchStateDone      DeclarationBatchState = "done"
+	DeclarationBatchStateQueued    DeclarationBatchState = "queued"
+	DeclarationBatchStateRunning   DeclarationBatchState = "running"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationBatchState enum.
+func (e DeclarationBatchState) Valid() bool {
+	switch e {
+	case DeclarationBatchStateCancelled:
+		return true
+	case DeclarationBatchStateDone:
+		return true
+	case DeclarationBatchStateQueued:
+		return true
+	case DeclarationBatchStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeclarationDecisionOutcome.
 const (
 	DeclarationDecisionOutcomeAccepted    DeclarationDecisionOutcome = "accepted"
@@ -1065,6 +1113,7 @@ const (
 	ProblemCodeContentTooLarge                ProblemCode = "content-too-large"
 	ProblemCodeDelegateMustBePerson           ProblemCode = "delegate-must-be-person"
 	ProblemCodeDispositiveCredentialsRequired ProblemCode = "dispositive-credentials-required"
+	ProblemCodeDuplicate                      ProblemCode = "duplicate"
 	ProblemCodeExclusiveDelegationExists      ProblemCode = "exclusive-delegation-exists"
 	ProblemCodeForbidden                      ProblemCode = "forbidden"
 	ProblemCodeIdempotencyKeyReused           ProblemCode = "idempotency-key-reused"
@@ -1111,6 +1160,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeDelegateMustBePerson:
 		return true
 	case ProblemCodeDispositiveCredentialsRequired:
+		return true
+	case ProblemCodeDuplicate:
 		return true
 	case ProblemCodeExclusiveDelegationExists:
 		return true
@@ -1898,6 +1949,269 @@ type Declaration struct {
 // Example: me
 type DeclarationAssignment string
 
+// DeclarationBatch Many declarations that are filed in the background.
+//
+// Example: {"_links":{"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}},"all_or_nothing":false,"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","counts":{"cancelled":0,"filed":1,"pending":0,"refused":1},"created_at":"2026-03-16T08:15:04.218301Z","finished_at":"2026-03-16T08:15:04.420175Z","items_total":2,"started_at":"2026-03-16T08:15:04.301442Z","state":"done"}
+type DeclarationBatch struct {
+	// Links The links of a batch. A step that cannot be taken now has none.
+	//
+	// Example: {"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}}
+	Links DeclarationBatchLinks `json:"_links"`
+
+	// AllOrNothing Whether none is filed where one is refused.
+	//
+	// Example: false
+	AllOrNothing bool `json:"all_or_nothing"`
+
+	// BatchId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	BatchId Id `json:"batch_id"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Counts How many items of a batch are in each state.
+	//
+	// Example: {"cancelled":0,"filed":1,"pending":0,"refused":1}
+	Counts DeclarationBatchCounts `json:"counts"`
+
+	// CreatedAt When it was sent.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// FinishedAt When it was done or cancelled.
+	//
+	// Example: 2026-03-16T08:15:04.420175Z
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+
+	// ItemsTotal How many items there are.
+	//
+	// Example: 2
+	ItemsTotal int32 `json:"items_total"`
+
+	// StartedAt When the first of it was looked at.
+	//
+	// Example: 2026-03-16T08:15:04.301442Z
+	StartedAt *time.Time `json:"started_at,omitempty"`
+
+	// State How far a batch of declarations has come. In `done` and `cancelled` nothing of it waits any more.
+	//
+	// Example: done
+	State DeclarationBatchState `json:"state"`
+}
+
+// DeclarationBatchCounts How many items of a batch are in each state.
+//
+// Example: {"cancelled":0,"filed":1,"pending":0,"refused":1}
+type DeclarationBatchCounts struct {
+	// Cancelled Those that waited when the batch was cancelled.
+	//
+	// Example: 0
+	Cancelled int32 `json:"cancelled"`
+
+	// Filed Those that have a protocol number.
+	//
+	// Example: 1
+	Filed int32 `json:"filed"`
+
+	// Pending Those that wait.
+	//
+	// Example: 0
+	Pending int32 `json:"pending"`
+
+	// Refused Those of which `problem` says what is wrong.
+	//
+	// Example: 1
+	Refused int32 `json:"refused"`
+}
+
+// DeclarationBatchInput Declarations to be filed for one contributor.
+//
+// Example: {"all_or_nothing":false,"items":[{"content":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","reference":"2026-03/0001","type":"RIOC"}]}
+type DeclarationBatchInput struct {
+	// AllOrNothing Whether none is filed where one is refused.
+	//
+	// Example: false
+	AllOrNothing *bool `json:"all_or_nothing,omitempty"`
+
+	// Items The declarations. No two have the same `reference`.
+	Items List[DeclarationBatchItemInput] `json:"items"`
+}
+
+// DeclarationBatchItem What became of an item of a batch.
+//
+// Example: {"_links":{},"problem":{"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]},"reference":"2026-03/0002","state":"refused"}
+type DeclarationBatchItem struct {
+	// Links The links of an item, once there is a declaration; of a `duplicate` it is the one that was filed before.
+	//
+	// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links DeclarationBatchItemLinks `json:"_links"`
+
+	// DeclarationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeclarationId *Id `json:"declaration_id,omitempty"`
+
+	// Problem Why an item was refused, in the words of a problem document.
+	//
+	// Example: {"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]}
+	Problem *DeclarationBatchProblem `json:"problem,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// Receipt The receipt (ricevuta) of a filed declaration.
+	//
+	// Example: {"declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","jws":"eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0","protocol_number":"INPS.1400.16/03/2026.0000042","submitted_at":"2026-03-16T08:15:04.218301Z"}
+	Receipt *Receipt `json:"receipt,omitempty"`
+
+	// Reference Your own name for a declaration, such as the number of a record in your program. It should not hold personal data.
+	//
+	// Example: 2026-03/0001
+	Reference DeclarationReference `json:"reference"`
+
+	// State What became of an item of a batch.
+	//
+	// Example: filed
+	State DeclarationBatchItemState `json:"state"`
+}
+
+// DeclarationBatchItemInput A declaration to be filed.
+//
+// Example: {"content":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","reference":"2026-03/0001","type":"RIOC"}
+type DeclarationBatchItemInput struct {
+	// Content What is declared. Must meet the `content_schema` of the type.
+	//
+	// Example: {"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"}
+	Content json.RawMessage `json:"content"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// Reference Your own name for a declaration, such as the number of a record in your program. It should not hold personal data.
+	//
+	// Example: 2026-03/0001
+	Reference DeclarationReference `json:"reference"`
+
+	// ReservationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ReservationId *Id `json:"reservation_id,omitempty"`
+
+	// RightId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RightId *Id `json:"right_id,omitempty"`
+
+	// Step Types without a limited fund have one `single` step. The others reserve money first (`reservation`, prenotazione) and confirm after the hire (`confirmation`, conferma).
+	//
+	// Example: single
+	Step *DeclarationStep `json:"step,omitempty"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// Type The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Type DeclarationTypeCode `json:"type"`
+}
+
+// DeclarationBatchItemLinks The links of an item, once there is a declaration; of a `duplicate` it is the one that was filed before.
+//
+// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+type DeclarationBatchItemLinks struct {
+	// Declaration Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Declaration *Link `json:"declaration,omitempty"`
+}
+
+// DeclarationBatchItemList One page of items.
+//
+// Example: {"_links":{"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"}},"items":[{"_links":{},"problem":{"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]},"reference":"2026-03/0002","state":"refused"}]}
+type DeclarationBatchItemList = Page[DeclarationBatchItem]
+
+// DeclarationBatchItemState What became of an item of a batch.
+//
+// Example: filed
+type DeclarationBatchItemState string
+
+// DeclarationBatchLinks The links of a batch. A step that cannot be taken now has none.
+//
+// Example: {"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}}
+type DeclarationBatchLinks struct {
+	// Cancellation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Cancellation *Link `json:"cancellation,omitempty"`
+
+	// Items Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Items Link `json:"items"`
+
+	// Receipts Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Receipts *Link `json:"receipts,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// DeclarationBatchList One page of batches.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declaration-batches"}},"items":[{"_links":{"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}},"all_or_nothing":false,"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","counts":{"cancelled":0,"filed":1,"pending":0,"refused":1},"created_at":"2026-03-16T08:15:04.218301Z","finished_at":"2026-03-16T08:15:04.420175Z","items_total":2,"started_at":"2026-03-16T08:15:04.301442Z","state":"done"}]}
+type DeclarationBatchList = Page[DeclarationBatch]
+
+// DeclarationBatchProblem Why an item was refused, in the words of a problem document.
+//
+// Example: {"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]}
+type DeclarationBatchProblem struct {
+	// Allowed What would have been taken, as in a problem document.
+	//
+	// Example: ["declarations"]
+	Allowed *[]string `json:"allowed,omitempty"`
+
+	// Code What kind of problem it is. Decide by this; the list is closed.
+	//
+	// Example: validation-failed
+	Code ProblemCode `json:"code"`
+
+	// Detail What is wrong, and what to do.
+	//
+	// Example: One or more fields are not valid.
+	Detail string `json:"detail"`
+
+	// Errors The fields that are wrong; a `pointer` leads into the item.
+	//
+	// Example: [{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]
+	Errors *[]ProblemError `json:"errors,omitempty"`
+
+	// Href With `duplicate`, the declaration that was filed before.
+	//
+	// Example: /v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Href *string `json:"href,omitempty"`
+}
+
+// DeclarationBatchState How far a batch of declarations has come. In `done` and `cancelled` nothing of it waits any more.
+//
+// Example: done
+type DeclarationBatchState string
+
 // DeclarationChange A JSON Merge Patch (RFC 7396) of a draft.
 //
 // Example: {"content":{"employer_contribution_rate":24.5,"part_time_percentage":null}}
@@ -2181,6 +2495,11 @@ type DeclarationReason struct {
 //
 // Example: operator
 type DeclarationReasonCode string
+
+// DeclarationReference Your own name for a declaration, such as the number of a record in your program. It should not hold personal data.
+//
+// Example: 2026-03/0001
+type DeclarationReference = string
 
 // DeclarationSearch What to search declarations by. What is given must all match.
 //
@@ -6212,6 +6531,11 @@ type ContributorId = Id
 // Cursor defines model for Cursor.
 type Cursor = string
 
+// DeclarationBatchId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DeclarationBatchId = Id
+
 // DeclarationId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -6764,6 +7088,23 @@ type ListContributorsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListDeclarationBatchesParams defines parameters for ListDeclarationBatches.
+type ListDeclarationBatchesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// FileDeclarationBatchParams defines parameters for FileDeclarationBatch.
+type FileDeclarationBatchParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ExportDeclarationSearchParams defines parameters for ExportDeclarationSearch.
 type ExportDeclarationSearchParams struct {
 	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
@@ -6889,6 +7230,31 @@ type GrantContributorRoleParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelDeclarationBatchParams defines parameters for CancelDeclarationBatch.
+type CancelDeclarationBatchParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListDeclarationBatchItemsParams defines parameters for ListDeclarationBatchItems.
+type ListDeclarationBatchItemsParams struct {
+	// State Only items in this state.
+	State *DeclarationBatchItemState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DownloadDeclarationBatchReceiptsParams defines parameters for DownloadDeclarationBatchReceipts.
+type DownloadDeclarationBatchReceiptsParams struct {
+	Accept *string `json:"Accept,omitempty"`
 }
 
 // ExportMyDeclarationSearchParams defines parameters for ExportMyDeclarationSearch.
@@ -7486,6 +7852,9 @@ type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
 
+// FileDeclarationBatchJSONRequestBody defines body for FileDeclarationBatch for application/json ContentType.
+type FileDeclarationBatchJSONRequestBody = DeclarationBatchInput
+
 // ExportDeclarationSearchJSONRequestBody defines body for ExportDeclarationSearch for application/json ContentType.
 type ExportDeclarationSearchJSONRequestBody = DeclarationSearch
 
@@ -7731,6 +8100,12 @@ type ServerInterface interface {
 	// ShowContributor Show a contributor
 	// (GET /contributors/{contributor_id})
 	ShowContributor(ctx echo.Context, contributorId ContributorId) error
+	// ListDeclarationBatches List the batches of a contributor
+	// (GET /contributors/{contributor_id}/declaration-batches)
+	ListDeclarationBatches(ctx echo.Context, contributorId ContributorId, params ListDeclarationBatchesParams) error
+	// FileDeclarationBatch File many declarations at once
+	// (POST /contributors/{contributor_id}/declaration-batches)
+	FileDeclarationBatch(ctx echo.Context, contributorId ContributorId, params FileDeclarationBatchParams) error
 	// ExportDeclarationSearch Export what a search of declarations finds
 	// (POST /contributors/{contributor_id}/declaration-export-searches)
 	ExportDeclarationSearch(ctx echo.Context, contributorId ContributorId, params ExportDeclarationSearchParams) error
@@ -7767,6 +8142,18 @@ type ServerInterface interface {
 	// WithdrawContributorRole Withdraw a role at a contributor
 	// (DELETE /contributors/{contributor_id}/users/{grant_id})
 	WithdrawContributorRole(ctx echo.Context, contributorId ContributorId, grantId GrantId) error
+	// ShowDeclarationBatch Show how far a batch of declarations has come
+	// (GET /declaration-batches/{batch_id})
+	ShowDeclarationBatch(ctx echo.Context, batchId DeclarationBatchId) error
+	// CancelDeclarationBatch Cancel what of a batch was not filed yet
+	// (POST /declaration-batches/{batch_id}/cancellation)
+	CancelDeclarationBatch(ctx echo.Context, batchId DeclarationBatchId, params CancelDeclarationBatchParams) error
+	// ListDeclarationBatchItems List what became of the items of a batch
+	// (GET /declaration-batches/{batch_id}/items)
+	ListDeclarationBatchItems(ctx echo.Context, batchId DeclarationBatchId, params ListDeclarationBatchItemsParams) error
+	// DownloadDeclarationBatchReceipts Download the receipts of a batch
+	// (GET /declaration-batches/{batch_id}/receipts)
+	DownloadDeclarationBatchReceipts(ctx echo.Context, batchId DeclarationBatchId, params DownloadDeclarationBatchReceiptsParams) error
 	// ExportMyDeclarationSearch Export what a search over all my contributors finds
 	// (POST /declaration-export-searches)
 	ExportMyDeclarationSearch(ctx echo.Context, params ExportMyDeclarationSearchParams) error
@@ -9405,6 +9792,76 @@ func (w *ServerInterfaceWrapper) ShowContributor(ctx echo.Context) error {
 	return err
 }
 
+// ListDeclarationBatches converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeclarationBatches(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeclarationBatchesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeclarationBatches(ctx, contributorId, params)
+	return err
+}
+
+// FileDeclarationBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) FileDeclarationBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FileDeclarationBatchParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FileDeclarationBatch(ctx, contributorId, params)
+	return err
+}
+
 // ExportDeclarationSearch converts echo context to params.
 func (w *ServerInterfaceWrapper) ExportDeclarationSearch(ctx echo.Context) error {
 	var err error
@@ -9884,6 +10341,135 @@ func (w *ServerInterfaceWrapper) WithdrawContributorRole(ctx echo.Context) error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.WithdrawContributorRole(ctx, contributorId, grantId)
+	return err
+}
+
+// ShowDeclarationBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDeclarationBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "batch_id" -------------
+	var batchId DeclarationBatchId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDeclarationBatch(ctx, batchId)
+	return err
+}
+
+// CancelDeclarationBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelDeclarationBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "batch_id" -------------
+	var batchId DeclarationBatchId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelDeclarationBatchParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelDeclarationBatch(ctx, batchId, params)
+	return err
+}
+
+// ListDeclarationBatchItems converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeclarationBatchItems(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "batch_id" -------------
+	var batchId DeclarationBatchId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeclarationBatchItemsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeclarationBatchItems(ctx, batchId, params)
+	return err
+}
+
+// DownloadDeclarationBatchReceipts converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadDeclarationBatchReceipts(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "batch_id" -------------
+	var batchId DeclarationBatchId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadDeclarationBatchReceiptsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept")]; found {
+		var Accept string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept", valueList[0], &Accept, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept: %s", err))
+		}
+
+		params.Accept = &Accept
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadDeclarationBatchReceipts(ctx, batchId, params)
 	return err
 }
 
@@ -12411,6 +12997,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/contributor-searches", wrapper.SearchContributors, options.OperationMiddlewares["searchContributors"]...)
 	router.GET(options.BaseURL+"/contributors", wrapper.ListContributors, options.OperationMiddlewares["listContributors"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id", wrapper.ShowContributor, options.OperationMiddlewares["showContributor"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/declaration-batches", wrapper.ListDeclarationBatches, options.OperationMiddlewares["listDeclarationBatches"]...)
+	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-batches", wrapper.FileDeclarationBatch, options.OperationMiddlewares["fileDeclarationBatch"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-export-searches", wrapper.ExportDeclarationSearch, options.OperationMiddlewares["exportDeclarationSearch"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-searches", wrapper.SearchDeclarations, options.OperationMiddlewares["searchDeclarations"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/declarations", wrapper.ListDeclarations, options.OperationMiddlewares["listDeclarations"]...)
@@ -12423,6 +13011,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/contributors/:contributor_id/users", wrapper.ListContributorUsers, options.OperationMiddlewares["listContributorUsers"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/users", wrapper.GrantContributorRole, options.OperationMiddlewares["grantContributorRole"]...)
 	router.DELETE(options.BaseURL+"/contributors/:contributor_id/users/:grant_id", wrapper.WithdrawContributorRole, options.OperationMiddlewares["withdrawContributorRole"]...)
+	router.GET(options.BaseURL+"/declaration-batches/:batch_id", wrapper.ShowDeclarationBatch, options.OperationMiddlewares["showDeclarationBatch"]...)
+	router.POST(options.BaseURL+"/declaration-batches/:batch_id/cancellation", wrapper.CancelDeclarationBatch, options.OperationMiddlewares["cancelDeclarationBatch"]...)
+	router.GET(options.BaseURL+"/declaration-batches/:batch_id/items", wrapper.ListDeclarationBatchItems, options.OperationMiddlewares["listDeclarationBatchItems"]...)
+	router.GET(options.BaseURL+"/declaration-batches/:batch_id/receipts", wrapper.DownloadDeclarationBatchReceipts, options.OperationMiddlewares["downloadDeclarationBatchReceipts"]...)
 	router.POST(options.BaseURL+"/declaration-export-searches", wrapper.ExportMyDeclarationSearch, options.OperationMiddlewares["exportMyDeclarationSearch"]...)
 	router.GET(options.BaseURL+"/declaration-exports", wrapper.ExportMyDeclarations, options.OperationMiddlewares["exportMyDeclarations"]...)
 	router.POST(options.BaseURL+"/declaration-searches", wrapper.SearchMyDeclarations, options.OperationMiddlewares["searchMyDeclarations"]...)
@@ -13876,6 +14468,61 @@ func (response ShowContributor200JSONResponse) VisitShowContributorResponse(w ht
 	return err
 }
 
+type ListDeclarationBatchesRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListDeclarationBatchesParams
+}
+
+type ListDeclarationBatchesResponseObject interface {
+	VisitListDeclarationBatchesResponse(w http.ResponseWriter) error
+}
+
+type ListDeclarationBatches200JSONResponse DeclarationBatchList
+
+func (response ListDeclarationBatches200JSONResponse) VisitListDeclarationBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FileDeclarationBatchRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        FileDeclarationBatchParams
+	Body          *FileDeclarationBatchJSONRequestBody
+}
+
+type FileDeclarationBatchResponseObject interface {
+	VisitFileDeclarationBatchResponse(w http.ResponseWriter) error
+}
+
+type FileDeclarationBatch202ResponseHeaders struct {
+	Location string
+}
+
+type FileDeclarationBatch202JSONResponse struct {
+	Body    DeclarationBatch
+	Headers FileDeclarationBatch202ResponseHeaders
+}
+
+func (response FileDeclarationBatch202JSONResponse) VisitFileDeclarationBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ExportDeclarationSearchRequestObject struct {
 	ContributorId ContributorId `json:"contributor_id"`
 	Params        ExportDeclarationSearchParams
@@ -14288,6 +14935,158 @@ type WithdrawContributorRole204Response = NoContentResponse
 func (response WithdrawContributorRole204Response) VisitWithdrawContributorRoleResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type ShowDeclarationBatchRequestObject struct {
+	BatchId DeclarationBatchId `json:"batch_id"`
+}
+
+type ShowDeclarationBatchResponseObject interface {
+	VisitShowDeclarationBatchResponse(w http.ResponseWriter) error
+}
+
+type ShowDeclarationBatch200JSONResponse DeclarationBatch
+
+func (response ShowDeclarationBatch200JSONResponse) VisitShowDeclarationBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeclarationBatchRequestObject struct {
+	BatchId DeclarationBatchId `json:"batch_id"`
+	Params  CancelDeclarationBatchParams
+}
+
+type CancelDeclarationBatchResponseObject interface {
+	VisitCancelDeclarationBatchResponse(w http.ResponseWriter) error
+}
+
+type CancelDeclarationBatch200JSONResponse DeclarationBatch
+
+func (response CancelDeclarationBatch200JSONResponse) VisitCancelDeclarationBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeclarationBatchItemsRequestObject struct {
+	BatchId DeclarationBatchId `json:"batch_id"`
+	Params  ListDeclarationBatchItemsParams
+}
+
+type ListDeclarationBatchItemsResponseObject interface {
+	VisitListDeclarationBatchItemsResponse(w http.ResponseWriter) error
+}
+
+type ListDeclarationBatchItems200JSONResponse DeclarationBatchItemList
+
+func (response ListDeclarationBatchItems200JSONResponse) VisitListDeclarationBatchItemsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadDeclarationBatchReceiptsRequestObject struct {
+	BatchId DeclarationBatchId `json:"batch_id"`
+	Params  DownloadDeclarationBatchReceiptsParams
+}
+
+type DownloadDeclarationBatchReceiptsResponseObject interface {
+	VisitDownloadDeclarationBatchReceiptsResponse(w http.ResponseWriter) error
+}
+
+type DownloadDeclarationBatchReceipts200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type DownloadDeclarationBatchReceipts200ApplicationjsonlResponse struct {
+	Body          io.Reader
+	Headers       DownloadDeclarationBatchReceipts200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadDeclarationBatchReceipts200ApplicationjsonlResponse) VisitDownloadDeclarationBatchReceiptsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/jsonl")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type DownloadDeclarationBatchReceipts200ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       DownloadDeclarationBatchReceipts200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadDeclarationBatchReceipts200ApplicationzipResponse) VisitDownloadDeclarationBatchReceiptsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
 }
 
 type ExportMyDeclarationSearchRequestObject struct {
@@ -16806,6 +17605,12 @@ type StrictServerInterface interface {
 	// ShowContributor Show a contributor
 	// (GET /contributors/{contributor_id})
 	ShowContributor(ctx context.Context, request ShowContributorRequestObject) (ShowContributorResponseObject, error)
+	// ListDeclarationBatches List the batches of a contributor
+	// (GET /contributors/{contributor_id}/declaration-batches)
+	ListDeclarationBatches(ctx context.Context, request ListDeclarationBatchesRequestObject) (ListDeclarationBatchesResponseObject, error)
+	// FileDeclarationBatch File many declarations at once
+	// (POST /contributors/{contributor_id}/declaration-batches)
+	FileDeclarationBatch(ctx context.Context, request FileDeclarationBatchRequestObject) (FileDeclarationBatchResponseObject, error)
 	// ExportDeclarationSearch Export what a search of declarations finds
 	// (POST /contributors/{contributor_id}/declaration-export-searches)
 	ExportDeclarationSearch(ctx context.Context, request ExportDeclarationSearchRequestObject) (ExportDeclarationSearchResponseObject, error)
@@ -16842,6 +17647,18 @@ type StrictServerInterface interface {
 	// WithdrawContributorRole Withdraw a role at a contributor
 	// (DELETE /contributors/{contributor_id}/users/{grant_id})
 	WithdrawContributorRole(ctx context.Context, request WithdrawContributorRoleRequestObject) (WithdrawContributorRoleResponseObject, error)
+	// ShowDeclarationBatch Show how far a batch of declarations has come
+	// (GET /declaration-batches/{batch_id})
+	ShowDeclarationBatch(ctx context.Context, request ShowDeclarationBatchRequestObject) (ShowDeclarationBatchResponseObject, error)
+	// CancelDeclarationBatch Cancel what of a batch was not filed yet
+	// (POST /declaration-batches/{batch_id}/cancellation)
+	CancelDeclarationBatch(ctx context.Context, request CancelDeclarationBatchRequestObject) (CancelDeclarationBatchResponseObject, error)
+	// ListDeclarationBatchItems List what became of the items of a batch
+	// (GET /declaration-batches/{batch_id}/items)
+	ListDeclarationBatchItems(ctx context.Context, request ListDeclarationBatchItemsRequestObject) (ListDeclarationBatchItemsResponseObject, error)
+	// DownloadDeclarationBatchReceipts Download the receipts of a batch
+	// (GET /declaration-batches/{batch_id}/receipts)
+	DownloadDeclarationBatchReceipts(ctx context.Context, request DownloadDeclarationBatchReceiptsRequestObject) (DownloadDeclarationBatchReceiptsResponseObject, error)
 	// ExportMyDeclarationSearch Export what a search over all my contributors finds
 	// (POST /declaration-export-searches)
 	ExportMyDeclarationSearch(ctx context.Context, request ExportMyDeclarationSearchRequestObject) (ExportMyDeclarationSearchResponseObject, error)
@@ -18535,6 +19352,81 @@ func (sh *strictHandler) ShowContributor(ctx echo.Context, contributorId Contrib
 	return nil
 }
 
+// ListDeclarationBatches operation middleware
+func (sh *strictHandler) ListDeclarationBatches(ctx echo.Context, contributorId ContributorId, params ListDeclarationBatchesParams) error {
+	var request ListDeclarationBatchesRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeclarationBatches(ctx.Request().Context(), request.(ListDeclarationBatchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeclarationBatches")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeclarationBatchesResponseObject); ok {
+		return validResponse.VisitListDeclarationBatchesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FileDeclarationBatch operation middleware
+func (sh *strictHandler) FileDeclarationBatch(ctx echo.Context, contributorId ContributorId, params FileDeclarationBatchParams) error {
+	var request FileDeclarationBatchRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	var body FileDeclarationBatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FileDeclarationBatch(ctx.Request().Context(), request.(FileDeclarationBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FileDeclarationBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FileDeclarationBatchResponseObject); ok {
+		return validResponse.VisitFileDeclarationBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ExportDeclarationSearch operation middleware
 func (sh *strictHandler) ExportDeclarationSearch(ctx echo.Context, contributorId ContributorId, params ExportDeclarationSearchParams) error {
 	var request ExportDeclarationSearchRequestObject
@@ -18956,6 +19848,109 @@ func (sh *strictHandler) WithdrawContributorRole(ctx echo.Context, contributorId
 		return err
 	} else if validResponse, ok := response.(WithdrawContributorRoleResponseObject); ok {
 		return validResponse.VisitWithdrawContributorRoleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowDeclarationBatch operation middleware
+func (sh *strictHandler) ShowDeclarationBatch(ctx echo.Context, batchId DeclarationBatchId) error {
+	var request ShowDeclarationBatchRequestObject
+
+	request.BatchId = batchId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDeclarationBatch(ctx.Request().Context(), request.(ShowDeclarationBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDeclarationBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDeclarationBatchResponseObject); ok {
+		return validResponse.VisitShowDeclarationBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelDeclarationBatch operation middleware
+func (sh *strictHandler) CancelDeclarationBatch(ctx echo.Context, batchId DeclarationBatchId, params CancelDeclarationBatchParams) error {
+	var request CancelDeclarationBatchRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelDeclarationBatch(ctx.Request().Context(), request.(CancelDeclarationBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelDeclarationBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelDeclarationBatchResponseObject); ok {
+		return validResponse.VisitCancelDeclarationBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeclarationBatchItems operation middleware
+func (sh *strictHandler) ListDeclarationBatchItems(ctx echo.Context, batchId DeclarationBatchId, params ListDeclarationBatchItemsParams) error {
+	var request ListDeclarationBatchItemsRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeclarationBatchItems(ctx.Request().Context(), request.(ListDeclarationBatchItemsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeclarationBatchItems")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeclarationBatchItemsResponseObject); ok {
+		return validResponse.VisitListDeclarationBatchItemsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadDeclarationBatchReceipts operation middleware
+func (sh *strictHandler) DownloadDeclarationBatchReceipts(ctx echo.Context, batchId DeclarationBatchId, params DownloadDeclarationBatchReceiptsParams) error {
+	var request DownloadDeclarationBatchReceiptsRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadDeclarationBatchReceipts(ctx.Request().Context(), request.(DownloadDeclarationBatchReceiptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadDeclarationBatchReceipts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadDeclarationBatchReceiptsResponseObject); ok {
+		return validResponse.VisitDownloadDeclarationBatchReceiptsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -57,8 +57,9 @@ func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 	mutes := map[string]outbox.Category{
 		"declaration.accepted": outbox.AboutDeclarations, "declaration.not_accepted": outbox.AboutDeclarations,
 		"declaration.awaiting_credentials": outbox.AboutDeclarations, "declaration.completed": outbox.AboutDeclarations,
-		"declaration.lapsed":   outbox.AboutDeclarations,
-		"declaration.received": outbox.AboutDeclarations, "declaration.withdrawn": outbox.AboutDeclarations,
+		"declaration.batch_done": outbox.AboutDeclarations,
+		"declaration.lapsed":     outbox.AboutDeclarations,
+		"declaration.received":   outbox.AboutDeclarations, "declaration.withdrawn": outbox.AboutDeclarations,
 		"delegation.reminder": outbox.Reminders, "pin.reminder": outbox.Reminders,
 	}
 	for _, k := range outbox.Kinds() {

@@ -31,7 +31,7 @@ var tables = []string{
 	"one_time_codes", "pin_revocations", "counter_pins", "pin_upgrades", "pin_requests", "staff_looks", "due_marks",
 	"notification_preferences",
 	"pin_rotations", "pins", "sessions",
-	"contributor_roles", "receipts", "declarations",
+	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "receipts", "declarations",
 	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",
 	"contributors", "people",
 	"register_people", "offices",

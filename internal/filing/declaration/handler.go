@@ -24,6 +24,8 @@ type submission struct {
 	owner taxcode.Code
 	// draftVersion is that of the draft which was checked; zero for what was never a draft.
 	draftVersion int
+	// untold is what was filed with many others, of which its filer hears all at once.
+	untold bool
 	// jws is the receipt, once the declaration is filed.
 	jws string
 }
@@ -137,6 +139,9 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 		}
 		receipts = append(receipts, receipt{DeclarationID: d.ID, JWS: jws, State: d.State, Version: d.Version})
 		sub.declaration, sub.jws = d, jws
+		if sub.untold {
+			continue
+		}
 		message, err := received(d, sub.typ)
 		if err != nil {
 			return err

@@ -78,48 +78,14 @@ func NewService(d Deps) *Service {
 //   - fault.Conflict: the type's window is not open, or the actor has as many drafts for the
 //     contributor as may be.
 func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (View, error) {
-	right, err := by.RightToFile(contributorID, in.PositionID, in.RightID)
+	sub, right, err := s.prepare(ctx, by, contributorID, in, s.position)
 	if err != nil {
 		return View{}, err
 	}
-	t, err := s.types.Get(ctx, in.Type)
-	if fault.Is(err, fault.NotFound) {
-		return View{}, fault.InvalidFields(fault.Field{
-			Pointer: "/type", Code: fault.FieldUnknownType, Right: &fault.Right{Meant: s.types.nearest(in.Type)},
-		})
-	}
-	if err != nil {
-		return View{}, err
-	}
-	if in.Step == "" {
-		in.Step = t.Steps[0].Step
-	}
-	if !t.hasStep(in.Step) {
-		return View{}, fault.InvalidFields(fault.Field{
-			Pointer: "/step", Code: fault.FieldUnknownStep, Right: &fault.Right{Allowed: t.stepNames()},
-		})
-	}
-	if in.ReservationID != nil {
-		return View{}, fault.InvalidFields(fault.Field{Pointer: "/reservation_id", Code: fault.FieldNotApplicable})
-	}
-	content, err := ParseContent(t, in.Content, in.Submit)
-	if err != nil {
-		return View{}, err
-	}
-	position, owner, err := s.position(ctx, contributorID, in.PositionID)
-	if err != nil {
-		return View{}, err
-	}
-	now := s.run.Clock.Now()
-	d := Declaration{
-		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PositionID: position.ID, OfficeCode: position.OfficeCode,
-		Type: t.Code, Step: in.Step, State: Draft, PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID,
-		SupersedesID: in.SupersedesID,
-		Version:      1, CreatedAt: now, UpdatedAt: now, ListedAt: now,
-	}.with(content)
 	if in.Submit {
-		return s.file(ctx, by, right, submission{declaration: d, typ: t, owner: owner.TaxCode})
+		return s.file(ctx, by, right, sub)
 	}
+	d := sub.declaration
 	return operation.Do(ctx, s.run, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.ContributorID, trace.Right, trace.SubjectKind = contributorID, right, Kind
 		if err := s.mayOpen(ctx, d); err != nil {
@@ -131,6 +97,56 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 		return named(d, by), s.repo.create(ctx, d)
 	}, operation.ByID(s.repo.filed))
 }
+
+// prepare makes a declaration of what was given, with the right by which it is made. position looks
+// its position up. It returns the faults of Draft that need no look at other declarations.
+func (s *Service) prepare(
+	ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input, position positionFinder,
+) (sub submission, right access.Right, err error) {
+	right, err = by.RightToFile(contributorID, in.PositionID, in.RightID)
+	if err != nil {
+		return sub, right, err
+	}
+	t, err := s.types.Get(ctx, in.Type)
+	if fault.Is(err, fault.NotFound) {
+		return sub, right, fault.InvalidFields(fault.Field{
+			Pointer: "/type", Code: fault.FieldUnknownType, Right: &fault.Right{Meant: s.types.nearest(in.Type)},
+		})
+	}
+	if err != nil {
+		return sub, right, err
+	}
+	if in.Step == "" {
+		in.Step = t.Steps[0].Step
+	}
+	if !t.hasStep(in.Step) {
+		return sub, right, fault.InvalidFields(fault.Field{
+			Pointer: "/step", Code: fault.FieldUnknownStep, Right: &fault.Right{Allowed: t.stepNames()},
+		})
+	}
+	if in.ReservationID != nil {
+		return sub, right, fault.InvalidFields(fault.Field{Pointer: "/reservation_id", Code: fault.FieldNotApplicable})
+	}
+	content, err := ParseContent(t, in.Content, in.Submit)
+	if err != nil {
+		return sub, right, err
+	}
+	at, owner, err := position(ctx, contributorID, in.PositionID)
+	if err != nil {
+		return sub, right, err
+	}
+	now := s.run.Clock.Now()
+	d := Declaration{
+		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PositionID: at.ID, OfficeCode: at.OfficeCode,
+		Type: t.Code, Step: in.Step, State: Draft, PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID,
+		SupersedesID: in.SupersedesID,
+		Version:      1, CreatedAt: now, UpdatedAt: now, ListedAt: now,
+	}.with(content)
+	return submission{declaration: d, typ: t, owner: owner.TaxCode}, right, nil
+}
+
+// positionFinder returns a position of a contributor, or says which field is wrong.
+type positionFinder func(ctx context.Context, contributorID, positionID uuid.UUID) (contributor.Position, contributor.Contributor, error)
 
 // mayOpen refuses one more draft where the person has as many for the contributor as may be.
 // Whoever comes at the same time waits.
@@ -356,19 +372,26 @@ func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 
 // file hands a submission to the register and waits for its number.
 func (s *Service) file(ctx context.Context, by access.Actor, right access.Right, sub submission) (View, error) {
-	d := &sub.declaration
-	d.PersonID, d.ActingAs, d.RightID = by.PersonID, right.ActingAs, right.ID
-	entry, err := s.lane.File(ctx, protocol.Filing[submission]{Content: sub, Header: protocol.Header{
-		Office: d.OfficeCode, SubjectID: d.ID, By: by, Right: right, Claim: idempotency.ClaimOf(ctx), Origin: audit.OriginOf(ctx),
-		Trace:  operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: Kind, SubjectID: d.ID.String()},
-		Digest: digestOf(d.Type, d.TypeVersion, d.ContributorID, d.PositionID, d.Content),
-	}})
+	entry, err := s.lane.File(ctx, filingOf(sub, by, right, idempotency.ClaimOf(ctx), audit.OriginOf(ctx)))
 	if err != nil {
 		return operation.Replay(ctx, err, operation.ByID(s.repo.asFiled))
 	}
 	filed := named(entry.Content.declaration, by)
 	filed.JWS = entry.Content.jws
 	return filed, nil
+}
+
+// filingOf is what the register is handed of a submission.
+func filingOf(
+	sub submission, by access.Actor, right access.Right, claim *idempotency.Claim, origin audit.Origin,
+) protocol.Filing[submission] {
+	d := &sub.declaration
+	d.PersonID, d.ActingAs, d.RightID = by.PersonID, right.ActingAs, right.ID
+	return protocol.Filing[submission]{Content: sub, Header: protocol.Header{
+		Office: d.OfficeCode, SubjectID: d.ID, By: by, Right: right, Claim: claim, Origin: origin,
+		Trace:  operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: Kind, SubjectID: d.ID.String()},
+		Digest: digestOf(d.Type, d.TypeVersion, d.ContributorID, d.PositionID, d.Content),
+	}}
 }
 
 // Withdraw takes a submitted declaration back while the office has not decided. It returns

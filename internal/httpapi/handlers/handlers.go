@@ -35,8 +35,9 @@ type Handlers struct {
 	UserHandlers
 	TypeHandlers
 	DeclarationHandlers
+	DeclarationBatchHandlers
 	ReceiptHandlers
-	OfficeDeclarationHandlers
+	DeclarationDeskHandlers
 	PeopleHandlers
 	OfficePINRequestHandlers
 	PINUpgradeHandlers

@@ -49,6 +49,7 @@ var statuses = map[fault.Code]int{
 	fault.OTPExhausted:         http.StatusConflict,
 	fault.OTPExpired:           http.StatusConflict,
 	fault.ExclusiveExists:      http.StatusConflict,
+	fault.Duplicate:            http.StatusConflict,
 	fault.ChannelClosed:        http.StatusConflict,
 	fault.PreconditionFailed:   http.StatusPreconditionFailed,
 	fault.TooLarge:             http.StatusRequestEntityTooLarge,

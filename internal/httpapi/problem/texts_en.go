@@ -70,6 +70,11 @@ var inEnglish = dictionary{
 			"One-time code expired", "The one-time code is good for 7 days and has expired.",
 			"Send the contributor a new code.",
 		},
+		fault.Duplicate: {
+			"Filed already", "You have filed a declaration for this contributor under this reference.",
+			"In a batch each declaration has a reference of its sender's, under which it is filed once, whatever batch it is sent in. The " +
+				"declaration that was filed is named beside it.",
+		},
 		fault.ExclusiveExists: {
 			"Exclusive delegation exists", "An exclusive delegation conflicts with another active one of the same position.",
 			"An exclusive delegation does not go together with another intermediary's of the same position: the contributor " +
@@ -275,6 +280,9 @@ var inEnglish = dictionary{
 		"sub-delegation-ended":  "The sub-delegation has ended already.",
 		"sub-delegation-exists": "The person has a sub-delegation already that gives as much: see href.",
 		"batch-not-done":        "The list is still being worked on.",
+		"batch-over":            "The batch is over: nothing of it waits that could be cancelled.",
+		"batch-right-ended":     "The right or the credentials of who sent the batch ended before this declaration was filed.",
+		"batch-not-whole":       "Another declaration of the batch was refused, and all or nothing was to be filed.",
 		"batch-without-forms":   "No delegation of the list waits for a signature: there are no forms.",
 	},
 	fields: map[string]string{

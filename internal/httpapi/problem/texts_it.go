@@ -68,6 +68,11 @@ var inItalian = dictionary{
 			"Codice OTP scaduto", "Il codice OTP vale 7 giorni ed è scaduto.",
 			"Occorre inviare un nuovo codice OTP al contribuente.",
 		},
+		fault.Duplicate: {
+			"Già presentata", "Con questo riferimento è già stata presentata una dichiarazione per il contribuente.",
+			"In un invio massivo ogni dichiarazione ha un riferimento di chi la invia, con il quale è presentata una volta sola, in " +
+				"qualunque invio si trovi. Accanto è indicata la dichiarazione presentata.",
+		},
 		fault.ExclusiveExists: {
 			"Delega esclusiva esistente", "Una delega esclusiva è in conflitto con un'altra delega attiva sulla stessa posizione.",
 			"Una delega esclusiva non può stare insieme a quella di un altro intermediario sulla stessa posizione: il contribuente può " +
@@ -276,6 +281,9 @@ var inItalian = dictionary{
 		"sub-delegation-ended":  "La subdelega è già terminata.",
 		"sub-delegation-exists": "La persona ha già una subdelega che dà altrettanto: vedi href.",
 		"batch-not-done":        "L'elenco è ancora in lavorazione.",
+		"batch-over":            "L'invio è concluso: non c'è più nulla da annullare.",
+		"batch-right-ended":     "Il diritto o le credenziali di chi ha fatto l'invio sono venuti meno prima di questa dichiarazione.",
+		"batch-not-whole":       "Un'altra dichiarazione dell'invio è stata respinta, ed era chiesto di presentarle tutte o nessuna.",
 		"batch-without-forms":   "Nessuna delega dell'elenco attende una firma: non ci sono moduli.",
 	},
 	fields: map[string]string{

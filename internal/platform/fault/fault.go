@@ -34,6 +34,7 @@ const (
 	OTPExhausted         Code = "otp-exhausted"
 	OTPExpired           Code = "otp-expired"
 	ExclusiveExists      Code = "exclusive-delegation-exists"
+	Duplicate            Code = "duplicate"
 	ChannelClosed        Code = "channel-closed"
 	PreconditionFailed   Code = "precondition-failed"
 	PreconditionRequired Code = "precondition-required"
