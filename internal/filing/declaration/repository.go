@@ -173,7 +173,8 @@ func (r *repository) submitDraft(ctx context.Context, d Declaration) error {
 // supersede marks a declaration as replaced, over a row that the caller holds locked.
 func (r *repository) supersede(ctx context.Context, id, by uuid.UUID, at time.Time) error {
 	return r.db.From(ctx).Exec(
-		"UPDATE declarations SET state = ?, superseded_by_id = ?, version = version + 1, updated_at = ? WHERE id = ?", Superseded, by, at, id,
+		"UPDATE declarations SET state = ?, superseded_by_id = ?, version = version + 1, updated_at = ? WHERE id = ?",
+		Superseded, by, at, id,
 	).Error
 }
 

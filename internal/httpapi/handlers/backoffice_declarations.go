@@ -95,7 +95,8 @@ func (h DeclarationDeskHandlers) DecideDeclaration(
 // them.
 func officeFilterOf(p api.ListOfficeDeclarationsParams) (declaration.Filter, string) {
 	filter, _ := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
-	filter.ContributorID, filter.Assigned, filter.LapsesBefore = value(p.ContributorId), declaration.Assignment(value(p.AssignedTo)), p.LapsesBefore
+	filter.ContributorID, filter.LapsesBefore = value(p.ContributorId), p.LapsesBefore
+	filter.Assigned = declaration.Assignment(value(p.AssignedTo))
 	var contributor *string
 	if p.ContributorId != nil {
 		contributor = new(p.ContributorId.String())

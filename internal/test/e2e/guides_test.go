@@ -32,7 +32,7 @@ var guides = []guide{
 		pdfs:   []string{"receipt.pdf"},
 	},
 	{
-		page:   "docs/declarations.md",
+		page: "docs/declarations.md",
 		prints: []string{"\nINPS.", "\ntrue\n", "\nVerified OK\n", `"acting_as":"legal_representative"`, `"state":"`, "\n404\n",
 			"\nsubmitted\n", `{"state":"in_charge","by":"`, `{"state":"accepted","amount":"3000.00","currency":"EUR"}`, "\nin_charge by 7000\n",
 			"\naccepted by 7000\n", `{"state":"superseded","superseded":true}`, "\nDichiarazione,Numero di protocollo,Presentata il\n",
