@@ -7252,11 +7252,6 @@ type ListDeclarationBatchItemsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
-// DownloadDeclarationBatchReceiptsParams defines parameters for DownloadDeclarationBatchReceipts.
-type DownloadDeclarationBatchReceiptsParams struct {
-	Accept *string `json:"Accept,omitempty"`
-}
-
 // ExportMyDeclarationSearchParams defines parameters for ExportMyDeclarationSearch.
 type ExportMyDeclarationSearchParams struct {
 	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
@@ -8153,7 +8148,7 @@ type ServerInterface interface {
 	ListDeclarationBatchItems(ctx echo.Context, batchId DeclarationBatchId, params ListDeclarationBatchItemsParams) error
 	// DownloadDeclarationBatchReceipts Download the receipts of a batch
 	// (GET /declaration-batches/{batch_id}/receipts)
-	DownloadDeclarationBatchReceipts(ctx echo.Context, batchId DeclarationBatchId, params DownloadDeclarationBatchReceiptsParams) error
+	DownloadDeclarationBatchReceipts(ctx echo.Context, batchId DeclarationBatchId) error
 	// ExportMyDeclarationSearch Export what a search over all my contributors finds
 	// (POST /declaration-export-searches)
 	ExportMyDeclarationSearch(ctx echo.Context, params ExportMyDeclarationSearchParams) error
@@ -10448,28 +10443,8 @@ func (w *ServerInterfaceWrapper) DownloadDeclarationBatchReceipts(ctx echo.Conte
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
 	}
 
-	// Parameter object where we will unmarshal all parameters from the context
-	var params DownloadDeclarationBatchReceiptsParams
-
-	headers := ctx.Request().Header
-	// ------------- Optional header parameter "Accept" -------------
-	if valueList, found := headers[http.CanonicalHeaderKey("Accept")]; found {
-		var Accept string
-		n := len(valueList)
-		if n != 1 {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept, got %d", n))
-		}
-
-		err = runtime.BindStyledParameterWithOptions("simple", "Accept", valueList[0], &Accept, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
-		if err != nil {
-			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept: %s", err))
-		}
-
-		params.Accept = &Accept
-	}
-
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DownloadDeclarationBatchReceipts(ctx, batchId, params)
+	err = w.Handler.DownloadDeclarationBatchReceipts(ctx, batchId)
 	return err
 }
 
@@ -15007,7 +14982,6 @@ func (response ListDeclarationBatchItems200JSONResponse) VisitListDeclarationBat
 
 type DownloadDeclarationBatchReceiptsRequestObject struct {
 	BatchId DeclarationBatchId `json:"batch_id"`
-	Params  DownloadDeclarationBatchReceiptsParams
 }
 
 type DownloadDeclarationBatchReceiptsResponseObject interface {
@@ -19932,11 +19906,10 @@ func (sh *strictHandler) ListDeclarationBatchItems(ctx echo.Context, batchId Dec
 }
 
 // DownloadDeclarationBatchReceipts operation middleware
-func (sh *strictHandler) DownloadDeclarationBatchReceipts(ctx echo.Context, batchId DeclarationBatchId, params DownloadDeclarationBatchReceiptsParams) error {
+func (sh *strictHandler) DownloadDeclarationBatchReceipts(ctx echo.Context, batchId DeclarationBatchId) error {
 	var request DownloadDeclarationBatchReceiptsRequestObject
 
 	request.BatchId = batchId
-	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DownloadDeclarationBatchReceipts(ctx.Request().Context(), request.(DownloadDeclarationBatchReceiptsRequestObject))

@@ -187,7 +187,7 @@ func TestInsertAll_TakesAnyNumberOfRows(t *testing.T) {
 		withSamples(t, d)
 		rows := make([]sample, 5000)
 		for i := range rows {
-			rows[i] = sample{ID: uuid.New(), At: time.Now(), Number: i}
+			rows[i] = sample{ID: uuid.New(), At: time.Unix(0, 0).UTC(), Number: i}
 		}
 		err := d.InTx(context.Background(), func(ctx context.Context) error { return db.InsertAll(ctx, d, rows) })
 		if err != nil {

@@ -46,9 +46,9 @@ func (w *fixture) fillDeclarationBatches(personID, contributorID uuid.UUID) {
 	if err := w.db.From(context.Background()).Raw("SELECT id FROM declarations LIMIT 1").Scan(&filed).Error; err != nil {
 		w.t.Fatal(err)
 	}
-	w.execute(`INSERT INTO declaration_batches (id, contributor_id, person_id, right_id, state, all_or_nothing, items_total, session_id,
+	w.execute(`INSERT INTO declaration_batches (id, contributor_id, person_id, right_id, state, all_or_nothing, items_total, items_refused, session_id,
 		request_id, address, created_at, finished_at)
-		VALUES (?, ?, ?, ?, 'done', ?, 1, ?, 'x', 'x', ?, ?)`, batch, contributorID, personID, personID, false, personID, now, now)
+		VALUES (?, ?, ?, ?, 'done', ?, 1, 1, ?, 'x', 'x', ?, ?)`, batch, contributorID, personID, personID, false, personID, now, now)
 	w.execute(`INSERT INTO declaration_batch_items (batch_id, line, reference, type, position_id, step, content, state, declaration_id,
 		failures)
 		VALUES (?, 1, 'x', 'x', ?, '', '', 'filed', ?, 0)`, batch, batch, filed.ID)

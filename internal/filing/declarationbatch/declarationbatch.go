@@ -59,14 +59,18 @@ type Batch struct {
 	State         State
 	AllOrNothing  bool
 	ItemsTotal    int
-	SessionID     uuid.UUID
-	RequestID     string
-	Address       string
-	CreatedAt     time.Time
-	StartedAt     *time.Time
-	FinishedAt    *time.Time
-	LeaseOwner    *string
-	LeaseUntil    *time.Time
+	// The counts of items that do not wait any more.
+	ItemsFiled     int
+	ItemsRefused   int
+	ItemsCancelled int
+	SessionID      uuid.UUID
+	RequestID      string
+	Address        string
+	CreatedAt      time.Time
+	StartedAt      *time.Time
+	FinishedAt     *time.Time
+	LeaseOwner     *string
+	LeaseUntil     *time.Time
 }
 
 // TableName tells GORM the table.
@@ -75,16 +79,8 @@ func (Batch) TableName() string { return "declaration_batches" }
 // over reports whether nothing of the batch waits any more.
 func (b Batch) over() bool { return b.State == Done || b.State == Cancelled }
 
-// Counts are how many items of a batch are in each state.
-type Counts struct {
-	Pending, Filed, Refused, Cancelled int
-}
-
-// View is a batch as it is shown.
-type View struct {
-	Batch
-	Counts Counts
-}
+// Pending is how many items wait.
+func (b Batch) Pending() int { return b.ItemsTotal - b.ItemsFiled - b.ItemsRefused - b.ItemsCancelled }
 
 // Item is one declaration of a batch.
 type Item struct {

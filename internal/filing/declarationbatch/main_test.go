@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
-
 	"diresco/internal/filing/declarationbatch"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -73,7 +72,7 @@ func (w *fixture) taken(in declarationbatch.Input) uuid.UUID {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if b.State != declarationbatch.Queued || b.Counts.Pending != len(in.Entries) {
+	if b.State != declarationbatch.Queued || b.Pending() != len(in.Entries) {
 		w.t.Errorf("taken as %+v", b)
 	}
 	return b.ID
@@ -86,7 +85,7 @@ func (w *fixture) drain() {
 	}
 }
 
-func (w *fixture) shown(id uuid.UUID) declarationbatch.View {
+func (w *fixture) shown(id uuid.UUID) declarationbatch.Batch {
 	w.t.Helper()
 	b, err := w.service.Show(ctx, w.by, id)
 	if err != nil {
@@ -183,4 +182,9 @@ func refused(t *testing.T, what string, err error, code fault.Code, fields ...st
 	if strings.Join(got, ", ") != strings.Join(fields, ", ") {
 		t.Errorf("%s: fields %v, want %v", what, got, fields)
 	}
+}
+
+// counts are how many items wait, are filed, refused and cancelled.
+func counts(b declarationbatch.Batch) [4]int {
+	return [4]int{b.Pending(), b.ItemsFiled, b.ItemsRefused, b.ItemsCancelled}
 }

@@ -49,36 +49,15 @@ func (r repository) openOf(ctx context.Context, personID uuid.UUID) (int, error)
 	return n, r.db.From(ctx).Raw(countOpen, personID).Scan(&n).Error
 }
 
-// counts returns how many items of each of the batches are in each state.
-func (r repository) counts(ctx context.Context, ids ...uuid.UUID) (map[uuid.UUID]Counts, error) {
-	var rows []struct {
-		BatchID uuid.UUID
-		State   ItemState
-		N       int
+// count adds items that do not wait any more to a batch that the caller has leased, and returns it.
+func (r repository) count(ctx context.Context, id uuid.UUID, filed, refused int) (Batch, error) {
+	err := r.db.From(ctx).Exec(
+		"UPDATE declaration_batches SET items_filed = items_filed + ?, items_refused = items_refused + ? WHERE id = ?", filed, refused, id,
+	).Error
+	if err != nil {
+		return Batch{}, err
 	}
-	all := make(map[uuid.UUID]Counts, len(ids))
-	if len(ids) == 0 {
-		return all, nil
-	}
-	const countItems = "SELECT batch_id, state, COUNT(*) AS n FROM declaration_batch_items WHERE batch_id IN ? GROUP BY batch_id, state"
-	if err := r.db.From(ctx).Raw(countItems, ids).Scan(&rows).Error; err != nil {
-		return nil, err
-	}
-	for _, row := range rows {
-		c := all[row.BatchID]
-		switch row.State {
-		case Pending:
-			c.Pending = row.N
-		case Filed:
-			c.Filed = row.N
-		case Refused:
-			c.Refused = row.N
-		case ItemCancelled:
-			c.Cancelled = row.N
-		}
-		all[row.BatchID] = c
-	}
-	return all, nil
+	return r.one(ctx, id)
 }
 
 // beyond reports whether something was filed for other positions than these.
@@ -95,8 +74,8 @@ func (r repository) beyond(ctx context.Context, batchID uuid.UUID, positions []u
 
 // list returns a page of the batches for a contributor that a person sent, or others under one of
 // the rights; the latest first.
-func (r repository) list(ctx context.Context, by access.Actor, request page.Request) (page.Page[View], error) {
-	var none page.Page[View]
+func (r repository) list(ctx context.Context, by access.Actor, request page.Request) (page.Page[Batch], error) {
+	var none page.Page[Batch]
 	after, err := request.After()
 	if err != nil {
 		return none, err
@@ -116,20 +95,7 @@ func (r repository) list(ctx context.Context, by access.Actor, request page.Requ
 	if err := query.Order("b.created_at DESC, b.id DESC").Limit(request.Size() + 1).Find(&batches).Error; err != nil {
 		return none, err
 	}
-	found := page.Cut(batches, request.Size(), func(b Batch) page.Key { return page.Key{At: b.CreatedAt, ID: b.ID} })
-	ids := make([]uuid.UUID, len(found.Items))
-	for i, b := range found.Items {
-		ids[i] = b.ID
-	}
-	counts, err := r.counts(ctx, ids...)
-	if err != nil {
-		return none, err
-	}
-	views := page.Page[View]{Next: found.Next}
-	for _, b := range found.Items {
-		views.Items = append(views.Items, View{b, counts[b.ID]})
-	}
-	return views, nil
+	return page.Cut(batches, request.Size(), func(b Batch) page.Key { return page.Key{At: b.CreatedAt, ID: b.ID} }), nil
 }
 
 var selectItems = "SELECT " + db.Columns[Item]("i") + `, d.protocol_number, d.submitted_at, d.digest, x.jws FROM declaration_batch_items i
@@ -159,10 +125,10 @@ func (r repository) cancel(ctx context.Context, id uuid.UUID, now time.Time) err
 	return r.finish(ctx, id, Cancelled, now)
 }
 
+// finish ends a batch; what waits of it is counted as cancelled.
 func (r repository) finish(ctx context.Context, id uuid.UUID, state State, now time.Time) error {
-	return r.db.From(ctx).Exec(
-		"UPDATE declaration_batches SET state = ?, finished_at = ?, lease_owner = NULL, lease_until = NULL WHERE id = ?", state, now, id,
-	).Error
+	return r.db.From(ctx).Exec("UPDATE declaration_batches SET state = ?, finished_at = ?, lease_owner = NULL, lease_until = NULL, "+
+		"items_cancelled = items_total - items_filed - items_refused WHERE id = ?", state, now, id).Error
 }
 
 // open reports whether there is a batch to be worked on.
@@ -207,7 +173,8 @@ func (r repository) claim(ctx context.Context, lease job.Lease) (b Batch, mine b
 // job.ErrLost where the batch is another's by now, or over.
 func (r repository) keep(ctx context.Context, id uuid.UUID, lease job.Lease) error {
 	done := r.db.From(ctx).Exec(
-		"UPDATE declaration_batches SET lease_until = ? WHERE id = ? AND lease_owner = ? AND state = ?", lease.Until, id, lease.Owner, Running,
+		"UPDATE declaration_batches SET lease_until = ? WHERE id = ? AND lease_owner = ? AND state = ?", lease.Until, id, lease.Owner,
+		Running,
 	)
 	if done.Error == nil && done.RowsAffected == 0 {
 		return job.ErrLost
@@ -273,9 +240,10 @@ func (r repository) settle(ctx context.Context, items []Item) error {
 		lines[n], failures[n], states[n], problems[n] = i.Line, i.Failures, string(i.State), i.Problem
 		declarations[n] = (*[16]byte)(i.DeclarationID)
 	}
-	const update = "UPDATE declaration_batch_items i SET state = v.state, content = CASE WHEN v.state = 'pending' THEN i.content ELSE '' END, " +
-		"declaration_id = v.declaration_id, problem = v.problem, failures = v.failures " +
-		"FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::integer[]) AS v (line, state, declaration_id, problem, failures) " +
+	const update = "UPDATE declaration_batch_items i SET state = v.state, declaration_id = v.declaration_id, problem = v.problem, " +
+		"failures = v.failures, content = CASE WHEN v.state = 'pending' THEN i.content ELSE '' END " +
+		"FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::integer[]) " +
+		"AS v (line, state, declaration_id, problem, failures) " +
 		"WHERE i.batch_id = $6 AND i.line = v.line"
 	_, err := r.db.From(ctx).Statement.ConnPool.ExecContext(
 		ctx, update, lines, states, declarations, problems, failures, [16]byte(items[0].BatchID),

@@ -62,13 +62,13 @@ const topic = "declaration-batches"
 //   - fault.Forbidden, fault.ServiceNotDelegated: the actor may not declare for it;
 //   - fault.Invalid: the list is too long or empty, or has equal references;
 //   - fault.Conflict: too many of the actor's batches wait.
-func (s *Service) File(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (View, error) {
+func (s *Service) File(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (Batch, error) {
 	right, err := by.RightToFileAny(contributorID)
 	if err != nil {
-		return View{}, err
+		return Batch{}, err
 	}
 	if err := in.check(); err != nil {
-		return View{}, err
+		return Batch{}, err
 	}
 	origin := audit.OriginOf(ctx)
 	b := Batch{
@@ -77,20 +77,14 @@ func (s *Service) File(ctx context.Context, by access.Actor, contributorID uuid.
 		Address: origin.Address, CreatedAt: s.run.Clock.Now(),
 	}
 	items := b.itemsOf(in.Entries)
-	replay := operation.ByID(func(ctx context.Context, id uuid.UUID) (View, error) {
-		found, _, err := s.visible(ctx, by, id)
-		if err != nil {
-			return View{}, err
-		}
-		return s.counted(ctx, found)
-	})
-	taken, err := operation.Do(ctx, s.run, by, b.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+	replay := operation.ByID(func(ctx context.Context, id uuid.UUID) (Batch, error) { return s.Visible(ctx, by, id) })
+	taken, err := operation.Do(ctx, s.run, by, b.ID.String(), func(ctx context.Context, trace *operation.Trace) (Batch, error) {
 		trace.ContributorID, trace.Right, trace.SubjectKind = contributorID, right, Kind
 		if err := s.mayOpen(ctx, by.PersonID); err != nil {
-			return View{}, err
+			return Batch{}, err
 		}
 		s.run.DB.Announce(ctx, topic)
-		return View{b, Counts{Pending: len(items)}}, s.repo.add(ctx, b, items)
+		return b, s.repo.add(ctx, b, items)
 	}, replay)
 	return taken, operation.ReplayIfVisible(ctx, err, replay)
 }
@@ -153,30 +147,20 @@ func (s *Service) shown(ctx context.Context, by access.Actor, id uuid.UUID) (Bat
 	return s.visible(ctx, by, id)
 }
 
-// Show returns a batch with how many of its items are in each state.
-func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
+// Show returns a batch, with how many of its items are in each state.
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (Batch, error) {
 	b, _, err := s.shown(ctx, by, id)
-	if err != nil {
-		return View{}, err
-	}
-	return s.counted(ctx, b)
-}
-
-// counted is a batch with its counts. The batch was read first: it never says that more is done than
-// its counts do.
-func (s *Service) counted(ctx context.Context, b Batch) (View, error) {
-	counts, err := s.repo.counts(ctx, b.ID)
-	return View{b, counts[b.ID]}, err
+	return b, err
 }
 
 // OfContributor lists the batches that the actor sees of the actor's contributor, the latest first.
-func (s *Service) OfContributor(ctx context.Context, by access.Actor, request page.Request) (page.Page[View], error) {
+func (s *Service) OfContributor(ctx context.Context, by access.Actor, request page.Request) (page.Page[Batch], error) {
 	by.Rights = slices.DeleteFunc(slices.Clone(by.Rights), func(r access.Right) bool { return !r.Files() })
 	if len(by.Rights) == 0 {
-		return page.Page[View]{}, nil
+		return page.Page[Batch]{}, nil
 	}
 	if err := s.beforeShowing(ctx); err != nil {
-		return page.Page[View]{}, err
+		return page.Page[Batch]{}, err
 	}
 	return s.repo.list(ctx, by, request)
 }
@@ -209,51 +193,44 @@ func (s *Service) Items(
 
 // Cancel ends a batch: what has not been filed yet is cancelled. It returns fault.Conflict for one
 // that is over.
-func (s *Service) Cancel(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
-	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
+func (s *Service) Cancel(ctx context.Context, by access.Actor, id uuid.UUID) (Batch, error) {
+	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Batch, error) {
 		b, by, err := s.visible(ctx, by, id)
 		if err != nil {
-			return View{}, err
+			return Batch{}, err
 		}
 		// A group that is being filed is waited for.
 		if b, err = s.repo.lock(ctx, id); err != nil {
-			return View{}, err
+			return Batch{}, err
 		}
 		trace.ContributorID, trace.Right, trace.SubjectKind = b.ContributorID, by.Rights[0], Kind
 		if i := slices.Index(by.RightIDs(), b.RightID); i >= 0 {
 			trace.Right = by.Rights[i]
 		}
 		if b.over() {
-			return View{}, fault.Because(fault.Conflict, "batch-over")
+			return Batch{}, fault.Because(fault.Conflict, "batch-over")
 		}
 		now := s.run.Clock.Now()
 		if err := s.repo.cancel(ctx, id, now); err != nil {
-			return View{}, err
+			return Batch{}, err
 		}
-		b.State, b.FinishedAt = Cancelled, &now
-		v, err := s.counted(ctx, b)
-		if err != nil {
-			return View{}, err
+		if b, err = s.repo.one(ctx, id); err != nil {
+			return Batch{}, err
 		}
-		return v, s.tell(ctx, v, now)
-	}, operation.ByID(func(ctx context.Context, id uuid.UUID) (View, error) {
-		b, _, err := s.visible(ctx, by, id)
-		if err != nil {
-			return View{}, err
-		}
-		return s.counted(ctx, b)
-	}))
+		return b, s.tell(ctx, b, now)
+	}, operation.ByID(func(ctx context.Context, id uuid.UUID) (Batch, error) { return s.Visible(ctx, by, id) }))
 }
 
 // tell promises who sent a batch one message of what became of it, in the context's transaction.
-func (s *Service) tell(ctx context.Context, v View, now time.Time) error {
-	said, err := s.repo.summary(ctx, v.Batch)
+func (s *Service) tell(ctx context.Context, b Batch, now time.Time) error {
+	said, err := s.repo.summary(ctx, b)
 	if err != nil {
 		return err
 	}
-	message, err := outbox.NewMessage(doneKind, v.PersonID, map[string]any{
-		"legal_name": said.LegalName, "sent_at": v.CreatedAt.Format(time.RFC3339Nano), "items": v.ItemsTotal, "filed": v.Counts.Filed,
-		"refused": v.Counts.Refused, "cancelled": v.Counts.Cancelled, "awaiting": said.Awaiting,
+	message, err := outbox.NewMessage(doneKind, b.PersonID, map[string]string{
+		"legal_name": said.LegalName, "sent_at": b.CreatedAt.Format(time.RFC3339Nano), "items": strconv.Itoa(b.ItemsTotal),
+		"filed": strconv.Itoa(b.ItemsFiled), "refused": strconv.Itoa(b.ItemsRefused), "cancelled": strconv.Itoa(b.ItemsCancelled),
+		"awaiting": strconv.Itoa(said.Awaiting),
 	}, now)
 	if err != nil {
 		return err

@@ -94,7 +94,8 @@ func (s *Service) do(ctx context.Context, g group) error {
 
 // passes reports whether an error is one of the moment: the same may go well later.
 func passes(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || db.IsUnavailable(err) || db.IsLockTimeout(err) || fault.Is(err, fault.Unavailable) || fault.Is(err, fault.Busy)
+	return ctx.Err() != nil || db.IsUnavailable(err) || db.IsLockTimeout(err) || fault.Is(err, fault.Unavailable) ||
+		fault.Is(err, fault.Busy)
 }
 
 // file files a group as who sent it, and while they may.
@@ -208,14 +209,14 @@ func (s *Service) settle(ctx context.Context, g group, before map[string]uuid.UU
 	if err := s.repo.addReferences(ctx, filed); err != nil {
 		return err
 	}
-	v, err := s.counted(ctx, g.batch)
+	b, err := s.repo.count(ctx, g.batch.ID, len(filed), len(items)-len(filed))
 	if err != nil {
 		return err
 	}
-	if v.Counts.Pending > 0 && g.alone {
+	if b.Pending() > 0 && g.alone {
 		return nil
 	}
-	if v.Counts.Pending > 0 {
+	if b.Pending() > 0 {
 		// Whoever comes first goes on.
 		return s.repo.release(ctx, g.batch.ID)
 	}
@@ -223,5 +224,5 @@ func (s *Service) settle(ctx context.Context, g group, before map[string]uuid.UU
 	if err := s.repo.finish(ctx, g.batch.ID, Done, now); err != nil {
 		return err
 	}
-	return s.tell(ctx, v, now)
+	return s.tell(ctx, b, now)
 }

@@ -30,8 +30,13 @@ func TestDeclarationBatch_SurvivesADeathAtAnyPoint(t *testing.T) {
 		filed, batches := 0, 0
 		for _, whole := range []bool{false, true} {
 			for _, at := range [][2]string{
-				{"INSERT", "declarations"}, {"INSERT", "receipts"}, {"INSERT", "protocol_entries"}, {"INSERT", "audit_records"},
-				{"UPDATE", "protocol_counters"}, {"UPDATE", "declaration_batch_items"}, {"INSERT", "declaration_references"},
+				{"INSERT", "declarations"},
+				{"INSERT", "receipts"},
+				{"INSERT", "protocol_entries"},
+				{"INSERT", "audit_records"},
+				{"UPDATE", "protocol_counters"},
+				{"UPDATE", "declaration_batch_items"},
+				{"INSERT", "declaration_references"},
 				{"INSERT", "outbox"},
 			} {
 				var in declarationbatch.Input
@@ -45,7 +50,7 @@ func TestDeclarationBatch_SurvivesADeathAtAnyPoint(t *testing.T) {
 					t.Fatalf("%s %s is not broken", at[0], at[1])
 				}
 				mend()
-				if n := w.shown(id).Counts.Filed; n != 0 && at[1] != "outbox" || whole && n != 0 {
+				if n := w.shown(id).ItemsFiled; n != 0 && at[1] != "outbox" || whole && n != 0 {
 					t.Errorf("%s %s: %d were filed", at[0], at[1], n)
 				}
 				if more, err := process(w.App).Step()(context.Background()); err != nil || more {

@@ -3,8 +3,10 @@ package handlers
 import (
 	"bufio"
 	"context"
-	"errors"
 	"io"
+	"net/http"
+
+	"github.com/google/uuid"
 
 	"diresco/api"
 	"diresco/internal/filing/declaration"
@@ -86,8 +88,8 @@ func (h DeclarationBatchHandlers) ListDeclarationBatchItems(
 		}
 	}
 	return api.ListDeclarationBatchItems200JSONResponse(pageOf(
-		ctx, shown, idPath(declarationBatchesPath, r.BatchId)+"/items", queryOf(map[string]*string{"state": (*string)(p.State)}), found.Next,
-		p.Limit,
+		ctx, shown, idPath(declarationBatchesPath, r.BatchId)+"/items", queryOf(map[string]*string{"state": (*string)(p.State)}),
+		found.Next, p.Limit,
 	)), nil
 }
 
@@ -111,41 +113,60 @@ func (h DeclarationBatchHandlers) DownloadDeclarationBatchReceipts(
 	if err != nil {
 		return nil, err
 	}
-	file := func(extension string) api.DownloadDeclarationBatchReceipts200ResponseHeaders {
-		disposition := `attachment; filename="receipts-` + r.BatchId.String() + extension + `"`
-		return api.DownloadDeclarationBatchReceipts200ResponseHeaders{ContentDisposition: &disposition}
+	if reqctx.AnswerOf(ctx).MediaType == "application/zip" {
+		return receiptsAnswer{ctx, r.BatchId, "application/zip", ".zip", receipts.WriteZIP}, nil
 	}
-	if value(r.Params.Accept) == "application/jsonl" {
-		return api.DownloadDeclarationBatchReceipts200ApplicationjsonlResponse{
-			Body: streamed(ctx, receipts.WriteJSONL), Headers: file(".jsonl"),
-		}, nil
-	}
-	return api.DownloadDeclarationBatchReceipts200ApplicationzipResponse{
-		Body: streamed(ctx, receipts.WriteZIP), Headers: file(".zip"),
-	}, nil
+	return receiptsAnswer{ctx, r.BatchId, "application/jsonl", ".jsonl", receipts.WriteJSONL}, nil
 }
 
-// streamed is a body that is written while it is sent. Closing it ends the writing; an error breaks
-// the answer off.
-func streamed(ctx context.Context, write func(ctx context.Context, w io.Writer) error) io.ReadCloser {
-	const buffer = 32 << 10
-	body, into := io.Pipe()
-	go func() {
-		buffered := bufio.NewWriterSize(into, buffer)
-		_ = into.CloseWithError(errors.Join(write(ctx, buffered), buffered.Flush()))
-	}()
-	return body
+// receiptsAnswer is written while the receipts are read. One that breaks off is cut by the edge, so
+// that nobody takes a part for the whole.
+type receiptsAnswer struct {
+	ctx                  context.Context //nolint:containedctx // the generated code writes an answer without one
+	batchID              uuid.UUID
+	mediaType, extension string
+	write                func(ctx context.Context, w io.Writer) error
 }
 
-func viewDeclarationBatch(b declarationbatch.View) api.DeclarationBatch {
+// VisitDownloadDeclarationBatchReceiptsResponse implements
+// api.DownloadDeclarationBatchReceiptsResponseObject.
+func (a receiptsAnswer) VisitDownloadDeclarationBatchReceiptsResponse(w http.ResponseWriter) error {
+	h := w.Header()
+	h.Set("Content-Type", a.mediaType)
+	h.Set("Content-Disposition", `attachment; filename="receipts-`+a.batchID.String()+a.extension+`"`)
+	w.WriteHeader(http.StatusOK)
+	answer := reqctx.AnswerOf(a.ctx)
+	if answer.HeadersOnly {
+		return nil
+	}
+	const piece = 32 << 10
+	buffered := bufio.NewWriterSize(pieces{w, answer.Extend}, piece)
+	if err := a.write(a.ctx, buffered); err != nil {
+		return err
+	}
+	return buffered.Flush()
+}
+
+// pieces gives an answer time for each piece that is written.
+type pieces struct {
+	io.Writer
+	extend func()
+}
+
+// Write implements io.Writer.
+func (p pieces) Write(piece []byte) (int, error) {
+	p.extend()
+	return p.Writer.Write(piece)
+}
+
+func viewDeclarationBatch(b declarationbatch.Batch) api.DeclarationBatch {
 	path := idPath(declarationBatchesPath, b.ID)
 	number := func(n int) int32 { return int32(n) } //nolint:gosec // a thousand at most
 	view := api.DeclarationBatch{
 		BatchId: b.ID, ContributorId: b.ContributorID, State: api.DeclarationBatchState(b.State), AllOrNothing: b.AllOrNothing,
 		ItemsTotal: number(b.ItemsTotal), CreatedAt: b.CreatedAt, StartedAt: b.StartedAt, FinishedAt: b.FinishedAt,
 		Counts: api.DeclarationBatchCounts{
-			Pending: number(b.Counts.Pending), Filed: number(b.Counts.Filed), Refused: number(b.Counts.Refused),
-			Cancelled: number(b.Counts.Cancelled),
+			Pending: number(b.Pending()), Filed: number(b.ItemsFiled), Refused: number(b.ItemsRefused), Cancelled: number(b.ItemsCancelled),
 		},
 		Links: api.DeclarationBatchLinks{Self: link(path, ""), Items: link(path+"/items", "")},
 	}

@@ -60,7 +60,8 @@ func (w *waiting) finish(err error) {
 func NewRegister(d *db.DB, t Time, keys *idempotency.Store, checker *recheck.Checker, log *slog.Logger) *Register {
 	r := &Register{
 		db: d, time: t, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), recheck: checker, log: log,
-		queue: make(chan filing, queueSize), bundles: make(chan *bundle, bundlesWaiting), stop: make(chan struct{}), stopped: make(chan struct{}),
+		queue: make(chan filing, queueSize), bundles: make(chan *bundle, bundlesWaiting), stop: make(chan struct{}),
+		stopped: make(chan struct{}),
 	}
 	go r.run()
 	return r

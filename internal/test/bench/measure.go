@@ -165,6 +165,11 @@ func (b *bench) edge(ctx context.Context, dir string) (err error) {
 	compare(r[0], r[4], post)
 	compare(r[2], r[3], sql)
 	compare(r[2], r[4], post)
+	many, err := b.measured(ctx, b.batches())
+	if err != nil {
+		return err
+	}
+	compareBatch(many, r[0])
 	return nil
 }
 

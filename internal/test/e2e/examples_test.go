@@ -106,7 +106,8 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 			},
 			{
 				"fileDeclarationBatch", "Bianchi", http.MethodPost, tiberine + "/declaration-batches", jsonType,
-				map[string]any{"items": batchExample(t, ofTiberine["position_id"])}, http.StatusAccepted, -1,
+				map[string]any{"items": batchExample(t, ofTiberine["position_id"])},
+				http.StatusAccepted, -1,
 			},
 			{"searchDeclarations", "Bianchi", http.MethodPost, tiberine + "/declaration-searches", jsonType, nil, http.StatusOK, 1},
 			{"searchMyDeclarations", "Bianchi", http.MethodPost, "/v1/declaration-searches", jsonType, nil, http.StatusOK, 1},

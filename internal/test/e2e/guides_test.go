@@ -33,7 +33,10 @@ var guides = []guide{
 	},
 	{
 		page: "docs/declarations.md",
-		prints: []string{"\nINPS.", "\ntrue\n", "\nVerified OK\n", `"acting_as":"legal_representative"`, `"state":"`, "\n404\n",
+		prints: []string{
+			"\nINPS.", "\ntrue\n", "\nVerified OK\n", `"acting_as":"legal_representative"`, `"state":"`, "\n404\n",
+			`{"filed":2,"refused":1}`, `"code":"validation-failed","errors":[{"pointer":"/content/average_monthly_pay"`,
+			`{"batch":"genuine"}`, `{"filed":1,"refused":2}`, `{"state":"refused","code":"duplicate"}`,
 			"\nsubmitted\n", `{"state":"in_charge","by":"`, `{"state":"accepted","amount":"3000.00","currency":"EUR"}`, "\nin_charge by 7000\n",
 			"\naccepted by 7000\n", `{"state":"superseded","superseded":true}`, "\nDichiarazione,Numero di protocollo,Presentata il\n",
 			`{"type":"RIOC","state":"`,

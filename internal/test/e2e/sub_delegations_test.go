@@ -38,9 +38,9 @@ func (w *fixture) workOfCAF(f filer) {
 	w.execute(`INSERT INTO delegation_batch_items (batch_id, line, position_number, scope, services, exclusive, state, delegation_id,
 		failures)
 		VALUES (?, 1, 'x', 'total', '[]', ?, 'filed', ?, 0)`, filersBatch, false, filersDelegation)
-	w.execute(`INSERT INTO declaration_batches (id, contributor_id, person_id, right_id, state, all_or_nothing, items_total, session_id,
+	w.execute(`INSERT INTO declaration_batches (id, contributor_id, person_id, right_id, state, all_or_nothing, items_total, items_refused, session_id,
 		request_id, address, created_at, finished_at)
-		VALUES (?, ?, ?, ?, 'done', ?, 1, ?, 'request', '192.0.2.1', ?, ?)`, filersDeclarationBatch, f.contributor, f.person.PersonId,
+		VALUES (?, ?, ?, ?, 'done', ?, 1, 1, ?, 'request', '192.0.2.1', ?, ?)`, filersDeclarationBatch, f.contributor, f.person.PersonId,
 		uuid.New(), false, uuid.New(), now, now)
 	w.execute(`INSERT INTO declaration_batch_items (batch_id, line, reference, type, position_id, step, content, state, problem, failures)
 		VALUES (?, 1, 'marker-7f3a9c', 'RIOC', ?, '', '', 'refused', '{"code":"duplicate"}', 0)`, filersDeclarationBatch, f.position)
