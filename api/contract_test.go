@@ -256,8 +256,8 @@ func TestContract_EveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 
 func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 	required := []string{
-		"draftDeclaration", "submitDeclaration", "withdrawDeclaration", "takeDeclarationInCharge", "decideDeclaration",
-		"fileDeclarationBatch", "cancelDeclarationBatch",
+		"takeDeclarationInCharge", "decideDeclaration",
+		"draftDeclaration", "submitDeclaration", "withdrawDeclaration", "fileDeclarationBatch", "cancelDeclarationBatch",
 		"addContact", "verifyContact", "resendContactCode",
 		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "confirmOperator",
 		"confirmIssuedPin", "keepPinDocument", "retryDelivery",

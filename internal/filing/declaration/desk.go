@@ -38,15 +38,15 @@ type Assignee struct {
 	FamilyName string
 }
 
-// Ruling is what an operator decides about a declaration.
-type Ruling struct {
+// Decision is what an operator decides about a declaration.
+type Decision struct {
 	review.Decision
 	// Amount is what is granted; nil where there is none.
 	Amount *money.Cents
 }
 
 // check returns fault.Invalid naming each field that is wrong.
-func (o Ruling) check() error {
+func (o Decision) check() error {
 	if err := o.Check(); err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (d Declaration) releasedBy(operator uuid.UUID, worksHere bool, now time.Tim
 }
 
 // decidedBy is the declaration with an operator's decision.
-func (d Declaration) decidedBy(operator uuid.UUID, o Ruling, now time.Time) (Declaration, error) {
+func (d Declaration) decidedBy(operator uuid.UUID, o Decision, now time.Time) (Declaration, error) {
 	if err := d.requireOpenTo(operator); err != nil {
 		return d, err
 	}
@@ -242,7 +242,7 @@ func (s *Service) Release(ctx context.Context, by access.Actor, id uuid.UUID) er
 
 // Decide decides a declaration of one step, and tells who filed it. It returns the faults of
 // review.Decide, and fault.Conflict where requireOpenTo does.
-func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, o Ruling) (View, error) {
+func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, o Decision) (View, error) {
 	if err := o.check(); err != nil {
 		return View{}, err
 	}

@@ -23,14 +23,14 @@ import (
 )
 
 // accepting is a decision that grants 3,000 euros.
-func accepting() declaration.Ruling {
-	return declaration.Ruling{
+func accepting() declaration.Decision {
+	return declaration.Decision{
 		Decision: review.Decision{Outcome: review.Accepted, Reason: "La documentazione è completa."}, Amount: new(money.Cents(300_000)),
 	}
 }
 
-func refusing() declaration.Ruling {
-	return declaration.Ruling{Decision: review.Decision{Outcome: review.NotAccepted, Reason: "Era già alle dipendenze."}}
+func refusing() declaration.Decision {
+	return declaration.Decision{Decision: review.Decision{Outcome: review.NotAccepted, Reason: "Era già alle dipendenze."}}
 }
 
 func TestDesk_TakesInChargeAndReleases(t *testing.T) {
@@ -117,7 +117,7 @@ func TestDesk_DecidesAndTellsWhoFiled(t *testing.T) {
 		c, by := a.Employer(t)
 		desk := a.Desk(t, world.Rome, c.ID)
 		for _, charge := range []bool{false, true} {
-			for _, o := range []declaration.Ruling{accepting(), refusing()} {
+			for _, o := range []declaration.Decision{accepting(), refusing()} {
 				filed := a.Submit(t, by, c)
 				if charge {
 					if _, err := a.Declarations.TakeInCharge(ctx, desk, filed.ID); err != nil {
@@ -199,7 +199,7 @@ func TestDesk_RefusesWhatIsNotItsToDecide(t *testing.T) {
 			}
 			both(string(state), desk, id, func(what string, err error) { conflict(t, what, err, reason) })
 		}
-		for _, o := range []declaration.Ruling{
+		for _, o := range []declaration.Decision{
 			{Decision: review.Decision{Outcome: "confirmed", Reason: "sì"}}, {Decision: review.Decision{Outcome: review.Accepted}},
 			{Decision: review.Decision{Outcome: review.NotAccepted, Reason: "no"}, Amount: new(money.Cents(1))},
 		} {

@@ -94,7 +94,6 @@ type writer struct {
 	layout Layout
 	// binary says that values are in PostgreSQL's form.
 	binary bool
-	line   []byte
 	cell   []byte
 	keys   [][]byte
 }
@@ -271,7 +270,7 @@ func appendNumber(chunk []byte, f form, n int64) []byte {
 	case centsForm:
 		const cents = 100
 		chunk = strconv.AppendInt(chunk, n/cents, 10)
-		return append(chunk, '.', byte('0'+n%cents/10), byte('0'+n%10)) //nolint:gosec // an amount is not below zero
+		return append(chunk, '.', byte('0'+n%cents/10), byte('0'+n%10))
 	default:
 		return strconv.AppendInt(chunk, n, 10)
 	}

@@ -12,7 +12,8 @@ import (
 	"diresco/internal/platform/page"
 )
 
-const exportJoins = " JOIN people p ON p.id = d.person_id JOIN contributors c ON c.id = d.contributor_id JOIN positions x ON x.id = d.position_id"
+const exportJoins = " JOIN people p ON p.id = d.person_id JOIN contributors c ON c.id = d.contributor_id " +
+	"JOIN positions x ON x.id = d.position_id"
 
 // exportRange adds a page of a list to the chunk. It returns the place of the last row, and nil
 // where no row follows.

@@ -33,7 +33,8 @@ func (r *repository) stateAtFiling(ctx context.Context, id uuid.UUID) (State, er
 func (r *repository) confirmationOf(ctx context.Context, id uuid.UUID) (*uuid.UUID, error) {
 	var ids []uuid.UUID
 	err := r.db.From(ctx).Raw("SELECT id FROM declarations WHERE reservation_id = ? AND "+
-		"state NOT IN ('draft', 'withdrawn', 'lapsed', 'not_accepted', 'superseded') ORDER BY submitted_at DESC LIMIT 1", id).Scan(&ids).Error
+		"state NOT IN ('draft', 'withdrawn', 'lapsed', 'not_accepted', 'superseded') ORDER BY submitted_at DESC LIMIT 1",
+		id).Scan(&ids).Error
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}

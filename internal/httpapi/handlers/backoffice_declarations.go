@@ -12,13 +12,13 @@ import (
 	"diresco/internal/platform/money"
 )
 
-// OfficeDeclarationHandlers has the operations with which an office deals with declarations.
-type OfficeDeclarationHandlers struct{ AtOffice *declaration.Service }
+// DeclarationDeskHandlers has the operations with which an office deals with declarations.
+type DeclarationDeskHandlers struct{ AtOffice *declaration.Service }
 
 const officeDeclarationsPath = "/backoffice/declarations"
 
 // ListOfficeDeclarations implements api.StrictServerInterface.
-func (h OfficeDeclarationHandlers) ListOfficeDeclarations(
+func (h DeclarationDeskHandlers) ListOfficeDeclarations(
 	ctx context.Context, r api.ListOfficeDeclarationsRequestObject,
 ) (api.ListOfficeDeclarationsResponseObject, error) {
 	p := r.Params
@@ -31,7 +31,7 @@ func (h OfficeDeclarationHandlers) ListOfficeDeclarations(
 }
 
 // SearchOfficeDeclarations implements api.StrictServerInterface.
-func (h OfficeDeclarationHandlers) SearchOfficeDeclarations(
+func (h DeclarationDeskHandlers) SearchOfficeDeclarations(
 	ctx context.Context, r api.SearchOfficeDeclarationsRequestObject,
 ) (api.SearchOfficeDeclarationsResponseObject, error) {
 	filter, err := officeSearchOf(r.Body)
@@ -48,7 +48,7 @@ func (h OfficeDeclarationHandlers) SearchOfficeDeclarations(
 }
 
 // TakeDeclarationInCharge implements api.StrictServerInterface.
-func (h OfficeDeclarationHandlers) TakeDeclarationInCharge(
+func (h DeclarationDeskHandlers) TakeDeclarationInCharge(
 	ctx context.Context, r api.TakeDeclarationInChargeRequestObject,
 ) (api.TakeDeclarationInChargeResponseObject, error) {
 	d, err := h.AtOffice.TakeInCharge(ctx, reqctx.ActorOf(ctx), r.DeclarationId)
@@ -61,7 +61,7 @@ func (h OfficeDeclarationHandlers) TakeDeclarationInCharge(
 }
 
 // ReleaseDeclaration implements api.StrictServerInterface.
-func (h OfficeDeclarationHandlers) ReleaseDeclaration(
+func (h DeclarationDeskHandlers) ReleaseDeclaration(
 	ctx context.Context, r api.ReleaseDeclarationRequestObject,
 ) (api.ReleaseDeclarationResponseObject, error) {
 	if err := h.AtOffice.Release(ctx, reqctx.ActorOf(ctx), r.DeclarationId); err != nil {
@@ -71,10 +71,10 @@ func (h OfficeDeclarationHandlers) ReleaseDeclaration(
 }
 
 // DecideDeclaration implements api.StrictServerInterface.
-func (h OfficeDeclarationHandlers) DecideDeclaration(
+func (h DeclarationDeskHandlers) DecideDeclaration(
 	ctx context.Context, r api.DecideDeclarationRequestObject,
 ) (api.DecideDeclarationResponseObject, error) {
-	outcome := declaration.Ruling{Decision: review.Decision{Outcome: review.Outcome(r.Body.Outcome), Reason: r.Body.Reason}}
+	outcome := declaration.Decision{Decision: review.Decision{Outcome: review.Outcome(r.Body.Outcome), Reason: r.Body.Reason}}
 	if r.Body.Amount != nil {
 		amount, err := money.Parse(*r.Body.Amount)
 		if err != nil {
@@ -95,7 +95,8 @@ func (h OfficeDeclarationHandlers) DecideDeclaration(
 // them.
 func officeFilterOf(p api.ListOfficeDeclarationsParams) (declaration.Filter, string) {
 	filter, _ := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
-	filter.ContributorID, filter.Assigned, filter.LapsesBefore = value(p.ContributorId), declaration.Assignment(value(p.AssignedTo)), p.LapsesBefore
+	filter.ContributorID, filter.LapsesBefore = value(p.ContributorId), p.LapsesBefore
+	filter.Assigned = declaration.Assignment(value(p.AssignedTo))
 	var contributor *string
 	if p.ContributorId != nil {
 		contributor = new(p.ContributorId.String())

@@ -271,7 +271,8 @@ func viewDeclaration(d declaration.View) api.Declaration {
 		TypeVersion: int32(d.TypeVersion), //nolint:gosec // versions are small
 		Step:        api.DeclarationStep(d.Step), State: api.DeclarationState(d.State), Content: json.RawMessage(d.Content),
 		FiledBy:      viewFiledBy(d),
-		SupersedesId: d.SupersedesID, SupersededById: d.SupersededByID, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, SubmittedAt: d.SubmittedAt,
+		SupersedesId: d.SupersedesID, SupersededById: d.SupersededByID,
+		CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, SubmittedAt: d.SubmittedAt,
 		ProtocolNumber: d.ProtocolNumber, ReservationId: d.ReservationID,
 		Amount: viewAmount(d.Amount), Currency: viewCurrency(d.Amount), Reasons: viewReasons(d.Because()), DecidedAt: d.DecidedAt,
 		HireBy: d.HireBy, ConfirmBy: d.ConfirmBy, LapsesAt: d.EndsAt, AssignedTo: viewAssignee(d), AssignedAt: assignedAt(d),

@@ -28,7 +28,8 @@ func (h DeclarationHandlers) ShowDeclarationHistory(
 
 func viewEntry(e declaration.HistoryEntry) api.DeclarationHistoryEntry {
 	return api.DeclarationHistoryEntry{
-		At: e.At, State: api.DeclarationState(e.State), By: viewAuthor(e.By), Amount: viewAmount(e.Amount), Currency: viewCurrency(e.Amount),
+		At: e.At, State: api.DeclarationState(e.State), By: viewAuthor(e.By),
+		Amount: viewAmount(e.Amount), Currency: viewCurrency(e.Amount),
 		Reasons: viewReasons(e.Reasons),
 	}
 }

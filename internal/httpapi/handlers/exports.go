@@ -139,7 +139,7 @@ func (h DeclarationHandlers) ExportMyDeclarationSearch(
 }
 
 // ExportOfficeDeclarations implements api.StrictServerInterface.
-func (h OfficeDeclarationHandlers) ExportOfficeDeclarations(
+func (h DeclarationDeskHandlers) ExportOfficeDeclarations(
 	ctx context.Context, r api.ExportOfficeDeclarationsRequestObject,
 ) (api.ExportOfficeDeclarationsResponseObject, error) {
 	p := r.Params
@@ -153,7 +153,7 @@ func (h OfficeDeclarationHandlers) ExportOfficeDeclarations(
 }
 
 // ExportOfficeDeclarationSearch implements api.StrictServerInterface.
-func (h OfficeDeclarationHandlers) ExportOfficeDeclarationSearch(
+func (h DeclarationDeskHandlers) ExportOfficeDeclarationSearch(
 	ctx context.Context, r api.ExportOfficeDeclarationSearchRequestObject,
 ) (api.ExportOfficeDeclarationSearchResponseObject, error) {
 	filter, err := officeSearchOf(r.Body)

@@ -38,7 +38,7 @@ type Handlers struct {
 	DeclarationBatchHandlers
 	ReceiptHandlers
 	FundHandlers
-	OfficeDeclarationHandlers
+	DeclarationDeskHandlers
 	PeopleHandlers
 	OfficePINRequestHandlers
 	PINUpgradeHandlers

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -88,6 +89,12 @@ func (d *database) multiply(ctx context.Context, declarationID string, total int
 			'listed_at', d.listed_at - n * interval '1 second', 'submitted_at', d.submitted_at - n * interval '1 second')) copy
 		WHERE d.id = $1`, declarationID, total)
 	return err
+}
+
+// latest is when the first of so many latest declarations of a contributor was filed.
+func (d *database) latest(ctx context.Context, contributorID string, n int) (at time.Time, err error) {
+	return at, d.conn.QueryRow(ctx, "SELECT submitted_at FROM declarations WHERE contributor_id = $1 AND state <> 'draft' "+
+		"ORDER BY listed_at DESC, id DESC OFFSET $2 LIMIT 1", contributorID, n-1).Scan(&at)
 }
 
 // declarations lists ids of declarations that were submitted for the contributor at the office, the

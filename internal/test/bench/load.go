@@ -21,6 +21,8 @@ type worker func(ctx context.Context) (status int, err error)
 // work is what some clients do at once. Each does the next thing as soon as the last is answered (a
 // closed loop).
 type work struct {
+	// rows is how many rows an answer has; 0 where that is not what counts.
+	rows    int
 	name    string
 	clients int
 	// wanted is the status of what is counted and timed.

@@ -143,6 +143,7 @@ func (b *bench) print(w io.Writer) {
 	fmt.Fprintln(w)
 	speeds(b.results).print(w)
 	costs(b.results, runtime.NumCPU()).print(w)
+	rowsOf(b.results).print(w)
 	if o := b.outbox; o != nil {
 		o.table().print(w)
 	}

@@ -143,7 +143,12 @@ func (b *bench) edge(ctx context.Context, dir string) (err error) {
 	if err != nil {
 		return err
 	}
-	r, err := b.all(ctx, b.status(), read, b.bare(bare, true), b.list(b.world.short, shortList), b.list(b.world.long, longList))
+	from, err := b.database.latest(ctx, b.world.long.contributor, exported)
+	if err != nil {
+		return err
+	}
+	r, err := b.all(ctx, b.status(), read, b.bare(bare, true), b.list(b.world.short, shortList), b.list(b.world.long, longList),
+		b.export(b.world.long, from, "text/csv"), b.export(b.world.long, from, "application/jsonl"))
 	if err != nil {
 		return err
 	}

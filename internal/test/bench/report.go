@@ -76,6 +76,20 @@ func costs(results []*result, cores int) *table {
 	return t
 }
 
+// rowsOf tells what a row of an answer costs.
+func rowsOf(results []*result) *table {
+	t := &table{}
+	t.add("work", "rows per CPU second of the server", "rows per CPU second of server and PostgreSQL")
+	for _, r := range results {
+		rows := float64(r.rows * total(r.answers))
+		if rows == 0 || r.server == 0 {
+			continue
+		}
+		t.add(r.name, thousands(rows/r.server.Seconds()), thousands(rows/(r.server+r.database).Seconds()))
+	}
+	return t
+}
+
 func total(answers map[int]int) int {
 	n := 0
 	for _, count := range answers {

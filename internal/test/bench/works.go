@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -14,6 +15,8 @@ const (
 	// listClients ask for lists, whose cost is to be seen, not the machine's limit.
 	listClients = 8
 	listPath    = "/declarations?limit=50"
+	// exported is how many declarations an export has.
+	exported = 20_000
 )
 
 // calls makes a worker that sends one of the requests after the other, again and again, over one
@@ -77,9 +80,24 @@ func (b *bench) read(ctx context.Context) (work, error) {
 }
 
 func (b *bench) list(f *filer, of int) work {
-	return b.http(fmt.Sprintf("list 50 of %d declarations", of), listClients, http.StatusOK, func(int) []*call {
+	w := b.http(fmt.Sprintf("list 50 of %d declarations", of), listClients, http.StatusOK, func(int) []*call {
 		return []*call{newCall(http.MethodGet, "/v1/contributors/"+f.contributor+listPath, b.server.address, f.token, nil, false)}
 	})
+	w.rows = 50
+	return w
+}
+
+// export exports the latest declarations of a contributor, from an instant on, by as many clients as
+// one person may have exports at a time.
+func (b *bench) export(f *filer, from time.Time, mediaType string) work {
+	w := b.http(fmt.Sprintf("export %d declarations, %s", exported, mediaType), 2, http.StatusOK, func(int) []*call {
+		path := "/v1/contributors/" + f.contributor + "/declarations/export?submitted_from=" + from.UTC().Format(time.RFC3339Nano)
+		c := newCall(http.MethodGet, path, b.server.address, f.token, nil, false)
+		c.head = bytes.Replace(c.head, []byte("Accept: application/json"), []byte("Accept: "+mediaType), 1)
+		return []*call{c}
+	})
+	w.rows = exported
+	return w
 }
 
 // submit files declarations, at all offices or all at one.

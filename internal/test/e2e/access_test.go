@@ -93,7 +93,7 @@ var accessTable = map[string]row{
 	"showReceipt":         {}, "showDeclarationHistory": {},
 	"downloadReceiptPdf":       {},
 	"listOfficeDeclarations":   {},
-	"searchOfficeDeclarations": {body: func(f filer) any { return map[string]any{"type": "RIOC"} }},
+	"searchOfficeDeclarations": {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
 	"takeDeclarationInCharge":  {}, "releaseDeclaration": {},
 	"decideDeclaration": {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
 	"searchPeople":      {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},

@@ -123,7 +123,7 @@ func TestExport_OverHTTP(t *testing.T) {
 			}
 			w.do(http.MethodGet, path, token, nil, header{"Accept", "application/xml"}).want(t, http.StatusNotAcceptable, "not-acceptable")
 			w.do(http.MethodGet, path+"?worker_tax_code=x", token, nil, lines).want(t, http.StatusBadRequest, "malformed-request")
-			head := w.streamed(http.MethodHead, path, token, comma)
+			head := w.streamed(http.MethodHead, path, token, comma) //nolint:bodyclose // closed at the end of the test
 			if head.StatusCode != http.StatusOK || head.Header.Get("Content-Disposition") == "" {
 				t.Errorf("HEAD %s: %d %v", path, head.StatusCode, head.Header)
 			}
@@ -163,7 +163,7 @@ func TestExport_BreaksOffWithItsSession(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		answer := w.streamed(http.MethodGet, f.path+"/export", f.token)
+		answer := w.streamed(http.MethodGet, f.path+"/export", f.token) //nolint:bodyclose // closed at the end of the test
 		if _, err := io.ReadFull(answer.Body, make([]byte, 1000)); err != nil {
 			t.Fatal(err)
 		}

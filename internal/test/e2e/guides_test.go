@@ -42,6 +42,9 @@ var guides = []guide{
 			`{"state":"accepted","amount":"12000.00"}`,
 			`{"filed":2,"refused":1}`, `"code":"validation-failed","errors":[{"pointer":"/content/average_monthly_pay"`,
 			`{"batch":"genuine"}`, `{"filed":1,"refused":2}`, `{"state":"refused","code":"duplicate"}`,
+			"\nsubmitted\n", `{"state":"in_charge","by":"`, `{"state":"accepted","amount":"3000.00","currency":"EUR"}`, "\nin_charge by 7000\n",
+			"\naccepted by 7000\n", `{"state":"superseded","superseded":true}`, "\nDichiarazione,Numero di protocollo,Presentata il\n",
+			`{"type":"RIOC","state":"`,
 		},
 	},
 	{
