@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+
 	"diresco/internal/filing/declaration"
 	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/protocol"
@@ -27,4 +29,16 @@ func newFiling(p platform, k kernel, m masterdata) filing {
 			Signer: p.keys, Blobs: p.bucket, Random: p.random, PublicURL: p.config.PublicURL, Institution: p.config.Institution(),
 		}),
 	}
+}
+
+// install adds the types that come with the program and their funds, which begin empty.
+func (f filing) install(ctx context.Context) error {
+	if err := f.types.Install(ctx); err != nil {
+		return err
+	}
+	funds, err := declaration.ShippedFunds()
+	if err != nil {
+		return err
+	}
+	return f.funds.Ensure(ctx, funds...)
 }
