@@ -282,15 +282,117 @@ func (e Currency) Valid() bool {
 	}
 }
 
+// Defines values for DeclarationAssignment.
+const (
+	DeclarationAssignmentMe     DeclarationAssignment = "me"
+	DeclarationAssignmentNobody DeclarationAssignment = "nobody"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationAssignment enum.
+func (e DeclarationAssignment) Valid() bool {
+	switch e {
+	case DeclarationAssignmentMe:
+		return true
+	case DeclarationAssignmentNobody:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationBatchItemState.
+const (
+	DeclarationBatchItemStateCancelled DeclarationBatchItemState = "cancelled"
+	DeclarationBatchItemStateFiled     DeclarationBatchItemState = "filed"
+	DeclarationBatchItemStatePending   DeclarationBatchItemState = "pending"
+	DeclarationBatchItemStateRefused   DeclarationBatchItemState = "refused"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationBatchItemState enum.
+func (e DeclarationBatchItemState) Valid() bool {
+	switch e {
+	case DeclarationBatchItemStateCancelled:
+		return true
+	case DeclarationBatchItemStateFiled:
+		return true
+	case DeclarationBatchItemStatePending:
+		return true
+	case DeclarationBatchItemStateRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationBatchState.
+const (
+	DeclarationBatchStateCancelled DeclarationBatchState = "cancelled"
+	DeclarationBatchStateDone      DeclarationBatchState = "done"
+	DeclarationBatchStateQueued    DeclarationBatchState = "queued"
+	DeclarationBatchStateRunning   DeclarationBatchState = "running"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationBatchState enum.
+func (e DeclarationBatchState) Valid() bool {
+	switch e {
+	case DeclarationBatchStateCancelled:
+		return true
+	case DeclarationBatchStateDone:
+		return true
+	case DeclarationBatchStateQueued:
+		return true
+	case DeclarationBatchStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationDecisionOutcome.
+const (
+	DeclarationDecisionOutcomeAccepted    DeclarationDecisionOutcome = "accepted"
+	DeclarationDecisionOutcomeNotAccepted DeclarationDecisionOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationDecisionOutcome enum.
+func (e DeclarationDecisionOutcome) Valid() bool {
+	switch e {
+	case DeclarationDecisionOutcomeAccepted:
+		return true
+	case DeclarationDecisionOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeclarationReasonCode.
 const (
-	DeclarationReasonCodeOperator DeclarationReasonCode = "operator"
+	DeclarationReasonCodeAgeAtHire            DeclarationReasonCode = "age-at-hire"
+	DeclarationReasonCodeContributorIrregular DeclarationReasonCode = "contributor-irregular"
+	DeclarationReasonCodeFundExhausted        DeclarationReasonCode = "fund-exhausted"
+	DeclarationReasonCodeHireDateWindow       DeclarationReasonCode = "hire-date-window"
+	DeclarationReasonCodeOperator             DeclarationReasonCode = "operator"
+	DeclarationReasonCodeOtherLiveDeclaration DeclarationReasonCode = "other-live-declaration"
+	DeclarationReasonCodeReservationGone      DeclarationReasonCode = "reservation-gone"
 )
 
 // Valid indicates whether the value is a known member of the DeclarationReasonCode enum.
 func (e DeclarationReasonCode) Valid() bool {
 	switch e {
+	case DeclarationReasonCodeAgeAtHire:
+		return true
+	case DeclarationReasonCodeContributorIrregular:
+		return true
+	case DeclarationReasonCodeFundExhausted:
+		return true
+	case DeclarationReasonCodeHireDateWindow:
+		return true
 	case DeclarationReasonCodeOperator:
+		return true
+	case DeclarationReasonCodeOtherLiveDeclaration:
+		return true
+	case DeclarationReasonCodeReservationGone:
 		return true
 	default:
 		return false
@@ -1159,6 +1261,7 @@ const (
 	ProblemCodeContentTooLarge                ProblemCode = "content-too-large"
 	ProblemCodeDelegateMustBePerson           ProblemCode = "delegate-must-be-person"
 	ProblemCodeDispositiveCredentialsRequired ProblemCode = "dispositive-credentials-required"
+	ProblemCodeDuplicate                      ProblemCode = "duplicate"
 	ProblemCodeExclusiveDelegationExists      ProblemCode = "exclusive-delegation-exists"
 	ProblemCodeForbidden                      ProblemCode = "forbidden"
 	ProblemCodeIdempotencyKeyReused           ProblemCode = "idempotency-key-reused"
@@ -1207,6 +1310,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeDelegateMustBePerson:
 		return true
 	case ProblemCodeDispositiveCredentialsRequired:
+		return true
+	case ProblemCodeDuplicate:
 		return true
 	case ProblemCodeExclusiveDelegationExists:
 		return true
@@ -1849,6 +1954,16 @@ type Declaration struct {
 	// Example: 3000.00
 	Amount *Money `json:"amount,omitempty"`
 
+	// AssignedAt Since when the operator in `assigned_to` has it in charge. Only operators of the office are shown these two.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *PersonReference `json:"assigned_to,omitempty"`
+
 	// ConfirmBy Of an accepted reservation: the confirmation is filed before this instant.
 	//
 	// Example: 2026-03-30T22:00:00Z
@@ -1969,6 +2084,274 @@ type Declaration struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// DeclarationAssignment Who has it in charge at the office.
+//
+// Example: me
+type DeclarationAssignment string
+
+// DeclarationBatch Many declarations that are filed in the background.
+//
+// Example: {"_links":{"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}},"all_or_nothing":false,"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","counts":{"cancelled":0,"filed":1,"pending":0,"refused":1},"created_at":"2026-03-16T08:15:04.218301Z","finished_at":"2026-03-16T08:15:04.420175Z","items_total":2,"started_at":"2026-03-16T08:15:04.301442Z","state":"done"}
+type DeclarationBatch struct {
+	// Links The links of a batch. A step that cannot be taken now has none.
+	//
+	// Example: {"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}}
+	Links DeclarationBatchLinks `json:"_links"`
+
+	// AllOrNothing Whether none is filed where one is refused.
+	//
+	// Example: false
+	AllOrNothing bool `json:"all_or_nothing"`
+
+	// BatchId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	BatchId Id `json:"batch_id"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Counts How many items of a batch are in each state.
+	//
+	// Example: {"cancelled":0,"filed":1,"pending":0,"refused":1}
+	Counts DeclarationBatchCounts `json:"counts"`
+
+	// CreatedAt When it was sent.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// FinishedAt When it was done or cancelled.
+	//
+	// Example: 2026-03-16T08:15:04.420175Z
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+
+	// ItemsTotal How many items there are.
+	//
+	// Example: 2
+	ItemsTotal int32 `json:"items_total"`
+
+	// StartedAt When the first of it was looked at.
+	//
+	// Example: 2026-03-16T08:15:04.301442Z
+	StartedAt *time.Time `json:"started_at,omitempty"`
+
+	// State How far a batch of declarations has come. In `done` and `cancelled` nothing of it waits any more.
+	//
+	// Example: done
+	State DeclarationBatchState `json:"state"`
+}
+
+// DeclarationBatchCounts How many items of a batch are in each state.
+//
+// Example: {"cancelled":0,"filed":1,"pending":0,"refused":1}
+type DeclarationBatchCounts struct {
+	// Cancelled Those that waited when the batch was cancelled.
+	//
+	// Example: 0
+	Cancelled int32 `json:"cancelled"`
+
+	// Filed Those that have a protocol number.
+	//
+	// Example: 1
+	Filed int32 `json:"filed"`
+
+	// Pending Those that wait.
+	//
+	// Example: 0
+	Pending int32 `json:"pending"`
+
+	// Refused Those of which `problem` says what is wrong.
+	//
+	// Example: 1
+	Refused int32 `json:"refused"`
+}
+
+// DeclarationBatchInput Declarations to be filed for one contributor.
+//
+// Example: {"all_or_nothing":false,"items":[{"content":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","reference":"2026-03/0001","type":"RIOC"}]}
+type DeclarationBatchInput struct {
+	// AllOrNothing Whether none is filed where one is refused.
+	//
+	// Example: false
+	AllOrNothing *bool `json:"all_or_nothing,omitempty"`
+
+	// Items The declarations. No two have the same `reference`.
+	Items List[DeclarationBatchItemInput] `json:"items"`
+}
+
+// DeclarationBatchItem What became of an item of a batch.
+//
+// Example: {"_links":{},"problem":{"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]},"reference":"2026-03/0002","state":"refused"}
+type DeclarationBatchItem struct {
+	// Links The links of an item, once there is a declaration; of a `duplicate` it is the one that was filed before.
+	//
+	// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links DeclarationBatchItemLinks `json:"_links"`
+
+	// DeclarationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeclarationId *Id `json:"declaration_id,omitempty"`
+
+	// Problem Why an item was refused, in the words of a problem document.
+	//
+	// Example: {"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]}
+	Problem *DeclarationBatchProblem `json:"problem,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// Receipt The receipt (ricevuta) of a filed declaration.
+	//
+	// Example: {"declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","jws":"eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0","protocol_number":"INPS.1400.16/03/2026.0000042","submitted_at":"2026-03-16T08:15:04.218301Z"}
+	Receipt *Receipt `json:"receipt,omitempty"`
+
+	// Reference Your own name for a declaration, such as the number of a record in your program. It should not hold personal data.
+	//
+	// Example: 2026-03/0001
+	Reference DeclarationReference `json:"reference"`
+
+	// State What became of an item of a batch.
+	//
+	// Example: filed
+	State DeclarationBatchItemState `json:"state"`
+}
+
+// DeclarationBatchItemInput A declaration to be filed.
+//
+// Example: {"content":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","reference":"2026-03/0001","type":"RIOC"}
+type DeclarationBatchItemInput struct {
+	// Content What is declared. Must meet the `content_schema` of the type.
+	//
+	// Example: {"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"}
+	Content json.RawMessage `json:"content"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// Reference Your own name for a declaration, such as the number of a record in your program. It should not hold personal data.
+	//
+	// Example: 2026-03/0001
+	Reference DeclarationReference `json:"reference"`
+
+	// ReservationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ReservationId *Id `json:"reservation_id,omitempty"`
+
+	// RightId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RightId *Id `json:"right_id,omitempty"`
+
+	// Step Types without a limited fund have one `single` step. The others reserve money first (`reservation`, prenotazione) and confirm after the hire (`confirmation`, conferma).
+	//
+	// Example: single
+	Step *DeclarationStep `json:"step,omitempty"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// Type The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Type DeclarationTypeCode `json:"type"`
+}
+
+// DeclarationBatchItemLinks The links of an item, once there is a declaration; of a `duplicate` it is the one that was filed before.
+//
+// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+type DeclarationBatchItemLinks struct {
+	// Declaration Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Declaration *Link `json:"declaration,omitempty"`
+}
+
+// DeclarationBatchItemList One page of items.
+//
+// Example: {"_links":{"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"}},"items":[{"_links":{},"problem":{"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]},"reference":"2026-03/0002","state":"refused"}]}
+type DeclarationBatchItemList = Page[DeclarationBatchItem]
+
+// DeclarationBatchItemState What became of an item of a batch.
+//
+// Example: filed
+type DeclarationBatchItemState string
+
+// DeclarationBatchLinks The links of a batch. A step that cannot be taken now has none.
+//
+// Example: {"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}}
+type DeclarationBatchLinks struct {
+	// Cancellation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Cancellation *Link `json:"cancellation,omitempty"`
+
+	// Items Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Items Link `json:"items"`
+
+	// Receipts Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Receipts *Link `json:"receipts,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// DeclarationBatchList One page of batches.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declaration-batches"}},"items":[{"_links":{"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}},"all_or_nothing":false,"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","counts":{"cancelled":0,"filed":1,"pending":0,"refused":1},"created_at":"2026-03-16T08:15:04.218301Z","finished_at":"2026-03-16T08:15:04.420175Z","items_total":2,"started_at":"2026-03-16T08:15:04.301442Z","state":"done"}]}
+type DeclarationBatchList = Page[DeclarationBatch]
+
+// DeclarationBatchProblem Why an item was refused, in the words of a problem document.
+//
+// Example: {"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]}
+type DeclarationBatchProblem struct {
+	// Allowed What would have been taken, as in a problem document.
+	//
+	// Example: ["declarations"]
+	Allowed *[]string `json:"allowed,omitempty"`
+
+	// Code What kind of problem it is. Decide by this; the list is closed.
+	//
+	// Example: validation-failed
+	Code ProblemCode `json:"code"`
+
+	// Detail What is wrong, and what to do.
+	//
+	// Example: One or more fields are not valid.
+	Detail string `json:"detail"`
+
+	// Errors The fields that are wrong; a `pointer` leads into the item.
+	//
+	// Example: [{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]
+	Errors *[]ProblemError `json:"errors,omitempty"`
+
+	// Href With `duplicate`, the declaration that was filed before.
+	//
+	// Example: /v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Href *string `json:"href,omitempty"`
+}
+
+// DeclarationBatchState How far a batch of declarations has come. In `done` and `cancelled` nothing of it waits any more.
+//
+// Example: done
+type DeclarationBatchState string
+
 // DeclarationChange A JSON Merge Patch (RFC 7396) of a draft.
 //
 // Example: {"content":{"employer_contribution_rate":24.5,"part_time_percentage":null}}
@@ -1983,6 +2366,31 @@ type DeclarationChange struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	PositionId *Id `json:"position_id,omitempty"`
 }
+
+// DeclarationDecision What the office decides about a declaration.
+//
+// Example: {"amount":"3000.00","outcome":"accepted","reason":"La documentazione allegata è completa."}
+type DeclarationDecision struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount *Money `json:"amount,omitempty"`
+
+	// Outcome Whether what was declared is granted.
+	//
+	// Example: accepted
+	Outcome DeclarationDecisionOutcome `json:"outcome"`
+
+	// Reason Why; who filed it is told, and it stands on the declaration.
+	//
+	// Example: La documentazione allegata è completa.
+	Reason string `json:"reason"`
+}
+
+// DeclarationDecisionOutcome Whether what was declared is granted.
+//
+// Example: accepted
+type DeclarationDecisionOutcome string
 
 // DeclarationDraft A declaration to be drafted or filed.
 //
@@ -2068,7 +2476,10 @@ type DeclarationList = Page[DeclarationSummary]
 //
 // Example: {"code":"operator","text":"La documentazione allegata è completa."}
 type DeclarationReason struct {
-	// Code `operator`: in the words of the operator who decided, as `text`.
+	// Code `operator`: in the words of the operator who decided, as `text`. The others were found by themselves: `fund-exhausted`: the fund has no money left;
+	// `age-at-hire`: the worker is too young or too old on the day of hire; `hire-date-window`: the day of hire is outside the window; `contributor-irregular`: the register marks
+	// the contributor as irregular; `other-live-declaration`: another declaration of the type is live for the worker; `reservation-gone`: the reservation was given up, or
+	// confirmed by another declaration.
 	//
 	// Example: operator
 	Code DeclarationReasonCode `json:"code"`
@@ -2079,10 +2490,18 @@ type DeclarationReason struct {
 	Text *string `json:"text,omitempty"`
 }
 
-// DeclarationReasonCode `operator`: in the words of the operator who decided, as `text`.
+// DeclarationReasonCode `operator`: in the words of the operator who decided, as `text`. The others were found by themselves: `fund-exhausted`: the fund has no money left;
+// `age-at-hire`: the worker is too young or too old on the day of hire; `hire-date-window`: the day of hire is outside the window; `contributor-irregular`: the register marks
+// the contributor as irregular; `other-live-declaration`: another declaration of the type is live for the worker; `reservation-gone`: the reservation was given up, or
+// confirmed by another declaration.
 //
 // Example: operator
 type DeclarationReasonCode string
+
+// DeclarationReference Your own name for a declaration, such as the number of a record in your program. It should not hold personal data.
+//
+// Example: 2026-03/0001
+type DeclarationReference = string
 
 // DeclarationSearch What to search declarations by. What is given must all match.
 //
@@ -2155,6 +2574,16 @@ type DeclarationSummary struct {
 	//
 	// Example: 3000.00
 	Amount *Money `json:"amount,omitempty"`
+
+	// AssignedAt Since when the operator in `assigned_to` has it in charge. Only operators of the office are shown these two.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *PersonReference `json:"assigned_to,omitempty"`
 
 	// ConfirmBy Of an accepted reservation: the confirmation is filed before this instant.
 	//
@@ -4275,6 +4704,65 @@ type Office struct {
 //
 // Example: 1400
 type OfficeCode = string
+
+// OfficeDeclarationSearch What to search the declarations of an office by. What is given must all match.
+//
+// Example: {"state":"submitted","worker_tax_code":"BNCLRA75D52F205V"}
+type OfficeDeclarationSearch struct {
+	// AssignedTo Who has it in charge at the office.
+	//
+	// Example: me
+	AssignedTo *DeclarationAssignment `json:"assigned_to,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	LapsesBefore *time.Time `json:"lapses_before,omitempty"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State *DeclarationState `json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	SubmittedFrom *time.Time `json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	SubmittedTo *time.Time `json:"submitted_to,omitempty"`
+
+	// Type The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Type *DeclarationTypeCode `json:"type,omitempty"`
+
+	// WorkerTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	WorkerTaxCode *TaxCodeInput `json:"worker_tax_code,omitempty"`
+}
 
 // OfficeEnrolment A request for access to a contributor, as the office sees it.
 //
@@ -6574,6 +7062,11 @@ type WorkerActingAs string
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
 
+// AssignedToFilter Who has it in charge at the office.
+//
+// Example: me
+type AssignedToFilter = DeclarationAssignment
+
 // AttachmentNumber defines model for AttachmentNumber.
 type AttachmentNumber = int32
 
@@ -6599,6 +7092,11 @@ type ContributorId = Id
 
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// DeclarationBatchId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DeclarationBatchId = Id
 
 // DeclarationId A UUID (RFC 9562).
 //
@@ -6705,6 +7203,9 @@ type IfNoneMatchNew = string
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type ImportId = Id
+
+// LapsesBefore defines model for LapsesBefore.
+type LapsesBefore = time.Time
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -6824,6 +7325,19 @@ type WebhookSignature = string
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
 
+// SearchOfficeDeclarationsParams defines parameters for SearchOfficeDeclarations.
+type SearchOfficeDeclarationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // PublishDeclarationTypeParams defines parameters for PublishDeclarationType.
 type PublishDeclarationTypeParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
@@ -6846,11 +7360,36 @@ type ListOfficeDeclarationsParams struct {
 	// SubmittedTo Only declarations filed before this instant.
 	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
 
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// AssignedTo `me`: what I have in charge. `nobody`: what is `submitted` and nobody has in charge.
+	AssignedTo *AssignedToFilter `form:"assigned_to,omitempty" json:"assigned_to,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	LapsesBefore *LapsesBefore `form:"lapses_before,omitempty" json:"lapses_before,omitempty"`
+
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// TakeDeclarationInChargeParams defines parameters for TakeDeclarationInCharge.
+type TakeDeclarationInChargeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// DecideDeclarationParams defines parameters for DecideDeclaration.
+type DecideDeclarationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // ListDeliveriesParams defines parameters for ListDeliveries.
@@ -7119,6 +7658,23 @@ type ListContributorsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListDeclarationBatchesParams defines parameters for ListDeclarationBatches.
+type ListDeclarationBatchesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// FileDeclarationBatchParams defines parameters for FileDeclarationBatch.
+type FileDeclarationBatchParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // SearchDeclarationsParams defines parameters for SearchDeclarations.
 type SearchDeclarationsParams struct {
 	// Limit How many items a page has at most.
@@ -7210,6 +7766,31 @@ type GrantContributorRoleParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelDeclarationBatchParams defines parameters for CancelDeclarationBatch.
+type CancelDeclarationBatchParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListDeclarationBatchItemsParams defines parameters for ListDeclarationBatchItems.
+type ListDeclarationBatchItemsParams struct {
+	// State Only items in this state.
+	State *DeclarationBatchItemState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DownloadDeclarationBatchReceiptsParams defines parameters for DownloadDeclarationBatchReceipts.
+type DownloadDeclarationBatchReceiptsParams struct {
+	Accept *string `json:"Accept,omitempty"`
 }
 
 // SearchMyDeclarationsParams defines parameters for SearchMyDeclarations.
@@ -7734,8 +8315,14 @@ type RevokeSubDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// SearchOfficeDeclarationsJSONRequestBody defines body for SearchOfficeDeclarations for application/json ContentType.
+type SearchOfficeDeclarationsJSONRequestBody = OfficeDeclarationSearch
+
 // PublishDeclarationTypeJSONRequestBody defines body for PublishDeclarationType for application/json ContentType.
 type PublishDeclarationTypeJSONRequestBody = DeclarationTypeDocument
+
+// DecideDeclarationJSONRequestBody defines body for DecideDeclaration for application/json ContentType.
+type DecideDeclarationJSONRequestBody = DeclarationDecision
 
 // DecideEnrolmentJSONRequestBody defines body for DecideEnrolment for application/json ContentType.
 type DecideEnrolmentJSONRequestBody = EnrolmentDecision
@@ -7778,6 +8365,9 @@ type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
+
+// FileDeclarationBatchJSONRequestBody defines body for FileDeclarationBatch for application/json ContentType.
+type FileDeclarationBatchJSONRequestBody = DeclarationBatchInput
 
 // SearchDeclarationsJSONRequestBody defines body for SearchDeclarations for application/json ContentType.
 type SearchDeclarationsJSONRequestBody = DeclarationSearch
@@ -7892,12 +8482,24 @@ type GrantSubDelegationJSONRequestBody = SubDelegationInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// SearchOfficeDeclarations Search the declarations of my office
+	// (POST /backoffice/declaration-searches)
+	SearchOfficeDeclarations(ctx echo.Context, params SearchOfficeDeclarationsParams) error
 	// PublishDeclarationType Publish a declaration type
 	// (POST /backoffice/declaration-types)
 	PublishDeclarationType(ctx echo.Context, params PublishDeclarationTypeParams) error
 	// ListOfficeDeclarations List the declarations of my office
 	// (GET /backoffice/declarations)
 	ListOfficeDeclarations(ctx echo.Context, params ListOfficeDeclarationsParams) error
+	// ReleaseDeclaration Release a declaration
+	// (DELETE /backoffice/declarations/{declaration_id}/assignment)
+	ReleaseDeclaration(ctx echo.Context, declarationId DeclarationId) error
+	// TakeDeclarationInCharge Take a declaration in charge
+	// (POST /backoffice/declarations/{declaration_id}/assignment)
+	TakeDeclarationInCharge(ctx echo.Context, declarationId DeclarationId, params TakeDeclarationInChargeParams) error
+	// DecideDeclaration Decide about a declaration
+	// (POST /backoffice/declarations/{declaration_id}/decision)
+	DecideDeclaration(ctx echo.Context, declarationId DeclarationId, params DecideDeclarationParams) error
 	// ListDeliveries List deliveries of messages
 	// (GET /backoffice/deliveries)
 	ListDeliveries(ctx echo.Context, params ListDeliveriesParams) error
@@ -8018,6 +8620,12 @@ type ServerInterface interface {
 	// ShowContributor Show a contributor
 	// (GET /contributors/{contributor_id})
 	ShowContributor(ctx echo.Context, contributorId ContributorId) error
+	// ListDeclarationBatches List the batches of a contributor
+	// (GET /contributors/{contributor_id}/declaration-batches)
+	ListDeclarationBatches(ctx echo.Context, contributorId ContributorId, params ListDeclarationBatchesParams) error
+	// FileDeclarationBatch File many declarations at once
+	// (POST /contributors/{contributor_id}/declaration-batches)
+	FileDeclarationBatch(ctx echo.Context, contributorId ContributorId, params FileDeclarationBatchParams) error
 	// SearchDeclarations Search the declarations of a contributor
 	// (POST /contributors/{contributor_id}/declaration-searches)
 	SearchDeclarations(ctx echo.Context, contributorId ContributorId, params SearchDeclarationsParams) error
@@ -8048,6 +8656,18 @@ type ServerInterface interface {
 	// WithdrawContributorRole Withdraw a role at a contributor
 	// (DELETE /contributors/{contributor_id}/users/{grant_id})
 	WithdrawContributorRole(ctx echo.Context, contributorId ContributorId, grantId GrantId) error
+	// ShowDeclarationBatch Show how far a batch of declarations has come
+	// (GET /declaration-batches/{batch_id})
+	ShowDeclarationBatch(ctx echo.Context, batchId DeclarationBatchId) error
+	// CancelDeclarationBatch Cancel what of a batch was not filed yet
+	// (POST /declaration-batches/{batch_id}/cancellation)
+	CancelDeclarationBatch(ctx echo.Context, batchId DeclarationBatchId, params CancelDeclarationBatchParams) error
+	// ListDeclarationBatchItems List what became of the items of a batch
+	// (GET /declaration-batches/{batch_id}/items)
+	ListDeclarationBatchItems(ctx echo.Context, batchId DeclarationBatchId, params ListDeclarationBatchItemsParams) error
+	// DownloadDeclarationBatchReceipts Download the receipts of a batch
+	// (GET /declaration-batches/{batch_id}/receipts)
+	DownloadDeclarationBatchReceipts(ctx echo.Context, batchId DeclarationBatchId, params DownloadDeclarationBatchReceiptsParams) error
 	// SearchMyDeclarations Search the declarations of all my contributors
 	// (POST /declaration-searches)
 	SearchMyDeclarations(ctx echo.Context, params SearchMyDeclarationsParams) error
@@ -8313,6 +8933,48 @@ type ServerInterfaceWrapper struct {
 	Handler ServerInterface
 }
 
+// SearchOfficeDeclarations converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchOfficeDeclarations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchOfficeDeclarationsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchOfficeDeclarations(ctx, params)
+	return err
+}
+
 // PublishDeclarationType converts echo context to params.
 func (w *ServerInterfaceWrapper) PublishDeclarationType(ctx echo.Context) error {
 	var err error
@@ -8378,6 +9040,27 @@ func (w *ServerInterfaceWrapper) ListOfficeDeclarations(ctx echo.Context) error 
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter submitted_to: %s", err))
 	}
 
+	// ------------- Optional query parameter "contributor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "contributor_id", ctx.QueryParams(), &params.ContributorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "assigned_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assigned_to", ctx.QueryParams(), &params.AssignedTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assigned_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "lapses_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lapses_before", ctx.QueryParams(), &params.LapsesBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lapses_before: %s", err))
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
@@ -8394,6 +9077,98 @@ func (w *ServerInterfaceWrapper) ListOfficeDeclarations(ctx echo.Context) error 
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListOfficeDeclarations(ctx, params)
+	return err
+}
+
+// ReleaseDeclaration converts echo context to params.
+func (w *ServerInterfaceWrapper) ReleaseDeclaration(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "declaration_id" -------------
+	var declarationId DeclarationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration_id", ctx.Param("declaration_id"), &declarationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter declaration_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReleaseDeclaration(ctx, declarationId)
+	return err
+}
+
+// TakeDeclarationInCharge converts echo context to params.
+func (w *ServerInterfaceWrapper) TakeDeclarationInCharge(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "declaration_id" -------------
+	var declarationId DeclarationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration_id", ctx.Param("declaration_id"), &declarationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter declaration_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TakeDeclarationInChargeParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TakeDeclarationInCharge(ctx, declarationId, params)
+	return err
+}
+
+// DecideDeclaration converts echo context to params.
+func (w *ServerInterfaceWrapper) DecideDeclaration(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "declaration_id" -------------
+	var declarationId DeclarationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration_id", ctx.Param("declaration_id"), &declarationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter declaration_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DecideDeclarationParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DecideDeclaration(ctx, declarationId, params)
 	return err
 }
 
@@ -9616,6 +10391,76 @@ func (w *ServerInterfaceWrapper) ShowContributor(ctx echo.Context) error {
 	return err
 }
 
+// ListDeclarationBatches converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeclarationBatches(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeclarationBatchesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeclarationBatches(ctx, contributorId, params)
+	return err
+}
+
+// FileDeclarationBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) FileDeclarationBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FileDeclarationBatchParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FileDeclarationBatch(ctx, contributorId, params)
+	return err
+}
+
 // SearchDeclarations converts echo context to params.
 func (w *ServerInterfaceWrapper) SearchDeclarations(ctx echo.Context) error {
 	var err error
@@ -9986,6 +10831,135 @@ func (w *ServerInterfaceWrapper) WithdrawContributorRole(ctx echo.Context) error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.WithdrawContributorRole(ctx, contributorId, grantId)
+	return err
+}
+
+// ShowDeclarationBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDeclarationBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "batch_id" -------------
+	var batchId DeclarationBatchId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDeclarationBatch(ctx, batchId)
+	return err
+}
+
+// CancelDeclarationBatch converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelDeclarationBatch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "batch_id" -------------
+	var batchId DeclarationBatchId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelDeclarationBatchParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelDeclarationBatch(ctx, batchId, params)
+	return err
+}
+
+// ListDeclarationBatchItems converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDeclarationBatchItems(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "batch_id" -------------
+	var batchId DeclarationBatchId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDeclarationBatchItemsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDeclarationBatchItems(ctx, batchId, params)
+	return err
+}
+
+// DownloadDeclarationBatchReceipts converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadDeclarationBatchReceipts(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "batch_id" -------------
+	var batchId DeclarationBatchId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "batch_id", ctx.Param("batch_id"), &batchId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter batch_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadDeclarationBatchReceiptsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Accept" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Accept")]; found {
+		var Accept string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Accept, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Accept", valueList[0], &Accept, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Accept: %s", err))
+		}
+
+		params.Accept = &Accept
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadDeclarationBatchReceipts(ctx, batchId, params)
 	return err
 }
 
@@ -12416,8 +13390,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.POST(options.BaseURL+"/backoffice/declaration-searches", wrapper.SearchOfficeDeclarations, options.OperationMiddlewares["searchOfficeDeclarations"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-types", wrapper.PublishDeclarationType, options.OperationMiddlewares["publishDeclarationType"]...)
 	router.GET(options.BaseURL+"/backoffice/declarations", wrapper.ListOfficeDeclarations, options.OperationMiddlewares["listOfficeDeclarations"]...)
+	router.DELETE(options.BaseURL+"/backoffice/declarations/:declaration_id/assignment", wrapper.ReleaseDeclaration, options.OperationMiddlewares["releaseDeclaration"]...)
+	router.POST(options.BaseURL+"/backoffice/declarations/:declaration_id/assignment", wrapper.TakeDeclarationInCharge, options.OperationMiddlewares["takeDeclarationInCharge"]...)
+	router.POST(options.BaseURL+"/backoffice/declarations/:declaration_id/decision", wrapper.DecideDeclaration, options.OperationMiddlewares["decideDeclaration"]...)
 	router.GET(options.BaseURL+"/backoffice/deliveries", wrapper.ListDeliveries, options.OperationMiddlewares["listDeliveries"]...)
 	router.POST(options.BaseURL+"/backoffice/deliveries/:delivery_id/retries", wrapper.RetryDelivery, options.OperationMiddlewares["retryDelivery"]...)
 	router.GET(options.BaseURL+"/backoffice/enrolments", wrapper.ListOfficeEnrolments, options.OperationMiddlewares["listOfficeEnrolments"]...)
@@ -12458,6 +13436,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/contributor-searches", wrapper.SearchContributors, options.OperationMiddlewares["searchContributors"]...)
 	router.GET(options.BaseURL+"/contributors", wrapper.ListContributors, options.OperationMiddlewares["listContributors"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id", wrapper.ShowContributor, options.OperationMiddlewares["showContributor"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/declaration-batches", wrapper.ListDeclarationBatches, options.OperationMiddlewares["listDeclarationBatches"]...)
+	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-batches", wrapper.FileDeclarationBatch, options.OperationMiddlewares["fileDeclarationBatch"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-searches", wrapper.SearchDeclarations, options.OperationMiddlewares["searchDeclarations"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/declarations", wrapper.ListDeclarations, options.OperationMiddlewares["listDeclarations"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declarations", wrapper.DraftDeclaration, options.OperationMiddlewares["draftDeclaration"]...)
@@ -12468,6 +13448,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/contributors/:contributor_id/users", wrapper.ListContributorUsers, options.OperationMiddlewares["listContributorUsers"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/users", wrapper.GrantContributorRole, options.OperationMiddlewares["grantContributorRole"]...)
 	router.DELETE(options.BaseURL+"/contributors/:contributor_id/users/:grant_id", wrapper.WithdrawContributorRole, options.OperationMiddlewares["withdrawContributorRole"]...)
+	router.GET(options.BaseURL+"/declaration-batches/:batch_id", wrapper.ShowDeclarationBatch, options.OperationMiddlewares["showDeclarationBatch"]...)
+	router.POST(options.BaseURL+"/declaration-batches/:batch_id/cancellation", wrapper.CancelDeclarationBatch, options.OperationMiddlewares["cancelDeclarationBatch"]...)
+	router.GET(options.BaseURL+"/declaration-batches/:batch_id/items", wrapper.ListDeclarationBatchItems, options.OperationMiddlewares["listDeclarationBatchItems"]...)
+	router.GET(options.BaseURL+"/declaration-batches/:batch_id/receipts", wrapper.DownloadDeclarationBatchReceipts, options.OperationMiddlewares["downloadDeclarationBatchReceipts"]...)
 	router.POST(options.BaseURL+"/declaration-searches", wrapper.SearchMyDeclarations, options.OperationMiddlewares["searchMyDeclarations"]...)
 	router.GET(options.BaseURL+"/declaration-types", wrapper.ListDeclarationTypes, options.OperationMiddlewares["listDeclarationTypes"]...)
 	router.GET(options.BaseURL+"/declaration-types/:code", wrapper.ShowDeclarationType, options.OperationMiddlewares["showDeclarationType"]...)
@@ -12560,6 +13544,29 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 type NoContentResponse struct {
 }
 
+type SearchOfficeDeclarationsRequestObject struct {
+	Params SearchOfficeDeclarationsParams
+	Body   *SearchOfficeDeclarationsJSONRequestBody
+}
+
+type SearchOfficeDeclarationsResponseObject interface {
+	VisitSearchOfficeDeclarationsResponse(w http.ResponseWriter) error
+}
+
+type SearchOfficeDeclarations200JSONResponse DeclarationList
+
+func (response SearchOfficeDeclarations200JSONResponse) VisitSearchOfficeDeclarationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PublishDeclarationTypeRequestObject struct {
 	Params PublishDeclarationTypeParams
 	Body   *PublishDeclarationTypeJSONRequestBody
@@ -12608,6 +13615,84 @@ func (response ListOfficeDeclarations200JSONResponse) VisitListOfficeDeclaration
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseDeclarationRequestObject struct {
+	DeclarationId DeclarationId `json:"declaration_id"`
+}
+
+type ReleaseDeclarationResponseObject interface {
+	VisitReleaseDeclarationResponse(w http.ResponseWriter) error
+}
+
+type ReleaseDeclaration204Response = NoContentResponse
+
+func (response ReleaseDeclaration204Response) VisitReleaseDeclarationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type TakeDeclarationInChargeRequestObject struct {
+	DeclarationId DeclarationId `json:"declaration_id"`
+	Params        TakeDeclarationInChargeParams
+}
+
+type TakeDeclarationInChargeResponseObject interface {
+	VisitTakeDeclarationInChargeResponse(w http.ResponseWriter) error
+}
+
+type TakeDeclarationInCharge200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type TakeDeclarationInCharge200JSONResponse struct {
+	Body    Declaration
+	Headers TakeDeclarationInCharge200ResponseHeaders
+}
+
+func (response TakeDeclarationInCharge200JSONResponse) VisitTakeDeclarationInChargeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideDeclarationRequestObject struct {
+	DeclarationId DeclarationId `json:"declaration_id"`
+	Params        DecideDeclarationParams
+	Body          *DecideDeclarationJSONRequestBody
+}
+
+type DecideDeclarationResponseObject interface {
+	VisitDecideDeclarationResponse(w http.ResponseWriter) error
+}
+
+type DecideDeclaration200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type DecideDeclaration200JSONResponse struct {
+	Body    Declaration
+	Headers DecideDeclaration200ResponseHeaders
+}
+
+func (response DecideDeclaration200JSONResponse) VisitDecideDeclarationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -13857,6 +14942,61 @@ func (response ShowContributor200JSONResponse) VisitShowContributorResponse(w ht
 	return err
 }
 
+type ListDeclarationBatchesRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListDeclarationBatchesParams
+}
+
+type ListDeclarationBatchesResponseObject interface {
+	VisitListDeclarationBatchesResponse(w http.ResponseWriter) error
+}
+
+type ListDeclarationBatches200JSONResponse DeclarationBatchList
+
+func (response ListDeclarationBatches200JSONResponse) VisitListDeclarationBatchesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FileDeclarationBatchRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        FileDeclarationBatchParams
+	Body          *FileDeclarationBatchJSONRequestBody
+}
+
+type FileDeclarationBatchResponseObject interface {
+	VisitFileDeclarationBatchResponse(w http.ResponseWriter) error
+}
+
+type FileDeclarationBatch202ResponseHeaders struct {
+	Location string
+}
+
+type FileDeclarationBatch202JSONResponse struct {
+	Body    DeclarationBatch
+	Headers FileDeclarationBatch202ResponseHeaders
+}
+
+func (response FileDeclarationBatch202JSONResponse) VisitFileDeclarationBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SearchDeclarationsRequestObject struct {
 	ContributorId ContributorId `json:"contributor_id"`
 	Params        SearchDeclarationsParams
@@ -14100,6 +15240,158 @@ type WithdrawContributorRole204Response = NoContentResponse
 func (response WithdrawContributorRole204Response) VisitWithdrawContributorRoleResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type ShowDeclarationBatchRequestObject struct {
+	BatchId DeclarationBatchId `json:"batch_id"`
+}
+
+type ShowDeclarationBatchResponseObject interface {
+	VisitShowDeclarationBatchResponse(w http.ResponseWriter) error
+}
+
+type ShowDeclarationBatch200JSONResponse DeclarationBatch
+
+func (response ShowDeclarationBatch200JSONResponse) VisitShowDeclarationBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelDeclarationBatchRequestObject struct {
+	BatchId DeclarationBatchId `json:"batch_id"`
+	Params  CancelDeclarationBatchParams
+}
+
+type CancelDeclarationBatchResponseObject interface {
+	VisitCancelDeclarationBatchResponse(w http.ResponseWriter) error
+}
+
+type CancelDeclarationBatch200JSONResponse DeclarationBatch
+
+func (response CancelDeclarationBatch200JSONResponse) VisitCancelDeclarationBatchResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeclarationBatchItemsRequestObject struct {
+	BatchId DeclarationBatchId `json:"batch_id"`
+	Params  ListDeclarationBatchItemsParams
+}
+
+type ListDeclarationBatchItemsResponseObject interface {
+	VisitListDeclarationBatchItemsResponse(w http.ResponseWriter) error
+}
+
+type ListDeclarationBatchItems200JSONResponse DeclarationBatchItemList
+
+func (response ListDeclarationBatchItems200JSONResponse) VisitListDeclarationBatchItemsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadDeclarationBatchReceiptsRequestObject struct {
+	BatchId DeclarationBatchId `json:"batch_id"`
+	Params  DownloadDeclarationBatchReceiptsParams
+}
+
+type DownloadDeclarationBatchReceiptsResponseObject interface {
+	VisitDownloadDeclarationBatchReceiptsResponse(w http.ResponseWriter) error
+}
+
+type DownloadDeclarationBatchReceipts200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type DownloadDeclarationBatchReceipts200ApplicationjsonlResponse struct {
+	Body          io.Reader
+	Headers       DownloadDeclarationBatchReceipts200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadDeclarationBatchReceipts200ApplicationjsonlResponse) VisitDownloadDeclarationBatchReceiptsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/jsonl")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type DownloadDeclarationBatchReceipts200ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       DownloadDeclarationBatchReceipts200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadDeclarationBatchReceipts200ApplicationzipResponse) VisitDownloadDeclarationBatchReceiptsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
 }
 
 type SearchMyDeclarationsRequestObject struct {
@@ -16349,12 +17641,24 @@ func (response RevokeSubDelegation200JSONResponse) VisitRevokeSubDelegationRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// SearchOfficeDeclarations Search the declarations of my office
+	// (POST /backoffice/declaration-searches)
+	SearchOfficeDeclarations(ctx context.Context, request SearchOfficeDeclarationsRequestObject) (SearchOfficeDeclarationsResponseObject, error)
 	// PublishDeclarationType Publish a declaration type
 	// (POST /backoffice/declaration-types)
 	PublishDeclarationType(ctx context.Context, request PublishDeclarationTypeRequestObject) (PublishDeclarationTypeResponseObject, error)
 	// ListOfficeDeclarations List the declarations of my office
 	// (GET /backoffice/declarations)
 	ListOfficeDeclarations(ctx context.Context, request ListOfficeDeclarationsRequestObject) (ListOfficeDeclarationsResponseObject, error)
+	// ReleaseDeclaration Release a declaration
+	// (DELETE /backoffice/declarations/{declaration_id}/assignment)
+	ReleaseDeclaration(ctx context.Context, request ReleaseDeclarationRequestObject) (ReleaseDeclarationResponseObject, error)
+	// TakeDeclarationInCharge Take a declaration in charge
+	// (POST /backoffice/declarations/{declaration_id}/assignment)
+	TakeDeclarationInCharge(ctx context.Context, request TakeDeclarationInChargeRequestObject) (TakeDeclarationInChargeResponseObject, error)
+	// DecideDeclaration Decide about a declaration
+	// (POST /backoffice/declarations/{declaration_id}/decision)
+	DecideDeclaration(ctx context.Context, request DecideDeclarationRequestObject) (DecideDeclarationResponseObject, error)
 	// ListDeliveries List deliveries of messages
 	// (GET /backoffice/deliveries)
 	ListDeliveries(ctx context.Context, request ListDeliveriesRequestObject) (ListDeliveriesResponseObject, error)
@@ -16475,6 +17779,12 @@ type StrictServerInterface interface {
 	// ShowContributor Show a contributor
 	// (GET /contributors/{contributor_id})
 	ShowContributor(ctx context.Context, request ShowContributorRequestObject) (ShowContributorResponseObject, error)
+	// ListDeclarationBatches List the batches of a contributor
+	// (GET /contributors/{contributor_id}/declaration-batches)
+	ListDeclarationBatches(ctx context.Context, request ListDeclarationBatchesRequestObject) (ListDeclarationBatchesResponseObject, error)
+	// FileDeclarationBatch File many declarations at once
+	// (POST /contributors/{contributor_id}/declaration-batches)
+	FileDeclarationBatch(ctx context.Context, request FileDeclarationBatchRequestObject) (FileDeclarationBatchResponseObject, error)
 	// SearchDeclarations Search the declarations of a contributor
 	// (POST /contributors/{contributor_id}/declaration-searches)
 	SearchDeclarations(ctx context.Context, request SearchDeclarationsRequestObject) (SearchDeclarationsResponseObject, error)
@@ -16505,6 +17815,18 @@ type StrictServerInterface interface {
 	// WithdrawContributorRole Withdraw a role at a contributor
 	// (DELETE /contributors/{contributor_id}/users/{grant_id})
 	WithdrawContributorRole(ctx context.Context, request WithdrawContributorRoleRequestObject) (WithdrawContributorRoleResponseObject, error)
+	// ShowDeclarationBatch Show how far a batch of declarations has come
+	// (GET /declaration-batches/{batch_id})
+	ShowDeclarationBatch(ctx context.Context, request ShowDeclarationBatchRequestObject) (ShowDeclarationBatchResponseObject, error)
+	// CancelDeclarationBatch Cancel what of a batch was not filed yet
+	// (POST /declaration-batches/{batch_id}/cancellation)
+	CancelDeclarationBatch(ctx context.Context, request CancelDeclarationBatchRequestObject) (CancelDeclarationBatchResponseObject, error)
+	// ListDeclarationBatchItems List what became of the items of a batch
+	// (GET /declaration-batches/{batch_id}/items)
+	ListDeclarationBatchItems(ctx context.Context, request ListDeclarationBatchItemsRequestObject) (ListDeclarationBatchItemsResponseObject, error)
+	// DownloadDeclarationBatchReceipts Download the receipts of a batch
+	// (GET /declaration-batches/{batch_id}/receipts)
+	DownloadDeclarationBatchReceipts(ctx context.Context, request DownloadDeclarationBatchReceiptsRequestObject) (DownloadDeclarationBatchReceiptsResponseObject, error)
 	// SearchMyDeclarations Search the declarations of all my contributors
 	// (POST /declaration-searches)
 	SearchMyDeclarations(ctx context.Context, request SearchMyDeclarationsRequestObject) (SearchMyDeclarationsResponseObject, error)
@@ -16777,6 +18099,54 @@ type strictHandler struct {
 	middlewares []StrictMiddlewareFunc
 }
 
+// SearchOfficeDeclarations operation middleware
+func (sh *strictHandler) SearchOfficeDeclarations(ctx echo.Context, params SearchOfficeDeclarationsParams) error {
+	var request SearchOfficeDeclarationsRequestObject
+
+	request.Params = params
+
+	var body SearchOfficeDeclarationsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchOfficeDeclarations(ctx.Request().Context(), request.(SearchOfficeDeclarationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchOfficeDeclarations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchOfficeDeclarationsResponseObject); ok {
+		return validResponse.VisitSearchOfficeDeclarationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // PublishDeclarationType operation middleware
 func (sh *strictHandler) PublishDeclarationType(ctx echo.Context, params PublishDeclarationTypeParams) error {
 	var request PublishDeclarationTypeRequestObject
@@ -16844,6 +18214,106 @@ func (sh *strictHandler) ListOfficeDeclarations(ctx echo.Context, params ListOff
 		return err
 	} else if validResponse, ok := response.(ListOfficeDeclarationsResponseObject); ok {
 		return validResponse.VisitListOfficeDeclarationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReleaseDeclaration operation middleware
+func (sh *strictHandler) ReleaseDeclaration(ctx echo.Context, declarationId DeclarationId) error {
+	var request ReleaseDeclarationRequestObject
+
+	request.DeclarationId = declarationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseDeclaration(ctx.Request().Context(), request.(ReleaseDeclarationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseDeclaration")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReleaseDeclarationResponseObject); ok {
+		return validResponse.VisitReleaseDeclarationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TakeDeclarationInCharge operation middleware
+func (sh *strictHandler) TakeDeclarationInCharge(ctx echo.Context, declarationId DeclarationId, params TakeDeclarationInChargeParams) error {
+	var request TakeDeclarationInChargeRequestObject
+
+	request.DeclarationId = declarationId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TakeDeclarationInCharge(ctx.Request().Context(), request.(TakeDeclarationInChargeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TakeDeclarationInCharge")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TakeDeclarationInChargeResponseObject); ok {
+		return validResponse.VisitTakeDeclarationInChargeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DecideDeclaration operation middleware
+func (sh *strictHandler) DecideDeclaration(ctx echo.Context, declarationId DeclarationId, params DecideDeclarationParams) error {
+	var request DecideDeclarationRequestObject
+
+	request.DeclarationId = declarationId
+	request.Params = params
+
+	var body DecideDeclarationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DecideDeclaration(ctx.Request().Context(), request.(DecideDeclarationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecideDeclaration")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DecideDeclarationResponseObject); ok {
+		return validResponse.VisitDecideDeclarationResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -18173,6 +19643,81 @@ func (sh *strictHandler) ShowContributor(ctx echo.Context, contributorId Contrib
 	return nil
 }
 
+// ListDeclarationBatches operation middleware
+func (sh *strictHandler) ListDeclarationBatches(ctx echo.Context, contributorId ContributorId, params ListDeclarationBatchesParams) error {
+	var request ListDeclarationBatchesRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeclarationBatches(ctx.Request().Context(), request.(ListDeclarationBatchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeclarationBatches")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeclarationBatchesResponseObject); ok {
+		return validResponse.VisitListDeclarationBatchesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FileDeclarationBatch operation middleware
+func (sh *strictHandler) FileDeclarationBatch(ctx echo.Context, contributorId ContributorId, params FileDeclarationBatchParams) error {
+	var request FileDeclarationBatchRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	var body FileDeclarationBatchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FileDeclarationBatch(ctx.Request().Context(), request.(FileDeclarationBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FileDeclarationBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FileDeclarationBatchResponseObject); ok {
+		return validResponse.VisitFileDeclarationBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SearchDeclarations operation middleware
 func (sh *strictHandler) SearchDeclarations(ctx echo.Context, contributorId ContributorId, params SearchDeclarationsParams) error {
 	var request SearchDeclarationsRequestObject
@@ -18519,6 +20064,109 @@ func (sh *strictHandler) WithdrawContributorRole(ctx echo.Context, contributorId
 		return err
 	} else if validResponse, ok := response.(WithdrawContributorRoleResponseObject); ok {
 		return validResponse.VisitWithdrawContributorRoleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowDeclarationBatch operation middleware
+func (sh *strictHandler) ShowDeclarationBatch(ctx echo.Context, batchId DeclarationBatchId) error {
+	var request ShowDeclarationBatchRequestObject
+
+	request.BatchId = batchId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDeclarationBatch(ctx.Request().Context(), request.(ShowDeclarationBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDeclarationBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDeclarationBatchResponseObject); ok {
+		return validResponse.VisitShowDeclarationBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelDeclarationBatch operation middleware
+func (sh *strictHandler) CancelDeclarationBatch(ctx echo.Context, batchId DeclarationBatchId, params CancelDeclarationBatchParams) error {
+	var request CancelDeclarationBatchRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelDeclarationBatch(ctx.Request().Context(), request.(CancelDeclarationBatchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelDeclarationBatch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelDeclarationBatchResponseObject); ok {
+		return validResponse.VisitCancelDeclarationBatchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDeclarationBatchItems operation middleware
+func (sh *strictHandler) ListDeclarationBatchItems(ctx echo.Context, batchId DeclarationBatchId, params ListDeclarationBatchItemsParams) error {
+	var request ListDeclarationBatchItemsRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeclarationBatchItems(ctx.Request().Context(), request.(ListDeclarationBatchItemsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeclarationBatchItems")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDeclarationBatchItemsResponseObject); ok {
+		return validResponse.VisitListDeclarationBatchItemsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadDeclarationBatchReceipts operation middleware
+func (sh *strictHandler) DownloadDeclarationBatchReceipts(ctx echo.Context, batchId DeclarationBatchId, params DownloadDeclarationBatchReceiptsParams) error {
+	var request DownloadDeclarationBatchReceiptsRequestObject
+
+	request.BatchId = batchId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadDeclarationBatchReceipts(ctx.Request().Context(), request.(DownloadDeclarationBatchReceiptsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadDeclarationBatchReceipts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadDeclarationBatchReceiptsResponseObject); ok {
+		return validResponse.VisitDownloadDeclarationBatchReceiptsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

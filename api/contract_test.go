@@ -27,7 +27,7 @@ const contractFile = "../openapi.yaml"
 // The sections of the contract stand in the order in which documentation shows them. First comes
 // what most come for, last what is for the office and for tests.
 var sections = []string{
-	"Declarations", "Receipts", "Declaration types", "Contributors", "Sessions", "PIN", "Me", "Services", "Offices", "Users", "Enrolments",
+	"Declarations", "Declaration batches", "Receipts", "Declaration types", "Contributors", "Sessions", "PIN", "Me", "Services", "Offices", "Users", "Enrolments",
 	"Delegations", "Sub-delegations", "Status", "Back office", "Channels", "Sandbox",
 }
 
@@ -256,7 +256,8 @@ func TestContract_EveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 
 func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 	required := []string{
-		"draftDeclaration", "submitDeclaration", "withdrawDeclaration",
+		"draftDeclaration", "submitDeclaration", "withdrawDeclaration", "takeDeclarationInCharge", "decideDeclaration",
+		"fileDeclarationBatch", "cancelDeclarationBatch",
 		"addContact", "verifyContact", "resendContactCode",
 		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "confirmOperator",
 		"confirmIssuedPin", "keepPinDocument", "retryDelivery",

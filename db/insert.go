@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 )
+
+// valuesAtOnce is a little less than the values that SQLite takes in one statement.
+const valuesAtOnce = 32_000
 
 // InsertAll inserts rows of one table in the context's transaction. On PostgreSQL they travel as
 // one array for each column, so that the statement is the same however many there are: it is
@@ -36,12 +40,24 @@ func insertAll[T any](ctx context.Context, d *DB, rows []T, suffix string) error
 	if len(rows) == 0 {
 		return nil
 	}
-	statement, values, err := insertion(ctx, d, rows)
+	t, err := tableOf[T](d.From(ctx))
 	if err != nil {
 		return err
 	}
-	_, err = d.From(ctx).Statement.ConnPool.ExecContext(ctx, statement+suffix, values...)
-	return err
+	atOnce := len(rows)
+	if d.dialect == SQLite {
+		atOnce = valuesAtOnce / len(t.fields)
+	}
+	for part := range slices.Chunk(rows, atOnce) {
+		statement, values, err := insertion(ctx, d, part)
+		if err != nil {
+			return err
+		}
+		if _, err := d.From(ctx).Statement.ConnPool.ExecContext(ctx, statement+suffix, values...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // InsertReturning is InsertAll with a suffix after the values (ON CONFLICT …). The suffix must end

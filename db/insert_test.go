@@ -180,3 +180,22 @@ func TestInsert_IDsTravelAsOneValue(t *testing.T) {
 		}
 	}
 }
+
+// SQLite takes so many values in one statement, and no more.
+func TestInsertAll_TakesAnyNumberOfRows(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		withSamples(t, d)
+		rows := make([]sample, 5000)
+		for i := range rows {
+			rows[i] = sample{ID: uuid.New(), At: time.Now(), Number: i}
+		}
+		err := d.InTx(context.Background(), func(ctx context.Context) error { return db.InsertAll(ctx, d, rows) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		if err := d.From(context.Background()).Raw("SELECT COUNT(*) FROM samples").Scan(&n).Error; err != nil || n != len(rows) {
+			t.Errorf("%d rows: %v", n, err)
+		}
+	})
+}

@@ -280,15 +280,117 @@ func (e Currency) Valid() bool {
 	}
 }
 
+// Defines values for DeclarationAssignment.
+const (
+	DeclarationAssignmentMe     DeclarationAssignment = "me"
+	DeclarationAssignmentNobody DeclarationAssignment = "nobody"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationAssignment enum.
+func (e DeclarationAssignment) Valid() bool {
+	switch e {
+	case DeclarationAssignmentMe:
+		return true
+	case DeclarationAssignmentNobody:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationBatchItemState.
+const (
+	DeclarationBatchItemStateCancelled DeclarationBatchItemState = "cancelled"
+	DeclarationBatchItemStateFiled     DeclarationBatchItemState = "filed"
+	DeclarationBatchItemStatePending   DeclarationBatchItemState = "pending"
+	DeclarationBatchItemStateRefused   DeclarationBatchItemState = "refused"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationBatchItemState enum.
+func (e DeclarationBatchItemState) Valid() bool {
+	switch e {
+	case DeclarationBatchItemStateCancelled:
+		return true
+	case DeclarationBatchItemStateFiled:
+		return true
+	case DeclarationBatchItemStatePending:
+		return true
+	case DeclarationBatchItemStateRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationBatchState.
+const (
+	DeclarationBatchStateCancelled DeclarationBatchState = "cancelled"
+	DeclarationBatchStateDone      DeclarationBatchState = "done"
+	DeclarationBatchStateQueued    DeclarationBatchState = "queued"
+	DeclarationBatchStateRunning   DeclarationBatchState = "running"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationBatchState enum.
+func (e DeclarationBatchState) Valid() bool {
+	switch e {
+	case DeclarationBatchStateCancelled:
+		return true
+	case DeclarationBatchStateDone:
+		return true
+	case DeclarationBatchStateQueued:
+		return true
+	case DeclarationBatchStateRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationDecisionOutcome.
+const (
+	DeclarationDecisionOutcomeAccepted    DeclarationDecisionOutcome = "accepted"
+	DeclarationDecisionOutcomeNotAccepted DeclarationDecisionOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationDecisionOutcome enum.
+func (e DeclarationDecisionOutcome) Valid() bool {
+	switch e {
+	case DeclarationDecisionOutcomeAccepted:
+		return true
+	case DeclarationDecisionOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DeclarationReasonCode.
 const (
-	DeclarationReasonCodeOperator DeclarationReasonCode = "operator"
+	DeclarationReasonCodeAgeAtHire            DeclarationReasonCode = "age-at-hire"
+	DeclarationReasonCodeContributorIrregular DeclarationReasonCode = "contributor-irregular"
+	DeclarationReasonCodeFundExhausted        DeclarationReasonCode = "fund-exhausted"
+	DeclarationReasonCodeHireDateWindow       DeclarationReasonCode = "hire-date-window"
+	DeclarationReasonCodeOperator             DeclarationReasonCode = "operator"
+	DeclarationReasonCodeOtherLiveDeclaration DeclarationReasonCode = "other-live-declaration"
+	DeclarationReasonCodeReservationGone      DeclarationReasonCode = "reservation-gone"
 )
 
 // Valid indicates whether the value is a known member of the DeclarationReasonCode enum.
 func (e DeclarationReasonCode) Valid() bool {
 	switch e {
+	case DeclarationReasonCodeAgeAtHire:
+		return true
+	case DeclarationReasonCodeContributorIrregular:
+		return true
+	case DeclarationReasonCodeFundExhausted:
+		return true
+	case DeclarationReasonCodeHireDateWindow:
+		return true
 	case DeclarationReasonCodeOperator:
+		return true
+	case DeclarationReasonCodeOtherLiveDeclaration:
+		return true
+	case DeclarationReasonCodeReservationGone:
 		return true
 	default:
 		return false
@@ -1157,6 +1259,7 @@ const (
 	ProblemCodeContentTooLarge                ProblemCode = "content-too-large"
 	ProblemCodeDelegateMustBePerson           ProblemCode = "delegate-must-be-person"
 	ProblemCodeDispositiveCredentialsRequired ProblemCode = "dispositive-credentials-required"
+	ProblemCodeDuplicate                      ProblemCode = "duplicate"
 	ProblemCodeExclusiveDelegationExists      ProblemCode = "exclusive-delegation-exists"
 	ProblemCodeForbidden                      ProblemCode = "forbidden"
 	ProblemCodeIdempotencyKeyReused           ProblemCode = "idempotency-key-reused"
@@ -1205,6 +1308,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeDelegateMustBePerson:
 		return true
 	case ProblemCodeDispositiveCredentialsRequired:
+		return true
+	case ProblemCodeDuplicate:
 		return true
 	case ProblemCodeExclusiveDelegationExists:
 		return true
@@ -1873,6 +1978,16 @@ type Declaration struct {
 	// Example: 3000.00
 	Amount *Money `json:"amount,omitempty"`
 
+	// AssignedAt Since when the operator in `assigned_to` has it in charge. Only operators of the office are shown these two.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *PersonReference `json:"assigned_to,omitempty"`
+
 	// ConfirmBy Of an accepted reservation: the confirmation is filed before this instant.
 	//
 	// Example: 2026-03-30T22:00:00Z
@@ -1993,6 +2108,300 @@ type Declaration struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
+// DeclarationAssignment Who has it in charge at the office.
+//
+// Example: me
+type DeclarationAssignment string
+
+// DeclarationBatch Many declarations that are filed in the background.
+//
+// Example: {"_links":{"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}},"all_or_nothing":false,"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","counts":{"cancelled":0,"filed":1,"pending":0,"refused":1},"created_at":"2026-03-16T08:15:04.218301Z","finished_at":"2026-03-16T08:15:04.420175Z","items_total":2,"started_at":"2026-03-16T08:15:04.301442Z","state":"done"}
+type DeclarationBatch struct {
+	// Links The links of a batch. A step that cannot be taken now has none.
+	//
+	// Example: {"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}}
+	Links DeclarationBatchLinks `json:"_links"`
+
+	// AllOrNothing Whether none is filed where one is refused.
+	//
+	// Example: false
+	AllOrNothing bool `json:"all_or_nothing"`
+
+	// BatchId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	BatchId Id `json:"batch_id"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Counts How many items of a batch are in each state.
+	//
+	// Example: {"cancelled":0,"filed":1,"pending":0,"refused":1}
+	Counts DeclarationBatchCounts `json:"counts"`
+
+	// CreatedAt When it was sent.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// FinishedAt When it was done or cancelled.
+	//
+	// Example: 2026-03-16T08:15:04.420175Z
+	FinishedAt *time.Time `json:"finished_at,omitempty"`
+
+	// ItemsTotal How many items there are.
+	//
+	// Example: 2
+	ItemsTotal int32 `json:"items_total"`
+
+	// StartedAt When the first of it was looked at.
+	//
+	// Example: 2026-03-16T08:15:04.301442Z
+	StartedAt *time.Time `json:"started_at,omitempty"`
+
+	// State How far a batch of declarations has come. In `done` and `cancelled` nothing of it waits any more.
+	//
+	// Example: done
+	State DeclarationBatchState `json:"state"`
+}
+
+// DeclarationBatchCounts How many items of a batch are in each state.
+//
+// Example: {"cancelled":0,"filed":1,"pending":0,"refused":1}
+type DeclarationBatchCounts struct {
+	// Cancelled Those that waited when the batch was cancelled.
+	//
+	// Example: 0
+	Cancelled int32 `json:"cancelled"`
+
+	// Filed Those that have a protocol number.
+	//
+	// Example: 1
+	Filed int32 `json:"filed"`
+
+	// Pending Those that wait.
+	//
+	// Example: 0
+	Pending int32 `json:"pending"`
+
+	// Refused Those of which `problem` says what is wrong.
+	//
+	// Example: 1
+	Refused int32 `json:"refused"`
+}
+
+// DeclarationBatchInput Declarations to be filed for one contributor.
+//
+// Example: {"all_or_nothing":false,"items":[{"content":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","reference":"2026-03/0001","type":"RIOC"}]}
+type DeclarationBatchInput struct {
+	// AllOrNothing Whether none is filed where one is refused.
+	//
+	// Example: false
+	AllOrNothing *bool `json:"all_or_nothing,omitempty"`
+
+	// Items The declarations. No two have the same `reference`.
+	Items []DeclarationBatchItemInput `json:"items"`
+}
+
+// DeclarationBatchItem What became of an item of a batch.
+//
+// Example: {"_links":{},"problem":{"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]},"reference":"2026-03/0002","state":"refused"}
+type DeclarationBatchItem struct {
+	// Links The links of an item, once there is a declaration; of a `duplicate` it is the one that was filed before.
+	//
+	// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links DeclarationBatchItemLinks `json:"_links"`
+
+	// DeclarationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeclarationId *Id `json:"declaration_id,omitempty"`
+
+	// Problem Why an item was refused, in the words of a problem document.
+	//
+	// Example: {"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]}
+	Problem *DeclarationBatchProblem `json:"problem,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// Receipt The receipt (ricevuta) of a filed declaration.
+	//
+	// Example: {"declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","jws":"eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0","protocol_number":"INPS.1400.16/03/2026.0000042","submitted_at":"2026-03-16T08:15:04.218301Z"}
+	Receipt *Receipt `json:"receipt,omitempty"`
+
+	// Reference Your own name for a declaration, such as the number of a record in your program. It should not hold personal data.
+	//
+	// Example: 2026-03/0001
+	Reference DeclarationReference `json:"reference"`
+
+	// State What became of an item of a batch.
+	//
+	// Example: filed
+	State DeclarationBatchItemState `json:"state"`
+}
+
+// DeclarationBatchItemInput A declaration to be filed.
+//
+// Example: {"content":{"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"},"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","reference":"2026-03/0001","type":"RIOC"}
+type DeclarationBatchItemInput struct {
+	// Content What is declared. Must meet the `content_schema` of the type.
+	//
+	// Example: {"average_monthly_pay":"1850.00","employer_contribution_rate":23.81,"mandatory_communication_code":"1700026200123456","part_time_percentage":62.5,"worker_tax_code":"BNCLRA75D52F205V"}
+	Content json.RawMessage `json:"content"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// Reference Your own name for a declaration, such as the number of a record in your program. It should not hold personal data.
+	//
+	// Example: 2026-03/0001
+	Reference DeclarationReference `json:"reference"`
+
+	// ReservationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ReservationId *Id `json:"reservation_id,omitempty"`
+
+	// RightId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RightId *Id `json:"right_id,omitempty"`
+
+	// Step Types without a limited fund have one `single` step. The others reserve money first (`reservation`, prenotazione) and confirm after the hire (`confirmation`, conferma).
+	//
+	// Example: single
+	Step *DeclarationStep `json:"step,omitempty"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// Type The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Type DeclarationTypeCode `json:"type"`
+}
+
+// DeclarationBatchItemLinks The links of an item, once there is a declaration; of a `duplicate` it is the one that was filed before.
+//
+// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+type DeclarationBatchItemLinks struct {
+	// Declaration Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Declaration *Link `json:"declaration,omitempty"`
+}
+
+// DeclarationBatchItemList One page of items.
+//
+// Example: {"_links":{"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"}},"items":[{"_links":{},"problem":{"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]},"reference":"2026-03/0002","state":"refused"}]}
+type DeclarationBatchItemList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The items, in the order in which they were sent.
+	Items []DeclarationBatchItem `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// DeclarationBatchItemState What became of an item of a batch.
+//
+// Example: filed
+type DeclarationBatchItemState string
+
+// DeclarationBatchLinks The links of a batch. A step that cannot be taken now has none.
+//
+// Example: {"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}}
+type DeclarationBatchLinks struct {
+	// Cancellation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Cancellation *Link `json:"cancellation,omitempty"`
+
+	// Items Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Items Link `json:"items"`
+
+	// Receipts Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Receipts *Link `json:"receipts,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// DeclarationBatchList One page of batches.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declaration-batches"}},"items":[{"_links":{"items":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/items"},"receipts":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132/receipts"},"self":{"href":"/v1/declaration-batches/018f3b42-3c4d-7e5f-8061-7c8d9e102132"}},"all_or_nothing":false,"batch_id":"018f3b42-3c4d-7e5f-8061-7c8d9e102132","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","counts":{"cancelled":0,"filed":1,"pending":0,"refused":1},"created_at":"2026-03-16T08:15:04.218301Z","finished_at":"2026-03-16T08:15:04.420175Z","items_total":2,"started_at":"2026-03-16T08:15:04.301442Z","state":"done"}]}
+type DeclarationBatchList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The batches, the newest first.
+	Items []DeclarationBatch `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// DeclarationBatchProblem Why an item was refused, in the words of a problem document.
+//
+// Example: {"code":"validation-failed","detail":"One or more fields are not valid.","errors":[{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]}
+type DeclarationBatchProblem struct {
+	// Allowed What would have been taken, as in a problem document.
+	//
+	// Example: ["declarations"]
+	Allowed *[]string `json:"allowed,omitempty"`
+
+	// Code What kind of problem it is. Decide by this; the list is closed.
+	//
+	// Example: validation-failed
+	Code ProblemCode `json:"code"`
+
+	// Detail What is wrong, and what to do.
+	//
+	// Example: One or more fields are not valid.
+	Detail string `json:"detail"`
+
+	// Errors The fields that are wrong; a `pointer` leads into the item.
+	//
+	// Example: [{"code":"required","detail":"The field is missing.","pointer":"/content/average_monthly_pay"}]
+	Errors *[]ProblemError `json:"errors,omitempty"`
+
+	// Href With `duplicate`, the declaration that was filed before.
+	//
+	// Example: /v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Href *string `json:"href,omitempty"`
+}
+
+// DeclarationBatchState How far a batch of declarations has come. In `done` and `cancelled` nothing of it waits any more.
+//
+// Example: done
+type DeclarationBatchState string
+
 // DeclarationChange A JSON Merge Patch (RFC 7396) of a draft.
 //
 // Example: {"content":{"employer_contribution_rate":24.5,"part_time_percentage":null}}
@@ -2007,6 +2416,31 @@ type DeclarationChange struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	PositionId *Id `json:"position_id,omitempty"`
 }
+
+// DeclarationDecision What the office decides about a declaration.
+//
+// Example: {"amount":"3000.00","outcome":"accepted","reason":"La documentazione allegata è completa."}
+type DeclarationDecision struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount *Money `json:"amount,omitempty"`
+
+	// Outcome Whether what was declared is granted.
+	//
+	// Example: accepted
+	Outcome DeclarationDecisionOutcome `json:"outcome"`
+
+	// Reason Why; who filed it is told, and it stands on the declaration.
+	//
+	// Example: La documentazione allegata è completa.
+	Reason string `json:"reason"`
+}
+
+// DeclarationDecisionOutcome Whether what was declared is granted.
+//
+// Example: accepted
+type DeclarationDecisionOutcome string
 
 // DeclarationDraft A declaration to be drafted or filed.
 //
@@ -2105,7 +2539,10 @@ type DeclarationList struct {
 //
 // Example: {"code":"operator","text":"La documentazione allegata è completa."}
 type DeclarationReason struct {
-	// Code `operator`: in the words of the operator who decided, as `text`.
+	// Code `operator`: in the words of the operator who decided, as `text`. The others were found by themselves: `fund-exhausted`: the fund has no money left;
+	// `age-at-hire`: the worker is too young or too old on the day of hire; `hire-date-window`: the day of hire is outside the window; `contributor-irregular`: the register marks
+	// the contributor as irregular; `other-live-declaration`: another declaration of the type is live for the worker; `reservation-gone`: the reservation was given up, or
+	// confirmed by another declaration.
 	//
 	// Example: operator
 	Code DeclarationReasonCode `json:"code"`
@@ -2116,10 +2553,18 @@ type DeclarationReason struct {
 	Text *string `json:"text,omitempty"`
 }
 
-// DeclarationReasonCode `operator`: in the words of the operator who decided, as `text`.
+// DeclarationReasonCode `operator`: in the words of the operator who decided, as `text`. The others were found by themselves: `fund-exhausted`: the fund has no money left;
+// `age-at-hire`: the worker is too young or too old on the day of hire; `hire-date-window`: the day of hire is outside the window; `contributor-irregular`: the register marks
+// the contributor as irregular; `other-live-declaration`: another declaration of the type is live for the worker; `reservation-gone`: the reservation was given up, or
+// confirmed by another declaration.
 //
 // Example: operator
 type DeclarationReasonCode string
+
+// DeclarationReference Your own name for a declaration, such as the number of a record in your program. It should not hold personal data.
+//
+// Example: 2026-03/0001
+type DeclarationReference = string
 
 // DeclarationSearch What to search declarations by. What is given must all match.
 //
@@ -2192,6 +2637,16 @@ type DeclarationSummary struct {
 	//
 	// Example: 3000.00
 	Amount *Money `json:"amount,omitempty"`
+
+	// AssignedAt Since when the operator in `assigned_to` has it in charge. Only operators of the office are shown these two.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *PersonReference `json:"assigned_to,omitempty"`
 
 	// ConfirmBy Of an accepted reservation: the confirmation is filed before this instant.
 	//
@@ -4481,6 +4936,65 @@ type Office struct {
 //
 // Example: 1400
 type OfficeCode = string
+
+// OfficeDeclarationSearch What to search the declarations of an office by. What is given must all match.
+//
+// Example: {"state":"submitted","worker_tax_code":"BNCLRA75D52F205V"}
+type OfficeDeclarationSearch struct {
+	// AssignedTo Who has it in charge at the office.
+	//
+	// Example: me
+	AssignedTo *DeclarationAssignment `json:"assigned_to,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	LapsesBefore *time.Time `json:"lapses_before,omitempty"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State *DeclarationState `json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	SubmittedFrom *time.Time `json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	SubmittedTo *time.Time `json:"submitted_to,omitempty"`
+
+	// Type The code of a declaration type. Upper and lower case differ.
+	//
+	// Example: RIOC
+	Type *DeclarationTypeCode `json:"type,omitempty"`
+
+	// WorkerTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	WorkerTaxCode *TaxCodeInput `json:"worker_tax_code,omitempty"`
+}
 
 // OfficeEnrolment A request for access to a contributor, as the office sees it.
 //
@@ -6988,6 +7502,11 @@ type WorkerActingAs string
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
 
+// AssignedToFilter Who has it in charge at the office.
+//
+// Example: me
+type AssignedToFilter = DeclarationAssignment
+
 // AttachmentNumber defines model for AttachmentNumber.
 type AttachmentNumber = int32
 
@@ -7013,6 +7532,11 @@ type ContributorId = Id
 
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// DeclarationBatchId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DeclarationBatchId = Id
 
 // DeclarationId A UUID (RFC 9562).
 //
@@ -7119,6 +7643,9 @@ type IfNoneMatchNew = string
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type ImportId = Id
+
+// LapsesBefore defines model for LapsesBefore.
+type LapsesBefore = time.Time
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -7238,6 +7765,22 @@ type WebhookSignature = string
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
 
+// SearchOfficeDeclarationsParams defines parameters for SearchOfficeDeclarations.
+type SearchOfficeDeclarationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // PublishDeclarationTypeParams defines parameters for PublishDeclarationType.
 type PublishDeclarationTypeParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
@@ -7263,11 +7806,48 @@ type ListOfficeDeclarationsParams struct {
 	// SubmittedTo Only declarations filed before this instant.
 	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
 
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// AssignedTo `me`: what I have in charge. `nobody`: what is `submitted` and nobody has in charge.
+	AssignedTo *AssignedToFilter `form:"assigned_to,omitempty" json:"assigned_to,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	LapsesBefore *LapsesBefore `form:"lapses_before,omitempty" json:"lapses_before,omitempty"`
+
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReleaseDeclarationParams defines parameters for ReleaseDeclaration.
+type ReleaseDeclarationParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// TakeDeclarationInChargeParams defines parameters for TakeDeclarationInCharge.
+type TakeDeclarationInChargeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DecideDeclarationParams defines parameters for DecideDeclaration.
+type DecideDeclarationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -7723,6 +8303,29 @@ type ShowContributorParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListDeclarationBatchesParams defines parameters for ListDeclarationBatches.
+type ListDeclarationBatchesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// FileDeclarationBatchParams defines parameters for FileDeclarationBatch.
+type FileDeclarationBatchParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // SearchDeclarationsParams defines parameters for SearchDeclarations.
 type SearchDeclarationsParams struct {
 	// Limit How many items a page has at most.
@@ -7845,6 +8448,47 @@ type GrantContributorRoleParams struct {
 
 // WithdrawContributorRoleParams defines parameters for WithdrawContributorRole.
 type WithdrawContributorRoleParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowDeclarationBatchParams defines parameters for ShowDeclarationBatch.
+type ShowDeclarationBatchParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CancelDeclarationBatchParams defines parameters for CancelDeclarationBatch.
+type CancelDeclarationBatchParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDeclarationBatchItemsParams defines parameters for ListDeclarationBatchItems.
+type ListDeclarationBatchItemsParams struct {
+	// State Only items in this state.
+	State *DeclarationBatchItemState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DownloadDeclarationBatchReceiptsParams defines parameters for DownloadDeclarationBatchReceipts.
+type DownloadDeclarationBatchReceiptsParams struct {
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -8774,8 +9418,14 @@ type RevokeSubDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// SearchOfficeDeclarationsJSONRequestBody defines body for SearchOfficeDeclarations for application/json ContentType.
+type SearchOfficeDeclarationsJSONRequestBody = OfficeDeclarationSearch
+
 // PublishDeclarationTypeJSONRequestBody defines body for PublishDeclarationType for application/json ContentType.
 type PublishDeclarationTypeJSONRequestBody = DeclarationTypeDocument
+
+// DecideDeclarationJSONRequestBody defines body for DecideDeclaration for application/json ContentType.
+type DecideDeclarationJSONRequestBody = DeclarationDecision
 
 // DecideEnrolmentJSONRequestBody defines body for DecideEnrolment for application/json ContentType.
 type DecideEnrolmentJSONRequestBody = EnrolmentDecision
@@ -8818,6 +9468,9 @@ type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
+
+// FileDeclarationBatchJSONRequestBody defines body for FileDeclarationBatch for application/json ContentType.
+type FileDeclarationBatchJSONRequestBody = DeclarationBatchInput
 
 // SearchDeclarationsJSONRequestBody defines body for SearchDeclarations for application/json ContentType.
 type SearchDeclarationsJSONRequestBody = DeclarationSearch
@@ -9004,6 +9657,26 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// SearchOfficeDeclarationsWithBody Search the declarations of my office
+	//
+	// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+	SearchOfficeDeclarationsWithBody(ctx context.Context, params *SearchOfficeDeclarationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchOfficeDeclarations Search the declarations of my office
+	//
+	// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+	SearchOfficeDeclarations(ctx context.Context, params *SearchOfficeDeclarationsParams, body SearchOfficeDeclarationsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// PublishDeclarationTypeWithBody Publish a declaration type
 	//
 	// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
@@ -9032,11 +9705,54 @@ type ClientInterface interface {
 
 	// ListOfficeDeclarations List the declarations of my office
 	//
-	// For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
+	// For an operator (operatore di sede): what was filed for positions of the operator's own office, over all contributors, in the order of protocol, the newest first.
+	// No drafts. `state=submitted` and `assigned_to=nobody` are what waits for somebody. By tax codes search: searchOfficeDeclarations.
 	// Who is no operator gets 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/declarations (the `ListOfficeDeclarations` operationId).
 	ListOfficeDeclarations(ctx context.Context, params *ListOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReleaseDeclaration Release a declaration
+	//
+	// Makes a declaration `submitted` again that one has in charge, so that others can take it. What another operator has in charge is released by anybody of the office once that operator
+	// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+	// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with DELETE /backoffice/declarations/{declaration_id}/assignment (the `ReleaseDeclaration` operationId).
+	ReleaseDeclaration(ctx context.Context, declarationId DeclarationId, params *ReleaseDeclarationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TakeDeclarationInCharge Take a declaration in charge
+	//
+	// Makes a `submitted` declaration of one's office `in_charge` of oneself (presa in carico): nobody else decides it until it is released. What one has in charge already stays
+	// as it is. One that another operator has in charge, that was decided, or that is decided by itself answers 409 `conflict`, one of another office 404, and one that one filed
+	// oneself, or whose contributor one acts for, 403 `forbidden`. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/assignment (the `TakeDeclarationInCharge` operationId).
+	TakeDeclarationInCharge(ctx context.Context, declarationId DeclarationId, params *TakeDeclarationInChargeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideDeclarationWithBody Decide about a declaration
+	//
+	// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+	// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+	// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+	// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+	DecideDeclarationWithBody(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideDeclaration Decide about a declaration
+	//
+	// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+	// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+	// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+	// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+	DecideDeclaration(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, body DecideDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeliveries List deliveries of messages
 	//
@@ -9606,6 +10322,61 @@ type ClientInterface interface {
 	// Corresponds with GET /contributors/{contributor_id} (the `ShowContributor` operationId).
 	ShowContributor(ctx context.Context, contributorId ContributorId, params *ShowContributorParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDeclarationBatches List the batches of a contributor
+	//
+	// The batches that you sent for this contributor, and those sent under a right that you share; the newest first. Others see the declarations, not the batch.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/declaration-batches (the `ListDeclarationBatches` operationId).
+	ListDeclarationBatches(ctx context.Context, contributorId ContributorId, params *ListDeclarationBatchesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FileDeclarationBatchWithBody File many declarations at once
+	//
+	// Takes up to 1,000 declarations (invio massivo), as payroll programs send them, and files them in the background. Each has a `reference` of
+	// yours, by which you find it again. The answer comes at once; showDeclarationBatch tells how far it is, listDeclarationBatchItems what became of each.
+	//
+	// **One item stops no other.** What is wrong with the list (two equal references, too many items, unknown fields) answers 422 and nothing is kept.
+	// What is wrong with one declaration (an unknown type, a content that its schema refuses, a closed window) is found when its turn comes: the item is
+	// `refused`, its `problem` says why as draftDeclaration would have, and the others are filed.
+	//
+	// **All or nothing.** With `all_or_nothing` all are filed in one transaction, or none: where one is refused, those that are right are `refused` with `conflict`.
+	// That is about filing, not about what is decided afterwards.
+	//
+	// **Safe to send again.** A reference is filed once: one that you have filed for this contributor before, in whatever batch and with whatever
+	// `Idempotency-Key`, is `refused` with `duplicate`, and `declaration_id` names what was filed. One that was refused or cancelled may be sent again.
+	//
+	// **Right and credentials** are checked when an item is filed, not only now. The batch goes on after you log out; once your right over the contributor
+	// has ended the rest is `refused` with `forbidden`. You get one message for the batch, not one for each declaration.
+	// One person has 100 batches waiting at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-batches (the `FileDeclarationBatch` operationId).
+	FileDeclarationBatchWithBody(ctx context.Context, contributorId ContributorId, params *FileDeclarationBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FileDeclarationBatch File many declarations at once
+	//
+	// Takes up to 1,000 declarations (invio massivo), as payroll programs send them, and files them in the background. Each has a `reference` of
+	// yours, by which you find it again. The answer comes at once; showDeclarationBatch tells how far it is, listDeclarationBatchItems what became of each.
+	//
+	// **One item stops no other.** What is wrong with the list (two equal references, too many items, unknown fields) answers 422 and nothing is kept.
+	// What is wrong with one declaration (an unknown type, a content that its schema refuses, a closed window) is found when its turn comes: the item is
+	// `refused`, its `problem` says why as draftDeclaration would have, and the others are filed.
+	//
+	// **All or nothing.** With `all_or_nothing` all are filed in one transaction, or none: where one is refused, those that are right are `refused` with `conflict`.
+	// That is about filing, not about what is decided afterwards.
+	//
+	// **Safe to send again.** A reference is filed once: one that you have filed for this contributor before, in whatever batch and with whatever
+	// `Idempotency-Key`, is `refused` with `duplicate`, and `declaration_id` names what was filed. One that was refused or cancelled may be sent again.
+	//
+	// **Right and credentials** are checked when an item is filed, not only now. The batch goes on after you log out; once your right over the contributor
+	// has ended the rest is `refused` with `forbidden`. You get one message for the batch, not one for each declaration.
+	// One person has 100 batches waiting at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-batches (the `FileDeclarationBatch` operationId).
+	FileDeclarationBatch(ctx context.Context, contributorId ContributorId, params *FileDeclarationBatchParams, body FileDeclarationBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SearchDeclarationsWithBody Search the declarations of a contributor
 	//
 	// Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -9775,6 +10546,40 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
 	WithdrawContributorRole(ctx context.Context, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowDeclarationBatch Show how far a batch of declarations has come
+	//
+	// The batch with how many of its items are in each state, also while it runs. It is seen by who sent it and by people under the same right, as long as they may
+	// declare for all that it filed.
+	//
+	// Corresponds with GET /declaration-batches/{batch_id} (the `ShowDeclarationBatch` operationId).
+	ShowDeclarationBatch(ctx context.Context, batchId DeclarationBatchId, params *ShowDeclarationBatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelDeclarationBatch Cancel what of a batch was not filed yet
+	//
+	// Ends the batch: what waits is `cancelled`, what was filed stays filed (see withdrawDeclaration). A group that is being filed at this moment is waited for. A batch that is
+	// over answers 409 `conflict`.
+	//
+	// Corresponds with POST /declaration-batches/{batch_id}/cancellation (the `CancelDeclarationBatch` operationId).
+	CancelDeclarationBatch(ctx context.Context, batchId DeclarationBatchId, params *CancelDeclarationBatchParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDeclarationBatchItems List what became of the items of a batch
+	//
+	// The items in the order in which they were sent, each by its `reference`: what was filed has its receipt, what was refused the `problem` for which it was. Pointers in
+	// `problem.errors[]` lead into the item. With `state=refused` only those that need work.
+	//
+	// Corresponds with GET /declaration-batches/{batch_id}/items (the `ListDeclarationBatchItems` operationId).
+	ListDeclarationBatchItems(ctx context.Context, batchId DeclarationBatchId, params *ListDeclarationBatchItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadDeclarationBatchReceipts Download the receipts of a batch
+	//
+	// The receipts of all that was filed, in the order of the items and in the form that `Accept` asks for. As `application/zip` the pages to print, one PDF for each,
+	// called by the place of the item and its reference (what is no letter, digit, `.`, `-` or `_` becomes `_`). As `application/jsonl` one line for each:
+	// `{"reference", "declaration_id", "protocol_number", "submitted_at", "digest", "jws"}`, where `jws` is for verifyReceipt.
+	// Until the batch is over 409 `conflict`.
+	//
+	// Corresponds with GET /declaration-batches/{batch_id}/receipts (the `DownloadDeclarationBatchReceipts` operationId).
+	DownloadDeclarationBatchReceipts(ctx context.Context, batchId DeclarationBatchId, params *DownloadDeclarationBatchReceiptsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchMyDeclarationsWithBody Search the declarations of all my contributors
 	//
@@ -11071,6 +11876,46 @@ type ClientInterface interface {
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
+// SearchOfficeDeclarationsWithBody Search the declarations of my office
+//
+// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+func (c *Client) SearchOfficeDeclarationsWithBody(ctx context.Context, params *SearchOfficeDeclarationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchOfficeDeclarationsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchOfficeDeclarations Search the declarations of my office
+//
+// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+func (c *Client) SearchOfficeDeclarations(ctx context.Context, params *SearchOfficeDeclarationsParams, body SearchOfficeDeclarationsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchOfficeDeclarationsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // PublishDeclarationTypeWithBody Publish a declaration type
 //
 // Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
@@ -11119,12 +11964,95 @@ func (c *Client) PublishDeclarationType(ctx context.Context, params *PublishDecl
 
 // ListOfficeDeclarations List the declarations of my office
 //
-// For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
+// For an operator (operatore di sede): what was filed for positions of the operator's own office, over all contributors, in the order of protocol, the newest first.
+// No drafts. `state=submitted` and `assigned_to=nobody` are what waits for somebody. By tax codes search: searchOfficeDeclarations.
 // Who is no operator gets 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/declarations (the `ListOfficeDeclarations` operationId).
 func (c *Client) ListOfficeDeclarations(ctx context.Context, params *ListOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListOfficeDeclarationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseDeclaration Release a declaration
+//
+// Makes a declaration `submitted` again that one has in charge, so that others can take it. What another operator has in charge is released by anybody of the office once that operator
+// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with DELETE /backoffice/declarations/{declaration_id}/assignment (the `ReleaseDeclaration` operationId).
+func (c *Client) ReleaseDeclaration(ctx context.Context, declarationId DeclarationId, params *ReleaseDeclarationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseDeclarationRequest(c.Server, declarationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TakeDeclarationInCharge Take a declaration in charge
+//
+// Makes a `submitted` declaration of one's office `in_charge` of oneself (presa in carico): nobody else decides it until it is released. What one has in charge already stays
+// as it is. One that another operator has in charge, that was decided, or that is decided by itself answers 409 `conflict`, one of another office 404, and one that one filed
+// oneself, or whose contributor one acts for, 403 `forbidden`. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/assignment (the `TakeDeclarationInCharge` operationId).
+func (c *Client) TakeDeclarationInCharge(ctx context.Context, declarationId DeclarationId, params *TakeDeclarationInChargeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTakeDeclarationInChargeRequest(c.Server, declarationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideDeclarationWithBody Decide about a declaration
+//
+// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+func (c *Client) DecideDeclarationWithBody(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideDeclarationRequestWithBody(c.Server, declarationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideDeclaration Decide about a declaration
+//
+// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+func (c *Client) DecideDeclaration(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, body DecideDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideDeclarationRequest(c.Server, declarationId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -12233,6 +13161,91 @@ func (c *Client) ShowContributor(ctx context.Context, contributorId ContributorI
 	return c.Client.Do(req)
 }
 
+// ListDeclarationBatches List the batches of a contributor
+//
+// The batches that you sent for this contributor, and those sent under a right that you share; the newest first. Others see the declarations, not the batch.
+//
+// Corresponds with GET /contributors/{contributor_id}/declaration-batches (the `ListDeclarationBatches` operationId).
+func (c *Client) ListDeclarationBatches(ctx context.Context, contributorId ContributorId, params *ListDeclarationBatchesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeclarationBatchesRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FileDeclarationBatchWithBody File many declarations at once
+//
+// Takes up to 1,000 declarations (invio massivo), as payroll programs send them, and files them in the background. Each has a `reference` of
+// yours, by which you find it again. The answer comes at once; showDeclarationBatch tells how far it is, listDeclarationBatchItems what became of each.
+//
+// **One item stops no other.** What is wrong with the list (two equal references, too many items, unknown fields) answers 422 and nothing is kept.
+// What is wrong with one declaration (an unknown type, a content that its schema refuses, a closed window) is found when its turn comes: the item is
+// `refused`, its `problem` says why as draftDeclaration would have, and the others are filed.
+//
+// **All or nothing.** With `all_or_nothing` all are filed in one transaction, or none: where one is refused, those that are right are `refused` with `conflict`.
+// That is about filing, not about what is decided afterwards.
+//
+// **Safe to send again.** A reference is filed once: one that you have filed for this contributor before, in whatever batch and with whatever
+// `Idempotency-Key`, is `refused` with `duplicate`, and `declaration_id` names what was filed. One that was refused or cancelled may be sent again.
+//
+// **Right and credentials** are checked when an item is filed, not only now. The batch goes on after you log out; once your right over the contributor
+// has ended the rest is `refused` with `forbidden`. You get one message for the batch, not one for each declaration.
+// One person has 100 batches waiting at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-batches (the `FileDeclarationBatch` operationId).
+func (c *Client) FileDeclarationBatchWithBody(ctx context.Context, contributorId ContributorId, params *FileDeclarationBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFileDeclarationBatchRequestWithBody(c.Server, contributorId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FileDeclarationBatch File many declarations at once
+//
+// Takes up to 1,000 declarations (invio massivo), as payroll programs send them, and files them in the background. Each has a `reference` of
+// yours, by which you find it again. The answer comes at once; showDeclarationBatch tells how far it is, listDeclarationBatchItems what became of each.
+//
+// **One item stops no other.** What is wrong with the list (two equal references, too many items, unknown fields) answers 422 and nothing is kept.
+// What is wrong with one declaration (an unknown type, a content that its schema refuses, a closed window) is found when its turn comes: the item is
+// `refused`, its `problem` says why as draftDeclaration would have, and the others are filed.
+//
+// **All or nothing.** With `all_or_nothing` all are filed in one transaction, or none: where one is refused, those that are right are `refused` with `conflict`.
+// That is about filing, not about what is decided afterwards.
+//
+// **Safe to send again.** A reference is filed once: one that you have filed for this contributor before, in whatever batch and with whatever
+// `Idempotency-Key`, is `refused` with `duplicate`, and `declaration_id` names what was filed. One that was refused or cancelled may be sent again.
+//
+// **Right and credentials** are checked when an item is filed, not only now. The batch goes on after you log out; once your right over the contributor
+// has ended the rest is `refused` with `forbidden`. You get one message for the batch, not one for each declaration.
+// One person has 100 batches waiting at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-batches (the `FileDeclarationBatch` operationId).
+func (c *Client) FileDeclarationBatch(ctx context.Context, contributorId ContributorId, params *FileDeclarationBatchParams, body FileDeclarationBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFileDeclarationBatchRequest(c.Server, contributorId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SearchDeclarationsWithBody Search the declarations of a contributor
 //
 // Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -12533,6 +13546,80 @@ func (c *Client) GrantContributorRole(ctx context.Context, contributorId Contrib
 // Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
 func (c *Client) WithdrawContributorRole(ctx context.Context, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewWithdrawContributorRoleRequest(c.Server, contributorId, grantId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowDeclarationBatch Show how far a batch of declarations has come
+//
+// The batch with how many of its items are in each state, also while it runs. It is seen by who sent it and by people under the same right, as long as they may
+// declare for all that it filed.
+//
+// Corresponds with GET /declaration-batches/{batch_id} (the `ShowDeclarationBatch` operationId).
+func (c *Client) ShowDeclarationBatch(ctx context.Context, batchId DeclarationBatchId, params *ShowDeclarationBatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDeclarationBatchRequest(c.Server, batchId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelDeclarationBatch Cancel what of a batch was not filed yet
+//
+// Ends the batch: what waits is `cancelled`, what was filed stays filed (see withdrawDeclaration). A group that is being filed at this moment is waited for. A batch that is
+// over answers 409 `conflict`.
+//
+// Corresponds with POST /declaration-batches/{batch_id}/cancellation (the `CancelDeclarationBatch` operationId).
+func (c *Client) CancelDeclarationBatch(ctx context.Context, batchId DeclarationBatchId, params *CancelDeclarationBatchParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelDeclarationBatchRequest(c.Server, batchId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDeclarationBatchItems List what became of the items of a batch
+//
+// The items in the order in which they were sent, each by its `reference`: what was filed has its receipt, what was refused the `problem` for which it was. Pointers in
+// `problem.errors[]` lead into the item. With `state=refused` only those that need work.
+//
+// Corresponds with GET /declaration-batches/{batch_id}/items (the `ListDeclarationBatchItems` operationId).
+func (c *Client) ListDeclarationBatchItems(ctx context.Context, batchId DeclarationBatchId, params *ListDeclarationBatchItemsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeclarationBatchItemsRequest(c.Server, batchId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadDeclarationBatchReceipts Download the receipts of a batch
+//
+// The receipts of all that was filed, in the order of the items and in the form that `Accept` asks for. As `application/zip` the pages to print, one PDF for each,
+// called by the place of the item and its reference (what is no letter, digit, `.`, `-` or `_` becomes `_`). As `application/jsonl` one line for each:
+// `{"reference", "declaration_id", "protocol_number", "submitted_at", "digest", "jws"}`, where `jws` is for verifyReceipt.
+// Until the batch is over 409 `conflict`.
+//
+// Corresponds with GET /declaration-batches/{batch_id}/receipts (the `DownloadDeclarationBatchReceipts` operationId).
+func (c *Client) DownloadDeclarationBatchReceipts(ctx context.Context, batchId DeclarationBatchId, params *DownloadDeclarationBatchReceiptsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadDeclarationBatchReceiptsRequest(c.Server, batchId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -15017,6 +16104,111 @@ func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDel
 	return c.Client.Do(req)
 }
 
+// NewSearchOfficeDeclarationsRequest calls the generic SearchOfficeDeclarations builder with application/json body
+func NewSearchOfficeDeclarationsRequest(server string, params *SearchOfficeDeclarationsParams, body SearchOfficeDeclarationsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchOfficeDeclarationsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSearchOfficeDeclarationsRequestWithBody constructs an http.Request for the SearchOfficeDeclarations method, with any body, and a specified content type
+func NewSearchOfficeDeclarationsRequestWithBody(server string, params *SearchOfficeDeclarationsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declaration-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewPublishDeclarationTypeRequest calls the generic PublishDeclarationType builder with application/json body
 func NewPublishDeclarationTypeRequest(server string, params *PublishDeclarationTypeParams, body PublishDeclarationTypeJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -15157,6 +16349,42 @@ func NewListOfficeDeclarationsRequest(server string, params *ListOfficeDeclarati
 
 		}
 
+		if params.ContributorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contributor_id", *params.ContributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AssignedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assigned_to", *params.AssignedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.LapsesBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lapses_before", *params.LapsesBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Limit != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
@@ -15203,6 +16431,184 @@ func NewListOfficeDeclarationsRequest(server string, params *ListOfficeDeclarati
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReleaseDeclarationRequest constructs an http.Request for the ReleaseDeclaration method
+func NewReleaseDeclarationRequest(server string, declarationId DeclarationId, params *ReleaseDeclarationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "declaration_id", declarationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declarations/%s/assignment", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewTakeDeclarationInChargeRequest constructs an http.Request for the TakeDeclarationInCharge method
+func NewTakeDeclarationInChargeRequest(server string, declarationId DeclarationId, params *TakeDeclarationInChargeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "declaration_id", declarationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declarations/%s/assignment", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDecideDeclarationRequest calls the generic DecideDeclaration builder with application/json body
+func NewDecideDeclarationRequest(server string, declarationId DeclarationId, params *DecideDeclarationParams, body DecideDeclarationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecideDeclarationRequestWithBody(server, declarationId, params, "application/json", bodyReader)
+}
+
+// NewDecideDeclarationRequestWithBody constructs an http.Request for the DecideDeclaration method, with any body, and a specified content type
+func NewDecideDeclarationRequestWithBody(server string, declarationId DeclarationId, params *DecideDeclarationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "declaration_id", declarationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declarations/%s/decision", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -18141,6 +19547,165 @@ func NewShowContributorRequest(server string, contributorId ContributorId, param
 	return req, nil
 }
 
+// NewListDeclarationBatchesRequest constructs an http.Request for the ListDeclarationBatches method
+func NewListDeclarationBatchesRequest(server string, contributorId ContributorId, params *ListDeclarationBatchesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/declaration-batches", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewFileDeclarationBatchRequest calls the generic FileDeclarationBatch builder with application/json body
+func NewFileDeclarationBatchRequest(server string, contributorId ContributorId, params *FileDeclarationBatchParams, body FileDeclarationBatchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFileDeclarationBatchRequestWithBody(server, contributorId, params, "application/json", bodyReader)
+}
+
+// NewFileDeclarationBatchRequestWithBody constructs an http.Request for the FileDeclarationBatch method, with any body, and a specified content type
+func NewFileDeclarationBatchRequestWithBody(server string, contributorId ContributorId, params *FileDeclarationBatchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/declaration-batches", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewSearchDeclarationsRequest calls the generic SearchDeclarations builder with application/json body
 func NewSearchDeclarationsRequest(server string, contributorId ContributorId, params *SearchDeclarationsParams, body SearchDeclarationsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -18990,6 +20555,273 @@ func NewWithdrawContributorRoleRequest(server string, contributorId ContributorI
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowDeclarationBatchRequest constructs an http.Request for the ShowDeclarationBatch method
+func NewShowDeclarationBatchRequest(server string, batchId DeclarationBatchId, params *ShowDeclarationBatchParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "batch_id", batchId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declaration-batches/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelDeclarationBatchRequest constructs an http.Request for the CancelDeclarationBatch method
+func NewCancelDeclarationBatchRequest(server string, batchId DeclarationBatchId, params *CancelDeclarationBatchParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "batch_id", batchId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declaration-batches/%s/cancellation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDeclarationBatchItemsRequest constructs an http.Request for the ListDeclarationBatchItems method
+func NewListDeclarationBatchItemsRequest(server string, batchId DeclarationBatchId, params *ListDeclarationBatchItemsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "batch_id", batchId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declaration-batches/%s/items", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDownloadDeclarationBatchReceiptsRequest constructs an http.Request for the DownloadDeclarationBatchReceipts method
+func NewDownloadDeclarationBatchReceiptsRequest(server string, batchId DeclarationBatchId, params *DownloadDeclarationBatchReceiptsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "batch_id", batchId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declaration-batches/%s/receipts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -25020,6 +26852,26 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// SearchOfficeDeclarationsWithBodyWithResponse Search the declarations of my office
+	//
+	// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+	SearchOfficeDeclarationsWithBodyWithResponse(ctx context.Context, params *SearchOfficeDeclarationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchOfficeDeclarationsResponse, error)
+
+	// SearchOfficeDeclarationsWithResponse Search the declarations of my office
+	//
+	// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+	SearchOfficeDeclarationsWithResponse(ctx context.Context, params *SearchOfficeDeclarationsParams, body SearchOfficeDeclarationsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchOfficeDeclarationsResponse, error)
+
 	// PublishDeclarationTypeWithBodyWithResponse Publish a declaration type
 	//
 	// Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
@@ -25048,13 +26900,60 @@ type ClientWithResponsesInterface interface {
 
 	// ListOfficeDeclarationsWithResponse List the declarations of my office
 	//
-	// For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
+	// For an operator (operatore di sede): what was filed for positions of the operator's own office, over all contributors, in the order of protocol, the newest first.
+	// No drafts. `state=submitted` and `assigned_to=nobody` are what waits for somebody. By tax codes search: searchOfficeDeclarations.
 	// Who is no operator gets 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /backoffice/declarations (the `ListOfficeDeclarations` operationId).
 	ListOfficeDeclarationsWithResponse(ctx context.Context, params *ListOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*ListOfficeDeclarationsResponse, error)
+
+	// ReleaseDeclarationWithResponse Release a declaration
+	//
+	// Makes a declaration `submitted` again that one has in charge, so that others can take it. What another operator has in charge is released by anybody of the office once that operator
+	// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+	// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /backoffice/declarations/{declaration_id}/assignment (the `ReleaseDeclaration` operationId).
+	ReleaseDeclarationWithResponse(ctx context.Context, declarationId DeclarationId, params *ReleaseDeclarationParams, reqEditors ...RequestEditorFn) (*ReleaseDeclarationResponse, error)
+
+	// TakeDeclarationInChargeWithResponse Take a declaration in charge
+	//
+	// Makes a `submitted` declaration of one's office `in_charge` of oneself (presa in carico): nobody else decides it until it is released. What one has in charge already stays
+	// as it is. One that another operator has in charge, that was decided, or that is decided by itself answers 409 `conflict`, one of another office 404, and one that one filed
+	// oneself, or whose contributor one acts for, 403 `forbidden`. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/assignment (the `TakeDeclarationInCharge` operationId).
+	TakeDeclarationInChargeWithResponse(ctx context.Context, declarationId DeclarationId, params *TakeDeclarationInChargeParams, reqEditors ...RequestEditorFn) (*TakeDeclarationInChargeResponse, error)
+
+	// DecideDeclarationWithBodyWithResponse Decide about a declaration
+	//
+	// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+	// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+	// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+	// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+	DecideDeclarationWithBodyWithResponse(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideDeclarationResponse, error)
+
+	// DecideDeclarationWithResponse Decide about a declaration
+	//
+	// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+	// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+	// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+	// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+	DecideDeclarationWithResponse(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, body DecideDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideDeclarationResponse, error)
 
 	// ListDeliveriesWithResponse List deliveries of messages
 	//
@@ -25674,6 +27573,63 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /contributors/{contributor_id} (the `ShowContributor` operationId).
 	ShowContributorWithResponse(ctx context.Context, contributorId ContributorId, params *ShowContributorParams, reqEditors ...RequestEditorFn) (*ShowContributorResponse, error)
 
+	// ListDeclarationBatchesWithResponse List the batches of a contributor
+	//
+	// The batches that you sent for this contributor, and those sent under a right that you share; the newest first. Others see the declarations, not the batch.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/declaration-batches (the `ListDeclarationBatches` operationId).
+	ListDeclarationBatchesWithResponse(ctx context.Context, contributorId ContributorId, params *ListDeclarationBatchesParams, reqEditors ...RequestEditorFn) (*ListDeclarationBatchesResponse, error)
+
+	// FileDeclarationBatchWithBodyWithResponse File many declarations at once
+	//
+	// Takes up to 1,000 declarations (invio massivo), as payroll programs send them, and files them in the background. Each has a `reference` of
+	// yours, by which you find it again. The answer comes at once; showDeclarationBatch tells how far it is, listDeclarationBatchItems what became of each.
+	//
+	// **One item stops no other.** What is wrong with the list (two equal references, too many items, unknown fields) answers 422 and nothing is kept.
+	// What is wrong with one declaration (an unknown type, a content that its schema refuses, a closed window) is found when its turn comes: the item is
+	// `refused`, its `problem` says why as draftDeclaration would have, and the others are filed.
+	//
+	// **All or nothing.** With `all_or_nothing` all are filed in one transaction, or none: where one is refused, those that are right are `refused` with `conflict`.
+	// That is about filing, not about what is decided afterwards.
+	//
+	// **Safe to send again.** A reference is filed once: one that you have filed for this contributor before, in whatever batch and with whatever
+	// `Idempotency-Key`, is `refused` with `duplicate`, and `declaration_id` names what was filed. One that was refused or cancelled may be sent again.
+	//
+	// **Right and credentials** are checked when an item is filed, not only now. The batch goes on after you log out; once your right over the contributor
+	// has ended the rest is `refused` with `forbidden`. You get one message for the batch, not one for each declaration.
+	// One person has 100 batches waiting at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-batches (the `FileDeclarationBatch` operationId).
+	FileDeclarationBatchWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *FileDeclarationBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FileDeclarationBatchResponse, error)
+
+	// FileDeclarationBatchWithResponse File many declarations at once
+	//
+	// Takes up to 1,000 declarations (invio massivo), as payroll programs send them, and files them in the background. Each has a `reference` of
+	// yours, by which you find it again. The answer comes at once; showDeclarationBatch tells how far it is, listDeclarationBatchItems what became of each.
+	//
+	// **One item stops no other.** What is wrong with the list (two equal references, too many items, unknown fields) answers 422 and nothing is kept.
+	// What is wrong with one declaration (an unknown type, a content that its schema refuses, a closed window) is found when its turn comes: the item is
+	// `refused`, its `problem` says why as draftDeclaration would have, and the others are filed.
+	//
+	// **All or nothing.** With `all_or_nothing` all are filed in one transaction, or none: where one is refused, those that are right are `refused` with `conflict`.
+	// That is about filing, not about what is decided afterwards.
+	//
+	// **Safe to send again.** A reference is filed once: one that you have filed for this contributor before, in whatever batch and with whatever
+	// `Idempotency-Key`, is `refused` with `duplicate`, and `declaration_id` names what was filed. One that was refused or cancelled may be sent again.
+	//
+	// **Right and credentials** are checked when an item is filed, not only now. The batch goes on after you log out; once your right over the contributor
+	// has ended the rest is `refused` with `forbidden`. You get one message for the batch, not one for each declaration.
+	// One person has 100 batches waiting at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-batches (the `FileDeclarationBatch` operationId).
+	FileDeclarationBatchWithResponse(ctx context.Context, contributorId ContributorId, params *FileDeclarationBatchParams, body FileDeclarationBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*FileDeclarationBatchResponse, error)
+
 	// SearchDeclarationsWithBodyWithResponse Search the declarations of a contributor
 	//
 	// Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -25855,6 +27811,48 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /contributors/{contributor_id}/users/{grant_id} (the `WithdrawContributorRole` operationId).
 	WithdrawContributorRoleWithResponse(ctx context.Context, contributorId ContributorId, grantId GrantId, params *WithdrawContributorRoleParams, reqEditors ...RequestEditorFn) (*WithdrawContributorRoleResponse, error)
+
+	// ShowDeclarationBatchWithResponse Show how far a batch of declarations has come
+	//
+	// The batch with how many of its items are in each state, also while it runs. It is seen by who sent it and by people under the same right, as long as they may
+	// declare for all that it filed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declaration-batches/{batch_id} (the `ShowDeclarationBatch` operationId).
+	ShowDeclarationBatchWithResponse(ctx context.Context, batchId DeclarationBatchId, params *ShowDeclarationBatchParams, reqEditors ...RequestEditorFn) (*ShowDeclarationBatchResponse, error)
+
+	// CancelDeclarationBatchWithResponse Cancel what of a batch was not filed yet
+	//
+	// Ends the batch: what waits is `cancelled`, what was filed stays filed (see withdrawDeclaration). A group that is being filed at this moment is waited for. A batch that is
+	// over answers 409 `conflict`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /declaration-batches/{batch_id}/cancellation (the `CancelDeclarationBatch` operationId).
+	CancelDeclarationBatchWithResponse(ctx context.Context, batchId DeclarationBatchId, params *CancelDeclarationBatchParams, reqEditors ...RequestEditorFn) (*CancelDeclarationBatchResponse, error)
+
+	// ListDeclarationBatchItemsWithResponse List what became of the items of a batch
+	//
+	// The items in the order in which they were sent, each by its `reference`: what was filed has its receipt, what was refused the `problem` for which it was. Pointers in
+	// `problem.errors[]` lead into the item. With `state=refused` only those that need work.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declaration-batches/{batch_id}/items (the `ListDeclarationBatchItems` operationId).
+	ListDeclarationBatchItemsWithResponse(ctx context.Context, batchId DeclarationBatchId, params *ListDeclarationBatchItemsParams, reqEditors ...RequestEditorFn) (*ListDeclarationBatchItemsResponse, error)
+
+	// DownloadDeclarationBatchReceiptsWithResponse Download the receipts of a batch
+	//
+	// The receipts of all that was filed, in the order of the items and in the form that `Accept` asks for. As `application/zip` the pages to print, one PDF for each,
+	// called by the place of the item and its reference (what is no letter, digit, `.`, `-` or `_` becomes `_`). As `application/jsonl` one line for each:
+	// `{"reference", "declaration_id", "protocol_number", "submitted_at", "digest", "jws"}`, where `jws` is for verifyReceipt.
+	// Until the batch is over 409 `conflict`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declaration-batches/{batch_id}/receipts (the `DownloadDeclarationBatchReceipts` operationId).
+	DownloadDeclarationBatchReceiptsWithResponse(ctx context.Context, batchId DeclarationBatchId, params *DownloadDeclarationBatchReceiptsParams, reqEditors ...RequestEditorFn) (*DownloadDeclarationBatchReceiptsResponse, error)
 
 	// SearchMyDeclarationsWithBodyWithResponse Search the declarations of all my contributors
 	//
@@ -27257,6 +29255,54 @@ type ClientWithResponsesInterface interface {
 	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
 }
 
+type SearchOfficeDeclarationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchOfficeDeclarationsResponse) GetJSON200() *DeclarationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchOfficeDeclarationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchOfficeDeclarationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchOfficeDeclarationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchOfficeDeclarationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchOfficeDeclarationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // PublishDeclarationTypeResponse201Headers the declared response headers of an HTTP 201 response for PublishDeclarationType
 type PublishDeclarationTypeResponse201Headers struct {
 	Location string
@@ -27354,6 +29400,157 @@ func (r ListOfficeDeclarationsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListOfficeDeclarationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReleaseDeclarationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReleaseDeclarationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReleaseDeclarationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReleaseDeclarationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReleaseDeclarationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReleaseDeclarationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// TakeDeclarationInChargeResponse200Headers the declared response headers of an HTTP 200 response for TakeDeclarationInCharge
+type TakeDeclarationInChargeResponse200Headers struct {
+	ETag EntityTag
+}
+
+type TakeDeclarationInChargeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Declaration
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *TakeDeclarationInChargeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TakeDeclarationInChargeResponse) GetJSON200() *Declaration {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TakeDeclarationInChargeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TakeDeclarationInChargeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TakeDeclarationInChargeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TakeDeclarationInChargeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TakeDeclarationInChargeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DecideDeclarationResponse200Headers the declared response headers of an HTTP 200 response for DecideDeclaration
+type DecideDeclarationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type DecideDeclarationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Declaration
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DecideDeclarationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DecideDeclarationResponse) GetJSON200() *Declaration {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DecideDeclarationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DecideDeclarationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DecideDeclarationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DecideDeclarationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DecideDeclarationResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -29394,6 +31591,109 @@ func (r ShowContributorResponse) ContentType() string {
 	return ""
 }
 
+type ListDeclarationBatchesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationBatchList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeclarationBatchesResponse) GetJSON200() *DeclarationBatchList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDeclarationBatchesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeclarationBatchesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeclarationBatchesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeclarationBatchesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeclarationBatchesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// FileDeclarationBatchResponse202Headers the declared response headers of an HTTP 202 response for FileDeclarationBatch
+type FileDeclarationBatchResponse202Headers struct {
+	Location string
+}
+
+type FileDeclarationBatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *DeclarationBatch
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *FileDeclarationBatchResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r FileDeclarationBatchResponse) GetJSON202() *DeclarationBatch {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FileDeclarationBatchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FileDeclarationBatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FileDeclarationBatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FileDeclarationBatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FileDeclarationBatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type SearchDeclarationsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -29876,6 +32176,198 @@ func (r WithdrawContributorRoleResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r WithdrawContributorRoleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowDeclarationBatchResponse200Headers the declared response headers of an HTTP 200 response for ShowDeclarationBatch
+type ShowDeclarationBatchResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowDeclarationBatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationBatch
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowDeclarationBatchResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowDeclarationBatchResponse) GetJSON200() *DeclarationBatch {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDeclarationBatchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDeclarationBatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDeclarationBatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDeclarationBatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDeclarationBatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CancelDeclarationBatchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationBatch
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelDeclarationBatchResponse) GetJSON200() *DeclarationBatch {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelDeclarationBatchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelDeclarationBatchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelDeclarationBatchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelDeclarationBatchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelDeclarationBatchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDeclarationBatchItemsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationBatchItemList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeclarationBatchItemsResponse) GetJSON200() *DeclarationBatchItemList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDeclarationBatchItemsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeclarationBatchItemsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeclarationBatchItemsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeclarationBatchItemsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeclarationBatchItemsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DownloadDeclarationBatchReceiptsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadDeclarationBatchReceiptsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadDeclarationBatchReceiptsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadDeclarationBatchReceiptsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadDeclarationBatchReceiptsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadDeclarationBatchReceiptsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -34268,6 +36760,38 @@ func (r RevokeSubDelegationResponse) ContentType() string {
 	return ""
 }
 
+// SearchOfficeDeclarationsWithBodyWithResponse Search the declarations of my office
+//
+// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+func (c *ClientWithResponses) SearchOfficeDeclarationsWithBodyWithResponse(ctx context.Context, params *SearchOfficeDeclarationsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchOfficeDeclarationsResponse, error) {
+	rsp, err := c.SearchOfficeDeclarationsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchOfficeDeclarationsResponse(rsp)
+}
+
+// SearchOfficeDeclarationsWithResponse Search the declarations of my office
+//
+// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declaration-searches (the `SearchOfficeDeclarations` operationId).
+func (c *ClientWithResponses) SearchOfficeDeclarationsWithResponse(ctx context.Context, params *SearchOfficeDeclarationsParams, body SearchOfficeDeclarationsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchOfficeDeclarationsResponse, error) {
+	rsp, err := c.SearchOfficeDeclarations(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchOfficeDeclarationsResponse(rsp)
+}
+
 // PublishDeclarationTypeWithBodyWithResponse Publish a declaration type
 //
 // Publishes a new type, or the next version of one, as one document. It is checked before it counts: the schema compiles within bounds of size, depth and
@@ -34308,7 +36832,8 @@ func (c *ClientWithResponses) PublishDeclarationTypeWithResponse(ctx context.Con
 
 // ListOfficeDeclarationsWithResponse List the declarations of my office
 //
-// For an operator (operatore di sede): what was filed for positions of the operator's own office, in the order of protocol, the newest first. No drafts.
+// For an operator (operatore di sede): what was filed for positions of the operator's own office, over all contributors, in the order of protocol, the newest first.
+// No drafts. `state=submitted` and `assigned_to=nobody` are what waits for somebody. By tax codes search: searchOfficeDeclarations.
 // Who is no operator gets 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -34320,6 +36845,76 @@ func (c *ClientWithResponses) ListOfficeDeclarationsWithResponse(ctx context.Con
 		return nil, err
 	}
 	return ParseListOfficeDeclarationsResponse(rsp)
+}
+
+// ReleaseDeclarationWithResponse Release a declaration
+//
+// Makes a declaration `submitted` again that one has in charge, so that others can take it. What another operator has in charge is released by anybody of the office once that operator
+// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /backoffice/declarations/{declaration_id}/assignment (the `ReleaseDeclaration` operationId).
+func (c *ClientWithResponses) ReleaseDeclarationWithResponse(ctx context.Context, declarationId DeclarationId, params *ReleaseDeclarationParams, reqEditors ...RequestEditorFn) (*ReleaseDeclarationResponse, error) {
+	rsp, err := c.ReleaseDeclaration(ctx, declarationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReleaseDeclarationResponse(rsp)
+}
+
+// TakeDeclarationInChargeWithResponse Take a declaration in charge
+//
+// Makes a `submitted` declaration of one's office `in_charge` of oneself (presa in carico): nobody else decides it until it is released. What one has in charge already stays
+// as it is. One that another operator has in charge, that was decided, or that is decided by itself answers 409 `conflict`, one of another office 404, and one that one filed
+// oneself, or whose contributor one acts for, 403 `forbidden`. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/assignment (the `TakeDeclarationInCharge` operationId).
+func (c *ClientWithResponses) TakeDeclarationInChargeWithResponse(ctx context.Context, declarationId DeclarationId, params *TakeDeclarationInChargeParams, reqEditors ...RequestEditorFn) (*TakeDeclarationInChargeResponse, error) {
+	rsp, err := c.TakeDeclarationInCharge(ctx, declarationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTakeDeclarationInChargeResponse(rsp)
+}
+
+// DecideDeclarationWithBodyWithResponse Decide about a declaration
+//
+// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+func (c *ClientWithResponses) DecideDeclarationWithBodyWithResponse(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideDeclarationResponse, error) {
+	rsp, err := c.DecideDeclarationWithBody(ctx, declarationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideDeclarationResponse(rsp)
+}
+
+// DecideDeclarationWithResponse Decide about a declaration
+//
+// Accepts a declaration of one step, with the amount that is granted where there is one, or does not accept it. It is `submitted`, or in the operator's own charge.
+// Outcome, amount and reason stand on the declaration, and who filed it is told them. What was decided stays so. One that another operator has in charge, that is decided already, that waits for dispositive
+// credentials, or whose type is decided by itself (by a fund, say) answers 409 `conflict`; one of another office 404; one that one filed oneself, or whose contributor one acts for,
+// 403 `forbidden`: it takes a second person. An `amount` without `accepted` is 422. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declarations/{declaration_id}/decision (the `DecideDeclaration` operationId).
+func (c *ClientWithResponses) DecideDeclarationWithResponse(ctx context.Context, declarationId DeclarationId, params *DecideDeclarationParams, body DecideDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideDeclarationResponse, error) {
+	rsp, err := c.DecideDeclaration(ctx, declarationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideDeclarationResponse(rsp)
 }
 
 // ListDeliveriesWithResponse List deliveries of messages
@@ -35258,6 +37853,81 @@ func (c *ClientWithResponses) ShowContributorWithResponse(ctx context.Context, c
 	return ParseShowContributorResponse(rsp)
 }
 
+// ListDeclarationBatchesWithResponse List the batches of a contributor
+//
+// The batches that you sent for this contributor, and those sent under a right that you share; the newest first. Others see the declarations, not the batch.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/declaration-batches (the `ListDeclarationBatches` operationId).
+func (c *ClientWithResponses) ListDeclarationBatchesWithResponse(ctx context.Context, contributorId ContributorId, params *ListDeclarationBatchesParams, reqEditors ...RequestEditorFn) (*ListDeclarationBatchesResponse, error) {
+	rsp, err := c.ListDeclarationBatches(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeclarationBatchesResponse(rsp)
+}
+
+// FileDeclarationBatchWithBodyWithResponse File many declarations at once
+//
+// Takes up to 1,000 declarations (invio massivo), as payroll programs send them, and files them in the background. Each has a `reference` of
+// yours, by which you find it again. The answer comes at once; showDeclarationBatch tells how far it is, listDeclarationBatchItems what became of each.
+//
+// **One item stops no other.** What is wrong with the list (two equal references, too many items, unknown fields) answers 422 and nothing is kept.
+// What is wrong with one declaration (an unknown type, a content that its schema refuses, a closed window) is found when its turn comes: the item is
+// `refused`, its `problem` says why as draftDeclaration would have, and the others are filed.
+//
+// **All or nothing.** With `all_or_nothing` all are filed in one transaction, or none: where one is refused, those that are right are `refused` with `conflict`.
+// That is about filing, not about what is decided afterwards.
+//
+// **Safe to send again.** A reference is filed once: one that you have filed for this contributor before, in whatever batch and with whatever
+// `Idempotency-Key`, is `refused` with `duplicate`, and `declaration_id` names what was filed. One that was refused or cancelled may be sent again.
+//
+// **Right and credentials** are checked when an item is filed, not only now. The batch goes on after you log out; once your right over the contributor
+// has ended the rest is `refused` with `forbidden`. You get one message for the batch, not one for each declaration.
+// One person has 100 batches waiting at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-batches (the `FileDeclarationBatch` operationId).
+func (c *ClientWithResponses) FileDeclarationBatchWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *FileDeclarationBatchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FileDeclarationBatchResponse, error) {
+	rsp, err := c.FileDeclarationBatchWithBody(ctx, contributorId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFileDeclarationBatchResponse(rsp)
+}
+
+// FileDeclarationBatchWithResponse File many declarations at once
+//
+// Takes up to 1,000 declarations (invio massivo), as payroll programs send them, and files them in the background. Each has a `reference` of
+// yours, by which you find it again. The answer comes at once; showDeclarationBatch tells how far it is, listDeclarationBatchItems what became of each.
+//
+// **One item stops no other.** What is wrong with the list (two equal references, too many items, unknown fields) answers 422 and nothing is kept.
+// What is wrong with one declaration (an unknown type, a content that its schema refuses, a closed window) is found when its turn comes: the item is
+// `refused`, its `problem` says why as draftDeclaration would have, and the others are filed.
+//
+// **All or nothing.** With `all_or_nothing` all are filed in one transaction, or none: where one is refused, those that are right are `refused` with `conflict`.
+// That is about filing, not about what is decided afterwards.
+//
+// **Safe to send again.** A reference is filed once: one that you have filed for this contributor before, in whatever batch and with whatever
+// `Idempotency-Key`, is `refused` with `duplicate`, and `declaration_id` names what was filed. One that was refused or cancelled may be sent again.
+//
+// **Right and credentials** are checked when an item is filed, not only now. The batch goes on after you log out; once your right over the contributor
+// has ended the rest is `refused` with `forbidden`. You get one message for the batch, not one for each declaration.
+// One person has 100 batches waiting at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-batches (the `FileDeclarationBatch` operationId).
+func (c *ClientWithResponses) FileDeclarationBatchWithResponse(ctx context.Context, contributorId ContributorId, params *FileDeclarationBatchParams, body FileDeclarationBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*FileDeclarationBatchResponse, error) {
+	rsp, err := c.FileDeclarationBatch(ctx, contributorId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFileDeclarationBatchResponse(rsp)
+}
+
 // SearchDeclarationsWithBodyWithResponse Search the declarations of a contributor
 //
 // Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -35522,6 +38192,72 @@ func (c *ClientWithResponses) WithdrawContributorRoleWithResponse(ctx context.Co
 		return nil, err
 	}
 	return ParseWithdrawContributorRoleResponse(rsp)
+}
+
+// ShowDeclarationBatchWithResponse Show how far a batch of declarations has come
+//
+// The batch with how many of its items are in each state, also while it runs. It is seen by who sent it and by people under the same right, as long as they may
+// declare for all that it filed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declaration-batches/{batch_id} (the `ShowDeclarationBatch` operationId).
+func (c *ClientWithResponses) ShowDeclarationBatchWithResponse(ctx context.Context, batchId DeclarationBatchId, params *ShowDeclarationBatchParams, reqEditors ...RequestEditorFn) (*ShowDeclarationBatchResponse, error) {
+	rsp, err := c.ShowDeclarationBatch(ctx, batchId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDeclarationBatchResponse(rsp)
+}
+
+// CancelDeclarationBatchWithResponse Cancel what of a batch was not filed yet
+//
+// Ends the batch: what waits is `cancelled`, what was filed stays filed (see withdrawDeclaration). A group that is being filed at this moment is waited for. A batch that is
+// over answers 409 `conflict`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /declaration-batches/{batch_id}/cancellation (the `CancelDeclarationBatch` operationId).
+func (c *ClientWithResponses) CancelDeclarationBatchWithResponse(ctx context.Context, batchId DeclarationBatchId, params *CancelDeclarationBatchParams, reqEditors ...RequestEditorFn) (*CancelDeclarationBatchResponse, error) {
+	rsp, err := c.CancelDeclarationBatch(ctx, batchId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelDeclarationBatchResponse(rsp)
+}
+
+// ListDeclarationBatchItemsWithResponse List what became of the items of a batch
+//
+// The items in the order in which they were sent, each by its `reference`: what was filed has its receipt, what was refused the `problem` for which it was. Pointers in
+// `problem.errors[]` lead into the item. With `state=refused` only those that need work.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declaration-batches/{batch_id}/items (the `ListDeclarationBatchItems` operationId).
+func (c *ClientWithResponses) ListDeclarationBatchItemsWithResponse(ctx context.Context, batchId DeclarationBatchId, params *ListDeclarationBatchItemsParams, reqEditors ...RequestEditorFn) (*ListDeclarationBatchItemsResponse, error) {
+	rsp, err := c.ListDeclarationBatchItems(ctx, batchId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeclarationBatchItemsResponse(rsp)
+}
+
+// DownloadDeclarationBatchReceiptsWithResponse Download the receipts of a batch
+//
+// The receipts of all that was filed, in the order of the items and in the form that `Accept` asks for. As `application/zip` the pages to print, one PDF for each,
+// called by the place of the item and its reference (what is no letter, digit, `.`, `-` or `_` becomes `_`). As `application/jsonl` one line for each:
+// `{"reference", "declaration_id", "protocol_number", "submitted_at", "digest", "jws"}`, where `jws` is for verifyReceipt.
+// Until the batch is over 409 `conflict`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declaration-batches/{batch_id}/receipts (the `DownloadDeclarationBatchReceipts` operationId).
+func (c *ClientWithResponses) DownloadDeclarationBatchReceiptsWithResponse(ctx context.Context, batchId DeclarationBatchId, params *DownloadDeclarationBatchReceiptsParams, reqEditors ...RequestEditorFn) (*DownloadDeclarationBatchReceiptsResponse, error) {
+	rsp, err := c.DownloadDeclarationBatchReceipts(ctx, batchId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadDeclarationBatchReceiptsResponse(rsp)
 }
 
 // SearchMyDeclarationsWithBodyWithResponse Search the declarations of all my contributors
@@ -37632,6 +40368,39 @@ func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Contex
 	return ParseRevokeSubDelegationResponse(rsp)
 }
 
+// ParseSearchOfficeDeclarationsResponse parses an HTTP response from a SearchOfficeDeclarationsWithResponse call
+func ParseSearchOfficeDeclarationsResponse(rsp *http.Response) (*SearchOfficeDeclarationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchOfficeDeclarationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParsePublishDeclarationTypeResponse parses an HTTP response from a PublishDeclarationTypeWithResponse call
 func ParsePublishDeclarationTypeResponse(rsp *http.Response) (*PublishDeclarationTypeResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -37706,6 +40475,127 @@ func ParseListOfficeDeclarationsResponse(rsp *http.Response) (*ListOfficeDeclara
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseReleaseDeclarationResponse parses an HTTP response from a ReleaseDeclarationWithResponse call
+func ParseReleaseDeclarationResponse(rsp *http.Response) (*ReleaseDeclarationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReleaseDeclarationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTakeDeclarationInChargeResponse parses an HTTP response from a TakeDeclarationInChargeWithResponse call
+func ParseTakeDeclarationInChargeResponse(rsp *http.Response) (*TakeDeclarationInChargeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TakeDeclarationInChargeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Declaration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers TakeDeclarationInChargeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDecideDeclarationResponse parses an HTTP response from a DecideDeclarationWithResponse call
+func ParseDecideDeclarationResponse(rsp *http.Response) (*DecideDeclarationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DecideDeclarationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Declaration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DecideDeclarationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -39316,6 +42206,85 @@ func ParseShowContributorResponse(rsp *http.Response) (*ShowContributorResponse,
 	return response, nil
 }
 
+// ParseListDeclarationBatchesResponse parses an HTTP response from a ListDeclarationBatchesWithResponse call
+func ParseListDeclarationBatchesResponse(rsp *http.Response) (*ListDeclarationBatchesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeclarationBatchesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationBatchList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFileDeclarationBatchResponse parses an HTTP response from a FileDeclarationBatchWithResponse call
+func ParseFileDeclarationBatchResponse(rsp *http.Response) (*FileDeclarationBatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FileDeclarationBatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest DeclarationBatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers FileDeclarationBatchResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseSearchDeclarationsResponse parses an HTTP response from a SearchDeclarationsWithResponse call
 func ParseSearchDeclarationsResponse(rsp *http.Response) (*SearchDeclarationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -39663,6 +42632,147 @@ func ParseWithdrawContributorRoleResponse(rsp *http.Response) (*WithdrawContribu
 	case rsp.StatusCode == 204:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowDeclarationBatchResponse parses an HTTP response from a ShowDeclarationBatchWithResponse call
+func ParseShowDeclarationBatchResponse(rsp *http.Response) (*ShowDeclarationBatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDeclarationBatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationBatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowDeclarationBatchResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelDeclarationBatchResponse parses an HTTP response from a CancelDeclarationBatchWithResponse call
+func ParseCancelDeclarationBatchResponse(rsp *http.Response) (*CancelDeclarationBatchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelDeclarationBatchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationBatch
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDeclarationBatchItemsResponse parses an HTTP response from a ListDeclarationBatchItemsWithResponse call
+func ParseListDeclarationBatchItemsResponse(rsp *http.Response) (*ListDeclarationBatchItemsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeclarationBatchItemsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationBatchItemList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDownloadDeclarationBatchReceiptsResponse parses an HTTP response from a DownloadDeclarationBatchReceiptsWithResponse call
+func ParseDownloadDeclarationBatchReceiptsResponse(rsp *http.Response) (*DownloadDeclarationBatchReceiptsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadDeclarationBatchReceiptsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

@@ -190,6 +190,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 	a.background(g.masterdata.importing.Run)
 	if !p.sandbox {
 		a.background(g.mandate.batches.Run)
+		a.background(g.filing.batches.Run)
 	}
 }
 

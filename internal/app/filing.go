@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"diresco/internal/filing/declaration"
+	"diresco/internal/filing/declarationbatch"
 	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/protocol"
 )
@@ -15,6 +16,7 @@ type filing struct {
 	funds        *fund.Service
 	publisher    *declaration.Publisher
 	declarations *declaration.Service
+	batches      *declarationbatch.Service
 }
 
 func newFiling(p platform, k kernel, m masterdata) filing {
@@ -22,11 +24,15 @@ func newFiling(p platform, k kernel, m masterdata) filing {
 	clocks := protocol.Time{Process: p.clock, Database: p.databaseClock, Offset: p.clock.Offset}
 	register := protocol.NewRegister(p.db, clocks, k.claims, k.recheck, p.log)
 	funds := fund.NewService(fund.Deps{Runner: k.runner})
+	declarations := declaration.NewService(declaration.Deps{
+		Runner: k.runner, Types: types, Contributors: m.contributors, Register: register, Rights: k.rights, Outbox: k.outbox, Funds: funds,
+		Signer: p.keys, Blobs: p.bucket, Random: p.random, PublicURL: p.config.PublicURL, Institution: p.config.Institution(),
+	})
 	return filing{
-		register: register, types: types, funds: funds, publisher: declaration.NewPublisher(k.runner, types, funds),
-		declarations: declaration.NewService(declaration.Deps{
-			Runner: k.runner, Types: types, Contributors: m.contributors, Register: register, Rights: k.rights, Outbox: k.outbox,
-			Signer: p.keys, Blobs: p.bucket, Random: p.random, PublicURL: p.config.PublicURL, Institution: p.config.Institution(),
+		register: register, types: types, funds: funds, declarations: declarations,
+		publisher: declaration.NewPublisher(k.runner, types, funds),
+		batches: declarationbatch.NewService(declarationbatch.Deps{
+			Runner: k.runner, Declarations: declarations, Rights: k.rights, Outbox: k.outbox, Log: p.log, BeforeShowing: p.beforeShowing,
 		}),
 	}
 }

@@ -55,9 +55,13 @@ func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 		"pin.request_refused", "pin.request_served", "pin.request_with_pin", "pin.revoked", "role.registered", "staff.post_ended", "staff.post_given",
 	}
 	mutes := map[string]outbox.Category{
+		"declaration.accepted": outbox.AboutDeclarations, "declaration.not_accepted": outbox.AboutDeclarations,
+		"declaration.provisionally_not_accepted": outbox.AboutDeclarations, "declaration.confirmed": outbox.AboutDeclarations,
+		"declaration.fund_lapsed":          outbox.AboutDeclarations,
 		"declaration.awaiting_credentials": outbox.AboutDeclarations, "declaration.completed": outbox.AboutDeclarations,
-		"declaration.lapsed":   outbox.AboutDeclarations,
-		"declaration.received": outbox.AboutDeclarations, "declaration.withdrawn": outbox.AboutDeclarations,
+		"declaration.batch_done": outbox.AboutDeclarations,
+		"declaration.lapsed":     outbox.AboutDeclarations,
+		"declaration.received":   outbox.AboutDeclarations, "declaration.withdrawn": outbox.AboutDeclarations,
 		"delegation.reminder": outbox.Reminders, "pin.reminder": outbox.Reminders,
 	}
 	for _, k := range outbox.Kinds() {

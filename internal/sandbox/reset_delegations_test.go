@@ -35,4 +35,23 @@ func (w *fixture) fillDelegations(personID uuid.UUID) {
 	w.execute(`INSERT INTO delegation_batch_items (batch_id, line, position_number, scope, services, exclusive, state, delegation_id,
 		failures)
 		VALUES (?, 1, 'x', 'total', '[]', ?, 'filed', ?, 0)`, batch, false, client.ID)
+	w.fillDeclarationBatches(personID, client.ContributorID)
+}
+
+// fillDeclarationBatches leaves a row in every table of batches of declarations.
+func (w *fixture) fillDeclarationBatches(personID, contributorID uuid.UUID) {
+	w.t.Helper()
+	now, batch := w.clock.Now(), uuid.Must(uuid.NewV7())
+	var filed struct{ ID uuid.UUID }
+	if err := w.db.From(context.Background()).Raw("SELECT id FROM declarations LIMIT 1").Scan(&filed).Error; err != nil {
+		w.t.Fatal(err)
+	}
+	w.execute(`INSERT INTO declaration_batches (id, contributor_id, person_id, right_id, state, all_or_nothing, items_total, session_id,
+		request_id, address, created_at, finished_at)
+		VALUES (?, ?, ?, ?, 'done', ?, 1, ?, 'x', 'x', ?, ?)`, batch, contributorID, personID, personID, false, personID, now, now)
+	w.execute(`INSERT INTO declaration_batch_items (batch_id, line, reference, type, position_id, step, content, state, declaration_id,
+		failures)
+		VALUES (?, 1, 'x', 'x', ?, '', '', 'filed', ?, 0)`, batch, batch, filed.ID)
+	w.execute("INSERT INTO declaration_references (person_id, contributor_id, reference, declaration_id) VALUES (?, ?, 'x', ?)",
+		personID, contributorID, filed.ID)
 }

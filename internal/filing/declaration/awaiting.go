@@ -2,14 +2,17 @@ package declaration
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
 
+	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/due"
+	"diresco/internal/platform/fault"
 )
 
 // lapsed reports whether the declaration has waited for too long, noted or not.
@@ -31,29 +34,6 @@ func (m moves) to(d Declaration, state State, at time.Time) {
 	m.all[d.ID], m.changed[d.ID] = d, true
 }
 
-// settle completes declarations that wait for credentials, in the order given, or lets those lapse
-// whose time was over. What is completed replaces what it supersedes only now, where that can still
-// be superseded; otherwise it stands beside it, as it would if it had come first: it was
-// protocolled, and a number is never given in vain.
-func (m moves) settle(waiting []uuid.UUID, now time.Time) {
-	for _, id := range waiting {
-		d, found := m.all[id]
-		switch {
-		case !found || d.State != AwaitingCredentials:
-		case d.lapsed(now):
-			m.to(d, Lapsed, protocol.LapsesAt(*d.SubmittedAt))
-		default:
-			m.to(d, Submitted, now)
-			if d.SupersedesID == nil {
-				continue
-			}
-			if old, found := m.all[*d.SupersedesID]; found && !old.lapsed(now) && supersedes(d, old) == nil {
-				m.to(old, Superseded, now)
-			}
-		}
-	}
-}
-
 // CompleteFor completes, in the context's transaction, what a person filed that waits for
 // dispositive credentials. Call it with the person's row locked.
 func (s *Service) CompleteFor(ctx context.Context, personID uuid.UUID) error {
@@ -66,50 +46,132 @@ func (s *Service) Lapses() due.Source { return s.awaiting }
 // awaited reads and settles declarations that wait for dispositive credentials.
 type awaited struct {
 	*repository
-	types *Types
-	clock clock.Clock
+	types   *Types
+	funds   *fund.Service
+	decider decider
+	clock   clock.Clock
 }
 
-// Settle implements protocol.AwaitedStore. What is superseded is locked along.
+// Settle implements protocol.AwaitedStore. What is superseded or confirmed is locked along.
+//
+// What is completed replaces what it supersedes only now, where that can still be superseded;
+// otherwise it stands beside it, as it would if it had come first: it was protocolled, and a number
+// is never given in vain.
 func (a awaited) Settle(ctx context.Context, waiting []waitingRow, now time.Time) ([]protocol.Settled, error) {
-	ids := make([]uuid.UUID, 0, len(waiting))
-	all := make([]uuid.UUID, 0, 2*len(waiting))
+	var ids, all, reservations []uuid.UUID
 	for _, w := range waiting {
 		ids = append(ids, w.ID)
 		all = append(all, w.ID)
 		if w.SupersedesID != nil {
-			all = append(all, *w.SupersedesID)
+			all, reservations = append(all, *w.SupersedesID), append(reservations, *w.SupersedesID)
+		}
+		if w.ReservationID != nil {
+			all, reservations = append(all, *w.ReservationID), append(reservations, *w.ReservationID)
 		}
 	}
-	locked, err := a.lockAll(ctx, all)
+	matters, err := a.matters(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	m := moves{all: locked, changed: map[uuid.UUID]bool{}}
-	m.settle(ids, now)
-	for id := range m.changed {
-		if err := a.saveState(ctx, m.all[id]); err != nil {
+	g, err := openGroup(ctx, a.repository, a.types, a.funds, now, nil, all, all, reservations, matters)
+	if err != nil {
+		return nil, err
+	}
+	g.settle(now)
+	for _, id := range ids {
+		d, found := g.all[id]
+		if !found || d.State != AwaitingCredentials {
+			continue
+		}
+		if err := a.settle(ctx, g, d, now); err != nil {
 			return nil, err
 		}
 	}
+	if err := g.save(ctx, a.repository, a.decider); err != nil {
+		return nil, err
+	}
 	var settled []protocol.Settled
 	for _, id := range ids {
-		if !m.changed[id] {
+		if !g.changed[id] {
 			continue
 		}
-		d := m.all[id]
-		operation := map[State]string{
-			Submitted: "completeDeclaration", Lapsed: "lapseDeclaration", Superseded: "supersedeDeclaration",
-		}[d.State]
+		d := g.all[id]
+		operation, known := map[State]string{Lapsed: "lapseDeclaration", Superseded: "supersedeDeclaration"}[d.State]
+		if !known {
+			operation = "completeDeclaration"
+		}
 		messages, err := a.moved(ctx, d)
 		if err != nil {
 			return nil, err
 		}
 		settled = append(settled, protocol.Settled{
-			SubjectID: d.ID, ContributorID: d.ContributorID, Operation: operation, At: d.UpdatedAt, Messages: messages,
+			SubjectID: d.ID, ContributorID: d.ContributorID, Operation: operation, At: d.UpdatedAt, Messages: messages, Detail: d.changed(),
 		})
 	}
 	return settled, nil
+}
+
+// matters reads what the requirements of waiting declarations look at. What was submitted never
+// changes, so it need not be locked.
+func (a awaited) matters(ctx context.Context, ids []uuid.UUID) ([]matter, error) {
+	rows, err := a.read(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var matters []matter
+	for _, d := range rows {
+		t, err := a.types.Version(ctx, d.Type, d.TypeVersion)
+		if err != nil {
+			return nil, err
+		}
+		asked, err := ask(t, d.Step, d.Content)
+		if err != nil {
+			return nil, err
+		}
+		if len(asked.step.Requirements) > 0 {
+			matters = append(matters, matter{d, asked})
+		}
+	}
+	return matters, nil
+}
+
+// settle completes a declaration, or lets it lapse where its time was over.
+func (a awaited) settle(ctx context.Context, g *group, d Declaration, now time.Time) error {
+	if d.lapsed(now) {
+		if err := g.giveUp(d.ID, now); err != nil {
+			return err
+		}
+		g.to(d, Lapsed, protocol.LapsesAt(*d.SubmittedAt))
+		return nil
+	}
+	t, err := a.types.Version(ctx, d.Type, d.TypeVersion)
+	if err != nil {
+		return err
+	}
+	asked, err := ask(t, d.Step, d.Content)
+	if err != nil {
+		return err
+	}
+	if d.SupersedesID != nil {
+		if old, found := g.all[*d.SupersedesID]; found && !old.lapsed(now) && g.maySupersede(d) == nil {
+			if err := g.supersede(d, now); err != nil {
+				return err
+			}
+		}
+	}
+	decided, err := g.decide(ctx, d, t, asked, now)
+	var refused *fault.Fault
+	switch {
+	case fault.Is(err, fault.Busy):
+		return err
+	case errors.As(err, &refused):
+		// Its reservation was given up, or confirmed by another one.
+		decided = d.refused(now, ReasonReservationGone)
+	case err != nil:
+		return err
+	}
+	g.to(decided, decided.State, now)
+	return nil
 }
 
 // moved tells who filed a declaration what became of it. One that was replaced in the same moment
@@ -118,6 +180,8 @@ func (a awaited) moved(ctx context.Context, d Declaration) ([]outbox.Message, er
 	kind, at := completedKind, a.clock.Now()
 	switch d.State {
 	case Submitted:
+	case Accepted, ProvisionallyNotAccepted, NotAccepted:
+		return a.decider.message(ctx, d, at)
 	case Lapsed:
 		kind = lapsedKind
 		if d.UpdatedAt.After(at) {

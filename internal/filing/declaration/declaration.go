@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/money"
@@ -62,6 +63,8 @@ type Declaration struct {
 	ActingAs     access.ActingAs
 	RightID      uuid.UUID
 	SupersedesID *uuid.UUID
+	// SupersededByID is the declaration that took its place.
+	SupersededByID *uuid.UUID
 	// ReservationID is the reservation that a confirmation confirms.
 	ReservationID *uuid.UUID
 	// Version counts changes, from 1.
@@ -119,6 +122,8 @@ type View struct {
 	FamilyName string
 	// JWS is the signed receipt; empty while the declaration is a draft, and in lists.
 	JWS string
+	// Assignee is who has it in charge; nil but for operators of the office.
+	Assignee *Assignee `gorm:"-"`
 }
 
 // Input is what a user gives for a draft.
@@ -148,6 +153,16 @@ type Filter struct {
 	SubmittedFrom *time.Time
 	SubmittedTo   *time.Time
 	WorkerTaxCode string
+	// What follows is for an office's lists alone.
+	ContributorID uuid.UUID
+	// ContributorTaxCode is resolved to the id.
+	ContributorTaxCode string
+	Assigned           Assignment
+	// LapsesBefore is the instant before which the present state ends by itself.
+	LapsesBefore *time.Time
+
+	// operator is who asks.
+	operator uuid.UUID
 }
 
 // Names returns the receipt's facts about who filed.
@@ -167,14 +182,26 @@ func (d Declaration) requireVersion(expected int) error {
 	return fault.RequireVersion(expected, d.Version)
 }
 
-// MayBeWithdrawn holds until the office has decided.
+// MayBeWithdrawn holds until the office has decided, and for a reservation until it is confirmed.
+// The type may say otherwise.
 func (d Declaration) MayBeWithdrawn() bool {
-	return slices.Contains([]State{Submitted, AwaitingCredentials, ProvisionallyNotAccepted}, d.State)
+	return slices.Contains([]State{Submitted, AwaitingCredentials, ProvisionallyNotAccepted}, d.State) ||
+		d.State == Accepted && d.Step == catalogue.Reservation
 }
 
-// mayBeSuperseded holds for what was submitted and neither withdrawn nor replaced.
+// requireWithdrawable returns fault.Conflict where a declaration may not be taken back any more.
+func (d Declaration) requireWithdrawable(until catalogue.Withdrawal, now time.Time) error {
+	if !d.MayBeWithdrawn() || d.lapsed(now) || until == catalogue.NoWithdrawal || until == catalogue.UntilDecision && d.State == Accepted {
+		return fault.Because(fault.Conflict, "declaration-not-withdrawable")
+	}
+	return nil
+}
+
+// mayBeSuperseded holds for what was submitted and neither withdrawn nor replaced. What is confirmed
+// stays.
 func (d Declaration) mayBeSuperseded() bool {
-	return !slices.Contains([]State{Draft, Withdrawn, Superseded, Lapsed}, d.State)
+	return !slices.Contains([]State{Draft, Withdrawn, Superseded, Lapsed}, d.State) &&
+		(d.Step != catalogue.Reservation || d.State != Confirmed) && (d.Step != catalogue.Confirmation || d.State != Accepted)
 }
 
 // stateAtSubmission is the state in which a declaration begins. What is sent with ordinary

@@ -2,7 +2,9 @@ package declaration
 
 import (
 	"diresco/db"
+	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/protocol"
 )
 
@@ -19,7 +21,9 @@ type Handler = protocol.Handler[submission]
 type Entry = protocol.Entry[submission]
 
 // NewHandler returns a Handler that can check.
-func NewHandler(d *db.DB) Handler { return handler{repo: newRepository(d)} }
+func NewHandler(d *db.DB) Handler {
+	return handler{repo: newRepository(d), funds: fund.NewService(fund.Deps{Runner: &operation.Runner{DB: d}})}
+}
 
 // NewEntry makes the entry for a submission of a draft at a version. Version 0 is for what was
 // never a draft.

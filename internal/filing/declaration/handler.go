@@ -2,6 +2,7 @@ package declaration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/filing/declaration/catalogue"
+	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
@@ -25,19 +28,21 @@ type submission struct {
 	owner taxcode.Code
 	// draftVersion is that of the draft which was checked; zero for what was never a draft.
 	draftVersion int
+	// asked is what the content asks for; nil until it was read. group is where it is decided.
+	asked *asked
+	group *group
+	// untold is what was filed with many others, of which its filer hears all at once.
+	untold bool
 	// jws is the receipt, once the declaration is filed.
 	jws string
-}
-
-// supersedes reports whether an earlier declaration is replaced at submission. What waits for
-// dispositive credentials takes nothing away before it is complete.
-func (sub *submission) supersedes(by access.Actor) bool {
-	return sub.declaration.SupersedesID != nil && stateAtSubmission(by.CredentialLevel) == Submitted
 }
 
 // handler checks and stores declarations in the protocol register.
 type handler struct {
 	repo      *repository
+	types     *Types
+	funds     *fund.Service
+	decider   decider
 	signer    Signer
 	random    io.Reader
 	publicURL string
@@ -46,67 +51,144 @@ type handler struct {
 // Check implements protocol.Handler. It checks at the time of the protocol that
 //   - the draft is still the one that was checked;
 //   - what it supersedes can be superseded;
-//   - the type is open.
+//   - the type is open;
+//   - a confirmation matches its reservation.
+//
+// What is decided by itself is decided here, one entry after the other.
+//
+// Lock order: funds by code, names of types, declarations by id.
 func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission]) error {
 	if err := protocol.RefreshCredentials(ctx, h.repo.db, entries); err != nil {
 		return err
 	}
-	var ids []uuid.UUID
-	for _, e := range entries {
-		sub := &e.Content
-		if sub.draftVersion > 0 {
-			ids = append(ids, sub.declaration.ID)
-		}
-		if old := sub.declaration.SupersedesID; old != nil {
-			ids = append(ids, *old)
-		}
-	}
-	locked, err := h.repo.lockAll(ctx, ids)
+	g, err := h.open(ctx, entries)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		sub := &e.Content
-		id, oldID := sub.declaration.ID, sub.declaration.SupersedesID
-		if sub.draftVersion > 0 {
-			draft, found := locked[id]
-			switch {
-			case !found:
-				e.Refuse(fault.New(fault.NotFound))
-			case draft.State != Draft:
-				e.Refuse(draft.requireDraft())
-			case draft.Version != sub.draftVersion:
-				e.Refuse(fault.Because(fault.Conflict, "declaration-changed"))
-			}
-		}
-		if e.Err == nil && !sub.current.openAt(e.At) {
-			e.Refuse(fault.Because(fault.Conflict, "type-not-open"))
-		}
-		if e.Err == nil && oldID != nil {
-			if err := supersedes(sub.declaration, locked[*oldID]); err != nil {
-				e.Refuse(err)
-			}
-		}
 		if e.Err != nil {
 			continue
 		}
-		// Of two submissions of one draft in a group, the second finds it submitted. It is likewise
-		// for two that supersede one declaration.
-		if draft, found := locked[id]; found {
-			draft.State = Submitted
-			locked[id] = draft
+		sub := &e.Content
+		sub.group = g
+		if err := h.admit(g, e); err != nil {
+			e.Refuse(err)
+			continue
 		}
-		if sub.supersedes(e.By) {
-			old := locked[*oldID]
-			old.State = Superseded
-			locked[*oldID] = old
+		if err := h.decide(ctx, g, e); err != nil {
+			var refused *fault.Fault
+			if !errors.As(err, &refused) {
+				return err
+			}
+			e.Refuse(err)
+			continue
+		}
+		e.Trace.Detail = sub.declaration.changed()
+		// Of two submissions of one draft in a group, the second finds it submitted.
+		if draft, found := g.all[sub.declaration.ID]; found {
+			draft.State = Submitted
+			g.all[draft.ID] = draft
 		}
 	}
 	return nil
 }
 
-// Store implements protocol.Handler: declarations with number and receipt, and a message to who
-// filed.
+// open locks and reads what the entries need to be decided. Entries whose content asks for what
+// cannot be are refused.
+func (h handler) open(ctx context.Context, entries []*protocol.Entry[submission]) (*group, error) {
+	var ids, subjects, reservations []uuid.UUID
+	var codes []string
+	var matters []matter
+	var until time.Time
+	for _, e := range entries {
+		sub := &e.Content
+		d := sub.declaration
+		if sub.asked == nil {
+			var err error
+			if sub.asked, err = ask(sub.typ, d.Step, d.Content); err != nil {
+				e.Refuse(err)
+				continue
+			}
+		}
+		if sub.draftVersion > 0 {
+			ids = append(ids, d.ID)
+		}
+		var others []uuid.UUID
+		if d.SupersedesID != nil {
+			others, reservations = append(others, *d.SupersedesID), append(reservations, *d.SupersedesID)
+		}
+		if d.ReservationID != nil {
+			others, reservations = append(others, *d.ReservationID), append(reservations, *d.ReservationID)
+		}
+		ids = append(ids, others...)
+		until = e.At
+		if sub.typ.Fund != nil {
+			subjects = append(subjects, others...)
+			if d.Step == catalogue.Reservation {
+				codes = append(codes, sub.asked.fund)
+			}
+		}
+		if len(sub.asked.step.Requirements) > 0 && e.By.CredentialLevel == access.Dispositive {
+			matters = append(matters, matter{d, sub.asked})
+		}
+	}
+	return openGroup(ctx, h.repo, h.types, h.funds, until, codes, subjects, ids, reservations, matters)
+}
+
+// admit checks what does not depend on money.
+func (h handler) admit(g *group, e *protocol.Entry[submission]) error {
+	sub := &e.Content
+	d := sub.declaration
+	g.settle(e.At)
+	if sub.draftVersion > 0 {
+		draft, found := g.all[d.ID]
+		switch {
+		case !found:
+			return fault.New(fault.NotFound)
+		case draft.State != Draft:
+			return draft.requireDraft()
+		case draft.Version != sub.draftVersion:
+			return fault.Because(fault.Conflict, "declaration-changed")
+		}
+	}
+	// A confirmation has the term of its reservation, whether or not the type is still open.
+	if d.Step != catalogue.Confirmation && !sub.current.openAt(e.At) {
+		return fault.Because(fault.Conflict, "type-not-open")
+	}
+	if d.SupersedesID != nil {
+		return g.maySupersede(d)
+	}
+	return nil
+}
+
+// decide decides an entry by itself where its type says so, with what it supersedes.
+func (h handler) decide(ctx context.Context, g *group, e *protocol.Entry[submission]) error {
+	sub := &e.Content
+	d := sub.declaration
+	at := e.At
+	d.SubmittedAt = &at
+	d.State = stateAtSubmission(e.By.CredentialLevel)
+	var err error
+	switch {
+	case d.State == AwaitingCredentials && d.Step == catalogue.Confirmation:
+		err = g.announce(ctx, d, sub.typ, sub.asked, at)
+	case d.State == AwaitingCredentials && sub.typ.Fund != nil:
+		_, err = g.book.Claim(sub.asked.fund, g.request(d, sub.typ, sub.asked, at), at)
+		g.refresh()
+	case d.State == Submitted:
+		if d.SupersedesID != nil {
+			if err := g.supersede(d, at); err != nil {
+				return err
+			}
+		}
+		d, err = g.decide(ctx, d, sub.typ, sub.asked, at)
+	}
+	sub.declaration = d
+	return err
+}
+
+// Store implements protocol.Handler: declarations with number and receipt, what became of others,
+// and a message to who filed.
 func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission]) error {
 	created := make([]Declaration, 0, len(entries))
 	receipts := make([]receipt, 0, len(entries))
@@ -114,7 +196,6 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 		sub := &e.Content
 		d := sub.declaration
 		number := e.Number.String()
-		d.State = stateAtSubmission(e.By.CredentialLevel)
 		at, digest := e.At, e.Digest
 		d.SubmittedAt, d.ProtocolNumber, d.Digest = &at, &number, &digest
 		d.UpdatedAt, d.ListedAt = e.At, e.At
@@ -131,13 +212,11 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 				return err
 			}
 		}
-		if sub.supersedes(e.By) {
-			if err := h.repo.supersede(ctx, *d.SupersedesID, e.At); err != nil {
-				return err
-			}
-		}
 		receipts = append(receipts, receipt{DeclarationID: d.ID, JWS: jws, State: d.State, Version: d.Version})
 		sub.declaration, sub.jws = d, jws
+		if sub.untold {
+			continue
+		}
 		message, err := received(d, sub.typ)
 		if err != nil {
 			return err
@@ -147,12 +226,18 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 	if err := h.repo.create(ctx, slices.Clip(created)...); err != nil {
 		return err
 	}
-	return h.repo.addReceipts(ctx, receipts)
+	if err := h.repo.addReceipts(ctx, receipts); err != nil {
+		return err
+	}
+	return entries[0].Content.group.save(ctx, h.repo, h.decider)
 }
 
-// received tells who filed that the declaration was received and, where credentials are missing,
-// that it waits.
+// received tells who filed what became of it at once: that the declaration was received and, where
+// credentials are missing, that it waits; or how it was decided by itself.
 func received(d Declaration, t *Type) (outbox.Message, error) {
+	if message, told, err := outcomeOf(d, t.Title.IT, *d.SubmittedAt); told || err != nil {
+		return message, err
+	}
 	kind := receivedKind
 	if d.State == AwaitingCredentials {
 		kind = awaitingKind

@@ -73,8 +73,14 @@ func TestDeclaration_APageIsARangeOfAnIndex(t *testing.T) {
 		c, by := a.Employer(t, world.Rome)
 		desk := a.Desk(t, world.Rome, c.ID)
 		fill(t, a, c, by)
-		heard := world.Listen(t, d, "declarations d")
 		from, to := time.Date(2026, 1, 1, 0, 10, 0, 0, time.UTC), time.Date(2026, 1, 1, 0, 30, 0, 0, time.UTC)
+		// One in 40 is in charge of the operator, and one in 30 ends by itself.
+		a.Exec(t, "UPDATE declarations SET state = 'in_charge', assigned_to = ? WHERE state = 'submitted' AND worker_tax_code = 'W3'", desk.PersonID)
+		a.Exec(t, "UPDATE declarations SET ends_at = ? WHERE state = 'submitted' AND worker_tax_code IN ('W8', 'W9')", from)
+		if a.DB.Dialect() == db.Postgres {
+			a.Exec(t, "ANALYZE")
+		}
+		heard := world.Listen(t, d, "declarations d")
 		ofContributor := func(f declaration.Filter, r page.Request) (page.Page[declaration.View], error) {
 			return a.Declarations.OfContributor(ctx, by, f, r)
 		}
@@ -102,6 +108,15 @@ func TestDeclaration_APageIsARangeOfAnIndex(t *testing.T) {
 			{"a contributor's about a worker", ofContributor, declaration.Filter{WorkerTaxCode: "W7"}, "declarations_by_worker"},
 			{"an office's", ofOffice, declaration.Filter{}, "declarations_by_office"},
 			{"an office's of a time", ofOffice, declaration.Filter{SubmittedFrom: &from, SubmittedTo: &to}, "declarations_by_office"},
+			{"an office's of a type", ofOffice, declaration.Filter{Type: "76-2013"}, "declarations_by_office_type"},
+			{"an office's in a state", ofOffice, declaration.Filter{State: declaration.Accepted}, "declarations_by_office_state"},
+			{
+				"an office's in nobody's charge", ofOffice,
+				declaration.Filter{Assigned: declaration.AssignedToNobody},
+				"declarations_by_office_state",
+			},
+			{"an office's in my charge", ofOffice, declaration.Filter{Assigned: declaration.AssignedToMe}, "declarations_by_operator"},
+			{"an office's that end soon", ofOffice, declaration.Filter{LapsesBefore: &to}, "declarations_by_office_end"},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				request := page.Request{Limit: 10}

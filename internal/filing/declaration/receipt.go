@@ -47,6 +47,9 @@ type claims struct {
 	FiledBy        uuid.UUID       `json:"filed_by"`
 	Filer          saltedTaxCode   `json:"filer_tax_code"`
 	Contributor    saltedTaxCode   `json:"contributor_tax_code"`
+	// Step is left out for a type of one step.
+	Step          string     `json:"step,omitempty"`
+	ReservationID *uuid.UUID `json:"reservation_id,omitempty"`
 }
 
 // saltedTaxCode is SHA-256 over salt ‖ tax code.
@@ -73,7 +76,12 @@ func newClaims(issuer string, d Declaration, filer, owner taxcode.Code, random i
 	if err != nil {
 		return nil, err
 	}
+	step := d.Step
+	if step == StepSingle {
+		step = ""
+	}
 	return json.Marshal(claims{
+		Step: step, ReservationID: d.ReservationID,
 		Issuer: issuer, ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationID: d.ID,
 		Type: d.Type, TypeVersion: d.TypeVersion,
 		ContributorID: d.ContributorID, PositionID: d.PositionID, ActingAs: d.ActingAs, RightID: d.RightID, FiledBy: d.PersonID,

@@ -190,7 +190,7 @@ func (brokenSigner) VerifyReceipt(context.Context, string) ([]byte, error) { ret
 func withoutKeys(t *testing.T, a *world.App) *declaration.Service {
 	t.Helper()
 	return declaration.NewService(declaration.Deps{
-		Runner: a.Runner, Types: a.Types, Contributors: a.Contributors, Register: a.NewRegister(t), Rights: a.Rights, Outbox: a.Outbox,
+		Runner: a.Runner, Types: a.Types, Contributors: a.Contributors, Register: a.NewRegister(t), Rights: a.Rights, Outbox: a.Outbox, Funds: a.Funds,
 		Signer: brokenSigner{}, Blobs: a.Blobs, Random: rand.Reader, PublicURL: world.PublicURL,
 	})
 }

@@ -123,6 +123,10 @@ func (r *repository) asFiled(ctx context.Context, id uuid.UUID) (View, error) {
 	if err := r.db.From(ctx).Where("declaration_id = ?", id).Take(&x).Error; err != nil {
 		return f, notFound(err)
 	}
+	if f.State != x.State {
+		// What became of it since is not what was answered.
+		f.Amount, f.Reasons, f.DecidedAt, f.HireBy, f.ConfirmBy, f.EndsAt = nil, nil, nil, nil, nil, nil
+	}
 	f.State, f.Version, f.UpdatedAt = x.State, x.Version, *f.SubmittedAt
 	return f, nil
 }
@@ -153,6 +157,13 @@ func (r *repository) lockAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUI
 	return found, nil
 }
 
+// read reads declarations without a lock.
+func (r *repository) read(ctx context.Context, ids []uuid.UUID) ([]Declaration, error) {
+	var rows []Declaration
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Declaration]("")+" FROM declarations WHERE id IN ? ORDER BY id", ids).Scan(&rows).Error
+	return rows, err
+}
+
 // saveDraft writes what may change in a draft, over a row that the caller holds locked.
 // (UpdateColumns, here and below: Updates would write the machine's time into updated_at.)
 func (r *repository) saveDraft(ctx context.Context, d Declaration) error {
@@ -166,20 +177,8 @@ func (r *repository) submitDraft(ctx context.Context, d Declaration) error {
 	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).
 		Select(
 			"type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id", "version", "updated_at", "listed_at",
-			"submitted_at", "protocol_number", "digest",
+			"submitted_at", "protocol_number", "digest", "amount", "reasons", "decided_at", "hire_by", "confirm_by", "ends_at",
 		).UpdateColumns(&d).Error
-}
-
-// supersede marks a declaration as replaced, over a row that the caller holds locked.
-func (r *repository) supersede(ctx context.Context, id uuid.UUID, at time.Time) error {
-	return r.db.From(ctx).Exec(
-		"UPDATE declarations SET state = ?, version = version + 1, updated_at = ? WHERE id = ?", Superseded, at, id,
-	).Error
-}
-
-// saveState moves a submitted declaration, over a row that the caller holds locked.
-func (r *repository) saveState(ctx context.Context, d Declaration) error {
-	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).Select("state", "version", "updated_at").UpdateColumns(&d).Error
 }
 
 func (r *repository) remove(ctx context.Context, id uuid.UUID) error {
@@ -215,7 +214,7 @@ func ofOffice(code string) scope {
 func (r *repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[View], error) {
 	var none page.Page[View]
 	query := in(
-		r.db.From(ctx).Table("declarations d").Select(db.Columns[Declaration]("d") +
+		r.db.From(ctx).Table(r.tableFor(f)).Select(db.Columns[Declaration]("d") +
 			", p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id"),
 	).
 		Order("d.listed_at DESC, d.id DESC").Limit(request.Size() + 1)
@@ -228,6 +227,15 @@ func (r *repository) list(ctx context.Context, in scope, f Filter, request page.
 		return none, err
 	}
 	return page.Cut(rows, request.Size(), listedKey), nil
+}
+
+// tableFor is the table of a list. SQLite does not see by itself how few declarations end by
+// themselves.
+func (r *repository) tableFor(f Filter) string {
+	if f.LapsesBefore != nil && r.db.Dialect() == db.SQLite {
+		return "declarations d INDEXED BY declarations_by_office_end"
+	}
+	return "declarations d"
 }
 
 func listedKey(d View) page.Key { return page.Key{At: d.ListedAt, ID: d.ID} }
@@ -283,6 +291,18 @@ func (f Filter) only() narrowing {
 	if f.WorkerTaxCode != "" {
 		n.and("d.worker_tax_code = @worker", "worker", f.WorkerTaxCode)
 	}
+	if f.ContributorID != uuid.Nil {
+		n.and("d.contributor_id = @contributor", "contributor", f.ContributorID)
+	}
+	switch f.Assigned {
+	case AssignedToMe:
+		n.and("d.state = 'in_charge' AND d.assigned_to = @operator", "operator", f.operator)
+	case AssignedToNobody:
+		n.and("d.state = @unassigned", "unassigned", Submitted)
+	}
+	if f.LapsesBefore != nil {
+		n.and("d.ends_at < @lapses_before", "lapses_before", f.LapsesBefore.UTC())
+	}
 	return n
 }
 
@@ -306,13 +326,15 @@ func notFound(err error) error {
 type waitingRow struct {
 	ID           uuid.UUID
 	SupersedesID *uuid.UUID
-	SubmittedAt  time.Time
+	// ReservationID is what it confirms.
+	ReservationID *uuid.UUID
+	SubmittedAt   time.Time
 }
 
 // FiledAt implements protocol.Awaited.
 func (w waitingRow) FiledAt() time.Time { return w.SubmittedAt }
 
-const selectWaiting = "SELECT id, supersedes_id, submitted_at FROM declarations WHERE state = 'awaiting_credentials' AND "
+const selectWaiting = "SELECT id, supersedes_id, reservation_id, submitted_at FROM declarations WHERE state = 'awaiting_credentials' AND "
 
 // AwaitingOf returns what a person filed that waits for dispositive credentials, in the order of
 // filing.

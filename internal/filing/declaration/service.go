@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"gocloud.dev/blob"
 
+	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
@@ -27,6 +28,8 @@ type Deps struct {
 	Types        *Types
 	Contributors *contributor.Service
 	Register     *protocol.Register
+	// Funds has the money of capped types.
+	Funds *fund.Service
 	// Rights knows for which positions somebody may declare.
 	Rights *access.Repository
 	Outbox *outbox.Outbox
@@ -49,6 +52,7 @@ type Service struct {
 	lane         *protocol.Lane[submission]
 	awaiting     *protocol.Awaiting[waitingRow]
 	types        *Types
+	funds        *fund.Service
 	contributors *contributor.Service
 	rights       *access.Repository
 	outbox       *outbox.Outbox
@@ -61,10 +65,13 @@ type Service struct {
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	repo := newRepository(d.Runner.DB)
+	x := decider{repo, d.Types, d.Runner.Trail, d.Outbox, d.Runner.Clock}
+	d.Funds.Tell(x.Decided)
 	return &Service{
-		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, Kind, handler{repo, d.Signer, d.Random, d.PublicURL}),
-		awaiting: protocol.NewAwaiting(d.Runner, d.Outbox, "declaration.lapsed", Kind, awaited{repo, d.Types, d.Runner.Clock}),
-		types:    d.Types, contributors: d.Contributors, rights: d.Rights, outbox: d.Outbox,
+		run: d.Runner, repo: repo,
+		lane:     protocol.NewLane(d.Register, Kind, handler{repo, d.Types, d.Funds, x, d.Signer, d.Random, d.PublicURL}),
+		awaiting: protocol.NewAwaiting(d.Runner, d.Outbox, "declaration.lapsed", Kind, awaited{repo, d.Types, d.Funds, x, d.Runner.Clock}),
+		types:    d.Types, funds: d.Funds, contributors: d.Contributors, rights: d.Rights, outbox: d.Outbox,
 		signer: d.Signer, blobs: d.Blobs, publicURL: d.PublicURL, institution: d.Institution,
 	}
 }
@@ -77,51 +84,14 @@ func NewService(d Deps) *Service {
 //   - fault.Conflict: the type's window is not open, or the actor has as many drafts for the
 //     contributor as may be.
 func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input) (View, error) {
-	right, err := by.RightToFile(contributorID, in.PositionID, in.RightID)
+	sub, right, err := s.prepare(ctx, by, contributorID, in, s.position)
 	if err != nil {
 		return View{}, err
 	}
-	t, err := s.types.Get(ctx, in.Type)
-	if fault.Is(err, fault.NotFound) {
-		return View{}, fault.InvalidFields(fault.Field{
-			Pointer: "/type", Code: fault.FieldUnknownType, Right: &fault.Right{Meant: s.types.nearest(in.Type)},
-		})
-	}
-	if err != nil {
-		return View{}, err
-	}
-	if err := t.requireSubmitter(right); err != nil {
-		return View{}, err
-	}
-	if in.Step == "" {
-		in.Step = t.Steps[0].Step
-	}
-	if !t.hasStep(in.Step) {
-		return View{}, fault.InvalidFields(fault.Field{
-			Pointer: "/step", Code: fault.FieldUnknownStep, Right: &fault.Right{Allowed: t.stepNames()},
-		})
-	}
-	if in.ReservationID != nil {
-		return View{}, fault.InvalidFields(fault.Field{Pointer: "/reservation_id", Code: fault.FieldNotApplicable})
-	}
-	content, err := ParseContent(t, in.Content, in.Submit)
-	if err != nil {
-		return View{}, err
-	}
-	position, owner, err := s.position(ctx, contributorID, in.PositionID)
-	if err != nil {
-		return View{}, err
-	}
-	now := s.run.Clock.Now()
-	d := Declaration{
-		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PositionID: position.ID, OfficeCode: position.OfficeCode,
-		Type: t.Code, Step: in.Step, State: Draft, PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID,
-		SupersedesID: in.SupersedesID,
-		Version:      1, CreatedAt: now, UpdatedAt: now, ListedAt: now,
-	}.with(content)
 	if in.Submit {
-		return s.file(ctx, by, right, submission{declaration: d, typ: t, current: t, owner: owner.TaxCode})
+		return s.file(ctx, by, right, sub)
 	}
+	d := sub.declaration
 	return operation.Do(ctx, s.run, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.ContributorID, trace.Right, trace.SubjectKind = contributorID, right, Kind
 		if err := s.mayOpen(ctx, d); err != nil {
@@ -133,6 +103,63 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 		return named(d, by), s.repo.create(ctx, d)
 	}, operation.ByID(s.repo.filed))
 }
+
+// prepare makes a declaration of what was given, with the right by which it is made. position looks
+// its position up. It returns the faults of Draft that need no look at other declarations.
+func (s *Service) prepare(
+	ctx context.Context, by access.Actor, contributorID uuid.UUID, in Input, position positionFinder,
+) (sub submission, right access.Right, err error) {
+	right, err = by.RightToFile(contributorID, in.PositionID, in.RightID)
+	if err != nil {
+		return sub, right, err
+	}
+	t, err := s.types.Get(ctx, in.Type)
+	if fault.Is(err, fault.NotFound) {
+		return sub, right, fault.InvalidFields(fault.Field{
+			Pointer: "/type", Code: fault.FieldUnknownType, Right: &fault.Right{Meant: s.types.nearest(in.Type)},
+		})
+	}
+	if err != nil {
+		return sub, right, err
+	}
+	if err := t.requireSubmitter(right); err != nil {
+		return sub, right, err
+	}
+	if in.Step == "" {
+		in.Step = t.Steps[0].Step
+	}
+	if !t.hasStep(in.Step) {
+		return sub, right, fault.InvalidFields(fault.Field{
+			Pointer: "/step", Code: fault.FieldUnknownStep, Right: &fault.Right{Allowed: t.stepNames()},
+		})
+	}
+	if err := s.checkReservation(ctx, contributorID, in); err != nil {
+		return sub, right, err
+	}
+	content, err := ParseContent(t, in.Content, in.Submit)
+	if err != nil {
+		return sub, right, err
+	}
+	at, owner, err := position(ctx, contributorID, in.PositionID)
+	if err != nil {
+		return sub, right, err
+	}
+	now := s.run.Clock.Now()
+	d := Declaration{
+		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PositionID: at.ID, OfficeCode: at.OfficeCode,
+		Type: t.Code, Step: in.Step, State: Draft, PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID,
+		SupersedesID: in.SupersedesID, ReservationID: in.ReservationID,
+		Version: 1, CreatedAt: now, UpdatedAt: now, ListedAt: now,
+	}.with(content)
+	sub = submission{declaration: d, typ: t, current: t, owner: owner.TaxCode}
+	if in.Submit {
+		sub.asked, err = ask(t, d.Step, d.Content)
+	}
+	return sub, right, err
+}
+
+// positionFinder returns a position of a contributor, or says which field is wrong.
+type positionFinder func(ctx context.Context, contributorID, positionID uuid.UUID) (contributor.Position, contributor.Contributor, error)
 
 // mayOpen refuses one more draft where the person has as many for the contributor as may be.
 // Whoever comes at the same time waits.
@@ -176,7 +203,8 @@ func (s *Service) checkSuperseded(ctx context.Context, d Declaration) error {
 // supersedes refuses what is not a live submitted declaration of the same contributor, position and
 // type.
 func supersedes(d, old Declaration) error {
-	if old.ContributorID != d.ContributorID || old.PositionID != d.PositionID || old.Type != d.Type || old.State == Draft {
+	if old.ContributorID != d.ContributorID || old.PositionID != d.PositionID || old.Type != d.Type || old.Step != d.Step ||
+		old.State == Draft {
 		return fault.InvalidFields(fault.Field{Pointer: "/supersedes_id", Code: fault.FieldUnknownDeclaration})
 	}
 	if !old.mayBeSuperseded() {
@@ -187,6 +215,9 @@ func supersedes(d, old Declaration) error {
 
 // Show returns one declaration, and fault.NotFound where the actor may not see it.
 func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
+	if err := s.funds.CatchUp(ctx); err != nil {
+		return View{}, err
+	}
 	d, err := s.repo.filed(ctx, id)
 	if err == nil && !visible(d.Declaration, by) {
 		err = fault.New(fault.NotFound)
@@ -194,7 +225,12 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View
 	if err != nil {
 		return View{}, err
 	}
-	return d, nil
+	if !by.Consults() || d.AssignedTo == nil {
+		return d, nil
+	}
+	one := []View{d}
+	err = s.repo.nameAssignees(ctx, one)
+	return one[0], err
 }
 
 // visible is the rule that the guard has applied to the path. It is asked again where the row is
@@ -363,19 +399,16 @@ func (s *Service) Submit(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 			return View{}, err
 		}
 		sub.declaration, sub.owner = sub.declaration.with(content), owner.TaxCode
+		if sub.asked, err = ask(t, d.Step, sub.declaration.Content); err != nil {
+			return View{}, err
+		}
 	}
 	return s.file(ctx, by, right, sub)
 }
 
 // file hands a submission to the register and waits for its number.
 func (s *Service) file(ctx context.Context, by access.Actor, right access.Right, sub submission) (View, error) {
-	d := &sub.declaration
-	d.PersonID, d.ActingAs, d.RightID = by.PersonID, right.ActingAs, right.ID
-	entry, err := s.lane.File(ctx, protocol.Filing[submission]{Content: sub, Header: protocol.Header{
-		Office: d.OfficeCode, SubjectID: d.ID, By: by, Right: right, Claim: idempotency.ClaimOf(ctx), Origin: audit.OriginOf(ctx),
-		Trace:  operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: Kind, SubjectID: d.ID.String()},
-		Digest: digestOf(d.Type, d.TypeVersion, d.ContributorID, d.PositionID, d.Content),
-	}})
+	entry, err := s.lane.File(ctx, filingOf(sub, by, right, idempotency.ClaimOf(ctx), audit.OriginOf(ctx)))
 	if err != nil {
 		return operation.Replay(ctx, err, operation.ByID(s.repo.asFiled))
 	}
@@ -384,58 +417,35 @@ func (s *Service) file(ctx context.Context, by access.Actor, right access.Right,
 	return filed, nil
 }
 
-// Withdraw takes a submitted declaration back while the office has not decided. It returns
-// fault.Conflict after that.
-func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
-	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		trace.SubjectKind = Kind
-		d, err := s.repo.lock(ctx, id)
-		if err == nil && !visible(d, by) {
-			err = fault.New(fault.NotFound)
-		}
-		if err != nil {
-			return View{}, err
-		}
-		right, err := by.RightToFile(d.ContributorID, d.PositionID, nil)
-		if err != nil {
-			return View{}, err
-		}
-		trace.ContributorID, trace.Right = d.ContributorID, right
-		if !d.MayBeWithdrawn() || d.lapsed(s.run.Clock.Now()) {
-			return View{}, fault.Because(fault.Conflict, "declaration-not-withdrawable")
-		}
-		d.State, d.Version, d.UpdatedAt = Withdrawn, d.Version+1, s.run.Clock.Now()
-		if err := s.repo.saveState(ctx, d); err != nil {
-			return View{}, err
-		}
-		message, err := outbox.NewMessage(withdrawnKind, by.PersonID, map[string]string{
-			"protocol_number": *d.ProtocolNumber, "type": d.Type,
-		}, d.UpdatedAt)
-		if err != nil {
-			return View{}, err
-		}
-		if err := s.outbox.Add(ctx, message); err != nil {
-			return View{}, err
-		}
-		return s.repo.filed(ctx, id)
-	}, operation.ByID(s.repo.filed))
+// filingOf is what the register is handed of a submission.
+func filingOf(
+	sub submission, by access.Actor, right access.Right, claim *idempotency.Claim, origin audit.Origin,
+) protocol.Filing[submission] {
+	d := &sub.declaration
+	d.PersonID, d.ActingAs, d.RightID = by.PersonID, right.ActingAs, right.ID
+	return protocol.Filing[submission]{Content: sub, Header: protocol.Header{
+		Office: d.OfficeCode, SubjectID: d.ID, By: by, Right: right, Claim: claim, Origin: origin,
+		Trace:  operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: Kind, SubjectID: d.ID.String()},
+		Digest: digestOf(d.Type, d.TypeVersion, d.ContributorID, d.PositionID, d.Content),
+	}}
 }
 
 // OfContributor lists what was submitted for the actor's contributor, by whomever, and the actor's
 // drafts; the latest first.
 func (s *Service) OfContributor(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
+	if err := s.funds.CatchUp(ctx); err != nil {
+		return page.Page[View]{}, err
+	}
 	return s.repo.list(ctx, ofContributor(by), f, request)
 }
 
 // Mine lists what was submitted for every contributor that the actor may declare for. The actor's
 // drafts are among them; the latest come first.
 func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
+	if err := s.funds.CatchUp(ctx); err != nil {
+		return page.Page[View]{}, err
+	}
 	return s.repo.ofRights(ctx, s.rights, by, f, request)
-}
-
-// OfOffice lists what was submitted to the operator's office; the latest first.
-func (s *Service) OfOffice(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
-	return s.repo.list(ctx, ofOffice(by.OfficeCode), f, request)
 }
 
 func named(d Declaration, by access.Actor) View {

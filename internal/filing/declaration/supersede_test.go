@@ -132,7 +132,7 @@ func TestDeclaration_Superseding(t *testing.T) {
 						t.Errorf("%s: superseded by %+v", state, got)
 					}
 					want := old
-					want.State, want.Version, want.UpdatedAt = declaration.Superseded, old.Version+1, a.Clock.Now()
+					want.State, want.Version, want.UpdatedAt, want.SupersededByID = declaration.Superseded, old.Version+1, a.Clock.Now(), &got.ID
 					if diff := cmp.Diff(want, show(t, a, by, old.ID)); diff != "" {
 						t.Errorf("%s: what was superseded lost more than its state:\n%s", state, diff)
 					}

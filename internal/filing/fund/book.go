@@ -106,23 +106,29 @@ func (b *Book) Settle(at time.Time) {
 
 // Claim asks for money of a fund, which was named when the book was locked. The next rank is the
 // claim's; where it is ready it is decided at once, unless more has fallen due than can be done.
-func (b *Book) Claim(code string, r Request, at time.Time) error {
+//
+// What was decided about it at once is returned, and is not among the Decisions; else it is nil.
+func (b *Book) Claim(code string, r Request, at time.Time) (*Decision, error) {
 	m := b.machines[code]
 	if m == nil {
-		return fmt.Errorf("fund %s is not locked", code)
+		return nil, fmt.Errorf("fund %s is not locked", code)
 	}
 	m.settle(at)
 	m.claim(r, at)
-	return nil
+	return m.own(r.SubjectID), nil
 }
 
 // Complete makes a claim ready that waited for credentials: from the later of both instants on it
 // may be decided.
-func (b *Book) Complete(subject uuid.UUID, readyAt, at time.Time) {
-	if m, c := b.find(subject); c != nil {
-		m.settle(at)
-		m.complete(c, later(readyAt, at), at)
+// It returns what Claim does.
+func (b *Book) Complete(subject uuid.UUID, readyAt, at time.Time) *Decision {
+	m, c := b.find(subject)
+	if c == nil {
+		return nil
 	}
+	m.settle(at)
+	m.complete(c, later(readyAt, at), at)
+	return m.own(subject)
 }
 
 // Release gives a claim up. What it held serves the next ones.
@@ -184,11 +190,13 @@ func (b *Book) inOrder() []*machine {
 	return all
 }
 
-// Decisions returns what became of claims by itself, fund by fund in the order of time.
+// Decisions returns what became of claims by itself since it was last asked, fund by fund in the
+// order of time.
 func (b *Book) Decisions() []Decision {
 	var all []Decision
 	for _, m := range b.inOrder() {
 		all = append(all, m.decisions...)
+		m.decisions = nil
 	}
 	return all
 }

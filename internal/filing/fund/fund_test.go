@@ -173,7 +173,7 @@ func (o *office) step(subjects []uuid.UUID) (string, []uuid.UUID) {
 		}
 		o.try(func(b *fund.Book) error {
 			for _, r := range asked {
-				if err := b.Claim(o.code, r, now); err != nil {
+				if _, err := b.Claim(o.code, r, now); err != nil {
 					return err
 				}
 			}

@@ -301,6 +301,17 @@ func (m *machine) decide(c *Claim, outcome Outcome, at time.Time) {
 	m.decisions = append(m.decisions, d)
 }
 
+// own takes the last decision off the list if it is about the subject.
+func (m *machine) own(subject uuid.UUID) *Decision {
+	last := len(m.decisions) - 1
+	if last < 0 || m.decisions[last].SubjectID != subject {
+		return nil
+	}
+	d := m.decisions[last]
+	m.decisions = m.decisions[:last]
+	return &d
+}
+
 func (m *machine) move(c *Claim, state State, endsAt *time.Time) {
 	c.State, c.EndsAt = state, endsAt
 	m.change(c)

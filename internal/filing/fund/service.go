@@ -3,9 +3,8 @@ package fund
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
-
-	"github.com/google/uuid"
 
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/due"
@@ -24,6 +23,8 @@ type Service struct {
 	repo      repository
 	decided   func(ctx context.Context, decisions []Decision) error
 	mostMoves int
+	// looked is the second in which CatchUp looked last.
+	looked atomic.Pointer[time.Time]
 }
 
 // NewService returns the service. Until Tell names somebody, nobody is told what became of claims.
@@ -81,18 +82,20 @@ func (s *Service) catchUp(ctx context.Context, code string, until time.Time) err
 	}
 }
 
-// CatchUp does what fell due by now in the funds of these subjects, so that what is read of them is
-// right whether or not the worker ran.
-func (s *Service) CatchUp(ctx context.Context, subjects ...uuid.UUID) error {
-	codes, err := s.repo.codesOf(ctx, subjects)
-	if err != nil {
+// CatchUp does what fell due by now in all funds, so that what is read is right whether or not the
+// worker ran. Within a second it looks once: terms end at midnight. In a transaction it does
+// nothing, since funds are locked first.
+func (s *Service) CatchUp(ctx context.Context) error {
+	now := s.run.Clock.Now()
+	last := s.looked.Load()
+	if s.run.DB.WithinTx(ctx) || last != nil && now.Truncate(time.Second).Equal(*last) {
+		return nil
+	}
+	if err := s.catchUpAll(ctx); err != nil {
 		return err
 	}
-	for _, code := range codes {
-		if err := s.catchUp(ctx, code, s.run.Clock.Now()); err != nil {
-			return err
-		}
-	}
+	now = now.Truncate(time.Second)
+	s.looked.Store(&now)
 	return nil
 }
 

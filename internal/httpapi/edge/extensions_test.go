@@ -36,11 +36,11 @@ func TestExtensions_AreWhatTheEdgeDoes(t *testing.T) {
 	}
 	want := map[string][]string{
 		"shared": {
-			"listDelegations", "listSubDelegations", "searchDelegations", "showDelegationBatch", "showDelegationBatchForms",
-			"showSubDelegation",
+			"downloadDeclarationBatchReceipts", "listDeclarationBatchItems", "listDelegations", "listSubDelegations",
+			"searchDelegations", "showDeclarationBatch", "showDelegationBatch", "showDelegationBatchForms", "showSubDelegation",
 		},
 		"rendered":  {"createSandboxPerson"},
-		"long":      {"draftDelegationBatch"},
+		"long":      {"draftDelegationBatch", "fileDeclarationBatch"},
 		"forgotten": {"confirmPinRotation", "issuePin", "openSandboxSession", "reauthenticate", "renewSession", "rotatePin", "startSession", "verifyReceipt"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -168,17 +168,18 @@ func (h DeclarationHandlers) WithdrawDeclaration(
 
 // filterOf reads the filters of a list, and writes them again as its links need them.
 func filterOf(kind *string, state *api.DeclarationState, from, to *time.Time) (declaration.Filter, string) {
-	instant := func(t *time.Time) *string {
-		if t == nil {
-			return nil
-		}
-		text := t.UTC().Format(time.RFC3339Nano)
-		return &text
-	}
 	query := queryOf(map[string]*string{
-		"type": kind, "state": (*string)(state), "submitted_from": instant(from), "submitted_to": instant(to),
+		"type": kind, "state": (*string)(state), "submitted_from": instantText(from), "submitted_to": instantText(to),
 	})
 	return declaration.Filter{Type: value(kind), State: declaration.State(value(state)), SubmittedFrom: from, SubmittedTo: to}, query
+}
+
+func instantText(t *time.Time) *string {
+	if t == nil {
+		return nil
+	}
+	text := t.UTC().Format(time.RFC3339Nano)
+	return &text
 }
 
 func searchOf(body *api.DeclarationSearch) (declaration.Filter, error) {
@@ -211,9 +212,24 @@ func viewSummary(d declaration.View) api.DeclarationSummary {
 		SubmittedAt:    d.SubmittedAt,
 		ProtocolNumber: d.ProtocolNumber, ReservationId: d.ReservationID, SupersedesId: d.SupersedesID,
 		Amount: viewAmount(d.Amount), Currency: viewCurrency(d.Amount), Reasons: viewReasons(d), DecidedAt: d.DecidedAt,
-		HireBy: d.HireBy, ConfirmBy: d.ConfirmBy, LapsesAt: d.EndsAt,
+		HireBy: d.HireBy, ConfirmBy: d.ConfirmBy, LapsesAt: d.EndsAt, AssignedTo: viewAssignee(d), AssignedAt: assignedAt(d),
 		Links: api.SelfLinks{Self: link(idPath("/declarations", d.ID), "")},
 	}
+}
+
+func viewAssignee(d declaration.View) *api.PersonReference {
+	if d.Assignee == nil {
+		return nil
+	}
+	return &api.PersonReference{PersonId: d.Assignee.ID, GivenName: d.Assignee.GivenName, FamilyName: d.Assignee.FamilyName}
+}
+
+// assignedAt is shown beside the assignee alone.
+func assignedAt(d declaration.View) *time.Time {
+	if d.Assignee == nil {
+		return nil
+	}
+	return d.AssignedAt
 }
 
 func viewAmount(amount *money.Cents) *string {
@@ -257,7 +273,7 @@ func viewDeclaration(d declaration.View) api.Declaration {
 		SupersedesId: d.SupersedesID, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, SubmittedAt: d.SubmittedAt,
 		ProtocolNumber: d.ProtocolNumber, ReservationId: d.ReservationID,
 		Amount: viewAmount(d.Amount), Currency: viewCurrency(d.Amount), Reasons: viewReasons(d), DecidedAt: d.DecidedAt,
-		HireBy: d.HireBy, ConfirmBy: d.ConfirmBy, LapsesAt: d.EndsAt,
+		HireBy: d.HireBy, ConfirmBy: d.ConfirmBy, LapsesAt: d.EndsAt, AssignedTo: viewAssignee(d), AssignedAt: assignedAt(d),
 		Links: api.DeclarationLinks{Self: link(path, ""), Contributor: link(idPath("/contributors", d.ContributorID), "")},
 	}
 	if d.State == declaration.Draft {

@@ -35,9 +35,10 @@ type Handlers struct {
 	UserHandlers
 	TypeHandlers
 	DeclarationHandlers
+	DeclarationBatchHandlers
 	ReceiptHandlers
-	BackOfficeHandlers
 	FundHandlers
+	OfficeDeclarationHandlers
 	PeopleHandlers
 	OfficePINRequestHandlers
 	PINUpgradeHandlers

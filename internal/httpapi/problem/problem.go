@@ -65,6 +65,7 @@ var statuses = map[fault.Code]int{
 	fault.Internal:               http.StatusInternalServerError,
 	fault.Unavailable:            http.StatusServiceUnavailable,
 	fault.Busy:                   http.StatusServiceUnavailable,
+	fault.Duplicate:              http.StatusConflict,
 }
 
 // Status returns how HTTP shows a kind of fault, and whether there is such a kind.

@@ -236,6 +236,20 @@ func (a Actor) RightToFile(contributorID, positionID uuid.UUID, wanted *uuid.UUI
 	return Right{}, asked[0].refuseFiling()
 }
 
+// RightToFileAny chooses the right by which the actor declares for some position of the contributor,
+// the first in the same order. It returns the faults of RightToFile that are about no position.
+func (a Actor) RightToFileAny(contributorID uuid.UUID) (Right, error) {
+	if a.ContributorID != contributorID || len(a.Rights) == 0 {
+		return Right{}, fault.New(fault.NotFound)
+	}
+	asked := slices.Clone(a.Rights)
+	inOrder(asked)
+	if i := slices.IndexFunc(asked, Right.Files); i >= 0 {
+		return asked[i], nil
+	}
+	return Right{}, asked[0].refuseFiling()
+}
+
 // inOrder sorts rights: own, role, delegation, sub-delegation, then what lets one only look; equal
 // ones by their ids.
 func inOrder(rights []Right) {

@@ -58,6 +58,8 @@ type Settled struct {
 	// instant.
 	Operation string
 	At        time.Time
+	// Detail is what became of it, as a JSON object without personal data; it may be empty.
+	Detail string
 	// Messages tell who filed it.
 	Messages []outbox.Message
 }
@@ -112,9 +114,13 @@ func (a *Awaiting[W]) Settle(ctx context.Context, waiting []W, now time.Time) er
 // what led to it has a record of its own.
 func (s Settled) record(kind string) audit.Record {
 	subject := s.SubjectID.String()
+	var detail *string
+	if s.Detail != "" {
+		detail = &s.Detail
+	}
 	return audit.Record{
 		ID: uuid.Must(uuid.NewV7()), At: s.At, Operation: s.Operation, ContributorID: &s.ContributorID,
-		SubjectKind: &kind, SubjectID: &subject, Outcome: "done",
+		SubjectKind: &kind, SubjectID: &subject, Outcome: "done", Detail: detail,
 	}
 }
 

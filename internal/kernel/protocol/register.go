@@ -35,6 +35,7 @@ type Register struct {
 	recheck *recheck.Checker
 	log     *slog.Logger
 	queue   chan filing
+	bundles chan *bundle
 	stop    chan struct{}
 	once    sync.Once
 	stopped chan struct{}
@@ -59,7 +60,7 @@ func (w *waiting) finish(err error) {
 func NewRegister(d *db.DB, t Time, keys *idempotency.Store, checker *recheck.Checker, log *slog.Logger) *Register {
 	r := &Register{
 		db: d, time: t, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), recheck: checker, log: log,
-		queue: make(chan filing, queueSize), stop: make(chan struct{}), stopped: make(chan struct{}),
+		queue: make(chan filing, queueSize), bundles: make(chan *bundle, bundlesWaiting), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go r.run()
 	return r
@@ -84,6 +85,11 @@ func (r *Register) wait(ctx context.Context, f filing) error {
 	default:
 		return fault.After(fault.Busy, time.Second)
 	}
+	return r.await(ctx, w)
+}
+
+// await waits until what was queued is made or refused.
+func (r *Register) await(ctx context.Context, w *waiting) error {
 	select {
 	case <-w.done:
 		return w.err
@@ -105,11 +111,15 @@ func (r *Register) run() {
 		select {
 		case first := <-r.queue:
 			r.file(r.gather(first))
+		case b := <-r.bundles:
+			r.fileTogether(b)
 		case <-r.stop:
 			for {
 				select {
 				case first := <-r.queue:
 					r.file(r.gather(first))
+				case b := <-r.bundles:
+					r.fileTogether(b)
 				default:
 					return
 				}
@@ -168,7 +178,7 @@ func (r *Register) commit(group []filing) {
 	for i, f := range group {
 		entries[i] = f.begin()
 	}
-	err := r.transact(entries)
+	err := r.transact(context.Background(), entries, nil)
 	if err != nil && len(group) > 1 && !db.IsUnavailable(err) {
 		r.log.Warn("group of filings failed, filing one by one", "filings", len(group), "error", err)
 		for _, f := range group {
@@ -185,11 +195,12 @@ func (r *Register) commit(group []filing) {
 	}
 }
 
-func (r *Register) transact(entries []*Line) error {
-	ctx, cancel := context.WithTimeout(context.Background(), groupTimeout)
+// transact files a group in one transaction; b is nil for one that was gathered.
+func (r *Register) transact(ctx context.Context, entries []*Line, b *bundle) error {
+	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
 	defer cancel()
 	return r.db.InTx(ctx, func(ctx context.Context) error {
-		if err := r.claim(ctx, entries); err != nil {
+		if err := r.begin(ctx, entries, b); err != nil {
 			return err
 		}
 		live := accepted(entries)
@@ -214,11 +225,24 @@ func (r *Register) transact(entries []*Line) error {
 				return err
 			}
 		}
-		if err := r.release(ctx, live); err != nil {
+		if b != nil {
+			b.check(entries)
+		} else if err := r.release(ctx, live); err != nil {
 			return err
 		}
-		return r.write(ctx, accepted(live), counters)
+		if err := r.write(ctx, accepted(live), counters); err != nil || b == nil {
+			return err
+		}
+		return b.end(ctx)
 	})
+}
+
+// begin takes what is locked first: the idempotency keys, or what a bundle names.
+func (r *Register) begin(ctx context.Context, entries []*Line, b *bundle) error {
+	if b != nil {
+		return b.begin(ctx)
+	}
+	return r.claim(ctx, entries)
 }
 
 // claim takes the idempotency keys, first of all.
@@ -252,7 +276,7 @@ func (r *Register) checkClaims(ctx context.Context, entries []*Line) error {
 	}
 	claims := make([]recheck.Claim, len(entries))
 	for i, e := range entries {
-		claims[i] = recheck.Claim{SessionID: e.By.SessionID, Right: e.Right}
+		claims[i] = recheck.Claim{SessionID: e.By.SessionID, PersonID: e.By.PersonID, Right: e.Right}
 	}
 	outcomes, err := r.recheck.AllUntil(ctx, claims)
 	if err != nil {

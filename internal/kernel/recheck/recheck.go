@@ -20,7 +20,10 @@ import (
 
 // Claim is what a request was let in with.
 type Claim struct {
+	// SessionID is zero for what is done later than it was asked for: the session may have ended.
 	SessionID uuid.UUID
+	// PersonID is whose right it is. It is asked for where there is no session.
+	PersonID uuid.UUID
 	// Right is zero for what one does for oneself, which takes no right.
 	Right access.Right
 }
@@ -36,7 +39,7 @@ func New(d *db.DB, c clock.Clock) *Checker { return &Checker{d, c} }
 
 // All checks claims in the context's transaction, and keeps what they rest on until it ends. They
 // rest on sessions, people with their credentials, and rights. It returns one outcome for each
-// claim: nil, fault.SessionEnded or fault.NotFound.
+// claim: nil, fault.SessionEnded or fault.NotFound, which is also for who was suspended.
 func (c *Checker) All(ctx context.Context, claims []Claim) ([]error, error) {
 	outcomes, err := c.AllUntil(ctx, claims)
 	if err != nil {
@@ -72,7 +75,7 @@ func (c *Checker) AllUntil(ctx context.Context, claims []Claim) ([]Outcome, erro
 //   - fault.NotFound: the right has ended;
 //   - fault.Forbidden: the actor has lost, or changed, their post here.
 func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right) error {
-	outcomes, err := c.check(ctx, []Claim{{by.SessionID, right}}, "s")
+	outcomes, err := c.check(ctx, []Claim{{SessionID: by.SessionID, PersonID: by.PersonID, Right: right}}, "s")
 	if err != nil {
 		return err
 	}
@@ -96,9 +99,7 @@ func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right)
 // right has ended.
 func (c *Checker) Standing(ctx context.Context, personID uuid.UUID, right access.Right) error {
 	people := found{personID: {}}
-	if err := c.confirm(
-		ctx, "SELECT p.id FROM people p WHERE p.id IN ? AND p.suspended_at IS NULL"+c.db.ForShare("p"), people,
-	); err != nil {
+	if err := c.confirmPeople(ctx, people); err != nil {
 		return err
 	}
 	l := links{}
@@ -125,24 +126,37 @@ func (c *Checker) RequireLiveSession(ctx context.Context, by access.Actor) error
 
 // check locks the tables named, of the sessions s and their people p, and what the rights hang on.
 func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]Outcome, error) {
-	sessions := found{}
+	people, sessions := found{}, found{}
 	l := links{}
 	for _, claim := range claims {
-		sessions[claim.SessionID] = standing{}
+		if claim.SessionID == uuid.Nil && claim.PersonID != uuid.Nil {
+			people[claim.PersonID] = standing{}
+		} else {
+			sessions[claim.SessionID] = standing{}
+		}
 		l.add(claim.Right)
+	}
+	if err := c.confirmPeople(ctx, people); err != nil {
+		return nil, err
 	}
 	const selectSessions = "SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id " +
 		"WHERE s.id IN ? AND s.ended_at IS NULL AND p.suspended_at IS NULL ORDER BY s.id"
-	if err := c.confirm(ctx, selectSessions+c.db.ForShare(lock), sessions); err != nil {
-		return nil, err
+	if len(sessions) > 0 {
+		if err := c.confirm(ctx, selectSessions+c.db.ForShare(lock), sessions); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.confirmLinks(ctx, l); err != nil {
 		return nil, err
 	}
 	outcomes := make([]Outcome, len(claims))
 	for i, claim := range claims {
+		_, delayed := people[claim.PersonID]
+		delayed = delayed && claim.SessionID == uuid.Nil
 		switch {
-		case !sessions[claim.SessionID].good:
+		case delayed && !people[claim.PersonID].good:
+			outcomes[i].Err = fault.New(fault.NotFound)
+		case !delayed && !sessions[claim.SessionID].good:
 			outcomes[i].Err = fault.New(fault.SessionEnded)
 		case !l.allow(claim.Right):
 			outcomes[i].Err = fault.New(fault.NotFound)
@@ -151,6 +165,15 @@ func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]Out
 		}
 	}
 	return outcomes, nil
+}
+
+// confirmPeople marks those who are not suspended, and locks them against it.
+func (c *Checker) confirmPeople(ctx context.Context, people found) error {
+	if len(people) == 0 {
+		return nil
+	}
+	const selectPeople = "SELECT p.id FROM people p WHERE p.id IN ? AND p.suspended_at IS NULL ORDER BY p.id"
+	return c.confirm(ctx, selectPeople+c.db.ForShare("p"), people)
 }
 
 // found says of each id that was asked for how its row stands.

@@ -22,6 +22,7 @@ import (
 
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/institution"
+	"diresco/internal/platform/money"
 	"diresco/internal/platform/secret"
 )
 
@@ -224,5 +225,24 @@ func functions(locale Locale) template.FuncMap {
 			return text, nil
 		}
 	}
-	return template.FuncMap{"when": in(long, whose), "moment": in(short, "")}
+	return template.FuncMap{"when": in(long, whose), "moment": in(short, ""), "euro": euro(locale)}
+}
+
+// euro writes an amount as the API has it ("1234.50") as people write it: "1.234,50 euro".
+// Whatever else is there stays as it is.
+func euro(locale Locale) func(string) string {
+	group, point, before, behind := ".", ",", "", " euro"
+	if locale == English {
+		group, point, before, behind = ",", ".", "EUR ", ""
+	}
+	return func(amount string) string {
+		if _, err := money.Parse(amount); err != nil {
+			return amount
+		}
+		whole, cents, _ := strings.Cut(amount, ".")
+		for i := len(whole) - 3; i > 0; i -= 3 {
+			whole = whole[:i] + group + whole[i:]
+		}
+		return before + whole + point + cents + behind
+	}
 }

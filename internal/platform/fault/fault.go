@@ -34,6 +34,7 @@ const (
 	OTPExhausted         Code = "otp-exhausted"
 	OTPExpired           Code = "otp-expired"
 	ExclusiveExists      Code = "exclusive-delegation-exists"
+	Duplicate            Code = "duplicate"
 	ChannelClosed        Code = "channel-closed"
 	// BudgetBelowCommitments is that less was to be given than is reserved and spent.
 	BudgetBelowCommitments Code = "budget-below-commitments"

@@ -111,4 +111,7 @@ const (
 	FieldStepOrder            = "step-order"
 	FieldVersionNotNext       = "version-not-next"
 	FieldUnknownFund          = "unknown-fund"
+	FieldDiffers              = "differs"
+	FieldAfterTerm            = "after-term"
+	FieldOverReserved         = "over-reserved"
 )

@@ -41,6 +41,9 @@ func (p part) expected(o operation, r row, draft bool) (status int, problem stri
 		return http.StatusForbidden, "forbidden"
 	case o.method == http.MethodGet, strings.HasSuffix(o.path, "-searches"):
 		return http.StatusOK, ""
+	case r.delayed:
+		// It is refused when its turn comes: nothing of the filer's changes.
+		return http.StatusAccepted, ""
 	}
 	// What may be written is about a position that is not theirs.
 	return http.StatusUnprocessableEntity, "validation-failed"

@@ -60,6 +60,8 @@ type row struct {
 	anybodys bool
 	// represents marks what at a contributor is for who represents it, or manages its users.
 	represents bool
+	// delayed is what is taken at once, and checked when its turn comes.
+	delayed bool
 }
 
 // accessTable has a row for every operation that needs a login. An operation without one fails the
@@ -81,13 +83,22 @@ var accessTable = map[string]row{
 	"changeDeclaration": {body: func(filer) any {
 		return map[string]any{"content": map[string]any{"notes": "x"}}
 	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
-	"discardDeclaration":     {},
-	"submitDeclaration":      {},
-	"withdrawDeclaration":    {},
-	"showReceipt":            {},
-	"downloadReceiptPdf":     {},
-	"listOfficeDeclarations": {},
-	"searchPeople":           {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},
+	"discardDeclaration":       {},
+	"submitDeclaration":        {},
+	"withdrawDeclaration":      {},
+	"showReceipt":              {},
+	"downloadReceiptPdf":       {},
+	"listOfficeDeclarations":   {},
+	"searchOfficeDeclarations": {body: func(f filer) any { return map[string]any{"type": "RIOC"} }},
+	"takeDeclarationInCharge":  {}, "releaseDeclaration": {},
+	"decideDeclaration": {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
+	"searchPeople":      {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},
+	"fileDeclarationBatch": {body: func(f filer) any {
+		item := f.draft(map[string]any{"reference": "1"})
+		return map[string]any{"items": []any{item}}
+	}, delayed: true},
+	"listDeclarationBatches": {}, "showDeclarationBatch": {}, "listDeclarationBatchItems": {}, "cancelDeclarationBatch": {},
+	"downloadDeclarationBatchReceipts": {},
 	"registerPerson": {body: func(filer) any {
 		return map[string]any{"tax_code": "BNCLNE85M41H501P", "given_name": "Elena", "family_name": "Bianchi"}
 	}, anybodys: true},
@@ -170,7 +181,7 @@ var accessTable = map[string]row{
 
 // call sends the operation at the filer's things as somebody else.
 func (w *fixture) call(o operation, r row, f filer, declaration, token string) answer {
-	path := strings.NewReplacer("{contributor_id}", f.contributor.String(), "{declaration_id}", declaration, "{session_id}", "current",
+	path := strings.NewReplacer("/declaration-batches/{batch_id}", "/declaration-batches/"+filersDeclarationBatch, "{contributor_id}", f.contributor.String(), "{declaration_id}", declaration, "{session_id}", "current",
 		"{delegate_id}", filersCAF, "{delegation_id}", filersDelegation, "{sub_delegation_id}", filersSubDelegation, "{batch_id}",
 		filersBatch, "{grant_id}", "019d0000-0000-7000-8000-000000000003",
 		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
@@ -338,7 +349,7 @@ func (w *fixture) snapshot(f filer, declarations ...answer) string {
 		b.Write(w.do(http.MethodGet, d.header.Get("Location"), f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
 	for _, path := range []string{f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
-		filersSubDelegation, "/v1/delegation-batches/" + filersBatch} {
+		filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
 	return b.String()

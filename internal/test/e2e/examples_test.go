@@ -67,6 +67,7 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 
 		const jsonType = "application/json"
 		var batches, imports []string
+		var declarationBatch string
 		for _, c := range []struct {
 			operation, by, method, path, mediaType string
 			with                                   map[string]any
@@ -103,6 +104,10 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 				map[string]any{"position_id": ofTiberine["position_id"]},
 				http.StatusCreated, -1,
 			},
+			{
+				"fileDeclarationBatch", "Bianchi", http.MethodPost, tiberine + "/declaration-batches", jsonType,
+				map[string]any{"items": batchExample(t, ofTiberine["position_id"])}, http.StatusAccepted, -1,
+			},
 			{"searchDeclarations", "Bianchi", http.MethodPost, tiberine + "/declaration-searches", jsonType, nil, http.StatusOK, 1},
 			{"searchMyDeclarations", "Bianchi", http.MethodPost, "/v1/declaration-searches", jsonType, nil, http.StatusOK, 1},
 			{"verifyReceipt", "", http.MethodPost, "/v1/receipt-verifications", jsonType, nil, http.StatusOK, -1},
@@ -138,7 +143,9 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 			if found, _ := got.field("items").([]any); c.finds >= 0 && len(found) != c.finds {
 				t.Errorf("%s finds %s", c.operation, got.body)
 			}
-			if id, is := got.field("batch_id").(string); is {
+			if id, is := got.field("batch_id").(string); is && c.operation == "fileDeclarationBatch" {
+				declarationBatch = id
+			} else if is {
 				batches = append(batches, id)
 			}
 			if id, is := got.field("import_id").(string); is {
@@ -167,6 +174,10 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 				t.Errorf("the batch became %s", got.body)
 			}
 		}
+		batch := w.do(http.MethodGet, "/v1/declaration-batches/"+declarationBatch, token("Bianchi"), nil).want(t, http.StatusOK, "")
+		if counts, _ := batch.field("counts").(map[string]any); batch.field("state") != "done" || counts["filed"] != 1.0 {
+			t.Errorf("the batch of declarations became %s", batch.body)
+		}
 		for _, id := range imports {
 			if got := w.imported(token("Fontana"), "/v1/backoffice/register-imports/"+id); got.State != client.ImportStateDone {
 				t.Errorf("the import became %+v", got)
@@ -174,4 +185,17 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 		}
 		w.do(http.MethodPost, "/v1/sandbox/clock", "", exampleOf(t, "moveSandboxClock", jsonType)).want(t, http.StatusOK, "")
 	})
+}
+
+// batchExample is the contract's items of a batch of declarations, for a position that there is.
+func batchExample(t *testing.T, positionID any) []any {
+	t.Helper()
+	object, _ := exampleOf(t, "fileDeclarationBatch", "application/json").(map[string]any)
+	listed, _ := object["items"].([]any)
+	for _, item := range listed {
+		if item, ok := item.(map[string]any); ok {
+			item["position_id"] = positionID
+		}
+	}
+	return listed
 }

@@ -20,9 +20,12 @@ import (
 const (
 	filersSubDelegation = "019d0000-0000-7000-8000-0000000000e1"
 	filersBatch         = "019d0000-0000-7000-8000-0000000000e2"
+	// filersDeclarationBatch is one that the filer sent.
+	filersDeclarationBatch = "019d0000-0000-7000-8000-0000000000e3"
 )
 
-// workOfCAF adds a sub-delegation and a batch of the filer's CAF.
+// workOfCAF adds a sub-delegation and a batch of the filer's CAF, and a batch of declarations of the
+// filer's.
 func (w *fixture) workOfCAF(f filer) {
 	w.t.Helper()
 	now := w.clock.Now()
@@ -35,6 +38,12 @@ func (w *fixture) workOfCAF(f filer) {
 	w.execute(`INSERT INTO delegation_batch_items (batch_id, line, position_number, scope, services, exclusive, state, delegation_id,
 		failures)
 		VALUES (?, 1, 'x', 'total', '[]', ?, 'filed', ?, 0)`, filersBatch, false, filersDelegation)
+	w.execute(`INSERT INTO declaration_batches (id, contributor_id, person_id, right_id, state, all_or_nothing, items_total, session_id,
+		request_id, address, created_at, finished_at)
+		VALUES (?, ?, ?, ?, 'done', ?, 1, ?, 'request', '192.0.2.1', ?, ?)`, filersDeclarationBatch, f.contributor, f.person.PersonId,
+		uuid.New(), false, uuid.New(), now, now)
+	w.execute(`INSERT INTO declaration_batch_items (batch_id, line, reference, type, position_id, step, content, state, problem, failures)
+		VALUES (?, 1, 'marker-7f3a9c', 'RIOC', ?, '', '', 'refused', '{"code":"duplicate"}', 0)`, filersDeclarationBatch, f.position)
 }
 
 // formerSubDelegates are logged in people to whom a sub-delegation for the filer's contributor

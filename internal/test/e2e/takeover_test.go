@@ -237,6 +237,26 @@ var inward = []struct {
 	}},
 	{"listFundEntries", func(c *conspiracy) { c.items("/backoffice/funds/TAKEN/entries", "number") }},
 	{"listFundQueue", func(c *conspiracy) { c.items("/backoffice/funds/TAKEN/queue", "declaration_id") }},
+	{"searchOfficeDeclarations", func(c *conspiracy) {
+		c.do(c.inside, http.MethodPost, "/backoffice/declaration-searches", map[string]any{"contributor_tax_code": c.contributorCode})
+	}},
+	{"takeDeclarationInCharge", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/declarations", "declaration_id") {
+			c.do(c.inside, http.MethodPost, "/backoffice/declarations/"+id+"/assignment", nil)
+		}
+	}},
+	{"decideDeclaration", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/declarations", "declaration_id") {
+			c.do(c.inside, http.MethodPost, "/backoffice/declarations/"+id+"/decision", map[string]any{
+				"outcome": "accepted", "amount": "1000.00", "reason": "sì",
+			})
+		}
+	}},
+	{"releaseDeclaration", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/declarations", "declaration_id") {
+			c.do(c.inside, http.MethodDelete, "/backoffice/declarations/"+id+"/assignment", nil)
+		}
+	}},
 	{"listDeliveries", func(c *conspiracy) { c.items("/backoffice/deliveries", "delivery_id") }},
 	{"retryDelivery", func(c *conspiracy) {
 		for _, id := range c.items("/backoffice/deliveries", "delivery_id") {

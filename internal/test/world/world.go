@@ -15,6 +15,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/filing/declaration"
+	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
@@ -52,6 +53,7 @@ type App struct {
 	Signer   *Signer
 	Blobs    *blob.Bucket
 	Types    *declaration.Types
+	Funds    *fund.Service
 	// Contributors, Register and Declarations are what the edge calls.
 	Contributors *contributor.Service
 	Register     *protocol.Register
@@ -98,8 +100,9 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 	a.Guard = access.NewGuard(a.Rights, a.Sessions, c, false)
 	a.Contributors = contributor.NewService(contributor.Deps{DB: d, Rights: a.Rights})
 	a.Register = a.NewRegister(t)
+	a.Funds = fund.NewService(fund.Deps{Runner: a.Runner})
 	a.Declarations = declaration.NewService(declaration.Deps{
-		Runner: a.Runner, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox,
+		Runner: a.Runner, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox, Funds: a.Funds,
 		Signer: signer, Blobs: bucket, Random: rand.Reader, PublicURL: PublicURL,
 	})
 	return a

@@ -1,0 +1,103 @@
+package declarationbatch_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+
+	"diresco/internal/filing/declaration"
+	"diresco/internal/filing/declarationbatch"
+	"diresco/internal/platform/fault"
+)
+
+func TestDeclarationBatchReceipts_AreAnArchiveOfPDFs(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		in := w.list(3)
+		in.Entries[0].Reference, in.Entries[2].Reference = "../a b", "./a:b"
+		in.Entries[1].Declaration.Type = "RIOX"
+		id := w.taken(in)
+		_, err := w.service.Receipts(ctx, w.by, id)
+		refused(t, "before it is done", err, fault.Conflict)
+		w.drain()
+		receipts, err := w.service.Receipts(ctx, w.by, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var written bytes.Buffer
+		if err := receipts.WriteZIP(ctx, &written); err != nil {
+			t.Fatal(err)
+		}
+		archive, err := zip.NewReader(bytes.NewReader(written.Bytes()), int64(written.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, f := range archive.File {
+			names = append(names, f.Name)
+			opened, err := f.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			pdf, err := io.ReadAll(opened)
+			if err != nil || !bytes.HasPrefix(pdf, []byte("%PDF-")) {
+				t.Errorf("%s: %v", f.Name, err)
+			}
+		}
+		if got := strings.Join(names, " "); got != "0001-.._a_b.pdf 0003-._a_b.pdf" {
+			t.Errorf("files %s", got)
+		}
+	})
+}
+
+func TestDeclarationBatchReceipts_AsLinesAreVerified(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		id := w.taken(w.list(60))
+		w.drain()
+		receipts, err := w.service.Receipts(ctx, w.by, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var written bytes.Buffer
+		if err := receipts.WriteJSONL(ctx, &written); err != nil {
+			t.Fatal(err)
+		}
+		items := w.items(id)
+		lines := strings.Split(strings.TrimSuffix(written.String(), "\n"), "\n")
+		if len(lines) != len(items) {
+			t.Fatalf("%d lines", len(lines))
+		}
+		for i, text := range lines {
+			var line struct {
+				Reference      string `json:"reference"`
+				DeclarationID  string `json:"declaration_id"`
+				ProtocolNumber string `json:"protocol_number"`
+				Digest         string `json:"digest"`
+				JWS            string `json:"jws"`
+			}
+			if err := json.Unmarshal([]byte(text), &line); err != nil {
+				t.Fatal(err)
+			}
+			verdict, err := w.Declarations.Verify(ctx, line.JWS)
+			if err != nil || verdict.Finding != declaration.Genuine || verdict.ProtocolNumber != line.ProtocolNumber {
+				t.Errorf("line %d is %+v, %v", i+1, verdict, err)
+			}
+			if line.Reference != items[i].Reference || line.DeclarationID != items[i].DeclarationID.String() || line.Digest != *items[i].Digest {
+				t.Errorf("line %d is %s", i+1, text)
+			}
+		}
+	})
+}
+
+func TestDeclarationBatchReceipts_HaveNamesThatEverySystemTakes(t *testing.T) {
+	for reference, want := range map[string]string{
+		"a/b\\c:d": "0007-a_b_c_d.pdf", "CON": "0007-CON.pdf", "..": "0007-...pdf", "è\u202egpj": "0007-__gpj.pdf",
+		strings.Repeat("x", 64): "0007-" + strings.Repeat("x", 64) + ".pdf",
+	} {
+		if got := (declarationbatch.Item{Line: 7, Reference: reference}).FileName(); got != want {
+			t.Errorf("%q is called %q", reference, got)
+		}
+	}
+}
