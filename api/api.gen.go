@@ -267,6 +267,24 @@ func (e CredentialLevel) Valid() bool {
 	}
 }
 
+// Defines values for CsvSeparator.
+const (
+	CsvSeparatorComma     CsvSeparator = "comma"
+	CsvSeparatorSemicolon CsvSeparator = "semicolon"
+)
+
+// Valid indicates whether the value is a known member of the CsvSeparator enum.
+func (e CsvSeparator) Valid() bool {
+	switch e {
+	case CsvSeparatorComma:
+		return true
+	case CsvSeparatorSemicolon:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Currency.
 const (
 	CurrencyEUR Currency = "EUR"
@@ -360,6 +378,27 @@ func (e DeclarationDecisionOutcome) Valid() bool {
 	case DeclarationDecisionOutcomeAccepted:
 		return true
 	case DeclarationDecisionOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationHistoryAuthorKind.
+const (
+	DeclarationHistoryAuthorKindOffice DeclarationHistoryAuthorKind = "office"
+	DeclarationHistoryAuthorKindPerson DeclarationHistoryAuthorKind = "person"
+	DeclarationHistoryAuthorKindSystem DeclarationHistoryAuthorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationHistoryAuthorKind enum.
+func (e DeclarationHistoryAuthorKind) Valid() bool {
+	switch e {
+	case DeclarationHistoryAuthorKindOffice:
+		return true
+	case DeclarationHistoryAuthorKindPerson:
+		return true
+	case DeclarationHistoryAuthorKindSystem:
 		return true
 	default:
 		return false
@@ -1935,6 +1974,11 @@ type CounterPin struct {
 // Example: dispositive
 type CredentialLevel string
 
+// CsvSeparator What stands between the cells of a CSV.
+//
+// Example: semicolon
+type CsvSeparator string
+
 // Currency The currency (ISO 4217).
 //
 // Example: EUR
@@ -2062,6 +2106,11 @@ type Declaration struct {
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
+
+	// SupersededById A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersededById *Id `json:"superseded_by_id,omitempty"`
 
 	// SupersedesId A UUID (RFC 9562).
 	//
@@ -2437,6 +2486,130 @@ type DeclarationDraft struct {
 	Type DeclarationTypeCode `json:"type"`
 }
 
+// DeclarationHistory What became of a declaration, from its draft on.
+//
+// Example: {"_links":{"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","by":{"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}},"state":"submitted"},{"amount":"3000.00","at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"currency":"EUR","reasons":[{"code":"operator","text":"La documentazione allegata è completa."}],"state":"accepted"}]}
+type DeclarationHistory struct {
+	// Links What a declaration has to do with.
+	//
+	// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}}
+	Links DeclarationHistoryLinks `json:"_links"`
+
+	// Items Every state that it was in, the earliest first; of more than 500 the latest.
+	Items List[DeclarationHistoryEntry] `json:"items"`
+}
+
+// DeclarationHistoryAuthor Who brought a declaration into a state.
+//
+// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+type DeclarationHistoryAuthor struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// Kind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of that office alone. `system`: it came about by itself,
+	// as a term that ended does.
+	//
+	// Example: person
+	Kind DeclarationHistoryAuthorKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person *PersonReference `json:"person,omitempty"`
+}
+
+// DeclarationHistoryAuthorKind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of that office alone. `system`: it came about by itself,
+// as a term that ended does.
+//
+// Example: person
+type DeclarationHistoryAuthorKind string
+
+// DeclarationHistoryEntry A state that a declaration came into.
+//
+// Example: {"amount":"3000.00","at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"currency":"EUR","reasons":[{"code":"operator","text":"La documentazione allegata è completa."}],"state":"accepted"}
+type DeclarationHistoryEntry struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount *Money `json:"amount,omitempty"`
+
+	// At Since when it was in this state.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	At time.Time `json:"at"`
+
+	// By Who brought a declaration into a state.
+	//
+	// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+	By DeclarationHistoryAuthor `json:"by"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency *Currency `json:"currency,omitempty"`
+
+	// Reasons Why.
+	//
+	// Example: [{"code":"operator","text":"La documentazione allegata è completa."}]
+	Reasons *[]DeclarationReason `json:"reasons,omitempty"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State DeclarationState `json:"state"`
+}
+
+// DeclarationHistoryLinks What a declaration has to do with.
+//
+// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}}
+type DeclarationHistoryLinks struct {
+	// Confirmation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Confirmation *Link `json:"confirmation,omitempty"`
+
+	// Declaration Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Declaration Link `json:"declaration"`
+
+	// Reservation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reservation *Link `json:"reservation,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+
+	// SupersededBy Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	SupersededBy *Link `json:"superseded_by,omitempty"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
+}
+
 // DeclarationLinks The links of a declaration. A step that cannot be taken now has none.
 //
 // Example: {"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"withdrawal":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/withdrawal"}}
@@ -2446,10 +2619,20 @@ type DeclarationLinks struct {
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Contributor Link `json:"contributor"`
 
+	// History Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	History *Link `json:"history,omitempty"`
+
 	// Receipt Where something is.
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Receipt *Link `json:"receipt,omitempty"`
+
+	// Reservation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reservation *Link `json:"reservation,omitempty"`
 
 	// Self Where something is.
 	//
@@ -2460,6 +2643,16 @@ type DeclarationLinks struct {
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Submission *Link `json:"submission,omitempty"`
+
+	// SupersededBy Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	SupersededBy *Link `json:"superseded_by,omitempty"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
 
 	// Withdrawal Where something is.
 	//
@@ -2673,6 +2866,11 @@ type DeclarationSummary struct {
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
+
+	// SupersededById A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersededById *Id `json:"superseded_by_id,omitempty"`
 
 	// SupersedesId A UUID (RFC 9562).
 	//
@@ -7075,6 +7273,9 @@ type AttachmentNumber = int32
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type BatchId = Id
 
+// ByteOrderMark defines model for ByteOrderMark.
+type ByteOrderMark = bool
+
 // ContactId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -7268,6 +7469,11 @@ type RequiredIdempotencyKey = IdempotencyKeyValue
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type RotationId = Id
 
+// Separator What stands between the cells of a CSV.
+//
+// Example: semicolon
+type Separator = CsvSeparator
+
 // ServiceChannelPath A way to use a service.
 //
 // Example: api
@@ -7324,6 +7530,49 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// ExportOfficeDeclarationSearchParams defines parameters for ExportOfficeDeclarationSearch.
+type ExportOfficeDeclarationSearchParams struct {
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ExportOfficeDeclarationsParams defines parameters for ExportOfficeDeclarations.
+type ExportOfficeDeclarationsParams struct {
+	// Type Only declarations of this type.
+	Type *TypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// State Only declarations in this state.
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	SubmittedFrom *SubmittedFrom `form:"submitted_from,omitempty" json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
+
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// AssignedTo `me`: what I have in charge. `nobody`: what is `submitted` and nobody has in charge.
+	AssignedTo *AssignedToFilter `form:"assigned_to,omitempty" json:"assigned_to,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	LapsesBefore *LapsesBefore `form:"lapses_before,omitempty" json:"lapses_before,omitempty"`
+
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+}
 
 // SearchOfficeDeclarationsParams defines parameters for SearchOfficeDeclarations.
 type SearchOfficeDeclarationsParams struct {
@@ -7675,6 +7924,19 @@ type FileDeclarationBatchParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ExportDeclarationSearchParams defines parameters for ExportDeclarationSearch.
+type ExportDeclarationSearchParams struct {
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // SearchDeclarationsParams defines parameters for SearchDeclarations.
 type SearchDeclarationsParams struct {
 	// Limit How many items a page has at most.
@@ -7715,6 +7977,27 @@ type DraftDeclarationParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ExportDeclarationsParams defines parameters for ExportDeclarations.
+type ExportDeclarationsParams struct {
+	// Type Only declarations of this type.
+	Type *TypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// State Only declarations in this state.
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	SubmittedFrom *SubmittedFrom `form:"submitted_from,omitempty" json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
+
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
 }
 
 // ListDelegationLookupsParams defines parameters for ListDelegationLookups.
@@ -7791,6 +8074,40 @@ type ListDeclarationBatchItemsParams struct {
 // DownloadDeclarationBatchReceiptsParams defines parameters for DownloadDeclarationBatchReceipts.
 type DownloadDeclarationBatchReceiptsParams struct {
 	Accept *string `json:"Accept,omitempty"`
+}
+
+// ExportMyDeclarationSearchParams defines parameters for ExportMyDeclarationSearch.
+type ExportMyDeclarationSearchParams struct {
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ExportMyDeclarationsParams defines parameters for ExportMyDeclarations.
+type ExportMyDeclarationsParams struct {
+	// Type Only declarations of this type.
+	Type *TypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// State Only declarations in this state.
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	SubmittedFrom *SubmittedFrom `form:"submitted_from,omitempty" json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
+
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
 }
 
 // SearchMyDeclarationsParams defines parameters for SearchMyDeclarations.
@@ -8315,6 +8632,9 @@ type RevokeSubDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
+type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
+
 // SearchOfficeDeclarationsJSONRequestBody defines body for SearchOfficeDeclarations for application/json ContentType.
 type SearchOfficeDeclarationsJSONRequestBody = OfficeDeclarationSearch
 
@@ -8369,6 +8689,9 @@ type SearchContributorsJSONRequestBody = ContributorSearch
 // FileDeclarationBatchJSONRequestBody defines body for FileDeclarationBatch for application/json ContentType.
 type FileDeclarationBatchJSONRequestBody = DeclarationBatchInput
 
+// ExportDeclarationSearchJSONRequestBody defines body for ExportDeclarationSearch for application/json ContentType.
+type ExportDeclarationSearchJSONRequestBody = DeclarationSearch
+
 // SearchDeclarationsJSONRequestBody defines body for SearchDeclarations for application/json ContentType.
 type SearchDeclarationsJSONRequestBody = DeclarationSearch
 
@@ -8380,6 +8703,9 @@ type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
 
 // GrantContributorRoleJSONRequestBody defines body for GrantContributorRole for application/json ContentType.
 type GrantContributorRoleJSONRequestBody = ContributorRoleInput
+
+// ExportMyDeclarationSearchJSONRequestBody defines body for ExportMyDeclarationSearch for application/json ContentType.
+type ExportMyDeclarationSearchJSONRequestBody = DeclarationSearch
 
 // SearchMyDeclarationsJSONRequestBody defines body for SearchMyDeclarations for application/json ContentType.
 type SearchMyDeclarationsJSONRequestBody = DeclarationSearch
@@ -8482,6 +8808,12 @@ type GrantSubDelegationJSONRequestBody = SubDelegationInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
+	// (POST /backoffice/declaration-export-searches)
+	ExportOfficeDeclarationSearch(ctx echo.Context, params ExportOfficeDeclarationSearchParams) error
+	// ExportOfficeDeclarations Export the declarations of my office
+	// (GET /backoffice/declaration-exports)
+	ExportOfficeDeclarations(ctx echo.Context, params ExportOfficeDeclarationsParams) error
 	// SearchOfficeDeclarations Search the declarations of my office
 	// (POST /backoffice/declaration-searches)
 	SearchOfficeDeclarations(ctx echo.Context, params SearchOfficeDeclarationsParams) error
@@ -8626,6 +8958,9 @@ type ServerInterface interface {
 	// FileDeclarationBatch File many declarations at once
 	// (POST /contributors/{contributor_id}/declaration-batches)
 	FileDeclarationBatch(ctx echo.Context, contributorId ContributorId, params FileDeclarationBatchParams) error
+	// ExportDeclarationSearch Export what a search of declarations finds
+	// (POST /contributors/{contributor_id}/declaration-export-searches)
+	ExportDeclarationSearch(ctx echo.Context, contributorId ContributorId, params ExportDeclarationSearchParams) error
 	// SearchDeclarations Search the declarations of a contributor
 	// (POST /contributors/{contributor_id}/declaration-searches)
 	SearchDeclarations(ctx echo.Context, contributorId ContributorId, params SearchDeclarationsParams) error
@@ -8635,6 +8970,9 @@ type ServerInterface interface {
 	// DraftDeclaration Draft a declaration, or file it at once
 	// (POST /contributors/{contributor_id}/declarations)
 	DraftDeclaration(ctx echo.Context, contributorId ContributorId, params DraftDeclarationParams) error
+	// ExportDeclarations Export the declarations of a contributor
+	// (GET /contributors/{contributor_id}/declarations/export)
+	ExportDeclarations(ctx echo.Context, contributorId ContributorId, params ExportDeclarationsParams) error
 	// ListDelegationLookups List which intermediaries looked a contributor up
 	// (GET /contributors/{contributor_id}/delegation-lookups)
 	ListDelegationLookups(ctx echo.Context, contributorId ContributorId, params ListDelegationLookupsParams) error
@@ -8668,6 +9006,12 @@ type ServerInterface interface {
 	// DownloadDeclarationBatchReceipts Download the receipts of a batch
 	// (GET /declaration-batches/{batch_id}/receipts)
 	DownloadDeclarationBatchReceipts(ctx echo.Context, batchId DeclarationBatchId, params DownloadDeclarationBatchReceiptsParams) error
+	// ExportMyDeclarationSearch Export what a search over all my contributors finds
+	// (POST /declaration-export-searches)
+	ExportMyDeclarationSearch(ctx echo.Context, params ExportMyDeclarationSearchParams) error
+	// ExportMyDeclarations Export the declarations of all my contributors
+	// (GET /declaration-exports)
+	ExportMyDeclarations(ctx echo.Context, params ExportMyDeclarationsParams) error
 	// SearchMyDeclarations Search the declarations of all my contributors
 	// (POST /declaration-searches)
 	SearchMyDeclarations(ctx echo.Context, params SearchMyDeclarationsParams) error
@@ -8695,6 +9039,9 @@ type ServerInterface interface {
 	// ChangeDeclaration Change a draft
 	// (PATCH /declarations/{declaration_id})
 	ChangeDeclaration(ctx echo.Context, declarationId DeclarationId, params ChangeDeclarationParams) error
+	// ShowDeclarationHistory Show what became of a declaration
+	// (GET /declarations/{declaration_id}/history)
+	ShowDeclarationHistory(ctx echo.Context, declarationId DeclarationId) error
 	// ShowReceipt Show the receipt of a filed declaration
 	// (GET /declarations/{declaration_id}/receipt)
 	ShowReceipt(ctx echo.Context, declarationId DeclarationId, params ShowReceiptParams) error
@@ -8931,6 +9278,122 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// ExportOfficeDeclarationSearch converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportOfficeDeclarationSearch(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportOfficeDeclarationSearchParams
+	// ------------- Optional query parameter "separator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "separator", ctx.QueryParams(), &params.Separator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter separator: %s", err))
+	}
+
+	// ------------- Optional query parameter "bom" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bom", ctx.QueryParams(), &params.Bom, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bom: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportOfficeDeclarationSearch(ctx, params)
+	return err
+}
+
+// ExportOfficeDeclarations converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportOfficeDeclarations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportOfficeDeclarationsParams
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "submitted_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "submitted_from", ctx.QueryParams(), &params.SubmittedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter submitted_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "submitted_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "submitted_to", ctx.QueryParams(), &params.SubmittedTo, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter submitted_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "contributor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "contributor_id", ctx.QueryParams(), &params.ContributorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "assigned_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assigned_to", ctx.QueryParams(), &params.AssignedTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assigned_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "lapses_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lapses_before", ctx.QueryParams(), &params.LapsesBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lapses_before: %s", err))
+	}
+
+	// ------------- Optional query parameter "separator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "separator", ctx.QueryParams(), &params.Separator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter separator: %s", err))
+	}
+
+	// ------------- Optional query parameter "bom" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bom", ctx.QueryParams(), &params.Bom, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bom: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportOfficeDeclarations(ctx, params)
+	return err
 }
 
 // SearchOfficeDeclarations converts echo context to params.
@@ -10461,6 +10924,55 @@ func (w *ServerInterfaceWrapper) FileDeclarationBatch(ctx echo.Context) error {
 	return err
 }
 
+// ExportDeclarationSearch converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportDeclarationSearch(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportDeclarationSearchParams
+	// ------------- Optional query parameter "separator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "separator", ctx.QueryParams(), &params.Separator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter separator: %s", err))
+	}
+
+	// ------------- Optional query parameter "bom" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bom", ctx.QueryParams(), &params.Bom, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bom: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportDeclarationSearch(ctx, contributorId, params)
+	return err
+}
+
 // SearchDeclarations converts echo context to params.
 func (w *ServerInterfaceWrapper) SearchDeclarations(ctx echo.Context) error {
 	var err error
@@ -10605,6 +11117,66 @@ func (w *ServerInterfaceWrapper) DraftDeclaration(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.DraftDeclaration(ctx, contributorId, params)
+	return err
+}
+
+// ExportDeclarations converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportDeclarations(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportDeclarationsParams
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "submitted_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "submitted_from", ctx.QueryParams(), &params.SubmittedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter submitted_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "submitted_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "submitted_to", ctx.QueryParams(), &params.SubmittedTo, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter submitted_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "separator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "separator", ctx.QueryParams(), &params.Separator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter separator: %s", err))
+	}
+
+	// ------------- Optional query parameter "bom" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bom", ctx.QueryParams(), &params.Bom, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bom: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportDeclarations(ctx, contributorId, params)
 	return err
 }
 
@@ -10963,6 +11535,101 @@ func (w *ServerInterfaceWrapper) DownloadDeclarationBatchReceipts(ctx echo.Conte
 	return err
 }
 
+// ExportMyDeclarationSearch converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportMyDeclarationSearch(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportMyDeclarationSearchParams
+	// ------------- Optional query parameter "separator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "separator", ctx.QueryParams(), &params.Separator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter separator: %s", err))
+	}
+
+	// ------------- Optional query parameter "bom" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bom", ctx.QueryParams(), &params.Bom, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bom: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportMyDeclarationSearch(ctx, params)
+	return err
+}
+
+// ExportMyDeclarations converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportMyDeclarations(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportMyDeclarationsParams
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "submitted_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "submitted_from", ctx.QueryParams(), &params.SubmittedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter submitted_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "submitted_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "submitted_to", ctx.QueryParams(), &params.SubmittedTo, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter submitted_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "separator" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "separator", ctx.QueryParams(), &params.Separator, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter separator: %s", err))
+	}
+
+	// ------------- Optional query parameter "bom" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bom", ctx.QueryParams(), &params.Bom, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bom: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportMyDeclarations(ctx, params)
+	return err
+}
+
 // SearchMyDeclarations converts echo context to params.
 func (w *ServerInterfaceWrapper) SearchMyDeclarations(ctx echo.Context) error {
 	var err error
@@ -11220,6 +11887,22 @@ func (w *ServerInterfaceWrapper) ChangeDeclaration(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ChangeDeclaration(ctx, declarationId, params)
+	return err
+}
+
+// ShowDeclarationHistory converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDeclarationHistory(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "declaration_id" -------------
+	var declarationId DeclarationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration_id", ctx.Param("declaration_id"), &declarationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter declaration_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDeclarationHistory(ctx, declarationId)
 	return err
 }
 
@@ -13390,6 +14073,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.POST(options.BaseURL+"/backoffice/declaration-export-searches", wrapper.ExportOfficeDeclarationSearch, options.OperationMiddlewares["exportOfficeDeclarationSearch"]...)
+	router.GET(options.BaseURL+"/backoffice/declaration-exports", wrapper.ExportOfficeDeclarations, options.OperationMiddlewares["exportOfficeDeclarations"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-searches", wrapper.SearchOfficeDeclarations, options.OperationMiddlewares["searchOfficeDeclarations"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-types", wrapper.PublishDeclarationType, options.OperationMiddlewares["publishDeclarationType"]...)
 	router.GET(options.BaseURL+"/backoffice/declarations", wrapper.ListOfficeDeclarations, options.OperationMiddlewares["listOfficeDeclarations"]...)
@@ -13438,9 +14123,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/contributors/:contributor_id", wrapper.ShowContributor, options.OperationMiddlewares["showContributor"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/declaration-batches", wrapper.ListDeclarationBatches, options.OperationMiddlewares["listDeclarationBatches"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-batches", wrapper.FileDeclarationBatch, options.OperationMiddlewares["fileDeclarationBatch"]...)
+	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-export-searches", wrapper.ExportDeclarationSearch, options.OperationMiddlewares["exportDeclarationSearch"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-searches", wrapper.SearchDeclarations, options.OperationMiddlewares["searchDeclarations"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/declarations", wrapper.ListDeclarations, options.OperationMiddlewares["listDeclarations"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declarations", wrapper.DraftDeclaration, options.OperationMiddlewares["draftDeclaration"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/declarations/export", wrapper.ExportDeclarations, options.OperationMiddlewares["exportDeclarations"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegation-lookups", wrapper.ListDelegationLookups, options.OperationMiddlewares["listDelegationLookups"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegations", wrapper.ListContributorDelegations, options.OperationMiddlewares["listContributorDelegations"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/people-searches", wrapper.SearchPeopleForRole, options.OperationMiddlewares["searchPeopleForRole"]...)
@@ -13452,6 +14139,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/declaration-batches/:batch_id/cancellation", wrapper.CancelDeclarationBatch, options.OperationMiddlewares["cancelDeclarationBatch"]...)
 	router.GET(options.BaseURL+"/declaration-batches/:batch_id/items", wrapper.ListDeclarationBatchItems, options.OperationMiddlewares["listDeclarationBatchItems"]...)
 	router.GET(options.BaseURL+"/declaration-batches/:batch_id/receipts", wrapper.DownloadDeclarationBatchReceipts, options.OperationMiddlewares["downloadDeclarationBatchReceipts"]...)
+	router.POST(options.BaseURL+"/declaration-export-searches", wrapper.ExportMyDeclarationSearch, options.OperationMiddlewares["exportMyDeclarationSearch"]...)
+	router.GET(options.BaseURL+"/declaration-exports", wrapper.ExportMyDeclarations, options.OperationMiddlewares["exportMyDeclarations"]...)
 	router.POST(options.BaseURL+"/declaration-searches", wrapper.SearchMyDeclarations, options.OperationMiddlewares["searchMyDeclarations"]...)
 	router.GET(options.BaseURL+"/declaration-types", wrapper.ListDeclarationTypes, options.OperationMiddlewares["listDeclarationTypes"]...)
 	router.GET(options.BaseURL+"/declaration-types/:code", wrapper.ShowDeclarationType, options.OperationMiddlewares["showDeclarationType"]...)
@@ -13461,6 +14150,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/declarations/:declaration_id", wrapper.DiscardDeclaration, options.OperationMiddlewares["discardDeclaration"]...)
 	router.GET(options.BaseURL+"/declarations/:declaration_id", wrapper.ShowDeclaration, options.OperationMiddlewares["showDeclaration"]...)
 	router.PATCH(options.BaseURL+"/declarations/:declaration_id", wrapper.ChangeDeclaration, options.OperationMiddlewares["changeDeclaration"]...)
+	router.GET(options.BaseURL+"/declarations/:declaration_id/history", wrapper.ShowDeclarationHistory, options.OperationMiddlewares["showDeclarationHistory"]...)
 	router.GET(options.BaseURL+"/declarations/:declaration_id/receipt", wrapper.ShowReceipt, options.OperationMiddlewares["showReceipt"]...)
 	router.GET(options.BaseURL+"/declarations/:declaration_id/receipt/pdf", wrapper.DownloadReceiptPdf, options.OperationMiddlewares["downloadReceiptPdf"]...)
 	router.POST(options.BaseURL+"/declarations/:declaration_id/submission", wrapper.SubmitDeclaration, options.OperationMiddlewares["submitDeclaration"]...)
@@ -13542,6 +14232,173 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 }
 
 type NoContentResponse struct {
+}
+
+type ExportOfficeDeclarationSearchRequestObject struct {
+	Params ExportOfficeDeclarationSearchParams
+	Body   *ExportOfficeDeclarationSearchJSONRequestBody
+}
+
+type ExportOfficeDeclarationSearchResponseObject interface {
+	VisitExportOfficeDeclarationSearchResponse(w http.ResponseWriter) error
+}
+
+type ExportOfficeDeclarationSearch200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportOfficeDeclarationSearch200ApplicationjsonlResponse struct {
+	Body          io.Reader
+	Headers       ExportOfficeDeclarationSearch200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportOfficeDeclarationSearch200ApplicationjsonlResponse) VisitExportOfficeDeclarationSearchResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/jsonl")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportOfficeDeclarationSearch200TextcsvResponse struct {
+	Body          io.Reader
+	Headers       ExportOfficeDeclarationSearch200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportOfficeDeclarationSearch200TextcsvResponse) VisitExportOfficeDeclarationSearchResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportOfficeDeclarationsRequestObject struct {
+	Params ExportOfficeDeclarationsParams
+}
+
+type ExportOfficeDeclarationsResponseObject interface {
+	VisitExportOfficeDeclarationsResponse(w http.ResponseWriter) error
+}
+
+type ExportOfficeDeclarations200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportOfficeDeclarations200ApplicationjsonlResponse struct {
+	Body          io.Reader
+	Headers       ExportOfficeDeclarations200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportOfficeDeclarations200ApplicationjsonlResponse) VisitExportOfficeDeclarationsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/jsonl")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportOfficeDeclarations200TextcsvResponse struct {
+	Body          io.Reader
+	Headers       ExportOfficeDeclarations200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportOfficeDeclarations200TextcsvResponse) VisitExportOfficeDeclarationsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
 }
 
 type SearchOfficeDeclarationsRequestObject struct {
@@ -14997,6 +15854,91 @@ func (response FileDeclarationBatch202JSONResponse) VisitFileDeclarationBatchRes
 	return err
 }
 
+type ExportDeclarationSearchRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ExportDeclarationSearchParams
+	Body          *ExportDeclarationSearchJSONRequestBody
+}
+
+type ExportDeclarationSearchResponseObject interface {
+	VisitExportDeclarationSearchResponse(w http.ResponseWriter) error
+}
+
+type ExportDeclarationSearch200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportDeclarationSearch200ApplicationjsonlResponse struct {
+	Body          io.Reader
+	Headers       ExportDeclarationSearch200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportDeclarationSearch200ApplicationjsonlResponse) VisitExportDeclarationSearchResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/jsonl")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportDeclarationSearch200TextcsvResponse struct {
+	Body          io.Reader
+	Headers       ExportDeclarationSearch200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportDeclarationSearch200TextcsvResponse) VisitExportDeclarationSearchResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type SearchDeclarationsRequestObject struct {
 	ContributorId ContributorId `json:"contributor_id"`
 	Params        SearchDeclarationsParams
@@ -15075,6 +16017,90 @@ func (response DraftDeclaration201JSONResponse) VisitDraftDeclarationResponse(w 
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportDeclarationsRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ExportDeclarationsParams
+}
+
+type ExportDeclarationsResponseObject interface {
+	VisitExportDeclarationsResponse(w http.ResponseWriter) error
+}
+
+type ExportDeclarations200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportDeclarations200ApplicationjsonlResponse struct {
+	Body          io.Reader
+	Headers       ExportDeclarations200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportDeclarations200ApplicationjsonlResponse) VisitExportDeclarationsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/jsonl")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportDeclarations200TextcsvResponse struct {
+	Body          io.Reader
+	Headers       ExportDeclarations200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportDeclarations200TextcsvResponse) VisitExportDeclarationsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
 	return err
 }
 
@@ -15394,6 +16420,173 @@ func (response DownloadDeclarationBatchReceipts200ApplicationzipResponse) VisitD
 	return err
 }
 
+type ExportMyDeclarationSearchRequestObject struct {
+	Params ExportMyDeclarationSearchParams
+	Body   *ExportMyDeclarationSearchJSONRequestBody
+}
+
+type ExportMyDeclarationSearchResponseObject interface {
+	VisitExportMyDeclarationSearchResponse(w http.ResponseWriter) error
+}
+
+type ExportMyDeclarationSearch200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportMyDeclarationSearch200ApplicationjsonlResponse struct {
+	Body          io.Reader
+	Headers       ExportMyDeclarationSearch200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportMyDeclarationSearch200ApplicationjsonlResponse) VisitExportMyDeclarationSearchResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/jsonl")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportMyDeclarationSearch200TextcsvResponse struct {
+	Body          io.Reader
+	Headers       ExportMyDeclarationSearch200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportMyDeclarationSearch200TextcsvResponse) VisitExportMyDeclarationSearchResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportMyDeclarationsRequestObject struct {
+	Params ExportMyDeclarationsParams
+}
+
+type ExportMyDeclarationsResponseObject interface {
+	VisitExportMyDeclarationsResponse(w http.ResponseWriter) error
+}
+
+type ExportMyDeclarations200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportMyDeclarations200ApplicationjsonlResponse struct {
+	Body          io.Reader
+	Headers       ExportMyDeclarations200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportMyDeclarations200ApplicationjsonlResponse) VisitExportMyDeclarationsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/jsonl")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportMyDeclarations200TextcsvResponse struct {
+	Body          io.Reader
+	Headers       ExportMyDeclarations200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportMyDeclarations200TextcsvResponse) VisitExportMyDeclarationsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type SearchMyDeclarationsRequestObject struct {
 	Params SearchMyDeclarationsParams
 	Body   *SearchMyDeclarationsJSONRequestBody
@@ -15601,6 +16794,28 @@ func (response ChangeDeclaration200JSONResponse) VisitChangeDeclarationResponse(
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowDeclarationHistoryRequestObject struct {
+	DeclarationId DeclarationId `json:"declaration_id"`
+}
+
+type ShowDeclarationHistoryResponseObject interface {
+	VisitShowDeclarationHistoryResponse(w http.ResponseWriter) error
+}
+
+type ShowDeclarationHistory200JSONResponse DeclarationHistory
+
+func (response ShowDeclarationHistory200JSONResponse) VisitShowDeclarationHistoryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -17641,6 +18856,12 @@ func (response RevokeSubDelegation200JSONResponse) VisitRevokeSubDelegationRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
+	// (POST /backoffice/declaration-export-searches)
+	ExportOfficeDeclarationSearch(ctx context.Context, request ExportOfficeDeclarationSearchRequestObject) (ExportOfficeDeclarationSearchResponseObject, error)
+	// ExportOfficeDeclarations Export the declarations of my office
+	// (GET /backoffice/declaration-exports)
+	ExportOfficeDeclarations(ctx context.Context, request ExportOfficeDeclarationsRequestObject) (ExportOfficeDeclarationsResponseObject, error)
 	// SearchOfficeDeclarations Search the declarations of my office
 	// (POST /backoffice/declaration-searches)
 	SearchOfficeDeclarations(ctx context.Context, request SearchOfficeDeclarationsRequestObject) (SearchOfficeDeclarationsResponseObject, error)
@@ -17785,6 +19006,9 @@ type StrictServerInterface interface {
 	// FileDeclarationBatch File many declarations at once
 	// (POST /contributors/{contributor_id}/declaration-batches)
 	FileDeclarationBatch(ctx context.Context, request FileDeclarationBatchRequestObject) (FileDeclarationBatchResponseObject, error)
+	// ExportDeclarationSearch Export what a search of declarations finds
+	// (POST /contributors/{contributor_id}/declaration-export-searches)
+	ExportDeclarationSearch(ctx context.Context, request ExportDeclarationSearchRequestObject) (ExportDeclarationSearchResponseObject, error)
 	// SearchDeclarations Search the declarations of a contributor
 	// (POST /contributors/{contributor_id}/declaration-searches)
 	SearchDeclarations(ctx context.Context, request SearchDeclarationsRequestObject) (SearchDeclarationsResponseObject, error)
@@ -17794,6 +19018,9 @@ type StrictServerInterface interface {
 	// DraftDeclaration Draft a declaration, or file it at once
 	// (POST /contributors/{contributor_id}/declarations)
 	DraftDeclaration(ctx context.Context, request DraftDeclarationRequestObject) (DraftDeclarationResponseObject, error)
+	// ExportDeclarations Export the declarations of a contributor
+	// (GET /contributors/{contributor_id}/declarations/export)
+	ExportDeclarations(ctx context.Context, request ExportDeclarationsRequestObject) (ExportDeclarationsResponseObject, error)
 	// ListDelegationLookups List which intermediaries looked a contributor up
 	// (GET /contributors/{contributor_id}/delegation-lookups)
 	ListDelegationLookups(ctx context.Context, request ListDelegationLookupsRequestObject) (ListDelegationLookupsResponseObject, error)
@@ -17827,6 +19054,12 @@ type StrictServerInterface interface {
 	// DownloadDeclarationBatchReceipts Download the receipts of a batch
 	// (GET /declaration-batches/{batch_id}/receipts)
 	DownloadDeclarationBatchReceipts(ctx context.Context, request DownloadDeclarationBatchReceiptsRequestObject) (DownloadDeclarationBatchReceiptsResponseObject, error)
+	// ExportMyDeclarationSearch Export what a search over all my contributors finds
+	// (POST /declaration-export-searches)
+	ExportMyDeclarationSearch(ctx context.Context, request ExportMyDeclarationSearchRequestObject) (ExportMyDeclarationSearchResponseObject, error)
+	// ExportMyDeclarations Export the declarations of all my contributors
+	// (GET /declaration-exports)
+	ExportMyDeclarations(ctx context.Context, request ExportMyDeclarationsRequestObject) (ExportMyDeclarationsResponseObject, error)
 	// SearchMyDeclarations Search the declarations of all my contributors
 	// (POST /declaration-searches)
 	SearchMyDeclarations(ctx context.Context, request SearchMyDeclarationsRequestObject) (SearchMyDeclarationsResponseObject, error)
@@ -17854,6 +19087,9 @@ type StrictServerInterface interface {
 	// ChangeDeclaration Change a draft
 	// (PATCH /declarations/{declaration_id})
 	ChangeDeclaration(ctx context.Context, request ChangeDeclarationRequestObject) (ChangeDeclarationResponseObject, error)
+	// ShowDeclarationHistory Show what became of a declaration
+	// (GET /declarations/{declaration_id}/history)
+	ShowDeclarationHistory(ctx context.Context, request ShowDeclarationHistoryRequestObject) (ShowDeclarationHistoryResponseObject, error)
 	// ShowReceipt Show the receipt of a filed declaration
 	// (GET /declarations/{declaration_id}/receipt)
 	ShowReceipt(ctx context.Context, request ShowReceiptRequestObject) (ShowReceiptResponseObject, error)
@@ -18097,6 +19333,79 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// ExportOfficeDeclarationSearch operation middleware
+func (sh *strictHandler) ExportOfficeDeclarationSearch(ctx echo.Context, params ExportOfficeDeclarationSearchParams) error {
+	var request ExportOfficeDeclarationSearchRequestObject
+
+	request.Params = params
+
+	var body ExportOfficeDeclarationSearchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportOfficeDeclarationSearch(ctx.Request().Context(), request.(ExportOfficeDeclarationSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportOfficeDeclarationSearch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportOfficeDeclarationSearchResponseObject); ok {
+		return validResponse.VisitExportOfficeDeclarationSearchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportOfficeDeclarations operation middleware
+func (sh *strictHandler) ExportOfficeDeclarations(ctx echo.Context, params ExportOfficeDeclarationsParams) error {
+	var request ExportOfficeDeclarationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportOfficeDeclarations(ctx.Request().Context(), request.(ExportOfficeDeclarationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportOfficeDeclarations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportOfficeDeclarationsResponseObject); ok {
+		return validResponse.VisitExportOfficeDeclarationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // SearchOfficeDeclarations operation middleware
@@ -19718,6 +21027,55 @@ func (sh *strictHandler) FileDeclarationBatch(ctx echo.Context, contributorId Co
 	return nil
 }
 
+// ExportDeclarationSearch operation middleware
+func (sh *strictHandler) ExportDeclarationSearch(ctx echo.Context, contributorId ContributorId, params ExportDeclarationSearchParams) error {
+	var request ExportDeclarationSearchRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	var body ExportDeclarationSearchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportDeclarationSearch(ctx.Request().Context(), request.(ExportDeclarationSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportDeclarationSearch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportDeclarationSearchResponseObject); ok {
+		return validResponse.VisitExportDeclarationSearchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SearchDeclarations operation middleware
 func (sh *strictHandler) SearchDeclarations(ctx echo.Context, contributorId ContributorId, params SearchDeclarationsParams) error {
 	var request SearchDeclarationsRequestObject
@@ -19836,6 +21194,32 @@ func (sh *strictHandler) DraftDeclaration(ctx echo.Context, contributorId Contri
 		return err
 	} else if validResponse, ok := response.(DraftDeclarationResponseObject); ok {
 		return validResponse.VisitDraftDeclarationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportDeclarations operation middleware
+func (sh *strictHandler) ExportDeclarations(ctx echo.Context, contributorId ContributorId, params ExportDeclarationsParams) error {
+	var request ExportDeclarationsRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportDeclarations(ctx.Request().Context(), request.(ExportDeclarationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportDeclarations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportDeclarationsResponseObject); ok {
+		return validResponse.VisitExportDeclarationsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -20173,6 +21557,79 @@ func (sh *strictHandler) DownloadDeclarationBatchReceipts(ctx echo.Context, batc
 	return nil
 }
 
+// ExportMyDeclarationSearch operation middleware
+func (sh *strictHandler) ExportMyDeclarationSearch(ctx echo.Context, params ExportMyDeclarationSearchParams) error {
+	var request ExportMyDeclarationSearchRequestObject
+
+	request.Params = params
+
+	var body ExportMyDeclarationSearchJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportMyDeclarationSearch(ctx.Request().Context(), request.(ExportMyDeclarationSearchRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportMyDeclarationSearch")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportMyDeclarationSearchResponseObject); ok {
+		return validResponse.VisitExportMyDeclarationSearchResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportMyDeclarations operation middleware
+func (sh *strictHandler) ExportMyDeclarations(ctx echo.Context, params ExportMyDeclarationsParams) error {
+	var request ExportMyDeclarationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportMyDeclarations(ctx.Request().Context(), request.(ExportMyDeclarationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportMyDeclarations")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportMyDeclarationsResponseObject); ok {
+		return validResponse.VisitExportMyDeclarationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SearchMyDeclarations operation middleware
 func (sh *strictHandler) SearchMyDeclarations(ctx echo.Context, params SearchMyDeclarationsParams) error {
 	var request SearchMyDeclarationsRequestObject
@@ -20441,6 +21898,31 @@ func (sh *strictHandler) ChangeDeclaration(ctx echo.Context, declarationId Decla
 		return err
 	} else if validResponse, ok := response.(ChangeDeclarationResponseObject); ok {
 		return validResponse.VisitChangeDeclarationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowDeclarationHistory operation middleware
+func (sh *strictHandler) ShowDeclarationHistory(ctx echo.Context, declarationId DeclarationId) error {
+	var request ShowDeclarationHistoryRequestObject
+
+	request.DeclarationId = declarationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDeclarationHistory(ctx.Request().Context(), request.(ShowDeclarationHistoryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDeclarationHistory")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDeclarationHistoryResponseObject); ok {
+		return validResponse.VisitShowDeclarationHistoryResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -265,6 +265,24 @@ func (e CredentialLevel) Valid() bool {
 	}
 }
 
+// Defines values for CsvSeparator.
+const (
+	CsvSeparatorComma     CsvSeparator = "comma"
+	CsvSeparatorSemicolon CsvSeparator = "semicolon"
+)
+
+// Valid indicates whether the value is a known member of the CsvSeparator enum.
+func (e CsvSeparator) Valid() bool {
+	switch e {
+	case CsvSeparatorComma:
+		return true
+	case CsvSeparatorSemicolon:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Currency.
 const (
 	CurrencyEUR Currency = "EUR"
@@ -358,6 +376,27 @@ func (e DeclarationDecisionOutcome) Valid() bool {
 	case DeclarationDecisionOutcomeAccepted:
 		return true
 	case DeclarationDecisionOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeclarationHistoryAuthorKind.
+const (
+	DeclarationHistoryAuthorKindOffice DeclarationHistoryAuthorKind = "office"
+	DeclarationHistoryAuthorKindPerson DeclarationHistoryAuthorKind = "person"
+	DeclarationHistoryAuthorKindSystem DeclarationHistoryAuthorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the DeclarationHistoryAuthorKind enum.
+func (e DeclarationHistoryAuthorKind) Valid() bool {
+	switch e {
+	case DeclarationHistoryAuthorKindOffice:
+		return true
+	case DeclarationHistoryAuthorKindPerson:
+		return true
+	case DeclarationHistoryAuthorKindSystem:
 		return true
 	default:
 		return false
@@ -1959,6 +1998,11 @@ type CounterPin struct {
 // Example: dispositive
 type CredentialLevel string
 
+// CsvSeparator What stands between the cells of a CSV.
+//
+// Example: semicolon
+type CsvSeparator string
+
 // Currency The currency (ISO 4217).
 //
 // Example: EUR
@@ -2086,6 +2130,11 @@ type Declaration struct {
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
+
+	// SupersededById A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersededById *Id `json:"superseded_by_id,omitempty"`
 
 	// SupersedesId A UUID (RFC 9562).
 	//
@@ -2487,6 +2536,130 @@ type DeclarationDraft struct {
 	Type DeclarationTypeCode `json:"type"`
 }
 
+// DeclarationHistory What became of a declaration, from its draft on.
+//
+// Example: {"_links":{"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","by":{"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}},"state":"submitted"},{"amount":"3000.00","at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"currency":"EUR","reasons":[{"code":"operator","text":"La documentazione allegata è completa."}],"state":"accepted"}]}
+type DeclarationHistory struct {
+	// Links What a declaration has to do with.
+	//
+	// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}}
+	Links DeclarationHistoryLinks `json:"_links"`
+
+	// Items Every state that it was in, the earliest first; of more than 500 the latest.
+	Items []DeclarationHistoryEntry `json:"items"`
+}
+
+// DeclarationHistoryAuthor Who brought a declaration into a state.
+//
+// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+type DeclarationHistoryAuthor struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// Kind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of that office alone. `system`: it came about by itself,
+	// as a term that ended does.
+	//
+	// Example: person
+	Kind DeclarationHistoryAuthorKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person *PersonReference `json:"person,omitempty"`
+}
+
+// DeclarationHistoryAuthorKind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of that office alone. `system`: it came about by itself,
+// as a term that ended does.
+//
+// Example: person
+type DeclarationHistoryAuthorKind string
+
+// DeclarationHistoryEntry A state that a declaration came into.
+//
+// Example: {"amount":"3000.00","at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"currency":"EUR","reasons":[{"code":"operator","text":"La documentazione allegata è completa."}],"state":"accepted"}
+type DeclarationHistoryEntry struct {
+	// Amount An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	Amount *Money `json:"amount,omitempty"`
+
+	// At Since when it was in this state.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	At time.Time `json:"at"`
+
+	// By Who brought a declaration into a state.
+	//
+	// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+	By DeclarationHistoryAuthor `json:"by"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency *Currency `json:"currency,omitempty"`
+
+	// Reasons Why.
+	//
+	// Example: [{"code":"operator","text":"La documentazione allegata è completa."}]
+	Reasons *[]DeclarationReason `json:"reasons,omitempty"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State DeclarationState `json:"state"`
+}
+
+// DeclarationHistoryLinks What a declaration has to do with.
+//
+// Example: {"declaration":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/history"}}
+type DeclarationHistoryLinks struct {
+	// Confirmation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Confirmation *Link `json:"confirmation,omitempty"`
+
+	// Declaration Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Declaration Link `json:"declaration"`
+
+	// Reservation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reservation *Link `json:"reservation,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+
+	// SupersededBy Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	SupersededBy *Link `json:"superseded_by,omitempty"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
+}
+
 // DeclarationLinks The links of a declaration. A step that cannot be taken now has none.
 //
 // Example: {"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"withdrawal":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/withdrawal"}}
@@ -2496,10 +2669,20 @@ type DeclarationLinks struct {
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Contributor Link `json:"contributor"`
 
+	// History Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	History *Link `json:"history,omitempty"`
+
 	// Receipt Where something is.
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Receipt *Link `json:"receipt,omitempty"`
+
+	// Reservation Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reservation *Link `json:"reservation,omitempty"`
 
 	// Self Where something is.
 	//
@@ -2510,6 +2693,16 @@ type DeclarationLinks struct {
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Submission *Link `json:"submission,omitempty"`
+
+	// SupersededBy Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	SupersededBy *Link `json:"superseded_by,omitempty"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
 
 	// Withdrawal Where something is.
 	//
@@ -2736,6 +2929,11 @@ type DeclarationSummary struct {
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt *time.Time `json:"submitted_at,omitempty"`
+
+	// SupersededById A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersededById *Id `json:"superseded_by_id,omitempty"`
 
 	// SupersedesId A UUID (RFC 9562).
 	//
@@ -7515,6 +7713,9 @@ type AttachmentNumber = int32
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type BatchId = Id
 
+// ByteOrderMark defines model for ByteOrderMark.
+type ByteOrderMark = bool
+
 // ContactId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -7708,6 +7909,11 @@ type RequiredIdempotencyKey = IdempotencyKeyValue
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type RotationId = Id
 
+// Separator What stands between the cells of a CSV.
+//
+// Example: semicolon
+type Separator = CsvSeparator
+
 // ServiceChannelPath A way to use a service.
 //
 // Example: api
@@ -7764,6 +7970,55 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// ExportOfficeDeclarationSearchParams defines parameters for ExportOfficeDeclarationSearch.
+type ExportOfficeDeclarationSearchParams struct {
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ExportOfficeDeclarationsParams defines parameters for ExportOfficeDeclarations.
+type ExportOfficeDeclarationsParams struct {
+	// Type Only declarations of this type.
+	Type *TypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// State Only declarations in this state.
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	SubmittedFrom *SubmittedFrom `form:"submitted_from,omitempty" json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
+
+	// ContributorId Only what concerns this contributor.
+	ContributorId *ContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// AssignedTo `me`: what I have in charge. `nobody`: what is `submitted` and nobody has in charge.
+	AssignedTo *AssignedToFilter `form:"assigned_to,omitempty" json:"assigned_to,omitempty"`
+
+	// LapsesBefore Only declarations whose present state ends by itself before this instant.
+	LapsesBefore *LapsesBefore `form:"lapses_before,omitempty" json:"lapses_before,omitempty"`
+
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
 
 // SearchOfficeDeclarationsParams defines parameters for SearchOfficeDeclarations.
 type SearchOfficeDeclarationsParams struct {
@@ -8326,6 +8581,22 @@ type FileDeclarationBatchParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ExportDeclarationSearchParams defines parameters for ExportDeclarationSearch.
+type ExportDeclarationSearchParams struct {
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // SearchDeclarationsParams defines parameters for SearchDeclarations.
 type SearchDeclarationsParams struct {
 	// Limit How many items a page has at most.
@@ -8372,6 +8643,30 @@ type DraftDeclarationParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ExportDeclarationsParams defines parameters for ExportDeclarations.
+type ExportDeclarationsParams struct {
+	// Type Only declarations of this type.
+	Type *TypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// State Only declarations in this state.
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	SubmittedFrom *SubmittedFrom `form:"submitted_from,omitempty" json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
+
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -8493,6 +8788,46 @@ type DownloadDeclarationBatchReceiptsParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ExportMyDeclarationSearchParams defines parameters for ExportMyDeclarationSearch.
+type ExportMyDeclarationSearchParams struct {
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ExportMyDeclarationsParams defines parameters for ExportMyDeclarations.
+type ExportMyDeclarationsParams struct {
+	// Type Only declarations of this type.
+	Type *TypeFilter `form:"type,omitempty" json:"type,omitempty"`
+
+	// State Only declarations in this state.
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// SubmittedFrom Only declarations filed at this instant or later.
+	SubmittedFrom *SubmittedFrom `form:"submitted_from,omitempty" json:"submitted_from,omitempty"`
+
+	// SubmittedTo Only declarations filed before this instant.
+	SubmittedTo *SubmittedTo `form:"submitted_to,omitempty" json:"submitted_to,omitempty"`
+
+	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
+	Separator *Separator `form:"separator,omitempty" json:"separator,omitempty"`
+
+	// Bom With `true` a CSV begins with a byte order mark, by which spreadsheets see that it is UTF-8.
+	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // SearchMyDeclarationsParams defines parameters for SearchMyDeclarations.
 type SearchMyDeclarationsParams struct {
 	// Limit How many items a page has at most.
@@ -8595,6 +8930,12 @@ type ChangeDeclarationParams struct {
 	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowDeclarationHistoryParams defines parameters for ShowDeclarationHistory.
+type ShowDeclarationHistoryParams struct {
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -9418,6 +9759,9 @@ type RevokeSubDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
+type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
+
 // SearchOfficeDeclarationsJSONRequestBody defines body for SearchOfficeDeclarations for application/json ContentType.
 type SearchOfficeDeclarationsJSONRequestBody = OfficeDeclarationSearch
 
@@ -9472,6 +9816,9 @@ type SearchContributorsJSONRequestBody = ContributorSearch
 // FileDeclarationBatchJSONRequestBody defines body for FileDeclarationBatch for application/json ContentType.
 type FileDeclarationBatchJSONRequestBody = DeclarationBatchInput
 
+// ExportDeclarationSearchJSONRequestBody defines body for ExportDeclarationSearch for application/json ContentType.
+type ExportDeclarationSearchJSONRequestBody = DeclarationSearch
+
 // SearchDeclarationsJSONRequestBody defines body for SearchDeclarations for application/json ContentType.
 type SearchDeclarationsJSONRequestBody = DeclarationSearch
 
@@ -9483,6 +9830,9 @@ type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
 
 // GrantContributorRoleJSONRequestBody defines body for GrantContributorRole for application/json ContentType.
 type GrantContributorRoleJSONRequestBody = ContributorRoleInput
+
+// ExportMyDeclarationSearchJSONRequestBody defines body for ExportMyDeclarationSearch for application/json ContentType.
+type ExportMyDeclarationSearchJSONRequestBody = DeclarationSearch
 
 // SearchMyDeclarationsJSONRequestBody defines body for SearchMyDeclarations for application/json ContentType.
 type SearchMyDeclarationsJSONRequestBody = DeclarationSearch
@@ -9656,6 +10006,34 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// ExportOfficeDeclarationSearchWithBody Export what a search of the declarations of my office finds
+	//
+	// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+	ExportOfficeDeclarationSearchWithBody(ctx context.Context, params *ExportOfficeDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
+	//
+	// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+	ExportOfficeDeclarationSearch(ctx context.Context, params *ExportOfficeDeclarationSearchParams, body ExportOfficeDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportOfficeDeclarations Export the declarations of my office
+	//
+	// What listOfficeDeclarations lists, with its filters, the newest first. For form and columns see exportDeclarations.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/declaration-exports (the `ExportOfficeDeclarations` operationId).
+	ExportOfficeDeclarations(ctx context.Context, params *ExportOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchOfficeDeclarationsWithBody Search the declarations of my office
 	//
@@ -10377,6 +10755,24 @@ type ClientInterface interface {
 	// Corresponds with POST /contributors/{contributor_id}/declaration-batches (the `FileDeclarationBatch` operationId).
 	FileDeclarationBatch(ctx context.Context, contributorId ContributorId, params *FileDeclarationBatchParams, body FileDeclarationBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ExportDeclarationSearchWithBody Export what a search of declarations finds
+	//
+	// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+	ExportDeclarationSearchWithBody(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportDeclarationSearch Export what a search of declarations finds
+	//
+	// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+	ExportDeclarationSearch(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, body ExportDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SearchDeclarationsWithBody Search the declarations of a contributor
 	//
 	// Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -10438,6 +10834,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /contributors/{contributor_id}/declarations (the `DraftDeclaration` operationId).
 	DraftDeclaration(ctx context.Context, contributorId ContributorId, params *DraftDeclarationParams, body DraftDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportDeclarations Export the declarations of a contributor
+	//
+	// What listDeclarations lists, with its filters, the newest first.
+	// As CSV (`text/csv`), for spreadsheets too, or as JSON lines (`application/jsonl`, which is what `*/*` gets), whichever `Accept` asks for; all of them, without pages. The columns are
+	// `declaration_id`, `protocol_number`, `submitted_at`, `type`, `type_version`, `step`, `state`, `contributor_id`, `contributor_tax_code`, `contributor_legal_name`, `position_number`,
+	// `worker_tax_code`, `amount`, `currency`, `decided_at`, `reasons` (codes), `hire_by`, `confirm_by`, `lapses_at`, `filed_by`, `acting_as`, `reservation_id`, `supersedes_id`, `digest`, in this
+	// order; others may come behind them. In JSON lines they are the names, and what is missing is left out; in CSV the headings follow `Accept-Language`. A cell that a spreadsheet would take for a
+	// formula begins with an apostrophe.
+	// The answer begins before the last row is read. If session or right end meanwhile, or anything fails, the connection breaks off without the end of the answer (RFC 9112, section 8):
+	// what was received is then not whole, and is to be asked for again. A person has two exports at a time: a third answers 503 `busy`.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/declarations/export (the `ExportDeclarations` operationId).
+	ExportDeclarations(ctx context.Context, contributorId ContributorId, params *ExportDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDelegationLookups List which intermediaries looked a contributor up
 	//
@@ -10581,6 +10991,31 @@ type ClientInterface interface {
 	// Corresponds with GET /declaration-batches/{batch_id}/receipts (the `DownloadDeclarationBatchReceipts` operationId).
 	DownloadDeclarationBatchReceipts(ctx context.Context, batchId DeclarationBatchId, params *DownloadDeclarationBatchReceiptsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ExportMyDeclarationSearchWithBody Export what a search over all my contributors finds
+	//
+	// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+	ExportMyDeclarationSearchWithBody(ctx context.Context, params *ExportMyDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportMyDeclarationSearch Export what a search over all my contributors finds
+	//
+	// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+	ExportMyDeclarationSearch(ctx context.Context, params *ExportMyDeclarationSearchParams, body ExportMyDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportMyDeclarations Export the declarations of all my contributors
+	//
+	// What listMyDeclarations lists, with its filters, one contributor after the other and the newest of each first. For form and columns see exportDeclarations.
+	//
+	// Corresponds with GET /declaration-exports (the `ExportMyDeclarations` operationId).
+	ExportMyDeclarations(ctx context.Context, params *ExportMyDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SearchMyDeclarationsWithBody Search the declarations of all my contributors
 	//
 	// Like listMyDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -10679,6 +11114,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /declarations/{declaration_id} (the `ChangeDeclaration` operationId).
 	ChangeDeclarationWithApplicationMergePatchPlusJSONBody(ctx context.Context, declarationId DeclarationId, params *ChangeDeclarationParams, body ChangeDeclarationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowDeclarationHistory Show what became of a declaration
+	//
+	// Every state that the declaration was in, since when, by whom, with amount and reasons; the earliest first. Who may see the declaration sees its history. People are
+	// named who acted for the contributor; of an office its code. `_links` lead to what it supersedes or was superseded by, to the reservation of a confirmation, and to the confirmation
+	// of a reservation.
+	//
+	// Corresponds with GET /declarations/{declaration_id}/history (the `ShowDeclarationHistory` operationId).
+	ShowDeclarationHistory(ctx context.Context, declarationId DeclarationId, params *ShowDeclarationHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ShowReceipt Show the receipt of a filed declaration
 	//
@@ -11874,6 +12318,64 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ExportOfficeDeclarationSearchWithBody Export what a search of the declarations of my office finds
+//
+// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+func (c *Client) ExportOfficeDeclarationSearchWithBody(ctx context.Context, params *ExportOfficeDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportOfficeDeclarationSearchRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
+//
+// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+func (c *Client) ExportOfficeDeclarationSearch(ctx context.Context, params *ExportOfficeDeclarationSearchParams, body ExportOfficeDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportOfficeDeclarationSearchRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportOfficeDeclarations Export the declarations of my office
+//
+// What listOfficeDeclarations lists, with its filters, the newest first. For form and columns see exportDeclarations.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/declaration-exports (the `ExportOfficeDeclarations` operationId).
+func (c *Client) ExportOfficeDeclarations(ctx context.Context, params *ExportOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportOfficeDeclarationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // SearchOfficeDeclarationsWithBody Search the declarations of my office
@@ -13246,6 +13748,44 @@ func (c *Client) FileDeclarationBatch(ctx context.Context, contributorId Contrib
 	return c.Client.Do(req)
 }
 
+// ExportDeclarationSearchWithBody Export what a search of declarations finds
+//
+// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+func (c *Client) ExportDeclarationSearchWithBody(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDeclarationSearchRequestWithBody(c.Server, contributorId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportDeclarationSearch Export what a search of declarations finds
+//
+// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+func (c *Client) ExportDeclarationSearch(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, body ExportDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDeclarationSearchRequest(c.Server, contributorId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SearchDeclarationsWithBody Search the declarations of a contributor
 //
 // Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -13348,6 +13888,30 @@ func (c *Client) DraftDeclarationWithBody(ctx context.Context, contributorId Con
 // Corresponds with POST /contributors/{contributor_id}/declarations (the `DraftDeclaration` operationId).
 func (c *Client) DraftDeclaration(ctx context.Context, contributorId ContributorId, params *DraftDeclarationParams, body DraftDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDraftDeclarationRequest(c.Server, contributorId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportDeclarations Export the declarations of a contributor
+//
+// What listDeclarations lists, with its filters, the newest first.
+// As CSV (`text/csv`), for spreadsheets too, or as JSON lines (`application/jsonl`, which is what `*/*` gets), whichever `Accept` asks for; all of them, without pages. The columns are
+// `declaration_id`, `protocol_number`, `submitted_at`, `type`, `type_version`, `step`, `state`, `contributor_id`, `contributor_tax_code`, `contributor_legal_name`, `position_number`,
+// `worker_tax_code`, `amount`, `currency`, `decided_at`, `reasons` (codes), `hire_by`, `confirm_by`, `lapses_at`, `filed_by`, `acting_as`, `reservation_id`, `supersedes_id`, `digest`, in this
+// order; others may come behind them. In JSON lines they are the names, and what is missing is left out; in CSV the headings follow `Accept-Language`. A cell that a spreadsheet would take for a
+// formula begins with an apostrophe.
+// The answer begins before the last row is read. If session or right end meanwhile, or anything fails, the connection breaks off without the end of the answer (RFC 9112, section 8):
+// what was received is then not whole, and is to be asked for again. A person has two exports at a time: a third answers 503 `busy`.
+//
+// Corresponds with GET /contributors/{contributor_id}/declarations/export (the `ExportDeclarations` operationId).
+func (c *Client) ExportDeclarations(ctx context.Context, contributorId ContributorId, params *ExportDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDeclarationsRequest(c.Server, contributorId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -13630,6 +14194,61 @@ func (c *Client) DownloadDeclarationBatchReceipts(ctx context.Context, batchId D
 	return c.Client.Do(req)
 }
 
+// ExportMyDeclarationSearchWithBody Export what a search over all my contributors finds
+//
+// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+func (c *Client) ExportMyDeclarationSearchWithBody(ctx context.Context, params *ExportMyDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportMyDeclarationSearchRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportMyDeclarationSearch Export what a search over all my contributors finds
+//
+// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+func (c *Client) ExportMyDeclarationSearch(ctx context.Context, params *ExportMyDeclarationSearchParams, body ExportMyDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportMyDeclarationSearchRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportMyDeclarations Export the declarations of all my contributors
+//
+// What listMyDeclarations lists, with its filters, one contributor after the other and the newest of each first. For form and columns see exportDeclarations.
+//
+// Corresponds with GET /declaration-exports (the `ExportMyDeclarations` operationId).
+func (c *Client) ExportMyDeclarations(ctx context.Context, params *ExportMyDeclarationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportMyDeclarationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SearchMyDeclarationsWithBody Search the declarations of all my contributors
 //
 // Like listMyDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -13829,6 +14448,25 @@ func (c *Client) ChangeDeclarationWithBody(ctx context.Context, declarationId De
 // Corresponds with PATCH /declarations/{declaration_id} (the `ChangeDeclaration` operationId).
 func (c *Client) ChangeDeclarationWithApplicationMergePatchPlusJSONBody(ctx context.Context, declarationId DeclarationId, params *ChangeDeclarationParams, body ChangeDeclarationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewChangeDeclarationRequestWithApplicationMergePatchPlusJSONBody(c.Server, declarationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowDeclarationHistory Show what became of a declaration
+//
+// Every state that the declaration was in, since when, by whom, with amount and reasons; the earliest first. Who may see the declaration sees its history. People are
+// named who acted for the contributor; of an office its code. `_links` lead to what it supersedes or was superseded by, to the reservation of a confirmation, and to the confirmation
+// of a reservation.
+//
+// Corresponds with GET /declarations/{declaration_id}/history (the `ShowDeclarationHistory` operationId).
+func (c *Client) ShowDeclarationHistory(ctx context.Context, declarationId DeclarationId, params *ShowDeclarationHistoryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDeclarationHistoryRequest(c.Server, declarationId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -16102,6 +16740,276 @@ func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDel
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewExportOfficeDeclarationSearchRequest calls the generic ExportOfficeDeclarationSearch builder with application/json body
+func NewExportOfficeDeclarationSearchRequest(server string, params *ExportOfficeDeclarationSearchParams, body ExportOfficeDeclarationSearchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportOfficeDeclarationSearchRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewExportOfficeDeclarationSearchRequestWithBody constructs an http.Request for the ExportOfficeDeclarationSearch method, with any body, and a specified content type
+func NewExportOfficeDeclarationSearchRequestWithBody(server string, params *ExportOfficeDeclarationSearchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declaration-export-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportOfficeDeclarationsRequest constructs an http.Request for the ExportOfficeDeclarations method
+func NewExportOfficeDeclarationsRequest(server string, params *ExportOfficeDeclarationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/declaration-exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_from", *params.SubmittedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_to", *params.SubmittedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ContributorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contributor_id", *params.ContributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AssignedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assigned_to", *params.AssignedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.LapsesBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lapses_before", *params.LapsesBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewSearchOfficeDeclarationsRequest calls the generic SearchOfficeDeclarations builder with application/json body
@@ -19706,6 +20614,118 @@ func NewFileDeclarationBatchRequestWithBody(server string, contributorId Contrib
 	return req, nil
 }
 
+// NewExportDeclarationSearchRequest calls the generic ExportDeclarationSearch builder with application/json body
+func NewExportDeclarationSearchRequest(server string, contributorId ContributorId, params *ExportDeclarationSearchParams, body ExportDeclarationSearchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportDeclarationSearchRequestWithBody(server, contributorId, params, "application/json", bodyReader)
+}
+
+// NewExportDeclarationSearchRequestWithBody constructs an http.Request for the ExportDeclarationSearch method, with any body, and a specified content type
+func NewExportDeclarationSearchRequestWithBody(server string, contributorId ContributorId, params *ExportDeclarationSearchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/declaration-export-searches", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewSearchDeclarationsRequest calls the generic SearchDeclarations builder with application/json body
 func NewSearchDeclarationsRequest(server string, contributorId ContributorId, params *SearchDeclarationsParams, body SearchDeclarationsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -20018,6 +21038,142 @@ func NewDraftDeclarationRequestWithBody(server string, contributorId Contributor
 			}
 
 			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportDeclarationsRequest constructs an http.Request for the ExportDeclarations method
+func NewExportDeclarationsRequest(server string, contributorId ContributorId, params *ExportDeclarationsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/declarations/export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_from", *params.SubmittedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_to", *params.SubmittedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
 		}
 
 	}
@@ -20844,6 +22000,240 @@ func NewDownloadDeclarationBatchReceiptsRequest(server string, batchId Declarati
 	return req, nil
 }
 
+// NewExportMyDeclarationSearchRequest calls the generic ExportMyDeclarationSearch builder with application/json body
+func NewExportMyDeclarationSearchRequest(server string, params *ExportMyDeclarationSearchParams, body ExportMyDeclarationSearchJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExportMyDeclarationSearchRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewExportMyDeclarationSearchRequestWithBody constructs an http.Request for the ExportMyDeclarationSearch method, with any body, and a specified content type
+func NewExportMyDeclarationSearchRequestWithBody(server string, params *ExportMyDeclarationSearchParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declaration-export-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportMyDeclarationsRequest constructs an http.Request for the ExportMyDeclarations method
+func NewExportMyDeclarationsRequest(server string, params *ExportMyDeclarationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declaration-exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_from", *params.SubmittedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.SubmittedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "submitted_to", *params.SubmittedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Separator != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "separator", *params.Separator, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewSearchMyDeclarationsRequest calls the generic SearchMyDeclarations builder with application/json body
 func NewSearchMyDeclarationsRequest(server string, params *SearchMyDeclarationsParams, body SearchMyDeclarationsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -21549,6 +22939,55 @@ func NewChangeDeclarationRequestWithBody(server string, declarationId Declaratio
 			}
 
 			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowDeclarationHistoryRequest constructs an http.Request for the ShowDeclarationHistory method
+func NewShowDeclarationHistoryRequest(server string, declarationId DeclarationId, params *ShowDeclarationHistoryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "declaration_id", declarationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declarations/%s/history", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
 		}
 
 	}
@@ -26852,6 +28291,36 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
+	//
+	// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+	ExportOfficeDeclarationSearchWithBodyWithResponse(ctx context.Context, params *ExportOfficeDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationSearchResponse, error)
+
+	// ExportOfficeDeclarationSearchWithResponse Export what a search of the declarations of my office finds
+	//
+	// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+	ExportOfficeDeclarationSearchWithResponse(ctx context.Context, params *ExportOfficeDeclarationSearchParams, body ExportOfficeDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationSearchResponse, error)
+
+	// ExportOfficeDeclarationsWithResponse Export the declarations of my office
+	//
+	// What listOfficeDeclarations lists, with its filters, the newest first. For form and columns see exportDeclarations.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/declaration-exports (the `ExportOfficeDeclarations` operationId).
+	ExportOfficeDeclarationsWithResponse(ctx context.Context, params *ExportOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationsResponse, error)
+
 	// SearchOfficeDeclarationsWithBodyWithResponse Search the declarations of my office
 	//
 	// Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
@@ -27630,6 +29099,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /contributors/{contributor_id}/declaration-batches (the `FileDeclarationBatch` operationId).
 	FileDeclarationBatchWithResponse(ctx context.Context, contributorId ContributorId, params *FileDeclarationBatchParams, body FileDeclarationBatchJSONRequestBody, reqEditors ...RequestEditorFn) (*FileDeclarationBatchResponse, error)
 
+	// ExportDeclarationSearchWithBodyWithResponse Export what a search of declarations finds
+	//
+	// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+	ExportDeclarationSearchWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportDeclarationSearchResponse, error)
+
+	// ExportDeclarationSearchWithResponse Export what a search of declarations finds
+	//
+	// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+	ExportDeclarationSearchWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, body ExportDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportDeclarationSearchResponse, error)
+
 	// SearchDeclarationsWithBodyWithResponse Search the declarations of a contributor
 	//
 	// Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -27693,6 +29180,22 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /contributors/{contributor_id}/declarations (the `DraftDeclaration` operationId).
 	DraftDeclarationWithResponse(ctx context.Context, contributorId ContributorId, params *DraftDeclarationParams, body DraftDeclarationJSONRequestBody, reqEditors ...RequestEditorFn) (*DraftDeclarationResponse, error)
+
+	// ExportDeclarationsWithResponse Export the declarations of a contributor
+	//
+	// What listDeclarations lists, with its filters, the newest first.
+	// As CSV (`text/csv`), for spreadsheets too, or as JSON lines (`application/jsonl`, which is what `*/*` gets), whichever `Accept` asks for; all of them, without pages. The columns are
+	// `declaration_id`, `protocol_number`, `submitted_at`, `type`, `type_version`, `step`, `state`, `contributor_id`, `contributor_tax_code`, `contributor_legal_name`, `position_number`,
+	// `worker_tax_code`, `amount`, `currency`, `decided_at`, `reasons` (codes), `hire_by`, `confirm_by`, `lapses_at`, `filed_by`, `acting_as`, `reservation_id`, `supersedes_id`, `digest`, in this
+	// order; others may come behind them. In JSON lines they are the names, and what is missing is left out; in CSV the headings follow `Accept-Language`. A cell that a spreadsheet would take for a
+	// formula begins with an apostrophe.
+	// The answer begins before the last row is read. If session or right end meanwhile, or anything fails, the connection breaks off without the end of the answer (RFC 9112, section 8):
+	// what was received is then not whole, and is to be asked for again. A person has two exports at a time: a third answers 503 `busy`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/declarations/export (the `ExportDeclarations` operationId).
+	ExportDeclarationsWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportDeclarationsResponse, error)
 
 	// ListDelegationLookupsWithResponse List which intermediaries looked a contributor up
 	//
@@ -27854,6 +29357,33 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /declaration-batches/{batch_id}/receipts (the `DownloadDeclarationBatchReceipts` operationId).
 	DownloadDeclarationBatchReceiptsWithResponse(ctx context.Context, batchId DeclarationBatchId, params *DownloadDeclarationBatchReceiptsParams, reqEditors ...RequestEditorFn) (*DownloadDeclarationBatchReceiptsResponse, error)
 
+	// ExportMyDeclarationSearchWithBodyWithResponse Export what a search over all my contributors finds
+	//
+	// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+	ExportMyDeclarationSearchWithBodyWithResponse(ctx context.Context, params *ExportMyDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportMyDeclarationSearchResponse, error)
+
+	// ExportMyDeclarationSearchWithResponse Export what a search over all my contributors finds
+	//
+	// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+	ExportMyDeclarationSearchWithResponse(ctx context.Context, params *ExportMyDeclarationSearchParams, body ExportMyDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportMyDeclarationSearchResponse, error)
+
+	// ExportMyDeclarationsWithResponse Export the declarations of all my contributors
+	//
+	// What listMyDeclarations lists, with its filters, one contributor after the other and the newest of each first. For form and columns see exportDeclarations.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declaration-exports (the `ExportMyDeclarations` operationId).
+	ExportMyDeclarationsWithResponse(ctx context.Context, params *ExportMyDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportMyDeclarationsResponse, error)
+
 	// SearchMyDeclarationsWithBodyWithResponse Search the declarations of all my contributors
 	//
 	// Like listMyDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -27966,6 +29496,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PATCH /declarations/{declaration_id} (the `ChangeDeclaration` operationId).
 	ChangeDeclarationWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, declarationId DeclarationId, params *ChangeDeclarationParams, body ChangeDeclarationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeDeclarationResponse, error)
+
+	// ShowDeclarationHistoryWithResponse Show what became of a declaration
+	//
+	// Every state that the declaration was in, since when, by whom, with amount and reasons; the earliest first. Who may see the declaration sees its history. People are
+	// named who acted for the contributor; of an office its code. `_links` lead to what it supersedes or was superseded by, to the reservation of a confirmation, and to the confirmation
+	// of a reservation.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declarations/{declaration_id}/history (the `ShowDeclarationHistory` operationId).
+	ShowDeclarationHistoryWithResponse(ctx context.Context, declarationId DeclarationId, params *ShowDeclarationHistoryParams, reqEditors ...RequestEditorFn) (*ShowDeclarationHistoryResponse, error)
 
 	// ShowReceiptWithResponse Show the receipt of a filed declaration
 	//
@@ -29253,6 +30794,88 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
+}
+
+type ExportOfficeDeclarationSearchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportOfficeDeclarationSearchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportOfficeDeclarationSearchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportOfficeDeclarationSearchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportOfficeDeclarationSearchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportOfficeDeclarationSearchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportOfficeDeclarationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportOfficeDeclarationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportOfficeDeclarationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportOfficeDeclarationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportOfficeDeclarationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportOfficeDeclarationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type SearchOfficeDeclarationsResponse struct {
@@ -31694,6 +33317,47 @@ func (r FileDeclarationBatchResponse) ContentType() string {
 	return ""
 }
 
+type ExportDeclarationSearchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportDeclarationSearchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportDeclarationSearchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportDeclarationSearchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportDeclarationSearchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportDeclarationSearchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type SearchDeclarationsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -31840,6 +33504,47 @@ func (r DraftDeclarationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DraftDeclarationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportDeclarationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportDeclarationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportDeclarationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportDeclarationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportDeclarationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportDeclarationsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -32374,6 +34079,88 @@ func (r DownloadDeclarationBatchReceiptsResponse) ContentType() string {
 	return ""
 }
 
+type ExportMyDeclarationSearchResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportMyDeclarationSearchResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportMyDeclarationSearchResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportMyDeclarationSearchResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportMyDeclarationSearchResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportMyDeclarationSearchResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportMyDeclarationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportMyDeclarationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportMyDeclarationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportMyDeclarationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportMyDeclarationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportMyDeclarationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type SearchMyDeclarationsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -32821,6 +34608,54 @@ func (r ChangeDeclarationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ChangeDeclarationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowDeclarationHistoryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeclarationHistory
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowDeclarationHistoryResponse) GetJSON200() *DeclarationHistory {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDeclarationHistoryResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDeclarationHistoryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDeclarationHistoryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDeclarationHistoryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDeclarationHistoryResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -36760,6 +38595,54 @@ func (r RevokeSubDelegationResponse) ContentType() string {
 	return ""
 }
 
+// ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
+//
+// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportOfficeDeclarationSearchWithBodyWithResponse(ctx context.Context, params *ExportOfficeDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationSearchResponse, error) {
+	rsp, err := c.ExportOfficeDeclarationSearchWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportOfficeDeclarationSearchResponse(rsp)
+}
+
+// ExportOfficeDeclarationSearchWithResponse Export what a search of the declarations of my office finds
+//
+// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/declaration-export-searches (the `ExportOfficeDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportOfficeDeclarationSearchWithResponse(ctx context.Context, params *ExportOfficeDeclarationSearchParams, body ExportOfficeDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationSearchResponse, error) {
+	rsp, err := c.ExportOfficeDeclarationSearch(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportOfficeDeclarationSearchResponse(rsp)
+}
+
+// ExportOfficeDeclarationsWithResponse Export the declarations of my office
+//
+// What listOfficeDeclarations lists, with its filters, the newest first. For form and columns see exportDeclarations.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/declaration-exports (the `ExportOfficeDeclarations` operationId).
+func (c *ClientWithResponses) ExportOfficeDeclarationsWithResponse(ctx context.Context, params *ExportOfficeDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportOfficeDeclarationsResponse, error) {
+	rsp, err := c.ExportOfficeDeclarations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportOfficeDeclarationsResponse(rsp)
+}
+
 // SearchOfficeDeclarationsWithBodyWithResponse Search the declarations of my office
 //
 // Like listOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
@@ -37928,6 +39811,36 @@ func (c *ClientWithResponses) FileDeclarationBatchWithResponse(ctx context.Conte
 	return ParseFileDeclarationBatchResponse(rsp)
 }
 
+// ExportDeclarationSearchWithBodyWithResponse Export what a search of declarations finds
+//
+// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportDeclarationSearchWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportDeclarationSearchResponse, error) {
+	rsp, err := c.ExportDeclarationSearchWithBody(ctx, contributorId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDeclarationSearchResponse(rsp)
+}
+
+// ExportDeclarationSearchWithResponse Export what a search of declarations finds
+//
+// Like exportDeclarations, and also by the tax code of the worker, which may not stand in a URL.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/declaration-export-searches (the `ExportDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportDeclarationSearchWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationSearchParams, body ExportDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportDeclarationSearchResponse, error) {
+	rsp, err := c.ExportDeclarationSearch(ctx, contributorId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDeclarationSearchResponse(rsp)
+}
+
 // SearchDeclarationsWithBodyWithResponse Search the declarations of a contributor
 //
 // Like listDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -38020,6 +39933,28 @@ func (c *ClientWithResponses) DraftDeclarationWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseDraftDeclarationResponse(rsp)
+}
+
+// ExportDeclarationsWithResponse Export the declarations of a contributor
+//
+// What listDeclarations lists, with its filters, the newest first.
+// As CSV (`text/csv`), for spreadsheets too, or as JSON lines (`application/jsonl`, which is what `*/*` gets), whichever `Accept` asks for; all of them, without pages. The columns are
+// `declaration_id`, `protocol_number`, `submitted_at`, `type`, `type_version`, `step`, `state`, `contributor_id`, `contributor_tax_code`, `contributor_legal_name`, `position_number`,
+// `worker_tax_code`, `amount`, `currency`, `decided_at`, `reasons` (codes), `hire_by`, `confirm_by`, `lapses_at`, `filed_by`, `acting_as`, `reservation_id`, `supersedes_id`, `digest`, in this
+// order; others may come behind them. In JSON lines they are the names, and what is missing is left out; in CSV the headings follow `Accept-Language`. A cell that a spreadsheet would take for a
+// formula begins with an apostrophe.
+// The answer begins before the last row is read. If session or right end meanwhile, or anything fails, the connection breaks off without the end of the answer (RFC 9112, section 8):
+// what was received is then not whole, and is to be asked for again. A person has two exports at a time: a third answers 503 `busy`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/declarations/export (the `ExportDeclarations` operationId).
+func (c *ClientWithResponses) ExportDeclarationsWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportDeclarationsResponse, error) {
+	rsp, err := c.ExportDeclarations(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDeclarationsResponse(rsp)
 }
 
 // ListDelegationLookupsWithResponse List which intermediaries looked a contributor up
@@ -38260,6 +40195,51 @@ func (c *ClientWithResponses) DownloadDeclarationBatchReceiptsWithResponse(ctx c
 	return ParseDownloadDeclarationBatchReceiptsResponse(rsp)
 }
 
+// ExportMyDeclarationSearchWithBodyWithResponse Export what a search over all my contributors finds
+//
+// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportMyDeclarationSearchWithBodyWithResponse(ctx context.Context, params *ExportMyDeclarationSearchParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExportMyDeclarationSearchResponse, error) {
+	rsp, err := c.ExportMyDeclarationSearchWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportMyDeclarationSearchResponse(rsp)
+}
+
+// ExportMyDeclarationSearchWithResponse Export what a search over all my contributors finds
+//
+// Like exportMyDeclarations, and also by the tax code of the worker, which may not stand in a URL; then the newest of all come first.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /declaration-export-searches (the `ExportMyDeclarationSearch` operationId).
+func (c *ClientWithResponses) ExportMyDeclarationSearchWithResponse(ctx context.Context, params *ExportMyDeclarationSearchParams, body ExportMyDeclarationSearchJSONRequestBody, reqEditors ...RequestEditorFn) (*ExportMyDeclarationSearchResponse, error) {
+	rsp, err := c.ExportMyDeclarationSearch(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportMyDeclarationSearchResponse(rsp)
+}
+
+// ExportMyDeclarationsWithResponse Export the declarations of all my contributors
+//
+// What listMyDeclarations lists, with its filters, one contributor after the other and the newest of each first. For form and columns see exportDeclarations.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declaration-exports (the `ExportMyDeclarations` operationId).
+func (c *ClientWithResponses) ExportMyDeclarationsWithResponse(ctx context.Context, params *ExportMyDeclarationsParams, reqEditors ...RequestEditorFn) (*ExportMyDeclarationsResponse, error) {
+	rsp, err := c.ExportMyDeclarations(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportMyDeclarationsResponse(rsp)
+}
+
 // SearchMyDeclarationsWithBodyWithResponse Search the declarations of all my contributors
 //
 // Like listMyDeclarations, and also by the tax code of the worker, which may not stand in a URL.
@@ -38437,6 +40417,23 @@ func (c *ClientWithResponses) ChangeDeclarationWithApplicationMergePatchPlusJSON
 		return nil, err
 	}
 	return ParseChangeDeclarationResponse(rsp)
+}
+
+// ShowDeclarationHistoryWithResponse Show what became of a declaration
+//
+// Every state that the declaration was in, since when, by whom, with amount and reasons; the earliest first. Who may see the declaration sees its history. People are
+// named who acted for the contributor; of an office its code. `_links` lead to what it supersedes or was superseded by, to the reservation of a confirmation, and to the confirmation
+// of a reservation.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declarations/{declaration_id}/history (the `ShowDeclarationHistory` operationId).
+func (c *ClientWithResponses) ShowDeclarationHistoryWithResponse(ctx context.Context, declarationId DeclarationId, params *ShowDeclarationHistoryParams, reqEditors ...RequestEditorFn) (*ShowDeclarationHistoryResponse, error) {
+	rsp, err := c.ShowDeclarationHistory(ctx, declarationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDeclarationHistoryResponse(rsp)
 }
 
 // ShowReceiptWithResponse Show the receipt of a filed declaration
@@ -40368,6 +42365,58 @@ func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Contex
 	return ParseRevokeSubDelegationResponse(rsp)
 }
 
+// ParseExportOfficeDeclarationSearchResponse parses an HTTP response from a ExportOfficeDeclarationSearchWithResponse call
+func ParseExportOfficeDeclarationSearchResponse(rsp *http.Response) (*ExportOfficeDeclarationSearchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportOfficeDeclarationSearchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportOfficeDeclarationsResponse parses an HTTP response from a ExportOfficeDeclarationsWithResponse call
+func ParseExportOfficeDeclarationsResponse(rsp *http.Response) (*ExportOfficeDeclarationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportOfficeDeclarationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseSearchOfficeDeclarationsResponse parses an HTTP response from a SearchOfficeDeclarationsWithResponse call
 func ParseSearchOfficeDeclarationsResponse(rsp *http.Response) (*SearchOfficeDeclarationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -42285,6 +44334,32 @@ func ParseFileDeclarationBatchResponse(rsp *http.Response) (*FileDeclarationBatc
 	return response, nil
 }
 
+// ParseExportDeclarationSearchResponse parses an HTTP response from a ExportDeclarationSearchWithResponse call
+func ParseExportDeclarationSearchResponse(rsp *http.Response) (*ExportDeclarationSearchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportDeclarationSearchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseSearchDeclarationsResponse parses an HTTP response from a SearchDeclarationsWithResponse call
 func ParseSearchDeclarationsResponse(rsp *http.Response) (*SearchDeclarationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -42399,6 +44474,32 @@ func ParseDraftDeclarationResponse(rsp *http.Response) (*DraftDeclarationRespons
 			headers.Location = value
 		}
 		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseExportDeclarationsResponse parses an HTTP response from a ExportDeclarationsWithResponse call
+func ParseExportDeclarationsResponse(rsp *http.Response) (*ExportDeclarationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportDeclarationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -42785,6 +44886,58 @@ func ParseDownloadDeclarationBatchReceiptsResponse(rsp *http.Response) (*Downloa
 	return response, nil
 }
 
+// ParseExportMyDeclarationSearchResponse parses an HTTP response from a ExportMyDeclarationSearchWithResponse call
+func ParseExportMyDeclarationSearchResponse(rsp *http.Response) (*ExportMyDeclarationSearchResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportMyDeclarationSearchResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportMyDeclarationsResponse parses an HTTP response from a ExportMyDeclarationsWithResponse call
+func ParseExportMyDeclarationsResponse(rsp *http.Response) (*ExportMyDeclarationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportMyDeclarationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseSearchMyDeclarationsResponse parses an HTTP response from a SearchMyDeclarationsWithResponse call
 func ParseSearchMyDeclarationsResponse(rsp *http.Response) (*SearchMyDeclarationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -43134,6 +45287,39 @@ func ParseChangeDeclarationResponse(rsp *http.Response) (*ChangeDeclarationRespo
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowDeclarationHistoryResponse parses an HTTP response from a ShowDeclarationHistoryWithResponse call
+func ParseShowDeclarationHistoryResponse(rsp *http.Response) (*ShowDeclarationHistoryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDeclarationHistoryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeclarationHistory
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

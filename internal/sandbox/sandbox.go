@@ -16,6 +16,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/filing/declaration"
+	"diresco/internal/filing/fund"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
@@ -92,6 +93,7 @@ type Service struct {
 	register       *residents.Register
 	contributors   *contributor.Service
 	types          *declaration.Types
+	funds          *fund.Service
 	services       *servicecatalog.Catalogue
 	intermediaries *intermediary.Repository
 	messages       *outbox.Worker
@@ -114,7 +116,8 @@ func NewService(d Deps) *Service {
 	return &Service{
 		db: d.Runner.DB, repo: repository{d.Runner.DB}, run: d.Runner, clock: d.Clock, persons: d.People,
 		register: residents.New(d.Runner.DB, d.Clock), intermediaries: intermediary.NewRepository(d.Runner.DB),
-		contributors: d.Contributors, types: d.Types, services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}),
+		contributors: d.Contributors, types: d.Types, funds: fund.NewService(fund.Deps{Runner: d.Runner}),
+		services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}),
 		messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, sessions: d.Sessions,
 		blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}

@@ -104,6 +104,9 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 	if err := s.plantTrialTypes(ctx); err != nil {
 		return err
 	}
+	if err := s.plantBudgets(ctx); err != nil {
+		return err
+	}
 	return s.plantClosingChannel(ctx)
 }
 

@@ -36,3 +36,11 @@ func NewEntry(d Declaration, t *Type, by access.Actor, draftVersion int) *Entry 
 
 // SetStride changes how lists over many contributors go.
 func (s *Service) SetStride(stride access.Stride) { s.repo.stride = stride }
+
+// ColumnNames are the columns of an export.
+func ColumnNames() (names []string) {
+	for _, c := range columns {
+		names = append(names, c.name)
+	}
+	return names
+}

@@ -232,3 +232,42 @@ func TestReservation_WaitsForCredentialsAtItsRank(t *testing.T) {
 		state(t, a, by, late.ID, declaration.ProvisionallyNotAccepted)
 	})
 }
+
+// TestReservation_TheLowestRanksHaveTheMoney: many file at once for a fund of fewer places.
+func TestReservation_TheLowestRanksHaveTheMoney(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		filed, places := 500, 100
+		if testing.Short() {
+			filed, places = 100, 20
+		}
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		a.Budget(t, by, world.CappedFund, 1000*places)
+		states := make([]declaration.State, filed)
+		world.Parallel(filed, func(i int) {
+			view, err := a.Declarations.Draft(ctx, by, c.ID, c.Reservation(nil))
+			if err != nil {
+				t.Error(err)
+			}
+			states[i] = view.State
+		})
+		accepted := 0
+		for _, s := range states {
+			if s == declaration.Accepted {
+				accepted++
+			} else if s != declaration.ProvisionallyNotAccepted {
+				t.Errorf("one is %s", s)
+			}
+		}
+		first := a.Count(t, "fund_claims WHERE state = 'reserved' AND rank <= ?", places)
+		waiting := a.Count(t, "fund_claims WHERE state = 'waiting' AND rank > ? AND rank <= ?", places, filed)
+		if accepted != places || first != places || waiting != filed-places {
+			t.Errorf("%d are told that they are accepted; %d of the first ranks are, and %d of the others wait", accepted, first, waiting)
+		}
+		// Within an office and year ranks rise with protocol numbers.
+		if n := a.Count(t, `fund_claims c JOIN declarations d ON d.id = c.subject_id JOIN fund_claims o ON o.rank = c.rank + 1
+			JOIN declarations e ON e.id = o.subject_id WHERE e.protocol_number <= d.protocol_number`); n != 0 {
+			t.Errorf("%d ranks are not in the order of protocol", n)
+		}
+	})
+}

@@ -60,6 +60,7 @@ type Service struct {
 	blobs        *blob.Bucket
 	publicURL    string
 	institution  institution.Institution
+	exports      slots
 }
 
 // NewService returns the service.

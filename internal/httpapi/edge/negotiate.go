@@ -29,6 +29,9 @@ func (e *edge) negotiate(r *request) error {
 			sent = sent.WithContext(reqctx.WithAccepted(sent.Context(), func(mediaType string) bool {
 				return len(accept) == 0 || chooseType(accept, []string{mediaType}) != ""
 			}))
+			sent = sent.WithContext(reqctx.WithAnswer(sent.Context(), reqctx.Answer{
+				MediaType: chosen, HeadersOnly: sent.Method == http.MethodHead, Extend: func() { e.extend(r) },
+			}))
 			sent.Header = sent.Header.Clone()
 			sent.Header.Set("Accept", chosen)
 			r.c.SetRequest(sent)

@@ -100,3 +100,11 @@ func (e *edge) allowTime(r *request, arrival time.Duration) {
 	_ = connection.SetReadDeadline(e.now().Add(arrival))
 	_ = connection.SetWriteDeadline(e.now().Add(arrival + answerTime))
 }
+
+// pieceTime is how long a client may take for a piece of an answer that comes in pieces.
+const pieceTime = time.Minute
+
+// extend lets the answer take so long for its next piece.
+func (e *edge) extend(r *request) {
+	_ = http.NewResponseController(r.c.Response()).SetWriteDeadline(e.now().Add(pieceTime))
+}

@@ -34,6 +34,7 @@ var routerFaults = map[int]fault.Code{
 
 // refuse turns an error into the answer. It is the one place where that happens: nothing that an
 // error says reaches the caller, only what its fault stands for.
+// An answer that has begun is broken off.
 func (e *edge) refuse(r *request, err error) {
 	ctx := r.c.Request().Context()
 	var replay *idempotency.Replay
@@ -42,7 +43,8 @@ func (e *edge) refuse(r *request, err error) {
 		e.deps.Log.LogAttrs(
 			ctx, slog.LevelWarn, "answer broke off", slog.String("request_id", r.requestID), slog.String("error", err.Error()),
 		)
-		return
+		// Without its end, so that nobody takes what they have for the whole.
+		panic(http.ErrAbortHandler)
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return // nobody is there to read an answer
 	case errors.As(err, &replay) && replay.Answer != nil:

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/api"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/httpapi/etag"
@@ -210,8 +212,8 @@ func viewSummary(d declaration.View) api.DeclarationSummary {
 		TypeVersion: int32(d.TypeVersion), //nolint:gosec // versions are small
 		Step:        api.DeclarationStep(d.Step), State: api.DeclarationState(d.State), FiledBy: viewFiledBy(d), CreatedAt: d.CreatedAt,
 		SubmittedAt:    d.SubmittedAt,
-		ProtocolNumber: d.ProtocolNumber, ReservationId: d.ReservationID, SupersedesId: d.SupersedesID,
-		Amount: viewAmount(d.Amount), Currency: viewCurrency(d.Amount), Reasons: viewReasons(d), DecidedAt: d.DecidedAt,
+		ProtocolNumber: d.ProtocolNumber, ReservationId: d.ReservationID, SupersedesId: d.SupersedesID, SupersededById: d.SupersededByID,
+		Amount: viewAmount(d.Amount), Currency: viewCurrency(d.Amount), Reasons: viewReasons(d.Because()), DecidedAt: d.DecidedAt,
 		HireBy: d.HireBy, ConfirmBy: d.ConfirmBy, LapsesAt: d.EndsAt, AssignedTo: viewAssignee(d), AssignedAt: assignedAt(d),
 		Links: api.SelfLinks{Self: link(idPath("/declarations", d.ID), "")},
 	}
@@ -248,8 +250,7 @@ func viewCurrency(amount *money.Cents) *api.Currency {
 	return &currency
 }
 
-func viewReasons(d declaration.View) *[]api.DeclarationReason {
-	because := d.Because()
+func viewReasons(because []declaration.Reason) *[]api.DeclarationReason {
 	if len(because) == 0 {
 		return nil
 	}
@@ -270,16 +271,19 @@ func viewDeclaration(d declaration.View) api.Declaration {
 		TypeVersion: int32(d.TypeVersion), //nolint:gosec // versions are small
 		Step:        api.DeclarationStep(d.Step), State: api.DeclarationState(d.State), Content: json.RawMessage(d.Content),
 		FiledBy:      viewFiledBy(d),
-		SupersedesId: d.SupersedesID, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, SubmittedAt: d.SubmittedAt,
+		SupersedesId: d.SupersedesID, SupersededById: d.SupersededByID, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt, SubmittedAt: d.SubmittedAt,
 		ProtocolNumber: d.ProtocolNumber, ReservationId: d.ReservationID,
-		Amount: viewAmount(d.Amount), Currency: viewCurrency(d.Amount), Reasons: viewReasons(d), DecidedAt: d.DecidedAt,
+		Amount: viewAmount(d.Amount), Currency: viewCurrency(d.Amount), Reasons: viewReasons(d.Because()), DecidedAt: d.DecidedAt,
 		HireBy: d.HireBy, ConfirmBy: d.ConfirmBy, LapsesAt: d.EndsAt, AssignedTo: viewAssignee(d), AssignedAt: assignedAt(d),
 		Links: api.DeclarationLinks{Self: link(path, ""), Contributor: link(idPath("/contributors", d.ContributorID), "")},
 	}
+	view.Links.Supersedes, view.Links.SupersededBy = linkTo(d.SupersedesID), linkTo(d.SupersededByID)
+	view.Links.Reservation = linkTo(d.ReservationID)
 	if d.State == declaration.Draft {
 		view.Links.Submission = &api.Link{Href: reqctx.BasePath + path + "/submission"}
 		return view
 	}
+	view.Links.History = &api.Link{Href: reqctx.BasePath + path + "/history"}
 	receipt := viewReceipt(d)
 	view.Receipt = &receipt
 	view.Links.Receipt = &api.Link{Href: reqctx.BasePath + path + "/receipt"}
@@ -291,4 +295,12 @@ func viewDeclaration(d declaration.View) api.Declaration {
 
 func viewReceipt(d declaration.View) api.Receipt {
 	return api.Receipt{ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationId: d.ID, Jws: d.JWS}
+}
+
+// linkTo leads to another declaration, if there is one.
+func linkTo(id *uuid.UUID) *api.Link {
+	if id == nil {
+		return nil
+	}
+	return new(link(idPath("/declarations", *id), ""))
 }

@@ -79,15 +79,42 @@ func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right)
 	if err != nil {
 		return err
 	}
-	if outcomes[0].Err != nil || !by.Staff() {
+	if outcomes[0].Err != nil {
 		return outcomes[0].Err
+	}
+	return c.requirePost(ctx, by)
+}
+
+// Ongoing checks what InTx does outside a transaction, for a read that goes on for long: what it
+// shows next is shown by rights that held a moment ago. Its faults are those of InTx.
+func (c *Checker) Ongoing(ctx context.Context, by access.Actor, rights ...access.Right) error {
+	claims := []Claim{{SessionID: by.SessionID, PersonID: by.PersonID}}
+	for _, right := range rights {
+		claims = append(claims, Claim{SessionID: by.SessionID, PersonID: by.PersonID, Right: right})
+	}
+	outcomes, err := c.check(ctx, claims, "s")
+	if err != nil {
+		return err
+	}
+	for _, o := range outcomes {
+		if o.Err != nil {
+			return o.Err
+		}
+	}
+	return c.requirePost(ctx, by)
+}
+
+// requirePost returns fault.Forbidden to one of the staff who has lost, or changed, their post.
+func (c *Checker) requirePost(ctx context.Context, by access.Actor) error {
+	if !by.Staff() {
+		return nil
 	}
 	var posts []struct {
 		UserClass  access.UserClass
 		OfficeCode string
 	}
 	const selectPost = "SELECT user_class, COALESCE(office_code, '') AS office_code FROM people WHERE id = ?"
-	err = c.db.From(ctx).Raw(selectPost, by.PersonID).Scan(&posts).Error
+	err := c.db.From(ctx).Raw(selectPost, by.PersonID).Scan(&posts).Error
 	if err == nil && (len(posts) == 0 || posts[0].UserClass != by.UserClass || posts[0].OfficeCode != by.OfficeCode) {
 		err = fault.New(fault.Forbidden)
 	}

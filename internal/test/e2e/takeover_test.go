@@ -240,6 +240,10 @@ var inward = []struct {
 	{"searchOfficeDeclarations", func(c *conspiracy) {
 		c.do(c.inside, http.MethodPost, "/backoffice/declaration-searches", map[string]any{"contributor_tax_code": c.contributorCode})
 	}},
+	{"exportOfficeDeclarations", func(c *conspiracy) { c.do(c.inside, http.MethodGet, "/backoffice/declaration-exports", nil) }},
+	{"exportOfficeDeclarationSearch", func(c *conspiracy) {
+		c.do(c.inside, http.MethodPost, "/backoffice/declaration-export-searches", map[string]any{"contributor_tax_code": c.contributorCode})
+	}},
 	{"takeDeclarationInCharge", func(c *conspiracy) {
 		for _, id := range c.items("/backoffice/declarations", "declaration_id") {
 			c.do(c.inside, http.MethodPost, "/backoffice/declarations/"+id+"/assignment", nil)
