@@ -164,7 +164,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 		return g, a.Sandbox.Seed(ctx)
 	}
 	return g, a.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := g.filing.types.Install(ctx); err != nil {
+		if err := g.filing.install(ctx); err != nil {
 			return err
 		}
 		return g.masterdata.services.Install(ctx)

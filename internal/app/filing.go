@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+
 	"diresco/internal/filing/declaration"
 	"diresco/internal/filing/declarationbatch"
 	"diresco/internal/filing/fund"
@@ -33,4 +35,16 @@ func newFiling(p platform, k kernel, m masterdata) filing {
 			Runner: k.runner, Declarations: declarations, Rights: k.rights, Outbox: k.outbox, Log: p.log, BeforeShowing: p.beforeShowing,
 		}),
 	}
+}
+
+// install adds the types that come with the program and their funds, which begin empty.
+func (f filing) install(ctx context.Context) error {
+	if err := f.types.Install(ctx); err != nil {
+		return err
+	}
+	funds, err := declaration.ShippedFunds()
+	if err != nil {
+		return err
+	}
+	return f.funds.Ensure(ctx, funds...)
 }

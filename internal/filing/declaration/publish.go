@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"diresco/internal/filing/declaration/catalogue"
+	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
@@ -114,6 +115,21 @@ func (p *Publisher) requireFunds(ctx context.Context, document catalogue.Type) e
 	return fault.InvalidFields(fault.Field{
 		Pointer: "/fund/fund_code", Code: fault.FieldUnknownFund, Right: &fault.Right{Expected: strings.Join(missing, ", ")},
 	})
+}
+
+// ShippedFunds returns the funds of the types that come with the program.
+func ShippedFunds() ([]fund.New, error) {
+	shipped, err := catalogue.All()
+	if err != nil {
+		return nil, err
+	}
+	var funds []fund.New
+	for _, t := range shipped {
+		for _, f := range t.FundTitles() {
+			funds = append(funds, fund.New{Code: f.Code, Title: f.Title})
+		}
+	}
+	return funds, nil
 }
 
 func invalidType(wrong []catalogue.Finding) error {

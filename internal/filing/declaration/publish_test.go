@@ -284,3 +284,18 @@ func TestDeclarationType_ItsFundsExist(t *testing.T) {
 		}
 	})
 }
+
+// What comes with the program has its funds.
+func TestDeclarationType_ShippedOnesHaveTheirFunds(t *testing.T) {
+	funds, err := declaration.ShippedFunds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	titles := map[string]string{}
+	for _, f := range funds {
+		titles[f.Code] = f.Title
+	}
+	if len(titles) != 62 || len(funds) != 62 || !strings.HasSuffix(titles["GAGI-12"], ", Lazio") || titles["151-2015"] == "" {
+		t.Errorf("%d funds: %v", len(funds), titles)
+	}
+}

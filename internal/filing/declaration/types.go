@@ -88,7 +88,7 @@ type typeKey struct {
 
 const (
 	revisionsTogether = 128
-	revisionLanes     = 2
+	revisionLanes     = 1
 )
 
 // NewTypes returns the catalogue in a database.

@@ -459,11 +459,24 @@ func areRegions(s map[string]any) bool {
 
 // FundCodes returns the codes of all funds that declarations of the type can ask.
 func (t Type) FundCodes() []string {
+	funds := t.FundTitles()
+	codes := make([]string, len(funds))
+	for i, f := range funds {
+		codes[i] = f.Code
+	}
+	return codes
+}
+
+// FundTitle is a fund that declarations of a type can ask, and what it is called in Italian.
+type FundTitle struct{ Code, Title string }
+
+// FundTitles returns all funds that declarations of the type can ask.
+func (t Type) FundTitles() []FundTitle {
 	if t.Fund == nil {
 		return nil
 	}
 	if t.Fund.RegionField == "" {
-		return []string{t.Fund.Code}
+		return []FundTitle{{t.Fund.Code, t.Title.IT}}
 	}
 	compiled, err := Compile(t.Code, t.Version, t.ContentSchema)
 	if err != nil {
@@ -472,11 +485,12 @@ func (t Type) FundCodes() []string {
 	c := checker{Type: t, compiled: compiled}
 	member, _ := c.declared(t.Fund.RegionField)
 	values, _ := member["enum"].([]any)
-	codes := make([]string, 0, len(values))
+	labels, _ := member[labelsKeyword].(map[string]any)
+	funds := make([]FundTitle, 0, len(values))
 	for _, v := range values {
 		if region, ok := v.(string); ok {
-			codes = append(codes, t.Fund.Code+"-"+region)
+			funds = append(funds, FundTitle{t.Fund.Code + "-" + region, fmt.Sprintf("%s, %v", t.Title.IT, labels[region])})
 		}
 	}
-	return codes
+	return funds
 }
