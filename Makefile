@@ -16,10 +16,12 @@ RACE_PACKAGES ?= $(shell go list ./... | grep -v /internal/test/chaos)
 RACE_FLAGS ?= -race -gcflags=modernc.org/sqlite/lib=-race=false
 # How often `make chaos` kills the server on each kind of database.
 KILLS ?= 30
+# How many people `make click-day` has.
+PEOPLE ?= 5000
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
-.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench chaos fuzz spec-lint smoke clean
+.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench chaos click-day fuzz spec-lint smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +79,10 @@ bench: ## measure speed and print it as a table
 chaos: ## kill the server KILLS times under load, on both databases, and see that nothing is lost
 	tools/postgres.sh ensure
 	DIRESCO_CHAOS_KILLS=$(KILLS) go test -count=1 -timeout 60m -v ./internal/test/chaos/
+
+click-day: ## let PEOPLE file within a minute for a fund that is enough for two fifths of them
+	tools/postgres.sh ensure
+	DIRESCO_CLICK_DAY=$(PEOPLE) go test -count=1 -timeout 30m -v -run ClickDay ./internal/test/chaos/
 
 fuzz: ## run every fuzz target for FUZZTIME
 	tools/fuzz.sh $(FUZZTIME)

@@ -33,7 +33,7 @@ func Example() {
 	})))
 	contributor := must(api.ListContributorsWithResponse(ctx, nil)).JSON200.Items[0]
 	position := must(api.ListPositionsWithResponse(ctx, contributor.ContributorId, nil)).JSON200.Items[0]
-	of := must(api.ListDeclarationTypesWithResponse(ctx, nil)).JSON200.Items[0]
+	of := must(api.ShowDeclarationTypeWithResponse(ctx, "RIOC", nil)).JSON200
 
 	submit := true
 	// Keep the key until there is an answer: a repeat with the same key files nothing twice.

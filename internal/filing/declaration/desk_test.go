@@ -200,7 +200,8 @@ func TestDesk_RefusesWhatIsNotItsToDecide(t *testing.T) {
 			both(string(state), desk, id, func(what string, err error) { conflict(t, what, err, reason) })
 		}
 		for _, o := range []declaration.Decision{
-			{Decision: review.Decision{Outcome: "confirmed", Reason: "sì"}}, {Decision: review.Decision{Outcome: review.Accepted}},
+			{Decision: review.Decision{Outcome: "confirmed", Reason: "sì"}},
+			{Decision: review.Decision{Outcome: review.Accepted}},
 			{Decision: review.Decision{Outcome: review.NotAccepted, Reason: "no"}, Amount: new(money.Cents(1))},
 		} {
 			if _, err := a.Declarations.Decide(ctx, desk, filed.ID, o); !fault.Is(err, fault.Invalid) {

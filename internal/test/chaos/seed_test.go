@@ -23,7 +23,7 @@ import (
 )
 
 // offices are those of the positions of who declares.
-var offices = []string{"7000", "4900", "5100"}
+var offices = []string{"7000", "4900", "5100", "8100", "3000"}
 
 // seeder fills the database of a service as its back office would.
 type seeder struct {

@@ -138,8 +138,9 @@ func (h *house) limits(a, b site) {
 	}
 }
 
-// administrator: the command prints a PIN that is good for one thing, and prints it once.
-func (h *house) administrator(a, b site) {
+// administrator: the command prints a PIN that is good for one thing, and prints it once. It returns
+// a token of the administrator.
+func (h *house) administrator(a, b site) (token string) {
 	t := h.t
 	const taxCode = "RSSMRA80A01H501U"
 	create := []string{"admin", "create", "--tax-code", taxCode, "--office", "7000"}
@@ -161,11 +162,12 @@ func (h *house) administrator(a, b site) {
 	confirmed := a.post(
 		t, "/v1/me/pin/rotations/"+rotation.RotationId.String()+"/confirmation", s.AccessToken, map[string]string{"pin": rotation.Pin},
 	)
-	token := decode[client.Session](t, confirmed.want(t, http.StatusOK, "")).AccessToken
+	token = decode[client.Session](t, confirmed.want(t, http.StatusOK, "")).AccessToken
 	me := decode[client.Me](t, b.get(t, "/v1/me", token).want(t, http.StatusOK, ""))
 	if me.UserClass != client.UserClassAdministrator {
 		t.Errorf("the administrator is a %s", me.UserClass)
 	}
+	return token
 }
 
 // oneKey sends a request to both processes at once, again and again. The request has its

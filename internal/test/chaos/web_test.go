@@ -33,7 +33,9 @@ type request struct {
 	method, path, token, key string
 	// accept is the form of the answer that is wanted.
 	accept string
-	body   any
+	// ifMatch names the version that is replaced.
+	ifMatch string
+	body    any
 }
 
 // answer is a response that was read.
@@ -57,7 +59,7 @@ func (s site) send(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	for name, value := range map[string]string{"Idempotency-Key": r.key, "Accept": r.accept} {
+	for name, value := range map[string]string{"Idempotency-Key": r.key, "Accept": r.accept, "If-Match": r.ifMatch} {
 		if value != "" {
 			sent.Header.Set(name, value)
 		}

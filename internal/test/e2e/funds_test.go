@@ -25,7 +25,9 @@ func TestFund_TheOfficeSetsABudget(t *testing.T) {
 		set(admin, budget("100.00"), header{"If-Match", `"1"`}).want(t, http.StatusNotFound, "not-found")
 		set(operator, budget("100.00"), anew).want(t, http.StatusForbidden, "forbidden")
 		for _, wrong := range []map[string]any{
-			budget("100.001"), budget("-1.00"), budget("1e3"), {"budget": "100.00", "currency": "USD"}, {"currency": "EUR"},
+			budget("100.001"), budget("-1.00"), budget("1e3"),
+			{"budget": "100.00", "currency": "USD"},
+			{"currency": "EUR"},
 			{"budget": "1.00", "currency": "EUR", "reserved": "0.00"},
 		} {
 			a := set(admin, wrong, anew).want(t, http.StatusUnprocessableEntity, "validation-failed")

@@ -210,7 +210,8 @@ func TestAmount_IsRoundedOnceHalfACentUpwards(t *testing.T) {
 		{catalogue.Amount{Cap: "6000.00", Rate: "0.4999", PayField: "/pay", Months: 1}, `{"pay":"0.01"}`, "0.00", ""},
 		{catalogue.Amount{Cap: "6000.00", Rate: "0.3333", PayField: "/pay", Months: 3}, `{"pay":"0.05"}`, "0.05", ""},
 		{
-			catalogue.Amount{Cap: "999999999999.99", Rate: "1", PayField: "/pay", MonthsField: "/m"}, `{"pay":"999999999999.99","m":120}`,
+			catalogue.Amount{Cap: "999999999999.99", Rate: "1", PayField: "/pay", MonthsField: "/m"},
+			`{"pay":"999999999999.99","m":120}`,
 			"999999999999.99", "",
 		},
 		{catalogue.Amount{Cap: "9.00", Rate: "1", PayField: "/pay", MonthsField: "/m"}, `{"pay":"1.00","m":1.5}`, "", "/m type"},
