@@ -41,7 +41,7 @@ var remediesInEnglish = map[fault.Code]string{
 	fault.PreconditionFailed:     "Read the resource again, apply the change to what it is now, and send it with the new ETag in If-Match.",
 	fault.PreconditionRequired:   "Read the resource and send its ETag in If-Match.",
 	fault.TooLarge:               "Send less: split a list, make pictures smaller, leave out what the operation does not take.",
-	fault.Duplicate:              "Nothing needs to be done: href leads to what was filed. To file another, give it a reference of its own.",
+	fault.Duplicate:              "Nothing needs to be done: href leads to what was filed. Another one needs a reference of its own.",
 	fault.Invalid: "Correct each place that errors names; minimum, maximum, allowed, expected and example say what " +
 		"would be right.",
 	fault.IdempotencyKeyReused: "Take a new key for each new request, and keep the old one for repeating the old request.",
@@ -88,7 +88,7 @@ var remediesInItalian = map[fault.Code]string{
 	fault.PreconditionFailed:     "Leggere di nuovo la risorsa, riportarvi la modifica e inviarla con il nuovo ETag in If-Match.",
 	fault.PreconditionRequired:   "Leggere la risorsa e inviarne l'ETag in If-Match.",
 	fault.TooLarge:               "Inviare di meno: dividere un elenco, ridurre le immagini, togliere ciò che l'operazione non prevede.",
-	fault.Duplicate:              "Non occorre fare nulla: href porta a quanto presentato. Per presentarne un'altra, usare un riferimento nuovo.",
+	fault.Duplicate:              "Non occorre fare nulla: href porta a quanto presentato. Un'altra richiede un riferimento nuovo.",
 	fault.Invalid: "Correggere ogni punto indicato in errors: minimum, maximum, allowed, expected ed example dicono " +
 		"che cosa andrebbe bene.",
 	fault.IdempotencyKeyReused: "Usare una chiave nuova per ogni nuova richiesta, e quella vecchia solo per ripetere la vecchia.",

@@ -72,8 +72,8 @@ var inEnglish = dictionary{
 		},
 		fault.Duplicate: {
 			"Filed already", "You have filed a declaration for this contributor under this reference.",
-			"In a batch each declaration has a reference of its sender's, under which it is filed once, whatever batch it is sent in. The " +
-				"declaration that was filed is named beside it.",
+			"In a batch each declaration has a reference of its sender's, under which it is filed once, whatever batch it is sent in. " +
+				"The declaration that was filed is named beside it.",
 		},
 		fault.ExclusiveExists: {
 			"Exclusive delegation exists", "An exclusive delegation conflicts with another active one of the same position.",

@@ -172,14 +172,17 @@ func (r *repository) position(ctx context.Context, contributorID, positionID uui
 	if err != nil {
 		return Position{}, Contributor{}, err
 	}
-	return p.Position, Contributor{ID: p.ContributorID, TaxCode: p.TaxCode, LegalName: p.LegalName, Kind: p.Kind, Irregular: p.Irregular}, nil
+	return p.Position, Contributor{
+		ID: p.ContributorID, TaxCode: p.TaxCode, LegalName: p.LegalName, Kind: p.Kind, Irregular: p.Irregular,
+	}, nil
 }
 
 func (r *repository) positionsWithOwners(ctx context.Context, which string, args ...any) (map[uuid.UUID]ownedPosition, error) {
 	var rows []ownedPosition
 	err := r.db.From(ctx).Raw(
 		"SELECT "+db.Columns[Position]("p")+
-			", c.tax_code, c.legal_name, c.kind, c.irregular FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.id = "+which,
+			", c.tax_code, c.legal_name, c.kind, c.irregular FROM positions p JOIN contributors c ON c.id = p.contributor_id "+
+			"WHERE p.id = "+which,
 		args...,
 	).Scan(&rows).Error
 	all := make(map[uuid.UUID]ownedPosition, len(rows))

@@ -128,7 +128,17 @@ func TestOlderDatabase_KeepsWhatWasGivenOut(t *testing.T) {
 		again := w.do(http.MethodPost, left.DeclarationsPath, token, string(left.Filing), header{
 			"Idempotency-Key", left.IdempotencyKey,
 		}).want(t, http.StatusCreated, "")
-		if !sameJSON(t, again.body, left.Answer) || again.header.Get("Location") != left.Location {
+		// A newer program links to what it has more.
+		var answered map[string]any
+		if err := json.Unmarshal(again.body, &answered); err != nil {
+			t.Fatal(err)
+		}
+		delete(answered["_links"].(map[string]any), "history")
+		known, err := json.Marshal(answered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !sameJSON(t, known, left.Answer) || again.header.Get("Location") != left.Location {
 			t.Errorf("the repeat of a filing answered %s at %s", again.body, again.header.Get("Location"))
 		}
 		verified := w.do(

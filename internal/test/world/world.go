@@ -102,7 +102,8 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 	a.Register = a.NewRegister(t)
 	a.Funds = fund.NewService(fund.Deps{Runner: a.Runner})
 	a.Declarations = declaration.NewService(declaration.Deps{
-		Runner: a.Runner, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox, Funds: a.Funds,
+		Runner: a.Runner, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox,
+		Funds:  a.Funds,
 		Signer: signer, Blobs: bucket, Random: rand.Reader, PublicURL: PublicURL,
 	})
 	return a
