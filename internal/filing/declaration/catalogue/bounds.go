@@ -123,6 +123,10 @@ func (w *walker) schema(at string, schema any, p place) int64 {
 	case p.depth > mostDepth:
 		w.note(at, fault.FieldTooDeep, nil)
 		return 0
+	case p.times > mostCost:
+		// Beneath it the product would grow beyond what an integer holds.
+		w.note(at, fault.FieldTooCostly, nil)
+		return 0
 	case w.schemas > mostSchemas:
 		// One finding is enough: the walk ends here.
 		if w.schemas == mostSchemas+1 {

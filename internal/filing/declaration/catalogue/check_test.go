@@ -160,6 +160,10 @@ func TestCheck_BoundsOfASchema(t *testing.T) {
 			one(`"type":"array","maxItems":1000,"items":{"type":"array","maxItems":1000,"items":{"type":"boolean"}}`),
 			"/content_schema too-costly",
 		},
+		"lists of lists, as many as an integer counts anew": {
+			one(strings.Repeat(`"type":"array","maxItems":1000,"items":{`, 6) + `"type":"array","maxItems":10,"items":{"type":"boolean"}` +
+				strings.Repeat("}", 6)), "/content_schema too-costly",
+		},
 		"size":               {schema("", `,"description":"`+strings.Repeat("a", 64<<10)+`"`), "/content_schema too-long"},
 		"a name in capitals": {schema(`"A":`+field(`"type":"boolean"`), ""), "/content_schema/properties/A format"},
 		"a keyword of the wrong type": {
