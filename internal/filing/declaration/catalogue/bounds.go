@@ -1,6 +1,7 @@
 package catalogue
 
 import (
+	"bytes"
 	"encoding/json"
 	"regexp"
 	"regexp/syntax"
@@ -8,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"diresco/internal/platform/fault"
 )
@@ -91,6 +94,9 @@ func bound(schema json.RawMessage) []Finding {
 	if err := json.Unmarshal(schema, &root); err != nil {
 		return []Finding{{Code: fault.FieldSyntax}}
 	}
+	if wrong := exponents(schema); wrong != nil {
+		return wrong
+	}
 	w := &walker{root: root}
 	if object, ok := root.(map[string]any); !ok || object["type"] != "object" {
 		return []Finding{{Pointer: "/type", Code: fault.FieldConst, Right: &fault.Right{Allowed: []string{"object"}}}}
@@ -100,6 +106,39 @@ func bound(schema json.RawMessage) []Finding {
 		w.note("", fault.FieldTooCostly, nil)
 	}
 	return w.found
+}
+
+// exponents returns the numbers of a schema whose exponents are beyond those of doubles. The
+// validator keeps exact fractions: such a number costs it memory without end, or a panic.
+func exponents(schema json.RawMessage) []Finding {
+	var found findings
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema))
+	if err != nil {
+		return []Finding{{Code: fault.FieldSyntax}}
+	}
+	found.exponents(doc, nil)
+	return found[:min(len(found), MaxFindings)]
+}
+
+// mostExponent is beyond that of every double that is not nought.
+const mostExponent = 400
+
+func (f *findings) exponents(value any, at []string) {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			f.exponents(member, append(at, name))
+		}
+	case []any:
+		for i, item := range value {
+			f.exponents(item, append(at, strconv.Itoa(i)))
+		}
+	case json.Number:
+		_, exponent, has := strings.Cut(strings.ToLower(value.String()), "e")
+		if n, err := strconv.Atoi(exponent); has && (err != nil || n < -mostExponent || n > mostExponent) {
+			f.add(fault.FieldOther, at...)
+		}
+	}
 }
 
 func (w *walker) note(at, code string, right *fault.Right) {

@@ -164,8 +164,15 @@ func TestCheck_BoundsOfASchema(t *testing.T) {
 			one(strings.Repeat(`"type":"array","maxItems":1000,"items":{`, 6) + `"type":"array","maxItems":10,"items":{"type":"boolean"}` +
 				strings.Repeat("}", 6)), "/content_schema too-costly",
 		},
-		"size":               {schema("", `,"description":"`+strings.Repeat("a", 64<<10)+`"`), "/content_schema too-long"},
-		"a name in capitals": {schema(`"A":`+field(`"type":"boolean"`), ""), "/content_schema/properties/A format"},
+		"a number with an endless exponent": {
+			one(`"type":"number","minimum":1,"maximum":2,"multipleOf":1e-3000000`), "/content_schema/properties/a/multipleOf other",
+		},
+		"a nought with an endless exponent": {
+			one(`"type":"number","minimum":0e99999999999999999999,"maximum":2`), "/content_schema/properties/a/minimum other",
+		},
+		"such a number where nobody looks": {schema("", `,"$defs":{"a":{"enum":[{"b":1E-401}]}}`), "/content_schema/$defs/a/enum/0/b other"},
+		"size":                             {schema("", `,"description":"`+strings.Repeat("a", 64<<10)+`"`), "/content_schema too-long"},
+		"a name in capitals":               {schema(`"A":`+field(`"type":"boolean"`), ""), "/content_schema/properties/A format"},
 		"a keyword of the wrong type": {
 			one(`"type":"string","maxLength":9,"minLength":"1"`), "/content_schema/properties/a/minLength type",
 		},
