@@ -34,7 +34,7 @@ const (
 
 // plain are the keywords whose values have no bounds of their own.
 var plain = []string{
-	"$schema", "title", "description", English, labelsKeyword, "type", "required", "dependentRequired", "minItems", "maxItems",
+	"$schema", "title", "description", "type", "required", "dependentRequired", "minItems", "maxItems",
 	"uniqueItems", "minLength", "maxLength", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
 }
 
@@ -48,7 +48,7 @@ func (w *walker) keyword(name, at string, value any, p place) (cost int64, known
 		"additionalProperties": w.falseOnly, "pattern": w.pattern, "format": w.format, "enum": w.values,
 		"properties": w.members, "$defs": w.definitions, "items": w.items, "$ref": w.reference,
 		"if": w.condition, "then": w.condition, "else": w.condition, "not": w.condition,
-		"allOf": w.conditions, "anyOf": w.conditions, "oneOf": w.conditions,
+		"allOf": w.conditions, "anyOf": w.conditions, "oneOf": w.conditions, English: w.english, labelsKeyword: w.texts,
 	}[name]
 	if walk == nil {
 		return 0, false
@@ -366,6 +366,38 @@ func (w *walker) words(at string, schema map[string]any) {
 			w.note(at+"/"+English+"/"+escapeToken.Replace(name), fault.FieldUnknown, nil)
 		}
 	}
+}
+
+// english notes words that are none, wherever they stand: what is published is shown and printed.
+func (w *walker) english(at string, value any, p place) int64 {
+	object, ok := value.(map[string]any)
+	if !ok {
+		w.note(at, fault.FieldType, &fault.Right{Expected: "object"})
+	}
+	for _, name := range []string{"title", "description"} {
+		value, there := object[name]
+		if _, ok := value.(string); there && !ok {
+			w.note(at+"/"+name, fault.FieldType, &fault.Right{Expected: "string"})
+		}
+	}
+	if labels, there := object["labels"]; there {
+		w.texts(at+"/labels", labels, p)
+	}
+	return 0
+}
+
+// texts notes what is no object of texts.
+func (w *walker) texts(at string, value any, _ place) int64 {
+	object, ok := value.(map[string]any)
+	if !ok {
+		w.note(at, fault.FieldType, &fault.Right{Expected: "object"})
+	}
+	for _, name := range sortedNames(object) {
+		if _, ok := object[name].(string); !ok {
+			w.note(at+"/"+escapeToken.Replace(name), fault.FieldType, &fault.Right{Expected: "string"})
+		}
+	}
+	return 0
 }
 
 func (w *walker) word(at string, value any) {

@@ -171,8 +171,21 @@ func TestCheck_BoundsOfASchema(t *testing.T) {
 			one(`"type":"number","minimum":0e99999999999999999999,"maximum":2`), "/content_schema/properties/a/minimum other",
 		},
 		"such a number where nobody looks": {schema("", `,"$defs":{"a":{"enum":[{"b":1E-401}]}}`), "/content_schema/$defs/a/enum/0/b other"},
-		"size":                             {schema("", `,"description":"`+strings.Repeat("a", 64<<10)+`"`), "/content_schema too-long"},
-		"a name in capitals":               {schema(`"A":`+field(`"type":"boolean"`), ""), "/content_schema/properties/A format"},
+		"labels that are none": {
+			one(`"type":"number","minimum":1,"maximum":2,"x-labels":5`), "/content_schema/properties/a/x-labels type",
+		},
+		"a label that is no text": {
+			one(`"type":"number","minimum":1,"maximum":2,"x-labels":{"1":5}`), "/content_schema/properties/a/x-labels/1 type",
+		},
+		"English words that are none": {
+			one(`"type":"array","maxItems":2,"items":{"type":"boolean","x-en":5}`), "/content_schema/properties/a/items/x-en type",
+		},
+		"an English title that is no text": {
+			one(`"type":"array","maxItems":2,"items":{"type":"boolean","x-en":{"title":{}}}`),
+			"/content_schema/properties/a/items/x-en/title type",
+		},
+		"size":               {schema("", `,"description":"`+strings.Repeat("a", 64<<10)+`"`), "/content_schema too-long"},
+		"a name in capitals": {schema(`"A":`+field(`"type":"boolean"`), ""), "/content_schema/properties/A format"},
 		"a keyword of the wrong type": {
 			one(`"type":"string","maxLength":9,"minLength":"1"`), "/content_schema/properties/a/minLength type",
 		},
@@ -188,6 +201,20 @@ func TestCheck_BoundsOfASchema(t *testing.T) {
 			return f == c.want || strings.HasSuffix(c.want, "too-costly") && strings.HasSuffix(f, "too-costly")
 		}) {
 			t.Errorf("%s: want %s, got %v", name, c.want, found)
+		}
+	}
+}
+
+// Where a schema may say anything, it may say something that only looks like words.
+func TestCheck_TakesTypesThatCanBeShown(t *testing.T) {
+	dt := gagi(t)
+	dt.ContentSchema = json.RawMessage(strings.Replace(string(dt.ContentSchema), "{", `{"$defs":{"a":{"const":{"x-en":5}},"b":{"x-en":[]}},`, 1))
+	if found := wrongs(dt); found != nil {
+		t.Fatal(found)
+	}
+	for _, english := range []bool{false, true} {
+		if _, err := catalogue.Localised(dt.ContentSchema, english); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -62,9 +62,7 @@ func localiseObject(b *bytes.Buffer, value json.RawMessage, english bool) error 
 	instead := map[string]json.RawMessage{}
 	if raw, there := members[English]; there && english {
 		var in words
-		if err := json.Unmarshal(raw, &in); err != nil {
-			return err
-		}
+		_ = json.Unmarshal(raw, &in) // within a const or an enum it may be anything, and is no words then
 		maps.Copy(instead, map[string]json.RawMessage{"title": in.Title, "description": in.Description, labelsKeyword: in.Labels})
 	}
 	b.WriteByte('{')
