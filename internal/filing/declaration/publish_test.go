@@ -90,6 +90,31 @@ func TestDeclarationType_EveryProcessUsesANewVersionFromTheNextRequestOn(t *test
 	})
 }
 
+// Who reads the catalogue anew needs a connection, and those who hold them all need the catalogue.
+func TestDeclarationType_TransactionsDoNotWaitForWhoReadsTheCatalogueAnew(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		ctx, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		get := func(ctx context.Context) error {
+			_, err := a.Types.Get(ctx, world.Type)
+			return err
+		}
+		for range 3 {
+			a.Types.Forget()
+			world.Parallel(200, func(i int) {
+				read := get
+				if i%2 == 0 {
+					read = func(ctx context.Context) error { return d.InTx(ctx, get) }
+				}
+				if err := read(ctx); err != nil {
+					t.Errorf("%d: %v", i, err)
+				}
+			})
+		}
+	})
+}
+
 func TestDeclarationType_ADraftKeepsItsVersionUntilItIsChanged(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)

@@ -182,21 +182,22 @@ func (t *Types) Versions(ctx context.Context, code string, request page.Request)
 	return page.Slice(versions, request, func(t *Type) page.Key { return page.Key{Text: strconv.Itoa(t.Version), ID: uuid.NameSpaceOID} })
 }
 
-// load returns the types sorted by code, as they are published now.
+// load returns the types sorted by code, as they are published now. It reads without the lock: who
+// holds a connection may wait for that.
 func (t *Types) load(ctx context.Context) ([]*Type, error) {
 	revision, err := t.latest(ctx)
 	if err != nil {
 		return nil, err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.current != nil && t.revision == revision {
-		return t.current, nil
+	if known := t.at(revision); known != nil {
+		return known, nil
 	}
 	rows, err := t.rows(ctx, "t.version = (SELECT MAX(n.version) FROM declaration_types n WHERE n.code = t.code)")
 	if err != nil {
 		return nil, err
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	current := make([]*Type, 0, len(rows))
 	for _, row := range rows {
 		compiled, err := t.compile(row)
@@ -208,6 +209,16 @@ func (t *Types) load(ctx context.Context) ([]*Type, error) {
 	slices.SortFunc(current, func(a, b *Type) int { return strings.Compare(a.Code, b.Code) })
 	t.current, t.revision = current, revision
 	return current, nil
+}
+
+// at returns the types as they were loaded at a revision, or nil.
+func (t *Types) at(revision int) []*Type {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.revision != revision {
+		return nil
+	}
+	return t.current
 }
 
 // latest returns the revision of the catalogue, which grows with every version that is published.
