@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
@@ -66,6 +67,16 @@ func (d Declaration) requireSecond(by access.Actor) error {
 		return review.RequireSecond(by, by.PersonID)
 	}
 	return review.RequireSecond(by, d.PersonID)
+}
+
+// requireByOperator returns the version of the type under which a declaration was filed, and
+// fault.Conflict where that one's rules decide it.
+func (s *Service) requireByOperator(ctx context.Context, d Declaration) (*Type, error) {
+	t, err := s.types.Version(ctx, d.Type, d.TypeVersion)
+	if err == nil && t.Decision == catalogue.Automatically {
+		err = fault.Because(fault.Conflict, "declaration-decided-by-itself")
+	}
+	return t, err
 }
 
 // requireOpenTo returns fault.Conflict where the operator may not decide the declaration now:
@@ -202,6 +213,9 @@ func (s *Service) TakeInCharge(ctx context.Context, by access.Actor, id uuid.UUI
 		if err == nil {
 			err = d.requireSecond(by)
 		}
+		if err == nil {
+			_, err = s.requireByOperator(ctx, d)
+		}
 		if err != nil {
 			return View{}, err
 		}
@@ -255,15 +269,15 @@ func (s *Service) Decide(ctx context.Context, by access.Actor, id uuid.UUID, o D
 		if err != nil {
 			return View{}, err
 		}
+		t, err := s.requireByOperator(ctx, d)
+		if err != nil {
+			return View{}, err
+		}
 		if d, err = d.decidedBy(by.PersonID, o, s.run.Clock.Now()); err != nil {
 			return View{}, err
 		}
 		trace.Detail = d.changed()
 		if err := s.repo.saveAtOffice(ctx, d); err != nil {
-			return View{}, err
-		}
-		t, err := s.types.Get(ctx, d.Type)
-		if err != nil {
 			return View{}, err
 		}
 		message, err := decided(d, t.Title.IT, o.Reason)

@@ -13,6 +13,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/filing/declaration"
+	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/review"
 	"diresco/internal/platform/fault"
@@ -210,6 +211,44 @@ func TestDesk_RefusesWhatIsNotItsToDecide(t *testing.T) {
 		}
 		if left := show(t, a, by, filed.ID); left.State != declaration.Submitted || left.Version != filed.Version {
 			t.Errorf("refused, it is %+v", left)
+		}
+	})
+}
+
+// A type that is decided by its rules is not an operator's to decide, whatever its steps are.
+func TestDesk_LeavesToTheRulesWhatTheyDecide(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		document := shipped(t, world.Type, 1)
+		document.Version, document.Decision = 2, catalogue.Automatically
+		publish(t, a, document)
+		filed, desk := a.Submit(t, by, c), a.Desk(t, world.Rome, c.ID)
+		setState(t, a, filed.ID, declaration.Submitted)
+		// Whatever the type says later.
+		document.Version, document.Decision = 3, catalogue.ByOperator
+		publish(t, a, document)
+		_, err := a.Declarations.TakeInCharge(ctx, desk, filed.ID)
+		conflict(t, "taking", err, "declaration-decided-by-itself")
+		_, err = a.Declarations.Decide(ctx, desk, filed.ID, accepting())
+		conflict(t, "deciding", err, "declaration-decided-by-itself")
+	})
+}
+
+// The message calls a declaration as its receipt does.
+func TestDesk_TellsTheTitleUnderWhichItWasFiled(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		filed := a.Submit(t, by, c)
+		document := shipped(t, world.Type, 1)
+		document.Version, document.Title.IT = 2, "Un altro titolo"
+		publish(t, a, document)
+		if _, err := a.Declarations.Decide(ctx, a.Desk(t, world.Rome, c.ID), filed.ID, accepting()); err != nil {
+			t.Fatal(err)
+		}
+		if n := a.Count(t, "outbox WHERE kind = 'declaration.accepted' AND data LIKE '%Un altro titolo%'"); n != 0 {
+			t.Error("it is called as the latest version is")
 		}
 	})
 }
