@@ -39,9 +39,18 @@ func (s *Service) Receipts(ctx context.Context, by access.Actor, id uuid.UUID) (
 	return &Receipts{s, b, by}, nil
 }
 
-// each calls do with every item that was filed, in their order.
+// each calls do with every item that was filed, in their order. Between two reads it looks whether
+// the actor may still see the batch.
 func (r *Receipts) each(ctx context.Context, do func(i ItemView) error) error {
 	for line := 0; ; {
+		if line > 0 {
+			if err := r.service.run.Recheck.Ongoing(ctx, r.by); err != nil {
+				return err
+			}
+			if _, err := r.service.Visible(ctx, r.by, r.batch.ID); err != nil {
+				return err
+			}
+		}
 		items, err := r.service.repo.items(ctx, r.batch.ID, Filed, line, receiptsAtOnce)
 		if err != nil || len(items) == 0 {
 			return err

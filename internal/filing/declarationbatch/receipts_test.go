@@ -91,6 +91,44 @@ func TestDeclarationBatchReceipts_AsLinesAreVerified(t *testing.T) {
 	})
 }
 
+// writer calls what it is at the first piece.
+type writer func()
+
+func (w *writer) Write(piece []byte) (int, error) {
+	if *w != nil {
+		(*w)()
+		*w = nil
+	}
+	return len(piece), nil
+}
+
+// Whoever may not see a batch any more does not get the rest of its receipts.
+func TestDeclarationBatchReceipts_EndWithSessionAndRight(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		id := w.taken(w.list(60))
+		w.drain()
+		for _, c := range []struct {
+			what string
+			end  writer
+			code fault.Code
+		}{
+			{"a session", func() { w.Exec(t, "UPDATE sessions SET ended_at = ? WHERE id = ?", w.Clock.Now(), w.by.SessionID) }, fault.SessionEnded},
+			{"a right", func() {
+				w.Exec(t, "UPDATE sessions SET ended_at = NULL WHERE id = ?", w.by.SessionID)
+				w.WithdrawRole(t, w.by.Rights[0].ID)
+			}, fault.NotFound},
+		} {
+			receipts, err := w.service.Receipts(ctx, w.by, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := receipts.WriteJSONL(ctx, &c.end); !fault.Is(err, c.code) {
+				t.Errorf("%s ended: %v", c.what, err)
+			}
+		}
+	})
+}
+
 func TestDeclarationBatchReceipts_HaveNamesThatEverySystemTakes(t *testing.T) {
 	for reference, want := range map[string]string{
 		"a/b\\c:d": "0007-a_b_c_d.pdf", "CON": "0007-CON.pdf", "..": "0007-...pdf", "è\u202egpj": "0007-__gpj.pdf",
