@@ -317,3 +317,17 @@ func TestDeclarationBatch_AHundredWaitAtATime(t *testing.T) {
 		refused(t, "one more", err, fault.Conflict, " too-many-open")
 	})
 }
+
+// A right over no position at all shows no batch of which something was filed.
+func TestDeclarationBatch_IsNotListedToARightOverNoPosition(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		w.taken(w.list(1))
+		w.drain()
+		by := w.by
+		by.Rights = []access.Right{by.Rights[0]}
+		by.Rights[0].Positions = []uuid.UUID{}
+		if found, err := w.service.OfContributor(ctx, by, page.Request{Limit: 10}); err != nil || len(found.Items) != 0 {
+			t.Errorf("%d listed, %v", len(found.Items), err)
+		}
+	})
+}

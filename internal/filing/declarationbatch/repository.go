@@ -83,6 +83,9 @@ func (r repository) list(ctx context.Context, by access.Actor, request page.Requ
 	query := r.db.From(ctx).Table("declaration_batches b").Select(db.Columns[Batch]("b")).
 		Where("b.contributor_id = ? AND (b.person_id = ? OR b.right_id IN ?)", by.ContributorID, by.PersonID, by.RightIDs())
 	if positions := by.Positions(access.Declarations); positions != nil {
+		if len(positions) == 0 {
+			positions = []uuid.UUID{uuid.Nil} // NOT IN is true of no row where the list is empty
+		}
 		query = query.Where(
 			"NOT EXISTS (SELECT 1 FROM declaration_batch_items i WHERE i.batch_id = b.id AND i.state = 'filed' AND i.position_id NOT IN ?)",
 			positions,
