@@ -176,12 +176,16 @@ func (h handler) decide(ctx context.Context, g *group, e *protocol.Entry[submiss
 		_, err = g.book.Claim(sub.asked.fund, g.request(d, sub.typ, sub.asked, at), at)
 		g.refresh()
 	case d.State == Submitted:
-		if d.SupersedesID != nil {
+		// A confirmation that is refused supersedes nothing.
+		first := d.SupersedesID != nil && d.Step != catalogue.Confirmation
+		if first {
 			if err := g.supersede(d, at); err != nil {
 				return err
 			}
 		}
-		d, err = g.decide(ctx, d, sub.typ, sub.asked, at)
+		if d, err = g.decide(ctx, d, sub.typ, sub.asked, at); err == nil && d.SupersedesID != nil && !first {
+			err = g.supersede(d, at)
+		}
 	}
 	sub.declaration = d
 	return err

@@ -1,0 +1,72 @@
+package declaration_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"diresco/db"
+	"diresco/internal/filing/declaration"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/platform/fault"
+	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
+)
+
+// announced is a reservation with a confirmation that waits for credentials.
+func announced(t *testing.T, a *world.App, by access.Actor, c world.Company) (reservation, confirmation declaration.View) {
+	t.Helper()
+	a.Budget(t, by, world.CappedFund, 1000)
+	ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
+	reservation = a.Draft(t, by, c, c.Reservation(nil))
+	confirmation = a.Draft(t, ordinary, c, c.Confirmation(reservation.ID, nil))
+	return show(t, a, by, reservation.ID), confirmation
+}
+
+// TestConfirmation_RefusedSupersedesNothing: what it would have superseded stands as it was, whether
+// it was a draft, filed at once or one of many.
+func TestConfirmation_RefusedSupersedesNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		reservation, waiting := announced(t, a, by, c)
+		wrong := c.Confirmation(reservation.ID, map[string]any{"event_date": "2026-03-06"})
+		wrong.SupersedesID = &waiting.ID
+		asDraft := wrong
+		asDraft.Submit = false
+		draft := a.Draft(t, by, c, asDraft)
+		_, err := a.Declarations.Submit(ctx, by, draft.ID)
+		refused(t, "a draft", err, fault.Invalid, "/content/event_date", fault.FieldDiffers)
+		_, err = a.Declarations.Draft(ctx, by, c.ID, wrong)
+		refused(t, "at once", err, fault.Invalid, "/content/event_date", fault.FieldDiffers)
+		var outcomes []declaration.Outcome
+		err = a.Declarations.FileMany(ctx, declaration.Many{
+			By: by, ContributorID: c.ID, SessionID: by.SessionID, Origin: audit.OriginOf(ctx),
+			Inputs: []declaration.Input{wrong, c.Input(true)},
+			Begin:  func(context.Context) (map[int]error, error) { return nil, nil },
+			End: func(_ context.Context, all []declaration.Outcome) error {
+				outcomes = all
+				return nil
+			},
+		})
+		if err != nil || len(outcomes) != 2 || outcomes[1].Err != nil {
+			t.Errorf("many: %v, %+v", err, outcomes)
+		} else {
+			refused(t, "one of many", outcomes[0].Err, fault.Invalid, "/content/event_date", fault.FieldDiffers)
+		}
+		if diff := cmp.Diff(waiting, show(t, a, by, waiting.ID)); diff != "" {
+			t.Errorf("what would be superseded changed:\n%s", diff)
+		}
+		if diff := cmp.Diff(reservation, show(t, a, by, reservation.ID)); diff != "" {
+			t.Errorf("the reservation changed:\n%s", diff)
+		}
+		right := c.Confirmation(reservation.ID, nil)
+		right.SupersedesID = &waiting.ID
+		a.Draft(t, by, c, right)
+		state(t, a, by, waiting.ID, declaration.Superseded)
+		state(t, a, by, reservation.ID, declaration.Confirmed)
+		balance(t, a, "0.00", "1000.00")
+	})
+}
