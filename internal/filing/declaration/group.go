@@ -93,6 +93,9 @@ func (g *group) supersede(d Declaration, at time.Time) error {
 	old.SupersededByID, old.EndsAt = &d.ID, nil
 	g.to(old, Superseded, at)
 	g.standing.end(old.ID)
+	if old.ReservationID != nil {
+		return g.unannounce(old, at)
+	}
 	return nil
 }
 
@@ -252,12 +255,14 @@ func (g *group) announce(ctx context.Context, d Declaration, t *Type, a *asked, 
 	return nil
 }
 
-// unannounce ends what a confirmation kept from lapsing, which is withdrawn. Where the term of the
-// reservation is over, it lapses now.
-func (g *group) unannounce(reservationID uuid.UUID, at time.Time) error {
+// unannounce ends what a confirmation kept from lapsing, which is withdrawn or superseded, unless
+// another one waits for it. Where the term of the reservation is over, it lapses now.
+func (g *group) unannounce(d Declaration, at time.Time) error {
+	reservationID := *d.ReservationID
+	g.confirming[reservationID] = slices.DeleteFunc(g.confirming[reservationID], func(id uuid.UUID) bool { return id == d.ID })
 	r := g.all[reservationID]
 	c, asks := g.book.Of(reservationID)
-	if !asks || c.State != fund.Reserved || r.ConfirmBy == nil {
+	if !asks || c.State != fund.Reserved || r.ConfirmBy == nil || len(g.confirming[reservationID]) > 0 {
 		return nil
 	}
 	ends := *r.ConfirmBy

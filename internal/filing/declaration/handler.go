@@ -37,6 +37,9 @@ type submission struct {
 	jws string
 }
 
+// halfDone is a fault that came after something was done: the whole group is undone for it.
+type halfDone struct{ error }
+
 // handler checks and stores declarations in the protocol register.
 type handler struct {
 	repo      *repository
@@ -76,6 +79,10 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission
 			continue
 		}
 		if err := h.decide(ctx, g, e); err != nil {
+			var half halfDone
+			if errors.As(err, &half) {
+				return half.error
+			}
 			var refused *fault.Fault
 			if !errors.As(err, &refused) {
 				return err
@@ -96,7 +103,7 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission
 // open locks and reads what the entries need to be decided. Entries whose content asks for what
 // cannot be are refused.
 func (h handler) open(ctx context.Context, entries []*protocol.Entry[submission]) (*group, error) {
-	var ids, subjects, reservations []uuid.UUID
+	var ids, subjects, reservations, replaced []uuid.UUID
 	var codes []string
 	var matters []matter
 	var until time.Time
@@ -120,6 +127,9 @@ func (h handler) open(ctx context.Context, entries []*protocol.Entry[submission]
 		if d.ReservationID != nil {
 			others, reservations = append(others, *d.ReservationID), append(reservations, *d.ReservationID)
 		}
+		if d.SupersedesID != nil && d.Step == catalogue.Confirmation {
+			replaced = append(replaced, *d.SupersedesID)
+		}
 		ids = append(ids, others...)
 		until = e.At
 		if sub.typ.Fund != nil {
@@ -132,6 +142,11 @@ func (h handler) open(ctx context.Context, entries []*protocol.Entry[submission]
 			matters = append(matters, matter{d, sub.asked})
 		}
 	}
+	let, err := h.repo.confirmedBy(ctx, replaced)
+	if err != nil {
+		return nil, err
+	}
+	ids, subjects, reservations = append(ids, let...), append(subjects, let...), append(reservations, let...)
 	return openGroup(ctx, h.repo, h.types, h.funds, until, codes, subjects, ids, reservations, matters)
 }
 
@@ -184,7 +199,9 @@ func (h handler) decide(ctx context.Context, g *group, e *protocol.Entry[submiss
 			}
 		}
 		if d, err = g.decide(ctx, d, sub.typ, sub.asked, at); err == nil && d.SupersedesID != nil && !first {
-			err = g.supersede(d, at)
+			if err = g.supersede(d, at); err != nil {
+				err = halfDone{err}
+			}
 		}
 	}
 	sub.declaration = d

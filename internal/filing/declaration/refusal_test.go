@@ -70,3 +70,26 @@ func TestConfirmation_RefusedSupersedesNothing(t *testing.T) {
 		balance(t, a, "0.00", "1000.00")
 	})
 }
+
+// TestConfirmation_SupersededKeepsNothingFromLapsing: another one that is filed and not accepted, or
+// confirms another reservation, ends what it kept from lapsing.
+func TestConfirmation_SupersededKeepsNothingFromLapsing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		reservation, waiting := announced(t, a, by, c)
+		a.Budget(t, by, "IO-LAVORO-15", 1000)
+		second := a.Draft(t, by, c, c.Reservation(map[string]any{"region": "15", "worker_tax_code": world.Worker}))
+		in := c.Confirmation(second.ID, map[string]any{"region": "15", "worker_tax_code": world.Worker})
+		in.SupersedesID = &waiting.ID
+		next := a.Draft(t, by, c, in)
+		t.Log(second.State, second.Because(), next.State, next.Because())
+		state(t, a, by, waiting.ID, declaration.Superseded)
+		if got := state(t, a, by, reservation.ID, declaration.Accepted); got.EndsAt == nil || !got.EndsAt.Equal(*got.ConfirmBy) {
+			t.Errorf("it ends at %v, want %s", got.EndsAt, got.ConfirmBy)
+		}
+		a.Clock.Advance(reservation.ConfirmBy.Sub(a.Clock.Now()))
+		state(t, a, by, reservation.ID, declaration.Lapsed)
+		balance(t, a, "0.00", "0.00")
+	})
+}

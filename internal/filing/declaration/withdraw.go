@@ -85,7 +85,7 @@ func (s *Service) withdraw(ctx context.Context, seen Declaration, t *Type) (Decl
 	d.EndsAt = nil
 	g.to(d, Withdrawn, now)
 	if d.ReservationID != nil {
-		if err := g.unannounce(*d.ReservationID, now); err != nil {
+		if err := g.unannounce(d, now); err != nil {
 			return d, err
 		}
 	}
