@@ -3,6 +3,7 @@ package declaration_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -11,6 +12,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/taxcode"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
 )
@@ -91,5 +93,70 @@ func TestConfirmation_SupersededKeepsNothingFromLapsing(t *testing.T) {
 		a.Clock.Advance(reservation.ConfirmBy.Sub(a.Clock.Now()))
 		state(t, a, by, reservation.ID, declaration.Lapsed)
 		balance(t, a, "0.00", "0.00")
+	})
+}
+
+// child is the tax code of somebody who is too young to be hired.
+func child(t *testing.T) string {
+	t.Helper()
+	code, err := taxcode.Compose(taxcode.Birth{
+		FamilyName: "Rossi", GivenName: "Mario", Date: time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC), Sex: taxcode.Male, Place: "H501",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code.Clear()
+}
+
+// TestDeclaration_ARepeatIsAnsweredAsAtFiling: state, amount, reasons and terms, whatever became of
+// it since.
+func TestDeclaration_ARepeatIsAnsweredAsAtFiling(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
+		a.Budget(t, by, world.CappedFund, 1000)
+		file := func(key string, in declaration.Input) declaration.View {
+			t.Helper()
+			view, err := a.Declarations.Draft(world.WithKey(ctx, by, key), by, c.ID, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return view
+		}
+		inputs := map[string]declaration.Input{}
+		answers := map[string]declaration.View{}
+		add := func(key string, in declaration.Input) declaration.View {
+			t.Helper()
+			inputs[key], answers[key] = in, file(key, in)
+			return answers[key]
+		}
+		repeat := func(when string) {
+			t.Helper()
+			for key, want := range answers {
+				if diff := cmp.Diff(want, file(key, inputs[key])); diff != "" {
+					t.Errorf("%s, %s:\n%s", key, when, diff)
+				}
+			}
+		}
+		first := add("accepted", c.Reservation(nil))
+		second := add("waiting", c.Reservation(nil))
+		add("not accepted", c.Reservation(map[string]any{"worker_tax_code": child(t)}))
+		plain := add("submitted", c.Input(true))
+		repeat("at once")
+		confirmation := a.Draft(t, ordinary, c, c.Confirmation(first.ID, nil))
+		a.Draft(t, by, c, replacing(c, plain.ID, true))
+		repeat("once it is announced")
+		a.Clock.Advance(time.Hour)
+		if _, err := a.Declarations.Withdraw(ctx, by, confirmation.ID); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Declarations.Withdraw(ctx, by, first.ID); err != nil {
+			t.Fatal(err)
+		}
+		state(t, a, by, second.ID, declaration.Accepted)
+		repeat("once it is withdrawn and the next one served")
+		add("confirmation", c.Confirmation(second.ID, nil))
+		repeat("once it is confirmed")
 	})
 }
