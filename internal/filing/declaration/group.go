@@ -9,6 +9,7 @@ import (
 
 	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/filing/fund"
+	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
@@ -62,10 +63,18 @@ func (g *group) save(ctx context.Context, repo *repository, x decider) error {
 		return err
 	}
 	changed := make([]Declaration, 0, len(g.changed))
+	var records []audit.Record
 	for id := range g.changed {
-		changed = append(changed, g.all[id])
+		d := g.all[id]
+		changed = append(changed, d)
+		if d.State == Confirmed {
+			records = append(records, recordOf(d, d.UpdatedAt))
+		}
 	}
-	return repo.saveOutcomes(ctx, changed)
+	if err := repo.saveOutcomes(ctx, changed); err != nil {
+		return err
+	}
+	return x.trail.Write(ctx, records...)
 }
 
 // maySupersede refuses what cannot be superseded by a declaration.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"diresco/db"
 	"diresco/internal/filing/declaration"
@@ -158,5 +159,30 @@ func TestDeclaration_ARepeatIsAnsweredAsAtFiling(t *testing.T) {
 		repeat("once it is withdrawn and the next one served")
 		add("confirmation", c.Confirmation(second.ID, nil))
 		repeat("once it is confirmed")
+	})
+}
+
+// TestHistory_TellsThatAReservationIsConfirmed, once, by whom it was.
+func TestHistory_TellsThatAReservationIsConfirmed(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		a.Budget(t, by, world.CappedFund, 2000)
+		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
+		one, two := a.Draft(t, by, c, c.Reservation(nil)), a.Draft(t, by, c, c.Reservation(map[string]any{"worker_tax_code": world.Worker}))
+		a.Clock.Advance(time.Minute)
+		a.Draft(t, by, c, c.Confirmation(one.ID, nil))
+		a.Draft(t, ordinary, c, c.Confirmation(two.ID, map[string]any{"worker_tax_code": world.Worker}))
+		becomeDispositive(t, a, ordinary.PersonID)
+		for _, id := range []uuid.UUID{one.ID, two.ID} {
+			state(t, a, by, id, declaration.Confirmed)
+			var got []declaration.State
+			for _, e := range history(t, a, by, id) {
+				got = append(got, e.state)
+			}
+			if diff := cmp.Diff([]declaration.State{declaration.Accepted, declaration.Confirmed}, got); diff != "" {
+				t.Error(diff)
+			}
+		}
 	})
 }
