@@ -92,9 +92,9 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission
 		}
 		e.Trace.Detail = sub.declaration.changed()
 		// Of two submissions of one draft in a group, the second finds it submitted.
-		if draft, found := g.all[sub.declaration.ID]; found {
-			draft.State = Submitted
-			g.all[draft.ID] = draft
+		if filed := sub.declaration; sub.draftVersion > 0 {
+			filed.Version, filed.UpdatedAt = sub.draftVersion+1, e.At
+			g.all[filed.ID] = filed
 		}
 	}
 	return nil
@@ -131,7 +131,9 @@ func (h handler) open(ctx context.Context, entries []*protocol.Entry[submission]
 			replaced = append(replaced, *d.SupersedesID)
 		}
 		ids = append(ids, others...)
-		until = e.At
+		if e.At.After(until) {
+			until = e.At
+		}
 		if sub.typ.Fund != nil {
 			subjects = append(subjects, others...)
 			if d.Step == catalogue.Reservation {

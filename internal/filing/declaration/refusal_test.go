@@ -186,3 +186,26 @@ func TestHistory_TellsThatAReservationIsConfirmed(t *testing.T) {
 		}
 	})
 }
+
+// TestDeclaration_IsSupersededInTheGroupInWhichItWasFiled, as it was filed there.
+func TestDeclaration_IsSupersededInTheGroupInWhichItWasFiled(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		typ, err := a.Types.Get(ctx, world.Type)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := a.Draft(t, by, c, c.Input(false)).Declaration
+		next := old
+		next.ID, next.SupersedesID, next.CreatedAt = uuid.Must(uuid.NewV7()), &old.ID, old.CreatedAt.Add(time.Microsecond)
+		entries := []*declaration.Entry{declaration.NewEntry(old, typ, by, 1), declaration.NewEntry(next, typ, by, 0)}
+		if err := d.InTx(ctx, func(ctx context.Context) error { return declaration.NewHandler(d).Check(ctx, entries) }); err != nil {
+			t.Fatal(err)
+		}
+		got := declaration.LeftBy(entries[0], old.ID)
+		if entries[1].Err != nil || got.State != declaration.Superseded || got.Version != 3 || got.SubmittedAt == nil {
+			t.Errorf("%v; it is %s in version %d, filed at %v", entries[1].Err, got.State, got.Version, got.SubmittedAt)
+		}
+	})
+}
