@@ -209,3 +209,35 @@ func TestDeclaration_IsSupersededInTheGroupInWhichItWasFiled(t *testing.T) {
 		}
 	})
 }
+
+// TestReservation_WithdrawnWhileItIsFiled holds no money.
+func TestReservation_WithdrawnWhileItIsFiled(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		a.Budget(t, by, world.CappedFund, 100_000)
+		for range 10 {
+			in := c.Reservation(nil)
+			in.Submit = false
+			draft := a.Draft(t, by, c, in)
+			world.Parallel(6, func(i int) {
+				if i == 0 {
+					if _, err := a.Declarations.Submit(ctx, by, draft.ID); err != nil {
+						t.Error(err)
+					}
+					return
+				}
+				for range 30 {
+					if _, err := a.Declarations.Withdraw(ctx, by, draft.ID); err == nil {
+						return
+					} else if !fault.Is(err, fault.Conflict) {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		if n := a.Count(t, "fund_claims c JOIN declarations d ON d.id = c.subject_id WHERE d.state = 'withdrawn' AND c.state <> 'closed'"); n != 0 {
+			t.Errorf("%d are withdrawn and hold their money", n)
+		}
+	})
+}
