@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
@@ -58,17 +59,25 @@ type awaited struct {
 // otherwise it stands beside it, as it would if it had come first: it was protocolled, and a number
 // is never given in vain.
 func (a awaited) Settle(ctx context.Context, waiting []waitingRow, now time.Time) ([]protocol.Settled, error) {
-	var ids, all, reservations []uuid.UUID
+	var ids, all, reservations, replaced []uuid.UUID
 	for _, w := range waiting {
 		ids = append(ids, w.ID)
 		all = append(all, w.ID)
 		if w.SupersedesID != nil {
 			all, reservations = append(all, *w.SupersedesID), append(reservations, *w.SupersedesID)
 		}
+		if w.SupersedesID != nil && w.ReservationID != nil {
+			replaced = append(replaced, *w.SupersedesID)
+		}
 		if w.ReservationID != nil {
 			all, reservations = append(all, *w.ReservationID), append(reservations, *w.ReservationID)
 		}
 	}
+	let, err := a.confirmedBy(ctx, replaced)
+	if err != nil {
+		return nil, err
+	}
+	all, reservations = append(all, let...), append(reservations, let...)
 	matters, err := a.matters(ctx, ids)
 	if err != nil {
 		return nil, err
@@ -152,11 +161,16 @@ func (a awaited) settle(ctx context.Context, g *group, d Declaration, now time.T
 	if err != nil {
 		return err
 	}
+	supersedes := false
 	if d.SupersedesID != nil {
-		if old, found := g.all[*d.SupersedesID]; found && !old.lapsed(now) && g.maySupersede(d) == nil {
-			if err := g.supersede(d, now); err != nil {
-				return err
-			}
+		old, found := g.all[*d.SupersedesID]
+		supersedes = found && !old.lapsed(now) && g.maySupersede(d) == nil
+	}
+	// What a confirmation supersedes may keep its reservation from lapsing until it is decided.
+	last := d.Step == catalogue.Confirmation
+	if supersedes && !last {
+		if err := g.supersede(d, now); err != nil {
+			return err
 		}
 	}
 	decided, err := g.decide(ctx, d, t, asked, now)
@@ -171,7 +185,10 @@ func (a awaited) settle(ctx context.Context, g *group, d Declaration, now time.T
 		return err
 	}
 	g.to(decided, decided.State, now)
-	return nil
+	if !supersedes || !last {
+		return nil
+	}
+	return g.supersede(d, now)
 }
 
 // moved tells who filed a declaration what became of it. One that was replaced in the same moment

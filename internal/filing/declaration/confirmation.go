@@ -73,6 +73,19 @@ func differences(t *Type, a, reserved *asked) []fault.Field {
 	return fields
 }
 
+// confirmedBy returns the reservations that confirmations name which are superseded. What was
+// submitted never changes, so it need not be locked.
+func (r *repository) confirmedBy(ctx context.Context, superseded []uuid.UUID) ([]uuid.UUID, error) {
+	if len(superseded) == 0 {
+		return nil, nil
+	}
+	var found []uuid.UUID
+	err := r.db.From(ctx).Raw(
+		"SELECT reservation_id FROM declarations WHERE id IN ? AND reservation_id IS NOT NULL AND state <> 'draft'", superseded,
+	).Scan(&found).Error
+	return found, err
+}
+
 // confirmationsOf returns the live confirmations of reservations.
 func (r *repository) confirmationsOf(ctx context.Context, reservations []uuid.UUID) (map[uuid.UUID][]uuid.UUID, error) {
 	found := map[uuid.UUID][]uuid.UUID{}

@@ -1,6 +1,8 @@
 package declaration
 
 import (
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/access"
@@ -44,3 +46,6 @@ func ColumnNames() (names []string) {
 	}
 	return names
 }
+
+// LeftBy is what a group that was checked makes of a declaration.
+func LeftBy(e *Entry, id uuid.UUID) Declaration { return e.Content.group.all[id] }

@@ -9,6 +9,7 @@ import (
 
 	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/filing/fund"
+	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
@@ -62,10 +63,18 @@ func (g *group) save(ctx context.Context, repo *repository, x decider) error {
 		return err
 	}
 	changed := make([]Declaration, 0, len(g.changed))
+	var records []audit.Record
 	for id := range g.changed {
-		changed = append(changed, g.all[id])
+		d := g.all[id]
+		changed = append(changed, d)
+		if d.State == Confirmed {
+			records = append(records, recordOf(d, d.UpdatedAt))
+		}
 	}
-	return repo.saveOutcomes(ctx, changed)
+	if err := repo.saveOutcomes(ctx, changed); err != nil {
+		return err
+	}
+	return x.trail.Write(ctx, records...)
 }
 
 // maySupersede refuses what cannot be superseded by a declaration.
@@ -93,6 +102,9 @@ func (g *group) supersede(d Declaration, at time.Time) error {
 	old.SupersededByID, old.EndsAt = &d.ID, nil
 	g.to(old, Superseded, at)
 	g.standing.end(old.ID)
+	if old.ReservationID != nil {
+		return g.unannounce(old, at)
+	}
 	return nil
 }
 
@@ -252,12 +264,14 @@ func (g *group) announce(ctx context.Context, d Declaration, t *Type, a *asked, 
 	return nil
 }
 
-// unannounce ends what a confirmation kept from lapsing, which is withdrawn. Where the term of the
-// reservation is over, it lapses now.
-func (g *group) unannounce(reservationID uuid.UUID, at time.Time) error {
+// unannounce ends what a confirmation kept from lapsing, which is withdrawn or superseded, unless
+// another one waits for it. Where the term of the reservation is over, it lapses now.
+func (g *group) unannounce(d Declaration, at time.Time) error {
+	reservationID := *d.ReservationID
+	g.confirming[reservationID] = slices.DeleteFunc(g.confirming[reservationID], func(id uuid.UUID) bool { return id == d.ID })
 	r := g.all[reservationID]
 	c, asks := g.book.Of(reservationID)
-	if !asks || c.State != fund.Reserved || r.ConfirmBy == nil {
+	if !asks || c.State != fund.Reserved || r.ConfirmBy == nil || len(g.confirming[reservationID]) > 0 {
 		return nil
 	}
 	ends := *r.ConfirmBy

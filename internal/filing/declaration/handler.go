@@ -37,6 +37,9 @@ type submission struct {
 	jws string
 }
 
+// halfDone is a fault that came after something was done: the whole group is undone for it.
+type halfDone struct{ error }
+
 // handler checks and stores declarations in the protocol register.
 type handler struct {
 	repo      *repository
@@ -76,6 +79,10 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission
 			continue
 		}
 		if err := h.decide(ctx, g, e); err != nil {
+			var half halfDone
+			if errors.As(err, &half) {
+				return half.error
+			}
 			var refused *fault.Fault
 			if !errors.As(err, &refused) {
 				return err
@@ -85,9 +92,9 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission
 		}
 		e.Trace.Detail = sub.declaration.changed()
 		// Of two submissions of one draft in a group, the second finds it submitted.
-		if draft, found := g.all[sub.declaration.ID]; found {
-			draft.State = Submitted
-			g.all[draft.ID] = draft
+		if filed := sub.declaration; sub.draftVersion > 0 {
+			filed.Version, filed.UpdatedAt = sub.draftVersion+1, e.At
+			g.all[filed.ID] = filed
 		}
 	}
 	return nil
@@ -96,7 +103,7 @@ func (h handler) Check(ctx context.Context, entries []*protocol.Entry[submission
 // open locks and reads what the entries need to be decided. Entries whose content asks for what
 // cannot be are refused.
 func (h handler) open(ctx context.Context, entries []*protocol.Entry[submission]) (*group, error) {
-	var ids, subjects, reservations []uuid.UUID
+	var ids, subjects, reservations, replaced []uuid.UUID
 	var codes []string
 	var matters []matter
 	var until time.Time
@@ -120,8 +127,13 @@ func (h handler) open(ctx context.Context, entries []*protocol.Entry[submission]
 		if d.ReservationID != nil {
 			others, reservations = append(others, *d.ReservationID), append(reservations, *d.ReservationID)
 		}
+		if d.SupersedesID != nil && d.Step == catalogue.Confirmation {
+			replaced = append(replaced, *d.SupersedesID)
+		}
 		ids = append(ids, others...)
-		until = e.At
+		if e.At.After(until) {
+			until = e.At
+		}
 		if sub.typ.Fund != nil {
 			subjects = append(subjects, others...)
 			if d.Step == catalogue.Reservation {
@@ -132,6 +144,11 @@ func (h handler) open(ctx context.Context, entries []*protocol.Entry[submission]
 			matters = append(matters, matter{d, sub.asked})
 		}
 	}
+	let, err := h.repo.confirmedBy(ctx, replaced)
+	if err != nil {
+		return nil, err
+	}
+	ids, subjects, reservations = append(ids, let...), append(subjects, let...), append(reservations, let...)
 	return openGroup(ctx, h.repo, h.types, h.funds, until, codes, subjects, ids, reservations, matters)
 }
 
@@ -176,12 +193,18 @@ func (h handler) decide(ctx context.Context, g *group, e *protocol.Entry[submiss
 		_, err = g.book.Claim(sub.asked.fund, g.request(d, sub.typ, sub.asked, at), at)
 		g.refresh()
 	case d.State == Submitted:
-		if d.SupersedesID != nil {
+		// A confirmation that is refused supersedes nothing.
+		first := d.SupersedesID != nil && d.Step != catalogue.Confirmation
+		if first {
 			if err := g.supersede(d, at); err != nil {
 				return err
 			}
 		}
-		d, err = g.decide(ctx, d, sub.typ, sub.asked, at)
+		if d, err = g.decide(ctx, d, sub.typ, sub.asked, at); err == nil && d.SupersedesID != nil && !first {
+			if err = g.supersede(d, at); err != nil {
+				err = halfDone{err}
+			}
+		}
 	}
 	sub.declaration = d
 	return err

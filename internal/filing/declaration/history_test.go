@@ -184,3 +184,47 @@ func TestHistory_IsForWhoMaySeeTheDeclaration(t *testing.T) {
 		}
 	})
 }
+
+// What an older program did left records without a detail: their operations tell.
+func TestHistory_ReadsRecordsOfOlderPrograms(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		ordinary := a.Colleague(t, c.ID, access.EmployeeDelegate, access.Ordinary, access.Declarations)
+		filed := map[string]uuid.UUID{}
+		began := a.Clock.Now()
+		for _, end := range []string{"withdrawDeclaration", "supersedeDeclaration", "lapseDeclaration"} {
+			a.Clock.Advance(time.Hour)
+			filed[end] = a.Submit(t, ordinary, c).ID
+		}
+		// A sandbox may take away what this program has written of it.
+		a.Exec(t, "DELETE FROM installation")
+		a.Exec(t, "INSERT INTO installation (id, kind, created_at) VALUES (1, 'sandbox', ?)", began)
+		a.Exec(t, "DELETE FROM audit_records")
+		for end, id := range filed {
+			at := *show(t, a, by, id).SubmittedAt
+			record := func(operation string, at time.Time, person, acting any) {
+				a.Exec(t, `INSERT INTO audit_records (id, at, operation, person_id, acting_as, contributor_id, subject_kind, subject_id,
+					outcome, request_id, address) VALUES (?, ?, ?, ?, ?, ?, 'declaration', ?, 'done', '', '')`,
+					uuid.Must(uuid.NewV7()), at, operation, person, acting, c.ID, id.String())
+			}
+			record("draftDeclaration", began, by.PersonID, access.LegalRepresentative)
+			record("changeDeclaration", began, by.PersonID, access.LegalRepresentative)
+			record("submitDeclaration", at, ordinary.PersonID, access.EmployeeDelegate)
+			record("completeDeclaration", at.Add(time.Hour), nil, nil)
+			record(end, at.Add(2*time.Hour), nil, nil)
+			want := []told{
+				{state: declaration.Draft, by: by.PersonID.String() + " legal_representative"},
+				{state: declaration.AwaitingCredentials, by: ordinary.PersonID.String() + " employee_delegate"},
+				{state: declaration.Submitted, by: "nobody"},
+				{state: map[string]declaration.State{
+					"withdrawDeclaration": declaration.Withdrawn, "supersedeDeclaration": declaration.Superseded,
+					"lapseDeclaration": declaration.Lapsed,
+				}[end], by: "nobody"},
+			}
+			if diff := cmp.Diff(want, history(t, a, by, id), cmp.AllowUnexported(told{})); diff != "" {
+				t.Errorf("%s:\n%s", end, diff)
+			}
+		}
+	})
+}

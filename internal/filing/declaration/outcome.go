@@ -66,6 +66,28 @@ func (d Declaration) after(o fund.Decision) Declaration {
 	return d
 }
 
+// atFiling returns the declaration without what became of it since it was filed in the state that it
+// has. What is accepted keeps amount and terms for ever, and what is not accepted its reasons.
+func (d Declaration) atFiling() Declaration {
+	d.SupersededByID, d.AssignedTo, d.AssignedAt, d.DecidedBy, d.EndsAt = nil, nil, nil, nil, nil
+	switch d.State {
+	case Accepted:
+		if d.Step == catalogue.Reservation {
+			d.EndsAt = d.ConfirmBy
+		}
+		return d.because()
+	case NotAccepted:
+	case ProvisionallyNotAccepted:
+		ends := fund.WaitsUntil(*d.SubmittedAt)
+		d = d.because(ReasonFundExhausted)
+		d.DecidedAt, d.EndsAt = d.SubmittedAt, &ends
+		d.Amount, d.HireBy, d.ConfirmBy = nil, nil, nil
+	default:
+		d.Amount, d.Reasons, d.DecidedAt, d.HireBy, d.ConfirmBy = nil, nil, nil, nil, nil
+	}
+	return d
+}
+
 // decider writes what became of declarations by itself, with trace and message.
 type decider struct {
 	repo   *repository

@@ -21,6 +21,7 @@ import (
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/pdftext/pdftexttest"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
 )
@@ -267,6 +268,37 @@ func TestReceipt_WithoutASignatureNothingIsFiled(t *testing.T) {
 		}
 		if a.Count(t, "declarations") != 1 || a.Count(t, "protocol_entries") != 1 || a.Count(t, "audit_records") != 1 {
 			t.Error("something of it was kept")
+		}
+	})
+}
+
+// A confirmation has a printed code of its own, where its type says so.
+func TestReceipt_PrintsTheCodeOfTheStep(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		typ, err := a.Types.Get(ctx, "GAGI")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var content any
+		if err := json.Unmarshal(typ.ContentExample, &content); err != nil {
+			t.Fatal(err)
+		}
+		a.Budget(t, by, typ.FundFor(content), 100_000)
+		in := declaration.Input{Type: "GAGI", PositionID: c.Positions[0].ID, Content: typ.ContentExample, Submit: true}
+		reservation := a.Draft(t, by, c, in)
+		in.Step, in.ReservationID = "confirmation", &reservation.ID
+		confirmation := a.Draft(t, by, c, in)
+		for id, want := range map[uuid.UUID]string{reservation.ID: "GAGI – ", confirmation.ID: "GAGI-CONFERMA – "} {
+			pdf, err := a.Declarations.ReceiptPDF(ctx, by, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines, _ := pdftexttest.Read(pdf)
+			if text := strings.Join(lines, "\n"); !strings.Contains(text, "\n"+want) {
+				t.Errorf("%q is not on the receipt:\n%s", want, text)
+			}
 		}
 	})
 }

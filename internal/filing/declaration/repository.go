@@ -123,11 +123,8 @@ func (r *repository) asFiled(ctx context.Context, id uuid.UUID) (View, error) {
 	if err := r.db.From(ctx).Where("declaration_id = ?", id).Take(&x).Error; err != nil {
 		return f, notFound(err)
 	}
-	if f.State != x.State {
-		// What became of it since is not what was answered.
-		f.Amount, f.Reasons, f.DecidedAt, f.HireBy, f.ConfirmBy, f.EndsAt = nil, nil, nil, nil, nil, nil
-	}
 	f.State, f.Version, f.UpdatedAt = x.State, x.Version, *f.SubmittedAt
+	f.Declaration = f.atFiling()
 	return f, nil
 }
 

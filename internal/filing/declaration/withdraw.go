@@ -57,6 +57,10 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) (
 
 // withdraw takes a declaration back, with the money that it holds or keeps from lapsing.
 func (s *Service) withdraw(ctx context.Context, seen Declaration, t *Type) (Declaration, error) {
+	if seen.State == Draft {
+		// One that is being filed may have claimed money that is not to be seen yet.
+		return seen, fault.Because(fault.Conflict, "declaration-not-withdrawable")
+	}
 	ids := []uuid.UUID{seen.ID}
 	if seen.ReservationID != nil {
 		ids = append(ids, *seen.ReservationID)
@@ -85,7 +89,7 @@ func (s *Service) withdraw(ctx context.Context, seen Declaration, t *Type) (Decl
 	d.EndsAt = nil
 	g.to(d, Withdrawn, now)
 	if d.ReservationID != nil {
-		if err := g.unannounce(*d.ReservationID, now); err != nil {
+		if err := g.unannounce(d, now); err != nil {
 			return d, err
 		}
 	}
