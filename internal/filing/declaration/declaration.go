@@ -122,6 +122,8 @@ type View struct {
 	FamilyName string
 	// JWS is the signed receipt; empty while the declaration is a draft, and in lists.
 	JWS string
+	// Withdrawal is how long its type lets it be taken back; empty in lists.
+	Withdrawal catalogue.Withdrawal `gorm:"-"`
 	// Assignee is who has it in charge; nil but for operators of the office.
 	Assignee *Assignee `gorm:"-"`
 }
@@ -182,16 +184,27 @@ func (d Declaration) requireVersion(expected int) error {
 	return fault.RequireVersion(expected, d.Version)
 }
 
-// MayBeWithdrawn holds until the office has decided, and for a reservation until it is confirmed.
-// The type may say otherwise.
-func (d Declaration) MayBeWithdrawn() bool {
-	return slices.Contains([]State{Submitted, AwaitingCredentials, ProvisionallyNotAccepted}, d.State) ||
-		d.State == Accepted && d.Step == catalogue.Reservation
+// MayBeWithdrawn reports whether the declaration may be taken back as it stands.
+func (d View) MayBeWithdrawn() bool { return d.withdrawable(d.Withdrawal) }
+
+// withdrawable holds until the office has decided and, where the type says so, for a reservation
+// until it is confirmed.
+func (d Declaration) withdrawable(until catalogue.Withdrawal) bool {
+	switch until {
+	case catalogue.NoWithdrawal:
+		return false
+	case catalogue.UntilConfirmation:
+		if d.State == Accepted && d.Step == catalogue.Reservation {
+			return true
+		}
+	case catalogue.UntilDecision:
+	}
+	return slices.Contains([]State{Submitted, AwaitingCredentials, ProvisionallyNotAccepted}, d.State)
 }
 
 // requireWithdrawable returns fault.Conflict where a declaration may not be taken back any more.
 func (d Declaration) requireWithdrawable(until catalogue.Withdrawal, now time.Time) error {
-	if !d.MayBeWithdrawn() || d.lapsed(now) || until == catalogue.NoWithdrawal || until == catalogue.UntilDecision && d.State == Accepted {
+	if !d.withdrawable(until) || d.lapsed(now) {
 		return fault.Because(fault.Conflict, "declaration-not-withdrawable")
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/filing/declaration"
+	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
@@ -36,7 +37,7 @@ func TestDraft_ADraft(t *testing.T) {
 				PersonID: by.PersonID, ActingAs: access.LegalRepresentative,
 				RightID: by.Rights[0].ID, Version: 1, CreatedAt: world.Start, UpdatedAt: world.Start, ListedAt: world.Start,
 			},
-			GivenName: "Mario", FamilyName: "Rossi",
+			GivenName: "Mario", FamilyName: "Rossi", Withdrawal: catalogue.UntilDecision,
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)

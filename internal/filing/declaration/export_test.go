@@ -24,7 +24,7 @@ type Entry = protocol.Entry[submission]
 
 // NewHandler returns a Handler that can check.
 func NewHandler(d *db.DB) Handler {
-	return handler{repo: newRepository(d), funds: fund.NewService(fund.Deps{Runner: &operation.Runner{DB: d}})}
+	return handler{repo: newRepository(d, nil), funds: fund.NewService(fund.Deps{Runner: &operation.Runner{DB: d}})}
 }
 
 // NewEntry makes the entry for a submission of a draft at a version. Version 0 is for what was

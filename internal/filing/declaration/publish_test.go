@@ -324,3 +324,27 @@ func TestDeclarationType_ShippedOnesHaveTheirFunds(t *testing.T) {
 		t.Errorf("%d funds: %v", len(funds), titles)
 	}
 }
+
+// Whether something may be taken back is said as its type says it, before anybody tries.
+func TestDeclaration_SaysWhetherItMayBeWithdrawn(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		c, by := a.Employer(t)
+		before := a.Submit(t, by, c)
+		document := shipped(t, world.Type, 1)
+		document.Version, document.Withdrawal = 2, catalogue.NoWithdrawal
+		publish(t, a, document)
+		after := a.Submit(t, by, c)
+		for _, one := range []struct {
+			filed declaration.View
+			want  bool
+		}{{before, true}, {after, false}} {
+			if shown := show(t, a, by, one.filed.ID); shown.MayBeWithdrawn() != one.want || one.filed.MayBeWithdrawn() != one.want {
+				t.Errorf("version %d: filed it says %v, shown %v", one.filed.TypeVersion, one.filed.MayBeWithdrawn(), shown.MayBeWithdrawn())
+			}
+			if _, err := a.Declarations.Withdraw(ctx, by, one.filed.ID); (err == nil) != one.want {
+				t.Errorf("version %d: %v", one.filed.TypeVersion, err)
+			}
+		}
+	})
+}

@@ -17,7 +17,8 @@ import (
 
 // repository reads and writes declarations and their receipts.
 type repository struct {
-	db *db.DB
+	db    *db.DB
+	types *Types
 	// shown reads declarations for many requests with one statement; nil on SQLite, where a
 	// statement is no journey.
 	shown *batch.Loader[uuid.UUID, View]
@@ -30,8 +31,8 @@ const (
 	shownLanes    = 2
 )
 
-func newRepository(d *db.DB) *repository {
-	r := &repository{db: d, stride: access.DefaultStride()}
+func newRepository(d *db.DB, types *Types) *repository {
+	r := &repository{db: d, types: types, stride: access.DefaultStride()}
 	if d.Dialect() == db.Postgres {
 		r.shown = batch.NewLoader(shownTogether, shownLanes, r.allFiled)
 	}
@@ -88,6 +89,20 @@ var selectFiled = "SELECT " + db.Columns[Declaration]("d") + `, p.given_name, p.
 // filed reads one declaration with its maker's names and its receipt, in the context's transaction
 // if there is one.
 func (r *repository) filed(ctx context.Context, id uuid.UUID) (View, error) {
+	f, err := r.stored(ctx, id)
+	if err != nil {
+		return f, err
+	}
+	t, err := r.types.Version(ctx, f.Type, f.TypeVersion)
+	if err != nil {
+		return f, err
+	}
+	f.Withdrawal = t.Withdrawal
+	return f, nil
+}
+
+// stored is filed without what the type says.
+func (r *repository) stored(ctx context.Context, id uuid.UUID) (View, error) {
 	if r.shown != nil && !r.db.WithinTx(ctx) {
 		f, found, err := r.shown.Load(ctx, id)
 		if err == nil && !found {

@@ -65,7 +65,7 @@ type Service struct {
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
-	repo := newRepository(d.Runner.DB)
+	repo := newRepository(d.Runner.DB, d.Types)
 	x := decider{repo, d.Types, d.Runner.Trail, d.Outbox, d.Runner.Clock}
 	d.Funds.Tell(x.Decided)
 	return &Service{
@@ -101,7 +101,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, contributorID uuid
 		if err := s.checkSuperseded(ctx, d); err != nil {
 			return View{}, err
 		}
-		return named(d, by), s.repo.create(ctx, d)
+		return named(d, sub.typ, by), s.repo.create(ctx, d)
 	}, operation.ByID(s.repo.filed))
 }
 
@@ -413,7 +413,7 @@ func (s *Service) file(ctx context.Context, by access.Actor, right access.Right,
 	if err != nil {
 		return operation.Replay(ctx, err, operation.ByID(s.repo.asFiled))
 	}
-	filed := named(entry.Content.declaration, by)
+	filed := named(entry.Content.declaration, sub.typ, by)
 	filed.JWS = entry.Content.jws
 	return filed, nil
 }
@@ -449,6 +449,6 @@ func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request p
 	return s.repo.ofRights(ctx, s.rights, by, f, request)
 }
 
-func named(d Declaration, by access.Actor) View {
-	return View{Declaration: d, GivenName: by.GivenName, FamilyName: by.FamilyName}
+func named(d Declaration, t *Type, by access.Actor) View {
+	return View{Declaration: d, GivenName: by.GivenName, FamilyName: by.FamilyName, Withdrawal: t.Withdrawal}
 }
