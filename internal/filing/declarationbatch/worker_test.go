@@ -11,18 +11,6 @@ import (
 	"diresco/internal/test/world"
 )
 
-// broken makes every write to a table fail, as if the process died there, until mended.
-func (w *fixture) broken(verb, table string) (mend func()) {
-	w.t.Helper()
-	if w.DB.Dialect() == db.Postgres {
-		w.Exec(w.t, "CREATE OR REPLACE FUNCTION broken() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'broken'; END $$")
-		w.Exec(w.t, "CREATE TRIGGER broken BEFORE "+verb+" ON "+table+" FOR EACH ROW EXECUTE FUNCTION broken()")
-		return func() { w.Exec(w.t, "DROP TRIGGER broken ON "+table) }
-	}
-	w.Exec(w.t, "CREATE TRIGGER broken BEFORE "+verb+" ON "+table+" BEGIN SELECT RAISE(ABORT, 'broken'); END")
-	return func() { w.Exec(w.t, "DROP TRIGGER broken") }
-}
-
 // Wherever a process dies, another one finds what it left once the lease has ended, and files each
 // item once.
 func TestDeclarationBatch_SurvivesADeathAtAnyPoint(t *testing.T) {
@@ -45,7 +33,7 @@ func TestDeclarationBatch_SurvivesADeathAtAnyPoint(t *testing.T) {
 				}
 				in.AllOrNothing = whole
 				id := w.taken(in)
-				mend := w.broken(at[0], at[1])
+				mend := w.Break(w.t, at[0], at[1])
 				if _, err := process(w.App).Step()(context.Background()); err == nil {
 					t.Fatalf("%s %s is not broken", at[0], at[1])
 				}

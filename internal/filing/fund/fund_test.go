@@ -16,6 +16,7 @@ import (
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/money"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -25,18 +26,6 @@ var ctx = context.Background()
 // errUndone undoes a transaction.
 var errUndone = errors.New("undone")
 
-// dice throws the same numbers for the same seed (SplitMix64).
-type dice uint64
-
-// IntN returns a number from 0 on that is below n.
-func (d *dice) IntN(n int) int {
-	*d += 0x9e3779b97f4a7c15
-	x := uint64(*d)
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return int((x ^ x>>31) >> 33 % uint64(n))
-}
-
 // office is a fund with its model beside it.
 type office struct {
 	t     *testing.T
@@ -44,7 +33,7 @@ type office struct {
 	clock *clock.Manual
 	funds *fund.Service
 	model model
-	dice  dice
+	dice  world.Dice
 	code  string
 	// moving is that a budget is set.
 	moving bool
@@ -278,7 +267,7 @@ func TestFund_IsGivenOutAsOnPaper(t *testing.T) {
 			c := clock.NewManual(time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC))
 			o := &office{
 				t: t, db: d, clock: c, funds: fund.NewService(fund.Deps{Runner: &operation.Runner{DB: d, Clock: c}}),
-				dice: dice(seed), code: fmt.Sprintf("F-%d", seed),
+				dice: world.Dice(seed), code: fmt.Sprintf("F-%d", seed),
 			}
 			o.funds.SetMostMoves([]int{500, 1, 2, 5}[seed%4])
 			var subjects []uuid.UUID
