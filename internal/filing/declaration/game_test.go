@@ -33,8 +33,15 @@ type game struct {
 
 // writes are what a process may die at.
 var writes = [][2]string{
-	{"INSERT", "declarations"}, {"INSERT", "receipts"}, {"INSERT", "protocol_entries"}, {"INSERT", "audit_records"}, {"INSERT", "outbox"},
-	{"INSERT", "fund_claims"}, {"UPDATE", "fund_claims"}, {"INSERT", "fund_entries"}, {"UPDATE", "declarations"},
+	{"INSERT", "declarations"},
+	{"INSERT", "receipts"},
+	{"INSERT", "protocol_entries"},
+	{"INSERT", "audit_records"},
+	{"INSERT", "outbox"},
+	{"INSERT", "fund_claims"},
+	{"UPDATE", "fund_claims"},
+	{"INSERT", "fund_entries"},
+	{"UPDATE", "declarations"},
 	{"UPDATE", "protocol_counters"},
 }
 
