@@ -35,10 +35,6 @@ type paperRow struct {
 	ready bool
 }
 
-func (p *paper) row(id uuid.UUID) *paperRow {
-	return p.rows[slices.IndexFunc(p.rows, func(r *paperRow) bool { return r.id == id })]
-}
-
 // committed is what is reserved and spent.
 func (p *paper) committed() (reserved, spent money.Cents) {
 	for _, r := range p.rows {
@@ -167,13 +163,10 @@ func (p *paper) spend(c *paperRow, at time.Time) {
 
 // mayWithdraw reports whether a declaration may be taken back.
 func (p *paper) mayWithdraw(r *paperRow) bool {
-	switch r.state {
-	case declaration.AwaitingCredentials:
-		return true
-	case declaration.Accepted:
+	if r.state == declaration.Accepted {
 		return r.reservation == nil && p.confirmation(r) == nil
 	}
-	return r.state == declaration.ProvisionallyNotAccepted
+	return r.state == declaration.AwaitingCredentials || r.state == declaration.ProvisionallyNotAccepted
 }
 
 func (p *paper) withdraw(r *paperRow, at time.Time) {
