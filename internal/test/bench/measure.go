@@ -165,6 +165,11 @@ func (b *bench) edge(ctx context.Context, dir string) (err error) {
 	compare(r[0], r[4], post)
 	compare(r[2], r[3], sql)
 	compare(r[2], r[4], post)
+	reserved, err := b.measured(ctx, b.reserve())
+	if err != nil {
+		return err
+	}
+	compare(reserved, r[0], fmt.Sprintf("submit, %d offices", len(offices)))
 	many, err := b.measured(ctx, b.batches())
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/filing/declaration"
+	"diresco/internal/filing/fund"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/access"
@@ -22,6 +23,7 @@ import (
 	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/money"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -34,6 +36,8 @@ const (
 	longList  = 100_000
 	shortList = 100
 	typeCode  = "RIOC"
+	// cappedType reserves money of one fund for all offices, which is called like the type.
+	cappedType = "151-2015"
 )
 
 // offices are those at which declarations are filed; the first is the one of "one office".
@@ -61,6 +65,8 @@ type world struct {
 	short   *filer
 	logins  []*user
 	example json.RawMessage
+	// reservation is a content of the capped type.
+	reservation json.RawMessage
 }
 
 // seed migrates the database and fills it.
@@ -86,8 +92,11 @@ type seeder struct {
 	pins         *pin.Service
 	contributors *contributor.Service
 	types        *declaration.Types
-	count        int
-	hash         string
+	funds        *fund.Service
+	// first is somebody who is there.
+	first uuid.UUID
+	count int
+	hash  string
 }
 
 func newSeeder(d *db.DB, w *world) *seeder {
@@ -98,7 +107,7 @@ func newSeeder(d *db.DB, w *world) *seeder {
 	return &seeder{
 		world: w, db: d, clock: c, runner: runner, people: person.NewService(person.Deps{Runner: runner}),
 		contributors: contributor.NewService(contributor.Deps{DB: d}),
-		types:        declaration.NewTypes(d, c),
+		types:        declaration.NewTypes(d, c), funds: fund.NewService(fund.Deps{Runner: runner}),
 	}
 }
 
@@ -106,38 +115,45 @@ func (s *seeder) all(ctx context.Context) error {
 	if err := s.choosePIN(ctx); err != nil {
 		return err
 	}
-	return s.db.InTx(ctx, func(ctx context.Context) error {
-		for _, code := range offices {
-			if err := s.contributors.PutOffice(ctx, contributor.Office{Code: code, Title: "Sede " + code}); err != nil {
-				return err
-			}
-		}
-		if err := s.types.Install(ctx); err != nil {
+	if err := s.db.InTx(ctx, s.register); err != nil {
+		return err
+	}
+	_, err := s.funds.Create(ctx, access.Actor{PersonID: s.first}, cappedType, fund.Replacement{Budget: money.Most})
+	return err
+}
+
+// register fills the registers, in the context's transaction.
+func (s *seeder) register(ctx context.Context) error {
+	for _, code := range offices {
+		if err := s.contributors.PutOffice(ctx, contributor.Office{Code: code, Title: "Sede " + code}); err != nil {
 			return err
 		}
-		for i := range filers + 2 {
-			f, err := s.filer(ctx, offices[i%len(offices)])
-			if err != nil {
-				return err
-			}
-			switch i {
-			case filers:
-				s.world.long = f
-			case filers + 1:
-				s.world.short = f
-			default:
-				s.world.filers = append(s.world.filers, f)
-			}
+	}
+	if err := s.types.Install(ctx); err != nil {
+		return err
+	}
+	for i := range filers + 2 {
+		f, err := s.filer(ctx, offices[i%len(offices)])
+		if err != nil {
+			return err
 		}
-		for range loginPeople {
-			_, u, err := s.person(ctx)
-			if err != nil {
-				return err
-			}
-			s.world.logins = append(s.world.logins, u)
+		switch i {
+		case filers:
+			s.world.long = f
+		case filers + 1:
+			s.world.short = f
+		default:
+			s.world.filers = append(s.world.filers, f)
 		}
-		return nil
-	})
+	}
+	for range loginPeople {
+		_, u, err := s.person(ctx)
+		if err != nil {
+			return err
+		}
+		s.world.logins = append(s.world.logins, u)
+	}
+	return nil
 }
 
 // choosePIN makes the one PIN that everybody has here: hashing one for each would take longer than
@@ -177,6 +193,9 @@ func (s *seeder) person(ctx context.Context) (uuid.UUID, *user, error) {
 	})
 	if err != nil {
 		return uuid.Nil, nil, err
+	}
+	if s.first == uuid.Nil {
+		s.first = p.ID
 	}
 	return p.ID, &user{taxCode: code.Clear()}, s.pins.Set(ctx, p.ID, s.hash, false)
 }
@@ -249,8 +268,17 @@ func loginCall(address, taxCode, pin string) *call {
 
 // submitCall files a declaration at a position.
 func (w *world) submitCall(address string, f *filer, position string) *call {
+	return fileCall(address, f, position, typeCode, w.example)
+}
+
+// reserveCall files a reservation at a position.
+func (w *world) reserveCall(address string, f *filer, position string) *call {
+	return fileCall(address, f, position, cappedType, w.reservation)
+}
+
+func fileCall(address string, f *filer, position, code string, content json.RawMessage) *call {
 	body, _ := json.Marshal(map[string]any{
-		"type": typeCode, "position_id": position, "content": w.example, "submit": true,
+		"type": code, "position_id": position, "content": content, "submit": true,
 	}) //nolint:errchkjson // as above
 	return newCall(http.MethodPost, "/v1/contributors/"+f.contributor+"/declarations", address, f.token, body, true)
 }
@@ -263,17 +291,11 @@ func (w *world) prime(ctx context.Context, address string, d *database) error {
 		return err
 	}
 	defer c.close()
-	status, err := c.do(ctx, newCall(http.MethodGet, "/v1/declaration-types/"+typeCode, address, "", nil, false).next())
-	if err != nil {
-		return err
+	for code, example := range map[string]*json.RawMessage{typeCode: &w.example, cappedType: &w.reservation} {
+		if *example, err = exampleOf(ctx, c, address, code); err != nil {
+			return err
+		}
 	}
-	var shown struct {
-		ContentExample json.RawMessage `json:"content_example"`
-	}
-	if err := json.Unmarshal(c.body, &shown); err != nil || status != http.StatusOK {
-		return errors.Join(err, refused(status, c.body))
-	}
-	w.example = shown.ContentExample
 	if err := w.logIn(ctx, address); err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
@@ -301,6 +323,21 @@ func (w *world) prime(ctx context.Context, address string, d *database) error {
 		}
 	}
 	return d.analyse(ctx)
+}
+
+// exampleOf reads the example of a type.
+func exampleOf(ctx context.Context, c *connection, address, code string) (json.RawMessage, error) {
+	status, err := c.do(ctx, newCall(http.MethodGet, "/v1/declaration-types/"+code, address, "", nil, false).next())
+	if err != nil {
+		return nil, err
+	}
+	var shown struct {
+		ContentExample json.RawMessage `json:"content_example"`
+	}
+	if err := json.Unmarshal(c.body, &shown); err != nil || status != http.StatusOK {
+		return nil, errors.Join(err, refused(status, c.body))
+	}
+	return shown.ContentExample, nil
 }
 
 // primes is how many declarations the filer submits at each position at first; those with lists

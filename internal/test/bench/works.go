@@ -112,6 +112,14 @@ func (b *bench) submit(spread bool) work {
 	})
 }
 
+// reserve files reservations at all offices, whose money is that of one fund.
+func (b *bench) reserve() work {
+	return b.http("reserve, one fund", manyClients, http.StatusCreated, func(i int) []*call {
+		f := b.world.filers[i%filers]
+		return []*call{b.world.reserveCall(b.server.address, f, f.spread)}
+	})
+}
+
 // transactions write what submit writes, without the service.
 func (b *bench) transactions(spread bool) work {
 	name := "the same SQL, one transaction each, one office"
