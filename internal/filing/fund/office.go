@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -247,7 +248,7 @@ func (r repository) entries(ctx context.Context, code string, request page.Reque
 	if err != nil {
 		return none, err
 	}
-	before := int64(1) << 31
+	before := int64(math.MaxInt32)
 	if after != nil {
 		if before, err = strconv.ParseInt(after.Text, 10, 32); err != nil {
 			return none, fault.New(fault.Malformed)
