@@ -13,7 +13,7 @@ import (
 // asked is what a complete content asks for, as its step reads it.
 type asked struct {
 	step catalogue.Step
-	// fund is the code of the fund, and amount what is asked of it; both are empty where the type
+	// fund is the code of the fund, and amount what is asked of it. Both are empty where the type
 	// has no fund.
 	fund   string
 	amount money.Cents

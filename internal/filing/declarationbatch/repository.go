@@ -72,8 +72,8 @@ func (r repository) beyond(ctx context.Context, batchID uuid.UUID, positions []u
 	return len(found) > 0, err
 }
 
-// list returns a page of the batches for a contributor that a person sent, or others under one of
-// the rights; the latest first.
+// list returns a page of a contributor's batches, the latest first. They are those that a person
+// sent, and those of others under one of the rights.
 func (r repository) list(ctx context.Context, by access.Actor, request page.Request) (page.Page[Batch], error) {
 	var none page.Page[Batch]
 	after, err := request.After()
@@ -105,8 +105,8 @@ var selectItems = "SELECT " + db.Columns[Item]("i") + `, d.protocol_number, d.su
 	LEFT JOIN declarations d ON d.id = i.declaration_id AND i.state = 'filed' LEFT JOIN receipts x ON x.declaration_id = d.id
 	WHERE i.batch_id = ? AND i.line > ?`
 
-// items returns items of a batch behind a line, in their order, with the receipts of what was
-// filed; state may be empty.
+// items returns items of a batch behind a line, in their order. What was filed has its receipt. The
+// state may be empty.
 func (r repository) items(ctx context.Context, batchID uuid.UUID, state ItemState, line, limit int) ([]ItemView, error) {
 	query, args := selectItems, []any{batchID, line}
 	if state != "" {

@@ -36,8 +36,8 @@ func (s *Service) Run(ctx context.Context) {
 // Due reports whether Drain would find something to do.
 func (s *Service) Due(ctx context.Context) (bool, error) { return s.repo.open(ctx) }
 
-// Drain files what there is and returns when there is no more, or at the first group that fails for
-// no fault of its own.
+// Drain files what there is and returns when there is no more. It stops at the first group that
+// fails for no fault of its own.
 func (s *Service) Drain(ctx context.Context) error { return s.next().Drain(ctx) }
 
 // group is a part of a batch that is filed in one transaction.

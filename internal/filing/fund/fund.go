@@ -170,7 +170,7 @@ type Decision struct {
 	Outcome   Outcome
 	Amount    money.Cents
 	At        time.Time
-	// EndsAt is when that state ends; for a served claim it is the term of the confirmation, and
+	// EndsAt is when that state ends. For a served claim it is the term of the confirmation, and
 	// HireBy that of the hire.
 	EndsAt *time.Time
 	HireBy *time.Time

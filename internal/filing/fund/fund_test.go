@@ -283,3 +283,17 @@ func TestFund_IsGivenOutAsOnPaper(t *testing.T) {
 		}
 	})
 }
+
+func TestTerm_EndsAtMidnightInRome(t *testing.T) {
+	accepted := time.Date(2026, 4, 2, 9, 0, 0, 0, time.UTC) // the Thursday before Easter
+	for want, term := range map[string]fund.Term{
+		"2026-04-09T22:00:00Z": {Days: 7}, "2026-04-07T22:00:00Z": {Days: 2, Working: true},
+	} {
+		if got := term.EndsAfter(accepted).UTC().Format(time.RFC3339); got != want {
+			t.Errorf("%+v ends at %s, want %s", term, got, want)
+		}
+	}
+	if end := (fund.Term{}).EndsAfter(accepted); end != nil {
+		t.Errorf("no term ends at %s", end)
+	}
+}

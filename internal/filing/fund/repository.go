@@ -25,7 +25,7 @@ type fundRow struct {
 // TableName tells GORM the table.
 func (fundRow) TableName() string { return "funds" }
 
-// spare is how many claims are loaded beyond those that may move in a transaction, so that there is
+// spare is how many claims are loaded beyond those that may move in a transaction. So there is
 // always one that comes next.
 const spare = 8
 

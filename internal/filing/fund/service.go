@@ -82,7 +82,7 @@ func (s *Service) catchUp(ctx context.Context, code string, until time.Time) err
 	}
 }
 
-// CatchUp does what fell due by now in all funds, so that what is read is right whether or not the
+// CatchUp does what fell due by now in all funds. What is read is thereby right whether or not the
 // worker ran. Within a second it looks once: terms end at midnight. In a transaction it does
 // nothing, since funds are locked first.
 func (s *Service) CatchUp(ctx context.Context) error {

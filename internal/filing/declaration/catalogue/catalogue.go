@@ -43,9 +43,9 @@ type Type struct {
 	Fund *Fund `json:"fund,omitempty"`
 	// Deferred is the batch for hires before OpensAt.
 	Deferred *Deferred `json:"deferred,omitempty"`
-	// WorkerField is the JSON pointer (RFC 6901) of the worker's tax code in the content,
-	// HireDateField that of the day on which the work begins, EventField that of the kind of event.
-	// Each is empty where the content has none.
+	// WorkerField is the JSON pointer (RFC 6901) of the worker's tax code in the content.
+	// HireDateField is that of the day on which the work begins, EventField that of the kind of
+	// event. Each is empty where the content has none.
 	WorkerField   string `json:"worker_field,omitempty"`
 	HireDateField string `json:"hire_date_field,omitempty"`
 	EventField    string `json:"event_field,omitempty"`

@@ -271,17 +271,6 @@ func TestAmount_IsRoundedOnceHalfACentUpwards(t *testing.T) {
 	}
 }
 
-func TestTerm_EndsAtMidnightInRome(t *testing.T) {
-	accepted := time.Date(2026, 4, 2, 9, 0, 0, 0, time.UTC) // the Thursday before Easter
-	for want, term := range map[string]catalogue.Term{
-		"2026-04-09T22:00:00Z": {Days: 7, Kind: catalogue.CalendarDays}, "2026-04-07T22:00:00Z": {Days: 2, Kind: catalogue.WorkingDays},
-	} {
-		if got := term.EndsAt(accepted).UTC().Format(time.RFC3339); got != want {
-			t.Errorf("%+v ends at %s, want %s", term, got, want)
-		}
-	}
-}
-
 func TestType_AsksTheFundOfItsRegion(t *testing.T) {
 	dt := gagi(t)
 	if got := dt.FundFor(map[string]any{"region": "12"}); got != "GAGI-12" {

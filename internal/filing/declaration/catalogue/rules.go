@@ -4,9 +4,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
-	"time"
 
-	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/money"
 )
@@ -26,14 +24,6 @@ const (
 	CalendarDays TermKind = "calendar"
 	WorkingDays  TermKind = "working"
 )
-
-// EndsAt returns the instant at which a term is over that begins to run at the given one.
-func (t Term) EndsAt(from time.Time) time.Time {
-	if t.Kind == WorkingDays {
-		return calendar.DeadlineWorkingDays(from, t.Days)
-	}
-	return calendar.DeadlineDays(from, t.Days)
-}
 
 // RequirementName is one of the requirements that the program can check.
 type RequirementName string
