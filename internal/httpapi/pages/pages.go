@@ -24,6 +24,7 @@ import (
 	"diresco/api"
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/problem"
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/institution"
 )
 
@@ -77,12 +78,16 @@ type file struct {
 	tag         string
 }
 
-// Page is what is served at one place, to GET and HEAD.
+// Page is what is served at one place outside the contract.
 type Page struct {
 	// Pattern is its path as net/http writes patterns.
 	Pattern string
 	// Serve answers, or returns an error before it has written anything.
 	Serve func(w http.ResponseWriter, r *http.Request) error
+	// Methods are those that it takes; without any, GET and HEAD.
+	Methods []string
+	// Refuse, where it is set, shows a fault to somebody who reads pages. Others get a problem.
+	Refuse func(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int)
 }
 
 // pages are what is served outside the contract: the contract itself, its documentation, and what
@@ -213,21 +218,21 @@ func decompress(zipped []byte) ([]byte, error) {
 // list says where each page is.
 func (p *pages) list() []Page {
 	all := []Page{
-		{problem.PagesPath, p.serveProblems},
-		{strings.TrimSuffix(problem.PagesPath, "/"), p.serveProblems},
-		{problem.PagesPath + "{slug}", p.serveProblem},
-		{"/.well-known/jwks.json", p.serveKeys},
-		{"/openapi.client.json", func(w http.ResponseWriter, r *http.Request) error {
+		{Pattern: problem.PagesPath, Serve: p.serveProblems},
+		{Pattern: strings.TrimSuffix(problem.PagesPath, "/"), Serve: p.serveProblems},
+		{Pattern: problem.PagesPath + "{slug}", Serve: p.serveProblem},
+		{Pattern: "/.well-known/jwks.json", Serve: p.serveKeys},
+		{Pattern: "/openapi.client.json", Serve: func(w http.ResponseWriter, r *http.Request) error {
 			f, err := p.forGenerators()
 			if err != nil {
 				return err
 			}
 			return f.serve(w, r)
 		}},
-		{"/favicon.ico", serveNothing},
+		{Pattern: "/favicon.ico", Serve: serveNothing},
 	}
 	for path, f := range p.files {
-		all = append(all, Page{path, f.serve})
+		all = append(all, Page{Pattern: path, Serve: f.serve})
 	}
 	return all
 }
