@@ -43,9 +43,11 @@ func (w *fixture) fill() {
 	now := w.clock.Now()
 	id := func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 	w.execute("INSERT INTO pin_rotations (person_id, id, session_id, hash, expires_at) VALUES (?, ?, ?, 'x', ?)", p.ID, id(), id(), now)
+	session := id()
 	w.execute(`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at,
 		expires_at, refresh_generation, refresh_hash)
-		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x')`, id(), p.ID, false, now, now, now, now.Add(time.Hour))
+		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x')`, session, p.ID, false, now, now, now, now.Add(time.Hour))
+	w.execute("INSERT INTO page_sessions (secret_hash, session_id, created_at) VALUES ('x', ?, ?)", session, now)
 	w.execute(`INSERT INTO protocol_reserves (office_code, year, first_number, last_number, reason, at)
 		VALUES ('7000', 2020, 1, 2, 'r', ?)`, now)
 	w.execute("INSERT INTO address_failures (id, address, at) VALUES (?, '192.0.2.1', ?)", id(), now)
