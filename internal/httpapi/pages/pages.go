@@ -102,11 +102,14 @@ type pages struct {
 	publicKeys    func(context.Context) (any, error)
 	// policy is that of HTML pages.
 	policy string
+	// colours is the style sheet with the institution's.
+	colours []byte
 }
 
 // New returns all pages. What publicKeys returns is shown as the key set.
 func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, error) {
 	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys, policy: policyFor(config.Institution.Logo)}
+	p.colours = colours(config.Institution.Palette())
 	contractJSON, err := api.GetSpecJSON()
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
@@ -178,6 +181,7 @@ func (p *pages) addAssets() error {
 		}
 		p.add(assetsPath+name, assetType(name), content)
 	}
+	p.add(assetsPath+"institution.css", assetType("institution.css"), p.colours)
 	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
 		zipped, err := swagger.FS.ReadFile(name + ".gz")
 		if err != nil {
@@ -189,6 +193,13 @@ func (p *pages) addAssets() error {
 		}, tag: etag.Computed(zipped)}
 	}
 	return nil
+}
+
+// colours is a style sheet that sets the properties which style.css draws with.
+func colours(p institution.Palette) []byte {
+	return fmt.Appendf(nil, `:root { --bar: %s; --bar-pressed: %s; --bar-ink: %s; --link: %s; }
+@media (prefers-color-scheme: dark) { :root { --link: %s; } }
+`, p.Bar, p.BarPressed, p.BarInk, p.Link, p.LinkDark)
 }
 
 func assetType(name string) string {
