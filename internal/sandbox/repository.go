@@ -25,6 +25,7 @@ type repository struct{ db *db.DB }
 var tables = []string{
 	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions",
 	"staged_public_body_data", "register_notices", "register_imports",
+	"applications",
 	"delegate_registrations", "public_body_data", "delegation_lookups", "delegation_otps", "sub_delegation_items", "sub_delegations",
 	"delegation_batch_items", "delegation_batches",
 	"delegation_positions", "delegations", "delegate_roles", "delegates", "menus", "service_channels", "services", "enrolments",
