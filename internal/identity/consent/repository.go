@@ -82,13 +82,6 @@ func (r repository) holdSessions(ctx context.Context, own uuid.UUID, consents ..
 	return r.db.From(ctx).Exec(selectSessions+r.db.ForUpdate(), own, consents).Error
 }
 
-// sessions returns those of consents that have not ended.
-func (r repository) sessions(ctx context.Context, consents []uuid.UUID) ([]uuid.UUID, error) {
-	var ids []uuid.UUID
-	err := r.db.From(ctx).Raw("SELECT id FROM sessions WHERE consent_id IN ? AND ended_at IS NULL ORDER BY id", consents).Scan(&ids).Error
-	return ids, err
-}
-
 // lock keeps those of the consents that live as they are, and returns them.
 func (r repository) lock(ctx context.Context, now time.Time, consents ...uuid.UUID) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
