@@ -239,6 +239,7 @@ var inItalian = dictionary{
 		"document-kept":                    "La copia del documento è già stata acquisita.",
 		"issuer-only":                      "La copia del documento è acquisita da chi ha rilasciato il PIN.",
 		"post-unconfirmed":                 "L'incarico di amministratore va ancora confermato da un secondo amministratore.",
+		"consent-of-staff":                 "Chi lavora per l'istituto non autorizza applicazioni ad agire per suo conto.",
 		"post-confirmed":                   "Non c'è nulla da confermare.",
 		"application-decided":              "Nulla dell'applicazione attende una decisione.",
 		"application-not-approved":         "L'applicazione non è approvata.",

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
@@ -74,6 +73,9 @@ func (s *Service) End(ctx context.Context, id uuid.UUID, reason string) error {
 	return s.endTraced(ctx, uuid.Nil, reason, id)
 }
 
+// EndReused ends a consent whose refresh token was used a second time, as End does.
+func (s *Service) EndReused(ctx context.Context, id uuid.UUID) error { return s.End(ctx, id, EndedRefreshReused) }
+
 // EndAllOf ends every consent of a person, in the caller's transaction, as End does.
 func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
 	ids, err := s.repo.ids(ctx, "k.person_id = ?", s.run.Clock.Now(), personID)
@@ -121,40 +123,17 @@ func (s *Service) end(ctx context.Context, own uuid.UUID, reason string, ids ...
 	if err := s.repo.holdSessions(ctx, own, ids...); err != nil {
 		return nil, err
 	}
+	// One that is begun meanwhile is good for nothing, since its consent has ended.
+	if err := s.sessions.EndGrantsOf(ctx, reason, ids...); err != nil {
+		return nil, err
+	}
 	live, err := s.repo.lock(ctx, s.run.Clock.Now(), ids...)
 	if err != nil || len(live) == 0 {
 		return nil, err
-	}
-	// A session that was begun meanwhile is there by now.
-	sessions, err := s.repo.sessions(ctx, live)
-	if err != nil {
-		return nil, err
-	}
-	for _, id := range sessions {
-		if err := s.sessions.EndGrant(ctx, id, reason); err != nil {
-			return nil, err
-		}
 	}
 	now := s.run.Clock.Now()
 	if err := s.repo.end(ctx, live, reason, now); err != nil {
 		return nil, err
 	}
 	return live, s.tellEnded(ctx, reason, now, live)
-}
-
-// Personal ends people's sessions, and with them what they let applications do. It is for what ends
-// everything: a lost or revoked PIN, a suspension, the end of a post. A changed PIN ends neither.
-type Personal struct {
-	*session.Service
-	Consents *Service
-}
-
-// EndAllOf ends every session and every consent of a person, in the context's transaction.
-//
-// Lock order: sessions, consents.
-func (p Personal) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
-	if err := p.Service.EndAllOf(ctx, personID, reason); err != nil {
-		return err
-	}
-	return p.Consents.EndAllOf(ctx, personID, reason)
 }

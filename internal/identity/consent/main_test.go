@@ -25,8 +25,9 @@ var ctx = context.Background()
 // grants ends applications' sessions as session.Service does.
 type grants struct{ *world.App }
 
-func (g grants) EndGrant(ctx context.Context, sessionID uuid.UUID, reason string) error {
-	return g.DB.From(ctx).Exec("UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ?", g.Clock.Now(), reason, sessionID).Error
+func (g grants) EndGrantsOf(ctx context.Context, reason string, consents ...uuid.UUID) error {
+	return g.DB.From(ctx).Exec("UPDATE sessions SET ended_at = ?, end_reason = ? WHERE consent_id IN ? AND ended_at IS NULL",
+		g.Clock.Now(), reason, consents).Error
 }
 
 // fixture is an App with a company, its legal representative and an application.

@@ -17,8 +17,8 @@ import (
 
 // Sessions ends the sessions by which applications act; see session.Service.
 type Sessions interface {
-	// EndGrant ends one, in the context's transaction.
-	EndGrant(ctx context.Context, sessionID uuid.UUID, reason string) error
+	// EndGrantsOf ends those of consents, in the context's transaction.
+	EndGrantsOf(ctx context.Context, reason string, consentIDs ...uuid.UUID) error
 }
 
 // Deps are what the service works with.
