@@ -8,6 +8,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/filing/declaration"
+	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
@@ -18,7 +19,7 @@ func TestMany_TheRightIsLookedAtInTheTransaction(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		c, rep := a.Employer(t)
-		by, err := a.Rights.Delayed(ctx, rep.PersonID, c.ID)
+		by, err := a.Rights.Delayed(ctx, access.Later{PersonID: rep.PersonID, ContributorID: c.ID})
 		if err != nil || by.SessionID != uuid.Nil || len(by.Rights) != 1 || by.TaxCode != rep.TaxCode || by.CredentialLevel != rep.CredentialLevel {
 			t.Fatalf("%+v, %v", by, err)
 		}
@@ -59,7 +60,7 @@ func TestMany_OneDeclarationIsSupersededOnce(t *testing.T) {
 		a := world.New(t, d)
 		c, rep := a.Employer(t)
 		old := a.Submit(t, rep, c)
-		by, err := a.Rights.Delayed(ctx, rep.PersonID, c.ID)
+		by, err := a.Rights.Delayed(ctx, access.Later{PersonID: rep.PersonID, ContributorID: c.ID})
 		if err != nil {
 			t.Fatal(err)
 		}

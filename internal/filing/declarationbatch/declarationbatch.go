@@ -64,13 +64,16 @@ type Batch struct {
 	ItemsRefused   int
 	ItemsCancelled int
 	SessionID      uuid.UUID
-	RequestID      string
-	Address        string
-	CreatedAt      time.Time
-	StartedAt      *time.Time
-	FinishedAt     *time.Time
-	LeaseOwner     *string
-	LeaseUntil     *time.Time
+	// ApplicationID is that of the application that sent it; nil for the person. It is filed while
+	// the consent of its session lives.
+	ApplicationID *uuid.UUID
+	RequestID     string
+	Address       string
+	CreatedAt     time.Time
+	StartedAt     *time.Time
+	FinishedAt    *time.Time
+	LeaseOwner    *string
+	LeaseUntil    *time.Time
 }
 
 // TableName tells GORM the table.

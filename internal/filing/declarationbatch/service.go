@@ -73,8 +73,9 @@ func (s *Service) File(ctx context.Context, by access.Actor, contributorID uuid.
 	origin := audit.OriginOf(ctx)
 	b := Batch{
 		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PersonID: by.PersonID, RightID: right.ID, State: Queued,
-		AllOrNothing: in.AllOrNothing, ItemsTotal: len(in.Entries), SessionID: by.SessionID, RequestID: origin.RequestID,
-		Address: origin.Address, CreatedAt: s.run.Clock.Now(),
+		AllOrNothing: in.AllOrNothing, ItemsTotal: len(in.Entries), SessionID: by.SessionID, ApplicationID: by.ApplicationID(),
+		RequestID: origin.RequestID,
+		Address:   origin.Address, CreatedAt: s.run.Clock.Now(),
 	}
 	items := b.itemsOf(in.Entries)
 	replay := operation.ByID(func(ctx context.Context, id uuid.UUID) (Batch, error) { return s.Visible(ctx, by, id) })

@@ -123,6 +123,8 @@ type New struct {
 // fault.Reauthenticate where the last login is more than five minutes ago.
 func checkGiver(by access.Actor, now time.Time) error {
 	switch {
+	case by.Grant != nil:
+		return fault.Because(fault.Forbidden, access.ReasonPersonOnly)
 	case by.Staff():
 		return fault.Because(fault.Forbidden, "consent-of-staff")
 	case by.PINChangeRequired:

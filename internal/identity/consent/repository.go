@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,12 +20,8 @@ type repository struct{ db *db.DB }
 // live is that a consent has neither ended nor come to its end; the ? is the present.
 const live = "k.ended_at IS NULL AND k.expires_at > ?"
 
-// covers is that a consent k is about a contributor.
-func covers(contributor string) string {
-	return "(k.every_contributor OR EXISTS (SELECT 1 FROM consent_contributors n WHERE n.consent_id = k.id AND n.contributor_id = " +
-		contributor + ")) AND NOT EXISTS (SELECT 1 FROM consent_exclusions x WHERE x.consent_id = k.id AND x.contributor_id = " +
-		contributor + ")"
-}
+// covers is that a consent k is about the contributor in the column.
+func covers(column string) string { return strings.Replace(access.Consented(column), "?", "k.id", 1) }
 
 var selectView = "SELECT " + db.Columns[Consent]("k") + `, a.client_id, a.display_name, p.given_name, p.family_name,
 	s.last_seen_at AS last_used_at FROM consents k JOIN applications a ON a.id = k.application_id JOIN people p ON p.id = k.person_id
@@ -153,6 +150,11 @@ func peopleArgs(contributorID uuid.UUID, now time.Time) []any {
 	return []any{contributorID, contributorID, now, contributorID, now, contributorID, now, now}
 }
 
+// viewsOfContributor selects the live consents that are about a contributor c, of people who have a
+// right over it.
+var viewsOfContributor = strings.Replace(selectView, " WHERE ", " JOIN contributors c ON "+covers("c.id")+" WHERE ", 1) +
+	" AND k.person_id IN (SELECT person_id FROM people_of) AND c.id = ?"
+
 // ofContributor lists the live consents that are about a contributor, the latest first.
 func (r repository) ofContributor(
 	ctx context.Context, contributorID uuid.UUID, request page.Request, now time.Time,
@@ -162,8 +164,7 @@ func (r repository) ofContributor(
 }
 
 func (r repository) aboutContributor(contributorID uuid.UUID, now time.Time) (query string, args []any) {
-	query = selectView + " AND k.person_id IN (SELECT person_id FROM people_of) AND " + covers("?")
-	return query, append(peopleArgs(contributorID, now), now, contributorID, contributorID)
+	return viewsOfContributor, append(peopleArgs(contributorID, now), now, contributorID)
 }
 
 // oneOfContributor returns the live consent if it is about the contributor, else fault.NotFound.

@@ -12,6 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
+	"diresco/internal/kernel/access"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
@@ -20,7 +21,6 @@ import (
 
 const (
 	accessType  = "at+jwt"
-	clientID    = "diresco"
 	maxToken    = 4096
 	maxSkew     = 30 * time.Second
 	cachedMax   = 16_384
@@ -31,6 +31,24 @@ const (
 type Claims struct {
 	SessionID uuid.UUID
 	PersonID  uuid.UUID
+	// ClientID is Portal, or that of the application.
+	ClientID string
+	// Scopes are what an application may do with the token; a person's own has none.
+	Scopes    []string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+}
+
+// Portal is the client id in the tokens of people's own sessions. No application has it.
+const Portal = "diresco"
+
+// Caller is what the guard holds against the row of the session.
+func (c Claims) Caller() access.Caller {
+	caller := access.Caller{SessionID: c.SessionID, PersonID: c.PersonID}
+	if c.ClientID != Portal {
+		caller.ClientID, caller.Scopes = c.ClientID, c.Scopes
+	}
+	return caller
 }
 
 // accessClaims follow the JWT profile for access tokens (RFC 9068).
@@ -38,6 +56,12 @@ type accessClaims struct {
 	jwt.RegisteredClaims
 	ClientID  string `json:"client_id"`
 	SessionID string `json:"sid"`
+	Scope     string `json:"scope,omitempty"`
+}
+
+// consistent reports whether scopes stand there for an application, and for nobody else.
+func (c accessClaims) consistent() bool {
+	return c.ClientID != "" && (c.ClientID == Portal) == (c.Scope == "")
 }
 
 // accessTokens makes and reads access tokens.
@@ -76,7 +100,7 @@ func (t *accessTokens) issue(c Claims, now, until time.Time) (token secret.Text,
 			Issuer: t.issuer, Audience: jwt.ClaimStrings{t.audience}, Subject: c.PersonID.String(),
 			ID: uuid.NewString(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(until),
 		},
-		ClientID: clientID, SessionID: c.SessionID.String(),
+		ClientID: c.ClientID, SessionID: c.SessionID.String(), Scope: scopeText(c.Scopes),
 	})
 	issued.Header["typ"], issued.Header["kid"] = accessType, kid
 	text, err := issued.SignedString(key)
@@ -123,7 +147,7 @@ func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, er
 	if expiredAlone(err) {
 		return Claims{}, errExpired()
 	}
-	if err != nil || claims.IssuedAt == nil || claims.IssuedAt.After(now.Add(maxSkew)) || claims.ClientID != clientID {
+	if err != nil || claims.IssuedAt == nil || claims.IssuedAt.After(now.Add(maxSkew)) || !claims.consistent() {
 		return Claims{}, errInvalid()
 	}
 	sessionID, err := uuid.Parse(claims.SessionID)
@@ -131,7 +155,10 @@ func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, er
 	if err != nil || personErr != nil {
 		return Claims{}, errInvalid()
 	}
-	result := Claims{SessionID: sessionID, PersonID: personID}
+	result := Claims{
+		SessionID: sessionID, PersonID: personID, ClientID: claims.ClientID, Scopes: strings.Fields(claims.Scope),
+		IssuedAt: claims.IssuedAt.Time, ExpiresAt: claims.ExpiresAt.Time,
+	}
 	t.verified.put(digest, verifiedToken{result, claims.ExpiresAt.Time, signedBy})
 	return result, nil
 }

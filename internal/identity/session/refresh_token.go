@@ -19,9 +19,11 @@ import (
 // looking at the session that it names.
 const (
 	refreshVersion = 1
-	refreshNonce   = 16
-	refreshSigned  = 1 + 16 + 4 + refreshNonce
-	refreshBytes   = refreshSigned + sha256.Size
+	// grantVersion is that of an application's, which is good for nothing else.
+	grantVersion  = 2
+	refreshNonce  = 16
+	refreshSigned = 1 + 16 + 4 + refreshNonce
+	refreshBytes  = refreshSigned + sha256.Size
 
 	refreshPurpose   = "refresh token"
 	successorPurpose = "refresh token successor"
@@ -36,7 +38,16 @@ func (t refreshTokens) fresh(sessionID uuid.UUID, generation uint32) (secret.Tex
 	if _, err := rand.Read(nonce); err != nil {
 		return "", err
 	}
-	return t.seal(sessionID, generation, nonce, 0), nil
+	return t.seal(refreshVersion, sessionID, generation, nonce, 0), nil
+}
+
+// freshGrant makes the first token of an application's session.
+func (t refreshTokens) freshGrant(sessionID uuid.UUID) (secret.Text, error) {
+	nonce := make([]byte, refreshNonce)
+	if _, err := rand.Read(nonce); err != nil {
+		return "", err
+	}
+	return t.seal(grantVersion, sessionID, 0, nonce, 0), nil
 }
 
 // successors returns the tokens that may follow one under an idempotency key. There is one for each
@@ -46,14 +57,14 @@ func (t refreshTokens) successors(of secret.Text, key string, sessionID uuid.UUI
 	settled := refreshTokens{t.keys.Settled()}
 	var tokens []secret.Text
 	for i, sum := range settled.keys.Sums(successorPurpose, []byte(of.Reveal()), []byte(key)) {
-		tokens = append(tokens, settled.seal(sessionID, generation, sum[:refreshNonce], i))
+		tokens = append(tokens, settled.seal(versionOf(of), sessionID, generation, sum[:refreshNonce], i))
 	}
 	return tokens
 }
 
-func (t refreshTokens) seal(sessionID uuid.UUID, generation uint32, nonce []byte, dataKey int) secret.Text {
+func (t refreshTokens) seal(version byte, sessionID uuid.UUID, generation uint32, nonce []byte, dataKey int) secret.Text {
 	b := make([]byte, 0, refreshBytes)
-	b = append(b, refreshVersion)
+	b = append(b, version)
 	b = append(b, sessionID[:]...)
 	b = binary.BigEndian.AppendUint32(b, generation)
 	b = append(b, nonce...)
@@ -61,14 +72,34 @@ func (t refreshTokens) seal(sessionID uuid.UUID, generation uint32, nonce []byte
 	return secret.Text(base64.RawURLEncoding.EncodeToString(b))
 }
 
-// open returns what a genuine token names, and false for anything else.
+// versionOf is the version of a genuine token.
+func versionOf(token secret.Text) byte {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token.Reveal())
+	if err != nil || len(b) == 0 {
+		return refreshVersion
+	}
+	return b[0]
+}
+
+// open returns what a genuine token of a person names, and false for anything else.
 func (t refreshTokens) open(token secret.Text) (sessionID uuid.UUID, generation uint32, genuine bool) {
+	return t.unseal(token, refreshVersion)
+}
+
+// openGrant returns the session that a genuine token of an application names, and false for
+// anything else.
+func (t refreshTokens) openGrant(token secret.Text) (sessionID uuid.UUID, genuine bool) {
+	sessionID, _, genuine = t.unseal(token, grantVersion)
+	return sessionID, genuine
+}
+
+func (t refreshTokens) unseal(token secret.Text, version byte) (sessionID uuid.UUID, generation uint32, genuine bool) {
 	if len(token) != base64.RawURLEncoding.EncodedLen(refreshBytes) {
 		return uuid.Nil, 0, false
 	}
 	// Strict, so that one token has one text and so one digest in the table.
 	b, err := base64.RawURLEncoding.Strict().DecodeString(token.Reveal())
-	if err != nil || len(b) != refreshBytes || b[0] != refreshVersion {
+	if err != nil || len(b) != refreshBytes || b[0] != version {
 		return uuid.Nil, 0, false
 	}
 	for _, sum := range t.keys.Sums(refreshPurpose, b[:refreshSigned]) {

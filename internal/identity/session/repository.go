@@ -3,6 +3,8 @@ package session
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +15,20 @@ import (
 )
 
 type repository struct{ db *db.DB }
+
+// stringList is a JSON array of texts, as it is read.
+type stringList []string
+
+// Scan implements sql.Scanner.
+func (l *stringList) Scan(stored any) error {
+	switch text := stored.(type) {
+	case string:
+		return json.Unmarshal([]byte(text), (*[]string)(l))
+	case []byte:
+		return json.Unmarshal(text, (*[]string)(l))
+	}
+	return fmt.Errorf("list stored as %T", stored)
+}
 
 func (r repository) insert(ctx context.Context, s row) error {
 	return r.db.From(ctx).Create(&s).Error
@@ -35,11 +51,52 @@ func (r repository) find(ctx context.Context, id uuid.UUID, lock bool) (row, boo
 	return found[0], true, nil
 }
 
-// ofPerson returns the sessions that may be alive, newest first.
+// grantColumns are what a grant's session needs to know of consent and application.
+const grantColumns = `, p.credential_level, p.suspended_at, k.application_id, y.client_id, k.scopes AS consent_scopes,
+	k.expires_at AS consent_expires, k.ended_at AS consent_ended,
+	CASE WHEN y.state = 'approved' AND y.removed_at IS NULL THEN 1 ELSE 0 END AS application_live`
+
+// findGrant returns the session of a grant, and false when there is none. On request the row stays
+// locked until the end of the transaction.
+func (r repository) findGrant(ctx context.Context, id uuid.UUID, lock bool) (grantRow, bool, error) {
+	suffix := ""
+	if lock && r.db.Dialect() == db.Postgres {
+		suffix = " FOR UPDATE OF s"
+	}
+	var found []grantRow
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[row]("s")+grantColumns+` FROM sessions s JOIN people p ON p.id = s.person_id
+		JOIN consents k ON k.id = s.consent_id AND k.person_id = s.person_id
+		JOIN applications y ON y.id = k.application_id WHERE s.id = ?`+suffix, id).Scan(&found).Error
+	if err != nil || len(found) == 0 {
+		return grantRow{}, false, err
+	}
+	return found[0], true, nil
+}
+
+// holdGrants keeps the sessions of consents, locked in the order of their ids.
+func (r repository) holdGrants(ctx context.Context, consentIDs []uuid.UUID) error {
+	return r.db.From(ctx).Exec("SELECT 1 FROM sessions WHERE consent_id IN ? ORDER BY id"+r.db.ForUpdate(), consentIDs).Error
+}
+
+// endGrants ends grants' sessions, which the transaction has locked, by one of their columns. It
+// returns which those were.
+func (r repository) endGrants(ctx context.Context, column string, ids any, reason string, now time.Time) ([]uuid.UUID, error) {
+	if id, one := ids.(uuid.UUID); one {
+		ids = []uuid.UUID{id}
+	}
+	var ended []uuid.UUID
+	err := r.db.From(ctx).Raw(
+		"UPDATE sessions SET ended_at = ?, end_reason = ? WHERE "+column+" IN ? AND consent_id IS NOT NULL AND ended_at IS NULL RETURNING id",
+		now, reason, ids,
+	).Scan(&ended).Error
+	return ended, err
+}
+
+// ofPerson returns a person's own sessions that may be alive, newest first.
 func (r repository) ofPerson(ctx context.Context, personID uuid.UUID, now time.Time) ([]row, error) {
 	var rows []row
 	err := r.db.From(ctx).Select(db.Columns[row]("")).Where(
-		"person_id = ? AND ended_at IS NULL AND expires_at > ?", personID, now,
+		"person_id = ? AND consent_id IS NULL AND ended_at IS NULL AND expires_at > ?", personID, now,
 	).Order("created_at DESC, id DESC").Find(&rows).Error
 	return rows, err
 }
@@ -81,12 +138,15 @@ func (r repository) holdAll(ctx context.Context, personID uuid.UUID) error {
 }
 
 // endAll ends every session of a person, which the transaction has locked, and returns which those
-// were.
-func (r repository) endAll(ctx context.Context, personID uuid.UUID, reason string, now time.Time) ([]uuid.UUID, error) {
+// were. On request applications' are among them.
+func (r repository) endAll(ctx context.Context, personID uuid.UUID, reason string, now time.Time, grants bool) ([]uuid.UUID, error) {
+	const update = "UPDATE sessions SET ended_at = ?, end_reason = ? WHERE person_id = ? AND ended_at IS NULL"
+	which := " AND consent_id IS NULL"
+	if grants {
+		which = ""
+	}
 	var ids []uuid.UUID
-	err := r.db.From(ctx).Raw(
-		"UPDATE sessions SET ended_at = ?, end_reason = ? WHERE person_id = ? AND ended_at IS NULL RETURNING id", now, reason, personID,
-	).Scan(&ids).Error
+	err := r.db.From(ctx).Raw(update+which+" RETURNING id", now, reason, personID).Scan(&ids).Error
 	return ids, err
 }
 

@@ -29,6 +29,9 @@ type Service struct {
 	tokens   *accessTokens
 	refresh  refreshTokens
 	activity *activity
+	// onReuse and onEndAll end consents; see OnReuse and OnEndAll.
+	onReuse  func(ctx context.Context, consentID uuid.UUID) error
+	onEndAll func(ctx context.Context, personID uuid.UUID, reason string) error
 }
 
 // Deps are what the service works with.
@@ -183,18 +186,18 @@ func (s *Service) open(ctx context.Context, id uuid.UUID, v Verified) (Session, 
 // hand makes what the holder of a session is given.
 func (s *Service) hand(r row, refresh secret.Text, lastSeen, now time.Time) (Session, error) {
 	idle := idleExpiry(lastSeen, r.ExpiresAt)
-	token, life, err := s.tokens.issue(Claims{SessionID: r.ID, PersonID: r.PersonID}, now, idle)
+	token, life, err := s.tokens.issue(Claims{SessionID: r.ID, PersonID: r.PersonID, ClientID: Portal}, now, idle)
 	return Session{
 		SessionID: r.ID, AccessToken: token, RefreshToken: refresh, ExpiresIn: life, IdleExpiresAt: idle, ExpiresAt: r.ExpiresAt,
 		PINChangeRequired: r.PINChangeRequired, CredentialLevel: r.CredentialLevel, LoginMethod: r.LoginMethod,
 	}, err
 }
 
-// Replace ends every session of the actor and starts a new one. It runs inside the caller's
+// Replace ends every session of the actor's own and starts a new one; applications' grants go on. It runs inside the caller's
 // transaction and operation: the actor has just proved to hold a new PIN. It returns
 // fault.SessionEnded when the actor's own session has ended meanwhile.
 func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (Session, error) {
-	ended, err := s.endAll(ctx, by.PersonID, reason)
+	ended, err := s.endAll(ctx, by.PersonID, reason, false)
 	if err != nil {
 		return Session{}, err
 	}
@@ -204,19 +207,25 @@ func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (
 	return s.open(ctx, uuid.Must(uuid.NewV7()), Verified{PersonID: by.PersonID, CredentialLevel: by.CredentialLevel})
 }
 
-// EndAllOf ends every session of a person, inside the caller's transaction and operation.
+// EndAllOf ends every session of a person, those of applications and their consents too, inside the
+// caller's transaction and operation.
+//
+// Lock order: sessions, consents.
 func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
-	_, err := s.endAll(ctx, personID, reason)
-	return err
+	if _, err := s.endAll(ctx, personID, reason, true); err != nil || s.onEndAll == nil {
+		return err
+	}
+	return s.onEndAll(ctx, personID, reason)
 }
 
-// endAll ends every session of a person and returns which those were. What a session let in holds
-// it, so the clock is read once all are locked: what was let in comes before the end.
-func (s *Service) endAll(ctx context.Context, personID uuid.UUID, reason string) ([]uuid.UUID, error) {
+// endAll ends every session of a person, on request those of applications too, and returns which
+// those were. What a session let in holds it, so the clock is read once all are locked: what was let
+// in comes before the end.
+func (s *Service) endAll(ctx context.Context, personID uuid.UUID, reason string, grants bool) ([]uuid.UUID, error) {
 	if err := s.repo.holdAll(ctx, personID); err != nil {
 		return nil, err
 	}
-	return s.repo.endAll(ctx, personID, reason, s.run.Clock.Now())
+	return s.repo.endAll(ctx, personID, reason, s.run.Clock.Now(), grants)
 }
 
 // HoldAllOf keeps every session of a person until the end of the context's transaction. What they
@@ -326,6 +335,11 @@ func (s *Service) repeated(r row, token secret.Text, key, used string, now time.
 		*r.RenewedHash != used || *r.RenewedKey != digest(key) || !now.Before(r.RenewedAt.Add(RenewalRepeat)) {
 		return "", false
 	}
+	return s.successor(r, token, key)
+}
+
+// successor returns the current refresh token, if it follows the one given under the key.
+func (s *Service) successor(r row, token secret.Text, key string) (secret.Text, bool) {
 	for _, successor := range s.refresh.successors(token, key, r.ID, r.RefreshGeneration) {
 		if digest(successor.Reveal()) == r.RefreshHash {
 			return successor, true
@@ -334,13 +348,14 @@ func (s *Service) repeated(r row, token secret.Text, key, used string, now time.
 	return "", false
 }
 
-// alive returns a session that lives, and its last activity, else fault.SessionEnded.
+// alive returns a session of a person's own that lives, and its last activity, else
+// fault.SessionEnded.
 func (s *Service) alive(ctx context.Context, id uuid.UUID, lock bool, now time.Time) (row, time.Time, error) {
 	r, found, err := s.repo.find(ctx, id, lock)
 	if err != nil {
 		return row{}, time.Time{}, err
 	}
-	if !found || r.SuspendedAt != nil {
+	if !found || r.SuspendedAt != nil || r.ConsentID != nil {
 		return row{}, time.Time{}, fault.New(fault.SessionEnded)
 	}
 	lastSeen := s.LastSeen(id, r.LastSeenAt)

@@ -138,6 +138,8 @@ type row struct {
 	RenewedAt   *time.Time
 	RenewedHash *string
 	RenewedKey  *string
+	// ConsentID is that by which an application acts; nil for a person's own session.
+	ConsentID *uuid.UUID
 	// What tokens need to know of the person; read with the session, never written.
 	CredentialLevel access.CredentialLevel `gorm:"->"`
 	SuspendedAt     *time.Time             `gorm:"->"`

@@ -126,6 +126,9 @@ type Actor struct {
 	// Memberships are what the actor is at the intermediary in the path. For a delegation in the
 	// path, that is the intermediary of the delegation.
 	Memberships []Membership
+	// Grant is the consent by which an application acts for the person; nil where they act
+	// themselves.
+	Grant *Grant
 }
 
 // Membership is what somebody is at an intermediary: the professional, or a person with a role at

@@ -41,6 +41,8 @@ type Rule struct {
 	Dispositive bool
 	// Service is what a right must cover; empty when any right will do.
 	Service Service
+	// Scopes are those of which any lets an application in; empty keeps all applications out.
+	Scopes []string
 }
 
 // Target is what the request's path names.
@@ -77,15 +79,21 @@ func NewGuard(r *Repository, s Sessions, c clock.Clock, strongDelegations bool) 
 	return &Guard{repository: r, sessions: s, clock: c, strong: strongDelegations}
 }
 
-// Enter decides whether the session may use an operation on its target. It makes one query, and a
-// second one where the target is about an intermediary. It returns these faults:
-//   - fault.SessionEnded: the session is dead;
+// Enter decides whether a person's own session may use an operation on its target; see EnterAs.
+func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, target Target) (Actor, error) {
+	return g.EnterAs(ctx, Caller{SessionID: sessionID}, rule, target)
+}
+
+// EnterAs decides whether who holds a token may use an operation on its target. It makes one query,
+// and a second one where the target is about an intermediary. It returns these faults:
+//   - fault.SessionEnded: the session is dead, or the consent or application of one;
+//   - fault.Unauthenticated: the token is not this session's;
 //   - fault.PINChangeRequired, fault.Reauthenticate, fault.StrongLogin, fault.DispositiveRequired or
 //     fault.Forbidden: the session may not do this at all;
 //   - fault.NotFound: the person has nothing to do with the target;
 //   - fault.ServiceNotDelegated: the person's rights over the target do not cover the service.
-func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, target Target) (Actor, error) {
-	f, err := g.repository.load(ctx, sessionID, rule.To, target)
+func (g *Guard) EnterAs(ctx context.Context, caller Caller, rule Rule, target Target) (Actor, error) {
+	f, err := g.repository.load(ctx, caller.SessionID, rule.To, target)
 	if err != nil {
 		return Actor{}, err
 	}
@@ -93,10 +101,22 @@ func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, targe
 		return Actor{}, fault.New(fault.SessionEnded)
 	}
 	now := g.clock.Now()
-	if err := g.sessions.RequireLive(sessionID, f.lastSeenAt, f.expiresAt, f.endedAt, now); err != nil {
+	if err := g.requireLive(f, caller.SessionID, now); err != nil {
 		return Actor{}, err
 	}
-	g.sessions.Touch(sessionID, now)
+	if !f.is(caller) {
+		return Actor{}, fault.Because(fault.Unauthenticated, "token-invalid")
+	}
+	g.sessions.Touch(caller.SessionID, now)
+	if f.actor.Grant != nil {
+		// Another request with the session may have been told the same findings.
+		grant := *f.actor.Grant
+		grant.Scopes = common(grant.Scopes, caller.Scopes)
+		f.actor.Grant = &grant
+		if err := f.actor.letProgram(rule); err != nil {
+			return f.actor, err
+		}
+	}
 	rule.Strong = rule.Strong && g.strong
 	if err := f.decide(rule, now); err != nil {
 		return f.actor, err
@@ -107,6 +127,18 @@ func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, targe
 	return f.actor, err
 }
 
+// requireLive returns fault.SessionEnded for a session that is over. That of an application has no
+// limit of inactivity, and ends with its consent.
+func (g *Guard) requireLive(f *findings, sessionID uuid.UUID, now time.Time) error {
+	switch {
+	case !f.granted:
+		return g.sessions.RequireLive(sessionID, f.lastSeenAt, f.expiresAt, f.endedAt, now)
+	case f.actor.Grant == nil || f.endedAt != nil || !now.Before(f.expiresAt):
+		return fault.New(fault.SessionEnded)
+	}
+	return nil
+}
+
 // findings are what the one query says.
 type findings struct {
 	actor       Actor
@@ -114,6 +146,8 @@ type findings struct {
 	expiresAt   time.Time
 	endedAt     *time.Time
 	suspendedAt *time.Time
+	// granted says that the session is an application's; the actor has its grant while that lives.
+	granted bool
 	// What is known of the declaration in the path.
 	draftOf    uuid.UUID
 	draftRight uuid.UUID

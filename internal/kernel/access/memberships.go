@@ -17,6 +17,7 @@ var selectMemberships = `SELECT h.id, h.id AS delegate_id, h.kind, h.legal_name,
 	ORDER BY 4, 2, 6`
 
 // Memberships returns what the actor is at intermediaries, those that left their register included.
+// An application has those that manage delegations, where it may read these, and no others.
 func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, error) {
 	var rows []struct {
 		ID         uuid.UUID
@@ -31,12 +32,16 @@ func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, e
 	if err != nil {
 		return nil, err
 	}
-	memberships := make([]Membership, len(rows))
-	for i, row := range rows {
-		memberships[i] = Membership{
-			ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1,
-			ActingAs: ActingAs(row.Role), Services: row.Services,
+	memberships := make([]Membership, 0, len(rows))
+	for _, row := range rows {
+		services, any := by.limitedAtIntermediary(row.Services)
+		if !any {
+			continue
 		}
+		memberships = append(memberships, Membership{
+			ID: row.ID, DelegateID: row.DelegateID, Kind: row.Kind, LegalName: row.LegalName, Listed: row.Listed == 1,
+			ActingAs: ActingAs(row.Role), Services: services,
+		})
 	}
 	return memberships, nil
 }
@@ -61,6 +66,9 @@ func (r *Repository) admit(ctx context.Context, actor *Actor, rule Rule, target 
 			return fault.New(fault.NotFound)
 		}
 		delegateID, actor.ContributorID = rows[0].DelegateID, rows[0].ContributorID
+		if actor.Grant != nil && !actor.Grant.IsAbout(actor.ContributorID) {
+			return fault.New(fault.NotFound)
+		}
 		rights, err := r.Rights(ctx, *actor, []uuid.UUID{actor.ContributorID})
 		if err != nil {
 			return err

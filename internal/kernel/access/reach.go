@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"strings"
 )
 
 // Reach is what somebody may do at contributors of one kind, whichever these are.
@@ -28,6 +29,9 @@ var selectReach = `SELECT c.kind, r.role, r.services, NULL AS own_services FROM 
 	JOIN contributors c ON c.id = g.contributor_id WHERE w.person_id = ? AND ` + LiveSubDelegation("w") + `
 	AND ` + AboutDelegation("w", "g")
 
+// The same for an application: each part is about contributors c, and ends with a condition.
+var selectGrantedReach = strings.ReplaceAll(selectReach, "\n\tUNION", " AND "+Consented("c.id")+"\n\tUNION") + " AND " + Consented("c.id")
+
 // Reach returns what the actor's rights over all contributors together allow, an operator's post
 // aside. It has each kind of contributor with each kind of right and set of services once, however
 // many contributors there are.
@@ -39,17 +43,29 @@ func (r *Repository) Reach(ctx context.Context, by Actor) ([]Reach, error) {
 		Services    ServiceSet
 		OwnServices *ServiceSet
 	}
-	if err := r.db.From(ctx).Raw(
-		selectReach, by.PersonID, now, by.TaxCode.Clear(), now, by.PersonID, now, by.PersonID, now,
-	).Scan(&rows).Error; err != nil {
+	query, args := selectReach, []any{by.PersonID, now, by.TaxCode.Clear(), now, by.PersonID, now, by.PersonID, now}
+	if by.Grant != nil {
+		consent := by.Grant.ConsentID
+		query = selectGrantedReach
+		args = []any{by.PersonID, consent, now, by.TaxCode.Clear(), consent, now, by.PersonID, consent, now, by.PersonID, now, consent}
+	}
+	if err := r.db.From(ctx).Raw(query, args...).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
-	reaches := make([]Reach, len(rows))
-	for i, row := range rows {
-		reaches[i] = Reach{Kind: row.Kind, ActingAs: ActingAs(row.Role), Services: row.Services}
+	reaches := make([]Reach, 0, len(rows))
+	for _, row := range rows {
+		reach := Reach{Kind: row.Kind, ActingAs: ActingAs(row.Role), Services: row.Services}
 		if row.OwnServices != nil {
-			reaches[i].Services = row.Services.Intersect(*row.OwnServices)
+			reach.Services = row.Services.Intersect(*row.OwnServices)
 		}
+		if by.Grant != nil {
+			// Which contributors these are the statement has seen to.
+			reach.Services = reach.Services.Intersect(by.Grant.Services)
+			if len(reach.Services) == 0 {
+				continue
+			}
+		}
+		reaches = append(reaches, reach)
 	}
 	return reaches, nil
 }

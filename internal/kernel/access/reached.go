@@ -20,7 +20,7 @@ type Reached struct {
 	// Contributors selects the contributor_id of each contributor once: work in proportion to the
 	// rights.
 	Contributors string
-	// Args are the arguments of all parts: person, tax_code, office, now.
+	// Args are the arguments of all parts: person, tax_code, office, now, consent.
 	Args map[string]any
 
 	each []string
@@ -42,21 +42,55 @@ func DefaultStride() Stride { return Stride{Many: 1000, Rows: 4000} }
 // comes by role, delegation or sub-delegation; an operator also has the contributors with a
 // position at the office.
 func (r *Repository) Contributors(by Actor) Reached {
-	return r.reached(by, "c.id", "", by.UserClass == Operator, func(string) string { return "1 = 1" })
+	return r.reached(by, "c.id", "", by.UserClass == Operator, by.anyService)
 }
 
 // Declared is for lists of what is about contributors' positions, rows d with contributor_id and
 // position_id. It keeps the rows over which any of the actor's rights by role, delegation or
 // sub-delegation has the service.
 func (r *Repository) Declared(by Actor, s Service) Reached {
-	return r.reached(by, "d.contributor_id", "d.position_id", false, func(column string) string { return storedCovers(column, s) })
+	return r.reached(by, "d.contributor_id", "d.position_id", false, func(columns ...string) string { return by.service(s, columns) })
+}
+
+// anyService is the condition that some service is in all of the columns. Of a person's own rights
+// that is not asked: one for no service is one too.
+func (a Actor) anyService(columns ...string) string {
+	if a.Grant == nil {
+		return "1 = 1"
+	}
+	each := []string{"1 = 0"}
+	for _, s := range a.Grant.Services.List() {
+		each = append(each, a.service(s, columns))
+	}
+	return "(" + strings.Join(each, " OR ") + ")"
+}
+
+// service is the condition that the service is in all of the columns, and in the consent of an
+// application.
+func (a Actor) service(s Service, columns []string) string {
+	if a.Grant != nil && !a.Grant.Services.Covers(s) {
+		return "1 = 0"
+	}
+	each := make([]string, len(columns))
+	for i, column := range columns {
+		each[i] = storedCovers(column, s)
+	}
+	return "(" + strings.Join(each, " AND ") + ")"
 }
 
 // reached is about the columns that name a row's contributor and, unless that is empty, its
 // position.
-func (r *Repository) reached(by Actor, contributor, position string, office bool, has func(services string) string) Reached {
+func (r *Repository) reached(by Actor, contributor, position string, office bool, has func(services ...string) string) Reached {
 	roles := "FROM contributor_roles r WHERE r.person_id = @person AND " + LiveRole("r") + " AND " + has("r.services")
 	live := "g.delegate_id = s.delegate_id AND " + Named(LiveDelegation("g")) + " AND " + has("g.services")
+	// What a member may do is asked apart, unless it is which services both have.
+	all, hired, lent := "", "", ""
+	if by.Grant != nil {
+		roles += " AND " + consented("r.contributor_id")
+		live = "g.delegate_id = s.delegate_id AND " + Named(LiveDelegation("g")) + " AND " + has("g.services", "s.services") + " AND " +
+			consented("g.contributor_id")
+		all, hired, lent = `, '["*"]' AS services`, ", u.services", ", w.services"
+	}
 	given := "(s.sub_delegation_id IS NULL OR EXISTS (SELECT 1 FROM sub_delegation_items i WHERE i.sub_delegation_id = " +
 		"s.sub_delegation_id AND i.delegation_id = g.id))"
 	delegations := "FROM memberships s JOIN delegations g ON " + live + " WHERE " + given
@@ -71,19 +105,21 @@ func (r *Repository) reached(by Actor, contributor, position string, office bool
 	}
 	about += " WHERE " + given
 	reached := Reached{
-		Memberships: `memberships AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id FROM delegates h
+		Memberships: `memberships AS MATERIALIZED (SELECT h.id AS delegate_id, CAST(NULL AS uuid) AS sub_delegation_id` + all + ` FROM delegates h
 			WHERE h.tax_code = @tax_code AND h.kind = 'professional' AND ` + OnRegister("h") + `
-			UNION ALL SELECT h.id, CAST(NULL AS uuid) FROM delegate_roles u
+			UNION ALL SELECT h.id, CAST(NULL AS uuid)` + hired + ` FROM delegate_roles u
 			JOIN delegates h ON h.id = u.delegate_id AND ` + OnRegister("h") + `
 			WHERE u.person_id = @person AND ` + LiveWorkerRole("u") + ` AND ` + has("u.services") + `
-			UNION ALL SELECT h.id, CASE WHEN w.every THEN NULL ELSE w.id END FROM sub_delegations w
+			UNION ALL SELECT h.id, CASE WHEN w.every THEN NULL ELSE w.id END` + lent + ` FROM sub_delegations w
 			JOIN delegates h ON h.id = w.delegate_id AND ` + OnRegister("h") + `
 			WHERE w.person_id = @person AND ` + Named(LiveSubDelegation("w")) + ` AND ` + has("w.services") + ")",
-		Args: map[string]any{"person": by.PersonID, "tax_code": by.TaxCode.Clear(), "office": by.OfficeCode, "now": r.clock.Now()},
+		Args: map[string]any{
+			"person": by.PersonID, "tax_code": by.TaxCode.Clear(), "office": by.OfficeCode, "now": r.clock.Now(), "consent": by.ConsentID(),
+		},
 		each: []string{"SELECT r.contributor_id " + roles, "SELECT g.contributor_id " + delegations},
 	}
 	probes := []string{roles + " AND r.contributor_id = " + contributor, about}
-	if office {
+	if office && by.Grant == nil {
 		reached.each = append(reached.each, "SELECT x.contributor_id FROM positions x WHERE x.office_code = @office")
 		probes = append(probes, "FROM positions x WHERE x.office_code = @office AND x.contributor_id = "+contributor)
 	}
@@ -108,3 +144,6 @@ func (r *Repository) HasMany(ctx context.Context, reached Reached, many int) (bo
 	).Scan(&n).Error
 	return n == many, err
 }
+
+// consented is Consented for a statement with named arguments.
+func consented(column string) string { return strings.Replace(Consented(column), "?", "@consent", 1) }

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,6 +21,8 @@ type Repository struct {
 	// loaders ask for many requests with one statement; nil on SQLite, where a statement is no
 	// journey.
 	loaders map[To]*batch.Loader[question, findings]
+	// selectActor begins the query about sessions, selectConsent the one about who is asked later.
+	selectActor, selectConsent string
 }
 
 // question is which session asks for what.
@@ -38,6 +41,16 @@ const (
 // NewRepository returns the repository of a database; what has expired by the clock is no right.
 func NewRepository(d *db.DB, c clock.Clock) *Repository {
 	r := &Repository{db: d, clock: c}
+	object, list := "json_object", "group_concat(z.contributor_id, ',')"
+	if d.Dialect() == db.Postgres {
+		object, list = "json_build_object", "string_agg(z.contributor_id::text, ',')"
+	}
+	grant := fmt.Sprintf(selectGrant, object, list)
+	if d.Dialect() == db.Postgres {
+		grant += "::text"
+	}
+	r.selectActor = selectActor + ", s.consent_id, CASE WHEN s.consent_id IS NOT NULL THEN " + grant + " END AS consent"
+	r.selectConsent = "SELECT s.expires_at, " + grant + " AS consent FROM sessions s WHERE s.id = ? AND s.consent_id IS NOT NULL"
 	if d.Dialect() == db.Postgres {
 		r.loaders = map[To]*batch.Loader[question, findings]{}
 		for _, to := range []To{ToSession, ToContributor, ToDeclaration} {
@@ -95,6 +108,8 @@ type row struct {
 	OfficeCode        *string
 	SuspendedAt       *time.Time
 	PostGivenBy       *uuid.UUID
+	ConsentID         *uuid.UUID
+	Consent           *string
 	ContributorID     *uuid.UUID
 	PositionID        *uuid.UUID
 	State             *string
@@ -140,11 +155,11 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 	query := ""
 	switch to {
 	case ToContributor:
-		query = selectActor + contributorColumns + " FROM " + source + joinActor + joinContributor
+		query = r.selectActor + contributorColumns + " FROM " + source + joinActor + joinContributor
 	case ToDeclaration:
-		query = selectActor + declarationColumns + " FROM " + source + joinActor + joinDeclaration
+		query = r.selectActor + declarationColumns + " FROM " + source + joinActor + joinDeclaration
 	case ToAnyone, ToSession, ToOffice, ToDelegate, ToDelegation:
-		query = selectActor + " FROM " + source + joinActor
+		query = r.selectActor + " FROM " + source + joinActor
 	}
 	if to == ToContributor || to == ToDeclaration {
 		rights, more := r.rightsQuery()
@@ -169,7 +184,7 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 	}
 	for q, f := range all {
 		inOrder(f.actor.Rights)
-		if f.inOffice {
+		if f.inOffice && !f.granted {
 			// An operator's right is the post itself, so it has the person's id.
 			f.actor.Rights = append(f.actor.Rights, Right{
 				ID: f.actor.PersonID, ContributorID: f.actor.ContributorID, ActingAs: OfficeOperator, Services: ServiceSet{AllServices},
@@ -187,6 +202,9 @@ func (row row) findings() findings {
 		SessionID: row.SessionID, PersonID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName,
 		UserClass: row.UserClass, CredentialLevel: row.CredentialLevel, PINChangeRequired: row.PinChangeRequired,
 		Unconfirmed: row.PostGivenBy != nil, ByPIN: row.LoginMethod == "pin", AuthenticatedAt: row.AuthenticatedAt,
+	}
+	if f.granted = row.ConsentID != nil; f.granted && row.Consent != nil {
+		f.actor.Grant, f.broken = readGrant(*row.Consent)
 	}
 	if row.OfficeCode != nil {
 		f.actor.OfficeCode = *row.OfficeCode
@@ -209,6 +227,8 @@ func (f *findings) add(row row) error {
 	if err != nil || right == nil || row.PositionID != nil && !right.About(*row.PositionID) {
 		return err
 	}
-	f.actor.Rights = append(f.actor.Rights, *right)
+	if left, any := f.actor.limited(*right); any {
+		f.actor.Rights = append(f.actor.Rights, left)
+	}
 	return nil
 }

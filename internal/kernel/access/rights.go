@@ -103,7 +103,7 @@ func (row rightRow) right(contributorID uuid.UUID) (*Right, error) {
 	return right, nil
 }
 
-// Rights returns what a person may do for each of the contributors, an operator's post aside.
+// Rights returns what the actor may do for each of the contributors, an operator's post aside.
 func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid.UUID) (map[uuid.UUID][]Right, error) {
 	all := make(map[uuid.UUID][]Right, len(contributorIDs))
 	if len(contributorIDs) == 0 {
@@ -126,7 +126,9 @@ func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid
 		if err != nil {
 			return nil, err
 		}
-		all[row.TargetID] = append(all[row.TargetID], *right)
+		if left, any := by.limited(*right); any {
+			all[row.TargetID] = append(all[row.TargetID], left)
+		}
 	}
 	for _, rights := range all {
 		inOrder(rights)
@@ -149,7 +151,8 @@ func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uu
 	}
 	var ids []uuid.UUID
 	for _, row := range rows {
-		if row.Services.Covers(s) && !slices.Contains(ids, row.ContributorID) {
+		left, any := by.limited(Right{ContributorID: row.ContributorID, Services: row.Services})
+		if any && left.Covers(s) && !slices.Contains(ids, row.ContributorID) {
 			ids = append(ids, row.ContributorID)
 		}
 	}

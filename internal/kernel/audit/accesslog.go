@@ -19,6 +19,7 @@ type Access struct {
 	Operation     string
 	PersonID      *uuid.UUID
 	SessionID     *uuid.UUID
+	ApplicationID *uuid.UUID
 	ContributorID *uuid.UUID
 	SubjectID     *string
 	// Outcome is "read", or the slug of the problem that was answered.

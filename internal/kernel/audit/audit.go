@@ -38,11 +38,13 @@ func OriginOf(ctx context.Context) Origin {
 // Record is one row of the trail: who, for whom, by which right, what, with which outcome. It holds
 // ids, never personal data.
 type Record struct {
-	ID            uuid.UUID
-	At            time.Time
-	Operation     string
-	PersonID      *uuid.UUID
-	SessionID     *uuid.UUID
+	ID        uuid.UUID
+	At        time.Time
+	Operation string
+	PersonID  *uuid.UUID
+	SessionID *uuid.UUID
+	// ApplicationID is that of the application by which the person did it; nil for themselves.
+	ApplicationID *uuid.UUID
 	ContributorID *uuid.UUID
 	ActingAs      *string
 	RightID       *uuid.UUID

@@ -140,8 +140,9 @@ func (t Trace) Record(ctx context.Context, by access.Actor, c clock.Clock) audit
 	}
 	return audit.Record{
 		ID: uuid.Must(uuid.NewV7()), At: c.Now(), Operation: origin.Operation,
-		PersonID: present(t.PersonID), SessionID: present(t.SessionID), ContributorID: present(t.ContributorID),
-		ActingAs: presentText(string(t.Right.ActingAs)), RightID: present(t.Right.ID),
+		PersonID: present(t.PersonID), SessionID: present(t.SessionID), ApplicationID: by.ApplicationID(),
+		ContributorID: present(t.ContributorID),
+		ActingAs:      presentText(string(t.Right.ActingAs)), RightID: present(t.Right.ID),
 		SubjectKind: presentText(t.SubjectKind), SubjectID: presentText(t.SubjectID),
 		Outcome: t.Outcome, Detail: presentText(t.Detail), RequestID: origin.RequestID, Address: origin.Address,
 	}

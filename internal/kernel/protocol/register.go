@@ -277,7 +277,7 @@ func (r *Register) checkClaims(ctx context.Context, entries []*Line) error {
 	}
 	claims := make([]recheck.Claim, len(entries))
 	for i, e := range entries {
-		claims[i] = recheck.Claim{SessionID: e.By.SessionID, PersonID: e.By.PersonID, Right: e.Right}
+		claims[i] = recheck.ClaimOf(e.By, e.Right)
 	}
 	outcomes, err := r.recheck.AllUntil(ctx, claims)
 	if err != nil {

@@ -2,7 +2,7 @@
 // do. Package access lets in; here the session, its person and the right are read again under a
 // lock, so that what ends them comes before the whole transaction, and is seen, or after it.
 //
-// Lock order: people and sessions, intermediaries, roles at contributors, delegations, roles at
+// Lock order: people and sessions, consents, intermediaries, roles at contributors, delegations, roles at
 // intermediaries, sub-delegations.
 package recheck
 
@@ -24,8 +24,19 @@ type Claim struct {
 	SessionID uuid.UUID
 	// PersonID is whose right it is. It is asked for where there is no session.
 	PersonID uuid.UUID
+	// ConsentID is by which an application acts; zero for the person.
+	ConsentID uuid.UUID
+	// ContributorID is whom the consent must be about; zero where it is about nobody in particular.
+	ContributorID uuid.UUID
 	// Right is zero for what one does for oneself, which takes no right.
 	Right access.Right
+}
+
+// ClaimOf is what an actor was let in with, for what they do by a right.
+func ClaimOf(by access.Actor, right access.Right) Claim {
+	return Claim{
+		SessionID: by.SessionID, PersonID: by.PersonID, ConsentID: by.ConsentID(), ContributorID: right.ContributorID, Right: right,
+	}
 }
 
 // Checker reads sessions, people and rights again.
@@ -75,7 +86,7 @@ func (c *Checker) AllUntil(ctx context.Context, claims []Claim) ([]Outcome, erro
 //   - fault.NotFound: the right has ended;
 //   - fault.Forbidden: the actor has lost, or changed, their post here.
 func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right) error {
-	outcomes, err := c.check(ctx, []Claim{{SessionID: by.SessionID, PersonID: by.PersonID, Right: right}}, "s")
+	outcomes, err := c.check(ctx, []Claim{ClaimOf(by, right)}, "s")
 	if err != nil {
 		return err
 	}
@@ -88,9 +99,9 @@ func (c *Checker) InTx(ctx context.Context, by access.Actor, right access.Right)
 // Ongoing checks what InTx does outside a transaction, for a read that goes on for long: what it
 // shows next is shown by rights that held a moment ago. Its faults are those of InTx.
 func (c *Checker) Ongoing(ctx context.Context, by access.Actor, rights ...access.Right) error {
-	claims := []Claim{{SessionID: by.SessionID, PersonID: by.PersonID}}
+	claims := []Claim{ClaimOf(by, access.Right{})}
 	for _, right := range rights {
-		claims = append(claims, Claim{SessionID: by.SessionID, PersonID: by.PersonID, Right: right})
+		claims = append(claims, ClaimOf(by, right))
 	}
 	outcomes, err := c.check(ctx, claims, "s")
 	if err != nil {
@@ -155,7 +166,9 @@ func (c *Checker) RequireLiveSession(ctx context.Context, by access.Actor) error
 func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]Outcome, error) {
 	people, sessions := found{}, found{}
 	l := links{}
+	consents := consents{}
 	for _, claim := range claims {
+		consents.add(claim)
 		if claim.SessionID == uuid.Nil && claim.PersonID != uuid.Nil {
 			people[claim.PersonID] = standing{}
 		} else {
@@ -173,6 +186,9 @@ func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]Out
 			return nil, err
 		}
 	}
+	if err := c.confirmConsents(ctx, consents); err != nil {
+		return nil, err
+	}
 	if err := c.confirmLinks(ctx, l); err != nil {
 		return nil, err
 	}
@@ -185,10 +201,10 @@ func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]Out
 			outcomes[i].Err = fault.New(fault.NotFound)
 		case !delayed && !sessions[claim.SessionID].good:
 			outcomes[i].Err = fault.New(fault.SessionEnded)
-		case !l.allow(claim.Right):
+		case !l.allow(claim.Right), !consents.allow(claim):
 			outcomes[i].Err = fault.New(fault.NotFound)
 		default:
-			outcomes[i].Until = l.until(claim.Right)
+			outcomes[i].Until = earlier(l.until(claim.Right), consents[claim.ConsentID].until)
 		}
 	}
 	return outcomes, nil

@@ -1,0 +1,332 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/secret"
+)
+
+const (
+	// GrantRepeat is how long the last refresh token but one is answered as it was: the answer may
+	// have been lost.
+	GrantRepeat = 10 * time.Second
+	// OnlineGrant is how long a grant lives that was given without offline access.
+	OnlineGrant = 24 * time.Hour
+)
+
+// The reasons for which an application's grant ends.
+const (
+	// EndedConsent is that the consent ended.
+	EndedConsent = "consent-ended"
+	// EndedByApplication is that the application gave its tokens back.
+	EndedByApplication = "ended-by-application"
+)
+
+// grantKey stands for the idempotency key where a refresh token is an application's: any repeat
+// soon after is the same request.
+const grantKey = "grant"
+
+// Grant is a consent for which a session is opened.
+type Grant struct {
+	ConsentID     uuid.UUID
+	ApplicationID uuid.UUID
+	PersonID      uuid.UUID
+	ClientID      string
+	// Scopes are those of the consent.
+	Scopes []string
+	// ExpiresAt is no later than the end of the consent.
+	ExpiresAt time.Time
+	// Refreshable grants come with a refresh token.
+	Refreshable bool
+}
+
+// GrantTokens is what an application is given.
+type GrantTokens struct {
+	ConsentID   uuid.UUID
+	SessionID   uuid.UUID
+	AccessToken secret.Text
+	// RefreshToken is empty where there is none.
+	RefreshToken secret.Text
+	// ExpiresIn is the life of the access token, in whole seconds.
+	ExpiresIn time.Duration
+	// Scopes are those of the access token.
+	Scopes []string
+}
+
+// OnReuse names who ends a consent whose refresh token was used a second time. It is called in a
+// transaction that holds the session and has ended it.
+func (s *Service) OnReuse(end func(ctx context.Context, consentID uuid.UUID) error) { s.onReuse = end }
+
+// OnEndAll names who ends the consents of a person all of whose sessions end. It is called in the
+// transaction that holds these.
+func (s *Service) OnEndAll(end func(ctx context.Context, personID uuid.UUID, reason string) error) {
+	s.onEndAll = end
+}
+
+// OpenGrant opens the session of a consent, in the caller's transaction and operation. It has no
+// limit of inactivity. A grant of nothing is fault.Forbidden.
+func (s *Service) OpenGrant(ctx context.Context, g Grant) (GrantTokens, error) {
+	if len(g.Scopes) == 0 || g.ClientID == "" || g.ClientID == Portal {
+		return GrantTokens{}, fault.Because(fault.Forbidden, access.ReasonScope)
+	}
+	now := s.run.Clock.Now()
+	id := uuid.Must(uuid.NewV7())
+	r := row{
+		ID: id, PersonID: g.PersonID, LoginMethod: ByPIN, CreatedAt: now, AuthenticatedAt: now, LastSeenAt: now,
+		ExpiresAt: g.ExpiresAt, ConsentID: &g.ConsentID, RefreshHash: noRefresh,
+	}
+	var token secret.Text
+	if g.Refreshable {
+		var err error
+		if token, err = s.refresh.freshGrant(id); err != nil {
+			return GrantTokens{}, err
+		}
+		r.RefreshHash = digest(token.Reveal())
+	}
+	if err := s.repo.insert(ctx, r); err != nil {
+		return GrantTokens{}, err
+	}
+	return s.handGrant(grantRow{row: r, ClientID: g.ClientID}, token, g.Scopes, now)
+}
+
+// noRefresh stands where a session has no refresh token. No text has it as its digest.
+const noRefresh = "none"
+
+// handGrant makes what an application is given. The access token never outlives the grant.
+func (s *Service) handGrant(r grantRow, refresh secret.Text, scopes []string, now time.Time) (GrantTokens, error) {
+	token, life, err := s.tokens.issue(Claims{
+		SessionID: r.ID, PersonID: r.PersonID, ClientID: r.ClientID, Scopes: scopes,
+	}, now, r.ExpiresAt)
+	return GrantTokens{
+		ConsentID: *r.ConsentID, SessionID: r.ID, AccessToken: token, RefreshToken: refresh, ExpiresIn: life, Scopes: scopes,
+	}, err
+}
+
+// RenewGrant gives the next pair of tokens to the application whose refresh token it is. The scopes
+// may be fewer than those of the consent; nil are all. The token before the current one is answered
+// the same for 10 seconds; any other second use ends the consent. It returns these faults:
+//   - fault.Unauthenticated: the text is no refresh token of this application's;
+//   - fault.SessionEnded: the grant has ended, or ends thereby;
+//   - fault.Forbidden, for access.ReasonScope: a scope is not one of the consent's.
+func (s *Service) RenewGrant(ctx context.Context, refresh secret.Text, clientID string, scopes []string) (GrantTokens, error) {
+	id, genuine := s.refresh.openGrant(refresh)
+	if !genuine {
+		return GrantTokens{}, errNoRefresh()
+	}
+	tokens, err := s.renewGrant(ctx, id, refresh, clientID, scopes)
+	if !errors.Is(err, errReused) {
+		return tokens, err
+	}
+	// Somebody else holds a copy of the token, or did: nobody can tell who is the right one.
+	err = s.run.DB.InTx(ctx, func(ctx context.Context) error {
+		r, found, err := s.repo.findGrant(ctx, id, true)
+		if err != nil || !found || r.EndedAt != nil {
+			return err
+		}
+		if _, err := s.repo.end(ctx, id, EndedRefreshUsed, s.run.Clock.Now()); err != nil {
+			return err
+		}
+		if s.onReuse != nil {
+			if err := s.onReuse(ctx, *r.ConsentID); err != nil {
+				return err
+			}
+		}
+		return s.traceGrant(ctx, r, EndedRefreshUsed)
+	})
+	if err != nil {
+		return GrantTokens{}, err
+	}
+	s.activity.forget(id)
+	return GrantTokens{}, fault.New(fault.SessionEnded)
+}
+
+// errNoRefresh is the fault of a text that is no refresh token of who sent it.
+func errNoRefresh() error { return fault.Because(fault.Unauthenticated, "refresh-token") }
+
+func (s *Service) renewGrant(ctx context.Context, id uuid.UUID, refresh secret.Text, clientID string, scopes []string) (GrantTokens, error) {
+	used := digest(refresh.Reveal())
+	for range 2 {
+		now := s.run.Clock.Now()
+		r, err := s.liveGrant(ctx, id, now)
+		if err != nil {
+			return GrantTokens{}, err
+		}
+		if r.ClientID != clientID {
+			// It is not theirs: they learn nothing, and end nothing.
+			return GrantTokens{}, errNoRefresh()
+		}
+		granted, err := r.narrowed(scopes)
+		if err != nil {
+			return GrantTokens{}, err
+		}
+		if r.RefreshHash != used {
+			if successor, ok := s.repeatedGrant(r.row, refresh, used, now); ok {
+				return s.handGrant(r, successor, granted, now)
+			}
+			return GrantTokens{}, errReused
+		}
+		next := s.refresh.successors(refresh, grantKey, id, r.RefreshGeneration+1)[0]
+		won, err := s.advanceGrant(ctx, r, next, used, now)
+		if err != nil {
+			return GrantTokens{}, err
+		}
+		if won {
+			s.Touch(id, now)
+			return s.handGrant(r, next, granted, now)
+		}
+		// Another use of the same token was quicker: this one is its repeat.
+	}
+	return GrantTokens{}, errReused
+}
+
+// advanceGrant replaces the current refresh token and reports whether it was still the current one.
+func (s *Service) advanceGrant(ctx context.Context, r grantRow, next secret.Text, used string, now time.Time) (bool, error) {
+	key := digest(grantKey)
+	r.RefreshGeneration++
+	r.RefreshHash, r.RenewedAt, r.RenewedHash, r.RenewedKey = digest(next.Reveal()), &now, &used, &key
+	won := false
+	err := s.run.DB.InTx(ctx, func(ctx context.Context) (err error) {
+		if won, err = s.repo.renew(ctx, r.row, used); err != nil || !won {
+			return err
+		}
+		return s.traceGrant(ctx, r, "")
+	})
+	return won, err
+}
+
+// repeatedGrant returns the successor again where the last renewal was with this token, and soon
+// before.
+func (s *Service) repeatedGrant(r row, refresh secret.Text, used string, now time.Time) (secret.Text, bool) {
+	if r.RenewedAt == nil || r.RenewedHash == nil || *r.RenewedHash != used || !now.Before(r.RenewedAt.Add(GrantRepeat)) {
+		return "", false
+	}
+	return s.successor(r, refresh, grantKey)
+}
+
+// EndGrant ends the session of a grant, in the context's transaction; one that has ended stays as
+// it is. The consent is the caller's to end.
+//
+// Lock order: session, then the consent.
+func (s *Service) EndGrant(ctx context.Context, sessionID uuid.UUID, reason string) error {
+	if err := s.repo.hold(ctx, sessionID); err != nil {
+		return err
+	}
+	_, err := s.repo.endGrants(ctx, "id", sessionID, reason, s.run.Clock.Now())
+	return err
+}
+
+// EndGrantsOf ends the sessions of consents, in the context's transaction. Call it before the
+// consents are locked: whoever acts by one holds first its session, then itself.
+//
+// Lock order: sessions, then the consents.
+func (s *Service) EndGrantsOf(ctx context.Context, reason string, consentIDs ...uuid.UUID) error {
+	if len(consentIDs) == 0 {
+		return nil
+	}
+	if err := s.repo.holdGrants(ctx, consentIDs); err != nil {
+		return err
+	}
+	_, err := s.repo.endGrants(ctx, "consent_id", consentIDs, reason, s.run.Clock.Now())
+	return err
+}
+
+// InspectRefresh returns what a refresh token stands for while it is the current one of a grant
+// that lives. It returns the faults of RenewGrant.
+func (s *Service) InspectRefresh(ctx context.Context, refresh secret.Text) (Claims, error) {
+	id, genuine := s.refresh.openGrant(refresh)
+	if !genuine {
+		return Claims{}, errNoRefresh()
+	}
+	r, err := s.liveGrant(ctx, id, s.run.Clock.Now())
+	if err != nil {
+		return Claims{}, err
+	}
+	if r.RefreshHash != digest(refresh.Reveal()) {
+		return Claims{}, fault.New(fault.SessionEnded)
+	}
+	scopes, err := r.narrowed(nil)
+	issued := r.CreatedAt
+	if r.RenewedAt != nil {
+		issued = *r.RenewedAt
+	}
+	return Claims{SessionID: id, PersonID: r.PersonID, ClientID: r.ClientID, Scopes: scopes, IssuedAt: issued, ExpiresAt: r.ExpiresAt}, err
+}
+
+// InspectAccess returns what an access token of an application stands for while its grant lives. It
+// returns what Parse does, and fault.SessionEnded.
+func (s *Service) InspectAccess(ctx context.Context, token secret.Text) (Claims, error) {
+	claims, err := s.Parse(ctx, token)
+	if err != nil {
+		return Claims{}, err
+	}
+	r, err := s.liveGrant(ctx, claims.SessionID, s.run.Clock.Now())
+	if err != nil {
+		return Claims{}, err
+	}
+	if r.ClientID != claims.ClientID || r.PersonID != claims.PersonID {
+		return Claims{}, errInvalid()
+	}
+	return claims, nil
+}
+
+// liveGrant returns the session of a grant that lives, else fault.SessionEnded.
+func (s *Service) liveGrant(ctx context.Context, id uuid.UUID, now time.Time) (grantRow, error) {
+	r, found, err := s.repo.findGrant(ctx, id, false)
+	if err == nil && (!found || !r.live(now)) {
+		err = fault.New(fault.SessionEnded)
+	}
+	return r, err
+}
+
+// traceGrant writes the audit record of something that an application did with a refresh token.
+func (s *Service) traceGrant(ctx context.Context, r grantRow, outcome string) error {
+	t := operation.Trace{SubjectKind: subjectKind, SubjectID: r.ID.String(), Outcome: outcome}
+	by := access.Actor{
+		PersonID: r.PersonID, SessionID: r.ID,
+		Grant: &access.Grant{ConsentID: *r.ConsentID, ApplicationID: r.ApplicationID, ClientID: r.ClientID},
+	}
+	return s.run.Trail.Write(ctx, t.Record(ctx, by, s.run.Clock))
+}
+
+// grantRow is the session of a grant, with what is known of its consent and application.
+type grantRow struct {
+	row
+	ApplicationID   uuid.UUID
+	ClientID        string
+	ConsentScopes   stringList
+	ConsentExpires  time.Time
+	ConsentEnded    *time.Time
+	ApplicationLive int
+}
+
+// live reports whether the grant, its consent and its application stand, and the person is not
+// suspended.
+func (r grantRow) live(now time.Time) bool {
+	return r.EndedAt == nil && r.SuspendedAt == nil && now.Before(r.ExpiresAt) && r.ConsentEnded == nil &&
+		now.Before(r.ConsentExpires) && r.ApplicationLive == 1
+}
+
+// narrowed returns the scopes that a token gets; nil asks for all of the consent's.
+func (r grantRow) narrowed(asked []string) ([]string, error) {
+	if len(asked) == 0 {
+		return r.ConsentScopes, nil
+	}
+	for _, scope := range asked {
+		if !slices.Contains(r.ConsentScopes, scope) {
+			return nil, &fault.Fault{Code: fault.Forbidden, Reason: access.ReasonScope, Allowed: r.ConsentScopes}
+		}
+	}
+	return asked, nil
+}
+
+// scopeText writes scopes as tokens have them (RFC 6749 section 3.3).
+func scopeText(scopes []string) string { return strings.Join(scopes, " ") }
