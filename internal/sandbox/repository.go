@@ -25,17 +25,13 @@ type repository struct{ db *db.DB }
 var tables = []string{
 	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions",
 	"staged_public_body_data", "register_notices", "register_imports",
-	"applications",
+	"oauth_assertions", "oauth_flows", "page_sessions", "sessions", "consent_exclusions", "consent_contributors", "consents", "applications",
 	"delegate_registrations", "public_body_data", "delegation_lookups", "delegation_otps", "sub_delegation_items", "sub_delegations",
 	"delegation_batch_items", "delegation_batches",
 	"delegation_positions", "delegations", "delegate_roles", "delegates", "menus", "service_channels", "services", "enrolments",
 	"one_time_codes", "pin_revocations", "counter_pins", "pin_upgrades", "pin_requests", "staff_looks", "due_marks",
 	"notification_preferences",
-<<<<<<< HEAD
-	"pin_rotations", "pins", "page_sessions", "sessions",
-=======
-	"pin_rotations", "pins", "sessions", "consent_exclusions", "consent_contributors", "consents", "applications",
->>>>>>> consent
+	"pin_rotations", "pins",
 	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "receipts", "fund_entries",
 	"fund_claims", "funds", "declarations",
 	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",

@@ -64,7 +64,7 @@ func (e *edge) tracePage(r *request) {
 	if r.refused == nil {
 		return
 	}
-	r.problem, r.problemFields, r.personID = r.refused.Fault.Code, r.refused.Fault.Fields, r.refused.PersonID
+	r.problem, r.problemFields, r.caller.PersonID = r.refused.Fault.Code, r.refused.Fault.Fields, r.refused.PersonID
 	if !r.refusal() || r.problem == fault.RateLimited && !e.firstOverLimit(r) {
 		return
 	}
