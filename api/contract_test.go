@@ -115,6 +115,8 @@ type access struct {
 	Fresh   bool     `json:"fresh"`
 	Strong  bool     `json:"strong"`
 	Shared  bool     `json:"shared"`
+	// Scopes let applications in.
+	Scopes []string `json:"scopes"`
 	// Dispositive credentials open the back office, and nothing else asks for them here.
 	Dispositive bool `json:"dispositive"`
 }

@@ -64,7 +64,7 @@ func exampleSandbox() (server string, end func()) {
 	address := listener.Listener.Addr().String()
 	a := must(app.Open(context.Background(), config.Config{
 		Addr: address, PublicURL: "http://" + address, DataDir: dir, DatabaseURL: secret.Text("sqlite:" + filepath.Join(dir, "diresco.db")),
-		BlobURL: "file://" + dir + "/blobs", RatePerson: 600, RateAddress: 600,
+		BlobURL: "file://" + dir + "/blobs", RatePerson: 600, RateApplication: 600, RateAddress: 600,
 	}, app.Options{Sandbox: true, Log: slog.New(slog.DiscardHandler)}))
 	listener.Config.Handler = a.Handler()
 	listener.Start()

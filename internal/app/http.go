@@ -24,7 +24,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,
-		PersonRate:     p.config.RatePerson, AddressRate: p.config.RateAddress, SpoolDir: spool, Institution: p.config.Institution(),
+		PersonRate:     p.config.RatePerson, ApplicationRate: p.config.RateApplication, AddressRate: p.config.RateAddress, SpoolDir: spool, Institution: p.config.Institution(),
 	}, a.newEdgeDeps(p, g), a.newHandlers(g))
 	if err != nil {
 		return nil, err
@@ -39,9 +39,9 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 // newEdgeDeps makes what the edge works with beside the handlers.
 func (a *App) newEdgeDeps(p platform, g groups) edge.Deps {
 	return edge.Deps{
-		Tokens: func(ctx context.Context, token string) (uuid.UUID, uuid.UUID, error) {
+		Tokens: func(ctx context.Context, token string) (access.Caller, error) {
 			c, err := g.identity.sessions.Parse(ctx, secret.Text(token))
-			return c.SessionID, c.PersonID, err
+			return c.Caller(), err
 		},
 		Guard:     access.NewGuard(g.kernel.rights, g.identity.sessions, p.clock, p.config.DelegationLogin == config.StrongLogin),
 		AccessLog: g.kernel.accessLog, Answers: g.kernel.answers, Log: p.log, Meter: a.telemetry.Meter(),

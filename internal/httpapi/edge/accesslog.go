@@ -46,7 +46,8 @@ func (e *edge) trace(r *request) {
 		return
 	}
 	row := audit.Access{Operation: r.op.id, Outcome: outcome, RequestID: r.requestID, Address: r.address}
-	row.PersonID, row.SessionID = present(r.personID), present(r.sessionID)
+	row.PersonID, row.SessionID = present(r.caller.PersonID), present(r.caller.SessionID)
+	row.ApplicationID = r.actor.ApplicationID()
 	row.ContributorID = present(r.actor.ContributorID)
 	if row.ContributorID == nil {
 		row.ContributorID = present(r.target.ContributorID)

@@ -25,7 +25,7 @@ func (e *edge) authenticate(r *request) error {
 		r.authError = fault.Because(fault.Unauthenticated, problem.ReasonBadToken)
 		return nil
 	}
-	r.sessionID, r.personID, r.authError = e.deps.Tokens(sent.Context(), token)
+	r.caller, r.authError = e.deps.Tokens(sent.Context(), token)
 	return nil
 }
 

@@ -27,10 +27,10 @@ type request struct {
 	preflight bool
 	closed    bool // a path of the sandbox where there is none
 
-	sessionID, personID uuid.UUID // from the access token; zero without a valid one
-	authError           error
-	actor               access.Actor
-	target              access.Target
+	caller    access.Caller // from the access token; zero without a valid one
+	authError error
+	actor     access.Actor
+	target    access.Target
 
 	query url.Values
 	body  []byte

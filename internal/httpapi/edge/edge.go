@@ -15,7 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/metric"
 
@@ -45,20 +44,21 @@ type Config struct {
 	SpoolDir string
 	// TrustedProxies are the networks whose X-Forwarded-For is believed; none by default.
 	TrustedProxies []netip.Prefix
-	// PersonRate and AddressRate are how many requests a minute a person, and an address without
-	// one, may make. They are counted by each process for itself.
-	PersonRate, AddressRate int
+	// PersonRate, ApplicationRate and AddressRate are how many requests a minute a person, an
+	// application by one consent, and an address without either may make. They are counted by each
+	// process for itself.
+	PersonRate, ApplicationRate, AddressRate int
 	// Institution is whose name the pages bear.
 	Institution institution.Institution
 }
 
 // TokenParser verifies an access token and says whose it is. A token that is not valid is
 // fault.Unauthenticated; whether the session still lives is the Guard's question.
-type TokenParser func(ctx context.Context, token string) (sessionID, personID uuid.UUID, err error)
+type TokenParser func(ctx context.Context, token string) (access.Caller, error)
 
-// Guard decides whether a session may use an operation on its target; see access.Guard.
+// Guard decides whether who holds a token may use an operation on its target; see access.Guard.
 type Guard interface {
-	Enter(ctx context.Context, sessionID uuid.UUID, rule access.Rule, target access.Target) (access.Actor, error)
+	EnterAs(ctx context.Context, caller access.Caller, rule access.Rule, target access.Target) (access.Actor, error)
 }
 
 // AccessLog keeps reads of another's data, refusals and failed logins; see audit.AccessLog.
@@ -118,7 +118,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	if !deps.complete() || handlers == nil {
 		return nil, errors.New("the HTTP edge misses something to work with")
 	}
-	if len(config.Contract) == 0 || config.PersonRate <= 0 || config.AddressRate <= 0 {
+	if len(config.Contract) == 0 || config.PersonRate <= 0 || config.ApplicationRate <= 0 || config.AddressRate <= 0 {
 		return nil, errors.New("the HTTP edge needs the contract and rates above zero")
 	}
 	config.PublicURL = strings.TrimSuffix(config.PublicURL, "/")
@@ -137,7 +137,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	}
 	e := &edge{
 		config: config, deps: deps, operations: operations,
-		limits: newLimits(config.PersonRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
+		limits: newLimits(config.PersonRate, config.ApplicationRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
 		now: clock.System{}.Now,
 	}
 	if e.addresses, err = newClientAddresses(config.TrustedProxies, deps, e.now); err != nil {

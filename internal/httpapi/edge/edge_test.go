@@ -31,12 +31,13 @@ import (
 )
 
 var (
-	mine         = uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f")
-	anothers     = uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e00")
-	aPosition    = uuid.MustParse("018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a")
-	aDeclaration = uuid.MustParse("018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c")
-	myPerson     = uuid.MustParse("018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091")
-	mySession    = uuid.MustParse("018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d")
+	mine          = uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f")
+	anothers      = uuid.MustParse("018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e00")
+	aPosition     = uuid.MustParse("018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a")
+	aDeclaration  = uuid.MustParse("018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c")
+	myPerson      = uuid.MustParse("018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091")
+	mySession     = uuid.MustParse("018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d")
+	anApplication = uuid.MustParse("018f3b22-4f6a-7b82-9d94-0f1a2b3c4d5e")
 )
 
 // handlers answers for the services. What a test does not set is what it does not call.
@@ -170,9 +171,16 @@ func (a *answers) Remember(_ *idempotency.Claim, answer idempotency.Answer) {
 // guard lets the session see mine, nothing of anothers.
 type guard struct{ asked []access.Rule }
 
-func (g *guard) Enter(_ context.Context, id uuid.UUID, rule access.Rule, target access.Target) (access.Actor, error) {
+func (g *guard) EnterAs(_ context.Context, caller access.Caller, rule access.Rule, target access.Target) (access.Actor, error) {
+	id := caller.SessionID
 	g.asked = append(g.asked, rule)
 	actor := access.Actor{SessionID: id, PersonID: myPerson}
+	if caller.ClientID != "" {
+		actor.Grant = &access.Grant{ApplicationID: anApplication, ClientID: caller.ClientID, Scopes: caller.Scopes}
+		if !slices.ContainsFunc(rule.Scopes, actor.Grant.Has) {
+			return actor, &fault.Fault{Code: fault.Forbidden, Reason: access.ReasonScope, Allowed: rule.Scopes}
+		}
+	}
 	if id != mySession {
 		return actor, fault.New(fault.SessionEnded)
 	}
@@ -206,20 +214,22 @@ type world struct {
 	sights   map[string]Sight
 }
 
-func parseToken(_ context.Context, token string) (uuid.UUID, uuid.UUID, error) {
+func parseToken(_ context.Context, token string) (access.Caller, error) {
 	switch token {
 	case "live":
-		return mySession, myPerson, nil
+		return access.Caller{SessionID: mySession, PersonID: myPerson}, nil
 	case "another":
-		return uuid.UUID{15: 7}, myPerson, nil
+		return access.Caller{SessionID: uuid.UUID{15: 7}, PersonID: myPerson}, nil
 	case "somebody":
-		return uuid.UUID{15: 8}, uuid.UUID{15: 9}, nil
+		return access.Caller{SessionID: uuid.UUID{15: 8}, PersonID: uuid.UUID{15: 9}}, nil
+	case "software":
+		return access.Caller{SessionID: mySession, PersonID: myPerson, ClientID: "payroll", Scopes: []string{"declarations.read"}}, nil
 	case "ended":
-		return aDeclaration, myPerson, nil
+		return access.Caller{SessionID: aDeclaration, PersonID: myPerson}, nil
 	case "expired":
-		return uuid.Nil, uuid.Nil, fault.Because(fault.Unauthenticated, problem.ReasonTokenExpired)
+		return access.Caller{}, fault.Because(fault.Unauthenticated, problem.ReasonTokenExpired)
 	default:
-		return uuid.Nil, uuid.Nil, fault.Because(fault.Unauthenticated, problem.ReasonTokenInvalid)
+		return access.Caller{}, fault.Because(fault.Unauthenticated, problem.ReasonTokenInvalid)
 	}
 }
 
@@ -234,7 +244,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		t: t, handlers: &handlers{}, log: &bytes.Buffer{}, access: &rows{}, answers: &answers{}, guard: &guard{},
 		sights: map[string]Sight{},
 	}
-	config := Config{PublicURL: "https://diresco.example", Contract: diresco.Contract, PersonRate: 100_000, AddressRate: 100_000}
+	config := Config{PublicURL: "https://diresco.example", Contract: diresco.Contract, PersonRate: 100_000, ApplicationRate: 100_000, AddressRate: 100_000}
 	for _, c := range change {
 		c(&config)
 	}

@@ -23,7 +23,7 @@ func (e *edge) guardEntry(r *request) error {
 		}
 		var err error
 		r.target = r.pathTarget()
-		if r.actor, err = e.deps.Guard.Enter(ctx, r.sessionID, r.op.rule, r.target); err != nil {
+		if r.actor, err = e.deps.Guard.EnterAs(ctx, r.caller, r.op.rule, r.target); err != nil {
 			r.turnedAway = true
 			return r.op.whoMay(r.actor, err)
 		}

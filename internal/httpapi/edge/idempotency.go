@@ -37,7 +37,7 @@ func (e *edge) claimKey(r *request) error {
 	}
 	macs := e.deps.MACs([]byte(sent.Method), []byte(sent.URL.EscapedPath()), []byte(r.query.Encode()), body)
 	r.claim = &idempotency.Claim{
-		Scope: "person:" + r.actor.PersonID.String(), Key: key, Operation: r.op.id, RequestMAC: macs[0], OtherMACs: macs[1:],
+		Scope: r.actor.KeyScope(), Key: key, Operation: r.op.id, RequestMAC: macs[0], OtherMACs: macs[1:],
 	}
 	if r.op.public() {
 		// Nobody is logged in whose key it could be.

@@ -159,6 +159,8 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 		Dispositive bool           `json:"dispositive"`
 		Service     access.Service `json:"service"`
 		Shared      bool           `json:"shared"`
+		// Scopes let applications in.
+		Scopes []string `json:"scopes"`
 	}
 	if o.Extensions[accessExtension] == nil {
 		return errors.New("no " + accessExtension)
@@ -168,7 +170,7 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 	}
 	rule := access.Rule{
 		To: written.To, Classes: written.Classes, Forced: written.Forced, Fresh: written.Fresh, Strong: written.Strong,
-		Dispositive: written.Dispositive, Service: written.Service,
+		Dispositive: written.Dispositive, Service: written.Service, Scopes: written.Scopes,
 	}
 	switch {
 	case !slices.Contains([]access.To{
@@ -183,8 +185,10 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 		return fmt.Errorf("%s: the path does not name the %s", accessExtension, rule.To)
 	case rule.Service != "" && !slices.Contains(access.Services(), rule.Service):
 		return fmt.Errorf("%s: unknown service %q", accessExtension, rule.Service)
+	case !forApplications(rule):
+		return fmt.Errorf("%s: scopes are for what takes neither the person nor a post, and each is one that there is", accessExtension)
 	case rule.To == access.ToAnyone && (len(rule.Classes) > 0 || rule.Forced || rule.Fresh || rule.Strong ||
-		rule.Dispositive || rule.Service != ""):
+		rule.Dispositive || rule.Service != "" || len(rule.Scopes) > 0):
 		return fmt.Errorf("%s: anyone cannot be narrowed", accessExtension)
 	}
 	classes := []access.UserClass{
@@ -197,6 +201,19 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 	}
 	op.rule, op.shared = rule, written.Shared
 	return nil
+}
+
+// forApplications reports whether the scopes of a rule may stand there. What needs the person, or is
+// for who works here, has none.
+func forApplications(rule access.Rule) bool {
+	if rule.Scopes == nil {
+		return true
+	}
+	person := len(rule.Classes) == 0 || slices.Contains(rule.Classes, access.Citizen)
+	return len(rule.Scopes) > 0 && person && !rule.Fresh && !rule.Forced && !rule.Strong && !rule.Dispositive && rule.To != access.ToOffice &&
+		!slices.ContainsFunc(rule.Scopes, func(s string) bool {
+			return s == access.ScopeOfflineAccess || !slices.Contains(access.Scopes(), s)
+		})
 }
 
 func (op *operation) readParameters(item *openapi3.PathItem, o *openapi3.Operation) error {

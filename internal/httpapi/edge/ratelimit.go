@@ -20,7 +20,7 @@ const (
 
 // limits count requests in this process. Secrets have a limit of their own, in the database.
 type limits struct {
-	person, address *httprate.RateLimiter
+	person, application, address *httprate.RateLimiter
 	// preflights are counted apart: a browser sends them by itself, and without the person that
 	// would count.
 	preflight *httprate.RateLimiter
@@ -30,27 +30,31 @@ type limits struct {
 	traces *httprate.RateLimiter
 }
 
-func newLimits(person, address int) limits {
+func newLimits(person, application, address int) limits {
 	shown := httprate.WithResponseHeaders(httprate.ResponseHeaders{Limit: limitRequests, Remaining: limitLeft, Reset: limitReset})
 	silent := httprate.WithResponseHeaders(httprate.ResponseHeaders{})
 	return limits{
-		person:    httprate.NewRateLimiter(person, rateWindow, shown),
-		address:   httprate.NewRateLimiter(address, rateWindow, shown),
-		preflight: httprate.NewRateLimiter(max(person, address), rateWindow, shown),
-		signed:    httprate.NewRateLimiter(max(person, address), rateWindow, shown),
-		traces:    httprate.NewRateLimiter(1, rateWindow, silent),
+		person:      httprate.NewRateLimiter(person, rateWindow, shown),
+		application: httprate.NewRateLimiter(application, rateWindow, shown),
+		address:     httprate.NewRateLimiter(address, rateWindow, shown),
+		preflight:   httprate.NewRateLimiter(max(person, address), rateWindow, shown),
+		signed:      httprate.NewRateLimiter(max(person, address), rateWindow, shown),
+		traces:      httprate.NewRateLimiter(1, rateWindow, silent),
 	}
 }
 
 // limitRate counts the request. It counts for its person once the token is verified, whichever of
-// their sessions it is in, else for the client's address.
+// their sessions it is in, else for the client's address. What an application does counts for the
+// consent by which it does it, and costs the person nothing.
 func (e *edge) limitRate(r *request) error {
 	limiter, key := e.limits.address, ""
 	switch {
 	case r.preflight:
 		limiter, key = e.limits.preflight, clientKey(r.address)
-	case r.authError == nil && r.personID != uuid.Nil:
-		limiter, key = e.limits.person, string(r.personID[:])
+	case r.authError == nil && r.caller.ClientID != "":
+		limiter, key = e.limits.application, string(r.caller.SessionID[:])
+	case r.authError == nil && r.caller.PersonID != uuid.Nil:
+		limiter, key = e.limits.person, string(r.caller.PersonID[:])
 	case r.op != nil && r.op.signed:
 		limiter, key = e.limits.signed, clientKey(r.address)
 	default:
@@ -79,8 +83,11 @@ func (e *edge) secondsUntil(h http.Header) int {
 // firstOverLimit reports whether this client was not yet over its limit in the last minute.
 func (e *edge) firstOverLimit(r *request) bool {
 	key := clientKey(r.address)
-	if r.personID != uuid.Nil {
-		key = string(r.personID[:])
+	switch {
+	case r.caller.ClientID != "":
+		key = string(r.caller.SessionID[:])
+	case r.caller.PersonID != uuid.Nil:
+		key = string(r.caller.PersonID[:])
 	}
 	return !e.limits.traces.OnLimit(r.c.Response(), r.c.Request(), key)
 }

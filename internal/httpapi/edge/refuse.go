@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"diresco/internal/httpapi/problem"
+	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/fault"
 )
@@ -104,6 +105,10 @@ func (e *edge) writeProblem(r *request, f *fault.Fault, status int) {
 	switch status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", challenge(f))
+	case http.StatusForbidden:
+		if r.actor.Grant != nil && (f.Reason == access.ReasonScope || f.Reason == access.ReasonPersonOnly) {
+			h.Set("WWW-Authenticate", insufficient(f.Allowed))
+		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		h.Set("Retry-After", seconds(f.RetryAfter))
 	default:
@@ -136,6 +141,15 @@ func challenge(f *fault.Fault) string {
 		_, description, _ = problem.Words(problem.English, f.Code)
 	}
 	return `Bearer error="invalid_token", error_description="` + quotable(description) + `"`
+}
+
+// insufficient says which scopes would have let an application in (RFC 6750); none would where there
+// are no scopes.
+func insufficient(scopes []string) string {
+	if len(scopes) == 0 {
+		return `Bearer error="insufficient_scope"`
+	}
+	return `Bearer error="insufficient_scope", scope="` + strings.Join(scopes, " ") + `"`
 }
 
 // quotable leaves out what may not stand in a description (RFC 6750 section 3).

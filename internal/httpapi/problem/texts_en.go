@@ -201,6 +201,8 @@ var inEnglish = dictionary{
 		ReasonMethod:         "The path is right, the method is not.",
 		ReasonClass:          "People of your user class may not do this.",
 		ReasonOffice:         "Only who works in an office may do this.",
+		"person-only":        "This needs the person: no application may do it.",
+		"insufficient-scope": "The consent or the access token of the application does not allow this.",
 		"right-consults":     "Your right over the contributor lets you look and not declare.",
 		ReasonSignature:      "The report is not signed, its signature is wrong or it was not signed now.",
 		ReasonNoBody:         "The body of the request is missing.",

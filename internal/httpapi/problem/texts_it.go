@@ -199,6 +199,8 @@ var inItalian = dictionary{
 		ReasonMethod:         "Il percorso è giusto, il metodo no.",
 		ReasonClass:          "Il Suo profilo di utente non consente questa operazione.",
 		ReasonOffice:         "L'operazione è riservata a chi lavora in una sede.",
+		"person-only":        "Questa operazione richiede la persona: nessuna applicazione può compierla.",
+		"insufficient-scope": "Il consenso o il token di accesso dell'applicazione non lo permette.",
 		"right-consults":     "Il Suo titolo per il contribuente consente di consultare, non di dichiarare.",
 		ReasonSignature:      "L'esito non è firmato, la firma è sbagliata o non è di adesso.",
 		ReasonNoBody:         "Manca il corpo della richiesta.",

@@ -28,6 +28,7 @@ func (c *Config) checkValues() []error {
 	check("MIGRATION_DATABASE_URL", c.MigrationDatabaseURL == "" || isPostgres(c.MigrationDatabaseURL.Reveal()))
 	check("BLOB_URL", c.BlobURL == "" || isBucket(c.BlobURL))
 	check("RATE_PERSON", c.RatePerson >= 1 && c.RatePerson <= maxRate)
+	check("RATE_APPLICATION", c.RateApplication >= 1 && c.RateApplication <= maxRate)
 	check("RATE_ADDRESS", c.RateAddress >= 1 && c.RateAddress <= maxRate)
 	check("DELEGATION_LOGIN", c.DelegationLogin == AnyLogin || c.DelegationLogin == StrongLogin)
 	check("LOG_FORMAT", c.LogFormat == "json" || c.LogFormat == "text")
@@ -99,8 +100,8 @@ func (c *Config) Sandbox() error {
 	}
 	// A test suite is one session from one address, and quick; a sandbox for everybody keeps the
 	// real limits.
-	if !c.SandboxPublic && c.RatePerson == defaultRatePerson && c.RateAddress == defaultRateAddress {
-		c.RatePerson, c.RateAddress = sandboxRate, sandboxRate
+	if !c.SandboxPublic && c.RatePerson == defaultRatePerson && c.RateApplication == defaultRateApplication && c.RateAddress == defaultRateAddress {
+		c.RatePerson, c.RateApplication, c.RateAddress = sandboxRate, sandboxRate, sandboxRate
 	}
 	if !c.given["LOG_FORMAT"] {
 		c.LogFormat = "text" // somebody reads it, below the table of test people
@@ -111,9 +112,10 @@ func (c *Config) Sandbox() error {
 
 // The rates that stand in the tags of Config, and that of a sandbox: requests a minute.
 const (
-	defaultRatePerson  = 600
-	defaultRateAddress = 120
-	sandboxRate        = 1_000_000
+	defaultRatePerson      = 600
+	defaultRateApplication = 600
+	defaultRateAddress     = 120
+	sandboxRate            = 1_000_000
 )
 
 // Store checks that there is a database, for the commands that work on it without serving (migrate,

@@ -55,6 +55,8 @@ type Config struct {
 
 	// RatePerson is how many requests a minute one person may make, over all sessions.
 	RatePerson int `env:"RATE_PERSON" envDefault:"600" want:"a whole number from 1 to 1000000" desc:"requests a minute that one person may make, over all sessions"`
+	// RateApplication is how many requests a minute an application may make by one consent.
+	RateApplication int `env:"RATE_APPLICATION" envDefault:"600" want:"a whole number from 1 to 1000000" desc:"requests a minute that an application may make by one consent"`
 	// RateAddress is how many requests a minute one address may make without a session.
 	RateAddress int `env:"RATE_ADDRESS" envDefault:"120" want:"a whole number from 1 to 1000000" desc:"requests a minute that one address may make without a session"`
 

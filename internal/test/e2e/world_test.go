@@ -74,7 +74,7 @@ func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, conf
 	listener := httptest.NewUnstartedServer(nil)
 	c := config.Config{
 		Addr: listener.Listener.Addr().String(), PublicURL: "http://" + listener.Listener.Addr().String(), DataDir: w.dir,
-		DatabaseURL: secret.Text(databaseURL), BlobURL: "file://" + w.dir + "/blobs", RatePerson: 1_000_000, RateAddress: 1_000_000,
+		DatabaseURL: secret.Text(databaseURL), BlobURL: "file://" + w.dir + "/blobs", RatePerson: 1_000_000, RateApplication: 1_000_000, RateAddress: 1_000_000,
 	}
 	for _, change := range configure {
 		change(&c)

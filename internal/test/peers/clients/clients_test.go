@@ -31,7 +31,7 @@ func newService(t *testing.T) service {
 	a, err := app.Open(t.Context(), config.Config{
 		Addr: listener.Listener.Addr().String(), PublicURL: "http://" + listener.Listener.Addr().String(), DataDir: dir,
 		DatabaseURL: secret.Text("sqlite:" + filepath.Join(dir, "diresco.db")), BlobURL: "file://" + dir + "/blobs",
-		RatePerson: 100_000, RateAddress: 100_000,
+		RatePerson: 100_000, RateApplication: 100_000, RateAddress: 100_000,
 	}, app.Options{Sandbox: true, Version: "test", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
