@@ -62,6 +62,7 @@ func (a *App) newEdgeDeps(p platform, g groups) edge.Deps {
 func sights(g groups) map[string]edge.Sight {
 	return map[string]edge.Sight{
 		"/sessions/{session_id}":                    sight(g.identity.sessions.Show),
+		"/me/consents/{consent_id}":                 sight(g.identity.consents.Show),
 		"/me/contacts/{contact_id}":                 sight(g.identity.contacts.Show),
 		"/me/pin/upgrades/{upgrade_id}":             sight(g.credentials.upgrades.Show),
 		"/backoffice/pin-upgrades/{upgrade_id}":     sight(g.credentials.upgrades.ShowAtOffice),
@@ -100,6 +101,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		OfficePINUpgradeHandlers:  handlers.OfficePINUpgradeHandlers{Upgrades: g.credentials.upgrades},
 		MeHandlers:                handlers.MeHandlers{People: id.people, PINs: id.pins, Rights: g.kernel.rights},
 		ContactHandlers:           handlers.ContactHandlers{Book: id.contacts, People: id.people, Looks: id.looks},
+		ConsentHandlers:           handlers.ConsentHandlers{Consents: id.consents},
 		PeopleHandlers:            handlers.PeopleHandlers{BackOffice: g.credentials.staff},
 		OfficeHandlers:            handlers.OfficeHandlers{Contributors: m.contributors},
 		ContributorHandlers:       handlers.ContributorHandlers{Contributors: m.contributors},

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/internal/identity/application"
+	"diresco/internal/identity/consent"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -29,6 +30,7 @@ type identity struct {
 	addresses    *throttle.AddressLimit
 	limiter      *throttle.Limiter
 	sessions     *session.Service
+	consents     *consent.Service
 	codes        *otp.Codes
 	people       *person.Service
 	contacts     *person.AddressBook
@@ -57,6 +59,12 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	sessions := session.NewService(session.Deps{
 		Runner: k.runner, PINs: verifier, Keyring: p.keys, Keys: p.dataKeys, Outbox: k.outbox, PublicURL: p.config.PublicURL, Log: p.log,
 	})
+	consents := consent.NewService(consent.Deps{
+		Runner: k.runner, Rights: k.rights, Contributors: m.contributors, Sessions: sessions, Outbox: k.outbox,
+	})
+	// What ends everything of a person ends their consents too, and it is told here alone.
+	sessions.OnEndAll(consents.EndAllOf)
+	sessions.OnReuse(consents.EndReused)
 	codes := otp.New(p.db, p.clock, p.dataKeys, limiter, addresses, p.random)
 	people := person.NewService(person.Deps{Runner: k.runner})
 	contacts := person.NewAddressBook(person.Deps{Runner: k.runner, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys})
@@ -74,8 +82,8 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	pins := pin.NewService(pinDeps)
 	looks := look.NewService(look.Deps{DB: p.db, Clock: p.clock, Trail: k.runner.Trail, Staff: people, Outbox: k.outbox})
 	return identity{
-		addresses: addresses, limiter: limiter, sessions: sessions, codes: codes, people: people, contacts: contacts, pins: pins,
-		looks: looks,
+		addresses: addresses, limiter: limiter, sessions: sessions, consents: consents, codes: codes, people: people, contacts: contacts,
+		pins: pins, looks: looks,
 		recovery: pinrecovery.NewService(pinrecovery.Deps{
 			Runner: k.runner, People: people, PINs: pins, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys,
 		}),
@@ -84,7 +92,7 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 			Random: p.random,
 		}),
 		applications: application.NewService(application.Deps{
-			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox,
+			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox, Ended: consents.EndOfApplication,
 		}),
 	}, nil
 }
@@ -99,8 +107,8 @@ func newCredentials(p platform, g groups) credentials {
 			Log: p.log,
 		}),
 		staff: staff.NewService(staff.Deps{
-			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Offices: m.contributors, Declarations: waiting,
-			Outbox: k.outbox, Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket),
+			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Consents: id.consents, Offices: m.contributors,
+			Declarations: waiting, Outbox: k.outbox, Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket),
 			Looks: id.looks,
 		}),
 	}
