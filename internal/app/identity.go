@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
@@ -26,17 +27,18 @@ const codesKept = 24 * time.Hour
 
 // identity is who somebody is and how they prove it.
 type identity struct {
-	addresses *throttle.AddressLimit
-	limiter   *throttle.Limiter
-	sessions  *session.Service
-	consents  *consent.Service
-	codes     *otp.Codes
-	people    *person.Service
-	contacts  *person.AddressBook
-	pins      *pin.Service
-	looks     *look.Service
-	recovery  *pinrecovery.Service
-	requests  *pinrequest.Service
+	addresses    *throttle.AddressLimit
+	limiter      *throttle.Limiter
+	sessions     *session.Service
+	consents     *consent.Service
+	codes        *otp.Codes
+	people       *person.Service
+	contacts     *person.AddressBook
+	pins         *pin.Service
+	looks        *look.Service
+	recovery     *pinrecovery.Service
+	requests     *pinrequest.Service
+	applications *application.Service
 }
 
 // credentials is what makes credentials dispositive, or gives them at the counter. It completes
@@ -88,6 +90,9 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 		requests: pinrequest.NewService(pinrequest.Deps{
 			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Looks: looks,
 			Random: p.random,
+		}),
+		applications: application.NewService(application.Deps{
+			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox, Ended: consents.EndOfApplication,
 		}),
 	}, nil
 }
