@@ -324,7 +324,6 @@ const (
 	maxKeyBytes      = 16 << 10
 	maxKeyID         = 100
 	minModulusBits   = 2048
-	mostModulusBits  = 4096
 	maxContactLength = 254
 )
 
