@@ -1509,6 +1509,39 @@ func (e SandboxPersonInputPin) Valid() bool {
 	}
 }
 
+// Defines values for Scope.
+const (
+	ScopeDeclarations     Scope = "declarations"
+	ScopeDeclarationsRead Scope = "declarations.read"
+	ScopeDelegationsRead  Scope = "delegations.read"
+	ScopeDossier          Scope = "dossier"
+	ScopeDossierRead      Scope = "dossier.read"
+	ScopeEvents           Scope = "events"
+	ScopeOfflineAccess    Scope = "offline_access"
+)
+
+// Valid indicates whether the value is a known member of the Scope enum.
+func (e Scope) Valid() bool {
+	switch e {
+	case ScopeDeclarations:
+		return true
+	case ScopeDeclarationsRead:
+		return true
+	case ScopeDelegationsRead:
+		return true
+	case ScopeDossier:
+		return true
+	case ScopeDossierRead:
+		return true
+	case ScopeEvents:
+		return true
+	case ScopeOfflineAccess:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ServiceLinkMethod.
 const (
 	ServiceLinkMethodDELETE ServiceLinkMethod = "DELETE"
@@ -1811,6 +1844,11 @@ type BatchItemState string
 // Example: done
 type BatchState string
 
+// ClientId By which an application names itself (OAuth `client_id`).
+//
+// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+type ClientId = string
+
 // CodeProof A code that was sent.
 //
 // Example: {"code":"H4TW9PC6"}
@@ -1820,6 +1858,82 @@ type CodeProof struct {
 	// Example: H4TW9PC6
 	Code string `json:"code"`
 }
+
+// Consent What a person lets an application do (consenso).
+//
+// Example: {"client_id":"7Hq2Wm5XbT9cKf3RzYdN8v","consent_id":"018f3b51-1a2b-7c3d-8e4f-5a6b7c8d9e10","contributors":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A."}],"display_name":"Paghe Semplici","every_contributor":false,"expires_at":"2027-03-16T08:15:04.218301Z","given_at":"2026-03-16T08:15:04.218301Z","last_used_at":"2026-03-17T02:00:11.52Z","scopes":["declarations","offline_access"],"services":["declarations"]}
+type Consent struct {
+	// ClientId By which an application names itself (OAuth `client_id`).
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId ClientId `json:"client_id"`
+
+	// ConsentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ConsentId Id `json:"consent_id"`
+
+	// Contributors The contributors that it is about, where these are not all.
+	Contributors *[]ConsentContributor `json:"contributors,omitempty"`
+
+	// DisplayName What the application is called.
+	//
+	// Example: Paghe Semplici
+	DisplayName string `json:"display_name"`
+
+	// EveryContributor Whether it is about all contributors for whom the person may act, those to come included.
+	//
+	// Example: false
+	EveryContributor bool `json:"every_contributor"`
+
+	// ExcludedContributors The first 100 contributors that took themselves out of a consent about all.
+	ExcludedContributors *[]ConsentContributor `json:"excluded_contributors,omitempty"`
+
+	// ExpiresAt Until when, 12 months later at most.
+	//
+	// Example: 2027-03-16T08:15:04.218301Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// GivenAt Since when.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	GivenAt time.Time `json:"given_at"`
+
+	// LastUsedAt When the application last did something by it, to some seconds; missing if never.
+	//
+	// Example: 2026-03-17T02:00:11.52Z
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+
+	// Scopes What the application asked for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes List[Scope] `json:"scopes"`
+
+	// Services The services that it covers, as far as the person has them.
+	//
+	// Example: ["declarations"]
+	Services List[ServiceCode] `json:"services"`
+}
+
+// ConsentContributor A contributor that a consent names.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A."}
+type ConsentContributor struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// LegalName The name of the organisation, or of the person.
+	//
+	// Example: Tessiture Ambrosiane S.p.A.
+	LegalName string `json:"legal_name"`
+}
+
+// ConsentList One page of consents.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/consents"}},"items":[{"client_id":"7Hq2Wm5XbT9cKf3RzYdN8v","consent_id":"018f3b51-1a2b-7c3d-8e4f-5a6b7c8d9e10","display_name":"Paghe Semplici","every_contributor":true,"expires_at":"2027-03-16T08:15:04.218301Z","given_at":"2026-03-16T08:15:04.218301Z","scopes":["declarations","offline_access"],"services":["declarations"]}]}
+type ConsentList = Page[Consent]
 
 // Contact A way to reach a person.
 //
@@ -1880,6 +1994,66 @@ type Contributor struct {
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCode `json:"tax_code"`
 }
+
+// ContributorConsent What somebody lets an application do with a contributor (consenso).
+//
+// Example: {"client_id":"7Hq2Wm5XbT9cKf3RzYdN8v","consent_id":"018f3b51-1a2b-7c3d-8e4f-5a6b7c8d9e10","display_name":"Paghe Semplici","every_contributor":false,"expires_at":"2027-03-16T08:15:04.218301Z","given_at":"2026-03-16T08:15:04.218301Z","given_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"last_used_at":"2026-03-17T02:00:11.52Z","scopes":["declarations","offline_access"],"services":["declarations"]}
+type ContributorConsent struct {
+	// ClientId By which an application names itself (OAuth `client_id`).
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId ClientId `json:"client_id"`
+
+	// ConsentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ConsentId Id `json:"consent_id"`
+
+	// DisplayName What the application is called.
+	//
+	// Example: Paghe Semplici
+	DisplayName string `json:"display_name"`
+
+	// EveryContributor Whether it is about all contributors for whom the person may act, and does not name this one.
+	//
+	// Example: false
+	EveryContributor bool `json:"every_contributor"`
+
+	// ExpiresAt Until when, 12 months later at most.
+	//
+	// Example: 2027-03-16T08:15:04.218301Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// GivenAt Since when.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	GivenAt time.Time `json:"given_at"`
+
+	// GivenBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	GivenBy PersonReference `json:"given_by"`
+
+	// LastUsedAt When the application last did something by it, for whichever contributor; missing if never.
+	//
+	// Example: 2026-03-17T02:00:11.52Z
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+
+	// Scopes What the application asked for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes List[Scope] `json:"scopes"`
+
+	// Services The services that it covers, as far as the person has them.
+	//
+	// Example: ["declarations"]
+	Services List[ServiceCode] `json:"services"`
+}
+
+// ContributorConsentList One page of consents.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/consents"}},"items":[{"client_id":"7Hq2Wm5XbT9cKf3RzYdN8v","consent_id":"018f3b51-1a2b-7c3d-8e4f-5a6b7c8d9e10","display_name":"Paghe Semplici","every_contributor":true,"expires_at":"2027-03-16T08:15:04.218301Z","given_at":"2026-03-16T08:15:04.218301Z","given_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"scopes":["declarations","offline_access"],"services":["declarations"]}]}
+type ContributorConsentList = Page[ContributorConsent]
 
 // ContributorKind What a contributor is.
 //
@@ -6769,6 +6943,12 @@ type SandboxRole struct {
 // Example: private_employers
 type Scheme = string
 
+// Scope What software may ask for: `declarations` to read and file them, `declarations.read` to read them, `dossier` and `dossier.read` the same for what goes on with the
+// offices, `delegations.read` to see delegations, `events` to follow what happens, `offline_access` to go on while nobody is there.
+//
+// Example: declarations
+type Scope string
+
 // SelfLinks The links of a thing in a list.
 //
 // Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
@@ -7295,6 +7475,11 @@ type BatchId = Id
 
 // ByteOrderMark defines model for ByteOrderMark.
 type ByteOrderMark = bool
+
+// ConsentId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type ConsentId = Id
 
 // ContactId A UUID (RFC 9562).
 //
@@ -7927,6 +8112,15 @@ type ListContributorsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListContributorConsentsParams defines parameters for ListContributorConsents.
+type ListContributorConsentsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListDeclarationBatchesParams defines parameters for ListDeclarationBatches.
 type ListDeclarationBatchesParams struct {
 	// Limit How many items a page has at most.
@@ -8340,6 +8534,15 @@ type GrantIntermediaryRoleParams struct {
 
 // ListMyActivityParams defines parameters for ListMyActivity.
 type ListMyActivityParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListMyConsentsParams defines parameters for ListMyConsents.
+type ListMyConsentsParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -8967,6 +9170,12 @@ type ServerInterface interface {
 	// ShowContributor Show a contributor
 	// (GET /contributors/{contributor_id})
 	ShowContributor(ctx echo.Context, contributorId ContributorId) error
+	// ListContributorConsents List what software may do with a contributor
+	// (GET /contributors/{contributor_id}/consents)
+	ListContributorConsents(ctx echo.Context, contributorId ContributorId, params ListContributorConsentsParams) error
+	// WithdrawContributorConsent Withdraw a consent for a contributor
+	// (DELETE /contributors/{contributor_id}/consents/{consent_id})
+	WithdrawContributorConsent(ctx echo.Context, contributorId ContributorId, consentId ConsentId) error
 	// ListDeclarationBatches List the batches of a contributor
 	// (GET /contributors/{contributor_id}/declaration-batches)
 	ListDeclarationBatches(ctx echo.Context, contributorId ContributorId, params ListDeclarationBatchesParams) error
@@ -9138,6 +9347,15 @@ type ServerInterface interface {
 	// ListMyActivity List what was done with my login
 	// (GET /me/activity)
 	ListMyActivity(ctx echo.Context, params ListMyActivityParams) error
+	// ListMyConsents List what software may do in my name
+	// (GET /me/consents)
+	ListMyConsents(ctx echo.Context, params ListMyConsentsParams) error
+	// WithdrawMyConsent Withdraw a consent
+	// (DELETE /me/consents/{consent_id})
+	WithdrawMyConsent(ctx echo.Context, consentId ConsentId) error
+	// ShowMyConsent Show one of my consents
+	// (GET /me/consents/{consent_id})
+	ShowMyConsent(ctx echo.Context, consentId ConsentId) error
 	// ListContacts List my contacts
 	// (GET /me/contacts)
 	ListContacts(ctx echo.Context, params ListContactsParams) error
@@ -10866,6 +11084,62 @@ func (w *ServerInterfaceWrapper) ShowContributor(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ShowContributor(ctx, contributorId)
+	return err
+}
+
+// ListContributorConsents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListContributorConsents(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListContributorConsentsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListContributorConsents(ctx, contributorId, params)
+	return err
+}
+
+// WithdrawContributorConsent converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawContributorConsent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// ------------- Path parameter "consent_id" -------------
+	var consentId ConsentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "consent_id", ctx.Param("consent_id"), &consentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter consent_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawContributorConsent(ctx, contributorId, consentId)
 	return err
 }
 
@@ -12693,6 +12967,63 @@ func (w *ServerInterfaceWrapper) ListMyActivity(ctx echo.Context) error {
 	return err
 }
 
+// ListMyConsents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMyConsents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMyConsentsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMyConsents(ctx, params)
+	return err
+}
+
+// WithdrawMyConsent converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawMyConsent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "consent_id" -------------
+	var consentId ConsentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "consent_id", ctx.Param("consent_id"), &consentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter consent_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawMyConsent(ctx, consentId)
+	return err
+}
+
+// ShowMyConsent converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowMyConsent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "consent_id" -------------
+	var consentId ConsentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "consent_id", ctx.Param("consent_id"), &consentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter consent_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowMyConsent(ctx, consentId)
+	return err
+}
+
 // ListContacts converts echo context to params.
 func (w *ServerInterfaceWrapper) ListContacts(ctx echo.Context) error {
 	var err error
@@ -14116,6 +14447,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/contributor-searches", wrapper.SearchContributors, options.OperationMiddlewares["searchContributors"]...)
 	router.GET(options.BaseURL+"/contributors", wrapper.ListContributors, options.OperationMiddlewares["listContributors"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id", wrapper.ShowContributor, options.OperationMiddlewares["showContributor"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/consents", wrapper.ListContributorConsents, options.OperationMiddlewares["listContributorConsents"]...)
+	router.DELETE(options.BaseURL+"/contributors/:contributor_id/consents/:consent_id", wrapper.WithdrawContributorConsent, options.OperationMiddlewares["withdrawContributorConsent"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/declaration-batches", wrapper.ListDeclarationBatches, options.OperationMiddlewares["listDeclarationBatches"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-batches", wrapper.FileDeclarationBatch, options.OperationMiddlewares["fileDeclarationBatch"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/declaration-export-searches", wrapper.ExportDeclarationSearch, options.OperationMiddlewares["exportDeclarationSearch"]...)
@@ -14173,6 +14506,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/intermediaries/:delegate_id/users/:grant_id", wrapper.WithdrawIntermediaryRole, options.OperationMiddlewares["withdrawIntermediaryRole"]...)
 	router.GET(options.BaseURL+"/me", wrapper.ShowMe, options.OperationMiddlewares["showMe"]...)
 	router.GET(options.BaseURL+"/me/activity", wrapper.ListMyActivity, options.OperationMiddlewares["listMyActivity"]...)
+	router.GET(options.BaseURL+"/me/consents", wrapper.ListMyConsents, options.OperationMiddlewares["listMyConsents"]...)
+	router.DELETE(options.BaseURL+"/me/consents/:consent_id", wrapper.WithdrawMyConsent, options.OperationMiddlewares["withdrawMyConsent"]...)
+	router.GET(options.BaseURL+"/me/consents/:consent_id", wrapper.ShowMyConsent, options.OperationMiddlewares["showMyConsent"]...)
 	router.GET(options.BaseURL+"/me/contacts", wrapper.ListContacts, options.OperationMiddlewares["listContacts"]...)
 	router.POST(options.BaseURL+"/me/contacts", wrapper.AddContact, options.OperationMiddlewares["addContact"]...)
 	router.DELETE(options.BaseURL+"/me/contacts/:contact_id", wrapper.RemoveContact, options.OperationMiddlewares["removeContact"]...)
@@ -15792,6 +16128,45 @@ func (response ShowContributor200JSONResponse) VisitShowContributorResponse(w ht
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
+}
+
+type ListContributorConsentsRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListContributorConsentsParams
+}
+
+type ListContributorConsentsResponseObject interface {
+	VisitListContributorConsentsResponse(w http.ResponseWriter) error
+}
+
+type ListContributorConsents200JSONResponse ContributorConsentList
+
+func (response ListContributorConsents200JSONResponse) VisitListContributorConsentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawContributorConsentRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	ConsentId     ConsentId     `json:"consent_id"`
+}
+
+type WithdrawContributorConsentResponseObject interface {
+	VisitWithdrawContributorConsentResponse(w http.ResponseWriter) error
+}
+
+type WithdrawContributorConsent204Response = NoContentResponse
+
+func (response WithdrawContributorConsent204Response) VisitWithdrawContributorConsentResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
 }
 
 type ListDeclarationBatchesRequestObject struct {
@@ -17619,6 +17994,65 @@ func (response ListMyActivity200JSONResponse) VisitListMyActivityResponse(w http
 	return err
 }
 
+type ListMyConsentsRequestObject struct {
+	Params ListMyConsentsParams
+}
+
+type ListMyConsentsResponseObject interface {
+	VisitListMyConsentsResponse(w http.ResponseWriter) error
+}
+
+type ListMyConsents200JSONResponse ConsentList
+
+func (response ListMyConsents200JSONResponse) VisitListMyConsentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawMyConsentRequestObject struct {
+	ConsentId ConsentId `json:"consent_id"`
+}
+
+type WithdrawMyConsentResponseObject interface {
+	VisitWithdrawMyConsentResponse(w http.ResponseWriter) error
+}
+
+type WithdrawMyConsent204Response = NoContentResponse
+
+func (response WithdrawMyConsent204Response) VisitWithdrawMyConsentResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ShowMyConsentRequestObject struct {
+	ConsentId ConsentId `json:"consent_id"`
+}
+
+type ShowMyConsentResponseObject interface {
+	VisitShowMyConsentResponse(w http.ResponseWriter) error
+}
+
+type ShowMyConsent200JSONResponse Consent
+
+func (response ShowMyConsent200JSONResponse) VisitShowMyConsentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListContactsRequestObject struct {
 	Params ListContactsParams
 }
@@ -18994,6 +19428,12 @@ type StrictServerInterface interface {
 	// ShowContributor Show a contributor
 	// (GET /contributors/{contributor_id})
 	ShowContributor(ctx context.Context, request ShowContributorRequestObject) (ShowContributorResponseObject, error)
+	// ListContributorConsents List what software may do with a contributor
+	// (GET /contributors/{contributor_id}/consents)
+	ListContributorConsents(ctx context.Context, request ListContributorConsentsRequestObject) (ListContributorConsentsResponseObject, error)
+	// WithdrawContributorConsent Withdraw a consent for a contributor
+	// (DELETE /contributors/{contributor_id}/consents/{consent_id})
+	WithdrawContributorConsent(ctx context.Context, request WithdrawContributorConsentRequestObject) (WithdrawContributorConsentResponseObject, error)
 	// ListDeclarationBatches List the batches of a contributor
 	// (GET /contributors/{contributor_id}/declaration-batches)
 	ListDeclarationBatches(ctx context.Context, request ListDeclarationBatchesRequestObject) (ListDeclarationBatchesResponseObject, error)
@@ -19165,6 +19605,15 @@ type StrictServerInterface interface {
 	// ListMyActivity List what was done with my login
 	// (GET /me/activity)
 	ListMyActivity(ctx context.Context, request ListMyActivityRequestObject) (ListMyActivityResponseObject, error)
+	// ListMyConsents List what software may do in my name
+	// (GET /me/consents)
+	ListMyConsents(ctx context.Context, request ListMyConsentsRequestObject) (ListMyConsentsResponseObject, error)
+	// WithdrawMyConsent Withdraw a consent
+	// (DELETE /me/consents/{consent_id})
+	WithdrawMyConsent(ctx context.Context, request WithdrawMyConsentRequestObject) (WithdrawMyConsentResponseObject, error)
+	// ShowMyConsent Show one of my consents
+	// (GET /me/consents/{consent_id})
+	ShowMyConsent(ctx context.Context, request ShowMyConsentRequestObject) (ShowMyConsentResponseObject, error)
 	// ListContacts List my contacts
 	// (GET /me/contacts)
 	ListContacts(ctx context.Context, request ListContactsRequestObject) (ListContactsResponseObject, error)
@@ -20940,6 +21389,58 @@ func (sh *strictHandler) ShowContributor(ctx echo.Context, contributorId Contrib
 		return err
 	} else if validResponse, ok := response.(ShowContributorResponseObject); ok {
 		return validResponse.VisitShowContributorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListContributorConsents operation middleware
+func (sh *strictHandler) ListContributorConsents(ctx echo.Context, contributorId ContributorId, params ListContributorConsentsParams) error {
+	var request ListContributorConsentsRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListContributorConsents(ctx.Request().Context(), request.(ListContributorConsentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListContributorConsents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListContributorConsentsResponseObject); ok {
+		return validResponse.VisitListContributorConsentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawContributorConsent operation middleware
+func (sh *strictHandler) WithdrawContributorConsent(ctx echo.Context, contributorId ContributorId, consentId ConsentId) error {
+	var request WithdrawContributorConsentRequestObject
+
+	request.ContributorId = contributorId
+	request.ConsentId = consentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawContributorConsent(ctx.Request().Context(), request.(WithdrawContributorConsentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawContributorConsent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawContributorConsentResponseObject); ok {
+		return validResponse.VisitWithdrawContributorConsentResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -22838,6 +23339,81 @@ func (sh *strictHandler) ListMyActivity(ctx echo.Context, params ListMyActivityP
 		return err
 	} else if validResponse, ok := response.(ListMyActivityResponseObject); ok {
 		return validResponse.VisitListMyActivityResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMyConsents operation middleware
+func (sh *strictHandler) ListMyConsents(ctx echo.Context, params ListMyConsentsParams) error {
+	var request ListMyConsentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMyConsents(ctx.Request().Context(), request.(ListMyConsentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMyConsents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMyConsentsResponseObject); ok {
+		return validResponse.VisitListMyConsentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawMyConsent operation middleware
+func (sh *strictHandler) WithdrawMyConsent(ctx echo.Context, consentId ConsentId) error {
+	var request WithdrawMyConsentRequestObject
+
+	request.ConsentId = consentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawMyConsent(ctx.Request().Context(), request.(WithdrawMyConsentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawMyConsent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawMyConsentResponseObject); ok {
+		return validResponse.VisitWithdrawMyConsentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowMyConsent operation middleware
+func (sh *strictHandler) ShowMyConsent(ctx echo.Context, consentId ConsentId) error {
+	var request ShowMyConsentRequestObject
+
+	request.ConsentId = consentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowMyConsent(ctx.Request().Context(), request.(ShowMyConsentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowMyConsent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowMyConsentResponseObject); ok {
+		return validResponse.VisitShowMyConsentResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -1507,6 +1507,39 @@ func (e SandboxPersonInputPin) Valid() bool {
 	}
 }
 
+// Defines values for Scope.
+const (
+	ScopeDeclarations     Scope = "declarations"
+	ScopeDeclarationsRead Scope = "declarations.read"
+	ScopeDelegationsRead  Scope = "delegations.read"
+	ScopeDossier          Scope = "dossier"
+	ScopeDossierRead      Scope = "dossier.read"
+	ScopeEvents           Scope = "events"
+	ScopeOfflineAccess    Scope = "offline_access"
+)
+
+// Valid indicates whether the value is a known member of the Scope enum.
+func (e Scope) Valid() bool {
+	switch e {
+	case ScopeDeclarations:
+		return true
+	case ScopeDeclarationsRead:
+		return true
+	case ScopeDelegationsRead:
+		return true
+	case ScopeDossier:
+		return true
+	case ScopeDossierRead:
+		return true
+	case ScopeEvents:
+		return true
+	case ScopeOfflineAccess:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ServiceLinkMethod.
 const (
 	ServiceLinkMethodDELETE ServiceLinkMethod = "DELETE"
@@ -1822,6 +1855,11 @@ type BatchItemState string
 // Example: done
 type BatchState string
 
+// ClientId By which an application names itself (OAuth `client_id`).
+//
+// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+type ClientId = string
+
 // CodeProof A code that was sent.
 //
 // Example: {"code":"H4TW9PC6"}
@@ -1830,6 +1868,95 @@ type CodeProof struct {
 	//
 	// Example: H4TW9PC6
 	Code string `json:"code"`
+}
+
+// Consent What a person lets an application do (consenso).
+//
+// Example: {"client_id":"7Hq2Wm5XbT9cKf3RzYdN8v","consent_id":"018f3b51-1a2b-7c3d-8e4f-5a6b7c8d9e10","contributors":[{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A."}],"display_name":"Paghe Semplici","every_contributor":false,"expires_at":"2027-03-16T08:15:04.218301Z","given_at":"2026-03-16T08:15:04.218301Z","last_used_at":"2026-03-17T02:00:11.52Z","scopes":["declarations","offline_access"],"services":["declarations"]}
+type Consent struct {
+	// ClientId By which an application names itself (OAuth `client_id`).
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId ClientId `json:"client_id"`
+
+	// ConsentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ConsentId Id `json:"consent_id"`
+
+	// Contributors The contributors that it is about, where these are not all.
+	Contributors *[]ConsentContributor `json:"contributors,omitempty"`
+
+	// DisplayName What the application is called.
+	//
+	// Example: Paghe Semplici
+	DisplayName string `json:"display_name"`
+
+	// EveryContributor Whether it is about all contributors for whom the person may act, those to come included.
+	//
+	// Example: false
+	EveryContributor bool `json:"every_contributor"`
+
+	// ExcludedContributors The first 100 contributors that took themselves out of a consent about all.
+	ExcludedContributors *[]ConsentContributor `json:"excluded_contributors,omitempty"`
+
+	// ExpiresAt Until when, 12 months later at most.
+	//
+	// Example: 2027-03-16T08:15:04.218301Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// GivenAt Since when.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	GivenAt time.Time `json:"given_at"`
+
+	// LastUsedAt When the application last did something by it, to some seconds; missing if never.
+	//
+	// Example: 2026-03-17T02:00:11.52Z
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+
+	// Scopes What the application asked for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes []Scope `json:"scopes"`
+
+	// Services The services that it covers, as far as the person has them.
+	//
+	// Example: ["declarations"]
+	Services []ServiceCode `json:"services"`
+}
+
+// ConsentContributor A contributor that a consent names.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Tessiture Ambrosiane S.p.A."}
+type ConsentContributor struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// LegalName The name of the organisation, or of the person.
+	//
+	// Example: Tessiture Ambrosiane S.p.A.
+	LegalName string `json:"legal_name"`
+}
+
+// ConsentList One page of consents.
+//
+// Example: {"_links":{"self":{"href":"/v1/me/consents"}},"items":[{"client_id":"7Hq2Wm5XbT9cKf3RzYdN8v","consent_id":"018f3b51-1a2b-7c3d-8e4f-5a6b7c8d9e10","display_name":"Paghe Semplici","every_contributor":true,"expires_at":"2027-03-16T08:15:04.218301Z","given_at":"2026-03-16T08:15:04.218301Z","scopes":["declarations","offline_access"],"services":["declarations"]}]}
+type ConsentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The consents, the latest first.
+	Items []Consent `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // Contact A way to reach a person.
@@ -1890,6 +2017,79 @@ type Contributor struct {
 	//
 	// Example: RSSMRA80A01H501U
 	TaxCode TaxCode `json:"tax_code"`
+}
+
+// ContributorConsent What somebody lets an application do with a contributor (consenso).
+//
+// Example: {"client_id":"7Hq2Wm5XbT9cKf3RzYdN8v","consent_id":"018f3b51-1a2b-7c3d-8e4f-5a6b7c8d9e10","display_name":"Paghe Semplici","every_contributor":false,"expires_at":"2027-03-16T08:15:04.218301Z","given_at":"2026-03-16T08:15:04.218301Z","given_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"last_used_at":"2026-03-17T02:00:11.52Z","scopes":["declarations","offline_access"],"services":["declarations"]}
+type ContributorConsent struct {
+	// ClientId By which an application names itself (OAuth `client_id`).
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId ClientId `json:"client_id"`
+
+	// ConsentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ConsentId Id `json:"consent_id"`
+
+	// DisplayName What the application is called.
+	//
+	// Example: Paghe Semplici
+	DisplayName string `json:"display_name"`
+
+	// EveryContributor Whether it is about all contributors for whom the person may act, and does not name this one.
+	//
+	// Example: false
+	EveryContributor bool `json:"every_contributor"`
+
+	// ExpiresAt Until when, 12 months later at most.
+	//
+	// Example: 2027-03-16T08:15:04.218301Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// GivenAt Since when.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	GivenAt time.Time `json:"given_at"`
+
+	// GivenBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	GivenBy PersonReference `json:"given_by"`
+
+	// LastUsedAt When the application last did something by it, for whichever contributor; missing if never.
+	//
+	// Example: 2026-03-17T02:00:11.52Z
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
+
+	// Scopes What the application asked for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes []Scope `json:"scopes"`
+
+	// Services The services that it covers, as far as the person has them.
+	//
+	// Example: ["declarations"]
+	Services []ServiceCode `json:"services"`
+}
+
+// ContributorConsentList One page of consents.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/consents"}},"items":[{"client_id":"7Hq2Wm5XbT9cKf3RzYdN8v","consent_id":"018f3b51-1a2b-7c3d-8e4f-5a6b7c8d9e10","display_name":"Paghe Semplici","every_contributor":true,"expires_at":"2027-03-16T08:15:04.218301Z","given_at":"2026-03-16T08:15:04.218301Z","given_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"scopes":["declarations","offline_access"],"services":["declarations"]}]}
+type ContributorConsentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The consents, the latest first.
+	Items []ContributorConsent `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // ContributorKind What a contributor is.
@@ -7157,6 +7357,12 @@ type SandboxRole struct {
 // Example: private_employers
 type Scheme = string
 
+// Scope What software may ask for: `declarations` to read and file them, `declarations.read` to read them, `dossier` and `dossier.read` the same for what goes on with the
+// offices, `delegations.read` to see delegations, `events` to follow what happens, `offline_access` to go on while nobody is there.
+//
+// Example: declarations
+type Scope string
+
 // SelfLinks The links of a thing in a list.
 //
 // Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
@@ -7735,6 +7941,11 @@ type BatchId = Id
 
 // ByteOrderMark defines model for ByteOrderMark.
 type ByteOrderMark = bool
+
+// ConsentId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type ConsentId = Id
 
 // ContactId A UUID (RFC 9562).
 //
@@ -8578,6 +8789,24 @@ type ShowContributorParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListContributorConsentsParams defines parameters for ListContributorConsents.
+type ListContributorConsentsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// WithdrawContributorConsentParams defines parameters for WithdrawContributorConsent.
+type WithdrawContributorConsentParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListDeclarationBatchesParams defines parameters for ListDeclarationBatches.
 type ListDeclarationBatchesParams struct {
 	// Limit How many items a page has at most.
@@ -9252,6 +9481,33 @@ type ListMyActivityParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListMyConsentsParams defines parameters for ListMyConsents.
+type ListMyConsentsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// WithdrawMyConsentParams defines parameters for WithdrawMyConsent.
+type WithdrawMyConsentParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowMyConsentParams defines parameters for ShowMyConsent.
+type ShowMyConsentParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -10720,6 +10976,24 @@ type ClientInterface interface {
 	// Corresponds with GET /contributors/{contributor_id} (the `ShowContributor` operationId).
 	ShowContributor(ctx context.Context, contributorId ContributorId, params *ShowContributorParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListContributorConsents List what software may do with a contributor
+	//
+	// The consents by which applications may act for the contributor now, the latest first: those that name it, and those about all contributors of somebody who has
+	// a right over it, an intermediary's people included. They are shown without the other contributors that they are about.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/consents (the `ListContributorConsents` operationId).
+	ListContributorConsents(ctx context.Context, contributorId ContributorId, params *ListContributorConsentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawContributorConsent Withdraw a consent for a contributor
+	//
+	// Takes the contributor out of the consent at once: the application sees and does nothing with it any more. For the others that the consent is about it goes on;
+	// where there are none it ends. Whoever gave it is told, and may give another: who is not to act for the contributor loses the role or delegation.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with DELETE /contributors/{contributor_id}/consents/{consent_id} (the `WithdrawContributorConsent` operationId).
+	WithdrawContributorConsent(ctx context.Context, contributorId ContributorId, consentId ConsentId, params *WithdrawContributorConsentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListDeclarationBatches List the batches of a contributor
 	//
 	// The batches that you sent for this contributor, and those sent under a right that you share; the newest first. Others see the declarations, not the batch.
@@ -11598,6 +11872,30 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /me/activity (the `ListMyActivity` operationId).
 	ListMyActivity(ctx context.Context, params *ListMyActivityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMyConsents List what software may do in my name
+	//
+	// The consents that you gave to applications and that live, the latest first. A consent lasts 12 months at most. It ends with your PIN when that is
+	// recovered or revoked, not when it is changed; with a suspension; when the application is suspended or removed; and with your own rights: an application may
+	// do what you may do, and no more. From the moment on in which you have no right left over any of its contributors it is good for nothing, and some minutes later it has ended.
+	//
+	// Corresponds with GET /me/consents (the `ListMyConsents` operationId).
+	ListMyConsents(ctx context.Context, params *ListMyConsentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawMyConsent Withdraw a consent
+	//
+	// Ends the consent at once: the application's next request answers 401. What it filed stays filed. It takes no PIN, since it gives nothing away; giving a consent does.
+	// You are told by message.
+	//
+	// Corresponds with DELETE /me/consents/{consent_id} (the `WithdrawMyConsent` operationId).
+	WithdrawMyConsent(ctx context.Context, consentId ConsentId, params *WithdrawMyConsentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowMyConsent Show one of my consents
+	//
+	// What you let an application do, and when it last did something. One that has ended answers 404.
+	//
+	// Corresponds with GET /me/consents/{consent_id} (the `ShowMyConsent` operationId).
+	ShowMyConsent(ctx context.Context, consentId ConsentId, params *ShowMyConsentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListContacts List my contacts
 	//
@@ -13683,6 +13981,44 @@ func (c *Client) ShowContributor(ctx context.Context, contributorId ContributorI
 	return c.Client.Do(req)
 }
 
+// ListContributorConsents List what software may do with a contributor
+//
+// The consents by which applications may act for the contributor now, the latest first: those that name it, and those about all contributors of somebody who has
+// a right over it, an intermediary's people included. They are shown without the other contributors that they are about.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /contributors/{contributor_id}/consents (the `ListContributorConsents` operationId).
+func (c *Client) ListContributorConsents(ctx context.Context, contributorId ContributorId, params *ListContributorConsentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListContributorConsentsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawContributorConsent Withdraw a consent for a contributor
+//
+// Takes the contributor out of the consent at once: the application sees and does nothing with it any more. For the others that the consent is about it goes on;
+// where there are none it ends. Whoever gave it is told, and may give another: who is not to act for the contributor loses the role or delegation.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+//
+// Corresponds with DELETE /contributors/{contributor_id}/consents/{consent_id} (the `WithdrawContributorConsent` operationId).
+func (c *Client) WithdrawContributorConsent(ctx context.Context, contributorId ContributorId, consentId ConsentId, params *WithdrawContributorConsentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawContributorConsentRequest(c.Server, contributorId, consentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListDeclarationBatches List the batches of a contributor
 //
 // The batches that you sent for this contributor, and those sent under a right that you share; the newest first. Others see the declarations, not the batch.
@@ -15312,6 +15648,60 @@ func (c *Client) ShowMe(ctx context.Context, params *ShowMeParams, reqEditors ..
 // Corresponds with GET /me/activity (the `ListMyActivity` operationId).
 func (c *Client) ListMyActivity(ctx context.Context, params *ListMyActivityParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListMyActivityRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMyConsents List what software may do in my name
+//
+// The consents that you gave to applications and that live, the latest first. A consent lasts 12 months at most. It ends with your PIN when that is
+// recovered or revoked, not when it is changed; with a suspension; when the application is suspended or removed; and with your own rights: an application may
+// do what you may do, and no more. From the moment on in which you have no right left over any of its contributors it is good for nothing, and some minutes later it has ended.
+//
+// Corresponds with GET /me/consents (the `ListMyConsents` operationId).
+func (c *Client) ListMyConsents(ctx context.Context, params *ListMyConsentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMyConsentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawMyConsent Withdraw a consent
+//
+// Ends the consent at once: the application's next request answers 401. What it filed stays filed. It takes no PIN, since it gives nothing away; giving a consent does.
+// You are told by message.
+//
+// Corresponds with DELETE /me/consents/{consent_id} (the `WithdrawMyConsent` operationId).
+func (c *Client) WithdrawMyConsent(ctx context.Context, consentId ConsentId, params *WithdrawMyConsentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawMyConsentRequest(c.Server, consentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowMyConsent Show one of my consents
+//
+// What you let an application do, and when it last did something. One that has ended answers 404.
+//
+// Corresponds with GET /me/consents/{consent_id} (the `ShowMyConsent` operationId).
+func (c *Client) ShowMyConsent(ctx context.Context, consentId ConsentId, params *ShowMyConsentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowMyConsentRequest(c.Server, consentId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -20475,6 +20865,150 @@ func NewShowContributorRequest(server string, contributorId ContributorId, param
 	return req, nil
 }
 
+// NewListContributorConsentsRequest constructs an http.Request for the ListContributorConsents method
+func NewListContributorConsentsRequest(server string, contributorId ContributorId, params *ListContributorConsentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/consents", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewWithdrawContributorConsentRequest constructs an http.Request for the WithdrawContributorConsent method
+func NewWithdrawContributorConsentRequest(server string, contributorId ContributorId, consentId ConsentId, params *WithdrawContributorConsentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "consent_id", consentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/consents/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListDeclarationBatchesRequest constructs an http.Request for the ListDeclarationBatches method
 func NewListDeclarationBatchesRequest(server string, contributorId ContributorId, params *ListDeclarationBatchesParams) (*http.Request, error) {
 	var err error
@@ -24933,6 +25467,196 @@ func NewListMyActivityRequest(server string, params *ListMyActivityParams) (*htt
 	return req, nil
 }
 
+// NewListMyConsentsRequest constructs an http.Request for the ListMyConsents method
+func NewListMyConsentsRequest(server string, params *ListMyConsentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/consents")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewWithdrawMyConsentRequest constructs an http.Request for the WithdrawMyConsent method
+func NewWithdrawMyConsentRequest(server string, consentId ConsentId, params *WithdrawMyConsentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "consent_id", consentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/consents/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowMyConsentRequest constructs an http.Request for the ShowMyConsent method
+func NewShowMyConsentRequest(server string, consentId ConsentId, params *ShowMyConsentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "consent_id", consentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/me/consents/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListContactsRequest constructs an http.Request for the ListContacts method
 func NewListContactsRequest(server string, params *ListContactsParams) (*http.Request, error) {
 	var err error
@@ -29062,6 +29786,28 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /contributors/{contributor_id} (the `ShowContributor` operationId).
 	ShowContributorWithResponse(ctx context.Context, contributorId ContributorId, params *ShowContributorParams, reqEditors ...RequestEditorFn) (*ShowContributorResponse, error)
 
+	// ListContributorConsentsWithResponse List what software may do with a contributor
+	//
+	// The consents by which applications may act for the contributor now, the latest first: those that name it, and those about all contributors of somebody who has
+	// a right over it, an intermediary's people included. They are shown without the other contributors that they are about.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/consents (the `ListContributorConsents` operationId).
+	ListContributorConsentsWithResponse(ctx context.Context, contributorId ContributorId, params *ListContributorConsentsParams, reqEditors ...RequestEditorFn) (*ListContributorConsentsResponse, error)
+
+	// WithdrawContributorConsentWithResponse Withdraw a consent for a contributor
+	//
+	// Takes the contributor out of the consent at once: the application sees and does nothing with it any more. For the others that the consent is about it goes on;
+	// where there are none it ends. Whoever gave it is told, and may give another: who is not to act for the contributor loses the role or delegation.
+	// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /contributors/{contributor_id}/consents/{consent_id} (the `WithdrawContributorConsent` operationId).
+	WithdrawContributorConsentWithResponse(ctx context.Context, contributorId ContributorId, consentId ConsentId, params *WithdrawContributorConsentParams, reqEditors ...RequestEditorFn) (*WithdrawContributorConsentResponse, error)
+
 	// ListDeclarationBatchesWithResponse List the batches of a contributor
 	//
 	// The batches that you sent for this contributor, and those sent under a right that you share; the newest first. Others see the declarations, not the batch.
@@ -30016,6 +30762,36 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /me/activity (the `ListMyActivity` operationId).
 	ListMyActivityWithResponse(ctx context.Context, params *ListMyActivityParams, reqEditors ...RequestEditorFn) (*ListMyActivityResponse, error)
+
+	// ListMyConsentsWithResponse List what software may do in my name
+	//
+	// The consents that you gave to applications and that live, the latest first. A consent lasts 12 months at most. It ends with your PIN when that is
+	// recovered or revoked, not when it is changed; with a suspension; when the application is suspended or removed; and with your own rights: an application may
+	// do what you may do, and no more. From the moment on in which you have no right left over any of its contributors it is good for nothing, and some minutes later it has ended.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/consents (the `ListMyConsents` operationId).
+	ListMyConsentsWithResponse(ctx context.Context, params *ListMyConsentsParams, reqEditors ...RequestEditorFn) (*ListMyConsentsResponse, error)
+
+	// WithdrawMyConsentWithResponse Withdraw a consent
+	//
+	// Ends the consent at once: the application's next request answers 401. What it filed stays filed. It takes no PIN, since it gives nothing away; giving a consent does.
+	// You are told by message.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /me/consents/{consent_id} (the `WithdrawMyConsent` operationId).
+	WithdrawMyConsentWithResponse(ctx context.Context, consentId ConsentId, params *WithdrawMyConsentParams, reqEditors ...RequestEditorFn) (*WithdrawMyConsentResponse, error)
+
+	// ShowMyConsentWithResponse Show one of my consents
+	//
+	// What you let an application do, and when it last did something. One that has ended answers 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /me/consents/{consent_id} (the `ShowMyConsent` operationId).
+	ShowMyConsentWithResponse(ctx context.Context, consentId ConsentId, params *ShowMyConsentParams, reqEditors ...RequestEditorFn) (*ShowMyConsentResponse, error)
 
 	// ListContactsWithResponse List my contacts
 	//
@@ -33234,6 +34010,95 @@ func (r ShowContributorResponse) ContentType() string {
 	return ""
 }
 
+type ListContributorConsentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ContributorConsentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListContributorConsentsResponse) GetJSON200() *ContributorConsentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListContributorConsentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListContributorConsentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListContributorConsentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListContributorConsentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListContributorConsentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WithdrawContributorConsentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WithdrawContributorConsentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WithdrawContributorConsentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WithdrawContributorConsentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WithdrawContributorConsentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WithdrawContributorConsentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListDeclarationBatchesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -36081,6 +36946,150 @@ func (r ListMyActivityResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListMyActivityResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMyConsentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ConsentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMyConsentsResponse) GetJSON200() *ConsentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMyConsentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMyConsentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMyConsentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMyConsentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMyConsentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WithdrawMyConsentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WithdrawMyConsentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WithdrawMyConsentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WithdrawMyConsentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WithdrawMyConsentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WithdrawMyConsentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowMyConsentResponse200Headers the declared response headers of an HTTP 200 response for ShowMyConsent
+type ShowMyConsentResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowMyConsentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Consent
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowMyConsentResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowMyConsentResponse) GetJSON200() *Consent {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowMyConsentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowMyConsentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowMyConsentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowMyConsentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowMyConsentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -39756,6 +40765,40 @@ func (c *ClientWithResponses) ShowContributorWithResponse(ctx context.Context, c
 	return ParseShowContributorResponse(rsp)
 }
 
+// ListContributorConsentsWithResponse List what software may do with a contributor
+//
+// The consents by which applications may act for the contributor now, the latest first: those that name it, and those about all contributors of somebody who has
+// a right over it, an intermediary's people included. They are shown without the other contributors that they are about.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/consents (the `ListContributorConsents` operationId).
+func (c *ClientWithResponses) ListContributorConsentsWithResponse(ctx context.Context, contributorId ContributorId, params *ListContributorConsentsParams, reqEditors ...RequestEditorFn) (*ListContributorConsentsResponse, error) {
+	rsp, err := c.ListContributorConsents(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListContributorConsentsResponse(rsp)
+}
+
+// WithdrawContributorConsentWithResponse Withdraw a consent for a contributor
+//
+// Takes the contributor out of the consent at once: the application sees and does nothing with it any more. For the others that the consent is about it goes on;
+// where there are none it ends. Whoever gave it is told, and may give another: who is not to act for the contributor loses the role or delegation.
+// For its legal representatives (rappresentanti legali), employers (datori di lavoro) and user administrators (amministratori delle utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /contributors/{contributor_id}/consents/{consent_id} (the `WithdrawContributorConsent` operationId).
+func (c *ClientWithResponses) WithdrawContributorConsentWithResponse(ctx context.Context, contributorId ContributorId, consentId ConsentId, params *WithdrawContributorConsentParams, reqEditors ...RequestEditorFn) (*WithdrawContributorConsentResponse, error) {
+	rsp, err := c.WithdrawContributorConsent(ctx, contributorId, consentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawContributorConsentResponse(rsp)
+}
+
 // ListDeclarationBatchesWithResponse List the batches of a contributor
 //
 // The batches that you sent for this contributor, and those sent under a right that you share; the newest first. Others see the declarations, not the batch.
@@ -41165,6 +42208,54 @@ func (c *ClientWithResponses) ListMyActivityWithResponse(ctx context.Context, pa
 		return nil, err
 	}
 	return ParseListMyActivityResponse(rsp)
+}
+
+// ListMyConsentsWithResponse List what software may do in my name
+//
+// The consents that you gave to applications and that live, the latest first. A consent lasts 12 months at most. It ends with your PIN when that is
+// recovered or revoked, not when it is changed; with a suspension; when the application is suspended or removed; and with your own rights: an application may
+// do what you may do, and no more. From the moment on in which you have no right left over any of its contributors it is good for nothing, and some minutes later it has ended.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/consents (the `ListMyConsents` operationId).
+func (c *ClientWithResponses) ListMyConsentsWithResponse(ctx context.Context, params *ListMyConsentsParams, reqEditors ...RequestEditorFn) (*ListMyConsentsResponse, error) {
+	rsp, err := c.ListMyConsents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMyConsentsResponse(rsp)
+}
+
+// WithdrawMyConsentWithResponse Withdraw a consent
+//
+// Ends the consent at once: the application's next request answers 401. What it filed stays filed. It takes no PIN, since it gives nothing away; giving a consent does.
+// You are told by message.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /me/consents/{consent_id} (the `WithdrawMyConsent` operationId).
+func (c *ClientWithResponses) WithdrawMyConsentWithResponse(ctx context.Context, consentId ConsentId, params *WithdrawMyConsentParams, reqEditors ...RequestEditorFn) (*WithdrawMyConsentResponse, error) {
+	rsp, err := c.WithdrawMyConsent(ctx, consentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawMyConsentResponse(rsp)
+}
+
+// ShowMyConsentWithResponse Show one of my consents
+//
+// What you let an application do, and when it last did something. One that has ended answers 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /me/consents/{consent_id} (the `ShowMyConsent` operationId).
+func (c *ClientWithResponses) ShowMyConsentWithResponse(ctx context.Context, consentId ConsentId, params *ShowMyConsentParams, reqEditors ...RequestEditorFn) (*ShowMyConsentResponse, error) {
+	rsp, err := c.ShowMyConsent(ctx, consentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowMyConsentResponse(rsp)
 }
 
 // ListContactsWithResponse List my contacts
@@ -44275,6 +45366,68 @@ func ParseShowContributorResponse(rsp *http.Response) (*ShowContributorResponse,
 	return response, nil
 }
 
+// ParseListContributorConsentsResponse parses an HTTP response from a ListContributorConsentsWithResponse call
+func ParseListContributorConsentsResponse(rsp *http.Response) (*ListContributorConsentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListContributorConsentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ContributorConsentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWithdrawContributorConsentResponse parses an HTTP response from a WithdrawContributorConsentWithResponse call
+func ParseWithdrawContributorConsentResponse(rsp *http.Response) (*WithdrawContributorConsentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WithdrawContributorConsentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListDeclarationBatchesResponse parses an HTTP response from a ListDeclarationBatchesWithResponse call
 func ParseListDeclarationBatchesResponse(rsp *http.Response) (*ListDeclarationBatchesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -46511,6 +47664,117 @@ func ParseListMyActivityResponse(rsp *http.Response) (*ListMyActivityResponse, e
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListMyConsentsResponse parses an HTTP response from a ListMyConsentsWithResponse call
+func ParseListMyConsentsResponse(rsp *http.Response) (*ListMyConsentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMyConsentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ConsentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseWithdrawMyConsentResponse parses an HTTP response from a WithdrawMyConsentWithResponse call
+func ParseWithdrawMyConsentResponse(rsp *http.Response) (*WithdrawMyConsentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WithdrawMyConsentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowMyConsentResponse parses an HTTP response from a ShowMyConsentWithResponse call
+func ParseShowMyConsentResponse(rsp *http.Response) (*ShowMyConsentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowMyConsentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Consent
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowMyConsentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -30,7 +30,7 @@ var tables = []string{
 	"delegation_positions", "delegations", "delegate_roles", "delegates", "menus", "service_channels", "services", "enrolments",
 	"one_time_codes", "pin_revocations", "counter_pins", "pin_upgrades", "pin_requests", "staff_looks", "due_marks",
 	"notification_preferences",
-	"pin_rotations", "pins", "sessions",
+	"pin_rotations", "pins", "sessions", "consent_exclusions", "consent_contributors", "consents", "applications",
 	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "receipts", "fund_entries",
 	"fund_claims", "funds", "declarations",
 	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",

@@ -46,6 +46,7 @@ func (w *fixture) fill() {
 	w.execute(`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at,
 		expires_at, refresh_generation, refresh_hash)
 		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x')`, id(), p.ID, false, now, now, now, now.Add(time.Hour))
+	w.fillConsents(p.ID, made.ID)
 	w.execute(`INSERT INTO protocol_reserves (office_code, year, first_number, last_number, reason, at)
 		VALUES ('7000', 2020, 1, 2, 'r', ?)`, now)
 	w.execute("INSERT INTO address_failures (id, address, at) VALUES (?, '192.0.2.1', ?)", id(), now)
@@ -117,6 +118,22 @@ func (w *fixture) fill() {
 			w.t.Fatal(err)
 		}
 	}
+}
+
+// fillConsents leaves a consent for an application, which acts by it.
+func (w *fixture) fillConsents(personID, contributorID uuid.UUID) {
+	w.t.Helper()
+	application, consent, now := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7()), w.clock.Now()
+	w.execute(`INSERT INTO applications (id, client_id, display_name, kind, token_endpoint_auth_method, redirect_uris, scopes, contact_email,
+		jwks_uri, logo_uri, state, person_id, created_at, updated_at, submitted_at)
+		VALUES (?, 'x', 'x', 'public', 'none', '[]', '[]', 'x', '', '', 'approved', ?, ?, ?, ?)`, application, personID, now, now, now)
+	w.execute(`INSERT INTO consents (id, person_id, application_id, scopes, services, every_contributor, given_at, expires_at)
+		VALUES (?, ?, ?, '[]', '[]', ?, ?, ?)`, consent, personID, application, false, now, now.Add(time.Hour))
+	w.execute("INSERT INTO consent_contributors (consent_id, contributor_id) VALUES (?, ?)", consent, contributorID)
+	w.execute("INSERT INTO consent_exclusions (consent_id, contributor_id, excluded_at) VALUES (?, ?, ?)", consent, contributorID, now)
+	w.execute(`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at,
+		expires_at, refresh_generation, refresh_hash, consent_id)
+		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x', ?)`, uuid.Must(uuid.NewV7()), personID, false, now, now, now, now.Add(time.Hour), consent)
 }
 
 // rows counts the rows of every table of the schema.

@@ -30,6 +30,7 @@ type Handlers struct {
 	PINRequestHandlers
 	MeHandlers
 	ContactHandlers
+	ConsentHandlers
 	OfficeHandlers
 	ContributorHandlers
 	UserHandlers

@@ -240,6 +240,7 @@ var inEnglish = dictionary{
 		"document-kept":                    "The copy of the document is kept already.",
 		"issuer-only":                      "The copy of the document is handed in by who issued the PIN.",
 		"post-unconfirmed":                 "The post of administrator still has to be confirmed by a second administrator.",
+		"consent-of-staff":                 "Whoever works for the institute authorises no application to act in their name.",
 		"post-confirmed":                   "There is nothing to confirm.",
 		"second-person":                    "Who asked for it, filed it or issued it does not decide about it: somebody else does.",
 		"declaration-in-charge-of-another": "Another operator has the declaration in charge.",

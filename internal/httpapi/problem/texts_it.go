@@ -239,6 +239,7 @@ var inItalian = dictionary{
 		"document-kept":                    "La copia del documento è già stata acquisita.",
 		"issuer-only":                      "La copia del documento è acquisita da chi ha rilasciato il PIN.",
 		"post-unconfirmed":                 "L'incarico di amministratore va ancora confermato da un secondo amministratore.",
+		"consent-of-staff":                 "Chi lavora per l'istituto non autorizza applicazioni ad agire per suo conto.",
 		"post-confirmed":                   "Non c'è nulla da confermare.",
 		"second-person":                    "Chi l'ha chiesto, presentato o rilasciato non decide in merito: decide un'altra persona.",
 		"declaration-in-charge-of-another": "La dichiarazione è in carico a un altro operatore.",

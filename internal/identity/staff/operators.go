@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/consent"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
@@ -25,7 +26,7 @@ func (s *Service) Operator(ctx context.Context, id uuid.UUID) (person.Person, er
 }
 
 // Appoint gives a citizen a post, and tells them and the other administrators. It holds from the
-// next request on, in open sessions too. That of an administrator opens nothing until
+// next request on, in open sessions too; what they let applications do ends. That of an administrator opens nothing until
 // ConfirmOperator made it good. It returns these faults:
 //   - fault.Invalid: the post is wrong, its office does not exist, or nobody is registered with the
 //     tax code;
@@ -48,6 +49,10 @@ func (s *Service) Appoint(ctx context.Context, by access.Actor, code taxcode.Cod
 			return person.Person{}, err
 		}
 		if err := s.pins.ClassChanged(ctx, p.ID, p.UserClass); err != nil {
+			return person.Person{}, err
+		}
+		// Whoever works here lets no application act for them.
+		if err := s.consents.EndAllOf(ctx, p.ID, consent.EndedPostGiven); err != nil {
 			return person.Person{}, err
 		}
 		return p, s.tellOfPost(ctx, by, p, stateGiven)

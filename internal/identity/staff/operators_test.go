@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"diresco/db"
+	"diresco/internal/identity/consent"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/identity/staff"
@@ -56,6 +57,9 @@ func TestStaff_AppointReassignDismiss(t *testing.T) {
 		by, err := w.Actor(t, s)
 		if err != nil || by.UserClass != access.Operator || by.OfficeCode != rome {
 			t.Errorf("the open session is %s of office %s, %v", by.UserClass, by.OfficeCode, err)
+		}
+		if w.consents[p.ID] != consent.EndedPostGiven {
+			t.Errorf("what applications may do for who works here: %q", w.consents[p.ID])
 		}
 		if !expires().Equal(months(3)) {
 			t.Errorf("an operator's PIN expires at %v", expires())

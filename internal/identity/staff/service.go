@@ -62,12 +62,19 @@ type Declarations interface {
 	CompleteFor(ctx context.Context, personID uuid.UUID) error
 }
 
+// Consents ends what people let applications do; see consent.Service.
+type Consents interface {
+	// EndAllOf ends every consent of a person, in the context's transaction.
+	EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error
+}
+
 // Deps are what the service works with.
 type Deps struct {
 	Runner       *operation.Runner
 	People       *person.Service
 	PINs         PINs
 	Sessions     Sessions
+	Consents     Consents
 	Offices      Offices
 	Declarations Declarations
 	Outbox       *outbox.Outbox
@@ -87,6 +94,7 @@ type Service struct {
 	people       *person.Service
 	pins         PINs
 	sessions     Sessions
+	consents     Consents
 	offices      Offices
 	declarations Declarations
 	outbox       *outbox.Outbox
@@ -99,8 +107,8 @@ type Service struct {
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
-		run: d.Runner, repo: repository{d.Runner.DB}, people: d.People, pins: d.PINs, sessions: d.Sessions, offices: d.Offices,
-		declarations: d.Declarations, outbox: d.Outbox, codes: d.Codes, keys: d.Keys, files: d.Files, looks: d.Looks,
+		run: d.Runner, repo: repository{d.Runner.DB}, people: d.People, pins: d.PINs, sessions: d.Sessions, consents: d.Consents,
+		offices: d.Offices, declarations: d.Declarations, outbox: d.Outbox, codes: d.Codes, keys: d.Keys, files: d.Files, looks: d.Looks,
 	}
 }
 

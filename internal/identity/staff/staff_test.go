@@ -53,9 +53,18 @@ func (c *completed) CompleteFor(_ context.Context, id uuid.UUID) error {
 	return nil
 }
 
+// ended notes whose consents ended, and why.
+type ended struct{ consents map[uuid.UUID]string }
+
+func (e *ended) EndAllOf(_ context.Context, id uuid.UUID, reason string) error {
+	e.consents[id] = reason
+	return nil
+}
+
 type fixture struct {
 	*pintest.World
 	*completed
+	*ended
 	service *staff.Service
 	// admin, operator and contactCentre work here.
 	admin, operator, colleague, contactCentre access.Actor
@@ -63,7 +72,7 @@ type fixture struct {
 
 func newWorld(t *testing.T, d *db.DB) fixture {
 	t.Helper()
-	w := fixture{World: pintest.New(t, d, pintest.Cheap), completed: &completed{}}
+	w := fixture{World: pintest.New(t, d, pintest.Cheap), completed: &completed{}, ended: &ended{map[uuid.UUID]string{}}}
 	bucket := memblob.OpenBucket(nil)
 	t.Cleanup(func() { _ = bucket.Close() })
 	offices := contributor.NewService(contributor.Deps{DB: d})
@@ -73,7 +82,7 @@ func newWorld(t *testing.T, d *db.DB) fixture {
 		}), offices.PutOffice(ctx, contributor.Office{Code: milan, Title: "Milano"}))
 	})
 	w.service = staff.NewService(staff.Deps{
-		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Offices: offices,
+		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Consents: w.ended, Offices: offices,
 		Declarations: w.completed, Outbox: outbox.New(d), Codes: w.Codes, Keys: w.DataKeys, Files: attachment.NewStore(bucket),
 		Looks: look.NewService(look.Deps{
 			DB: w.DB, Clock: w.Clock, Trail: w.Runner.Trail, Staff: w.People, Outbox: outbox.New(d),

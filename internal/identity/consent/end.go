@@ -1,0 +1,139 @@
+package consent
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/fault"
+)
+
+// Withdraw ends a live consent of the actor, and the application's session with it, from the next
+// request on. It tells the actor. Any other consent is fault.NotFound.
+func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) error {
+	_, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.SubjectKind = subjectKind
+		if _, err := s.Show(ctx, by, id); err != nil {
+			return struct{}{}, err
+		}
+		ended, err := s.end(ctx, by.SessionID, EndedByHolder, id)
+		if err == nil && len(ended) == 0 {
+			err = fault.New(fault.NotFound)
+		}
+		return struct{}{}, err
+	}, nil)
+	return err
+}
+
+// WithdrawFor takes a contributor out of a consent. It goes on for the others that it is about, and
+// ends where there are none. The giver is told. It returns these faults:
+//   - fault.NotFound: the consent is not about the contributor, or has ended;
+//   - fault.Forbidden: the actor is neither its legal representative nor employer nor user
+//     administrator.
+func (s *Service) WithdrawFor(ctx context.Context, by access.Actor, contributorID, id uuid.UUID) error {
+	right, err := managingRight(by, contributorID)
+	if err != nil {
+		return err
+	}
+	_, err = operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+		trace.Right, trace.ContributorID, trace.SubjectKind = right, contributorID, subjectKind
+		if err := s.repo.holdSessions(ctx, by.SessionID, id); err != nil {
+			return struct{}{}, err
+		}
+		locked, err := s.repo.lock(ctx, s.run.Clock.Now(), id)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if len(locked) == 0 {
+			return struct{}{}, fault.New(fault.NotFound)
+		}
+		now := s.run.Clock.Now()
+		if _, err := s.repo.oneOfContributor(ctx, contributorID, id, now); err != nil {
+			return struct{}{}, err
+		}
+		left, err := s.repo.exclude(ctx, id, contributorID, now)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if !left {
+			_, err = s.end(ctx, by.SessionID, EndedByContributor, id)
+			return struct{}{}, err
+		}
+		return struct{}{}, s.tellExcluded(ctx, id, contributorID)
+	}, nil)
+	return err
+}
+
+// End ends a consent that lives, in the caller's transaction, with an audit row of its own, and
+// tells its giver. One that has ended stays as it is.
+func (s *Service) End(ctx context.Context, id uuid.UUID, reason string) error {
+	return s.endTraced(ctx, uuid.Nil, reason, id)
+}
+
+// EndReused ends a consent whose refresh token was used a second time, as End does.
+func (s *Service) EndReused(ctx context.Context, id uuid.UUID) error { return s.End(ctx, id, EndedRefreshReused) }
+
+// EndAllOf ends every consent of a person, in the caller's transaction, as End does.
+func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
+	ids, err := s.repo.ids(ctx, "k.person_id = ?", s.run.Clock.Now(), personID)
+	if err != nil {
+		return err
+	}
+	return s.endTraced(ctx, uuid.Nil, reason, ids...)
+}
+
+// EndOfApplication ends every consent for an application, in the caller's transaction, as End does.
+// The caller has locked the application, so that no consent is being given.
+func (s *Service) EndOfApplication(ctx context.Context, applicationID uuid.UUID, reason string) error {
+	ids, err := s.repo.ids(ctx, "k.application_id = ?", s.run.Clock.Now(), applicationID)
+	if err != nil {
+		return err
+	}
+	return s.endTraced(ctx, uuid.Nil, reason, ids...)
+}
+
+// endTraced ends consents and writes a record for each.
+func (s *Service) endTraced(ctx context.Context, own uuid.UUID, reason string, ids ...uuid.UUID) error {
+	for some := range slices.Chunk(ids, endedAtOnce) {
+		ended, err := s.end(ctx, own, reason, some...)
+		if err != nil {
+			return err
+		}
+		if err := s.traceEnds(ctx, reason, s.run.Clock.Now(), ended...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endedAtOnce is how many consents end by one statement.
+const endedAtOnce = 500
+
+// end ends those of the consents that live, with their sessions, and tells their givers. It returns
+// which those were. The actor's own session is locked too, where there is one.
+//
+// Lock order: sessions, consents.
+func (s *Service) end(ctx context.Context, own uuid.UUID, reason string, ids ...uuid.UUID) ([]uuid.UUID, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if err := s.repo.holdSessions(ctx, own, ids...); err != nil {
+		return nil, err
+	}
+	// One that is begun meanwhile is good for nothing, since its consent has ended.
+	if err := s.sessions.EndGrantsOf(ctx, reason, ids...); err != nil {
+		return nil, err
+	}
+	live, err := s.repo.lock(ctx, s.run.Clock.Now(), ids...)
+	if err != nil || len(live) == 0 {
+		return nil, err
+	}
+	now := s.run.Clock.Now()
+	if err := s.repo.end(ctx, live, reason, now); err != nil {
+		return nil, err
+	}
+	return live, s.tellEnded(ctx, reason, now, live)
+}
