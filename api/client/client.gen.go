@@ -1799,7 +1799,7 @@ type Acknowledgement struct {
 type ActingAs string
 
 // Activity One thing that was done with a login, or one look of somebody who works at the institution at the person's data: that has `staff`, and
-// neither session nor address.
+// neither session nor address. What an application did has `application_id`.
 //
 // Example: {"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}
 type Activity struct {
@@ -1817,6 +1817,11 @@ type Activity struct {
 	//
 	// Example: 203.0.113.7
 	Address string `json:"address"`
+
+	// ApplicationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ApplicationId *Id `json:"application_id,omitempty"`
 
 	// At When.
 	//
@@ -3096,6 +3101,11 @@ type DeclarationHistoryAuthor struct {
 	//
 	// Example: legal_representative
 	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// ClientId The application by which the person did it; absent where they did it themselves.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
 
 	// Kind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of that office alone. `system`: it came about by itself,
 	// as a term that ended does.
@@ -4872,6 +4882,11 @@ type FiledBy struct {
 	//
 	// Example: legal_representative
 	ActingAs ActingAs `json:"acting_as"`
+
+	// ClientId The application by which the person did it; absent where they did it themselves, and in lists.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
 
 	// FamilyName Family name (cognome).
 	//
@@ -7257,6 +7272,11 @@ type PublicBodyService string
 //
 // Example: {"declaration_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","jws":"eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0","protocol_number":"INPS.1400.16/03/2026.0000042","submitted_at":"2026-03-16T08:15:04.218301Z"}
 type Receipt struct {
+	// ClientId The application by which it was filed, which stands in the signed receipt too; absent where the person filed it themselves.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
+
 	// DeclarationId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c

@@ -59,10 +59,12 @@ type Declaration struct {
 	// none.
 	WorkerTaxCode *string
 	// PersonID is who made it, ActingAs and RightID by which right.
-	PersonID     uuid.UUID
-	ActingAs     access.ActingAs
-	RightID      uuid.UUID
-	SupersedesID *uuid.UUID
+	PersonID uuid.UUID
+	ActingAs access.ActingAs
+	RightID  uuid.UUID
+	// ApplicationID is that of the application by which it was made; nil for the person.
+	ApplicationID *uuid.UUID
+	SupersedesID  *uuid.UUID
 	// SupersededByID is the declaration that took its place.
 	SupersededByID *uuid.UUID
 	// ReservationID is the reservation that a confirmation confirms.
@@ -120,6 +122,8 @@ type View struct {
 	Declaration
 	GivenName  string
 	FamilyName string
+	// ClientID names the application by which it was made; empty for the person, and in lists.
+	ClientID string
 	// JWS is the signed receipt; empty while the declaration is a draft, and in lists.
 	JWS string
 	// Withdrawal is how long its type lets it be taken back; empty in lists.

@@ -222,7 +222,7 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 		at, digest := e.At, e.Digest
 		d.SubmittedAt, d.ProtocolNumber, d.Digest = &at, &number, &digest
 		d.UpdatedAt, d.ListedAt = e.At, e.At
-		jws, err := h.sign(d, e.By.TaxCode, sub.owner)
+		jws, err := h.sign(d, e.By, sub.owner)
 		if err != nil {
 			return err
 		}
@@ -270,7 +270,7 @@ func received(d Declaration, t *Type) (outbox.Message, error) {
 	}, *d.SubmittedAt)
 }
 
-func (h handler) sign(d Declaration, filer, owner taxcode.Code) (string, error) {
+func (h handler) sign(d Declaration, filer access.Actor, owner taxcode.Code) (string, error) {
 	payload, err := newClaims(h.publicURL, d, filer, owner, h.random)
 	if err != nil {
 		return "", err

@@ -42,6 +42,8 @@ type Author struct {
 	GivenName  string
 	FamilyName string
 	ActingAs   access.ActingAs
+	// ClientID names the application by which they did it.
+	ClientID string
 }
 
 // record is what the trail has of a declaration.
@@ -53,6 +55,7 @@ type record struct {
 	Detail     *string
 	GivenName  string
 	FamilyName string
+	ClientID   string
 }
 
 // made are the states that operations bring about whose records have no detail. These are records
@@ -149,11 +152,11 @@ func endsAs(entries []HistoryEntry, state State) bool {
 
 // filer is who filed the declaration.
 func (d View) filer() Author {
-	return Author{PersonID: &d.PersonID, GivenName: d.GivenName, FamilyName: d.FamilyName, ActingAs: d.ActingAs}
+	return Author{PersonID: &d.PersonID, GivenName: d.GivenName, FamilyName: d.FamilyName, ActingAs: d.ActingAs, ClientID: d.ClientID}
 }
 
 func (r record) author(office string) Author {
-	a := Author{PersonID: r.PersonID, GivenName: r.GivenName, FamilyName: r.FamilyName}
+	a := Author{PersonID: r.PersonID, GivenName: r.GivenName, FamilyName: r.FamilyName, ClientID: r.ClientID}
 	if r.ActingAs != nil {
 		a.ActingAs = *r.ActingAs
 	}

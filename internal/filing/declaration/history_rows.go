@@ -12,7 +12,8 @@ import (
 func (r *repository) records(ctx context.Context, id uuid.UUID, most int) ([]record, error) {
 	var rows []record
 	err := r.db.From(ctx).Raw(`SELECT a.at, a.operation, a.person_id, a.acting_as, a.detail, COALESCE(p.given_name, '') AS given_name,
-		COALESCE(p.family_name, '') AS family_name FROM audit_records a LEFT JOIN people p ON p.id = a.person_id
+		COALESCE(p.family_name, '') AS family_name, COALESCE(y.client_id, '') AS client_id
+		FROM audit_records a LEFT JOIN people p ON p.id = a.person_id LEFT JOIN applications y ON y.id = a.application_id
 		WHERE a.subject_id = ? AND a.subject_kind = ? AND a.operation <> 'changeDeclaration' ORDER BY a.at DESC, a.id DESC LIMIT ?`,
 		id.String(), Kind, most).Scan(&rows).Error
 	slices.Reverse(rows)

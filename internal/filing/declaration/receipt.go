@@ -45,8 +45,10 @@ type claims struct {
 	ActingAs       access.ActingAs `json:"acting_as"`
 	RightID        uuid.UUID       `json:"right_id"`
 	FiledBy        uuid.UUID       `json:"filed_by"`
-	Filer          saltedTaxCode   `json:"filer_tax_code"`
-	Contributor    saltedTaxCode   `json:"contributor_tax_code"`
+	// ClientID is left out where the person filed it themselves.
+	ClientID    string        `json:"client_id,omitempty"`
+	Filer       saltedTaxCode `json:"filer_tax_code"`
+	Contributor saltedTaxCode `json:"contributor_tax_code"`
 	// Step is left out for a type of one step.
 	Step          string     `json:"step,omitempty"`
 	ReservationID *uuid.UUID `json:"reservation_id,omitempty"`
@@ -67,8 +69,8 @@ func salted(code taxcode.Code, random io.Reader) (saltedTaxCode, error) {
 	return saltedTaxCode{Salt: base64.RawURLEncoding.EncodeToString(salt), Digest: base64.RawURLEncoding.EncodeToString(sum[:])}, nil
 }
 
-func newClaims(issuer string, d Declaration, filer, owner taxcode.Code, random io.Reader) ([]byte, error) {
-	filerCode, err := salted(filer, random)
+func newClaims(issuer string, d Declaration, by access.Actor, owner taxcode.Code, random io.Reader) ([]byte, error) {
+	filerCode, err := salted(by.TaxCode, random)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +87,8 @@ func newClaims(issuer string, d Declaration, filer, owner taxcode.Code, random i
 		Issuer: issuer, ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationID: d.ID,
 		Type: d.Type, TypeVersion: d.TypeVersion,
 		ContributorID: d.ContributorID, PositionID: d.PositionID, ActingAs: d.ActingAs, RightID: d.RightID, FiledBy: d.PersonID,
-		Filer: filerCode, Contributor: ownerCode,
+		ClientID: by.ClientID(),
+		Filer:    filerCode, Contributor: ownerCode,
 	})
 }
 
@@ -213,6 +216,8 @@ type printed struct {
 	TaxCode        taxcode.Code
 	PositionNumber string
 	OfficeName     string
+	// Application is its display name, if there was one.
+	Application string
 }
 
 func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
@@ -240,7 +245,7 @@ func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
 		TypeVersion:   d.TypeVersion,
 		DeclarationID: d.ID.String(), ContributorName: p.LegalName, ContributorTaxCode: p.TaxCode.Clear(), PositionNumber: p.PositionNumber,
 		OfficeCode: d.OfficeCode, OfficeName: p.OfficeName, By: s.institution,
-		FiledBy: d.Names(), ActingAs: string(d.ActingAs), VerifyURL: page + d.JWS, ScanURL: page + short, Content: content,
+		FiledBy: d.Names(), Application: p.Application, ClientID: d.ClientID, ActingAs: string(d.ActingAs), VerifyURL: page + d.JWS, ScanURL: page + short, Content: content,
 	})
 	return document.Bytes(), err
 }

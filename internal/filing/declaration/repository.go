@@ -83,8 +83,9 @@ func (r *repository) summary(ctx context.Context, id uuid.UUID) (s summary, foun
 	return rows[0], true, nil
 }
 
-var selectFiled = "SELECT " + db.Columns[Declaration]("d") + `, p.given_name, p.family_name, COALESCE(x.jws, '') AS jws FROM declarations d
-	JOIN people p ON p.id = d.person_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
+var selectFiled = "SELECT " + db.Columns[Declaration]("d") + `, p.given_name, p.family_name, COALESCE(y.client_id, '') AS client_id,
+	COALESCE(x.jws, '') AS jws FROM declarations d
+	JOIN people p ON p.id = d.person_id LEFT JOIN applications y ON y.id = d.application_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
 
 // filed reads one declaration with its maker's names and its receipt, in the context's transaction
 // if there is one.
@@ -188,7 +189,7 @@ func (r *repository) saveDraft(ctx context.Context, d Declaration) error {
 func (r *repository) submitDraft(ctx context.Context, d Declaration) error {
 	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).
 		Select(
-			"type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id", "version", "updated_at", "listed_at",
+			"type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id", "application_id", "version", "updated_at", "listed_at",
 			"submitted_at", "protocol_number", "digest", "amount", "reasons", "decided_at", "hire_by", "confirm_by", "ends_at",
 		).UpdateColumns(&d).Error
 }
@@ -321,9 +322,11 @@ func (f Filter) only() narrowing {
 // facts reads what the printed receipt tells beside the declaration itself.
 func (r *repository) facts(ctx context.Context, d Declaration) (printed, error) {
 	var p printed
-	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, o.title AS office_name
+	err := r.db.From(ctx).Raw(`SELECT c.legal_name, c.tax_code, x.number AS position_number, o.title AS office_name,
+		COALESCE(y.display_name, '') AS application
 		FROM contributors c JOIN positions x ON x.contributor_id = c.id
-		JOIN offices o ON o.code = ? WHERE x.id = ?`, d.OfficeCode, d.PositionID).Take(&p).Error
+		JOIN offices o ON o.code = ? LEFT JOIN applications y ON y.id = ? WHERE x.id = ?`,
+		d.OfficeCode, d.ApplicationID, d.PositionID).Take(&p).Error
 	return p, notFound(err)
 }
 

@@ -149,7 +149,8 @@ func (s *Service) prepare(
 	d := Declaration{
 		ID: uuid.Must(uuid.NewV7()), ContributorID: contributorID, PositionID: at.ID, OfficeCode: at.OfficeCode,
 		Type: t.Code, Step: in.Step, State: Draft, PersonID: by.PersonID, ActingAs: right.ActingAs, RightID: right.ID,
-		SupersedesID: in.SupersedesID, ReservationID: in.ReservationID,
+		ApplicationID: by.ApplicationID(),
+		SupersedesID:  in.SupersedesID, ReservationID: in.ReservationID,
 		Version: 1, CreatedAt: now, UpdatedAt: now, ListedAt: now,
 	}.with(content)
 	sub = submission{declaration: d, typ: t, current: t, owner: owner.TaxCode}
@@ -423,7 +424,7 @@ func filingOf(
 	sub submission, by access.Actor, right access.Right, claim *idempotency.Claim, origin audit.Origin,
 ) protocol.Filing[submission] {
 	d := &sub.declaration
-	d.PersonID, d.ActingAs, d.RightID = by.PersonID, right.ActingAs, right.ID
+	d.PersonID, d.ActingAs, d.RightID, d.ApplicationID = by.PersonID, right.ActingAs, right.ID, by.ApplicationID()
 	return protocol.Filing[submission]{Content: sub, Header: protocol.Header{
 		Office: d.OfficeCode, SubjectID: d.ID, By: by, Right: right, Claim: claim, Origin: origin,
 		Trace:  operation.Trace{ContributorID: d.ContributorID, Right: right, SubjectKind: Kind, SubjectID: d.ID.String()},
@@ -450,5 +451,7 @@ func (s *Service) Mine(ctx context.Context, by access.Actor, f Filter, request p
 }
 
 func named(d Declaration, t *Type, by access.Actor) View {
-	return View{Declaration: d, GivenName: by.GivenName, FamilyName: by.FamilyName, Withdrawal: t.Withdrawal}
+	return View{
+		Declaration: d, GivenName: by.GivenName, FamilyName: by.FamilyName, ClientID: by.ClientID(), Withdrawal: t.Withdrawal,
+	}
 }

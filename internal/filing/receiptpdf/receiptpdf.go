@@ -44,6 +44,10 @@ type Facts struct {
 	// acting_as values, or a text that is printed as it is.
 	FiledBy  string
 	ActingAs string
+	// Application is the display name of the application by which it was filed, and ClientID how
+	// that is registered; both are empty where the person filed it themselves.
+	Application string
+	ClientID    string
 
 	// VerifyURL is where the link around the QR code leads. It is the page that verifies receipts,
 	// with the receipt in its fragment. Only the page's address is printed.
@@ -113,6 +117,10 @@ func (s *sheet) draw(f Facts, page string, code *qr.Code) {
 	s.row("Posizione contributiva", f.PositionNumber)
 	s.row("Sede competente", office(f))
 	s.row("Presentata da", f.FiledBy+", "+capacity(f.ActingAs))
+
+	if f.ClientID != "" {
+		s.row("Tramite l'applicazione", f.Application+" ("+f.ClientID+")")
+	}
 
 	s.verification(f, page, code)
 

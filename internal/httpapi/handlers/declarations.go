@@ -203,6 +203,7 @@ func viewDeclarations(ctx context.Context, found page.Page[declaration.View], pa
 func viewFiledBy(d declaration.View) api.FiledBy {
 	return api.FiledBy{
 		PersonId: d.PersonID, GivenName: d.GivenName, FamilyName: d.FamilyName, ActingAs: api.ActingAs(d.ActingAs), RightId: d.RightID,
+		ClientId: unlessEmpty(d.ClientID),
 	}
 }
 
@@ -295,7 +296,7 @@ func viewDeclaration(d declaration.View) api.Declaration {
 }
 
 func viewReceipt(d declaration.View) api.Receipt {
-	return api.Receipt{ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationId: d.ID, Jws: d.JWS}
+	return api.Receipt{ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationId: d.ID, Jws: d.JWS, ClientId: unlessEmpty(d.ClientID)}
 }
 
 // linkTo leads to another declaration, if there is one.

@@ -45,6 +45,7 @@ func viewAuthor(a declaration.Author) api.DeclarationHistoryAuthor {
 	if a.PersonID != nil {
 		view.Person = &api.PersonReference{PersonId: *a.PersonID, GivenName: a.GivenName, FamilyName: a.FamilyName}
 	}
+	view.ClientId = unlessEmpty(a.ClientID)
 	if a.ActingAs != "" {
 		view.ActingAs = new(api.ActingAs(a.ActingAs))
 	}

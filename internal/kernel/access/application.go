@@ -86,6 +86,14 @@ func (a Actor) ConsentID() uuid.UUID {
 	return a.Grant.ConsentID
 }
 
+// ClientID names the application by which the actor acts; it is empty for the person.
+func (a Actor) ClientID() string {
+	if a.Grant == nil {
+		return ""
+	}
+	return a.Grant.ClientID
+}
+
 // KeyScope is whose the actor's idempotency keys are. Each application has its own.
 func (a Actor) KeyScope() string {
 	scope := "person:" + a.PersonID.String()
