@@ -62,14 +62,12 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	consents := consent.NewService(consent.Deps{
 		Runner: k.runner, Rights: k.rights, Contributors: m.contributors, Sessions: sessions, Outbox: k.outbox,
 	})
-	// What ends everything of a person ends their consents too, and it is told here alone.
-	sessions.OnEndAll(consents.EndAllOf)
 	sessions.OnReuse(consents.EndReused)
 	codes := otp.New(p.db, p.clock, p.dataKeys, limiter, addresses, p.random)
 	people := person.NewService(person.Deps{Runner: k.runner})
 	contacts := person.NewAddressBook(person.Deps{Runner: k.runner, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys})
 	pinDeps := pin.Deps{
-		Runner: k.runner, Verifier: verifier, Sessions: sessions, Outbox: k.outbox, Keys: p.dataKeys, Codes: codes, Random: p.random,
+		Runner: k.runner, Verifier: verifier, Sessions: consent.Personal{Service: sessions, Consents: consents}, Outbox: k.outbox, Keys: p.dataKeys, Codes: codes, Random: p.random,
 		// Contacts that took the halves of a PIN to its holder count from the first access with it
 		// on.
 		OnFirstAccess: func(ctx context.Context, personID uuid.UUID, given time.Time) error {
@@ -107,8 +105,8 @@ func newCredentials(p platform, g groups) credentials {
 			Log: p.log,
 		}),
 		staff: staff.NewService(staff.Deps{
-			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Consents: id.consents, Offices: m.contributors,
-			Declarations: waiting, Outbox: k.outbox, Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket),
+			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: consent.Personal{Service: id.sessions, Consents: id.consents},
+			Consents: id.consents, Offices: m.contributors, Declarations: waiting, Outbox: k.outbox, Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket),
 			Looks: id.looks,
 		}),
 	}

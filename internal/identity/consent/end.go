@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
@@ -136,4 +137,21 @@ func (s *Service) end(ctx context.Context, own uuid.UUID, reason string, ids ...
 		return nil, err
 	}
 	return live, s.tellEnded(ctx, reason, now, live)
+}
+
+// Personal ends people's sessions, and with them what they let applications do. It is for what ends
+// everything: a lost or revoked PIN, a suspension, the end of a post. A changed PIN ends neither.
+type Personal struct {
+	*session.Service
+	Consents *Service
+}
+
+// EndAllOf ends every session and every consent of a person, in the context's transaction.
+//
+// Lock order: sessions, consents.
+func (p Personal) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
+	if err := p.Service.EndAllOf(ctx, personID, reason); err != nil {
+		return err
+	}
+	return p.Consents.EndAllOf(ctx, personID, reason)
 }
