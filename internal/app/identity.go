@@ -8,6 +8,7 @@ import (
 
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
+	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -39,6 +40,7 @@ type identity struct {
 	recovery     *pinrecovery.Service
 	requests     *pinrequest.Service
 	applications *application.Service
+	oauth        *oauth.Service
 }
 
 // credentials is what makes credentials dispositive, or gives them at the counter. It completes
@@ -79,6 +81,9 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	}
 	pins := pin.NewService(pinDeps)
 	looks := look.NewService(look.Deps{DB: p.db, Clock: p.clock, Trail: k.runner.Trail, Staff: people, Outbox: k.outbox})
+	applications := application.NewService(application.Deps{
+		Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox, Ended: consents.EndOfApplication,
+	})
 	return identity{
 		addresses: addresses, limiter: limiter, sessions: sessions, consents: consents, codes: codes, people: people, contacts: contacts,
 		pins: pins, looks: looks,
@@ -89,8 +94,10 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Looks: looks,
 			Random: p.random,
 		}),
-		applications: application.NewService(application.Deps{
-			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox, Ended: consents.EndOfApplication,
+		applications: applications,
+		oauth: oauth.NewService(oauth.Deps{
+			Runner: k.runner, Keys: p.dataKeys, Limiter: limiter, Addresses: addresses, Applications: applications, Consents: consents,
+			Sessions: sessions, Random: p.random, PublicURL: p.config.PublicURL, Loopback: p.sandbox,
 		}),
 	}, nil
 }
