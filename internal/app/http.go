@@ -26,6 +26,11 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if deps.Pages, err = endpoints.New(g.identity.oauth); err != nil {
 		return nil, err
 	}
+	shown, err := newPages(p, g)
+	if err != nil {
+		return nil, err
+	}
+	deps.Pages = append(deps.Pages, shown...)
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,
