@@ -3,8 +3,6 @@ package session
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,20 +13,6 @@ import (
 )
 
 type repository struct{ db *db.DB }
-
-// stringList is a JSON array of texts, as it is read.
-type stringList []string
-
-// Scan implements sql.Scanner.
-func (l *stringList) Scan(stored any) error {
-	switch text := stored.(type) {
-	case string:
-		return json.Unmarshal([]byte(text), (*[]string)(l))
-	case []byte:
-		return json.Unmarshal(text, (*[]string)(l))
-	}
-	return fmt.Errorf("list stored as %T", stored)
-}
 
 func (r repository) insert(ctx context.Context, s row) error {
 	return r.db.From(ctx).Create(&s).Error
