@@ -54,6 +54,66 @@ func (e ActingAs) Valid() bool {
 	}
 }
 
+// Defines values for ApplicationDecisionOutcome.
+const (
+	ApplicationDecisionOutcomeApproved ApplicationDecisionOutcome = "approved"
+	ApplicationDecisionOutcomeRefused  ApplicationDecisionOutcome = "refused"
+)
+
+// Valid indicates whether the value is a known member of the ApplicationDecisionOutcome enum.
+func (e ApplicationDecisionOutcome) Valid() bool {
+	switch e {
+	case ApplicationDecisionOutcomeApproved:
+		return true
+	case ApplicationDecisionOutcomeRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApplicationKind.
+const (
+	ApplicationKindConfidential ApplicationKind = "confidential"
+	ApplicationKindPublic       ApplicationKind = "public"
+)
+
+// Valid indicates whether the value is a known member of the ApplicationKind enum.
+func (e ApplicationKind) Valid() bool {
+	switch e {
+	case ApplicationKindConfidential:
+		return true
+	case ApplicationKindPublic:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApplicationState.
+const (
+	ApplicationStateApproved  ApplicationState = "approved"
+	ApplicationStateRefused   ApplicationState = "refused"
+	ApplicationStateSubmitted ApplicationState = "submitted"
+	ApplicationStateSuspended ApplicationState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the ApplicationState enum.
+func (e ApplicationState) Valid() bool {
+	switch e {
+	case ApplicationStateApproved:
+		return true
+	case ApplicationStateRefused:
+		return true
+	case ApplicationStateSubmitted:
+		return true
+	case ApplicationStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AttachmentMediaType.
 const (
 	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
@@ -1662,6 +1722,24 @@ func (e SubDelegationState) Valid() bool {
 	}
 }
 
+// Defines values for TokenEndpointAuthMethod.
+const (
+	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
+	TokenEndpointAuthMethodPrivateKeyJwt TokenEndpointAuthMethod = "private_key_jwt"
+)
+
+// Valid indicates whether the value is a known member of the TokenEndpointAuthMethod enum.
+func (e TokenEndpointAuthMethod) Valid() bool {
+	switch e {
+	case TokenEndpointAuthMethodNone:
+		return true
+	case TokenEndpointAuthMethodPrivateKeyJwt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserClass.
 const (
 	UserClassAdministrator             UserClass = "administrator"
@@ -1797,6 +1875,254 @@ type Activity struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/me/activity"}},"items":[{"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"},{"activity_id":"018f3b36-7081-7293-84a5-bccddeeff001","address":"","at":"2026-03-16T08:02:41.118300Z","operation":"showPerson","outcome":"read","request_id":"018f3b36-7081-7293-84a5-bccddeeff002","staff":{"office_code":"7000","user_class":"operator"}}]}
 type ActivityList = Page[Activity]
+
+// Application An application, as its owner sees it.
+//
+// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
+type Application struct {
+	// ApplicationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ApplicationId Id `json:"application_id"`
+
+	// ClientId By which an application names itself (OAuth `client_id`).
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId ClientId `json:"client_id"`
+
+	// ContactEmail Whom the institution asks about the application.
+	//
+	// Example: sviluppo@paghe.example
+	ContactEmail string `json:"contact_email"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// CreatedAt When it was registered.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DecidedAt When it was last decided about, or suspended.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// DisplayName The name that people see when they are asked.
+	//
+	// Example: Paghe Facili
+	DisplayName string `json:"display_name"`
+
+	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+	//
+	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+	Jwks *JsonWebKeySet `json:"jwks,omitempty"`
+
+	// JwksUri Where the key set of a `confidential` application is fetched, with `https`; instead of `jwks`.
+	//
+	// Example: https://paghe.example/jwks.json
+	JwksUri *string `json:"jwks_uri,omitempty"`
+
+	// Kind `public`: it runs with its user, in a browser, on a telephone or a desktop, and keeps no secret. `confidential`: it runs on a server and has a key.
+	//
+	// Example: public
+	Kind ApplicationKind `json:"kind"`
+
+	// LogoUri A picture that people see when they are asked, with `https`.
+	//
+	// Example: https://paghe.example/logo.png
+	LogoUri *string `json:"logo_uri,omitempty"`
+
+	// PendingChange What the application is to be once the change is approved; until then the approved version stays in force.
+	//
+	// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+	PendingChange *PendingApplicationChange `json:"pending_change,omitempty"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Applicazione provata
+	Reason *string `json:"reason,omitempty"`
+
+	// RedirectUris Where the application is answered, compared to the letter. `https`; or `http` at `127.0.0.1` or `[::1]`, where any port may then be used; or, for a `public`
+	// application, a private scheme in reverse-domain form. No query, fragment, user or wildcard; not `localhost`.
+	//
+	// Example: ["http://127.0.0.1/callback"]
+	RedirectUris List[RedirectUri] `json:"redirect_uris"`
+
+	// Scopes What the application may ask people for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes List[Scope] `json:"scopes"`
+
+	// State `submitted` waits for a decision; people can let one that is `approved` act for them, and no other.
+	//
+	// Example: approved
+	State ApplicationState `json:"state"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	//
+	// Example: none
+	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
+
+	// UpdatedAt When it last changed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ApplicationChange What to change; what is not named stays. `jwks` takes the place of `jwks_uri`, and the other way round.
+//
+// Example: {"redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"]}
+type ApplicationChange struct {
+	// ContactEmail Whom the institution asks about the application.
+	//
+	// Example: sviluppo@paghe.example
+	ContactEmail *string `json:"contact_email,omitempty"`
+
+	// DisplayName The name that people see when they are asked.
+	//
+	// Example: Paghe Facili
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+	//
+	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+	Jwks *JsonWebKeySet `json:"jwks,omitempty"`
+
+	// JwksUri Where the key set of a `confidential` application is fetched, with `https`; instead of `jwks`.
+	//
+	// Example: https://paghe.example/jwks.json
+	JwksUri *string `json:"jwks_uri,omitempty"`
+
+	// LogoUri A picture that people see when they are asked, with `https`. `null` takes it away.
+	//
+	// Example: https://paghe.example/logo.png
+	LogoUri nullable.Nullable[string] `json:"logo_uri,omitempty"`
+
+	// RedirectUris Where the application is answered, compared to the letter. `https`; or `http` at `127.0.0.1` or `[::1]`, where any port may then be used; or, for a `public`
+	// application, a private scheme in reverse-domain form. No query, fragment, user or wildcard; not `localhost`.
+	//
+	// Example: ["http://127.0.0.1/callback"]
+	RedirectUris *[]RedirectUri `json:"redirect_uris,omitempty"`
+
+	// Scopes What the application may ask people for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes *[]Scope `json:"scopes,omitempty"`
+}
+
+// ApplicationDecision What is decided about an application, or about a change of it.
+//
+// Example: {"outcome":"approved","reason":"Applicazione provata"}
+type ApplicationDecision struct {
+	// Outcome Whether people may let it act for them.
+	//
+	// Example: approved
+	Outcome ApplicationDecisionOutcome `json:"outcome"`
+
+	// Reason Why; the owner is told.
+	//
+	// Example: Applicazione provata
+	Reason string `json:"reason"`
+}
+
+// ApplicationDecisionOutcome Whether people may let it act for them.
+//
+// Example: approved
+type ApplicationDecisionOutcome string
+
+// ApplicationInput An application to be registered. With `contributor_id` or `delegate_id` it belongs to that organisation, else to you.
+//
+// Example: {"contact_email":"sviluppo@paghe.example","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"token_endpoint_auth_method":"none"}
+type ApplicationInput struct {
+	// ContactEmail Whom the institution asks about the application.
+	//
+	// Example: sviluppo@paghe.example
+	ContactEmail string `json:"contact_email"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// DisplayName The name that people see when they are asked.
+	//
+	// Example: Paghe Facili
+	DisplayName string `json:"display_name"`
+
+	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+	//
+	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+	Jwks *JsonWebKeySet `json:"jwks,omitempty"`
+
+	// JwksUri Where the key set of a `confidential` application is fetched, with `https`; instead of `jwks`.
+	//
+	// Example: https://paghe.example/jwks.json
+	JwksUri *string `json:"jwks_uri,omitempty"`
+
+	// Kind `public`: it runs with its user, in a browser, on a telephone or a desktop, and keeps no secret. `confidential`: it runs on a server and has a key.
+	//
+	// Example: public
+	Kind ApplicationKind `json:"kind"`
+
+	// LogoUri A picture that people see when they are asked, with `https`.
+	//
+	// Example: https://paghe.example/logo.png
+	LogoUri *string `json:"logo_uri,omitempty"`
+
+	// RedirectUris Where the application is answered, compared to the letter. `https`; or `http` at `127.0.0.1` or `[::1]`, where any port may then be used; or, for a `public`
+	// application, a private scheme in reverse-domain form. No query, fragment, user or wildcard; not `localhost`.
+	//
+	// Example: ["http://127.0.0.1/callback"]
+	RedirectUris List[RedirectUri] `json:"redirect_uris"`
+
+	// Scopes What the application may ask people for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes List[Scope] `json:"scopes"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	//
+	// Example: none
+	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
+}
+
+// ApplicationKind `public`: it runs with its user, in a browser, on a telephone or a desktop, and keeps no secret. `confidential`: it runs on a server and has a key.
+//
+// Example: public
+type ApplicationKind string
+
+// ApplicationList One page of applications.
+//
+// Example: {"_links":{"self":{"href":"/v1/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type ApplicationList = Page[Application]
+
+// ApplicationState `submitted` waits for a decision; people can let one that is `approved` act for them, and no other.
+//
+// Example: approved
+type ApplicationState string
+
+// ApplicationSuspension Why an application is suspended.
+//
+// Example: {"reason":"Domanda di chiarimenti senza risposta"}
+type ApplicationSuspension struct {
+	// Reason Why; the owner is told.
+	//
+	// Example: Domanda di chiarimenti senza risposta
+	Reason string `json:"reason"`
+}
 
 // Attachment A file that was sent.
 //
@@ -4750,6 +5076,17 @@ type IssuedPinConfirmation struct {
 	Code *string `json:"code,omitempty"`
 }
 
+// JsonWebKey A public key (RFC 7517): `EC` with `P-256` for ES256, or `RSA` with at least 2048 bits for RS256. It needs a `kid` that no other has; `use`, where it is given, is `sig`,
+// and `alg` the key's own. Nothing of a private key.
+//
+// Example: {"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}
+type JsonWebKey = map[string]interface{}
+
+// JsonWebKeySet The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+//
+// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+type JsonWebKeySet = json.RawMessage
+
 // Language A language of messages.
 //
 // Example: it
@@ -5086,6 +5423,127 @@ type Office struct {
 	// Example: Direzione provinciale di Bergamo
 	Title string `json:"title"`
 }
+
+// OfficeApplication An application, as administrators see it.
+//
+// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
+type OfficeApplication struct {
+	// ApplicationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ApplicationId Id `json:"application_id"`
+
+	// ClientId By which an application names itself (OAuth `client_id`).
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId ClientId `json:"client_id"`
+
+	// ContactEmail Whom the institution asks about the application.
+	//
+	// Example: sviluppo@paghe.example
+	ContactEmail string `json:"contact_email"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// CreatedAt When it was registered.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DecidedAt When it was last decided about, or suspended.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// DisplayName The name that people see when they are asked.
+	//
+	// Example: Paghe Facili
+	DisplayName string `json:"display_name"`
+
+	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+	//
+	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+	Jwks *JsonWebKeySet `json:"jwks,omitempty"`
+
+	// JwksUri Where the key set of a `confidential` application is fetched, with `https`; instead of `jwks`.
+	//
+	// Example: https://paghe.example/jwks.json
+	JwksUri *string `json:"jwks_uri,omitempty"`
+
+	// Kind `public`: it runs with its user, in a browser, on a telephone or a desktop, and keeps no secret. `confidential`: it runs on a server and has a key.
+	//
+	// Example: public
+	Kind ApplicationKind `json:"kind"`
+
+	// LegalName The name of the organisation that it belongs to.
+	//
+	// Example: Tessiture Ambrosiane S.p.A.
+	LegalName *string `json:"legal_name,omitempty"`
+
+	// LogoUri A picture that people see when they are asked, with `https`.
+	//
+	// Example: https://paghe.example/logo.png
+	LogoUri *string `json:"logo_uri,omitempty"`
+
+	// Owner Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Owner PersonReference `json:"owner"`
+
+	// PendingChange What the application is to be once the change is approved; until then the approved version stays in force.
+	//
+	// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+	PendingChange *PendingApplicationChange `json:"pending_change,omitempty"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Applicazione provata
+	Reason *string `json:"reason,omitempty"`
+
+	// RedirectUris Where the application is answered, compared to the letter. `https`; or `http` at `127.0.0.1` or `[::1]`, where any port may then be used; or, for a `public`
+	// application, a private scheme in reverse-domain form. No query, fragment, user or wildcard; not `localhost`.
+	//
+	// Example: ["http://127.0.0.1/callback"]
+	RedirectUris List[RedirectUri] `json:"redirect_uris"`
+
+	// Scopes What the application may ask people for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes List[Scope] `json:"scopes"`
+
+	// State `submitted` waits for a decision; people can let one that is `approved` act for them, and no other.
+	//
+	// Example: approved
+	State ApplicationState `json:"state"`
+
+	// SubmittedAt Since when it, or its pending change, waits for a decision; when that was made, where none waits.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	//
+	// Example: none
+	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
+
+	// UpdatedAt When it last changed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// OfficeApplicationList One page of applications.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type OfficeApplicationList = Page[OfficeApplication]
 
 // OfficeCode The code of an office (sede).
 //
@@ -5491,6 +5949,47 @@ type PageLinks struct {
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Self Link `json:"self"`
+}
+
+// PendingApplicationChange What the application is to be once the change is approved; until then the approved version stays in force.
+//
+// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+type PendingApplicationChange struct {
+	// DisplayName The name that people see when they are asked.
+	//
+	// Example: Paghe Facili
+	DisplayName string `json:"display_name"`
+
+	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+	//
+	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+	Jwks *JsonWebKeySet `json:"jwks,omitempty"`
+
+	// JwksUri Where the key set of a `confidential` application is fetched, with `https`; instead of `jwks`.
+	//
+	// Example: https://paghe.example/jwks.json
+	JwksUri *string `json:"jwks_uri,omitempty"`
+
+	// LogoUri A picture that people see when they are asked, with `https`.
+	//
+	// Example: https://paghe.example/logo.png
+	LogoUri *string `json:"logo_uri,omitempty"`
+
+	// RedirectUris Where the application is answered, compared to the letter. `https`; or `http` at `127.0.0.1` or `[::1]`, where any port may then be used; or, for a `public`
+	// application, a private scheme in reverse-domain form. No query, fragment, user or wildcard; not `localhost`.
+	//
+	// Example: ["http://127.0.0.1/callback"]
+	RedirectUris List[RedirectUri] `json:"redirect_uris"`
+
+	// Scopes What the application may ask people for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes List[Scope] `json:"scopes"`
+
+	// SubmittedAt Since when it waits.
+	//
+	// Example: 2026-03-18T09:00:00.118204Z
+	SubmittedAt time.Time `json:"submitted_at"`
 }
 
 // PeopleForRoleSearch Whom to search; both must match.
@@ -6447,6 +6946,11 @@ type ReceiptVerification struct {
 // Example: genuine
 type ReceiptVerificationFinding string
 
+// RedirectUri An address at which an application is answered.
+//
+// Example: http://127.0.0.1/callback
+type RedirectUri = string
+
 // ReferenceCode What the form and the message with the one-time code are known by. A change of the delegation makes another.
 //
 // Example: 7K3M-Q9XA-R8DN
@@ -7402,6 +7906,11 @@ type TaxCode = string
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
 
+// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+//
+// Example: none
+type TokenEndpointAuthMethod string
+
 // UnguessableId 128 random bits (base64url). Whoever knows it may see the thing that it names.
 //
 // Example: q7Vn2xWc9KfT4bLm8RzY1A
@@ -7459,6 +7968,16 @@ type WorkerActingAs string
 
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
+
+// ApplicationId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type ApplicationId = Id
+
+// ApplicationStateFilter `submitted` waits for a decision; people can let one that is `approved` act for them, and no other.
+//
+// Example: approved
+type ApplicationStateFilter = ApplicationState
 
 // AssignedToFilter Who has it in charge at the office.
 //
@@ -7599,6 +8118,9 @@ type IdempotencyKey = IdempotencyKeyValue
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// IfMatchOptional defines model for IfMatchOptional.
+type IfMatchOptional = string
+
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
@@ -7727,6 +8249,9 @@ type TypeFilter = DeclarationTypeCode
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type UpgradeId = Id
 
+// WaitingFilter defines model for WaitingFilter.
+type WaitingFilter = bool
+
 // WebhookId defines model for WebhookId.
 type WebhookId = string
 
@@ -7735,6 +8260,63 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// ListApplicationsParams defines parameters for ListApplications.
+type ListApplicationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RegisterApplicationParams defines parameters for RegisterApplication.
+type RegisterApplicationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ChangeApplicationParams defines parameters for ChangeApplication.
+type ChangeApplicationParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListOfficeApplicationsParams defines parameters for ListOfficeApplications.
+type ListOfficeApplicationsParams struct {
+	// State Only applications in this state.
+	State *ApplicationStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Waiting With `true`, only what waits for a decision.
+	Waiting *WaitingFilter `form:"waiting,omitempty" json:"waiting,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DecideApplicationParams defines parameters for DecideApplication.
+type DecideApplicationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The `ETag` of the version that you saw. Missing, it is about whichever version there is.
+	IfMatch *IfMatchOptional `json:"If-Match,omitempty"`
+}
+
+// SuspendApplicationParams defines parameters for SuspendApplication.
+type SuspendApplicationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
 
 // ExportOfficeDeclarationSearchParams defines parameters for ExportOfficeDeclarationSearch.
 type ExportOfficeDeclarationSearchParams struct {
@@ -8850,6 +9432,18 @@ type RevokeSubDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// RegisterApplicationJSONRequestBody defines body for RegisterApplication for application/json ContentType.
+type RegisterApplicationJSONRequestBody = ApplicationInput
+
+// ChangeApplicationApplicationMergePatchPlusJSONRequestBody defines body for ChangeApplication for application/merge-patch+json ContentType.
+type ChangeApplicationApplicationMergePatchPlusJSONRequestBody = ApplicationChange
+
+// DecideApplicationJSONRequestBody defines body for DecideApplication for application/json ContentType.
+type DecideApplicationJSONRequestBody = ApplicationDecision
+
+// SuspendApplicationJSONRequestBody defines body for SuspendApplication for application/json ContentType.
+type SuspendApplicationJSONRequestBody = ApplicationSuspension
+
 // ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
 type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
 
@@ -9026,6 +9620,36 @@ type GrantSubDelegationJSONRequestBody = SubDelegationInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListApplications List my applications
+	// (GET /applications)
+	ListApplications(ctx echo.Context, params ListApplicationsParams) error
+	// RegisterApplication Register an application
+	// (POST /applications)
+	RegisterApplication(ctx echo.Context, params RegisterApplicationParams) error
+	// RemoveApplication Remove an application
+	// (DELETE /applications/{application_id})
+	RemoveApplication(ctx echo.Context, applicationId ApplicationId) error
+	// ShowApplication Show an application
+	// (GET /applications/{application_id})
+	ShowApplication(ctx echo.Context, applicationId ApplicationId) error
+	// ChangeApplication Change an application
+	// (PATCH /applications/{application_id})
+	ChangeApplication(ctx echo.Context, applicationId ApplicationId, params ChangeApplicationParams) error
+	// ListOfficeApplications List the applications
+	// (GET /backoffice/applications)
+	ListOfficeApplications(ctx echo.Context, params ListOfficeApplicationsParams) error
+	// ShowOfficeApplication Show an application to administrators
+	// (GET /backoffice/applications/{application_id})
+	ShowOfficeApplication(ctx echo.Context, applicationId ApplicationId) error
+	// DecideApplication Decide about an application
+	// (POST /backoffice/applications/{application_id}/decision)
+	DecideApplication(ctx echo.Context, applicationId ApplicationId, params DecideApplicationParams) error
+	// ReadmitApplication Readmit a suspended application
+	// (DELETE /backoffice/applications/{application_id}/suspension)
+	ReadmitApplication(ctx echo.Context, applicationId ApplicationId) error
+	// SuspendApplication Suspend an application
+	// (POST /backoffice/applications/{application_id}/suspension)
+	SuspendApplication(ctx echo.Context, applicationId ApplicationId, params SuspendApplicationParams) error
 	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
 	// (POST /backoffice/declaration-export-searches)
 	ExportOfficeDeclarationSearch(ctx echo.Context, params ExportOfficeDeclarationSearchParams) error
@@ -9511,6 +10135,292 @@ type ServerInterface interface {
 // ServerInterfaceWrapper converts echo contexts to parameters.
 type ServerInterfaceWrapper struct {
 	Handler ServerInterface
+}
+
+// ListApplications converts echo context to params.
+func (w *ServerInterfaceWrapper) ListApplications(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListApplicationsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListApplications(ctx, params)
+	return err
+}
+
+// RegisterApplication converts echo context to params.
+func (w *ServerInterfaceWrapper) RegisterApplication(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RegisterApplicationParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RegisterApplication(ctx, params)
+	return err
+}
+
+// RemoveApplication converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveApplication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveApplication(ctx, applicationId)
+	return err
+}
+
+// ShowApplication converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowApplication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowApplication(ctx, applicationId)
+	return err
+}
+
+// ChangeApplication converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeApplication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeApplicationParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeApplication(ctx, applicationId, params)
+	return err
+}
+
+// ListOfficeApplications converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOfficeApplications(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOfficeApplicationsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "waiting" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "waiting", ctx.QueryParams(), &params.Waiting, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter waiting: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOfficeApplications(ctx, params)
+	return err
+}
+
+// ShowOfficeApplication converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficeApplication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficeApplication(ctx, applicationId)
+	return err
+}
+
+// DecideApplication converts echo context to params.
+func (w *ServerInterfaceWrapper) DecideApplication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DecideApplicationParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchOptional
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DecideApplication(ctx, applicationId, params)
+	return err
+}
+
+// ReadmitApplication converts echo context to params.
+func (w *ServerInterfaceWrapper) ReadmitApplication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReadmitApplication(ctx, applicationId)
+	return err
+}
+
+// SuspendApplication converts echo context to params.
+func (w *ServerInterfaceWrapper) SuspendApplication(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SuspendApplicationParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SuspendApplication(ctx, applicationId, params)
+	return err
 }
 
 // ExportOfficeDeclarationSearch converts echo context to params.
@@ -14399,6 +15309,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 		Handler: si,
 	}
 
+	router.GET(options.BaseURL+"/applications", wrapper.ListApplications, options.OperationMiddlewares["listApplications"]...)
+	router.POST(options.BaseURL+"/applications", wrapper.RegisterApplication, options.OperationMiddlewares["registerApplication"]...)
+	router.DELETE(options.BaseURL+"/applications/:application_id", wrapper.RemoveApplication, options.OperationMiddlewares["removeApplication"]...)
+	router.GET(options.BaseURL+"/applications/:application_id", wrapper.ShowApplication, options.OperationMiddlewares["showApplication"]...)
+	router.PATCH(options.BaseURL+"/applications/:application_id", wrapper.ChangeApplication, options.OperationMiddlewares["changeApplication"]...)
+	router.GET(options.BaseURL+"/backoffice/applications", wrapper.ListOfficeApplications, options.OperationMiddlewares["listOfficeApplications"]...)
+	router.GET(options.BaseURL+"/backoffice/applications/:application_id", wrapper.ShowOfficeApplication, options.OperationMiddlewares["showOfficeApplication"]...)
+	router.POST(options.BaseURL+"/backoffice/applications/:application_id/decision", wrapper.DecideApplication, options.OperationMiddlewares["decideApplication"]...)
+	router.DELETE(options.BaseURL+"/backoffice/applications/:application_id/suspension", wrapper.ReadmitApplication, options.OperationMiddlewares["readmitApplication"]...)
+	router.POST(options.BaseURL+"/backoffice/applications/:application_id/suspension", wrapper.SuspendApplication, options.OperationMiddlewares["suspendApplication"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-export-searches", wrapper.ExportOfficeDeclarationSearch, options.OperationMiddlewares["exportOfficeDeclarationSearch"]...)
 	router.GET(options.BaseURL+"/backoffice/declaration-exports", wrapper.ExportOfficeDeclarations, options.OperationMiddlewares["exportOfficeDeclarations"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-searches", wrapper.SearchOfficeDeclarations, options.OperationMiddlewares["searchOfficeDeclarations"]...)
@@ -14563,6 +15483,269 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 }
 
 type NoContentResponse struct {
+}
+
+type ListApplicationsRequestObject struct {
+	Params ListApplicationsParams
+}
+
+type ListApplicationsResponseObject interface {
+	VisitListApplicationsResponse(w http.ResponseWriter) error
+}
+
+type ListApplications200JSONResponse ApplicationList
+
+func (response ListApplications200JSONResponse) VisitListApplicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RegisterApplicationRequestObject struct {
+	Params RegisterApplicationParams
+	Body   *RegisterApplicationJSONRequestBody
+}
+
+type RegisterApplicationResponseObject interface {
+	VisitRegisterApplicationResponse(w http.ResponseWriter) error
+}
+
+type RegisterApplication201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type RegisterApplication201JSONResponse struct {
+	Body    Application
+	Headers RegisterApplication201ResponseHeaders
+}
+
+func (response RegisterApplication201JSONResponse) VisitRegisterApplicationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveApplicationRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+}
+
+type RemoveApplicationResponseObject interface {
+	VisitRemoveApplicationResponse(w http.ResponseWriter) error
+}
+
+type RemoveApplication204Response = NoContentResponse
+
+func (response RemoveApplication204Response) VisitRemoveApplicationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ShowApplicationRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+}
+
+type ShowApplicationResponseObject interface {
+	VisitShowApplicationResponse(w http.ResponseWriter) error
+}
+
+type ShowApplication200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowApplication200JSONResponse struct {
+	Body    Application
+	Headers ShowApplication200ResponseHeaders
+}
+
+func (response ShowApplication200JSONResponse) VisitShowApplicationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeApplicationRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	Params        ChangeApplicationParams
+	Body          *ChangeApplicationApplicationMergePatchPlusJSONRequestBody
+}
+
+type ChangeApplicationResponseObject interface {
+	VisitChangeApplicationResponse(w http.ResponseWriter) error
+}
+
+type ChangeApplication200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ChangeApplication200JSONResponse struct {
+	Body    Application
+	Headers ChangeApplication200ResponseHeaders
+}
+
+func (response ChangeApplication200JSONResponse) VisitChangeApplicationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOfficeApplicationsRequestObject struct {
+	Params ListOfficeApplicationsParams
+}
+
+type ListOfficeApplicationsResponseObject interface {
+	VisitListOfficeApplicationsResponse(w http.ResponseWriter) error
+}
+
+type ListOfficeApplications200JSONResponse OfficeApplicationList
+
+func (response ListOfficeApplications200JSONResponse) VisitListOfficeApplicationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficeApplicationRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+}
+
+type ShowOfficeApplicationResponseObject interface {
+	VisitShowOfficeApplicationResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficeApplication200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowOfficeApplication200JSONResponse struct {
+	Body    OfficeApplication
+	Headers ShowOfficeApplication200ResponseHeaders
+}
+
+func (response ShowOfficeApplication200JSONResponse) VisitShowOfficeApplicationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DecideApplicationRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	Params        DecideApplicationParams
+	Body          *DecideApplicationJSONRequestBody
+}
+
+type DecideApplicationResponseObject interface {
+	VisitDecideApplicationResponse(w http.ResponseWriter) error
+}
+
+type DecideApplication200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type DecideApplication200JSONResponse struct {
+	Body    OfficeApplication
+	Headers DecideApplication200ResponseHeaders
+}
+
+func (response DecideApplication200JSONResponse) VisitDecideApplicationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReadmitApplicationRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+}
+
+type ReadmitApplicationResponseObject interface {
+	VisitReadmitApplicationResponse(w http.ResponseWriter) error
+}
+
+type ReadmitApplication204Response = NoContentResponse
+
+func (response ReadmitApplication204Response) VisitReadmitApplicationResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type SuspendApplicationRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	Params        SuspendApplicationParams
+	Body          *SuspendApplicationJSONRequestBody
+}
+
+type SuspendApplicationResponseObject interface {
+	VisitSuspendApplicationResponse(w http.ResponseWriter) error
+}
+
+type SuspendApplication200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type SuspendApplication200JSONResponse struct {
+	Body    OfficeApplication
+	Headers SuspendApplication200ResponseHeaders
+}
+
+func (response SuspendApplication200JSONResponse) VisitSuspendApplicationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ExportOfficeDeclarationSearchRequestObject struct {
@@ -19284,6 +20467,36 @@ func (response RevokeSubDelegation200JSONResponse) VisitRevokeSubDelegationRespo
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListApplications List my applications
+	// (GET /applications)
+	ListApplications(ctx context.Context, request ListApplicationsRequestObject) (ListApplicationsResponseObject, error)
+	// RegisterApplication Register an application
+	// (POST /applications)
+	RegisterApplication(ctx context.Context, request RegisterApplicationRequestObject) (RegisterApplicationResponseObject, error)
+	// RemoveApplication Remove an application
+	// (DELETE /applications/{application_id})
+	RemoveApplication(ctx context.Context, request RemoveApplicationRequestObject) (RemoveApplicationResponseObject, error)
+	// ShowApplication Show an application
+	// (GET /applications/{application_id})
+	ShowApplication(ctx context.Context, request ShowApplicationRequestObject) (ShowApplicationResponseObject, error)
+	// ChangeApplication Change an application
+	// (PATCH /applications/{application_id})
+	ChangeApplication(ctx context.Context, request ChangeApplicationRequestObject) (ChangeApplicationResponseObject, error)
+	// ListOfficeApplications List the applications
+	// (GET /backoffice/applications)
+	ListOfficeApplications(ctx context.Context, request ListOfficeApplicationsRequestObject) (ListOfficeApplicationsResponseObject, error)
+	// ShowOfficeApplication Show an application to administrators
+	// (GET /backoffice/applications/{application_id})
+	ShowOfficeApplication(ctx context.Context, request ShowOfficeApplicationRequestObject) (ShowOfficeApplicationResponseObject, error)
+	// DecideApplication Decide about an application
+	// (POST /backoffice/applications/{application_id}/decision)
+	DecideApplication(ctx context.Context, request DecideApplicationRequestObject) (DecideApplicationResponseObject, error)
+	// ReadmitApplication Readmit a suspended application
+	// (DELETE /backoffice/applications/{application_id}/suspension)
+	ReadmitApplication(ctx context.Context, request ReadmitApplicationRequestObject) (ReadmitApplicationResponseObject, error)
+	// SuspendApplication Suspend an application
+	// (POST /backoffice/applications/{application_id}/suspension)
+	SuspendApplication(ctx context.Context, request SuspendApplicationRequestObject) (SuspendApplicationResponseObject, error)
 	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
 	// (POST /backoffice/declaration-export-searches)
 	ExportOfficeDeclarationSearch(ctx context.Context, request ExportOfficeDeclarationSearchRequestObject) (ExportOfficeDeclarationSearchResponseObject, error)
@@ -19776,6 +20989,351 @@ func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareF
 type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
+}
+
+// ListApplications operation middleware
+func (sh *strictHandler) ListApplications(ctx echo.Context, params ListApplicationsParams) error {
+	var request ListApplicationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListApplications(ctx.Request().Context(), request.(ListApplicationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListApplications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListApplicationsResponseObject); ok {
+		return validResponse.VisitListApplicationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RegisterApplication operation middleware
+func (sh *strictHandler) RegisterApplication(ctx echo.Context, params RegisterApplicationParams) error {
+	var request RegisterApplicationRequestObject
+
+	request.Params = params
+
+	var body RegisterApplicationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RegisterApplication(ctx.Request().Context(), request.(RegisterApplicationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RegisterApplication")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RegisterApplicationResponseObject); ok {
+		return validResponse.VisitRegisterApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveApplication operation middleware
+func (sh *strictHandler) RemoveApplication(ctx echo.Context, applicationId ApplicationId) error {
+	var request RemoveApplicationRequestObject
+
+	request.ApplicationId = applicationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveApplication(ctx.Request().Context(), request.(RemoveApplicationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveApplication")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveApplicationResponseObject); ok {
+		return validResponse.VisitRemoveApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowApplication operation middleware
+func (sh *strictHandler) ShowApplication(ctx echo.Context, applicationId ApplicationId) error {
+	var request ShowApplicationRequestObject
+
+	request.ApplicationId = applicationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowApplication(ctx.Request().Context(), request.(ShowApplicationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowApplication")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowApplicationResponseObject); ok {
+		return validResponse.VisitShowApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeApplication operation middleware
+func (sh *strictHandler) ChangeApplication(ctx echo.Context, applicationId ApplicationId, params ChangeApplicationParams) error {
+	var request ChangeApplicationRequestObject
+
+	request.ApplicationId = applicationId
+	request.Params = params
+
+	var body ChangeApplicationApplicationMergePatchPlusJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeApplication(ctx.Request().Context(), request.(ChangeApplicationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeApplication")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeApplicationResponseObject); ok {
+		return validResponse.VisitChangeApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOfficeApplications operation middleware
+func (sh *strictHandler) ListOfficeApplications(ctx echo.Context, params ListOfficeApplicationsParams) error {
+	var request ListOfficeApplicationsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOfficeApplications(ctx.Request().Context(), request.(ListOfficeApplicationsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOfficeApplications")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOfficeApplicationsResponseObject); ok {
+		return validResponse.VisitListOfficeApplicationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficeApplication operation middleware
+func (sh *strictHandler) ShowOfficeApplication(ctx echo.Context, applicationId ApplicationId) error {
+	var request ShowOfficeApplicationRequestObject
+
+	request.ApplicationId = applicationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficeApplication(ctx.Request().Context(), request.(ShowOfficeApplicationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficeApplication")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeApplicationResponseObject); ok {
+		return validResponse.VisitShowOfficeApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DecideApplication operation middleware
+func (sh *strictHandler) DecideApplication(ctx echo.Context, applicationId ApplicationId, params DecideApplicationParams) error {
+	var request DecideApplicationRequestObject
+
+	request.ApplicationId = applicationId
+	request.Params = params
+
+	var body DecideApplicationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DecideApplication(ctx.Request().Context(), request.(DecideApplicationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DecideApplication")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DecideApplicationResponseObject); ok {
+		return validResponse.VisitDecideApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReadmitApplication operation middleware
+func (sh *strictHandler) ReadmitApplication(ctx echo.Context, applicationId ApplicationId) error {
+	var request ReadmitApplicationRequestObject
+
+	request.ApplicationId = applicationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReadmitApplication(ctx.Request().Context(), request.(ReadmitApplicationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReadmitApplication")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReadmitApplicationResponseObject); ok {
+		return validResponse.VisitReadmitApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SuspendApplication operation middleware
+func (sh *strictHandler) SuspendApplication(ctx echo.Context, applicationId ApplicationId, params SuspendApplicationParams) error {
+	var request SuspendApplicationRequestObject
+
+	request.ApplicationId = applicationId
+	request.Params = params
+
+	var body SuspendApplicationJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SuspendApplication(ctx.Request().Context(), request.(SuspendApplicationRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SuspendApplication")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SuspendApplicationResponseObject); ok {
+		return validResponse.VisitSuspendApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
 }
 
 // ExportOfficeDeclarationSearch operation middleware

@@ -52,6 +52,66 @@ func (e ActingAs) Valid() bool {
 	}
 }
 
+// Defines values for ApplicationDecisionOutcome.
+const (
+	ApplicationDecisionOutcomeApproved ApplicationDecisionOutcome = "approved"
+	ApplicationDecisionOutcomeRefused  ApplicationDecisionOutcome = "refused"
+)
+
+// Valid indicates whether the value is a known member of the ApplicationDecisionOutcome enum.
+func (e ApplicationDecisionOutcome) Valid() bool {
+	switch e {
+	case ApplicationDecisionOutcomeApproved:
+		return true
+	case ApplicationDecisionOutcomeRefused:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApplicationKind.
+const (
+	ApplicationKindConfidential ApplicationKind = "confidential"
+	ApplicationKindPublic       ApplicationKind = "public"
+)
+
+// Valid indicates whether the value is a known member of the ApplicationKind enum.
+func (e ApplicationKind) Valid() bool {
+	switch e {
+	case ApplicationKindConfidential:
+		return true
+	case ApplicationKindPublic:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ApplicationState.
+const (
+	ApplicationStateApproved  ApplicationState = "approved"
+	ApplicationStateRefused   ApplicationState = "refused"
+	ApplicationStateSubmitted ApplicationState = "submitted"
+	ApplicationStateSuspended ApplicationState = "suspended"
+)
+
+// Valid indicates whether the value is a known member of the ApplicationState enum.
+func (e ApplicationState) Valid() bool {
+	switch e {
+	case ApplicationStateApproved:
+		return true
+	case ApplicationStateRefused:
+		return true
+	case ApplicationStateSubmitted:
+		return true
+	case ApplicationStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AttachmentMediaType.
 const (
 	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
@@ -1660,6 +1720,24 @@ func (e SubDelegationState) Valid() bool {
 	}
 }
 
+// Defines values for TokenEndpointAuthMethod.
+const (
+	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
+	TokenEndpointAuthMethodPrivateKeyJwt TokenEndpointAuthMethod = "private_key_jwt"
+)
+
+// Valid indicates whether the value is a known member of the TokenEndpointAuthMethod enum.
+func (e TokenEndpointAuthMethod) Valid() bool {
+	switch e {
+	case TokenEndpointAuthMethodNone:
+		return true
+	case TokenEndpointAuthMethodPrivateKeyJwt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for UserClass.
 const (
 	UserClassAdministrator             UserClass = "administrator"
@@ -1807,6 +1885,267 @@ type ActivityList struct {
 	//
 	// Example: MDE4ZjNiMjA
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// Application An application, as its owner sees it.
+//
+// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
+type Application struct {
+	// ApplicationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ApplicationId Id `json:"application_id"`
+
+	// ClientId By which an application names itself (OAuth `client_id`).
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId ClientId `json:"client_id"`
+
+	// ContactEmail Whom the institution asks about the application.
+	//
+	// Example: sviluppo@paghe.example
+	ContactEmail string `json:"contact_email"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// CreatedAt When it was registered.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DecidedAt When it was last decided about, or suspended.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// DisplayName The name that people see when they are asked.
+	//
+	// Example: Paghe Facili
+	DisplayName string `json:"display_name"`
+
+	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+	//
+	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+	Jwks *JsonWebKeySet `json:"jwks,omitempty"`
+
+	// JwksUri Where the key set of a `confidential` application is fetched, with `https`; instead of `jwks`.
+	//
+	// Example: https://paghe.example/jwks.json
+	JwksUri *string `json:"jwks_uri,omitempty"`
+
+	// Kind `public`: it runs with its user, in a browser, on a telephone or a desktop, and keeps no secret. `confidential`: it runs on a server and has a key.
+	//
+	// Example: public
+	Kind ApplicationKind `json:"kind"`
+
+	// LogoUri A picture that people see when they are asked, with `https`.
+	//
+	// Example: https://paghe.example/logo.png
+	LogoUri *string `json:"logo_uri,omitempty"`
+
+	// PendingChange What the application is to be once the change is approved; until then the approved version stays in force.
+	//
+	// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+	PendingChange *PendingApplicationChange `json:"pending_change,omitempty"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Applicazione provata
+	Reason *string `json:"reason,omitempty"`
+
+	// RedirectUris Where the application is answered, compared to the letter. `https`; or `http` at `127.0.0.1` or `[::1]`, where any port may then be used; or, for a `public`
+	// application, a private scheme in reverse-domain form. No query, fragment, user or wildcard; not `localhost`.
+	//
+	// Example: ["http://127.0.0.1/callback"]
+	RedirectUris []RedirectUri `json:"redirect_uris"`
+
+	// Scopes What the application may ask people for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes []Scope `json:"scopes"`
+
+	// State `submitted` waits for a decision; people can let one that is `approved` act for them, and no other.
+	//
+	// Example: approved
+	State ApplicationState `json:"state"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	//
+	// Example: none
+	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
+
+	// UpdatedAt When it last changed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ApplicationChange What to change; what is not named stays. `jwks` takes the place of `jwks_uri`, and the other way round.
+//
+// Example: {"redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"]}
+type ApplicationChange struct {
+	// ContactEmail Whom the institution asks about the application.
+	//
+	// Example: sviluppo@paghe.example
+	ContactEmail *string `json:"contact_email,omitempty"`
+
+	// DisplayName The name that people see when they are asked.
+	//
+	// Example: Paghe Facili
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+	//
+	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+	Jwks *JsonWebKeySet `json:"jwks,omitempty"`
+
+	// JwksUri Where the key set of a `confidential` application is fetched, with `https`; instead of `jwks`.
+	//
+	// Example: https://paghe.example/jwks.json
+	JwksUri *string `json:"jwks_uri,omitempty"`
+
+	// LogoUri A picture that people see when they are asked, with `https`. `null` takes it away.
+	//
+	// Example: https://paghe.example/logo.png
+	LogoUri nullable.Nullable[string] `json:"logo_uri,omitempty"`
+
+	// RedirectUris Where the application is answered, compared to the letter. `https`; or `http` at `127.0.0.1` or `[::1]`, where any port may then be used; or, for a `public`
+	// application, a private scheme in reverse-domain form. No query, fragment, user or wildcard; not `localhost`.
+	//
+	// Example: ["http://127.0.0.1/callback"]
+	RedirectUris *[]RedirectUri `json:"redirect_uris,omitempty"`
+
+	// Scopes What the application may ask people for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes *[]Scope `json:"scopes,omitempty"`
+}
+
+// ApplicationDecision What is decided about an application, or about a change of it.
+//
+// Example: {"outcome":"approved","reason":"Applicazione provata"}
+type ApplicationDecision struct {
+	// Outcome Whether people may let it act for them.
+	//
+	// Example: approved
+	Outcome ApplicationDecisionOutcome `json:"outcome"`
+
+	// Reason Why; the owner is told.
+	//
+	// Example: Applicazione provata
+	Reason string `json:"reason"`
+}
+
+// ApplicationDecisionOutcome Whether people may let it act for them.
+//
+// Example: approved
+type ApplicationDecisionOutcome string
+
+// ApplicationInput An application to be registered. With `contributor_id` or `delegate_id` it belongs to that organisation, else to you.
+//
+// Example: {"contact_email":"sviluppo@paghe.example","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"token_endpoint_auth_method":"none"}
+type ApplicationInput struct {
+	// ContactEmail Whom the institution asks about the application.
+	//
+	// Example: sviluppo@paghe.example
+	ContactEmail string `json:"contact_email"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// DisplayName The name that people see when they are asked.
+	//
+	// Example: Paghe Facili
+	DisplayName string `json:"display_name"`
+
+	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+	//
+	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+	Jwks *JsonWebKeySet `json:"jwks,omitempty"`
+
+	// JwksUri Where the key set of a `confidential` application is fetched, with `https`; instead of `jwks`.
+	//
+	// Example: https://paghe.example/jwks.json
+	JwksUri *string `json:"jwks_uri,omitempty"`
+
+	// Kind `public`: it runs with its user, in a browser, on a telephone or a desktop, and keeps no secret. `confidential`: it runs on a server and has a key.
+	//
+	// Example: public
+	Kind ApplicationKind `json:"kind"`
+
+	// LogoUri A picture that people see when they are asked, with `https`.
+	//
+	// Example: https://paghe.example/logo.png
+	LogoUri *string `json:"logo_uri,omitempty"`
+
+	// RedirectUris Where the application is answered, compared to the letter. `https`; or `http` at `127.0.0.1` or `[::1]`, where any port may then be used; or, for a `public`
+	// application, a private scheme in reverse-domain form. No query, fragment, user or wildcard; not `localhost`.
+	//
+	// Example: ["http://127.0.0.1/callback"]
+	RedirectUris []RedirectUri `json:"redirect_uris"`
+
+	// Scopes What the application may ask people for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes []Scope `json:"scopes"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	//
+	// Example: none
+	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
+}
+
+// ApplicationKind `public`: it runs with its user, in a browser, on a telephone or a desktop, and keeps no secret. `confidential`: it runs on a server and has a key.
+//
+// Example: public
+type ApplicationKind string
+
+// ApplicationList One page of applications.
+//
+// Example: {"_links":{"self":{"href":"/v1/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type ApplicationList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The applications, the newest first.
+	Items []Application `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// ApplicationState `submitted` waits for a decision; people can let one that is `approved` act for them, and no other.
+//
+// Example: approved
+type ApplicationState string
+
+// ApplicationSuspension Why an application is suspended.
+//
+// Example: {"reason":"Domanda di chiarimenti senza risposta"}
+type ApplicationSuspension struct {
+	// Reason Why; the owner is told.
+	//
+	// Example: Domanda di chiarimenti senza risposta
+	Reason string `json:"reason"`
 }
 
 // Attachment A file that was sent.
@@ -4969,6 +5308,20 @@ type IssuedPinConfirmation struct {
 	Code *string `json:"code,omitempty"`
 }
 
+// JsonWebKey A public key (RFC 7517): `EC` with `P-256` for ES256, or `RSA` with at least 2048 bits for RS256. It needs a `kid` that no other has; `use`, where it is given, is `sig`,
+// and `alg` the key's own. Nothing of a private key.
+//
+// Example: {"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}
+type JsonWebKey = map[string]interface{}
+
+// JsonWebKeySet The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+//
+// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+type JsonWebKeySet struct {
+	// Keys The keys.
+	Keys []JsonWebKey `json:"keys"`
+}
+
 // Language A language of messages.
 //
 // Example: it
@@ -5343,6 +5696,140 @@ type Office struct {
 	//
 	// Example: Direzione provinciale di Bergamo
 	Title string `json:"title"`
+}
+
+// OfficeApplication An application, as administrators see it.
+//
+// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
+type OfficeApplication struct {
+	// ApplicationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ApplicationId Id `json:"application_id"`
+
+	// ClientId By which an application names itself (OAuth `client_id`).
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId ClientId `json:"client_id"`
+
+	// ContactEmail Whom the institution asks about the application.
+	//
+	// Example: sviluppo@paghe.example
+	ContactEmail string `json:"contact_email"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// CreatedAt When it was registered.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DecidedAt When it was last decided about, or suspended.
+	//
+	// Example: 2026-03-17T10:05:44.310927Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// DelegateId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DelegateId *Id `json:"delegate_id,omitempty"`
+
+	// DisplayName The name that people see when they are asked.
+	//
+	// Example: Paghe Facili
+	DisplayName string `json:"display_name"`
+
+	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+	//
+	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+	Jwks *JsonWebKeySet `json:"jwks,omitempty"`
+
+	// JwksUri Where the key set of a `confidential` application is fetched, with `https`; instead of `jwks`.
+	//
+	// Example: https://paghe.example/jwks.json
+	JwksUri *string `json:"jwks_uri,omitempty"`
+
+	// Kind `public`: it runs with its user, in a browser, on a telephone or a desktop, and keeps no secret. `confidential`: it runs on a server and has a key.
+	//
+	// Example: public
+	Kind ApplicationKind `json:"kind"`
+
+	// LegalName The name of the organisation that it belongs to.
+	//
+	// Example: Tessiture Ambrosiane S.p.A.
+	LegalName *string `json:"legal_name,omitempty"`
+
+	// LogoUri A picture that people see when they are asked, with `https`.
+	//
+	// Example: https://paghe.example/logo.png
+	LogoUri *string `json:"logo_uri,omitempty"`
+
+	// Owner Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Owner PersonReference `json:"owner"`
+
+	// PendingChange What the application is to be once the change is approved; until then the approved version stays in force.
+	//
+	// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+	PendingChange *PendingApplicationChange `json:"pending_change,omitempty"`
+
+	// Reason Why it was decided so.
+	//
+	// Example: Applicazione provata
+	Reason *string `json:"reason,omitempty"`
+
+	// RedirectUris Where the application is answered, compared to the letter. `https`; or `http` at `127.0.0.1` or `[::1]`, where any port may then be used; or, for a `public`
+	// application, a private scheme in reverse-domain form. No query, fragment, user or wildcard; not `localhost`.
+	//
+	// Example: ["http://127.0.0.1/callback"]
+	RedirectUris []RedirectUri `json:"redirect_uris"`
+
+	// Scopes What the application may ask people for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes []Scope `json:"scopes"`
+
+	// State `submitted` waits for a decision; people can let one that is `approved` act for them, and no other.
+	//
+	// Example: approved
+	State ApplicationState `json:"state"`
+
+	// SubmittedAt Since when it, or its pending change, waits for a decision; when that was made, where none waits.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	//
+	// Example: none
+	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
+
+	// UpdatedAt When it last changed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// OfficeApplicationList One page of applications.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type OfficeApplicationList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The applications, the longest submitted first.
+	Items []OfficeApplication `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // OfficeCode The code of an office (sede).
@@ -5814,6 +6301,47 @@ type PageLinks struct {
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Self Link `json:"self"`
+}
+
+// PendingApplicationChange What the application is to be once the change is approved; until then the approved version stays in force.
+//
+// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+type PendingApplicationChange struct {
+	// DisplayName The name that people see when they are asked.
+	//
+	// Example: Paghe Facili
+	DisplayName string `json:"display_name"`
+
+	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
+	//
+	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
+	Jwks *JsonWebKeySet `json:"jwks,omitempty"`
+
+	// JwksUri Where the key set of a `confidential` application is fetched, with `https`; instead of `jwks`.
+	//
+	// Example: https://paghe.example/jwks.json
+	JwksUri *string `json:"jwks_uri,omitempty"`
+
+	// LogoUri A picture that people see when they are asked, with `https`.
+	//
+	// Example: https://paghe.example/logo.png
+	LogoUri *string `json:"logo_uri,omitempty"`
+
+	// RedirectUris Where the application is answered, compared to the letter. `https`; or `http` at `127.0.0.1` or `[::1]`, where any port may then be used; or, for a `public`
+	// application, a private scheme in reverse-domain form. No query, fragment, user or wildcard; not `localhost`.
+	//
+	// Example: ["http://127.0.0.1/callback"]
+	RedirectUris []RedirectUri `json:"redirect_uris"`
+
+	// Scopes What the application may ask people for.
+	//
+	// Example: ["declarations","offline_access"]
+	Scopes []Scope `json:"scopes"`
+
+	// SubmittedAt Since when it waits.
+	//
+	// Example: 2026-03-18T09:00:00.118204Z
+	SubmittedAt time.Time `json:"submitted_at"`
 }
 
 // PeopleForRoleSearch Whom to search; both must match.
@@ -6821,6 +7349,11 @@ type ReceiptVerification struct {
 //
 // Example: genuine
 type ReceiptVerificationFinding string
+
+// RedirectUri An address at which an application is answered.
+//
+// Example: http://127.0.0.1/callback
+type RedirectUri = string
 
 // ReferenceCode What the form and the message with the one-time code are known by. A change of the delegation makes another.
 //
@@ -7855,6 +8388,11 @@ type TaxCode = string
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
 
+// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+//
+// Example: none
+type TokenEndpointAuthMethod string
+
 // UnguessableId 128 random bits (base64url). Whoever knows it may see the thing that it names.
 //
 // Example: q7Vn2xWc9KfT4bLm8RzY1A
@@ -7925,6 +8463,16 @@ type WorkerActingAs string
 
 // AcceptLanguage defines model for AcceptLanguage.
 type AcceptLanguage = string
+
+// ApplicationId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type ApplicationId = Id
+
+// ApplicationStateFilter `submitted` waits for a decision; people can let one that is `approved` act for them, and no other.
+//
+// Example: approved
+type ApplicationStateFilter = ApplicationState
 
 // AssignedToFilter Who has it in charge at the office.
 //
@@ -8065,6 +8613,9 @@ type IdempotencyKey = IdempotencyKeyValue
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// IfMatchOptional defines model for IfMatchOptional.
+type IfMatchOptional = string
+
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
@@ -8193,6 +8744,9 @@ type TypeFilter = DeclarationTypeCode
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type UpgradeId = Id
 
+// WaitingFilter defines model for WaitingFilter.
+type WaitingFilter = bool
+
 // WebhookId defines model for WebhookId.
 type WebhookId = string
 
@@ -8201,6 +8755,111 @@ type WebhookSignature = string
 
 // WebhookTimestamp defines model for WebhookTimestamp.
 type WebhookTimestamp = string
+
+// ListApplicationsParams defines parameters for ListApplications.
+type ListApplicationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RegisterApplicationParams defines parameters for RegisterApplication.
+type RegisterApplicationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RemoveApplicationParams defines parameters for RemoveApplication.
+type RemoveApplicationParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowApplicationParams defines parameters for ShowApplication.
+type ShowApplicationParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ChangeApplicationParams defines parameters for ChangeApplication.
+type ChangeApplicationParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListOfficeApplicationsParams defines parameters for ListOfficeApplications.
+type ListOfficeApplicationsParams struct {
+	// State Only applications in this state.
+	State *ApplicationStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Waiting With `true`, only what waits for a decision.
+	Waiting *WaitingFilter `form:"waiting,omitempty" json:"waiting,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOfficeApplicationParams defines parameters for ShowOfficeApplication.
+type ShowOfficeApplicationParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DecideApplicationParams defines parameters for DecideApplication.
+type DecideApplicationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// IfMatch The `ETag` of the version that you saw. Missing, it is about whichever version there is.
+	IfMatch *IfMatchOptional `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReadmitApplicationParams defines parameters for ReadmitApplication.
+type ReadmitApplicationParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SuspendApplicationParams defines parameters for SuspendApplication.
+type SuspendApplicationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
 
 // ExportOfficeDeclarationSearchParams defines parameters for ExportOfficeDeclarationSearch.
 type ExportOfficeDeclarationSearchParams struct {
@@ -10035,6 +10694,18 @@ type RevokeSubDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// RegisterApplicationJSONRequestBody defines body for RegisterApplication for application/json ContentType.
+type RegisterApplicationJSONRequestBody = ApplicationInput
+
+// ChangeApplicationApplicationMergePatchPlusJSONRequestBody defines body for ChangeApplication for application/merge-patch+json ContentType.
+type ChangeApplicationApplicationMergePatchPlusJSONRequestBody = ApplicationChange
+
+// DecideApplicationJSONRequestBody defines body for DecideApplication for application/json ContentType.
+type DecideApplicationJSONRequestBody = ApplicationDecision
+
+// SuspendApplicationJSONRequestBody defines body for SuspendApplication for application/json ContentType.
+type SuspendApplicationJSONRequestBody = ApplicationSuspension
+
 // ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
 type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
 
@@ -10282,6 +10953,163 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
+	// ListApplications List my applications
+	//
+	// The applications of your own and those of the organisations whose users you manage, the newest first.
+	//
+	// Corresponds with GET /applications (the `ListApplications` operationId).
+	ListApplications(ctx context.Context, params *ListApplicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterApplicationWithBody Register an application
+	//
+	// Registers software that people may then let act for them. It is `submitted` until an administrator has approved it; in the sandbox it is `approved` at once.
+	//
+	// With `contributor_id` or `delegate_id` it belongs to that organisation: whoever manages users there (legal representatives, employers and user
+	// administrators; a professional themselves) sees and changes it. One that is not yours to manage answers 422 at the field. Otherwise it is your own.
+	// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
+	//
+	// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
+	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /applications (the `RegisterApplication` operationId).
+	RegisterApplicationWithBody(ctx context.Context, params *RegisterApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RegisterApplication Register an application
+	//
+	// Registers software that people may then let act for them. It is `submitted` until an administrator has approved it; in the sandbox it is `approved` at once.
+	//
+	// With `contributor_id` or `delegate_id` it belongs to that organisation: whoever manages users there (legal representatives, employers and user
+	// administrators; a professional themselves) sees and changes it. One that is not yours to manage answers 422 at the field. Otherwise it is your own.
+	// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
+	//
+	// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
+	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /applications (the `RegisterApplication` operationId).
+	RegisterApplication(ctx context.Context, params *RegisterApplicationParams, body RegisterApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveApplication Remove an application
+	//
+	// Ends the application and, at once, whatever people let it do. Its `client_id` is never given again.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Corresponds with DELETE /applications/{application_id} (the `RemoveApplication` operationId).
+	RemoveApplication(ctx context.Context, applicationId ApplicationId, params *RemoveApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowApplication Show an application
+	//
+	// The application, with the `ETag` that changeApplication needs. One that is not yours to manage answers 404.
+	//
+	// Corresponds with GET /applications/{application_id} (the `ShowApplication` operationId).
+	ShowApplication(ctx context.Context, applicationId ApplicationId, params *ShowApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeApplicationWithBody Change an application
+	//
+	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
+	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
+	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
+	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
+	ChangeApplicationWithBody(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeApplicationWithApplicationMergePatchPlusJSONBody Change an application
+	//
+	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
+	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
+	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
+	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
+	ChangeApplicationWithApplicationMergePatchPlusJSONBody(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, body ChangeApplicationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOfficeApplications List the applications
+	//
+	// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/applications (the `ListOfficeApplications` operationId).
+	ListOfficeApplications(ctx context.Context, params *ListOfficeApplicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOfficeApplication Show an application to administrators
+	//
+	// The application, with the `ETag` of the version that is to be decided about.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/applications/{application_id} (the `ShowOfficeApplication` operationId).
+	ShowOfficeApplication(ctx context.Context, applicationId ApplicationId, params *ShowOfficeApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideApplicationWithBody Decide about an application
+	//
+	// Approved, people may let the application act for them, or its `pending_change` takes the place of what was approved before; refused, it may not, or the change is dropped. Where nothing waits
+	// for a decision: 409 `conflict`. `If-Match`, where it is given, names the version that you saw: 412 `precondition-failed` when it was changed since.
+	// The owner is told the outcome and the reason. Nobody decides about an application of their own or of an organisation whose users they manage (403 `forbidden`).
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/applications/{application_id}/decision (the `DecideApplication` operationId).
+	DecideApplicationWithBody(ctx context.Context, applicationId ApplicationId, params *DecideApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DecideApplication Decide about an application
+	//
+	// Approved, people may let the application act for them, or its `pending_change` takes the place of what was approved before; refused, it may not, or the change is dropped. Where nothing waits
+	// for a decision: 409 `conflict`. `If-Match`, where it is given, names the version that you saw: 412 `precondition-failed` when it was changed since.
+	// The owner is told the outcome and the reason. Nobody decides about an application of their own or of an organisation whose users they manage (403 `forbidden`).
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/applications/{application_id}/decision (the `DecideApplication` operationId).
+	DecideApplication(ctx context.Context, applicationId ApplicationId, params *DecideApplicationParams, body DecideApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReadmitApplication Readmit a suspended application
+	//
+	// People may let the application act for them again; what they let it do before does not come back. The owner is told. One that is not suspended answers 409 `conflict`.
+	// Nobody readmits an application of their own or of an organisation whose users they manage (403 `forbidden`).
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with DELETE /backoffice/applications/{application_id}/suspension (the `ReadmitApplication` operationId).
+	ReadmitApplication(ctx context.Context, applicationId ApplicationId, params *ReadmitApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SuspendApplicationWithBody Suspend an application
+	//
+	// Ends, at once, whatever people let the application do; nobody lets it do anything until readmitApplication. The owner is told, with the reason.
+	// One that is not `approved` answers 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
+	SuspendApplicationWithBody(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SuspendApplication Suspend an application
+	//
+	// Ends, at once, whatever people let the application do; nobody lets it do anything until readmitApplication. The owner is told, with the reason.
+	// One that is not `approved` answers 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
+	SuspendApplication(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExportOfficeDeclarationSearchWithBody Export what a search of the declarations of my office finds
 	//
@@ -12636,6 +13464,303 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ListApplications List my applications
+//
+// The applications of your own and those of the organisations whose users you manage, the newest first.
+//
+// Corresponds with GET /applications (the `ListApplications` operationId).
+func (c *Client) ListApplications(ctx context.Context, params *ListApplicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListApplicationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterApplicationWithBody Register an application
+//
+// Registers software that people may then let act for them. It is `submitted` until an administrator has approved it; in the sandbox it is `approved` at once.
+//
+// With `contributor_id` or `delegate_id` it belongs to that organisation: whoever manages users there (legal representatives, employers and user
+// administrators; a professional themselves) sees and changes it. One that is not yours to manage answers 422 at the field. Otherwise it is your own.
+// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
+//
+// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
+// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /applications (the `RegisterApplication` operationId).
+func (c *Client) RegisterApplicationWithBody(ctx context.Context, params *RegisterApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterApplicationRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RegisterApplication Register an application
+//
+// Registers software that people may then let act for them. It is `submitted` until an administrator has approved it; in the sandbox it is `approved` at once.
+//
+// With `contributor_id` or `delegate_id` it belongs to that organisation: whoever manages users there (legal representatives, employers and user
+// administrators; a professional themselves) sees and changes it. One that is not yours to manage answers 422 at the field. Otherwise it is your own.
+// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
+//
+// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
+// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /applications (the `RegisterApplication` operationId).
+func (c *Client) RegisterApplication(ctx context.Context, params *RegisterApplicationParams, body RegisterApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRegisterApplicationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveApplication Remove an application
+//
+// Ends the application and, at once, whatever people let it do. Its `client_id` is never given again.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Corresponds with DELETE /applications/{application_id} (the `RemoveApplication` operationId).
+func (c *Client) RemoveApplication(ctx context.Context, applicationId ApplicationId, params *RemoveApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveApplicationRequest(c.Server, applicationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowApplication Show an application
+//
+// The application, with the `ETag` that changeApplication needs. One that is not yours to manage answers 404.
+//
+// Corresponds with GET /applications/{application_id} (the `ShowApplication` operationId).
+func (c *Client) ShowApplication(ctx context.Context, applicationId ApplicationId, params *ShowApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowApplicationRequest(c.Server, applicationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeApplicationWithBody Change an application
+//
+// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
+// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
+// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
+// ends it. `kind` and `token_endpoint_auth_method` never change.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
+func (c *Client) ChangeApplicationWithBody(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeApplicationRequestWithBody(c.Server, applicationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeApplicationWithApplicationMergePatchPlusJSONBody Change an application
+//
+// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
+// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
+// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
+// ends it. `kind` and `token_endpoint_auth_method` never change.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
+func (c *Client) ChangeApplicationWithApplicationMergePatchPlusJSONBody(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, body ChangeApplicationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeApplicationRequestWithApplicationMergePatchPlusJSONBody(c.Server, applicationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOfficeApplications List the applications
+//
+// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/applications (the `ListOfficeApplications` operationId).
+func (c *Client) ListOfficeApplications(ctx context.Context, params *ListOfficeApplicationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOfficeApplicationsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOfficeApplication Show an application to administrators
+//
+// The application, with the `ETag` of the version that is to be decided about.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/applications/{application_id} (the `ShowOfficeApplication` operationId).
+func (c *Client) ShowOfficeApplication(ctx context.Context, applicationId ApplicationId, params *ShowOfficeApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficeApplicationRequest(c.Server, applicationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideApplicationWithBody Decide about an application
+//
+// Approved, people may let the application act for them, or its `pending_change` takes the place of what was approved before; refused, it may not, or the change is dropped. Where nothing waits
+// for a decision: 409 `conflict`. `If-Match`, where it is given, names the version that you saw: 412 `precondition-failed` when it was changed since.
+// The owner is told the outcome and the reason. Nobody decides about an application of their own or of an organisation whose users they manage (403 `forbidden`).
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/applications/{application_id}/decision (the `DecideApplication` operationId).
+func (c *Client) DecideApplicationWithBody(ctx context.Context, applicationId ApplicationId, params *DecideApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideApplicationRequestWithBody(c.Server, applicationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DecideApplication Decide about an application
+//
+// Approved, people may let the application act for them, or its `pending_change` takes the place of what was approved before; refused, it may not, or the change is dropped. Where nothing waits
+// for a decision: 409 `conflict`. `If-Match`, where it is given, names the version that you saw: 412 `precondition-failed` when it was changed since.
+// The owner is told the outcome and the reason. Nobody decides about an application of their own or of an organisation whose users they manage (403 `forbidden`).
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/applications/{application_id}/decision (the `DecideApplication` operationId).
+func (c *Client) DecideApplication(ctx context.Context, applicationId ApplicationId, params *DecideApplicationParams, body DecideApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDecideApplicationRequest(c.Server, applicationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReadmitApplication Readmit a suspended application
+//
+// People may let the application act for them again; what they let it do before does not come back. The owner is told. One that is not suspended answers 409 `conflict`.
+// Nobody readmits an application of their own or of an organisation whose users they manage (403 `forbidden`).
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with DELETE /backoffice/applications/{application_id}/suspension (the `ReadmitApplication` operationId).
+func (c *Client) ReadmitApplication(ctx context.Context, applicationId ApplicationId, params *ReadmitApplicationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReadmitApplicationRequest(c.Server, applicationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SuspendApplicationWithBody Suspend an application
+//
+// Ends, at once, whatever people let the application do; nobody lets it do anything until readmitApplication. The owner is told, with the reason.
+// One that is not `approved` answers 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
+func (c *Client) SuspendApplicationWithBody(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSuspendApplicationRequestWithBody(c.Server, applicationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SuspendApplication Suspend an application
+//
+// Ends, at once, whatever people let the application do; nobody lets it do anything until readmitApplication. The owner is told, with the reason.
+// One that is not `approved` answers 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
+func (c *Client) SuspendApplication(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSuspendApplicationRequest(c.Server, applicationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ExportOfficeDeclarationSearchWithBody Export what a search of the declarations of my office finds
@@ -17150,6 +18275,700 @@ func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDel
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewListApplicationsRequest constructs an http.Request for the ListApplications method
+func NewListApplicationsRequest(server string, params *ListApplicationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRegisterApplicationRequest calls the generic RegisterApplication builder with application/json body
+func NewRegisterApplicationRequest(server string, params *RegisterApplicationParams, body RegisterApplicationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRegisterApplicationRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRegisterApplicationRequestWithBody constructs an http.Request for the RegisterApplication method, with any body, and a specified content type
+func NewRegisterApplicationRequestWithBody(server string, params *RegisterApplicationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemoveApplicationRequest constructs an http.Request for the RemoveApplication method
+func NewRemoveApplicationRequest(server string, applicationId ApplicationId, params *RemoveApplicationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowApplicationRequest constructs an http.Request for the ShowApplication method
+func NewShowApplicationRequest(server string, applicationId ApplicationId, params *ShowApplicationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewChangeApplicationRequestWithApplicationMergePatchPlusJSONBody calls the generic ChangeApplication builder with application/merge-patch+json body
+func NewChangeApplicationRequestWithApplicationMergePatchPlusJSONBody(server string, applicationId ApplicationId, params *ChangeApplicationParams, body ChangeApplicationApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangeApplicationRequestWithBody(server, applicationId, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewChangeApplicationRequestWithBody constructs an http.Request for the ChangeApplication method, with any body, and a specified content type
+func NewChangeApplicationRequestWithBody(server string, applicationId ApplicationId, params *ChangeApplicationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListOfficeApplicationsRequest constructs an http.Request for the ListOfficeApplications method
+func NewListOfficeApplicationsRequest(server string, params *ListOfficeApplicationsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/applications")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Waiting != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "waiting", *params.Waiting, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOfficeApplicationRequest constructs an http.Request for the ShowOfficeApplication method
+func NewShowOfficeApplicationRequest(server string, applicationId ApplicationId, params *ShowOfficeApplicationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/applications/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDecideApplicationRequest calls the generic DecideApplication builder with application/json body
+func NewDecideApplicationRequest(server string, applicationId ApplicationId, params *DecideApplicationParams, body DecideApplicationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDecideApplicationRequestWithBody(server, applicationId, params, "application/json", bodyReader)
+}
+
+// NewDecideApplicationRequestWithBody constructs an http.Request for the DecideApplication method, with any body, and a specified content type
+func NewDecideApplicationRequestWithBody(server string, applicationId ApplicationId, params *DecideApplicationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/applications/%s/decision", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.IfMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam1)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReadmitApplicationRequest constructs an http.Request for the ReadmitApplication method
+func NewReadmitApplicationRequest(server string, applicationId ApplicationId, params *ReadmitApplicationParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/applications/%s/suspension", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSuspendApplicationRequest calls the generic SuspendApplication builder with application/json body
+func NewSuspendApplicationRequest(server string, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSuspendApplicationRequestWithBody(server, applicationId, params, "application/json", bodyReader)
+}
+
+// NewSuspendApplicationRequestWithBody constructs an http.Request for the SuspendApplication method, with any body, and a specified content type
+func NewSuspendApplicationRequestWithBody(server string, applicationId ApplicationId, params *SuspendApplicationParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/applications/%s/suspension", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
 }
 
 // NewExportOfficeDeclarationSearchRequest calls the generic ExportOfficeDeclarationSearch builder with application/json body
@@ -29035,6 +30854,175 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ListApplicationsWithResponse List my applications
+	//
+	// The applications of your own and those of the organisations whose users you manage, the newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /applications (the `ListApplications` operationId).
+	ListApplicationsWithResponse(ctx context.Context, params *ListApplicationsParams, reqEditors ...RequestEditorFn) (*ListApplicationsResponse, error)
+
+	// RegisterApplicationWithBodyWithResponse Register an application
+	//
+	// Registers software that people may then let act for them. It is `submitted` until an administrator has approved it; in the sandbox it is `approved` at once.
+	//
+	// With `contributor_id` or `delegate_id` it belongs to that organisation: whoever manages users there (legal representatives, employers and user
+	// administrators; a professional themselves) sees and changes it. One that is not yours to manage answers 422 at the field. Otherwise it is your own.
+	// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
+	//
+	// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
+	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /applications (the `RegisterApplication` operationId).
+	RegisterApplicationWithBodyWithResponse(ctx context.Context, params *RegisterApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterApplicationResponse, error)
+
+	// RegisterApplicationWithResponse Register an application
+	//
+	// Registers software that people may then let act for them. It is `submitted` until an administrator has approved it; in the sandbox it is `approved` at once.
+	//
+	// With `contributor_id` or `delegate_id` it belongs to that organisation: whoever manages users there (legal representatives, employers and user
+	// administrators; a professional themselves) sees and changes it. One that is not yours to manage answers 422 at the field. Otherwise it is your own.
+	// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
+	//
+	// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
+	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /applications (the `RegisterApplication` operationId).
+	RegisterApplicationWithResponse(ctx context.Context, params *RegisterApplicationParams, body RegisterApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterApplicationResponse, error)
+
+	// RemoveApplicationWithResponse Remove an application
+	//
+	// Ends the application and, at once, whatever people let it do. Its `client_id` is never given again.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /applications/{application_id} (the `RemoveApplication` operationId).
+	RemoveApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *RemoveApplicationParams, reqEditors ...RequestEditorFn) (*RemoveApplicationResponse, error)
+
+	// ShowApplicationWithResponse Show an application
+	//
+	// The application, with the `ETag` that changeApplication needs. One that is not yours to manage answers 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /applications/{application_id} (the `ShowApplication` operationId).
+	ShowApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *ShowApplicationParams, reqEditors ...RequestEditorFn) (*ShowApplicationResponse, error)
+
+	// ChangeApplicationWithBodyWithResponse Change an application
+	//
+	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
+	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
+	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
+	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
+	ChangeApplicationWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeApplicationResponse, error)
+
+	// ChangeApplicationWithApplicationMergePatchPlusJSONBodyWithResponse Change an application
+	//
+	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
+	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
+	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
+	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
+	ChangeApplicationWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, body ChangeApplicationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeApplicationResponse, error)
+
+	// ListOfficeApplicationsWithResponse List the applications
+	//
+	// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/applications (the `ListOfficeApplications` operationId).
+	ListOfficeApplicationsWithResponse(ctx context.Context, params *ListOfficeApplicationsParams, reqEditors ...RequestEditorFn) (*ListOfficeApplicationsResponse, error)
+
+	// ShowOfficeApplicationWithResponse Show an application to administrators
+	//
+	// The application, with the `ETag` of the version that is to be decided about.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/applications/{application_id} (the `ShowOfficeApplication` operationId).
+	ShowOfficeApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *ShowOfficeApplicationParams, reqEditors ...RequestEditorFn) (*ShowOfficeApplicationResponse, error)
+
+	// DecideApplicationWithBodyWithResponse Decide about an application
+	//
+	// Approved, people may let the application act for them, or its `pending_change` takes the place of what was approved before; refused, it may not, or the change is dropped. Where nothing waits
+	// for a decision: 409 `conflict`. `If-Match`, where it is given, names the version that you saw: 412 `precondition-failed` when it was changed since.
+	// The owner is told the outcome and the reason. Nobody decides about an application of their own or of an organisation whose users they manage (403 `forbidden`).
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/applications/{application_id}/decision (the `DecideApplication` operationId).
+	DecideApplicationWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *DecideApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideApplicationResponse, error)
+
+	// DecideApplicationWithResponse Decide about an application
+	//
+	// Approved, people may let the application act for them, or its `pending_change` takes the place of what was approved before; refused, it may not, or the change is dropped. Where nothing waits
+	// for a decision: 409 `conflict`. `If-Match`, where it is given, names the version that you saw: 412 `precondition-failed` when it was changed since.
+	// The owner is told the outcome and the reason. Nobody decides about an application of their own or of an organisation whose users they manage (403 `forbidden`).
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/applications/{application_id}/decision (the `DecideApplication` operationId).
+	DecideApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *DecideApplicationParams, body DecideApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideApplicationResponse, error)
+
+	// ReadmitApplicationWithResponse Readmit a suspended application
+	//
+	// People may let the application act for them again; what they let it do before does not come back. The owner is told. One that is not suspended answers 409 `conflict`.
+	// Nobody readmits an application of their own or of an organisation whose users they manage (403 `forbidden`).
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /backoffice/applications/{application_id}/suspension (the `ReadmitApplication` operationId).
+	ReadmitApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *ReadmitApplicationParams, reqEditors ...RequestEditorFn) (*ReadmitApplicationResponse, error)
+
+	// SuspendApplicationWithBodyWithResponse Suspend an application
+	//
+	// Ends, at once, whatever people let the application do; nobody lets it do anything until readmitApplication. The owner is told, with the reason.
+	// One that is not `approved` answers 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
+	SuspendApplicationWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SuspendApplicationResponse, error)
+
+	// SuspendApplicationWithResponse Suspend an application
+	//
+	// Ends, at once, whatever people let the application do; nobody lets it do anything until readmitApplication. The owner is told, with the reason.
+	// One that is not `approved` answers 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
+	SuspendApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendApplicationResponse, error)
+
 	// ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
 	//
 	// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
@@ -31590,6 +33578,515 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
+}
+
+type ListApplicationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ApplicationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListApplicationsResponse) GetJSON200() *ApplicationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListApplicationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListApplicationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListApplicationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListApplicationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListApplicationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RegisterApplicationResponse201Headers the declared response headers of an HTTP 201 response for RegisterApplication
+type RegisterApplicationResponse201Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type RegisterApplicationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Application
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *RegisterApplicationResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RegisterApplicationResponse) GetJSON201() *Application {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RegisterApplicationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RegisterApplicationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RegisterApplicationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RegisterApplicationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RegisterApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveApplicationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemoveApplicationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveApplicationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveApplicationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveApplicationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowApplicationResponse200Headers the declared response headers of an HTTP 200 response for ShowApplication
+type ShowApplicationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowApplicationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Application
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowApplicationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowApplicationResponse) GetJSON200() *Application {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowApplicationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowApplicationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowApplicationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowApplicationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ChangeApplicationResponse200Headers the declared response headers of an HTTP 200 response for ChangeApplication
+type ChangeApplicationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ChangeApplicationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Application
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ChangeApplicationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ChangeApplicationResponse) GetJSON200() *Application {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ChangeApplicationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ChangeApplicationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangeApplicationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangeApplicationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangeApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListOfficeApplicationsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeApplicationList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOfficeApplicationsResponse) GetJSON200() *OfficeApplicationList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOfficeApplicationsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOfficeApplicationsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOfficeApplicationsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOfficeApplicationsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOfficeApplicationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowOfficeApplicationResponse200Headers the declared response headers of an HTTP 200 response for ShowOfficeApplication
+type ShowOfficeApplicationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOfficeApplicationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeApplication
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOfficeApplicationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficeApplicationResponse) GetJSON200() *OfficeApplication {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficeApplicationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficeApplicationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficeApplicationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficeApplicationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficeApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DecideApplicationResponse200Headers the declared response headers of an HTTP 200 response for DecideApplication
+type DecideApplicationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type DecideApplicationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeApplication
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DecideApplicationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DecideApplicationResponse) GetJSON200() *OfficeApplication {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DecideApplicationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DecideApplicationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DecideApplicationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DecideApplicationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DecideApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReadmitApplicationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReadmitApplicationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReadmitApplicationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReadmitApplicationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReadmitApplicationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReadmitApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SuspendApplicationResponse200Headers the declared response headers of an HTTP 200 response for SuspendApplication
+type SuspendApplicationResponse200Headers struct {
+	ETag EntityTag
+}
+
+type SuspendApplicationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeApplication
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SuspendApplicationResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SuspendApplicationResponse) GetJSON200() *OfficeApplication {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SuspendApplicationResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SuspendApplicationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SuspendApplicationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SuspendApplicationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SuspendApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type ExportOfficeDeclarationSearchResponse struct {
@@ -39624,6 +42121,259 @@ func (r RevokeSubDelegationResponse) ContentType() string {
 	return ""
 }
 
+// ListApplicationsWithResponse List my applications
+//
+// The applications of your own and those of the organisations whose users you manage, the newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /applications (the `ListApplications` operationId).
+func (c *ClientWithResponses) ListApplicationsWithResponse(ctx context.Context, params *ListApplicationsParams, reqEditors ...RequestEditorFn) (*ListApplicationsResponse, error) {
+	rsp, err := c.ListApplications(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListApplicationsResponse(rsp)
+}
+
+// RegisterApplicationWithBodyWithResponse Register an application
+//
+// Registers software that people may then let act for them. It is `submitted` until an administrator has approved it; in the sandbox it is `approved` at once.
+//
+// With `contributor_id` or `delegate_id` it belongs to that organisation: whoever manages users there (legal representatives, employers and user
+// administrators; a professional themselves) sees and changes it. One that is not yours to manage answers 422 at the field. Otherwise it is your own.
+// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
+//
+// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
+// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /applications (the `RegisterApplication` operationId).
+func (c *ClientWithResponses) RegisterApplicationWithBodyWithResponse(ctx context.Context, params *RegisterApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RegisterApplicationResponse, error) {
+	rsp, err := c.RegisterApplicationWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterApplicationResponse(rsp)
+}
+
+// RegisterApplicationWithResponse Register an application
+//
+// Registers software that people may then let act for them. It is `submitted` until an administrator has approved it; in the sandbox it is `approved` at once.
+//
+// With `contributor_id` or `delegate_id` it belongs to that organisation: whoever manages users there (legal representatives, employers and user
+// administrators; a professional themselves) sees and changes it. One that is not yours to manage answers 422 at the field. Otherwise it is your own.
+// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
+//
+// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
+// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /applications (the `RegisterApplication` operationId).
+func (c *ClientWithResponses) RegisterApplicationWithResponse(ctx context.Context, params *RegisterApplicationParams, body RegisterApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*RegisterApplicationResponse, error) {
+	rsp, err := c.RegisterApplication(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRegisterApplicationResponse(rsp)
+}
+
+// RemoveApplicationWithResponse Remove an application
+//
+// Ends the application and, at once, whatever people let it do. Its `client_id` is never given again.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /applications/{application_id} (the `RemoveApplication` operationId).
+func (c *ClientWithResponses) RemoveApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *RemoveApplicationParams, reqEditors ...RequestEditorFn) (*RemoveApplicationResponse, error) {
+	rsp, err := c.RemoveApplication(ctx, applicationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveApplicationResponse(rsp)
+}
+
+// ShowApplicationWithResponse Show an application
+//
+// The application, with the `ETag` that changeApplication needs. One that is not yours to manage answers 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /applications/{application_id} (the `ShowApplication` operationId).
+func (c *ClientWithResponses) ShowApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *ShowApplicationParams, reqEditors ...RequestEditorFn) (*ShowApplicationResponse, error) {
+	rsp, err := c.ShowApplication(ctx, applicationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowApplicationResponse(rsp)
+}
+
+// ChangeApplicationWithBodyWithResponse Change an application
+//
+// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
+// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
+// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
+// ends it. `kind` and `token_endpoint_auth_method` never change.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
+func (c *ClientWithResponses) ChangeApplicationWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeApplicationResponse, error) {
+	rsp, err := c.ChangeApplicationWithBody(ctx, applicationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeApplicationResponse(rsp)
+}
+
+// ChangeApplicationWithApplicationMergePatchPlusJSONBodyWithResponse Change an application
+//
+// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
+// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
+// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
+// ends it. `kind` and `token_endpoint_auth_method` never change.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
+func (c *ClientWithResponses) ChangeApplicationWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, body ChangeApplicationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeApplicationResponse, error) {
+	rsp, err := c.ChangeApplicationWithApplicationMergePatchPlusJSONBody(ctx, applicationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeApplicationResponse(rsp)
+}
+
+// ListOfficeApplicationsWithResponse List the applications
+//
+// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/applications (the `ListOfficeApplications` operationId).
+func (c *ClientWithResponses) ListOfficeApplicationsWithResponse(ctx context.Context, params *ListOfficeApplicationsParams, reqEditors ...RequestEditorFn) (*ListOfficeApplicationsResponse, error) {
+	rsp, err := c.ListOfficeApplications(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOfficeApplicationsResponse(rsp)
+}
+
+// ShowOfficeApplicationWithResponse Show an application to administrators
+//
+// The application, with the `ETag` of the version that is to be decided about.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/applications/{application_id} (the `ShowOfficeApplication` operationId).
+func (c *ClientWithResponses) ShowOfficeApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *ShowOfficeApplicationParams, reqEditors ...RequestEditorFn) (*ShowOfficeApplicationResponse, error) {
+	rsp, err := c.ShowOfficeApplication(ctx, applicationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficeApplicationResponse(rsp)
+}
+
+// DecideApplicationWithBodyWithResponse Decide about an application
+//
+// Approved, people may let the application act for them, or its `pending_change` takes the place of what was approved before; refused, it may not, or the change is dropped. Where nothing waits
+// for a decision: 409 `conflict`. `If-Match`, where it is given, names the version that you saw: 412 `precondition-failed` when it was changed since.
+// The owner is told the outcome and the reason. Nobody decides about an application of their own or of an organisation whose users they manage (403 `forbidden`).
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/applications/{application_id}/decision (the `DecideApplication` operationId).
+func (c *ClientWithResponses) DecideApplicationWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *DecideApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DecideApplicationResponse, error) {
+	rsp, err := c.DecideApplicationWithBody(ctx, applicationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideApplicationResponse(rsp)
+}
+
+// DecideApplicationWithResponse Decide about an application
+//
+// Approved, people may let the application act for them, or its `pending_change` takes the place of what was approved before; refused, it may not, or the change is dropped. Where nothing waits
+// for a decision: 409 `conflict`. `If-Match`, where it is given, names the version that you saw: 412 `precondition-failed` when it was changed since.
+// The owner is told the outcome and the reason. Nobody decides about an application of their own or of an organisation whose users they manage (403 `forbidden`).
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/applications/{application_id}/decision (the `DecideApplication` operationId).
+func (c *ClientWithResponses) DecideApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *DecideApplicationParams, body DecideApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*DecideApplicationResponse, error) {
+	rsp, err := c.DecideApplication(ctx, applicationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDecideApplicationResponse(rsp)
+}
+
+// ReadmitApplicationWithResponse Readmit a suspended application
+//
+// People may let the application act for them again; what they let it do before does not come back. The owner is told. One that is not suspended answers 409 `conflict`.
+// Nobody readmits an application of their own or of an organisation whose users they manage (403 `forbidden`).
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /backoffice/applications/{application_id}/suspension (the `ReadmitApplication` operationId).
+func (c *ClientWithResponses) ReadmitApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *ReadmitApplicationParams, reqEditors ...RequestEditorFn) (*ReadmitApplicationResponse, error) {
+	rsp, err := c.ReadmitApplication(ctx, applicationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReadmitApplicationResponse(rsp)
+}
+
+// SuspendApplicationWithBodyWithResponse Suspend an application
+//
+// Ends, at once, whatever people let the application do; nobody lets it do anything until readmitApplication. The owner is told, with the reason.
+// One that is not `approved` answers 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
+func (c *ClientWithResponses) SuspendApplicationWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SuspendApplicationResponse, error) {
+	rsp, err := c.SuspendApplicationWithBody(ctx, applicationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSuspendApplicationResponse(rsp)
+}
+
+// SuspendApplicationWithResponse Suspend an application
+//
+// Ends, at once, whatever people let the application do; nobody lets it do anything until readmitApplication. The owner is told, with the reason.
+// One that is not `approved` answers 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
+func (c *ClientWithResponses) SuspendApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendApplicationResponse, error) {
+	rsp, err := c.SuspendApplication(ctx, applicationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSuspendApplicationResponse(rsp)
+}
+
 // ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
 //
 // Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
@@ -43474,6 +46224,419 @@ func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseRevokeSubDelegationResponse(rsp)
+}
+
+// ParseListApplicationsResponse parses an HTTP response from a ListApplicationsWithResponse call
+func ParseListApplicationsResponse(rsp *http.Response) (*ListApplicationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListApplicationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ApplicationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRegisterApplicationResponse parses an HTTP response from a RegisterApplicationWithResponse call
+func ParseRegisterApplicationResponse(rsp *http.Response) (*RegisterApplicationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RegisterApplicationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Application
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers RegisterApplicationResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRemoveApplicationResponse parses an HTTP response from a RemoveApplicationWithResponse call
+func ParseRemoveApplicationResponse(rsp *http.Response) (*RemoveApplicationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveApplicationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowApplicationResponse parses an HTTP response from a ShowApplicationWithResponse call
+func ParseShowApplicationResponse(rsp *http.Response) (*ShowApplicationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowApplicationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Application
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowApplicationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseChangeApplicationResponse parses an HTTP response from a ChangeApplicationWithResponse call
+func ParseChangeApplicationResponse(rsp *http.Response) (*ChangeApplicationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangeApplicationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Application
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ChangeApplicationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListOfficeApplicationsResponse parses an HTTP response from a ListOfficeApplicationsWithResponse call
+func ParseListOfficeApplicationsResponse(rsp *http.Response) (*ListOfficeApplicationsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOfficeApplicationsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeApplicationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficeApplicationResponse parses an HTTP response from a ShowOfficeApplicationWithResponse call
+func ParseShowOfficeApplicationResponse(rsp *http.Response) (*ShowOfficeApplicationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficeApplicationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeApplication
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOfficeApplicationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDecideApplicationResponse parses an HTTP response from a DecideApplicationWithResponse call
+func ParseDecideApplicationResponse(rsp *http.Response) (*DecideApplicationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DecideApplicationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeApplication
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DecideApplicationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReadmitApplicationResponse parses an HTTP response from a ReadmitApplicationWithResponse call
+func ParseReadmitApplicationResponse(rsp *http.Response) (*ReadmitApplicationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReadmitApplicationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSuspendApplicationResponse parses an HTTP response from a SuspendApplicationWithResponse call
+func ParseSuspendApplicationResponse(rsp *http.Response) (*SuspendApplicationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SuspendApplicationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeApplication
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SuspendApplicationResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
 }
 
 // ParseExportOfficeDeclarationSearchResponse parses an HTTP response from a ExportOfficeDeclarationSearchWithResponse call

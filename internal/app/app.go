@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"diresco/db"
@@ -153,8 +154,8 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
 		append(
-			append(g.identity.pins.Reminders(), g.mandate.delegations.Ends()...), g.filing.declarations.Lapses(), g.filing.funds,
-			g.mandate.enrolments.Lapses(), g.credentials.staff.Ripens(),
+			slices.Concat(g.identity.pins.Reminders(), g.identity.consents.Ends(), g.mandate.delegations.Ends()),
+			g.filing.declarations.Lapses(), g.filing.funds, g.mandate.enrolments.Lapses(), g.credentials.staff.Ripens(),
 		)...)
 	if err := g.events.Begin(ctx); err != nil {
 		return g, err
@@ -184,7 +185,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		purgeEvery,
 		purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
-			g.identity.forgetCodes, g.messaging.worker.ForgetEnded,
+			g.identity.forgetCodes, g.identity.consents.EndWithoutRights, g.messaging.worker.ForgetEnded,
 		),
 	)
 	a.background(g.masterdata.importing.Run)

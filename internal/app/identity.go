@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/application"
+	"diresco/internal/identity/consent"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -25,16 +27,18 @@ const codesKept = 24 * time.Hour
 
 // identity is who somebody is and how they prove it.
 type identity struct {
-	addresses *throttle.AddressLimit
-	limiter   *throttle.Limiter
-	sessions  *session.Service
-	codes     *otp.Codes
-	people    *person.Service
-	contacts  *person.AddressBook
-	pins      *pin.Service
-	looks     *look.Service
-	recovery  *pinrecovery.Service
-	requests  *pinrequest.Service
+	addresses    *throttle.AddressLimit
+	limiter      *throttle.Limiter
+	sessions     *session.Service
+	consents     *consent.Service
+	codes        *otp.Codes
+	people       *person.Service
+	contacts     *person.AddressBook
+	pins         *pin.Service
+	looks        *look.Service
+	recovery     *pinrecovery.Service
+	requests     *pinrequest.Service
+	applications *application.Service
 }
 
 // credentials is what makes credentials dispositive, or gives them at the counter. It completes
@@ -55,6 +59,12 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	sessions := session.NewService(session.Deps{
 		Runner: k.runner, PINs: verifier, Keyring: p.keys, Keys: p.dataKeys, Outbox: k.outbox, PublicURL: p.config.PublicURL, Log: p.log,
 	})
+	consents := consent.NewService(consent.Deps{
+		Runner: k.runner, Rights: k.rights, Contributors: m.contributors, Sessions: sessions, Outbox: k.outbox,
+	})
+	// What ends everything of a person ends their consents too, and it is told here alone.
+	sessions.OnEndAll(consents.EndAllOf)
+	sessions.OnReuse(consents.EndReused)
 	codes := otp.New(p.db, p.clock, p.dataKeys, limiter, addresses, p.random)
 	people := person.NewService(person.Deps{Runner: k.runner})
 	contacts := person.NewAddressBook(person.Deps{Runner: k.runner, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys})
@@ -72,14 +82,17 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	pins := pin.NewService(pinDeps)
 	looks := look.NewService(look.Deps{DB: p.db, Clock: p.clock, Trail: k.runner.Trail, Staff: people, Outbox: k.outbox})
 	return identity{
-		addresses: addresses, limiter: limiter, sessions: sessions, codes: codes, people: people, contacts: contacts, pins: pins,
-		looks: looks,
+		addresses: addresses, limiter: limiter, sessions: sessions, consents: consents, codes: codes, people: people, contacts: contacts,
+		pins: pins, looks: looks,
 		recovery: pinrecovery.NewService(pinrecovery.Deps{
 			Runner: k.runner, People: people, PINs: pins, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys,
 		}),
 		requests: pinrequest.NewService(pinrequest.Deps{
 			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Looks: looks,
 			Random: p.random,
+		}),
+		applications: application.NewService(application.Deps{
+			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox, Ended: consents.EndOfApplication,
 		}),
 	}, nil
 }
@@ -94,8 +107,8 @@ func newCredentials(p platform, g groups) credentials {
 			Log: p.log,
 		}),
 		staff: staff.NewService(staff.Deps{
-			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Offices: m.contributors, Declarations: waiting,
-			Outbox: k.outbox, Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket),
+			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Consents: id.consents, Offices: m.contributors,
+			Declarations: waiting, Outbox: k.outbox, Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket),
 			Looks: id.looks,
 		}),
 	}

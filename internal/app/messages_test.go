@@ -51,7 +51,7 @@ func TestMessageKind_OfEachExampleIsDeclared(t *testing.T) {
 // What concerns the safety of an account reaches every contact, or is at least never muted.
 func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 	everyContact := []string{
-		"contact.added", "contact.removed", "pin.became_dispositive", "pin.issued", "pin.many_wrong_tries", "pin.recovered",
+		"consent.given", "contact.added", "contact.removed", "pin.became_dispositive", "pin.issued", "pin.many_wrong_tries", "pin.recovered",
 		"pin.request_refused", "pin.request_served", "pin.request_with_pin", "pin.revoked", "role.registered", "staff.post_ended", "staff.post_given",
 	}
 	mutes := map[string]outbox.Category{
@@ -62,7 +62,7 @@ func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 		"declaration.batch_done": outbox.AboutDeclarations,
 		"declaration.lapsed":     outbox.AboutDeclarations,
 		"declaration.received":   outbox.AboutDeclarations, "declaration.withdrawn": outbox.AboutDeclarations,
-		"delegation.reminder": outbox.Reminders, "pin.reminder": outbox.Reminders,
+		"consent.reminder": outbox.Reminders, "delegation.reminder": outbox.Reminders, "pin.reminder": outbox.Reminders,
 	}
 	for _, k := range outbox.Kinds() {
 		if (k.Audience == outbox.EveryContact) != slices.Contains(everyContact, k.Name) {

@@ -43,9 +43,11 @@ func (w *fixture) fill() {
 	now := w.clock.Now()
 	id := func() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 	w.execute("INSERT INTO pin_rotations (person_id, id, session_id, hash, expires_at) VALUES (?, ?, ?, 'x', ?)", p.ID, id(), id(), now)
+	session := id()
 	w.execute(`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at,
 		expires_at, refresh_generation, refresh_hash)
-		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x')`, id(), p.ID, false, now, now, now, now.Add(time.Hour))
+		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x')`, session, p.ID, false, now, now, now, now.Add(time.Hour))
+	w.execute("INSERT INTO page_sessions (secret_hash, session_id, created_at) VALUES ('x', ?, ?)", session, now)
 	w.fillConsents(p.ID, made.ID)
 	w.execute(`INSERT INTO protocol_reserves (office_code, year, first_number, last_number, reason, at)
 		VALUES ('7000', 2020, 1, 2, 'r', ?)`, now)
@@ -134,6 +136,10 @@ func (w *fixture) fillConsents(personID, contributorID uuid.UUID) {
 	w.execute(`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at,
 		expires_at, refresh_generation, refresh_hash, consent_id)
 		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x', ?)`, uuid.Must(uuid.NewV7()), personID, false, now, now, now, now.Add(time.Hour), consent)
+	w.execute(`INSERT INTO oauth_flows (id, application_id, kind, state, redirect_uri, code_challenge, scopes, details, language, person_id, consent_id,
+		created_at, expires_at)
+		VALUES (?, ?, 'browser', 'approved', 'x', 'x', '[]', '[]', '', ?, ?, ?, ?)`, uuid.Must(uuid.NewV7()), application, personID, consent, now, now)
+	w.execute("INSERT INTO oauth_assertions (application_id, id_hash, expires_at) VALUES (?, 'x', ?)", application, now)
 }
 
 // rows counts the rows of every table of the schema.

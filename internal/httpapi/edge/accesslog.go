@@ -31,6 +31,7 @@ var secretCodes = []string{fault.FieldWrongPIN, fault.FieldUnknownPerson, fault.
 // read of what belongs to another.
 func (e *edge) trace(r *request) {
 	if r.op == nil {
+		e.tracePage(r)
 		return
 	}
 	outcome := ""
@@ -56,6 +57,21 @@ func (e *edge) trace(r *request) {
 		row.SubjectID = &subject
 	}
 	e.deps.AccessLog.Add(r.c.Request().Context(), row)
+}
+
+// tracePage leaves a row in the access log for what a page says that it refused.
+func (e *edge) tracePage(r *request) {
+	if r.refused == nil {
+		return
+	}
+	r.problem, r.problemFields, r.caller.PersonID = r.refused.Fault.Code, r.refused.Fault.Fields, r.refused.PersonID
+	if !r.refusal() || r.problem == fault.RateLimited && !e.firstOverLimit(r) {
+		return
+	}
+	e.deps.AccessLog.Add(r.c.Request().Context(), audit.Access{
+		Operation: r.refused.Operation, Outcome: string(r.problem), RequestID: r.requestID, Address: r.address,
+		PersonID: present(r.refused.PersonID), SessionID: present(r.refused.SessionID),
+	})
 }
 
 // subject is what the request was about, besides a contributor. It is the declaration in the path.
@@ -87,7 +103,7 @@ func textOf(id uuid.UUID) string {
 func (r *request) refusal() bool {
 	switch r.problem {
 	case fault.NotFound:
-		return r.turnedAway || r.op.shared
+		return r.turnedAway || r.op != nil && r.op.shared
 	case fault.Invalid:
 		return slices.ContainsFunc(r.problemFields, func(f fault.Field) bool { return slices.Contains(secretCodes, f.Code) })
 	default:

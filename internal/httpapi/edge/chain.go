@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/fault"
 )
@@ -53,6 +55,8 @@ type request struct {
 	turnedAway    bool // by the guard
 	// found is whom a search of the back office found.
 	found uuid.UUID
+	// refused is what a page says that it refused.
+	refused *reqctx.Refused
 }
 
 // stage looks at a request before its handler does. An error or an answer ends the request.
@@ -93,6 +97,7 @@ func (e *edge) run(r *request, stages []stage) bool {
 func (e *edge) answer(r *request, next echo.HandlerFunc) {
 	response := r.c.Response()
 	if r.op == nil {
+		r.c.SetRequest(r.c.Request().WithContext(r.pageContext()))
 		if err := next(r.c); err != nil {
 			e.refuse(r, err)
 		}
@@ -122,6 +127,13 @@ func (e *edge) answer(r *request, next echo.HandlerFunc) {
 	if kept != nil {
 		e.remember(r, kept)
 	}
+}
+
+// pageContext carries what a page needs to know of the request. A page says itself which operation
+// it does, and what it refused.
+func (r *request) pageContext() context.Context {
+	ctx := audit.WithOrigin(r.c.Request().Context(), audit.Origin{RequestID: r.requestID, Address: r.address})
+	return reqctx.WithRefused(ctx, func(refused reqctx.Refused) { r.refused = &refused })
 }
 
 // finish writes what stays of a request. This is a line in the log, and a row in the access log

@@ -25,6 +25,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/institution"
 )
 
@@ -84,6 +85,8 @@ type Deps struct {
 	// Sights tell, by the path of a resource, whether an actor may see it. They stand where the
 	// service decides that and not the guard. It may be empty.
 	Sights map[string]Sight
+	// Pages are those that stand outside the contract beside its own; there may be none.
+	Pages []pages.Page
 	// PublicKeys returns what /.well-known/jwks.json shows.
 	PublicKeys func(ctx context.Context) (any, error)
 	Log        *slog.Logger
@@ -105,6 +108,8 @@ type edge struct {
 	limits     limits
 	origins    origins
 	addresses  *clientAddresses
+	// refusals show faults of pages, by the path of the route.
+	refusals map[string]func(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int)
 	// now is the machine's time, for durations; the domain's clock may be moved in the sandbox.
 	now func() time.Time
 }
@@ -164,10 +169,24 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range outside {
-		router.Match([]string{http.MethodGet, http.MethodHead}, routerPath(p.Pattern), servePage(p))
-	}
+	e.servePages(router, append(outside, deps.Pages...))
 	return router, nil
+}
+
+// servePages lets the router serve what stands outside the contract.
+func (e *edge) servePages(router *echo.Echo, all []pages.Page) {
+	e.refusals = map[string]func(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int){}
+	for _, p := range all {
+		methods := p.Methods
+		if len(methods) == 0 {
+			methods = []string{http.MethodGet, http.MethodHead}
+		}
+		path := routerPath(p.Pattern)
+		router.Match(methods, path, servePage(p))
+		if p.Refuse != nil {
+			e.refusals[path] = p.Refuse
+		}
+	}
 }
 
 // headRouter answers HEAD wherever GET is answered (RFC 9110 section 9.3.2). The HTTP server leaves

@@ -22,6 +22,7 @@ import (
 
 	"diresco"
 	"diresco/api"
+	"diresco/internal/httpapi/pages"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/kernel/access"
@@ -240,6 +241,12 @@ func testMACs(parts ...[]byte) []string {
 
 func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
+	return newWorldWith(t, nil, change...)
+}
+
+// newWorldWith is newWorld with further pages.
+func newWorldWith(t testing.TB, further []pages.Page, change ...func(*Config)) *world {
+	t.Helper()
 	w := &world{
 		t: t, handlers: &handlers{}, log: &bytes.Buffer{}, access: &rows{}, answers: &answers{}, guard: &guard{},
 		sights: map[string]Sight{},
@@ -249,7 +256,7 @@ func newWorld(t testing.TB, change ...func(*Config)) *world {
 		c(&config)
 	}
 	deps := Deps{
-		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MACs: testMACs, Sights: w.sights,
+		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MACs: testMACs, Sights: w.sights, Pages: further,
 		PublicKeys: func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil },
 		Log:        slog.New(slog.NewJSONHandler(w.log, nil)), Meter: noop.Meter{},
 	}

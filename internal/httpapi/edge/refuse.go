@@ -117,8 +117,12 @@ func (e *edge) writeProblem(r *request, f *fault.Fault, status int) {
 		}
 	}
 	h[cacheControl] = noStore
-	h.Set(contentType, problemType)
 	h.Del("ETag")
+	if show := e.refusals[r.c.Path()]; show != nil {
+		show(response, r.c.Request(), f, status)
+		return
+	}
+	h.Set(contentType, problemType)
 	var body bytes.Buffer
 	encoder := json.NewEncoder(&body)
 	encoder.SetEscapeHTML(false)

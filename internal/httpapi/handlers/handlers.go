@@ -54,6 +54,8 @@ type Handlers struct {
 	EnrolmentHandlers
 	OfficeEnrolmentHandlers
 	ServiceHandlers
+	ApplicationHandlers
+	OfficeApplicationHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

@@ -24,6 +24,7 @@ import (
 	"diresco/api"
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/problem"
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/institution"
 )
 
@@ -77,12 +78,16 @@ type file struct {
 	tag         string
 }
 
-// Page is what is served at one place, to GET and HEAD.
+// Page is what is served at one place outside the contract.
 type Page struct {
 	// Pattern is its path as net/http writes patterns.
 	Pattern string
 	// Serve answers, or returns an error before it has written anything.
 	Serve func(w http.ResponseWriter, r *http.Request) error
+	// Methods are those that it takes; without any, GET and HEAD.
+	Methods []string
+	// Refuse, where it is set, shows a fault to somebody who reads pages. Others get a problem.
+	Refuse func(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int)
 }
 
 // pages are what is served outside the contract: the contract itself, its documentation, and what
@@ -97,11 +102,14 @@ type pages struct {
 	publicKeys    func(context.Context) (any, error)
 	// policy is that of HTML pages.
 	policy string
+	// colours is the style sheet with the institution's.
+	colours []byte
 }
 
 // New returns all pages. What publicKeys returns is shown as the key set.
 func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, error) {
 	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys, policy: policyFor(config.Institution.Logo)}
+	p.colours = colours(config.Institution.Palette())
 	contractJSON, err := api.GetSpecJSON()
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
@@ -173,6 +181,7 @@ func (p *pages) addAssets() error {
 		}
 		p.add(assetsPath+name, assetType(name), content)
 	}
+	p.add(assetsPath+"institution.css", assetType("institution.css"), p.colours)
 	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
 		zipped, err := swagger.FS.ReadFile(name + ".gz")
 		if err != nil {
@@ -184,6 +193,13 @@ func (p *pages) addAssets() error {
 		}, tag: etag.Computed(zipped)}
 	}
 	return nil
+}
+
+// colours is a style sheet that sets the properties which style.css draws with.
+func colours(p institution.Palette) []byte {
+	return fmt.Appendf(nil, `:root { --bar: %s; --bar-pressed: %s; --bar-ink: %s; --link: %s; }
+@media (prefers-color-scheme: dark) { :root { --link: %s; } }
+`, p.Bar, p.BarPressed, p.BarInk, p.Link, p.LinkDark)
 }
 
 func assetType(name string) string {
@@ -213,21 +229,21 @@ func decompress(zipped []byte) ([]byte, error) {
 // list says where each page is.
 func (p *pages) list() []Page {
 	all := []Page{
-		{problem.PagesPath, p.serveProblems},
-		{strings.TrimSuffix(problem.PagesPath, "/"), p.serveProblems},
-		{problem.PagesPath + "{slug}", p.serveProblem},
-		{"/.well-known/jwks.json", p.serveKeys},
-		{"/openapi.client.json", func(w http.ResponseWriter, r *http.Request) error {
+		{Pattern: problem.PagesPath, Serve: p.serveProblems},
+		{Pattern: strings.TrimSuffix(problem.PagesPath, "/"), Serve: p.serveProblems},
+		{Pattern: problem.PagesPath + "{slug}", Serve: p.serveProblem},
+		{Pattern: "/.well-known/jwks.json", Serve: p.serveKeys},
+		{Pattern: "/openapi.client.json", Serve: func(w http.ResponseWriter, r *http.Request) error {
 			f, err := p.forGenerators()
 			if err != nil {
 				return err
 			}
 			return f.serve(w, r)
 		}},
-		{"/favicon.ico", serveNothing},
+		{Pattern: "/favicon.ico", Serve: serveNothing},
 	}
 	for path, f := range p.files {
-		all = append(all, Page{path, f.serve})
+		all = append(all, Page{Pattern: path, Serve: f.serve})
 	}
 	return all
 }

@@ -194,6 +194,19 @@ func TestPages_PublicKeysAreShown(t *testing.T) {
 	}
 }
 
+// The pages have the institution's colour.
+func TestPages_HaveTheInstitutionsColour(t *testing.T) {
+	w := newWorld(t, Config{Institution: institution.Institution{Colour: "#7a1020"}})
+	answer := w.do(http.MethodGet, "/assets/institution.css")
+	if answer.Code != http.StatusOK || answer.Header().Get("Content-Type") != "text/css; charset=utf-8" ||
+		!strings.Contains(answer.Body.String(), "--bar: #7a1020;") {
+		t.Errorf("got %d %s", answer.Code, answer.Body)
+	}
+	if page := w.do(http.MethodGet, "/").Body.String(); !strings.Contains(page, `href="/assets/institution.css"`) {
+		t.Errorf("the page does not take it: %s", page)
+	}
+}
+
 // Who runs the service is named on the pages that people read.
 func TestPages_BearTheInstitution(t *testing.T) {
 	by := institution.Institution{

@@ -11,6 +11,7 @@ import (
 
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
 )
 
 // BasePath is where the operations of the contract are mounted.
@@ -22,6 +23,7 @@ type (
 	signedKey   struct{}
 	acceptKey   struct{}
 	foundKey    struct{}
+	refusedKey  struct{}
 )
 
 // WithActor returns a context that carries who asks.
@@ -80,5 +82,26 @@ func WithFound(ctx context.Context, note func(id uuid.UUID)) context.Context {
 func NoteFound(ctx context.Context, id uuid.UUID) {
 	if note, ok := ctx.Value(foundKey{}).(func(uuid.UUID)); ok {
 		note(id)
+	}
+}
+
+// Refused is what a page refused, and to whom: what the edge knows of an operation by itself.
+type Refused struct {
+	// Operation is the operation id of the contract for the same act.
+	Operation string
+	Fault     *fault.Fault
+	// PersonID and SessionID are zero where nobody has logged in.
+	PersonID, SessionID uuid.UUID
+}
+
+// WithRefused returns a context that tells note what a page refuses.
+func WithRefused(ctx context.Context, note func(Refused)) context.Context {
+	return context.WithValue(ctx, refusedKey{}, note)
+}
+
+// NoteRefused notes what a page refused, for the access log.
+func NoteRefused(ctx context.Context, refused Refused) {
+	if note, ok := ctx.Value(refusedKey{}).(func(Refused)); ok {
+		note(refused)
 	}
 }

@@ -4,13 +4,18 @@
 package application
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/person"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/naming"
 )
 
 // SubjectKind is how the audit trail names an application.
@@ -65,13 +70,15 @@ func Scopes() []string {
 	}
 }
 
-// Kinds of the messages to who registered an application.
+// Kinds of the messages to who manages an application.
 var (
-	// Decided tells the outcome of a decision: {display_name, subject, outcome, reason}. The subject
-	// is "application" or "change".
-	Decided = outbox.Declare(outbox.Kind{Name: "application.decided"})
+	// DecidedKind tells the outcome of a decision: {display_name, subject, outcome, reason}. The
+	// subject is "application" or "change".
+	DecidedKind = outbox.Declare(outbox.Kind{Name: "application.decided"})
 	// SuspendedKind tells that an application was suspended: {display_name, reason, at}.
 	SuspendedKind = outbox.Declare(outbox.Kind{Name: "application.suspended"})
+	// ReadmittedKind tells that a suspended one was readmitted: {display_name, at}.
+	ReadmittedKind = outbox.Declare(outbox.Kind{Name: "application.readmitted"})
 )
 
 // Application is software that may ask people to let it act for them.
@@ -124,6 +131,15 @@ type Profile struct {
 	LogoURI      string          `json:"logo_uri,omitempty"`
 }
 
+// Details is an application with who registered it, for administrators.
+type Details struct {
+	Application
+	GivenName  string
+	FamilyName string
+	// LegalName is that of the organisation that it belongs to, or "".
+	LegalName string
+}
+
 // Live reports whether people may let the application act for them.
 func (a Application) Live() bool { return a.State == Approved && a.RemovedAt == nil }
 
@@ -138,4 +154,275 @@ func (a Application) AllowsRedirect(uri string) bool {
 		registeredHost, registeredRest, ok := loopback(registered)
 		return ok && registeredHost == host && registeredRest == rest
 	})
+}
+
+// profile is what is reviewed of the application as it is in force.
+func (a Application) profile() Profile {
+	return Profile{a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI}
+}
+
+// with returns the application with another profile in force.
+func (a Application) with(p Profile) Application {
+	a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI =
+		p.DisplayName, p.RedirectURIs, p.JWKS, p.JWKSURI, p.Scopes, p.LogoURI
+	return a
+}
+
+func (p Profile) equal(other Profile) bool {
+	return p.DisplayName == other.DisplayName && slices.Equal(p.RedirectURIs, other.RedirectURIs) && bytes.Equal(p.JWKS, other.JWKS) &&
+		p.JWKSURI == other.JWKSURI && slices.Equal(p.Scopes, other.Scopes) && p.LogoURI == other.LogoURI
+}
+
+// Input is what somebody registers.
+type Input struct {
+	Profile
+	Kind         Kind
+	AuthMethod   AuthMethod
+	ContactEmail string
+	// ContributorID or DelegateID is the organisation that it is to belong to, at most one of them.
+	ContributorID *uuid.UUID
+	DelegateID    *uuid.UUID
+}
+
+// Change is what somebody changes; what is nil stays.
+type Change struct {
+	DisplayName  *string
+	RedirectURIs []string
+	// JWKS takes the place of JWKSURI, and the other way round.
+	JWKS         json.RawMessage
+	JWKSURI      *string
+	Scopes       []string
+	ContactEmail *string
+	// LogoURI is "" for none.
+	LogoURI *string
+}
+
+// on returns a profile with the change made.
+func (c Change) on(p Profile) Profile {
+	if c.DisplayName != nil {
+		p.DisplayName = *c.DisplayName
+	}
+	if c.RedirectURIs != nil {
+		p.RedirectURIs = c.RedirectURIs
+	}
+	if c.JWKS != nil || c.JWKSURI != nil {
+		p.JWKS, p.JWKSURI = c.JWKS, ""
+		if c.JWKSURI != nil {
+			p.JWKSURI = *c.JWKSURI
+		}
+	}
+	if c.Scopes != nil {
+		p.Scopes = c.Scopes
+	}
+	if c.LogoURI != nil {
+		p.LogoURI = *c.LogoURI
+	}
+	return p
+}
+
+// change returns the application with a profile that its owner changed. instant is that changes
+// need no approval.
+func (a Application) change(p Profile, instant bool, now time.Time) Application {
+	switch {
+	case p.equal(a.profile()):
+		a.Pending = nil
+	case instant, a.State == Submitted, a.State == Refused:
+		a = a.with(p)
+		a.Pending = nil
+		if a.State == Refused {
+			a.State, a.DecidedBy, a.DecidedAt, a.DecisionReason = Submitted, nil, nil, nil
+		}
+		if instant && a.State == Submitted {
+			a.State = Approved
+		}
+		a.SubmittedAt = now
+	case a.Pending == nil || !p.equal(*a.Pending):
+		a.Pending, a.SubmittedAt = &p, now
+	}
+	return a
+}
+
+// Decision is what is decided about an application or its pending change.
+type Decision struct {
+	Outcome State
+	Reason  string
+}
+
+// maxReason is how many characters a reason has.
+const maxReason = 1000
+
+// checkReason returns what is wrong with a reason, naming the field.
+func checkReason(reason string) []fault.Field {
+	if code := naming.Display(reason, maxReason); code != "" {
+		return []fault.Field{{Pointer: "/reason", Code: code}}
+	}
+	return nil
+}
+
+func (d Decision) check() error {
+	wrong := checkReason(d.Reason)
+	if d.Outcome != Approved && d.Outcome != Refused {
+		wrong = append(wrong, fault.Field{Pointer: "/outcome", Code: fault.FieldEnum})
+	}
+	if len(wrong) > 0 {
+		return fault.InvalidFields(wrong...)
+	}
+	return nil
+}
+
+// decide is the application as an administrator decided. It returns fault.Conflict where nothing
+// waits for a decision.
+func (a Application) decide(d Decision, administrator uuid.UUID, now time.Time) (Application, error) {
+	switch {
+	case a.State == Submitted:
+		a.State = d.Outcome
+	case a.Pending == nil:
+		return a, fault.Because(fault.Conflict, "application-decided")
+	case d.Outcome == Approved:
+		a = a.with(*a.Pending)
+		a.Pending = nil
+	default:
+		a.Pending = nil
+	}
+	return a.decided(d.Reason, administrator, now), nil
+}
+
+// suspend is the application as an administrator suspended it, or fault.Conflict for one that is
+// not approved.
+func (a Application) suspend(reason string, administrator uuid.UUID, now time.Time) (Application, error) {
+	if a.State != Approved {
+		return a, fault.Because(fault.Conflict, "application-not-approved")
+	}
+	a.State = Suspended
+	return a.decided(reason, administrator, now), nil
+}
+
+// readmit is the application as an administrator readmitted it, or fault.Conflict for one that is
+// not suspended.
+func (a Application) readmit(administrator uuid.UUID, now time.Time) (Application, error) {
+	if a.State != Suspended {
+		return a, fault.Because(fault.Conflict, "application-not-suspended")
+	}
+	a.State = Approved
+	a = a.decided("", administrator, now)
+	a.DecisionReason = nil
+	return a, nil
+}
+
+func (a Application) decided(reason string, administrator uuid.UUID, now time.Time) Application {
+	a.DecidedBy, a.DecidedAt, a.DecisionReason = &administrator, &now, &reason
+	return a
+}
+
+// The bounds of what is registered.
+const (
+	// AtMost is how many applications a person or an organisation has.
+	AtMost           = 20
+	maxDisplayName   = 100
+	maxRedirects     = 10
+	maxKeys          = 10
+	maxKeyBytes      = 16 << 10
+	maxKeyID         = 100
+	minModulusBits   = 2048
+	maxContactLength = 254
+)
+
+// normal returns the input as it is kept, or fault.Invalid naming each field that is wrong.
+func (in Input) normal() (Input, error) {
+	var wrong []fault.Field
+	refuse := func(refused bool, pointer, code string) {
+		if refused {
+			wrong = append(wrong, fault.Field{Pointer: pointer, Code: code})
+		}
+	}
+	refuse(in.Kind != Public && in.Kind != Confidential, "/kind", fault.FieldEnum)
+	method := NoAuth
+	if in.Kind == Confidential {
+		method = PrivateKeyJWT
+	}
+	if in.AuthMethod != method {
+		wrong = append(wrong, fault.Field{
+			Pointer: "/token_endpoint_auth_method", Code: fault.FieldEnum, Right: &fault.Right{Allowed: []string{string(method)}},
+		})
+	}
+	refuse(in.ContributorID != nil && in.DelegateID != nil, "/delegate_id", fault.FieldNotApplicable)
+	var more []fault.Field
+	if in.ContactEmail, more = normalEmail(in.ContactEmail); len(more) > 0 {
+		wrong = append(wrong, more...)
+	}
+	in.Profile, more = in.Profile.normal(in.Kind)
+	if wrong = append(wrong, more...); len(wrong) > 0 {
+		return in, fault.InvalidFields(wrong...)
+	}
+	return in, nil
+}
+
+// normalEmail returns the address of a contact as it is kept, and what is wrong with it.
+func normalEmail(typed string) (string, []fault.Field) {
+	contact, ok := person.NewContact{Kind: person.Email, Value: typed}.Normalise()
+	if !ok || len(contact.Value) > maxContactLength {
+		return typed, []fault.Field{{Pointer: "/contact_email", Code: fault.FieldFormat}}
+	}
+	return contact.Value, nil
+}
+
+// normal returns the profile as it is kept, and each field of it that is wrong.
+func (p Profile) normal(kind Kind) (Profile, []fault.Field) {
+	var wrong []fault.Field
+	note := func(code, pointer string) {
+		if code != "" {
+			wrong = append(wrong, fault.Field{Pointer: pointer, Code: code})
+		}
+	}
+	note(naming.Display(p.DisplayName, maxDisplayName), "/display_name")
+	note(checkLength(p.RedirectURIs, maxRedirects), "/redirect_uris")
+	for i, uri := range p.RedirectURIs {
+		code := checkRedirect(uri, kind)
+		if code == "" && slices.Contains(p.RedirectURIs[:i], uri) {
+			code = fault.FieldDuplicate
+		}
+		note(code, "/redirect_uris/"+strconv.Itoa(i))
+	}
+	note(checkLength(p.Scopes, len(Scopes())), "/scopes")
+	for i, scope := range p.Scopes {
+		switch at := "/scopes/" + strconv.Itoa(i); {
+		case !slices.Contains(Scopes(), scope):
+			note(fault.FieldEnum, at)
+		case slices.Contains(p.Scopes[:i], scope):
+			note(fault.FieldDuplicate, at)
+		}
+	}
+	if p.LogoURI != "" {
+		note(checkHTTPS(p.LogoURI), "/logo_uri")
+	}
+	switch {
+	case kind == Public:
+		if p.JWKS != nil {
+			note(fault.FieldNotApplicable, "/jwks")
+		}
+		if p.JWKSURI != "" {
+			note(fault.FieldNotApplicable, "/jwks_uri")
+		}
+	case p.JWKS != nil && p.JWKSURI != "":
+		note(fault.FieldNotApplicable, "/jwks_uri")
+	case p.JWKSURI != "":
+		note(checkHTTPS(p.JWKSURI), "/jwks_uri")
+	case p.JWKS == nil:
+		note(fault.FieldRequired, "/jwks")
+	default:
+		keys, refused := normalKeys(p.JWKS)
+		p.JWKS, wrong = keys, append(wrong, refused...)
+	}
+	return p, wrong
+}
+
+// checkLength returns what is wrong with the length of a list, or "".
+func checkLength(list []string, most int) string {
+	switch {
+	case len(list) == 0:
+		return fault.EmptyList(list)
+	case len(list) > most:
+		return fault.FieldTooMany
+	}
+	return ""
 }

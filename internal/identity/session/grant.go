@@ -68,6 +68,12 @@ type GrantTokens struct {
 // transaction that holds the session and has ended it.
 func (s *Service) OnReuse(end func(ctx context.Context, consentID uuid.UUID) error) { s.onReuse = end }
 
+// OnEndAll names who ends the consents of a person all of whose sessions end. It is called in the
+// transaction that holds these.
+func (s *Service) OnEndAll(end func(ctx context.Context, personID uuid.UUID, reason string) error) {
+	s.onEndAll = end
+}
+
 // OpenGrant opens the session of a consent, in the caller's transaction and operation. It has no
 // limit of inactivity. A grant of nothing is fault.Forbidden.
 func (s *Service) OpenGrant(ctx context.Context, g Grant) (GrantTokens, error) {

@@ -25,11 +25,19 @@ type AddressLimit struct {
 	repo    repository
 	clock   clock.Clock
 	enabled bool
+	// apart is before the addresses that are counted for themselves.
+	apart string
 }
 
 // NewAddressLimit returns the limit; one that is not enabled refuses nobody and keeps nothing.
 func NewAddressLimit(d *db.DB, c clock.Clock, enabled bool) *AddressLimit {
 	return &AddressLimit{repo: repository{d}, clock: c, enabled: enabled}
+}
+
+// Apart returns a limit with the same bounds that counts for itself: what is wrong there makes
+// nobody wait elsewhere.
+func (a *AddressLimit) Apart(purpose string) *AddressLimit {
+	return &AddressLimit{repo: a.repo, clock: a.clock, enabled: a.enabled, apart: purpose + " "}
 }
 
 // Check refuses an address from which 30 secrets were wrong in the last ten minutes. An empty
@@ -40,7 +48,7 @@ func (a *AddressLimit) Check(ctx context.Context, address string) error {
 		return nil
 	}
 	now := a.clock.Now()
-	times, err := a.repo.latest(ctx, network(address), now.Add(-AddressWindow), AddressFailures)
+	times, err := a.repo.latest(ctx, a.apart+network(address), now.Add(-AddressWindow), AddressFailures)
 	if err != nil || len(times) < AddressFailures {
 		return err
 	}
@@ -52,7 +60,7 @@ func (a *AddressLimit) Record(ctx context.Context, address string) error {
 	if !a.enabled || address == "" {
 		return nil
 	}
-	return a.repo.addFailure(ctx, addressFailure{ID: uuid.Must(uuid.NewV7()), Address: network(address), At: a.clock.Now()})
+	return a.repo.addFailure(ctx, addressFailure{ID: uuid.Must(uuid.NewV7()), Address: a.apart + network(address), At: a.clock.Now()})
 }
 
 // Purge forgets what no longer counts.

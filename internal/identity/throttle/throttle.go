@@ -31,6 +31,8 @@ const (
 	// DelegationOTP is the code that activates a delegation, counted for an intermediary and a
 	// contributor.
 	DelegationOTP Kind = "delegation-otp"
+	// DeviceUserCode is the code that a device shows, counted for who types it.
+	DeviceUserCode Kind = "device-user-code"
 )
 
 // refusal is what a locked subject answers with: pin-locked is about the PIN alone.

@@ -78,6 +78,7 @@ type Config struct {
 	InstitutionPage        string `env:"INSTITUTION_PAGE" want:"an https address" desc:"page on which people find their services"`
 	InstitutionPrivacyPage string `env:"INSTITUTION_PRIVACY_PAGE" want:"an https address" desc:"page on what is done with people's data"`
 	InstitutionLogo        string `env:"INSTITUTION_LOGO" want:"an https address" desc:"picture of the institution, on e-mails and pages"`
+	InstitutionColour      string `env:"INSTITUTION_COLOUR" want:"a colour, such as #0050a0" unset:"#0050a0" desc:"colour of the institution, on pages"`
 	// SMSGatewayURL is where SMS are posted.
 	SMSGatewayURL string `env:"SMS_GATEWAY_URL" want:"an https URL without a user, such as https://sms.example.org/v1/messages" unset:"no SMS" desc:"where SMS are posted; https unless it is loopback"`
 	// SMSGatewayToken is the bearer token for the gateway.

@@ -52,7 +52,7 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_SMS_REPORT_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 		"DIRESCO_INSTITUTION_NAME=Istituto", "DIRESCO_INSTITUTION_ADDRESS=Via Roma 1", "DIRESCO_INSTITUTION_TELEPHONE=06 1",
 		"DIRESCO_INSTITUTION_PAGE=https://a.it", "DIRESCO_INSTITUTION_PRIVACY_PAGE=https://a.it/p",
-		"DIRESCO_INSTITUTION_LOGO=https://a.it/l.png",
+		"DIRESCO_INSTITUTION_LOGO=https://a.it/l.png", "DIRESCO_INSTITUTION_COLOUR=#7a1020",
 		"DIRESCO_DELEGATION_LOGIN=strong", "DIRESCO_SANDBOX_PUBLIC=true",
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
 	)
@@ -120,6 +120,7 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		{"INSTITUTION_PAGE", "http://" + wrong + ".it"},
 		{"INSTITUTION_PRIVACY_PAGE", "javascript:" + wrong},
 		{"INSTITUTION_LOGO", "https://a.it; script-src *" + wrong},
+		{"INSTITUTION_COLOUR", "#0050a0;" + wrong},
 		{"SMS_GATEWAY_URL", wrong},
 		{"SMS_GATEWAY_URL", "http://sms.example.org/" + wrong},
 		{"SMS_GATEWAY_URL", "https://u:" + wrong + "@sms.example.org"},

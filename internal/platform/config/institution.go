@@ -16,7 +16,7 @@ const maxLine = 120
 func (c *Config) Institution() institution.Institution {
 	return institution.Institution{
 		Name: c.InstitutionName, Address: c.InstitutionAddress, Telephone: c.InstitutionTelephone, Page: c.InstitutionPage,
-		PrivacyPage: c.InstitutionPrivacyPage, Logo: c.InstitutionLogo,
+		PrivacyPage: c.InstitutionPrivacyPage, Logo: c.InstitutionLogo, Colour: c.InstitutionColour,
 	}
 }
 
@@ -34,6 +34,7 @@ func (c *Config) checkInstitution() []error {
 	check("INSTITUTION_PAGE", c.InstitutionPage == "" || isPage(c.InstitutionPage))
 	check("INSTITUTION_PRIVACY_PAGE", c.InstitutionPrivacyPage == "" || isPage(c.InstitutionPrivacyPage))
 	check("INSTITUTION_LOGO", c.InstitutionLogo == "" || isPage(c.InstitutionLogo))
+	check("INSTITUTION_COLOUR", c.InstitutionColour == "" || institution.IsColour(c.InstitutionColour))
 	return wrong
 }
 

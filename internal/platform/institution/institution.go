@@ -13,6 +13,8 @@ type Institution struct {
 	Page        string
 	PrivacyPage string
 	Logo        string
+	// Colour is what its pages are drawn with, as #rrggbb; see Palette.
+	Colour string
 }
 
 // Sender is the line that says who writes, on letters and receipts; it may be empty.

@@ -25,6 +25,16 @@ func DrawDigits(random io.Reader, length int) (Text, error) {
 	return draw(random, length, func(b byte) (byte, bool) { return '0' + b%10, b < 250 })
 }
 
+// Letters are consonants that look like nothing else and make no words. Codes that people read from
+// one screen and type on another are made of them (RFC 8628 section 6.1).
+const Letters = "BCDFGHJKLMNPQRSTVWXZ"
+
+// DrawLetters makes a code of so many Letters, each as likely as any other.
+func DrawLetters(random io.Reader, length int) (Text, error) {
+	// Above 239 the letters would not be as likely as each other.
+	return draw(random, length, func(b byte) (byte, bool) { return Letters[int(b)%len(Letters)], b < 240 })
+}
+
 // draw reads bytes until as many of them as are wanted gave a character.
 func draw(random io.Reader, length int, pick func(byte) (character byte, good bool)) (Text, error) {
 	code := make([]byte, 0, length)

@@ -174,7 +174,15 @@ var accessTable = map[string]row{
 	"draftDelegationBatch": {body: func(filer) any {
 		return map[string]any{"items": []any{map[string]any{"position_number": "9999999999"}}, "scope": "total"}
 	}},
-	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
+	"listApplications": {}, "showApplication": {}, "removeApplication": {},
+	"registerApplication": {body: func(f filer) any { return payrollOf(map[string]any{"contributor_id": f.contributor}) }},
+	"changeApplication": {body: func(filer) any {
+		return map[string]any{"redirect_uris": []string{"https://evil.example/"}}
+	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
+	"listOfficeApplications": {anybodys: true}, "showOfficeApplication": {anybodys: true}, "readmitApplication": {anybodys: true},
+	"decideApplication":  {body: func(filer) any { return map[string]any{"outcome": "approved", "reason": "prova"} }, anybodys: true},
+	"suspendApplication": {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
+	"listMyConsents":     {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
 	"listMyServices": {}, "showMyMenu": {},
 	"replaceMyMenu": {body: func(filer) any {
@@ -193,7 +201,8 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
-		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{consent_id}", filersConsent, "{fund_code}", "GAGI-2026").Replace(o.path)
+		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{consent_id}",
+		filersConsent).Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -223,6 +232,7 @@ func TestAccess_NobodyElsesData(t *testing.T) {
 		w.delegationToCAF(f)
 		w.workOfCAF(f)
 		w.consentOf(f, filersConsent)
+		w.applicationOf(f)
 		people := w.people()
 		positions := w.positions(f)
 		former, intermediaries, parts := w.formerSubDelegates(f), w.formerIntermediaries(f), w.parts(f, positions[1].PositionId)
@@ -357,7 +367,7 @@ func (w *fixture) snapshot(f filer, declarations ...answer) string {
 	}
 	for _, path := range []string{f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
 		filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch,
-		"/v1/me/consents/" + filersConsent, "/v1/contributors/" + f.contributor.String() + "/consents"} {
+		"/v1/me/consents/" + filersConsent, "/v1/contributors/" + f.contributor.String() + "/consents", "/v1/applications/" + filersApplication} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
 	return b.String()

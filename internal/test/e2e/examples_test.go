@@ -111,6 +111,7 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 			},
 			{"searchDeclarations", "Bianchi", http.MethodPost, tiberine + "/declaration-searches", jsonType, nil, http.StatusOK, 1},
 			{"searchMyDeclarations", "Bianchi", http.MethodPost, "/v1/declaration-searches", jsonType, nil, http.StatusOK, 1},
+			{"registerApplication", "Ricci", http.MethodPost, "/v1/applications", jsonType, nil, http.StatusCreated, -1},
 			{"verifyReceipt", "", http.MethodPost, "/v1/receipt-verifications", jsonType, nil, http.StatusOK, -1},
 			{"searchPeople", "Greco", http.MethodPost, "/v1/backoffice/people-searches", jsonType, nil, http.StatusOK, 1},
 			{"registerPerson", "Greco", http.MethodPost, "/v1/backoffice/people", jsonType, nil, http.StatusCreated, -1},

@@ -225,6 +225,31 @@ var inward = []struct {
 		}
 	}},
 	{"listOfficeDeclarations", func(c *conspiracy) { c.items("/backoffice/declarations", "declaration_id") }},
+	// What software may do, a person has to let it do: that nobody inside can.
+	{"listOfficeApplications", func(c *conspiracy) {
+		c.do(c.outside, http.MethodPost, "/applications", payrollOf(map[string]any{"display_name": "Istituto"}))
+		c.items("/backoffice/applications", "application_id")
+	}},
+	{"showOfficeApplication", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/applications", "application_id") {
+			c.do(c.inside, http.MethodGet, "/backoffice/applications/"+id, nil)
+		}
+	}},
+	{"suspendApplication", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/applications", "application_id") {
+			c.do(c.inside, http.MethodPost, "/backoffice/applications/"+id+"/suspension", map[string]any{"reason": "prova"})
+		}
+	}},
+	{"readmitApplication", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/applications", "application_id") {
+			c.do(c.inside, http.MethodDelete, "/backoffice/applications/"+id+"/suspension", nil)
+		}
+	}},
+	{"decideApplication", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/applications", "application_id") {
+			c.do(c.inside, http.MethodPost, "/backoffice/applications/"+id+"/decision", map[string]any{"outcome": "approved", "reason": "sì"})
+		}
+	}},
 	{"listFunds", func(c *conspiracy) { c.items("/backoffice/funds", "fund_code") }},
 	{"showFund", func(c *conspiracy) { c.do(c.inside, http.MethodGet, "/backoffice/funds/TAKEN", nil) }},
 	// A budget gives nobody inside anything: what it pays goes by rank to what employers filed. So

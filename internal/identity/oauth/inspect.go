@@ -1,0 +1,101 @@
+package oauth
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+
+	"diresco/internal/identity/application"
+	"diresco/internal/identity/consent"
+	"diresco/internal/identity/session"
+	"diresco/internal/platform/secret"
+)
+
+// Inspection is what there is to know about a token (RFC 7662).
+type Inspection struct {
+	// Active is false for everything that is no live token of the application that asks; then there
+	// is nothing else.
+	Active    bool
+	ClientID  string
+	PersonID  uuid.UUID
+	Scopes    []string
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	// Audience is the API that the token is for.
+	Audience string
+	// Access says that it is an access token.
+	Access bool
+}
+
+// Inspect tells a confidential application about a token of its own. Of others' tokens it learns
+// nothing, not even that there are such.
+func (s *Service) Inspect(ctx context.Context, form url.Values) (Inspection, error) {
+	app, token, err := s.tokenOf(ctx, form)
+	if err != nil {
+		return Inspection{}, err
+	}
+	if app.AuthMethod == application.NoAuth {
+		// Whoever finds a token could ask.
+		return Inspection{}, unknownClient()
+	}
+	claims, access, found, err := s.claims(ctx, token)
+	if err != nil || !found || claims.ClientID != app.ClientID {
+		return Inspection{}, err
+	}
+	return Inspection{
+		Active: true, ClientID: claims.ClientID, PersonID: claims.PersonID, Scopes: claims.Scopes, IssuedAt: claims.IssuedAt,
+		ExpiresAt: claims.ExpiresAt, Audience: s.audience(), Access: access,
+	}, nil
+}
+
+// Revoke ends the grant that a token of the application belongs to, with the consent (RFC 7009).
+// For a text that is no token there is nothing to do, which is no error.
+func (s *Service) Revoke(ctx context.Context, form url.Values) error {
+	app, token, err := s.tokenOf(ctx, form)
+	if err != nil {
+		return err
+	}
+	claims, _, found, err := s.claims(ctx, token)
+	if err != nil || !found {
+		return err
+	}
+	if claims.ClientID != app.ClientID {
+		return refuse(unauthorizedClient, "the token is another client's")
+	}
+	consentID, err := s.repo.consentOf(ctx, claims.SessionID)
+	if err != nil {
+		return err
+	}
+	return s.end(named(ctx, opRevoke), consentID, consent.EndedTokenRevoked)
+}
+
+// tokenOf returns who asks, and about which token.
+func (s *Service) tokenOf(ctx context.Context, form url.Values) (application.Application, secret.Text, error) {
+	if refusal := twice(form); refusal != nil {
+		return application.Application{}, "", refusal
+	}
+	app, err := s.authenticate(ctx, form)
+	if err != nil {
+		return app, "", err
+	}
+	token := parameter(form, "token")
+	if token == "" {
+		return app, "", refuse(invalidRequest, "token is missing")
+	}
+	return app, secret.Text(token), nil
+}
+
+// claims returns what a token of a live grant says; of any other text there is nothing to say.
+func (s *Service) claims(ctx context.Context, token secret.Text) (claims session.Claims, access, found bool, err error) {
+	claims, err = s.sessions.InspectRefresh(ctx, token)
+	if isEnd(err) {
+		access = true
+		claims, err = s.sessions.InspectAccess(ctx, token)
+	}
+	if isEnd(err) {
+		return session.Claims{}, false, false, nil
+	}
+	return claims, access, err == nil, err
+}

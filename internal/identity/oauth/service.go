@@ -1,0 +1,151 @@
+package oauth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"diresco/internal/identity/application"
+	"diresco/internal/identity/consent"
+	"diresco/internal/identity/session"
+	"diresco/internal/identity/throttle"
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/keyring"
+	"diresco/internal/platform/secret"
+)
+
+// Applications finds applications; see application.Service.
+type Applications interface {
+	// Client returns an application that is approved and not removed, else fault.NotFound.
+	Client(ctx context.Context, clientID string) (application.Application, error)
+	ByID(ctx context.Context, id uuid.UUID) (application.Application, error)
+}
+
+// Consents keeps what people gave to applications; see consent.Service.
+type Consents interface {
+	// Give gives a consent in the caller's operation.
+	Give(ctx context.Context, by access.Actor, n consent.New) (consent.Consent, error)
+	// End ends a consent, and the session that acts by it, in the caller's transaction.
+	End(ctx context.Context, id uuid.UUID, reason string) error
+}
+
+// Sessions keeps the sessions of grants and makes their tokens; see session.Service.
+type Sessions interface {
+	OpenGrant(ctx context.Context, g session.Grant) (session.GrantTokens, error)
+	RenewGrant(ctx context.Context, refresh secret.Text, clientID string, scopes []string) (session.GrantTokens, error)
+	InspectAccess(ctx context.Context, token secret.Text) (session.Claims, error)
+	InspectRefresh(ctx context.Context, token secret.Text) (session.Claims, error)
+}
+
+// Deps are what the service works with.
+type Deps struct {
+	Runner       *operation.Runner
+	Keys         *keyring.DataKeys
+	Limiter      *throttle.Limiter
+	Addresses    *throttle.AddressLimit
+	Applications Applications
+	Consents     Consents
+	Sessions     Sessions
+	// Random is where codes come from.
+	Random io.Reader
+	// PublicURL, without a path, is the issuer.
+	PublicURL string
+	// Loopback lets key sets be fetched from this machine: in a sandbox alone.
+	Loopback bool
+}
+
+// Service is the authorization server.
+type Service struct {
+	run          *operation.Runner
+	keys         *keyring.DataKeys
+	limiter      *throttle.Limiter
+	addresses    *throttle.AddressLimit
+	clients      *throttle.AddressLimit
+	applications Applications
+	consents     Consents
+	sessions     Sessions
+	random       io.Reader
+	issuer       string
+	keySets      *keySets
+	repo         repository
+}
+
+// NewService returns the service.
+func NewService(d Deps) *Service {
+	if d.Random == nil {
+		d.Random = rand.Reader
+	}
+	return &Service{
+		run: d.Runner, keys: d.Keys, limiter: d.Limiter, addresses: d.Addresses, clients: d.Addresses.Apart("oauth client"),
+		applications: d.Applications, consents: d.Consents, sessions: d.Sessions, random: d.Random,
+		issuer:  strings.TrimRight(d.PublicURL, "/"),
+		keySets: newKeySets(d.Runner.Clock, d.Loopback), repo: repository{d.Runner.DB},
+	}
+}
+
+// subjectKind is how the audit trail names a flow.
+const subjectKind = "authorization"
+
+// The names of what is done here, in the audit trail.
+const (
+	opApprove = "approveAuthorization"
+	opDeny    = "denyAuthorization"
+	opIssue   = "issueTokens"
+	opRefresh = "refreshTokens"
+	opRevoke  = "revokeToken"
+)
+
+// named returns a context whose origin names the operation: none of these stands in the contract.
+func named(ctx context.Context, operation string) context.Context {
+	origin := audit.OriginOf(ctx)
+	origin.Operation = operation
+	return audit.WithOrigin(ctx, origin)
+}
+
+// draw makes a secret of 32 bytes that nobody types.
+func (s *Service) draw() (secret.Text, error) {
+	b := make([]byte, 32)
+	if _, err := io.ReadFull(s.random, b); err != nil {
+		return "", err
+	}
+	return secret.Text(base64.RawURLEncoding.EncodeToString(b)), nil
+}
+
+// digest is what the table keeps of a secret that was drawn.
+func digest(t secret.Text) string {
+	sum := sha256.Sum256([]byte(t.Reveal()))
+	return hex.EncodeToString(sum[:])
+}
+
+// parameter returns the one value of a parameter; one without a value was not sent (RFC 6749, 3.1).
+func parameter(values url.Values, name string) string { return values.Get(name) }
+
+// twice returns the refusal of a request that has a parameter more than once, else nil.
+func twice(values url.Values) *Refusal {
+	for _, sent := range values {
+		if len(sent) > 1 {
+			return refuse(invalidRequest, "a parameter was sent more than once")
+		}
+	}
+	return nil
+}
+
+// Purge forgets what has had its time.
+func (s *Service) Purge(ctx context.Context) error {
+	now := s.run.Clock.Now()
+	return s.repo.purge(ctx, now.Add(-flowsKept), now)
+}
+
+// end ends a consent, which leaves the trace.
+func (s *Service) end(ctx context.Context, consentID uuid.UUID, reason string) error {
+	return s.run.DB.InTx(ctx, func(ctx context.Context) error { return s.consents.End(ctx, consentID, reason) })
+}
