@@ -294,11 +294,6 @@ func TestApplication_SuspensionAndRemovalEndWhatPeopleAllowed(t *testing.T) {
 		}
 		_, err = w.service.Client(ctx, a.ClientID)
 		refused(t, "suspended", err, fault.NotFound)
-		w.Must(t, func(ctx context.Context) error {
-			_, err := w.service.Hold(ctx, a.ID)
-			refused(t, "held", err, fault.NotFound)
-			return nil
-		})
 		// A change does not bring it back.
 		if got, err := w.change(w.owner, a.ID, application.Change{DisplayName: new("Altro")}); err != nil ||
 			got.State != application.Suspended || got.Pending == nil {
@@ -310,13 +305,6 @@ func TestApplication_SuspensionAndRemovalEndWhatPeopleAllowed(t *testing.T) {
 		if err := w.service.Readmit(ctx, w.admin, a.ID); err != nil {
 			t.Fatal(err)
 		}
-		w.Must(t, func(ctx context.Context) error {
-			held, err := w.service.Hold(ctx, a.ID)
-			if held.ID != a.ID {
-				t.Errorf("held %+v", held)
-			}
-			return err
-		})
 		if err := w.service.Remove(ctx, w.owner, a.ID); err != nil {
 			t.Fatal(err)
 		}
