@@ -10783,7 +10783,7 @@ type ClientInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -10798,7 +10798,7 @@ type ClientInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -13303,7 +13303,7 @@ func (c *Client) ShowApplication(ctx context.Context, applicationId ApplicationI
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -13328,7 +13328,7 @@ func (c *Client) ChangeApplicationWithBody(ctx context.Context, applicationId Ap
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -30221,7 +30221,7 @@ type ClientWithResponsesInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -30236,7 +30236,7 @@ type ClientWithResponsesInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -41233,7 +41233,7 @@ func (c *ClientWithResponses) ShowApplicationWithResponse(ctx context.Context, a
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -41254,7 +41254,7 @@ func (c *ClientWithResponses) ChangeApplicationWithBodyWithResponse(ctx context.
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).

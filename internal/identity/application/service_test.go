@@ -231,6 +231,38 @@ func TestApplication_WhatWasApprovedStaysInForce(t *testing.T) {
 	})
 }
 
+// TestApplication_WhatIsTakenAwayIsGoneAtOnce: nobody waits for an administrator while a key that
+// got out is still good.
+func TestApplication_WhatIsTakenAwayIsGoneAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		a := w.registered(w.owner, func(in *application.Input) {
+			in.Kind, in.AuthMethod, in.JWKS = application.Confidential, application.PrivateKeyJWT, keySet("1", "2")
+			in.RedirectURIs = append(in.RedirectURIs, "https://a.example/")
+			in.Scopes, in.LogoURI = application.Scopes(), "https://a.example/l.png"
+		})
+		w.decided(a.ID, application.Approved)
+		got, err := w.change(w.owner, a.ID, application.Change{
+			JWKS: keySet("2"), RedirectURIs: []string{"https://a.example/"}, Scopes: []string{application.ScopeEvents}, LogoURI: new(""),
+		})
+		if err != nil || got.Pending != nil || got.State != application.Approved {
+			t.Fatalf("changed %+v, %v", got, err)
+		}
+		got, err = w.service.Client(ctx, a.ClientID)
+		if err != nil || string(got.JWKS) != string(keySet("2")) || len(got.RedirectURIs) != 1 || len(got.Scopes) != 1 || got.LogoURI != "" {
+			t.Fatalf("in force %+v, %v", got, err)
+		}
+		for _, c := range []application.Change{
+			{JWKS: keySet("2", "3")}, {JWKS: keySet("3")}, {RedirectURIs: []string{"https://b.example/"}}, {Scopes: application.Scopes()},
+			{DisplayName: new("Altro")}, {LogoURI: new("https://b.example/l.png")}, {JWKSURI: new("https://b.example/k")},
+		} {
+			if got, err = w.change(w.owner, a.ID, c); err != nil || got.Pending == nil {
+				t.Errorf("%+v does not wait: %v", c, err)
+			}
+			w.decided(a.ID, application.Refused)
+		}
+	})
+}
+
 // TestApplication_IsDecidedAsItWasSeen: who changes it just before the decision gains nothing.
 func TestApplication_IsDecidedAsItWasSeen(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
@@ -507,10 +539,19 @@ func TestApplication_IsNotChangedByARightThatEndedMeanwhile(t *testing.T) {
 	})
 }
 
+// keySet is a set of the same key under several ids.
+func keySet(ids ...string) json.RawMessage {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = `{"use":"sig","kty":"EC","kid":"` + id + `","crv":"P-256","alg":"ES256",` +
+			`"x":"Mv1OPFPuJkW5oZb45Z0JF4JnjrFfkem0hqDiTHZiSfE","y":"SxAoW2oRlWPs7xoG7MowEg69SB6bGHQ6BKsVxtWmCL0"}`
+	}
+	return json.RawMessage(`{"keys":[` + strings.Join(keys, ",") + `]}`)
+}
+
 // TestApplication_KeysMayMoveToAnAddress and back.
 func TestApplication_KeysMayMoveToAnAddress(t *testing.T) {
-	const keys = `{"keys":[{"use":"sig","kty":"EC","kid":"1","crv":"P-256","alg":"ES256",` +
-		`"x":"Mv1OPFPuJkW5oZb45Z0JF4JnjrFfkem0hqDiTHZiSfE","y":"SxAoW2oRlWPs7xoG7MowEg69SB6bGHQ6BKsVxtWmCL0"}]}`
+	keys := string(keySet("1"))
 	eachOf(t, true, func(t *testing.T, w *fixture) {
 		a := w.registered(w.owner, func(in *application.Input) {
 			in.Kind, in.AuthMethod, in.JWKS = application.Confidential, application.PrivateKeyJWT, json.RawMessage(keys)
