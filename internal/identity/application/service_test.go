@@ -522,6 +522,44 @@ func TestApplication_ARepeatGoesRoundNoLostRight(t *testing.T) {
 		w.WithdrawRole(t, role)
 		_, err = w.service.Register(keyed, w.owner, in)
 		refused(t, "without the role", err, fault.NotFound)
+		w.Exec(t, "UPDATE idempotency_keys SET status = 201, headers = '{}', body = ?", []byte("{}"))
+		_, err = w.service.Register(keyed, w.owner, in)
+		refused(t, "without the role, where the answer was kept", err, fault.NotFound)
+	})
+}
+
+// ending are rights that end after they were looked at once.
+type ending struct {
+	of    application.Rights
+	looks int
+}
+
+func (e *ending) Rights(ctx context.Context, by access.Actor, ids []uuid.UUID) (map[uuid.UUID][]access.Right, error) {
+	if e.looks++; e.looks > 1 {
+		return nil, nil
+	}
+	return e.of.Rights(ctx, by, ids)
+}
+
+func (e *ending) Memberships(ctx context.Context, by access.Actor) ([]access.Membership, error) {
+	return e.of.Memberships(ctx, by)
+}
+
+// TestApplication_IsLookedAtAgainUnderItsLock: a role that ended since the request was let in gives
+// nothing.
+func TestApplication_IsLookedAtAgainUnderItsLock(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		company := w.Company(t, world.Rome)
+		w.Role(t, w.owner.PersonID, company.ID, access.LegalRepresentative)
+		a := w.registered(w.owner, func(in *application.Input) { in.ContributorID = &company.ID })
+		late := application.NewService(application.Deps{
+			Runner: w.Runner, Rights: &ending{of: w.Rights}, Outbox: w.Outbox,
+		})
+		_, err := late.Change(ctx, w.owner, a.ID, fault.AnyVersion, application.Change{DisplayName: new("x")})
+		refused(t, "changed", err, fault.NotFound)
+		if got, err := w.service.ByID(ctx, a.ID); err != nil || got.Version != 1 {
+			t.Errorf("%+v, %v", got, err)
+		}
 	})
 }
 
