@@ -447,11 +447,22 @@ func TestApplication_TwentyForEachOwner(t *testing.T) {
 		for range application.AtMost - 2 {
 			w.registered(w.owner, nil)
 		}
-		var many sync.WaitGroup
-		errs := make([]error, 6)
+		var many, ready sync.WaitGroup
+		ready.Add(24)
+		errs, begin := make([]error, 24), make(chan struct{})
 		for i := range errs {
-			many.Go(func() { _, errs[i] = w.service.Register(ctx, w.owner, input()) })
+			many.Go(func() {
+				// Whoever begins has a connection.
+				_, errs[i] = w.service.Mine(ctx, w.owner, page.Request{})
+				ready.Done()
+				<-begin
+				if errs[i] == nil {
+					_, errs[i] = w.service.Register(ctx, w.owner, input())
+				}
+			})
 		}
+		ready.Wait()
+		close(begin)
 		many.Wait()
 		made := 0
 		for _, err := range errs {
