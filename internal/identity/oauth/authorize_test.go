@@ -6,15 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/oauth"
+	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
-
-	"github.com/google/uuid"
-
-	"diresco/internal/identity/pin/pintest"
 )
 
 func TestAuthorization_AnswersNameTheIssuerAndReturnTheState(t *testing.T) {

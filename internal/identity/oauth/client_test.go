@@ -39,7 +39,8 @@ func TestClientAssertion_IsForAnyOfOurAddresses(t *testing.T) {
 		c := f.register("server", confidential(key))
 		for _, audience := range []any{
 			pintest.PublicURL, pintest.PublicURL + oauth.TokenPath, pintest.PublicURL + oauth.PushPath, pintest.PublicURL + oauth.DevicePath,
-			pintest.PublicURL + oauth.IntrospectionPath, []string{pintest.PublicURL, pintest.PublicURL + oauth.TokenPath},
+			pintest.PublicURL + oauth.IntrospectionPath,
+			[]string{pintest.PublicURL, pintest.PublicURL + oauth.TokenPath},
 		} {
 			claims := f.claims(c)
 			claims["aud"] = audience
