@@ -31,7 +31,7 @@ func TestAuthorization_AnswersNameTheIssuerAndReturnTheState(t *testing.T) {
 			},
 			"error": func() url.Values {
 				_, err := f.server.Begin(f.context(), asking(c, url.Values{"scope": {"dossier"}}), browser)
-				return query(t, refused(t, err, "invalid_scope").Redirect)
+				return query(t, refusalOf(t, err, "invalid_scope").Redirect)
 			},
 		} {
 			if got := answer(); got.Get("iss") != pintest.PublicURL || got.Get("state") != "a state of its own" {
@@ -290,7 +290,7 @@ func TestPush_IsUsedUpByTheFlowThatBegins(t *testing.T) {
 			t.Errorf("the reload began another flow")
 		}
 		_, err = f.server.Begin(f.context(), reference, elsewhere)
-		if got := refused(t, err, "invalid_request"); got.Redirect != "" {
+		if got := refusalOf(t, err, "invalid_request"); got.Redirect != "" {
 			t.Errorf("another browser goes to %s", got.Redirect)
 		}
 		reference = push()

@@ -123,17 +123,17 @@ func TestClientAssertion_HasOneAnswerForAllThatIsWrong(t *testing.T) {
 			"an access token":      es(map[string]any{"kid": "k1", "typ": "at+jwt"}, good()),
 			"line break":           asserted(es(kid, good()).Get("client_assertion") + "\n"),
 		} {
-			answers = append(answers, refused(t, f.pushing(c, proof), "invalid_client").Error())
+			answers = append(answers, refusalOf(t, f.pushing(c, proof), "invalid_client").Error())
 			if f.Count(t, "oauth_flows") != before {
 				t.Fatalf("%s was taken", name)
 			}
 			f.Exec(t, "DELETE FROM address_failures")
 		}
 		answers = append(answers,
-			refused(t, f.pushing(weak, asserted(sign(t, jwt.SigningMethodRS256, weak.key, kid, f.claims(weak)))), "invalid_client").Error(),
-			refused(t, f.pushing(public, asserted(sign(t, jwt.SigningMethodES256, key, kid, f.claims(public)))), "invalid_client").Error(),
-			refused(t, f.pushing(public, es(kid, good())), "invalid_client").Error(),
-			refused(t, f.pushing(&client{}, nil), "invalid_client").Error())
+			refusalOf(t, f.pushing(weak, asserted(sign(t, jwt.SigningMethodRS256, weak.key, kid, f.claims(weak)))), "invalid_client").Error(),
+			refusalOf(t, f.pushing(public, asserted(sign(t, jwt.SigningMethodES256, key, kid, f.claims(public)))), "invalid_client").Error(),
+			refusalOf(t, f.pushing(public, es(kid, good())), "invalid_client").Error(),
+			refusalOf(t, f.pushing(&client{}, nil), "invalid_client").Error())
 		for _, answer := range answers {
 			if answer != answers[0] {
 				t.Errorf("%s is not %s", answer, answers[0])
@@ -185,7 +185,7 @@ func TestClientAuthentication_ManyFailuresMakeTheAddressWait(t *testing.T) {
 		for range 30 {
 			refused(t, f.pushing(c, nil), "invalid_client")
 		}
-		refusal := refused(t, f.pushing(c, f.says(c, nil)), "temporarily_unavailable")
+		refusal := refusalOf(t, f.pushing(c, f.says(c, nil)), "temporarily_unavailable")
 		if refusal.Status != http.StatusTooManyRequests || refusal.RetryAfter <= 0 {
 			t.Errorf("refused with %d, %v", refusal.Status, refusal.RetryAfter)
 		}

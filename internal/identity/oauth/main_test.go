@@ -276,8 +276,14 @@ func query(t *testing.T, redirect string) url.Values {
 	return u.Query()
 }
 
-// refused ends the test unless the error is a refusal with the code; it returns that.
-func refused(t *testing.T, err error, code string) *oauth.Refusal {
+// refused ends the test unless the error is a refusal with the code.
+func refused(t *testing.T, err error, code string) {
+	t.Helper()
+	_ = refusalOf(t, err, code)
+}
+
+// refusalOf is refused, and returns the refusal.
+func refusalOf(t *testing.T, err error, code string) *oauth.Refusal {
 	t.Helper()
 	var refusal *oauth.Refusal
 	if !errors.As(err, &refusal) {

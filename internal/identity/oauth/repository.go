@@ -148,8 +148,9 @@ type given struct {
 // consent returns a consent that lives, with the contributors that it names; nil for all.
 func (r repository) consent(ctx context.Context, id uuid.UUID, now time.Time) (g given, contributors []uuid.UUID, found bool, err error) {
 	var rows []given
-	err = r.db.From(ctx).Raw("SELECT expires_at, services, every_contributor FROM consents WHERE id = ? AND ended_at IS NULL AND expires_at > ?",
-		id, now).Scan(&rows).Error
+	err = r.db.From(ctx).Raw(
+		"SELECT expires_at, services, every_contributor FROM consents WHERE id = ? AND ended_at IS NULL AND expires_at > ?", id, now,
+	).Scan(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return given{}, nil, false, err
 	}

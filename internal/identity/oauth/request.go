@@ -99,7 +99,9 @@ func (s *Service) readScope(app application.Application, values url.Values, aske
 	asked.Scopes = slices.Compact(asked.Scopes)
 	if len(asked.Scopes) == 0 {
 		// Who does not say for how long is not given what lasts.
-		asked.Scopes = slices.DeleteFunc(slices.Clone(app.Scopes), func(scope string) bool { return scope == application.ScopeOfflineAccess })
+		asked.Scopes = slices.DeleteFunc(slices.Clone(app.Scopes), func(scope string) bool {
+			return scope == application.ScopeOfflineAccess
+		})
 	}
 	if slices.ContainsFunc(asked.Scopes, func(scope string) bool { return !slices.Contains(app.Scopes, scope) }) {
 		return refuse(invalidScope, "a scope is not one that the application was registered with")
@@ -159,7 +161,7 @@ func readDetails(text string) ([]Detail, *Refusal) {
 	if err := decoder.Decode(&sent); err != nil || sent == nil {
 		return wrong("authorization_details are not an array of objects with type, contributors and services")
 	}
-	if _, err := decoder.Token(); err != io.EOF { //nolint:errorlint // as it is documented
+	if _, err := decoder.Token(); err != io.EOF {
 		return wrong("something follows authorization_details")
 	}
 	if len(sent) != 1 || sent[0].Type != DetailType {

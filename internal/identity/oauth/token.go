@@ -219,7 +219,8 @@ func (s *Service) refresh(ctx context.Context, app application.Application, form
 	tokens, err := s.sessions.RenewGrant(named(ctx, opRefresh), secret.Text(token), app.ClientID, strings.Fields(parameter(form, "scope")))
 	switch {
 	case isEnd(err):
-		return Tokens{}, refuse(invalidGrant, "the refresh_token is not known, was used before, is for another client, or its grant has ended")
+		return Tokens{}, refuse(
+			invalidGrant, "the refresh_token is not known, was used before, is for another client, or its grant has ended")
 	case fault.Is(err, fault.Forbidden):
 		return Tokens{}, refuse(invalidScope, "a scope is not one that was granted")
 	case err != nil:
