@@ -13310,7 +13310,7 @@ type ClientInterface interface {
 
 	// ReauthenticateWithBody Enter the PIN again
 	//
-	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
 	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 	//
@@ -13321,7 +13321,7 @@ type ClientInterface interface {
 
 	// Reauthenticate Enter the PIN again
 	//
-	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
 	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 	//
@@ -17982,7 +17982,7 @@ func (c *Client) StartSession(ctx context.Context, params *StartSessionParams, b
 
 // ReauthenticateWithBody Enter the PIN again
 //
-// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 // last 5 minutes, else they answer 403 `reauthentication-required`.
 // A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 //
@@ -18003,7 +18003,7 @@ func (c *Client) ReauthenticateWithBody(ctx context.Context, params *Reauthentic
 
 // Reauthenticate Enter the PIN again
 //
-// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 // last 5 minutes, else they answer 403 `reauthentication-required`.
 // A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 //
@@ -33412,7 +33412,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReauthenticateWithBodyWithResponse Enter the PIN again
 	//
-	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
 	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 	//
@@ -33423,7 +33423,7 @@ type ClientWithResponsesInterface interface {
 
 	// ReauthenticateWithResponse Enter the PIN again
 	//
-	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
 	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 	//
@@ -45975,7 +45975,7 @@ func (c *ClientWithResponses) StartSessionWithResponse(ctx context.Context, para
 
 // ReauthenticateWithBodyWithResponse Enter the PIN again
 //
-// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 // last 5 minutes, else they answer 403 `reauthentication-required`.
 // A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 //
@@ -45992,7 +45992,7 @@ func (c *ClientWithResponses) ReauthenticateWithBodyWithResponse(ctx context.Con
 
 // ReauthenticateWithResponse Enter the PIN again
 //
-// Proves that the person is still there. Changing and revoking the PIN, making it dispositive and changing contacts need a login or this within the
+// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 // last 5 minutes, else they answer 403 `reauthentication-required`.
 // A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 //

@@ -26,7 +26,7 @@ func (s *Service) plantConsents(ctx context.Context) error {
 	}
 	now := s.clock.Now()
 	return s.db.From(ctx).Exec(`INSERT INTO consents (id, person_id, application_id, scopes, services, every_contributor, given_at, expires_at)
-		VALUES (?, ?, ?, '["declarations","offline_access"]', ?, ?, ?, ?)`,
+		VALUES ( ?, ?, ?, '["declarations","offline_access"]', ?, ?, ?, ?)`,
 		uuid.Must(uuid.NewV7()), personID, bureau.ID, access.ServiceSet{access.Declarations}, true, now,
 		calendar.AddMonths(now, consentMonths)).Error
 }

@@ -49,6 +49,7 @@ func (h ConsentHandlers) WithdrawMyConsent(
 func (h ConsentHandlers) ListContributorConsents(
 	ctx context.Context, r api.ListContributorConsentsRequestObject,
 ) (api.ListContributorConsentsResponseObject, error) {
+	path := idPath("/contributors", r.ContributorId) + "/consents"
 	found, err := h.Consents.OfContributor(
 		ctx, reqctx.ActorOf(ctx), r.ContributorId, pageRequest(ctx, r.Params.Limit, r.Params.Cursor),
 	)
@@ -56,7 +57,7 @@ func (h ConsentHandlers) ListContributorConsents(
 		return nil, err
 	}
 	return api.ListContributorConsents200JSONResponse(pageOf(
-		ctx, items(found.Items, viewContributorConsent), idPath("/contributors", r.ContributorId)+"/consents", "", found.Next, r.Params.Limit,
+		ctx, items(found.Items, viewContributorConsent), path, "", found.Next, r.Params.Limit,
 	)), nil
 }
 

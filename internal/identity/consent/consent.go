@@ -29,23 +29,29 @@ const (
 	MostContributors = 100
 )
 
-// The reasons for which a consent ends. Those of sessions that end with it are session.EndedPIN…
+// The reasons for which a consent ends. Where it ends with what ends everything of a person they are
+// those of sessions, such as session.EndedPINRevoked.
 const (
-	EndedByHolder        = "withdrawn"
-	EndedByContributor   = "withdrawn-by-contributor"
-	EndedDisplaced       = "displaced"
-	EndedExpired         = "expired"
-	EndedRightEnded      = "right-ended"
-	EndedPostGiven       = "post-given"
-	EndedRefreshReused   = "refresh-reuse"
-	EndedCodeReused      = "code-reuse"
-	EndedAppSuspended    = "application-suspended"
-	EndedAppRemoved      = "application-removed"
-	EndedTokenRevoked    = "token-revoked"
-	subjectKind          = "consent"
-	operationGive        = "giveConsent"
-	operationEnd         = "endConsent"
-	applicationsToldMost = 10
+	EndedByHolder      = "withdrawn"
+	EndedByContributor = "withdrawn-by-contributor"
+	EndedDisplaced     = "displaced"
+	EndedExpired       = "expired"
+	EndedRightEnded    = "right-ended"
+	EndedPostGiven     = "post-given"
+	EndedRefreshReused = "refresh-reuse"
+	EndedCodeReused    = "code-reuse"
+	EndedAppSuspended  = "application-suspended"
+	EndedAppRemoved    = "application-removed"
+	EndedTokenRevoked  = "token-revoked"
+)
+
+// subjectKind is how the audit trail names a consent.
+const subjectKind = "consent"
+
+// The operations in the trail that are none of the contract's.
+const (
+	operationGive = "giveConsent"
+	operationEnd  = "endConsent"
 )
 
 // Consent is what a person gave to one application.

@@ -112,6 +112,9 @@ func (s *Service) tellEnded(ctx context.Context, reason string, at time.Time, co
 	return s.outbox.Add(ctx, messages...)
 }
 
+// applicationsToldMost is how many applications a message names.
+const applicationsToldMost = 10
+
 func endedData(applications []string, reason string, at time.Time) map[string]any {
 	data := map[string]any{
 		"applications": strings.Join(applications[:min(len(applications), applicationsToldMost)], ", "), "reason": reason,

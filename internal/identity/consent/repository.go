@@ -58,7 +58,8 @@ func (r repository) add(ctx context.Context, c Consent, contributors []uuid.UUID
 func (r repository) holdApproved(ctx context.Context, applicationID uuid.UUID) error {
 	var found []uuid.UUID
 	err := r.db.From(ctx).Raw(
-		"SELECT a.id FROM applications a WHERE a.id = ? AND a.state = 'approved' AND a.removed_at IS NULL"+r.db.ForShare("a"), applicationID,
+		"SELECT a.id FROM applications a WHERE a.id = ? AND a.state = 'approved' AND a.removed_at IS NULL"+r.db.ForShare("a"),
+		applicationID,
 	).Scan(&found).Error
 	if err == nil && len(found) == 0 {
 		err = fault.New(fault.NotFound)
