@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
@@ -50,6 +51,8 @@ type App struct {
 	Sandbox   *sandbox.Service
 	AccessLog *audit.AccessLog
 	Answers   *idempotency.Answers
+	// OAuth lets applications in.
+	OAuth *oauth.Service
 
 	handler   http.Handler
 	telemetry *telemetry.Telemetry
@@ -141,6 +144,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.identity, err = newIdentity(p, g.kernel, g.masterdata); err != nil {
 		return g, err
 	}
+	a.OAuth = g.identity.oauth
 	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
 		return g, err
 	}
@@ -185,7 +189,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		purgeEvery,
 		purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
-			g.identity.forgetCodes, g.identity.consents.EndWithoutRights, g.messaging.worker.ForgetEnded,
+			g.identity.forgetCodes, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge, g.messaging.worker.ForgetEnded,
 		),
 	)
 	a.background(g.masterdata.importing.Run)

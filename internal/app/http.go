@@ -10,6 +10,7 @@ import (
 	"diresco"
 	"diresco/internal/httpapi/edge"
 	"diresco/internal/httpapi/handlers"
+	endpoints "diresco/internal/httpapi/oauth"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
@@ -21,11 +22,21 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	deps := a.newEdgeDeps(p, g)
+	if deps.Pages, err = endpoints.New(g.identity.oauth); err != nil {
+		return nil, err
+	}
+	shown, err := newPages(p, g)
+	if err != nil {
+		return nil, err
+	}
+	deps.Pages = append(deps.Pages, shown...)
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,
-		PersonRate:     p.config.RatePerson, ApplicationRate: p.config.RateApplication, AddressRate: p.config.RateAddress, SpoolDir: spool, Institution: p.config.Institution(),
-	}, a.newEdgeDeps(p, g), a.newHandlers(g))
+		PersonRate:     p.config.RatePerson, ApplicationRate: p.config.RateApplication, AddressRate: p.config.RateAddress, SpoolDir: spool,
+		Institution: p.config.Institution(),
+	}, deps, a.newHandlers(g))
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
+	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
@@ -39,6 +40,7 @@ type identity struct {
 	recovery     *pinrecovery.Service
 	requests     *pinrequest.Service
 	applications *application.Service
+	oauth        *oauth.Service
 }
 
 // credentials is what makes credentials dispositive, or gives them at the counter. It completes
@@ -62,14 +64,13 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	consents := consent.NewService(consent.Deps{
 		Runner: k.runner, Rights: k.rights, Contributors: m.contributors, Sessions: sessions, Outbox: k.outbox,
 	})
-	// What ends everything of a person ends their consents too, and it is told here alone.
-	sessions.OnEndAll(consents.EndAllOf)
 	sessions.OnReuse(consents.EndReused)
 	codes := otp.New(p.db, p.clock, p.dataKeys, limiter, addresses, p.random)
 	people := person.NewService(person.Deps{Runner: k.runner})
 	contacts := person.NewAddressBook(person.Deps{Runner: k.runner, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys})
 	pinDeps := pin.Deps{
-		Runner: k.runner, Verifier: verifier, Sessions: sessions, Outbox: k.outbox, Keys: p.dataKeys, Codes: codes, Random: p.random,
+		Runner: k.runner, Verifier: verifier, Sessions: consent.Personal{Service: sessions, Consents: consents}, Outbox: k.outbox,
+		Keys: p.dataKeys, Codes: codes, Random: p.random,
 		// Contacts that took the halves of a PIN to its holder count from the first access with it
 		// on.
 		OnFirstAccess: func(ctx context.Context, personID uuid.UUID, given time.Time) error {
@@ -81,6 +82,9 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	}
 	pins := pin.NewService(pinDeps)
 	looks := look.NewService(look.Deps{DB: p.db, Clock: p.clock, Trail: k.runner.Trail, Staff: people, Outbox: k.outbox})
+	applications := application.NewService(application.Deps{
+		Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox, Ended: consents.EndOfApplication,
+	})
 	return identity{
 		addresses: addresses, limiter: limiter, sessions: sessions, consents: consents, codes: codes, people: people, contacts: contacts,
 		pins: pins, looks: looks,
@@ -91,8 +95,10 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Looks: looks,
 			Random: p.random,
 		}),
-		applications: application.NewService(application.Deps{
-			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox, Ended: consents.EndOfApplication,
+		applications: applications,
+		oauth: oauth.NewService(oauth.Deps{
+			Runner: k.runner, Keys: p.dataKeys, Limiter: limiter, Addresses: addresses, Applications: applications, Consents: consents,
+			Sessions: sessions, Random: p.random, PublicURL: p.config.PublicURL, Loopback: p.sandbox,
 		}),
 	}, nil
 }
@@ -107,9 +113,9 @@ func newCredentials(p platform, g groups) credentials {
 			Log: p.log,
 		}),
 		staff: staff.NewService(staff.Deps{
-			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: id.sessions, Consents: id.consents, Offices: m.contributors,
-			Declarations: waiting, Outbox: k.outbox, Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket),
-			Looks: id.looks,
+			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: consent.Personal{Service: id.sessions, Consents: id.consents},
+			Consents: id.consents, Offices: m.contributors, Declarations: waiting, Outbox: k.outbox,
+			Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket), Looks: id.looks,
 		}),
 	}
 }

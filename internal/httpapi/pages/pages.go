@@ -248,6 +248,11 @@ func (p *pages) list() []Page {
 	return all
 }
 
+// Asset serves a style sheet that is the same for everybody.
+func Asset(path string, content []byte) Page {
+	return Page{Pattern: path, Serve: newFile(assetType(path), "", content).serve}
+}
+
 // serveNothing answers browsers that ask for an icon.
 func serveNothing(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set(cacheControl, publicFor)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
@@ -74,7 +75,9 @@ func (s *Service) End(ctx context.Context, id uuid.UUID, reason string) error {
 }
 
 // EndReused ends a consent whose refresh token was used a second time, as End does.
-func (s *Service) EndReused(ctx context.Context, id uuid.UUID) error { return s.End(ctx, id, EndedRefreshReused) }
+func (s *Service) EndReused(ctx context.Context, id uuid.UUID) error {
+	return s.End(ctx, id, EndedRefreshReused)
+}
 
 // EndAllOf ends every consent of a person, in the caller's transaction, as End does.
 func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
@@ -136,4 +139,21 @@ func (s *Service) end(ctx context.Context, own uuid.UUID, reason string, ids ...
 		return nil, err
 	}
 	return live, s.tellEnded(ctx, reason, now, live)
+}
+
+// Personal ends people's sessions, and with them what they let applications do. It is for what ends
+// everything: a lost or revoked PIN, a suspension, the end of a post. A changed PIN ends neither.
+type Personal struct {
+	*session.Service
+	Consents *Service
+}
+
+// EndAllOf ends every session and every consent of a person, in the context's transaction.
+//
+// Lock order: sessions, consents.
+func (p Personal) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
+	if err := p.Service.EndAllOf(ctx, personID, reason); err != nil {
+		return err
+	}
+	return p.Consents.EndAllOf(ctx, personID, reason)
 }

@@ -1,0 +1,96 @@
+// Lets a program in with a real browser, without scripts, at the width of a phone and of a desk, in
+// both languages, light and dark; axe looks at each page. Prints "let in" at the end.
+import { readFile, mkdir } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import { createHash } from 'node:crypto'
+import puppeteer from 'puppeteer-core'
+
+const { SERVICE: service, TAX_CODE: taxCode, PIN: pin, CHROMIUM: chromium, SHOTS: shots } = process.env
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const must = (good, what) => {
+  if (!good) throw new Error(what)
+}
+
+// The application's own site sends the browser on to another origin, as many do.
+const end = createServer((_, answer) => answer.end('arrived'))
+await new Promise((resolve) => end.listen(0, '127.0.0.1', resolve))
+const arrived = []
+const callback = createServer((request, answer) => {
+  arrived.push({ url: new URL(request.url, 'http://127.0.0.1'), referer: request.headers.referer })
+  answer.writeHead(302, { Location: `http://127.0.0.1:${end.address().port}/end` }).end()
+})
+await new Promise((resolve) => callback.listen(0, '127.0.0.1', resolve))
+const back = `http://127.0.0.1:${callback.address().port}/callback`
+
+const browser = await puppeteer.launch({ executablePath: chromium, args: ['--no-sandbox', '--disable-gpu'] })
+if (shots) await mkdir(shots, { recursive: true })
+let number = 0
+
+// look has axe find nothing, and the page fit its width.
+const look = async (page, name) => {
+  await page.setJavaScriptEnabled(true)
+  const found = await page.evaluate(`${axe}; axe.run(document, {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+  }).then((r) => r.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.target.join(' ')).join(', ')))`)
+  must(found.length === 0, `${name}: axe finds ${JSON.stringify(found, null, 1)}`)
+  const wide = await page.evaluate('document.documentElement.scrollWidth > document.documentElement.clientWidth')
+  must(!wide, `${name} is wider than its window`)
+  if (shots) await page.screenshot({ path: `${shots}/${String(++number).padStart(2, '0')}-${name.replaceAll(' ', '-')}.png`, fullPage: true })
+  await page.setJavaScriptEnabled(false)
+}
+
+const press = (page, selector) => Promise.all([page.waitForNavigation(), page.click(selector)])
+
+for (const [language, width, scheme] of [['it', 320, 'light'], ['en', 1280, 'dark']]) {
+  const context = await browser.createBrowserContext()
+  const page = await context.newPage()
+  await page.setViewport({ width, height: 800 })
+  await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
+  await page.setExtraHTTPHeaders({ 'Accept-Language': language })
+  await page.setJavaScriptEnabled(false)
+  const verifier = 'a-verifier-of-at-least-forty-three-characters-0123'
+  const query = new URLSearchParams({
+    response_type: 'code', client_id: 'sandbox-payroll', redirect_uri: back, scope: 'declarations offline_access', state: 's',
+    code_challenge: createHash('sha256').update(verifier).digest('base64url'), code_challenge_method: 'S256',
+  })
+  await page.goto(`${service}/oauth2/authorize?${query}`)
+  await look(page, `login ${language}`)
+  await press(page, 'main button')
+  await look(page, `login refused ${language}`)
+  await page.type('#tax_code', taxCode)
+  await page.type('#pin', pin)
+  await press(page, 'main button')
+  must(new URL(page.url()).pathname === '/oauth2/consent', `the login leads to ${page.url()}`)
+  await look(page, `consent ${language}`)
+  await page.click('#which-some')
+  await press(page, 'button[value=approve]')
+  await look(page, `consent refused ${language}`)
+  await page.click('#which-all')
+  const before = arrived.length
+  await page.click('button[value=approve]')
+  await page.waitForFunction("location.pathname === '/end'").catch(() => {})
+  for (let i = 0; i < 100 && !page.url().endsWith('/end'); i++) await new Promise((resolve) => setTimeout(resolve, 100))
+  must(page.url().endsWith('/end'), `the consent leads to ${page.url()}`)
+  must(arrived.length === before + 1, `the application was told ${arrived.length - before} times`)
+  const told = arrived.at(-1)
+  must(told.url.searchParams.get('code') && told.url.searchParams.get('iss') === service, `the application was told ${told.url}`)
+  must(told.referer === undefined, `the application was told of ${told.referer}`)
+  for (const path of ['/account/consents', '/account/applications', '/oauth2/device']) {
+    await page.goto(service + path)
+    await look(page, `${path.split('/').at(-1)} ${language}`)
+  }
+  await page.goto(`${service}/account/consents`)
+  await press(page, 'main form button')
+  await look(page, `withdrawn ${language}`)
+  await page.goto(`${service}/oauth2/authorize?client_id=unknown`)
+  await look(page, `refused ${language}`)
+  await page.goto(`${service}/account/consents`)
+  await press(page, 'nav form button')
+  await look(page, `logged out ${language}`)
+  await context.close()
+}
+await browser.close()
+callback.close()
+end.close()
+console.log('let in')
