@@ -194,6 +194,8 @@ type Filter struct {
 type sides struct {
 	delegates    []uuid.UUID
 	contributors []uuid.UUID
+	// consent narrows them down to the contributors that it is about, where an application asks.
+	consent uuid.UUID
 }
 
 // list returns a page of the delegations of the sides, the latest first. Each side is a range of an
@@ -214,6 +216,9 @@ func (r repository) list(ctx context.Context, of sides, f Filter, request page.R
 			query := f.narrow(r.db.From(ctx).Table("delegations g"), column, now).Where("g."+column+" = "+whose, args...)
 			if column == "contributor_id" {
 				query = query.Where(access.OfferedDelegation("g"))
+			}
+			if of.consent != uuid.Nil {
+				query = query.Where(access.Consented("g.contributor_id"), of.consent)
 			}
 			if after != nil {
 				query = query.Where("(g.drafted_at, g.id) < (?, ?)", after.At.UTC(), after.ID)

@@ -385,7 +385,7 @@ func (s *Service) ShowTo(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 // List lists, the latest first, the delegations of the actor's intermediaries and of the
 // contributors that the actor manages.
 func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[View], error) {
-	var of sides
+	of := sides{consent: by.ConsentID()}
 	memberships, err := s.rights.Memberships(ctx, by)
 	if err != nil {
 		return page.Page[View]{}, err

@@ -99,6 +99,7 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		{"BLOB_URL", "s3://" + wrong},
 		{"RATE_PERSON", wrong},
 		{"RATE_PERSON", "0"},
+		{"RATE_APPLICATION", "0"},
 		{"RATE_ADDRESS", "-1"},
 		{"DELEGATION_LOGIN", wrong},
 		{"DELEGATION_LOGIN", "Strong " + wrong},

@@ -17,7 +17,7 @@ import (
 type operation struct {
 	id, method, path, to, service string
 	forced, strong                bool
-	classes                       []any
+	classes, scopes               []any
 }
 
 func operations(t *testing.T) map[string]operation {
@@ -35,7 +35,8 @@ func operations(t *testing.T) map[string]operation {
 			forced, _ := rule["forced"].(bool)
 			strong, _ := rule["strong"].(bool)
 			classes, _ := rule["classes"].([]any)
-			found[o.OperationID] = operation{o.OperationID, method, path, to, service, forced, strong, classes}
+			scopes, _ := rule["scopes"].([]any)
+			found[o.OperationID] = operation{o.OperationID, method, path, to, service, forced, strong, classes, scopes}
 		}
 	}
 	return found
@@ -362,12 +363,24 @@ func namesAnothers(path string) bool {
 func (w *fixture) snapshot(f filer, declarations ...answer) string {
 	w.t.Helper()
 	var b strings.Builder
+	b.WriteString(w.worked(f, declarations...))
+	for _, path := range []string{
+		"/v1/me/consents/" + filersConsent, "/v1/contributors/" + f.contributor.String() + "/consents", "/v1/applications/" + filersApplication,
+	} {
+		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
+	}
+	return b.String()
+}
+
+// worked is what the filer's contributor and its intermediary have of declarations and delegations.
+func (w *fixture) worked(f filer, declarations ...answer) string {
+	w.t.Helper()
+	var b strings.Builder
 	for _, d := range declarations {
 		b.Write(w.do(http.MethodGet, d.header.Get("Location"), f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
 	for _, path := range []string{f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
-		filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch,
-		"/v1/me/consents/" + filersConsent, "/v1/contributors/" + f.contributor.String() + "/consents", "/v1/applications/" + filersApplication} {
+		filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
 	return b.String()
