@@ -42,7 +42,9 @@ func eachPostgres(ctx context.Context, pool *sql.DB, query string, args []any, f
 		}
 		seen := false
 		read := func() error {
-			rows, err := c.Conn.Conn().Query(ctx, query, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
+			// It is planned for its values each time: the plan for any would take all for average.
+			options := []any{pgx.QueryExecModeCacheDescribe, pgx.QueryResultFormats{pgx.BinaryFormatCode}}
+			rows, err := c.Conn.Conn().Query(ctx, query, append(options, args...)...)
 			if err != nil {
 				return err
 			}

@@ -11015,7 +11015,7 @@ type ClientInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -11030,7 +11030,7 @@ type ClientInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -13577,7 +13577,7 @@ func (c *Client) ShowApplication(ctx context.Context, applicationId ApplicationI
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -13602,7 +13602,7 @@ func (c *Client) ChangeApplicationWithBody(ctx context.Context, applicationId Ap
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -30921,7 +30921,7 @@ type ClientWithResponsesInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -30936,7 +30936,7 @@ type ClientWithResponsesInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -42218,7 +42218,7 @@ func (c *ClientWithResponses) ShowApplicationWithResponse(ctx context.Context, a
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -42239,7 +42239,7 @@ func (c *ClientWithResponses) ChangeApplicationWithBodyWithResponse(ctx context.
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).

@@ -69,7 +69,8 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	people := person.NewService(person.Deps{Runner: k.runner})
 	contacts := person.NewAddressBook(person.Deps{Runner: k.runner, Codes: codes, Outbox: k.outbox, Keys: p.dataKeys})
 	pinDeps := pin.Deps{
-		Runner: k.runner, Verifier: verifier, Sessions: consent.Personal{Service: sessions, Consents: consents}, Outbox: k.outbox, Keys: p.dataKeys, Codes: codes, Random: p.random,
+		Runner: k.runner, Verifier: verifier, Sessions: consent.Personal{Service: sessions, Consents: consents}, Outbox: k.outbox,
+		Keys: p.dataKeys, Codes: codes, Random: p.random,
 		// Contacts that took the halves of a PIN to its holder count from the first access with it
 		// on.
 		OnFirstAccess: func(ctx context.Context, personID uuid.UUID, given time.Time) error {
@@ -113,8 +114,8 @@ func newCredentials(p platform, g groups) credentials {
 		}),
 		staff: staff.NewService(staff.Deps{
 			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: consent.Personal{Service: id.sessions, Consents: id.consents},
-			Consents: id.consents, Offices: m.contributors, Declarations: waiting, Outbox: k.outbox, Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket),
-			Looks: id.looks,
+			Consents: id.consents, Offices: m.contributors, Declarations: waiting, Outbox: k.outbox,
+			Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket), Looks: id.looks,
 		}),
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	// Everything that declares a kind of message is part of the house.
 	_ "diresco/internal/app"
+	"diresco/internal/identity/consent"
+	"diresco/internal/identity/session"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/messaging/notification"
 )
@@ -70,6 +72,30 @@ func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 		}
 		if k.Mute != mutes[k.Name] {
 			t.Errorf("%s is muted with %q", k.Name, k.Mute)
+		}
+	}
+}
+
+// Each reason for which a consent ends is told in words of its own.
+func TestMessageKind_ConsentsSayWhyTheyEnded(t *testing.T) {
+	reasons := []string{
+		consent.EndedByHolder, consent.EndedByContributor, consent.EndedDisplaced, consent.EndedExpired, consent.EndedRightEnded,
+		consent.EndedPostGiven, consent.EndedRefreshReused, consent.EndedTokenRevoked, consent.EndedAppSuspended,
+		consent.EndedAppRemoved, session.EndedPINReplaced, session.EndedPINRevoked, session.EndedSuspended, session.EndedPostLeft,
+	}
+	for _, locale := range notification.Locales() {
+		told := map[string]string{}
+		for _, reason := range append(reasons, "another") {
+			text, err := notification.Render(
+				"consent.ended", `{"applications": "Paghe", "reason": "`+reason+`", "at": "2026-03-16T08:15:04Z"}`, nil, locale,
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if other, twice := told[text.Body]; twice {
+				t.Errorf("%s: %s reads as %s", locale, reason, other)
+			}
+			told[text.Body] = reason
 		}
 	}
 }

@@ -110,6 +110,9 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 	if err := s.plantApplications(ctx); err != nil {
 		return err
 	}
+	if err := s.plantConsents(ctx); err != nil {
+		return err
+	}
 	return s.plantClosingChannel(ctx)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"gorm.io/gorm"
 
+	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/page"
 )
@@ -16,13 +17,16 @@ const exportJoins = " JOIN people p ON p.id = d.person_id JOIN contributors c ON
 	"JOIN positions x ON x.id = d.position_id"
 
 // exportRange adds a page of a list to the chunk. It returns the place of the last row, and nil
-// where no row follows.
+// where no row follows. The page is cut before it is joined: else PostgreSQL would join all that
+// follows, sort it and throw most of it away, for every page.
 func (r *repository) exportRange(
 	ctx context.Context, in scope, f Filter, after *page.Key, w *writer, chunk []byte,
 ) ([]byte, *page.Key, error) {
 	return r.exportPage(ctx, func(g *gorm.DB) *gorm.DB {
-		query := in(g.Table(r.tableFor(f)).Select(exportColumns).Joins(exportJoins)).Order("d.listed_at DESC, d.id DESC").Limit(exportRows)
-		return f.only().of(f.within(after).of(query)).Find(&[]map[string]any{})
+		rows := in(g.Table(r.tableFor(f)).Select(db.Columns[Declaration]("d"))).Order("d.listed_at DESC, d.id DESC").Limit(exportRows)
+		rows = f.only().of(f.within(after).of(rows))
+		joined := g.Table("(?) d", rows).Select(exportColumns).Joins(exportJoins).Order("d.listed_at DESC, d.id DESC")
+		return joined.Find(&[]map[string]any{})
 	}, w, chunk)
 }
 
@@ -35,8 +39,9 @@ func (m mine) export(ctx context.Context, contributorID uuid.UUID, w *writer, ch
 	if contributorID != uuid.Nil {
 		of, args["of_contributor"] = "d.contributor_id = @of_contributor AND ", contributorID
 	}
-	query := "WITH " + m.reached.Memberships + " SELECT " + exportColumns + " FROM declarations d" + exportJoins +
-		" WHERE " + of + where.sql + fmt.Sprintf(latestFirst, exportRows)
+	query := "WITH " + m.reached.Memberships + " SELECT " + exportColumns + " FROM (SELECT " + db.Columns[Declaration]("d") +
+		" FROM declarations d WHERE " + of + where.sql + fmt.Sprintf(latestFirst, exportRows) + ") d" + exportJoins +
+		" ORDER BY d.listed_at DESC, d.id DESC"
 	return m.r.exportPage(ctx, func(g *gorm.DB) *gorm.DB { return g.Raw(query, args).Find(&[]map[string]any{}) }, w, chunk)
 }
 

@@ -71,6 +71,23 @@ func (s *Service) Show(ctx context.Context, code string) (Fund, error) {
 	return s.repo.show(ctx, code)
 }
 
+// present does what fell due in a fund without counting who waits, which Show does. It returns
+// fault.NotFound for an unknown code.
+func (s *Service) present(ctx context.Context, code string) error {
+	if err := s.catchUp(ctx, code, s.run.Clock.Now()); err != nil {
+		return err
+	}
+	return s.known(ctx, code)
+}
+
+func (s *Service) known(ctx context.Context, code string) error {
+	missing, err := s.repo.missing(ctx, []string{code})
+	if err == nil && len(missing) > 0 {
+		err = fault.New(fault.NotFound)
+	}
+	return err
+}
+
 func (s *Service) catchUpAll(ctx context.Context) error {
 	now := s.run.Clock.Now()
 	due, err := s.repo.dueCodes(ctx, now)
@@ -114,11 +131,7 @@ func (s *Service) Replace(ctx context.Context, by access.Actor, code string, exp
 		return Fund{}, err
 	}
 	return s.set(ctx, by, code, func(ctx context.Context) error {
-		missing, err := s.repo.missing(ctx, []string{code})
-		if err == nil && len(missing) > 0 {
-			err = fault.New(fault.NotFound)
-		}
-		if err != nil {
+		if err := s.known(ctx, code); err != nil {
 			return err
 		}
 		if _, err := s.repo.lock(ctx, []string{code}); err != nil {
@@ -173,7 +186,7 @@ func (s *Service) set(
 
 // Entries lists the ledger of a fund, the latest entry first.
 func (s *Service) Entries(ctx context.Context, code string, request page.Request) (page.Page[Entry], error) {
-	if _, err := s.Show(ctx, code); err != nil {
+	if err := s.present(ctx, code); err != nil {
 		return page.Page[Entry]{}, err
 	}
 	return s.repo.entries(ctx, code, request)
@@ -185,7 +198,7 @@ const entriesAtOnce = 1000
 // Ledger gives the whole ledger of a fund, the first entry first, some entries at a time. The last
 // call gives none.
 func (s *Service) Ledger(ctx context.Context, code string) (func() ([]Entry, error), error) {
-	if _, err := s.Show(ctx, code); err != nil {
+	if err := s.present(ctx, code); err != nil {
 		return nil, err
 	}
 	last := 0
@@ -200,7 +213,7 @@ func (s *Service) Ledger(ctx context.Context, code string) (func() ([]Entry, err
 
 // Queue lists who has no money of a fund yet, in the order of service.
 func (s *Service) Queue(ctx context.Context, code string, request page.Request) (page.Page[Queued], error) {
-	if _, err := s.Show(ctx, code); err != nil {
+	if err := s.present(ctx, code); err != nil {
 		return page.Page[Queued]{}, err
 	}
 	return s.repo.queue(ctx, code, request)

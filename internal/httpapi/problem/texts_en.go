@@ -355,7 +355,7 @@ var inEnglish = dictionary{
 		fault.FieldURIInsecure:        "It must be https; http goes to 127.0.0.1 or [::1] alone.",
 		fault.FieldURILocalhost:       "The name localhost may lead elsewhere: write 127.0.0.1 or [::1].",
 		fault.FieldURIQuery:           "The address may not have a query (?), which programs lose. Use state.",
-		fault.FieldURIScheme:          "The scheme is not taken: https or, for a public application, a private one such as com.example.app.",
+		fault.FieldURIScheme:          "The scheme is not taken: https or, for a public application, one such as com.example.app.",
 		fault.FieldURIUserinfo:        "The address may not hold a user name or password.",
 		fault.FieldURIWildcard:        "Addresses are compared as a whole: no asterisk, but each address by itself.",
 		fault.FieldKeyAlgorithm:       "The key is none of those that are taken: EC with P-256 (ES256) or RSA (RS256).",

@@ -173,6 +173,15 @@ func (p Profile) equal(other Profile) bool {
 		p.JWKSURI == other.JWKSURI && slices.Equal(p.Scopes, other.Scopes) && p.LogoURI == other.LogoURI
 }
 
+// within reports whether the profile only takes something away from another one.
+func (p Profile) within(other Profile) bool {
+	outside := func(list, of []string) bool {
+		return slices.ContainsFunc(list, func(one string) bool { return !slices.Contains(of, one) })
+	}
+	return p.DisplayName == other.DisplayName && (p.LogoURI == other.LogoURI || p.LogoURI == "") && p.JWKSURI == other.JWKSURI &&
+		!outside(p.RedirectURIs, other.RedirectURIs) && !outside(p.Scopes, other.Scopes) && !outside(keysIn(p.JWKS), keysIn(other.JWKS))
+}
+
 // Input is what somebody registers.
 type Input struct {
 	Profile
@@ -225,6 +234,10 @@ func (c Change) on(p Profile) Profile {
 func (a Application) change(p Profile, instant bool, now time.Time) Application {
 	switch {
 	case p.equal(a.profile()):
+		a.Pending = nil
+	case a.State != Refused && p.within(a.profile()):
+		// A key that got out, or an address that was lost, is taken away at once.
+		a = a.with(p)
 		a.Pending = nil
 	case instant, a.State == Submitted, a.State == Refused:
 		a = a.with(p)

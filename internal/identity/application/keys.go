@@ -60,6 +60,20 @@ func normalKeys(raw json.RawMessage) (json.RawMessage, []fault.Field) {
 	return normal, nil
 }
 
+// keysIn lists the keys of a set that is kept, each as a text.
+func keysIn(set json.RawMessage) []string {
+	var kept struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	// What is kept can be read; none is no key.
+	_ = json.Unmarshal(set, &kept)
+	list := make([]string, len(kept.Keys))
+	for i, key := range kept.Keys {
+		list[i] = string(key)
+	}
+	return list
+}
+
 // normalKey returns a key as it is kept, or what is wrong with which of its members.
 func normalKey(raw json.RawMessage) (key jose.JSONWebKey, member, code string) {
 	var members map[string]json.RawMessage

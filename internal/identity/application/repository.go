@@ -43,12 +43,6 @@ func (r repository) lock(ctx context.Context, id uuid.UUID) (Application, error)
 	return r.where(ctx, "id = ?"+r.db.ForUpdate(), id)
 }
 
-// hold returns an application and keeps it from being changed until the context's transaction ends.
-// Others may hold it too.
-func (r repository) hold(ctx context.Context, id uuid.UUID) (Application, error) {
-	return r.where(ctx, "id = ?"+r.db.ForShare("applications"), id)
-}
-
 func (r repository) where(ctx context.Context, condition string, args ...any) (Application, error) {
 	var a Application
 	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Application]("")+" FROM applications WHERE "+condition, args...).Take(&a).Error

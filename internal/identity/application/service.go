@@ -81,20 +81,6 @@ func (s *Service) ByID(ctx context.Context, id uuid.UUID) (Application, error) {
 	return s.repo.one(ctx, id)
 }
 
-// Hold returns an application that people may let act for them, and keeps it so until the context's
-// transaction ends. It returns fault.NotFound for any other. Take it before the rows of people and
-// sessions: what ends an application locks it first.
-func (s *Service) Hold(ctx context.Context, id uuid.UUID) (Application, error) {
-	a, err := s.repo.hold(ctx, id)
-	if err == nil && !a.Live() {
-		err = fault.New(fault.NotFound)
-	}
-	if err != nil {
-		return Application{}, err
-	}
-	return a, nil
-}
-
 // Register registers an application. It returns these faults:
 //   - fault.DispositiveRequired: the actor's credentials are ordinary;
 //   - fault.Invalid: fields are wrong, or the organisation is not the actor's to manage;

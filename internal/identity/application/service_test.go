@@ -231,6 +231,38 @@ func TestApplication_WhatWasApprovedStaysInForce(t *testing.T) {
 	})
 }
 
+// TestApplication_WhatIsTakenAwayIsGoneAtOnce: nobody waits for an administrator while a key that
+// got out is still good.
+func TestApplication_WhatIsTakenAwayIsGoneAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		a := w.registered(w.owner, func(in *application.Input) {
+			in.Kind, in.AuthMethod, in.JWKS = application.Confidential, application.PrivateKeyJWT, keySet("1", "2")
+			in.RedirectURIs = append(in.RedirectURIs, "https://a.example/")
+			in.Scopes, in.LogoURI = application.Scopes(), "https://a.example/l.png"
+		})
+		w.decided(a.ID, application.Approved)
+		got, err := w.change(w.owner, a.ID, application.Change{
+			JWKS: keySet("2"), RedirectURIs: []string{"https://a.example/"}, Scopes: []string{application.ScopeEvents}, LogoURI: new(""),
+		})
+		if err != nil || got.Pending != nil || got.State != application.Approved {
+			t.Fatalf("changed %+v, %v", got, err)
+		}
+		got, err = w.service.Client(ctx, a.ClientID)
+		if err != nil || string(got.JWKS) != string(keySet("2")) || len(got.RedirectURIs) != 1 || len(got.Scopes) != 1 || got.LogoURI != "" {
+			t.Fatalf("in force %+v, %v", got, err)
+		}
+		for _, c := range []application.Change{
+			{JWKS: keySet("2", "3")}, {JWKS: keySet("3")}, {RedirectURIs: []string{"https://b.example/"}}, {Scopes: application.Scopes()},
+			{DisplayName: new("Altro")}, {LogoURI: new("https://b.example/l.png")}, {JWKSURI: new("https://b.example/k")},
+		} {
+			if got, err = w.change(w.owner, a.ID, c); err != nil || got.Pending == nil {
+				t.Errorf("%+v does not wait: %v", c, err)
+			}
+			w.decided(a.ID, application.Refused)
+		}
+	})
+}
+
 // TestApplication_IsDecidedAsItWasSeen: who changes it just before the decision gains nothing.
 func TestApplication_IsDecidedAsItWasSeen(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
@@ -294,11 +326,6 @@ func TestApplication_SuspensionAndRemovalEndWhatPeopleAllowed(t *testing.T) {
 		}
 		_, err = w.service.Client(ctx, a.ClientID)
 		refused(t, "suspended", err, fault.NotFound)
-		w.Must(t, func(ctx context.Context) error {
-			_, err := w.service.Hold(ctx, a.ID)
-			refused(t, "held", err, fault.NotFound)
-			return nil
-		})
 		// A change does not bring it back.
 		if got, err := w.change(w.owner, a.ID, application.Change{DisplayName: new("Altro")}); err != nil ||
 			got.State != application.Suspended || got.Pending == nil {
@@ -310,13 +337,6 @@ func TestApplication_SuspensionAndRemovalEndWhatPeopleAllowed(t *testing.T) {
 		if err := w.service.Readmit(ctx, w.admin, a.ID); err != nil {
 			t.Fatal(err)
 		}
-		w.Must(t, func(ctx context.Context) error {
-			held, err := w.service.Hold(ctx, a.ID)
-			if held.ID != a.ID {
-				t.Errorf("held %+v", held)
-			}
-			return err
-		})
 		if err := w.service.Remove(ctx, w.owner, a.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -427,11 +447,22 @@ func TestApplication_TwentyForEachOwner(t *testing.T) {
 		for range application.AtMost - 2 {
 			w.registered(w.owner, nil)
 		}
-		var many sync.WaitGroup
-		errs := make([]error, 6)
+		var many, ready sync.WaitGroup
+		ready.Add(24)
+		errs, begin := make([]error, 24), make(chan struct{})
 		for i := range errs {
-			many.Go(func() { _, errs[i] = w.service.Register(ctx, w.owner, input()) })
+			many.Go(func() {
+				// Whoever begins has a connection.
+				_, errs[i] = w.service.Mine(ctx, w.owner, page.Request{})
+				ready.Done()
+				<-begin
+				if errs[i] == nil {
+					_, errs[i] = w.service.Register(ctx, w.owner, input())
+				}
+			})
 		}
+		ready.Wait()
+		close(begin)
 		many.Wait()
 		made := 0
 		for _, err := range errs {
@@ -502,6 +533,44 @@ func TestApplication_ARepeatGoesRoundNoLostRight(t *testing.T) {
 		w.WithdrawRole(t, role)
 		_, err = w.service.Register(keyed, w.owner, in)
 		refused(t, "without the role", err, fault.NotFound)
+		w.Exec(t, "UPDATE idempotency_keys SET status = 201, headers = '{}', body = ?", []byte("{}"))
+		_, err = w.service.Register(keyed, w.owner, in)
+		refused(t, "without the role, where the answer was kept", err, fault.NotFound)
+	})
+}
+
+// ending are rights that end after they were looked at once.
+type ending struct {
+	of    application.Rights
+	looks int
+}
+
+func (e *ending) Rights(ctx context.Context, by access.Actor, ids []uuid.UUID) (map[uuid.UUID][]access.Right, error) {
+	if e.looks++; e.looks > 1 {
+		return nil, nil
+	}
+	return e.of.Rights(ctx, by, ids)
+}
+
+func (e *ending) Memberships(ctx context.Context, by access.Actor) ([]access.Membership, error) {
+	return e.of.Memberships(ctx, by)
+}
+
+// TestApplication_IsLookedAtAgainUnderItsLock: a role that ended since the request was let in gives
+// nothing.
+func TestApplication_IsLookedAtAgainUnderItsLock(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		company := w.Company(t, world.Rome)
+		w.Role(t, w.owner.PersonID, company.ID, access.LegalRepresentative)
+		a := w.registered(w.owner, func(in *application.Input) { in.ContributorID = &company.ID })
+		late := application.NewService(application.Deps{
+			Runner: w.Runner, Rights: &ending{of: w.Rights}, Outbox: w.Outbox,
+		})
+		_, err := late.Change(ctx, w.owner, a.ID, fault.AnyVersion, application.Change{DisplayName: new("x")})
+		refused(t, "changed", err, fault.NotFound)
+		if got, err := w.service.ByID(ctx, a.ID); err != nil || got.Version != 1 {
+			t.Errorf("%+v, %v", got, err)
+		}
 	})
 }
 
@@ -519,10 +588,19 @@ func TestApplication_IsNotChangedByARightThatEndedMeanwhile(t *testing.T) {
 	})
 }
 
+// keySet is a set of the same key under several ids.
+func keySet(ids ...string) json.RawMessage {
+	keys := make([]string, len(ids))
+	for i, id := range ids {
+		keys[i] = `{"use":"sig","kty":"EC","kid":"` + id + `","crv":"P-256","alg":"ES256",` +
+			`"x":"Mv1OPFPuJkW5oZb45Z0JF4JnjrFfkem0hqDiTHZiSfE","y":"SxAoW2oRlWPs7xoG7MowEg69SB6bGHQ6BKsVxtWmCL0"}`
+	}
+	return json.RawMessage(`{"keys":[` + strings.Join(keys, ",") + `]}`)
+}
+
 // TestApplication_KeysMayMoveToAnAddress and back.
 func TestApplication_KeysMayMoveToAnAddress(t *testing.T) {
-	const keys = `{"keys":[{"use":"sig","kty":"EC","kid":"1","crv":"P-256","alg":"ES256",` +
-		`"x":"Mv1OPFPuJkW5oZb45Z0JF4JnjrFfkem0hqDiTHZiSfE","y":"SxAoW2oRlWPs7xoG7MowEg69SB6bGHQ6BKsVxtWmCL0"}]}`
+	keys := string(keySet("1"))
 	eachOf(t, true, func(t *testing.T, w *fixture) {
 		a := w.registered(w.owner, func(in *application.Input) {
 			in.Kind, in.AuthMethod, in.JWKS = application.Confidential, application.PrivateKeyJWT, json.RawMessage(keys)

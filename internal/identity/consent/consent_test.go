@@ -29,22 +29,30 @@ func TestConsent_IsGivenOverWhatOneHas(t *testing.T) {
 			change func(*consent.New)
 			field  string
 		}{
-			"one contributor":                 {w.rep, func(*consent.New) {}, ""},
-			"all services":                    {w.rep, func(n *consent.New) { n.Services = world.Services(access.AllServices) }, ""},
-			"all contributors":                {w.rep, func(n *consent.New) { n.Contributors = nil }, ""},
-			"one that one has, twice":         {w.rep, func(n *consent.New) { n.Contributors = append(n.Contributors, w.company.ID) }, ""},
-			"with ordinary credentials":       {delegate, func(*consent.New) {}, ""},
-			"for twelve months":               {w.rep, func(n *consent.New) { n.ExpiresAt = calendar.AddMonths(w.Clock.Now(), 12) }, ""},
-			"for longer":                      {w.rep, func(n *consent.New) { n.ExpiresAt = calendar.AddMonths(w.Clock.Now(), 12).Add(time.Second) }, "/expires_at"},
-			"until now":                       {w.rep, func(n *consent.New) { n.ExpiresAt = w.Clock.Now() }, "/expires_at"},
-			"a stranger's":                    {w.rep, func(n *consent.New) { n.Contributors = append(n.Contributors, stranger.ID) }, "/contributors/1"},
-			"of none":                         {w.rep, func(n *consent.New) { n.Contributors = []uuid.UUID{} }, "/contributors"},
-			"no scope":                        {w.rep, func(n *consent.New) { n.Scopes = nil }, "/scopes"},
-			"no service":                      {w.rep, func(n *consent.New) { n.Services = world.Services() }, "/services"},
-			"a service that is none":          {w.rep, func(n *consent.New) { n.Services = world.Services("other") }, "/services/0"},
-			"a service that one has not":      {delegate, func(n *consent.New) { n.Services = world.Services(access.Delegations) }, "/services/0"},
-			"a service that one has nowhere":  {delegate, func(n *consent.New) { n.Services, n.Contributors = world.Services(access.Delegations), nil }, "/services/0"},
-			"more contributors than it names": {w.rep, func(n *consent.New) { n.Contributors = many(consent.MostContributors + 1) }, "/contributors"},
+			"one contributor":           {w.rep, func(*consent.New) {}, ""},
+			"all services":              {w.rep, func(n *consent.New) { n.Services = world.Services(access.AllServices) }, ""},
+			"all contributors":          {w.rep, func(n *consent.New) { n.Contributors = nil }, ""},
+			"one that one has, twice":   {w.rep, func(n *consent.New) { n.Contributors = append(n.Contributors, w.company.ID) }, ""},
+			"with ordinary credentials": {delegate, func(*consent.New) {}, ""},
+			"for twelve months":         {w.rep, func(n *consent.New) { n.ExpiresAt = calendar.AddMonths(w.Clock.Now(), 12) }, ""},
+			"for longer": {w.rep, func(n *consent.New) {
+				n.ExpiresAt = calendar.AddMonths(w.Clock.Now(), 12).Add(time.Second)
+			}, "/expires_at"},
+			"until now": {w.rep, func(n *consent.New) { n.ExpiresAt = w.Clock.Now() }, "/expires_at"},
+			"a stranger's": {w.rep, func(n *consent.New) {
+				n.Contributors = append(n.Contributors, stranger.ID)
+			}, "/contributors/1"},
+			"of none":                    {w.rep, func(n *consent.New) { n.Contributors = []uuid.UUID{} }, "/contributors"},
+			"no scope":                   {w.rep, func(n *consent.New) { n.Scopes = nil }, "/scopes"},
+			"no service":                 {w.rep, func(n *consent.New) { n.Services = world.Services() }, "/services"},
+			"a service that is none":     {w.rep, func(n *consent.New) { n.Services = world.Services("other") }, "/services/0"},
+			"a service that one has not": {delegate, func(n *consent.New) { n.Services = world.Services(access.Delegations) }, "/services/0"},
+			"a service that one has nowhere": {delegate, func(n *consent.New) {
+				n.Services, n.Contributors = world.Services(access.Delegations), nil
+			}, "/services/0"},
+			"more contributors than it names": {w.rep, func(n *consent.New) {
+				n.Contributors = many(consent.MostContributors + 1)
+			}, "/contributors"},
 		} {
 			n := w.new(c.by)
 			c.change(&n)

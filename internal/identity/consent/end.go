@@ -75,7 +75,9 @@ func (s *Service) End(ctx context.Context, id uuid.UUID, reason string) error {
 }
 
 // EndReused ends a consent whose refresh token was used a second time, as End does.
-func (s *Service) EndReused(ctx context.Context, id uuid.UUID) error { return s.End(ctx, id, EndedRefreshReused) }
+func (s *Service) EndReused(ctx context.Context, id uuid.UUID) error {
+	return s.End(ctx, id, EndedRefreshReused)
+}
 
 // EndAllOf ends every consent of a person, in the caller's transaction, as End does.
 func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {

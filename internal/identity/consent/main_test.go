@@ -57,8 +57,9 @@ func (w *fixture) approved(name string) uuid.UUID {
 	w.t.Helper()
 	id := uuid.Must(uuid.NewV7())
 	w.Exec(w.t, `INSERT INTO applications (id, client_id, display_name, kind, token_endpoint_auth_method, redirect_uris, scopes, contact_email,
-		jwks_uri, logo_uri, state, person_id, created_at, updated_at, submitted_at) VALUES ( ?, ?, ?, 'public', 'none', '["http://127.0.0.1/"]', '["declarations"]',
-		'paghe@example.com', '', '', 'approved', ?, ?, ?, ?)`, id, "app-"+id.String(), name, w.rep.PersonID, w.Clock.Now(), w.Clock.Now(), w.Clock.Now())
+		jwks_uri, logo_uri, state, person_id, created_at, updated_at, submitted_at) VALUES ( ?, ?, ?, 'public', 'none', '[]',
+		'["declarations"]', 'paghe@example.com', '', '', 'approved', ?, ?, ?, ?)`,
+		id, "app-"+id.String(), name, w.rep.PersonID, w.Clock.Now(), w.Clock.Now(), w.Clock.Now())
 	return id
 }
 

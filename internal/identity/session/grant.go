@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -66,6 +68,12 @@ type GrantTokens struct {
 // transaction that holds the session and has ended it.
 func (s *Service) OnReuse(end func(ctx context.Context, consentID uuid.UUID) error) { s.onReuse = end }
 
+// OnEndAll names who ends the consents of a person all of whose sessions end. It is called in the
+// transaction that holds these.
+func (s *Service) OnEndAll(end func(ctx context.Context, personID uuid.UUID, reason string) error) {
+	s.onEndAll = end
+}
+
 // OpenGrant opens the session of a consent, in the caller's transaction and operation. It has no
 // limit of inactivity. A grant of nothing is fault.Forbidden.
 func (s *Service) OpenGrant(ctx context.Context, g Grant) (GrantTokens, error) {
@@ -89,7 +97,7 @@ func (s *Service) OpenGrant(ctx context.Context, g Grant) (GrantTokens, error) {
 	if err := s.repo.insert(ctx, r); err != nil {
 		return GrantTokens{}, err
 	}
-	return s.handGrant(grantRow{row: r, ClientID: g.ClientID}, token, g.Scopes, now)
+	return s.handGrant(grantRow{Session: r, ClientID: g.ClientID}, token, g.Scopes, now)
 }
 
 // noRefresh stands where a session has no refresh token. No text has it as its digest.
@@ -98,10 +106,10 @@ const noRefresh = "none"
 // handGrant makes what an application is given. The access token never outlives the grant.
 func (s *Service) handGrant(r grantRow, refresh secret.Text, scopes []string, now time.Time) (GrantTokens, error) {
 	token, life, err := s.tokens.issue(Claims{
-		SessionID: r.ID, PersonID: r.PersonID, ClientID: r.ClientID, Scopes: scopes,
-	}, now, r.ExpiresAt)
+		SessionID: r.Session.ID, PersonID: r.Session.PersonID, ClientID: r.ClientID, Scopes: scopes,
+	}, now, r.Session.ExpiresAt)
 	return GrantTokens{
-		ConsentID: *r.ConsentID, SessionID: r.ID, AccessToken: token, RefreshToken: refresh, ExpiresIn: life, Scopes: scopes,
+		ConsentID: *r.Session.ConsentID, SessionID: r.Session.ID, AccessToken: token, RefreshToken: refresh, ExpiresIn: life, Scopes: scopes,
 	}, err
 }
 
@@ -123,14 +131,14 @@ func (s *Service) RenewGrant(ctx context.Context, refresh secret.Text, clientID 
 	// Somebody else holds a copy of the token, or did: nobody can tell who is the right one.
 	err = s.run.DB.InTx(ctx, func(ctx context.Context) error {
 		r, found, err := s.repo.findGrant(ctx, id, true)
-		if err != nil || !found || r.EndedAt != nil {
+		if err != nil || !found || r.Session.EndedAt != nil {
 			return err
 		}
 		if _, err := s.repo.end(ctx, id, EndedRefreshUsed, s.run.Clock.Now()); err != nil {
 			return err
 		}
 		if s.onReuse != nil {
-			if err := s.onReuse(ctx, *r.ConsentID); err != nil {
+			if err := s.onReuse(ctx, *r.Session.ConsentID); err != nil {
 				return err
 			}
 		}
@@ -162,13 +170,13 @@ func (s *Service) renewGrant(ctx context.Context, id uuid.UUID, refresh secret.T
 		if err != nil {
 			return GrantTokens{}, err
 		}
-		if r.RefreshHash != used {
-			if successor, ok := s.repeatedGrant(r.row, refresh, used, now); ok {
+		if r.Session.RefreshHash != used {
+			if successor, ok := s.repeatedGrant(r.Session, refresh, used, now); ok {
 				return s.handGrant(r, successor, granted, now)
 			}
 			return GrantTokens{}, errReused
 		}
-		next := s.refresh.successors(refresh, grantKey, id, r.RefreshGeneration+1)[0]
+		next := s.refresh.successors(refresh, grantKey, id, r.Session.RefreshGeneration+1)[0]
 		won, err := s.advanceGrant(ctx, r, next, used, now)
 		if err != nil {
 			return GrantTokens{}, err
@@ -185,11 +193,11 @@ func (s *Service) renewGrant(ctx context.Context, id uuid.UUID, refresh secret.T
 // advanceGrant replaces the current refresh token and reports whether it was still the current one.
 func (s *Service) advanceGrant(ctx context.Context, r grantRow, next secret.Text, used string, now time.Time) (bool, error) {
 	key := digest(grantKey)
-	r.RefreshGeneration++
-	r.RefreshHash, r.RenewedAt, r.RenewedHash, r.RenewedKey = digest(next.Reveal()), &now, &used, &key
+	r.Session.RefreshGeneration++
+	r.Session.RefreshHash, r.Session.RenewedAt, r.Session.RenewedHash, r.Session.RenewedKey = digest(next.Reveal()), &now, &used, &key
 	won := false
 	err := s.run.DB.InTx(ctx, func(ctx context.Context) (err error) {
-		if won, err = s.repo.renew(ctx, r.row, used); err != nil || !won {
+		if won, err = s.repo.renew(ctx, r.Session, used); err != nil || !won {
 			return err
 		}
 		return s.traceGrant(ctx, r, "")
@@ -244,15 +252,15 @@ func (s *Service) InspectRefresh(ctx context.Context, refresh secret.Text) (Clai
 	if err != nil {
 		return Claims{}, err
 	}
-	if r.RefreshHash != digest(refresh.Reveal()) {
+	if r.Session.RefreshHash != digest(refresh.Reveal()) {
 		return Claims{}, fault.New(fault.SessionEnded)
 	}
 	scopes, err := r.narrowed(nil)
-	issued := r.CreatedAt
-	if r.RenewedAt != nil {
-		issued = *r.RenewedAt
+	issued := r.Session.CreatedAt
+	if r.Session.RenewedAt != nil {
+		issued = *r.Session.RenewedAt
 	}
-	return Claims{SessionID: id, PersonID: r.PersonID, ClientID: r.ClientID, Scopes: scopes, IssuedAt: issued, ExpiresAt: r.ExpiresAt}, err
+	return Claims{SessionID: id, PersonID: r.Session.PersonID, ClientID: r.ClientID, Scopes: scopes, IssuedAt: issued, ExpiresAt: r.Session.ExpiresAt}, err
 }
 
 // InspectAccess returns what an access token of an application stands for while its grant lives. It
@@ -266,7 +274,7 @@ func (s *Service) InspectAccess(ctx context.Context, token secret.Text) (Claims,
 	if err != nil {
 		return Claims{}, err
 	}
-	if r.ClientID != claims.ClientID || r.PersonID != claims.PersonID {
+	if r.ClientID != claims.ClientID || r.Session.PersonID != claims.PersonID {
 		return Claims{}, errInvalid()
 	}
 	return claims, nil
@@ -283,20 +291,21 @@ func (s *Service) liveGrant(ctx context.Context, id uuid.UUID, now time.Time) (g
 
 // traceGrant writes the audit record of something that an application did with a refresh token.
 func (s *Service) traceGrant(ctx context.Context, r grantRow, outcome string) error {
-	t := operation.Trace{SubjectKind: subjectKind, SubjectID: r.ID.String(), Outcome: outcome}
+	t := operation.Trace{SubjectKind: subjectKind, SubjectID: r.Session.ID.String(), Outcome: outcome}
 	by := access.Actor{
-		PersonID: r.PersonID, SessionID: r.ID,
-		Grant: &access.Grant{ConsentID: *r.ConsentID, ApplicationID: r.ApplicationID, ClientID: r.ClientID},
+		PersonID: r.Session.PersonID, SessionID: r.Session.ID,
+		Grant: &access.Grant{ConsentID: *r.Session.ConsentID, ApplicationID: r.ApplicationID, ClientID: r.ClientID},
 	}
 	return s.run.Trail.Write(ctx, t.Record(ctx, by, s.run.Clock))
 }
 
 // grantRow is the session of a grant, with what is known of its consent and application.
 type grantRow struct {
-	row
-	ApplicationID   uuid.UUID
-	ClientID        string
-	ConsentScopes   stringList
+	Session       row `gorm:"embedded"`
+	ApplicationID uuid.UUID
+	ClientID      string
+	// ConsentScopes is a JSON array.
+	ConsentScopes   string
 	ConsentExpires  time.Time
 	ConsentEnded    *time.Time
 	ApplicationLive int
@@ -305,18 +314,22 @@ type grantRow struct {
 // live reports whether the grant, its consent and its application stand, and the person is not
 // suspended.
 func (r grantRow) live(now time.Time) bool {
-	return r.EndedAt == nil && r.SuspendedAt == nil && now.Before(r.ExpiresAt) && r.ConsentEnded == nil &&
+	return r.Session.EndedAt == nil && r.Session.SuspendedAt == nil && now.Before(r.Session.ExpiresAt) && r.ConsentEnded == nil &&
 		now.Before(r.ConsentExpires) && r.ApplicationLive == 1
 }
 
-// narrowed returns the scopes that a token gets; nil asks for all of the consent's.
+// narrowed returns the scopes that a token gets; none asks for all of the consent's.
 func (r grantRow) narrowed(asked []string) ([]string, error) {
+	var given []string
+	if err := json.Unmarshal([]byte(r.ConsentScopes), &given); err != nil {
+		return nil, fmt.Errorf("scopes of consent %s: %w", *r.Session.ConsentID, err)
+	}
 	if len(asked) == 0 {
-		return r.ConsentScopes, nil
+		return given, nil
 	}
 	for _, scope := range asked {
-		if !slices.Contains(r.ConsentScopes, scope) {
-			return nil, &fault.Fault{Code: fault.Forbidden, Reason: access.ReasonScope, Allowed: r.ConsentScopes}
+		if !slices.Contains(given, scope) {
+			return nil, &fault.Fault{Code: fault.Forbidden, Reason: access.ReasonScope, Allowed: given}
 		}
 	}
 	return asked, nil

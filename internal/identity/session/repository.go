@@ -3,9 +3,6 @@ package session
 import (
 	"bytes"
 	"context"
-	"database/sql/driver"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,26 +13,6 @@ import (
 )
 
 type repository struct{ db *db.DB }
-
-// stringList is a JSON array of texts, as it is read.
-type stringList []string
-
-// Scan implements sql.Scanner.
-func (l *stringList) Scan(stored any) error {
-	switch text := stored.(type) {
-	case string:
-		return json.Unmarshal([]byte(text), (*[]string)(l))
-	case []byte:
-		return json.Unmarshal(text, (*[]string)(l))
-	}
-	return fmt.Errorf("list stored as %T", stored)
-}
-
-// Value implements driver.Valuer.
-func (l stringList) Value() (driver.Value, error) {
-	encoded, err := json.Marshal([]string(l))
-	return string(encoded), err
-}
 
 func (r repository) insert(ctx context.Context, s row) error {
 	return r.db.From(ctx).Create(&s).Error
@@ -70,27 +47,14 @@ func (r repository) findGrant(ctx context.Context, id uuid.UUID, lock bool) (gra
 	if lock && r.db.Dialect() == db.Postgres {
 		suffix = " FOR UPDATE OF s"
 	}
-	// GORM looks into no field without a capital letter.
-	var found []struct {
-		Session         row `gorm:"embedded"`
-		ApplicationID   uuid.UUID
-		ClientID        string
-		ConsentScopes   stringList
-		ConsentExpires  time.Time
-		ConsentEnded    *time.Time
-		ApplicationLive int
-	}
+	var found []grantRow
 	err := r.db.From(ctx).Raw("SELECT "+db.Columns[row]("s")+grantColumns+` FROM sessions s JOIN people p ON p.id = s.person_id
 		JOIN consents k ON k.id = s.consent_id AND k.person_id = s.person_id
 		JOIN applications y ON y.id = k.application_id WHERE s.id = ?`+suffix, id).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return grantRow{}, false, err
 	}
-	f := found[0]
-	return grantRow{
-		row: f.Session, ApplicationID: f.ApplicationID, ClientID: f.ClientID, ConsentScopes: f.ConsentScopes,
-		ConsentExpires: f.ConsentExpires, ConsentEnded: f.ConsentEnded, ApplicationLive: f.ApplicationLive,
-	}, true, nil
+	return found[0], true, nil
 }
 
 // holdGrants keeps the sessions of consents, locked in the order of their ids.

@@ -29,8 +29,9 @@ type Service struct {
 	tokens   *accessTokens
 	refresh  refreshTokens
 	activity *activity
-	// onReuse ends a consent; see OnReuse.
-	onReuse func(ctx context.Context, consentID uuid.UUID) error
+	// onReuse and onEndAll end consents; see OnReuse and OnEndAll.
+	onReuse  func(ctx context.Context, consentID uuid.UUID) error
+	onEndAll func(ctx context.Context, personID uuid.UUID, reason string) error
 }
 
 // Deps are what the service works with.
@@ -206,11 +207,15 @@ func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (
 	return s.open(ctx, uuid.Must(uuid.NewV7()), Verified{PersonID: by.PersonID, CredentialLevel: by.CredentialLevel})
 }
 
-// EndAllOf ends every session of a person, those of applications too, inside the caller's
-// transaction and operation. Their consents are the caller's to end.
+// EndAllOf ends every session of a person, those of applications and their consents too, inside the
+// caller's transaction and operation.
+//
+// Lock order: sessions, consents.
 func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
-	_, err := s.endAll(ctx, personID, reason, true)
-	return err
+	if _, err := s.endAll(ctx, personID, reason, true); err != nil || s.onEndAll == nil {
+		return err
+	}
+	return s.onEndAll(ctx, personID, reason)
 }
 
 // endAll ends every session of a person, on request those of applications too, and returns which

@@ -44,7 +44,7 @@ func (b *bench) batch(ctx context.Context, c *connection, f *filer) (int, error)
 		if n > 0 {
 			body.WriteByte(',')
 		}
-		fmt.Fprintf(&body, `{"reference":"%s-%d","type":%q,"position_id":%q,"content":%s}`, name, n, typeCode, f.spread, b.world.example)
+		fmt.Fprintf(&body, `{"reference":"%s-%d","type":%q,"position_id":%q,"content":%s}`, name, n, typeCode, f.spread, b.world.examples[typeCode])
 	}
 	body.WriteString("]}")
 	path := "/v1/contributors/" + f.contributor + "/declaration-batches"

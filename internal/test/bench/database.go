@@ -78,16 +78,15 @@ func (d *database) analyse(ctx context.Context) error {
 	return err
 }
 
-// multiply copies a submitted declaration until its contributor has the given number, each a second
-// older than the one before. It makes what lists read and nothing else: no lines in the register,
-// no receipts.
-func (d *database) multiply(ctx context.Context, declarationID string, total int) error {
-	_, err := d.conn.Exec(ctx, `INSERT INTO declarations SELECT copy.* FROM declarations d, generate_series(2, $2::integer) n
+// multiply makes copies of submitted declarations by number, each a second older than the one
+// before. It makes what lists read and nothing else: no lines in the register, no receipts.
+func (d *database) multiply(ctx context.Context, ids []string, from, to int) error {
+	_, err := d.conn.Exec(ctx, `INSERT INTO declarations SELECT copy.* FROM declarations d, generate_series($2::integer, $3::integer) n
 		CROSS
 		JOIN LATERAL jsonb_populate_record(d, jsonb_build_object('id', gen_random_uuid(), 'protocol_number', d.protocol_number || '-' || n,
 			'created_at', d.created_at - n * interval '1 second', 'updated_at', d.updated_at - n * interval '1 second',
 			'listed_at', d.listed_at - n * interval '1 second', 'submitted_at', d.submitted_at - n * interval '1 second')) copy
-		WHERE d.id = $1`, declarationID, total)
+		WHERE d.id = ANY ($1::uuid[]) ORDER BY n DESC`, ids, from, to)
 	return err
 }
 

@@ -48,6 +48,9 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	if err := b.messages(ctx, dir); err != nil {
 		return err
 	}
+	if err := b.scale(ctx, binary, dir); err != nil {
+		return err
+	}
 	return b.registers(ctx, dir)
 }
 
@@ -196,7 +199,7 @@ func (b *bench) sizes(ctx context.Context) (read, submitted int, err error) {
 		into   *int
 	}{
 		{newCall(http.MethodGet, "/v1/declarations/"+ids[0], b.server.address, f.token, nil, false), http.StatusOK, &read},
-		{b.world.submitCall(b.server.address, f, f.spread), http.StatusCreated, &submitted},
+		{b.world.fileCall(b.server.address, f, f.spread, typeCode), http.StatusCreated, &submitted},
 	} {
 		status, err := c.do(ctx, one.call.next())
 		if err == nil && status != one.wanted {

@@ -59,14 +59,15 @@ type filer struct {
 
 // world is what was put into the database.
 type world struct {
-	pin     string
-	filers  []*filer
-	long    *filer
-	short   *filer
-	logins  []*user
-	example json.RawMessage
-	// reservation is a content of the capped type.
-	reservation json.RawMessage
+	pin    string
+	filers []*filer
+	long   *filer
+	short  *filer
+	logins []*user
+	// operator is at the first office.
+	operator *user
+	// examples are contents by type.
+	examples map[string]json.RawMessage
 }
 
 // seed migrates the database and fills it.
@@ -146,8 +147,13 @@ func (s *seeder) register(ctx context.Context) error {
 			s.world.filers = append(s.world.filers, f)
 		}
 	}
+	var err error
+	_, s.world.operator, err = s.person(ctx, func(p *person.New) { p.UserClass, p.OfficeCode = access.Operator, offices[0] })
+	if err != nil {
+		return err
+	}
 	for range loginPeople {
-		_, u, err := s.person(ctx)
+		_, u, err := s.person(ctx, nil)
 		if err != nil {
 			return err
 		}
@@ -180,17 +186,21 @@ func taxCodeOf(familyName string, n int) (taxcode.Code, error) {
 	return taxcode.Compose(taxcode.Birth{FamilyName: familyName, GivenName: "Maria", Date: born, Sex: taxcode.Female, Place: "H501"})
 }
 
-// person adds somebody with dispositive credentials.
-func (s *seeder) person(ctx context.Context) (uuid.UUID, *user, error) {
+// person adds somebody with dispositive credentials, changed where change is given.
+func (s *seeder) person(ctx context.Context, change func(*person.New)) (uuid.UUID, *user, error) {
 	s.count++
 	code, err := taxCodeOf("Bianchi", s.count)
 	if err != nil {
 		return uuid.Nil, nil, err
 	}
-	p, err := s.people.Add(ctx, person.New{
+	made := person.New{
 		TaxCode: code, GivenName: "Maria", FamilyName: "Bianchi", UserClass: access.Citizen, CredentialLevel: access.Dispositive,
 		Contacts: []person.NewContact{{Kind: person.Email, Value: fmt.Sprintf("p%d@example.org", s.count)}},
-	})
+	}
+	if change != nil {
+		change(&made)
+	}
+	p, err := s.people.Add(ctx, made)
 	if err != nil {
 		return uuid.Nil, nil, err
 	}
@@ -202,7 +212,7 @@ func (s *seeder) person(ctx context.Context) (uuid.UUID, *user, error) {
 
 // filer adds a company with its legal representative.
 func (s *seeder) filer(ctx context.Context, office string) (*filer, error) {
-	personID, u, err := s.person(ctx)
+	personID, u, err := s.person(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -234,10 +244,19 @@ func (s *seeder) filer(ctx context.Context, office string) (*filer, error) {
 	}, err
 }
 
+// users are all who have a session.
+func (w *world) users() []*user {
+	users := []*user{w.operator}
+	for _, f := range w.people() {
+		users = append(users, &f.user)
+	}
+	return users
+}
+
 // people are all who file.
 func (w *world) people() []*filer { return append([]*filer{w.long, w.short}, w.filers...) }
 
-// logIn gives everybody who files a session, by a real login. Access tokens live for minutes, so
+// logIn gives everybody who files, and the operator, a session, by a real login. Access tokens live for minutes, so
 // every work begins with it.
 func (w *world) logIn(ctx context.Context, address string) error {
 	c, err := dial(ctx, address, nil)
@@ -245,8 +264,8 @@ func (w *world) logIn(ctx context.Context, address string) error {
 		return err
 	}
 	defer c.close()
-	for _, f := range w.people() {
-		status, err := c.do(ctx, loginCall(address, f.taxCode, w.pin).next())
+	for _, u := range w.users() {
+		status, err := c.do(ctx, loginCall(address, u.taxCode, w.pin).next())
 		if err != nil {
 			return err
 		}
@@ -256,7 +275,7 @@ func (w *world) logIn(ctx context.Context, address string) error {
 		if err := json.Unmarshal(c.body, &session); err != nil || status != http.StatusCreated || session.AccessToken == "" {
 			return errors.Join(err, refused(status, c.body))
 		}
-		f.token = session.AccessToken
+		u.token = session.AccessToken
 	}
 	return nil
 }
@@ -266,19 +285,10 @@ func loginCall(address, taxCode, pin string) *call {
 	return newCall(http.MethodPost, "/v1/sessions", address, "", body, false)
 }
 
-// submitCall files a declaration at a position.
-func (w *world) submitCall(address string, f *filer, position string) *call {
-	return fileCall(address, f, position, typeCode, w.example)
-}
-
-// reserveCall files a reservation at a position.
-func (w *world) reserveCall(address string, f *filer, position string) *call {
-	return fileCall(address, f, position, cappedType, w.reservation)
-}
-
-func fileCall(address string, f *filer, position, code string, content json.RawMessage) *call {
+// fileCall files a declaration of a type at a position.
+func (w *world) fileCall(address string, f *filer, position, code string) *call {
 	body, _ := json.Marshal(map[string]any{
-		"type": code, "position_id": position, "content": content, "submit": true,
+		"type": code, "position_id": position, "content": w.examples[code], "submit": true,
 	}) //nolint:errchkjson // as above
 	return newCall(http.MethodPost, "/v1/contributors/"+f.contributor+"/declarations", address, f.token, body, true)
 }
@@ -291,17 +301,15 @@ func (w *world) prime(ctx context.Context, address string, d *database) error {
 		return err
 	}
 	defer c.close()
-	for code, example := range map[string]*json.RawMessage{typeCode: &w.example, cappedType: &w.reservation} {
-		if *example, err = exampleOf(ctx, c, address, code); err != nil {
-			return err
-		}
+	if err := w.readExamples(ctx, c, address); err != nil {
+		return err
 	}
 	if err := w.logIn(ctx, address); err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
 	for _, f := range w.people() {
 		for _, position := range []string{f.spread, f.central} {
-			file := w.submitCall(address, f, position)
+			file := w.fileCall(address, f, position, typeCode)
 			for range w.primes(f) {
 				status, err := c.do(ctx, file.next())
 				if err == nil && status != http.StatusCreated {
@@ -318,26 +326,30 @@ func (w *world) prime(ctx context.Context, address string, d *database) error {
 		if err != nil || len(ids) == 0 {
 			return errors.Join(err, errors.New("no declaration to copy"))
 		}
-		if err := d.multiply(ctx, ids[0], total-1); err != nil {
+		if err := d.multiply(ctx, ids, 2, total-1); err != nil {
 			return err
 		}
 	}
 	return d.analyse(ctx)
 }
 
-// exampleOf reads the example of a type.
-func exampleOf(ctx context.Context, c *connection, address, code string) (json.RawMessage, error) {
-	status, err := c.do(ctx, newCall(http.MethodGet, "/v1/declaration-types/"+code, address, "", nil, false).next())
-	if err != nil {
-		return nil, err
+// readExamples reads the examples of the types.
+func (w *world) readExamples(ctx context.Context, c *connection, address string) error {
+	w.examples = map[string]json.RawMessage{}
+	for _, code := range []string{typeCode, cappedType, waitingType} {
+		status, err := c.do(ctx, newCall(http.MethodGet, "/v1/declaration-types/"+code, address, "", nil, false).next())
+		if err != nil {
+			return err
+		}
+		var shown struct {
+			ContentExample json.RawMessage `json:"content_example"`
+		}
+		if err := json.Unmarshal(c.body, &shown); err != nil || status != http.StatusOK {
+			return errors.Join(err, refused(status, c.body))
+		}
+		w.examples[code] = shown.ContentExample
 	}
-	var shown struct {
-		ContentExample json.RawMessage `json:"content_example"`
-	}
-	if err := json.Unmarshal(c.body, &shown); err != nil || status != http.StatusOK {
-		return nil, errors.Join(err, refused(status, c.body))
-	}
-	return shown.ContentExample, nil
+	return nil
 }
 
 // primes is how many declarations the filer submits at each position at first; those with lists

@@ -102,21 +102,23 @@ func (b *bench) export(f *filer, from time.Time, mediaType string) work {
 
 // submit files declarations, at all offices or all at one.
 func (b *bench) submit(spread bool) work {
-	name, position := "submit, one office", func(f *filer) string { return f.central }
 	if spread {
-		name, position = fmt.Sprintf("submit, %d offices", len(offices)), func(f *filer) string { return f.spread }
+		return b.files(fmt.Sprintf("submit, %d offices", len(offices)), typeCode)
 	}
-	return b.http(name, manyClients, http.StatusCreated, func(i int) []*call {
+	return b.http("submit, one office", manyClients, http.StatusCreated, func(i int) []*call {
 		f := b.world.filers[i%filers]
-		return []*call{b.world.submitCall(b.server.address, f, position(f))}
+		return []*call{b.world.fileCall(b.server.address, f, f.central, typeCode)}
 	})
 }
 
 // reserve files reservations at all offices, whose money is that of one fund.
-func (b *bench) reserve() work {
-	return b.http("reserve, one fund", manyClients, http.StatusCreated, func(i int) []*call {
+func (b *bench) reserve() work { return b.files("reserve, one fund", cappedType) }
+
+// files files declarations of a type at all offices.
+func (b *bench) files(name, code string) work {
+	return b.http(name, manyClients, http.StatusCreated, func(i int) []*call {
 		f := b.world.filers[i%filers]
-		return []*call{b.world.reserveCall(b.server.address, f, f.spread)}
+		return []*call{b.world.fileCall(b.server.address, f, f.spread, code)}
 	})
 }
 
@@ -155,7 +157,7 @@ func (b *bench) bare(s *server, get bool) work {
 	var body []byte
 	if !get {
 		name, method, status = "bare echo, POST", http.MethodPost, http.StatusCreated
-		body = b.world.submitCall(s.address, b.world.filers[0], b.world.filers[0].spread).tail[len("\r\n\r\n"):]
+		body = b.world.fileCall(s.address, b.world.filers[0], b.world.filers[0].spread, typeCode).tail[len("\r\n\r\n"):]
 	}
 	token := b.world.filers[0].token
 	worker := calls(s.address, status, nil, func(int) []*call {

@@ -163,7 +163,12 @@ func TestKeys_RotateUnseen(t *testing.T) {
 		t.Errorf("with the old list it says %q", line)
 	}
 
-	// Three days later nobody sends again what was sent under the old key.
+	// Three days later nobody sends again what was sent under the old key. A process uses the new one
+	// once it has seen that another does.
+	eventually(t, patience, "every process has looked since", func() bool {
+		return rows[int](t, h.seed.db, "SELECT count(*) FROM processes p WHERE p.seen_at <= (SELECT max(used_at) FROM data_keys) + "+
+			"interval '1 second' AND p.seen_at > now() - interval '1 minute'")[0] == 0
+	})
 	l.settle()
 	h.seed.do(func(ctx context.Context) error {
 		return h.seed.db.From(ctx).Exec("UPDATE data_keys SET used_at = used_at - interval '3 days'").Error

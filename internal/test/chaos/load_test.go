@@ -270,7 +270,7 @@ func (l *load) insist(f *filer, at site, r request) (last try, tries int, ok boo
 			return last, tries, false
 		case last.err != nil:
 			l.broken.Add(1)
-		case last.answer.status == http.StatusOK || last.answer.status == http.StatusCreated:
+		case last.answer.status >= http.StatusOK && last.answer.status <= http.StatusAccepted:
 			return last, tries, true
 		case !last.answer.mayBeRepeated():
 			l.t.Errorf("%s %s answered %d: %s", r.method, r.path, last.answer.status, last.answer.body)

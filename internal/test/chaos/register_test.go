@@ -44,10 +44,7 @@ type storedEntry struct {
 	Digest     string
 }
 
-// checkRegister holds the database against what clients were told. Every acknowledged submission is
-// there as it was acknowledged, none twice, and nothing else. Each has its number, audit row and
-// message.
-func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
+func storedDeclarations(t *testing.T, d *db.DB) map[uuid.UUID]storedDeclaration {
 	t.Helper()
 	stored := map[uuid.UUID]storedDeclaration{}
 	for _, s := range rows[storedDeclaration](t, d, `SELECT d.id, d.office_code, d.version, d.submitted_at, d.protocol_number, d.digest,
@@ -55,6 +52,15 @@ func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
 		JOIN receipts r ON r.declaration_id = d.id WHERE d.state = 'submitted'`) {
 		stored[s.ID] = s
 	}
+	return stored
+}
+
+// checkRegister holds the database against what clients were told. Every acknowledged submission is
+// there as it was acknowledged, none twice, and nothing else. Each has its number, audit row and
+// message.
+func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
+	t.Helper()
+	stored := storedDeclarations(t, d)
 	seen := map[uuid.UUID]bool{}
 	for _, f := range acknowledged {
 		id, number := f.first.DeclarationId, *f.first.ProtocolNumber

@@ -85,7 +85,7 @@ func TestApplication_FromRegistrationToRemoval(t *testing.T) {
 		if !w.told(email, "è stata sospesa", "Domanda di chiarimenti senza risposta") {
 			t.Error("the owner is not told")
 		}
-		state := client.ApplicationStateFilter(client.ApplicationStateSuspended)
+		state := client.ApplicationStateSuspended
 		listed, err := admin.ListOfficeApplicationsWithResponse(ctx, &client.ListOfficeApplicationsParams{State: &state})
 		if err != nil || listed.JSON200 == nil || len(listed.JSON200.Items) != 1 {
 			t.Fatalf("listed as %s, %v", listed.Body, err)

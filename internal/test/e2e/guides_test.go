@@ -63,6 +63,10 @@ var guides = []guide{
 	},
 	{page: "docs/users.md", prints: []string{`"acting_as":"employee_delegate"`, "\n404\n"}},
 	{page: "docs/enrolments.md", prints: []string{"INPS.", `{"state":"accepted"}`, "\nview_payments\n"}},
+	{page: "docs/integrating.md", prints: []string{
+		`,"state":"approved"}`, `{"pointer":"/redirect_uris/0","code":"uri-localhost"}`, `"https://app.paghe.example/callback"`,
+		`{"display_name":"Paghe di prova","state":"suspended"}`, "\n404\n",
+	}},
 	{page: "docs/registers.md", prints: []string{`"state":"failed"`, `"state":"done"`}},
 	{
 		page:   "docs/sandbox.md",

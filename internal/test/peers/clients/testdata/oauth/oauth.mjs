@@ -1,0 +1,156 @@
+// Two clients that nobody here wrote go through everything that the metadata announce. A browser without scripts logs in and lets them in.
+import assert from 'node:assert/strict'
+import * as oauth from 'oauth4webapi'
+import * as client from 'openid-client'
+
+const origin = new URL(process.env.API).origin
+const redirect = 'http://127.0.0.1/callback'
+const api = `${origin}/v1`
+const open = { [oauth.allowInsecureRequests]: true }
+
+const person = (await (await fetch(`${api}/sandbox/people?key=rep-rome`)).json()).items[0]
+const { access_token: own } = await (await fetch(`${api}/sandbox/people/rep-rome/sessions`, { method: 'POST' })).json()
+
+async function register(more) {
+  const answer = await fetch(`${api}/applications`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${own}`, 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() },
+    body: JSON.stringify({
+      display_name: 'Paghe', kind: 'public', token_endpoint_auth_method: 'none', redirect_uris: [redirect], contact_email: 'info@paghe.example',
+      scopes: ['declarations', 'declarations.read', 'offline_access'], ...more,
+    }),
+  })
+  assert.equal(answer.status, 201, await answer.clone().text())
+  return answer.json()
+}
+
+// browse follows redirects, keeps cookies and sends the forms of the pages, as somebody would.
+const cookies = new Map()
+async function visit(address, form) {
+  for (;;) {
+    const answer = await fetch(address, {
+      method: form ? 'POST' : 'GET', redirect: 'manual', body: form && new URLSearchParams(form),
+      headers: { cookie: [...cookies].map((c) => c.join('=')).join('; '), ...(form && { origin }) },
+    })
+    for (const set of answer.headers.getSetCookie()) cookies.set(...set.split(';')[0].split(/=(.*)/s).slice(0, 2))
+    if (answer.status < 300 || answer.status > 399) return { address, status: answer.status, body: await answer.text() }
+    address = new URL(answer.headers.get('location'), address).href
+    form = undefined
+    if (address.startsWith(redirect)) return { address }
+  }
+}
+
+function fields(page, action, change) {
+  const form = [...page.body.matchAll(/<form method="post" action="([^"]*)".*?<\/form>/gs)].find((f) => f[1] === action)
+  assert.ok(form, `no form for ${action} at ${page.address}: ${page.body}`)
+  const sent = []
+  for (const [input] of form[0].matchAll(/<input [^>]*>/g)) {
+    const attribute = (name) => new RegExp(` ${name}="([^"]*)"`).exec(input)?.[1]
+    if (['radio', 'checkbox'].includes(attribute('type')) && !/ checked/.test(input)) continue
+    sent.push([attribute('name'), change[attribute('name')] ?? attribute('value') ?? ''])
+  }
+  if (change.decision) sent.push(['decision', change.decision])
+  return sent
+}
+
+async function decide(address, decision) {
+  let page = await visit(address)
+  if (page.body?.includes('action="/oauth2/login"')) {
+    page = await visit(`${origin}/oauth2/login`, fields(page, '/oauth2/login', { tax_code: person.tax_code, pin: person.pin }))
+  }
+  return page.body?.includes('action="/oauth2/device"') ? page : consent(page, decision)
+}
+
+// The page after the decision leads back to the application.
+async function consent(page, decision) {
+  const decided = await visit(`${origin}/oauth2/consent`, fields(page, '/oauth2/consent', { decision, pin: person.pin }))
+  const onward = /href="([^"]*)"[^>]*>/.exec(decided.body?.match(/<a [^>]*href="http:\/\/127\.0\.0\.1\/callback[^>]*>/)?.[0] ?? '')?.[1]
+  return onward ? { address: onward.replaceAll('&amp;', '&').replaceAll('&#43;', '+') } : decided
+}
+
+async function callApi(token, status = 200) {
+  const answer = await fetch(`${api}/contributors`, { headers: { authorization: `Bearer ${token}` } })
+  assert.equal(answer.status, status, await answer.clone().text())
+}
+
+const pair = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, ['sign', 'verify'])
+const jwk = { ...(await crypto.subtle.exportKey('jwk', pair.publicKey)), kid: 'k1', use: 'sig', alg: 'ES256' }
+const { ext, key_ops, ...published } = jwk
+const web = await register({})
+const server = await register({ kind: 'confidential', token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [published] } })
+
+// oauth4webapi, as each kind of client.
+for (const [c, auth] of [
+  [{ client_id: web.client_id }, oauth.None()],
+  [{ client_id: server.client_id }, oauth.PrivateKeyJwt({ key: pair.privateKey, kid: 'k1' })],
+]) {
+  const issuer = new URL(origin)
+  const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, { algorithm: 'oauth2', ...open }))
+  const verifier = oauth.generateRandomCodeVerifier()
+  const state = oauth.generateRandomState()
+  const asked = new URLSearchParams({
+    client_id: c.client_id, response_type: 'code', redirect_uri: redirect, scope: 'declarations offline_access', state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256', resource: api,
+  })
+  const pushed = await oauth.processPushedAuthorizationResponse(as, c, await oauth.pushedAuthorizationRequest(as, c, auth, asked, open))
+  const go = new URL(as.authorization_endpoint)
+  go.search = new URLSearchParams({ client_id: c.client_id, request_uri: pushed.request_uri })
+  const back = await decide(go.href, 'approve')
+  assert.ok(back.address.startsWith(redirect), back.body)
+  const params = oauth.validateAuthResponse(as, c, new URL(back.address), state)
+  const tokens = await oauth.processAuthorizationCodeResponse(
+    as, c, await oauth.authorizationCodeGrantRequest(as, c, auth, params, redirect, verifier, open))
+  const claims = await oauth.validateJwtAccessToken(as, new Request(`${api}/contributors`, {
+    headers: { authorization: `Bearer ${tokens.access_token}` },
+  }), api, open)
+  assert.equal(claims.client_id, c.client_id)
+  await callApi(tokens.access_token)
+  const next = await oauth.processRefreshTokenResponse(as, c, await oauth.refreshTokenGrantRequest(as, c, auth, tokens.refresh_token, {
+    ...open, additionalParameters: { scope: 'declarations' },
+  }))
+  assert.equal(next.scope, 'declarations')
+  await callApi(next.access_token)
+  if (c.client_id === server.client_id) {
+    const seen = await oauth.processIntrospectionResponse(as, c, await oauth.introspectionRequest(as, c, auth, next.access_token, open))
+    assert.equal(seen.active, true)
+  }
+  await oauth.processRevocationResponse(await oauth.revocationRequest(as, c, auth, next.refresh_token, open))
+  await callApi(next.access_token, 401)
+
+  const device = await oauth.processDeviceAuthorizationResponse(as, c, await oauth.deviceAuthorizationRequest(as, c, auth, {
+    scope: 'declarations',
+  }, open))
+  await assert.rejects(
+    oauth.deviceCodeGrantRequest(as, c, auth, device.device_code, open).then((r) => oauth.processDeviceCodeResponse(as, c, r)),
+    (e) => e.error === 'authorization_pending')
+  const typed = await visit(`${origin}/oauth2/device`, fields(await decide(device.verification_uri), '/oauth2/device', { user_code: device.user_code }))
+  await consent(typed, 'approve')
+  const online = await oauth.processDeviceCodeResponse(as, c, await oauth.deviceCodeGrantRequest(as, c, auth, device.device_code, open))
+  assert.equal(online.refresh_token, undefined)
+  await callApi(online.access_token)
+}
+
+// openid-client: no state of its own, and a denial that it understands.
+for (const [id, auth] of [[web.client_id, client.None()], [server.client_id, client.PrivateKeyJwt({ key: pair.privateKey, kid: 'k1' })]]) {
+  const config = await client.discovery(new URL(origin), id, undefined, auth, { algorithm: 'oauth2', execute: [client.allowInsecureRequests] })
+  const verifier = client.randomPKCECodeVerifier()
+  const parameters = {
+    redirect_uri: redirect, scope: 'declarations offline_access', code_challenge: await client.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  }
+  const go = await client.buildAuthorizationUrlWithPAR(config, parameters)
+  const back = await decide(go.href, 'approve')
+  const tokens = await client.authorizationCodeGrant(config, new URL(back.address), { pkceCodeVerifier: verifier })
+  await callApi(tokens.access_token)
+  const next = await client.refreshTokenGrant(config, tokens.refresh_token)
+  await callApi(next.access_token)
+  await client.tokenRevocation(config, next.refresh_token)
+  await callApi(next.access_token, 401)
+  const denied = await decide(client.buildAuthorizationUrl(config, parameters).href, 'refuse')
+  await assert.rejects(client.authorizationCodeGrant(config, new URL(denied.address), { pkceCodeVerifier: verifier }), (e) => e.error === 'access_denied')
+  const device = await client.initiateDeviceAuthorization(config, { scope: 'declarations' })
+  const typed = await visit(`${origin}/oauth2/device`, fields(await decide(device.verification_uri), '/oauth2/device', { user_code: device.user_code }))
+  await consent(typed, 'approve')
+  await callApi((await client.pollDeviceAuthorizationGrant(config, device)).access_token)
+}
+console.log('let in')
