@@ -37,9 +37,9 @@ quick: ## test PKG=./internal/mandate/... on SQLite alone: the loop while writin
 
 test: ## run every test, on SQLite and on PostgreSQL
 	tools/postgres.sh run go test $(TESTFLAGS) $(PACKAGES)
-	@echo 'left out: the tests behind real nginx, HAProxy, PgBouncer and node, which make check-peers runs'
+	@echo 'left out: the tests with real nginx, HAProxy, PgBouncer, node and Chromium, which make check-peers runs'
 
-check-peers: ## run the tests behind nginx, HAProxy, PgBouncer and node, which must be installed
+check-peers: ## run the tests with nginx, HAProxy, PgBouncer, node and Chromium, which must be installed
 	tools/postgres.sh run go test -tags peers -count=1 $(TESTFLAGS) ./internal/test/peers/...
 
 race: ## run the tests under the race detector, on SQLite (needs a C compiler)

@@ -85,7 +85,7 @@ func TestPages_MayBePostedTo(t *testing.T) {
 	}
 	w := newWorldWith(t, []pages.Page{form}, func(c *Config) { c.AddressRate = 4 })
 	post := func(name string) ask {
-		return ask{method: http.MethodPost, path: "/further/" + name, address: "192.0.2.7:1234", header: map[string]string{"Content-Type": ""}}
+		return ask{method: http.MethodPost, path: "/further/" + name, address: "192.0.2.7:1234"}
 	}
 	answer := w.do(post("good"))
 	if answer.Code != http.StatusNoContent || answer.Header().Get("Cache-Control") != "no-store" || origin.Address != "192.0.2.7" ||

@@ -161,7 +161,8 @@ func TestPages_LetAProgramInAndOut(t *testing.T) {
 		if got := v.do(http.MethodGet, "/account/applications", nil); got.status != http.StatusOK {
 			t.Errorf("got %d %s", got.status, got.body)
 		}
-		if log := w.log.String(); strings.Contains(log, p.TaxCode) || strings.Contains(log, p.Pin) || strings.Contains(log, "diresco-browser") {
+		log := w.log.String()
+		if strings.Contains(log, p.TaxCode) || strings.Contains(log, p.Pin) || strings.Contains(log, "diresco-browser") {
 			t.Error("the log tells what was typed")
 		}
 		page = v.submit(page, "/account/logout", nil)

@@ -5,22 +5,16 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"golang.org/x/net/html"
 
 	"diresco/db"
-	"diresco/internal/httpapi/problem"
-	"diresco/internal/identity/application"
-	"diresco/internal/identity/consent"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin/pintest"
-	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
@@ -62,7 +56,8 @@ func TestPages_LetAnApplicationIn(t *testing.T) {
 			t.Errorf("no link: %s", left.body)
 		}
 		want := oauth.Choice{
-			Services: access.ServiceSet{access.Declarations}, Contributors: []uuid.UUID{one}, ExpiresAt: calendar.AddMonths(w.Clock.Now(), 12),
+			Services: access.ServiceSet{access.Declarations}, Contributors: []uuid.UUID{one},
+			ExpiresAt: calendar.AddMonths(w.Clock.Now(), 12),
 		}
 		if got := w.flows.approved; len(got) != 1 || !slices.Equal(got[0].Services, want.Services) ||
 			!slices.Equal(got[0].Contributors, want.Contributors) || !got[0].ExpiresAt.Equal(want.ExpiresAt) {
@@ -88,242 +83,6 @@ func TestPages_LetAnApplicationIn(t *testing.T) {
 	})
 }
 
-// whole is every page in each state, by a name.
-func (w *world) whole(lang string) map[string]shown {
-	pages := map[string]shown{}
-	c := w.client()
-	c.lang = lang
-	w.flows.refusal = &oauth.Refusal{Code: "invalid_client", Description: "not known"}
-	pages["a refusal of authorize"] = c.get(authorizePath)
-	w.flows.refusal = nil
-	login := c.follow(c.get(authorizePath))
-	pages["login"] = login
-	pages["login, nothing typed"] = c.submit(login, loginPath, nil)
-	pages["login, wrong PIN"] = c.submit(login, loginPath, url.Values{"tax_code": {pintest.Mario.Clear()}, "pin": {"wrong"}})
-	forged := url.Values{"token": {"forged"}}
-	pages["a forged form"] = c.submit(login, loginPath, forged)
-	pages["device, without a login"] = c.follow(c.get(devicePath))
-	pages["consent"] = c.authorize()
-	pages["consent, nothing chosen"] = c.submit(pages["consent"], consentPath, url.Values{
-		"decision": {"approve"}, "which": {"some"}, "contributor": nil, "service": nil, "months": nil,
-	})
-	w.Clock.Advance(6 * minute)
-	pages["consent, PIN again"] = c.get(pages["consent"].path)
-	pages["consent, wrong PIN again"] = c.submit(pages["consent, PIN again"], consentPath, url.Values{
-		"decision": {"approve"}, "pin": {"wrong"},
-	})
-	w.contributors.all = nil
-	pages["consent, no contributor"] = c.get(pages["consent"].path)
-	for range 21 {
-		w.contributors.add("One of many")
-	}
-	pages["consent, many contributors"] = c.get(pages["consent"].path)
-	w.reach = nil
-	pages["consent, no right"] = c.get(pages["consent"].path)
-	for _, open := range w.flows.open {
-		open.Details = []oauth.Detail{{Services: access.ServiceSet{access.Declarations}}}
-		open.Scopes = []string{application.ScopeDeclarations}
-	}
-	pages["consent, blocked"] = c.get(pages["consent"].path)
-	w.reach = access.ServiceSet{access.Declarations}
-	pages["consent, once"] = c.get(pages["consent"].path)
-	pages["device"] = c.get(devicePath)
-	pages["device, wrong code"] = c.submit(pages["device"], devicePath, url.Values{"user_code": {"wrong"}})
-	pages["consent of a device"] = c.follow(c.submit(pages["device"], devicePath, url.Values{"user_code": {"bcdf-ghjk"}}))
-	pages["device, refused"] = c.follow(c.submit(pages["consent of a device"], consentPath, url.Values{"decision": {"refuse"}}))
-	pages["refused"] = c.submit(pages["consent"], consentPath, url.Values{"decision": {"refuse"}})
-	pages["over"] = c.get(pages["consent"].path)
-	pages["no consents"] = c.get(consentsPath)
-	used := w.Clock.Now()
-	w.consents.all = []consent.View{
-		{
-			Consent:     consent.Consent{ID: uuid.UUID{15: 1}, Scopes: application.Scopes(), Services: access.ServiceSet{access.AllServices}, EveryContributor: true, GivenAt: used, ExpiresAt: used.Add(time.Hour)},
-			DisplayName: "Paghe", Excluded: []consent.Contributor{{LegalName: "Escluso"}}, LastUsedAt: &used,
-		},
-		{
-			Consent:     consent.Consent{ID: uuid.UUID{15: 2}, Scopes: consent.Scopes{application.ScopeDeclarationsRead}, Services: access.ServiceSet{access.Declarations}, GivenAt: used, ExpiresAt: used.Add(time.Hour)},
-			DisplayName: "Altro", Contributors: []consent.Contributor{{LegalName: "Forno"}},
-		},
-	}
-	pages["consents"] = c.get(consentsPath)
-	pages["consent withdrawn"] = c.follow(c.submit(pages["consents"], consentsPath, nil))
-	pages["no applications"] = c.get(applicationsPath)
-	one := payroll().Application
-	one.Kind, one.Pending = application.Confidential, &application.Profile{}
-	w.applications.all = []application.Application{one}
-	pages["applications"] = c.get(applicationsPath)
-	pages["application removed"] = c.follow(c.submit(pages["applications"], applicationsPath, nil))
-	w.Exec(w.t, "UPDATE sessions SET pin_change_required = ?", true)
-	pages["PIN"] = c.follow(c.get(consentsPath))
-	pages["PIN made"] = c.submit(pages["PIN"], pinPath, nil)
-	pages["PIN typed wrong"] = c.submit(pages["PIN made"], pinPath, url.Values{"pin": {"wrong"}})
-	pages["logged out"] = c.follow(c.submit(pages["PIN"], logoutPath, nil))
-	return pages
-}
-
-// Each page, in every state and both languages, is whole: one heading, fields with labels, nothing
-// for scripts, and headers that keep it out of caches and frames.
-func TestPages_AreWholeInBothLanguages(t *testing.T) {
-	statuses := map[string]int{
-		"a refusal of authorize": 400, "login, nothing typed": 422, "login, wrong PIN": 401, "a forged form": 403,
-		"consent, nothing chosen": 422, "consent, wrong PIN again": 401, "device, wrong code": 422, "over": 404, "PIN typed wrong": 422,
-	}
-	for _, lang := range []string{"it", "en"} {
-		t.Run(lang, func(t *testing.T) {
-			w := newWorld(t, sqlite(t))
-			for name, s := range w.whole(lang) {
-				want := statuses[name]
-				if want == 0 {
-					want = http.StatusOK
-				}
-				if s.status != want {
-					t.Errorf("%s: got %d, want %d", name, s.status, want)
-				}
-				checkWhole(t, name, lang, s)
-			}
-		})
-	}
-}
-
-func checkWhole(t *testing.T, name, lang string, s shown) {
-	t.Helper()
-	wellFormed(t, name, s.body)
-	if got := s.all("html"); attr(got[0], "lang") != lang || s.header.Get("Content-Language") != lang {
-		t.Errorf("%s: language %q", name, attr(got[0], "lang"))
-	}
-	for element, count := range map[string]int{"h1": 1, "main": 1, "title": 1, "script": 0, "style": 0, "iframe": 0} {
-		if got := len(s.all(element)); got != count {
-			t.Errorf("%s has %d %s", name, got, element)
-		}
-	}
-	ids := map[string]int{}
-	labelled := map[string]bool{}
-	for n := range s.doc.Descendants() {
-		if n.Type != html.ElementNode {
-			continue
-		}
-		if id := attr(n, "id"); id != "" {
-			ids[id]++
-		}
-		if n.Data == "label" {
-			labelled[attr(n, "for")] = strings.TrimSpace(textOf(n)) != ""
-		}
-		for _, a := range n.Attr {
-			if strings.HasPrefix(a.Key, "on") || a.Key == "style" {
-				t.Errorf("%s has %s inline", name, a.Key)
-			}
-		}
-		if n.Data == "button" && strings.TrimSpace(textOf(n)) == "" {
-			t.Errorf("%s has a button without words", name)
-		}
-	}
-	for _, n := range s.all("input") {
-		if attr(n, "type") != "hidden" && !labelled[attr(n, "id")] {
-			t.Errorf("%s: %s has no label", name, attr(n, "name"))
-		}
-		if attr(n, "type") == "password" && attr(n, "value") != "" {
-			t.Errorf("%s gives a secret back", name)
-		}
-	}
-	for id, count := range ids {
-		if count != 1 {
-			t.Errorf("%s has the id %s %d times", name, id, count)
-		}
-	}
-	for _, n := range s.all("input", "fieldset", "section") {
-		for _, reference := range strings.Fields(attr(n, "aria-describedby") + " " + attr(n, "aria-labelledby")) {
-			if ids[reference] != 1 {
-				t.Errorf("%s: nothing is called %s", name, reference)
-			}
-		}
-	}
-	for _, n := range s.all("a") {
-		if to, here := strings.CutPrefix(attr(n, "href"), "#"); here && ids[to] != 1 {
-			t.Errorf("%s leads to #%s, which is not there", name, to)
-		}
-	}
-	if len(s.all("form")) > 0 || s.status != http.StatusOK {
-		for header, want := range map[string]string{
-			"Cache-Control": "no-store", "X-Frame-Options": "DENY", "Content-Type": "text/html; charset=utf-8",
-		} {
-			if got := s.header.Get(header); got != want {
-				t.Errorf("%s: %s is %q", name, header, got)
-			}
-		}
-	}
-	policy := s.header.Get("Content-Security-Policy")
-	for _, part := range []string{
-		"default-src 'none'", "style-src 'self'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'",
-		"img-src 'self' https://static.istituto.example",
-	} {
-		if !slices.Contains(strings.Split(policy, "; "), part) {
-			t.Errorf("%s: the policy is %q", name, policy)
-		}
-	}
-	if untold := regexp.MustCompile(`\b[a-z]+(\.[a-z_]+)+\b`).FindAllString(strings.ReplaceAll(strings.Join(visible(s), " "), "S.r.l.", ""), -1); len(untold) > 0 {
-		for _, word := range untold {
-			if !strings.HasSuffix(word, ".example") && word != "declarations.read" && word != "delegations.read" {
-				t.Errorf("%s has no text for %s", name, word)
-			}
-		}
-	}
-}
-
-// visible are the texts of the page.
-func visible(s shown) []string {
-	var found []string
-	for n := range s.doc.Descendants() {
-		if n.Type == html.TextNode {
-			found = append(found, n.Data)
-		}
-	}
-	return found
-}
-
-// wellFormed sees that every element that was opened is closed, in order.
-func wellFormed(t *testing.T, name, body string) {
-	t.Helper()
-	void := []string{"meta", "link", "input", "img", "br"}
-	var open []string
-	z := html.NewTokenizer(strings.NewReader(body))
-	for {
-		switch z.Next() {
-		case html.ErrorToken:
-			if z.Err() != io.EOF || len(open) > 0 {
-				t.Errorf("%s: %v, open %v", name, z.Err(), open)
-			}
-			return
-		case html.StartTagToken:
-			if tag := z.Token().Data; !slices.Contains(void, tag) {
-				open = append(open, tag)
-			}
-		case html.EndTagToken:
-			tag := z.Token().Data
-			if len(open) == 0 || open[len(open)-1] != tag {
-				t.Errorf("%s: </%s> closes %v", name, tag, open)
-				return
-			}
-			open = open[:len(open)-1]
-		}
-	}
-}
-
-func TestTexts_BothLanguagesHaveTheSame(t *testing.T) {
-	if it, en := slices.Sorted(maps.Keys(inItalian)), slices.Sorted(maps.Keys(inEnglish)); !slices.Equal(it, en) {
-		t.Errorf("Italian has %q, English %q", it, en)
-	}
-	for name, text := range inItalian {
-		if strings.Count(text, "%") != strings.Count(inEnglish[name], "%") {
-			t.Errorf("%s has other values in the two languages", name)
-		}
-	}
-	for _, scope := range application.Scopes() {
-		if text(problem.Italian, "scope."+scope) == "scope."+scope {
-			t.Errorf("%s has no words", scope)
-		}
-	}
-}
-
 // A form is taken only from a page of ours, in the browser and the login that it was shown in.
 func TestForms_FromElsewhereAreRefused(t *testing.T) {
 	w := newWorld(t, sqlite(t))
@@ -340,7 +99,10 @@ func TestForms_FromElsewhereAreRefused(t *testing.T) {
 			f.Set("token", othersPage.form(consentPath).Get("token"))
 			return nil
 		},
-		"a token of another form":        func(f url.Values) map[string]string { f.Set("token", asked.form(logoutPath).Get("token")); return nil },
+		"a token of another form": func(f url.Values) map[string]string {
+			f.Set("token", asked.form(logoutPath).Get("token"))
+			return nil
+		},
 		"from another site":              func(url.Values) map[string]string { return map[string]string{"Sec-Fetch-Site": "cross-site"} },
 		"from a sibling":                 func(url.Values) map[string]string { return map[string]string{"Sec-Fetch-Site": "same-site"} },
 		"from nowhere":                   func(url.Values) map[string]string { return map[string]string{"Sec-Fetch-Site": "none"} },
@@ -454,7 +216,8 @@ func TestPages_LeadNowhereElse(t *testing.T) {
 	w := newWorld(t, sqlite(t))
 	c := w.client()
 	for _, next := range []string{
-		"https://evil.example", "//evil.example", `/\evil.example`, "/account/consents", "javascript:alert(1)", "", "CONSENTS", "consents\r\nX: y",
+		"https://evil.example", "//evil.example", `/\evil.example`, "/account/consents", "javascript:alert(1)", "", "CONSENTS",
+		"consents\r\nX: y",
 	} {
 		for _, name := range []string{"next", "flow"} {
 			page := c.get(loginPath + "?" + url.Values{name: {next}}.Encode())
@@ -523,7 +286,8 @@ func TestLogin_IsThrottledAsTheAPIIs(t *testing.T) {
 			t.Errorf("Retry-After %q", got)
 		}
 		w.Clock.Advance(5 * minute)
-		if got := try(pintest.Mario.Clear(), strings.ToLower(w.pin.Reveal()[:4])+" "+w.pin.Reveal()[4:]); got.status != http.StatusSeeOther {
+		typed := strings.ToLower(w.pin.Reveal()[:4]) + " " + w.pin.Reveal()[4:]
+		if got := try(pintest.Mario.Clear(), typed); got.status != http.StatusSeeOther {
 			t.Errorf("got %d %s", got.status, got.text())
 		}
 		if n := w.Count(t, "sessions"); n != 1 {
@@ -576,179 +340,4 @@ func TestPIN_IsChangedBeforeAnythingElse(t *testing.T) {
 			t.Errorf("who need not change the PIN is led to %q", got.location)
 		}
 	})
-}
-
-// An application is let in only by who entered the PIN in the last five minutes. To refuse one
-// takes no PIN.
-func TestConsent_NeedsAFreshLogin(t *testing.T) {
-	w := newWorld(t, sqlite(t))
-	c := w.client()
-	asked := c.authorize()
-	w.Clock.Advance(5*minute + time.Second)
-	again := c.submit(asked, consentPath, url.Values{"decision": {"approve"}, "service": {"delegations"}, "months": {"6"}})
-	again.says(http.StatusUnprocessableEntity, "Digitare il PIN.")
-	if form := again.form(consentPath); form.Get("months") != "6" || !slices.Equal(form["service"], []string{"delegations"}) {
-		t.Errorf("what was chosen is lost: %v", form)
-	}
-	c.submit(again, consentPath, url.Values{"decision": {"approve"}, "pin": {"wrong"}}).says(http.StatusUnauthorized)
-	if len(w.flows.approved) > 0 || w.refused[0].Operation != "reauthenticate" || w.refused[0].PersonID != w.mario.ID {
-		t.Fatalf("approved %v, refused %+v", w.flows.approved, w.refused)
-	}
-	c.submit(again, consentPath, url.Values{"decision": {"approve"}, "pin": {w.pin.Reveal()}}).says(http.StatusOK)
-	if len(w.flows.approved) != 1 || w.flows.approved[0].Contributors != nil {
-		t.Errorf("approved %+v", w.flows.approved)
-	}
-	w.Clock.Advance(6 * minute)
-	asked = c.follow(c.get(authorizePath))
-	c.submit(asked, consentPath, url.Values{"decision": {"refuse"}}).says(http.StatusOK, "L'applicazione non è autorizzata.")
-	if w.flows.denied != 1 {
-		t.Errorf("denied %d times", w.flows.denied)
-	}
-	// After half an hour without activity the session is over.
-	asked = c.follow(c.get(authorizePath))
-	w.Clock.Advance(30 * minute)
-	c.follow(c.submit(asked, consentPath, url.Values{"decision": {"approve"}})).says(http.StatusForbidden, "La pagina è scaduta")
-	c.follow(c.get(asked.path)).says(http.StatusOK, "Accedi")
-}
-
-// Nobody gives more than they were asked for, nor what is another's.
-func TestConsent_GivesNoMoreThanWasOffered(t *testing.T) {
-	w := newWorld(t, sqlite(t))
-	c := w.client()
-	stranger := uuid.New()
-	asked := c.authorize()
-	flow := w.flows.open[flowID(asked.form(consentPath).Get("flow"))]
-	flow.Details = []oauth.Detail{{
-		Contributors: []uuid.UUID{w.contributors.all[0].ID, stranger}, Services: access.ServiceSet{access.Declarations, access.ViewDMA},
-	}}
-	flow.Scopes = []string{application.ScopeDeclarations}
-	asked = c.get(asked.path).says(http.StatusOK, "Forno Rossi S.r.l.", "senza rinnovo")
-	if strings.Contains(asked.body, "Officina Bianchi") || strings.Contains(asked.body, stranger.String()) || strings.Contains(asked.body, "view_dma") {
-		t.Errorf("more is offered than was asked: %s", asked.text())
-	}
-	for name, values := range map[string]url.Values{
-		"a stranger":        {"contributor": {stranger.String()}},
-		"one not asked for": {"contributor": {w.contributors.all[1].ID.String()}},
-		"all":               {"which": {"all"}, "contributor": nil},
-		"none":              {"contributor": nil},
-		"another service":   {"service": {"view_dma"}},
-		"every service":     {"service": {"*"}},
-		"no service":        {"service": nil},
-	} {
-		values.Set("decision", "approve")
-		if got := c.submit(asked, consentPath, values); got.status != http.StatusUnprocessableEntity || len(w.flows.approved) > 0 {
-			t.Errorf("%s: got %d, approved %+v", name, got.status, w.flows.approved)
-		}
-	}
-	c.submit(asked, consentPath, url.Values{"decision": {"approve"}, "months": {"12"}}).says(http.StatusOK)
-	got := w.flows.approved[0]
-	if !slices.Equal(got.Contributors, []uuid.UUID{w.contributors.all[0].ID}) || !slices.Equal(got.Services, access.ServiceSet{access.Declarations}) ||
-		!got.ExpiresAt.Equal(w.Clock.Now().Add(session.OnlineGrant)) {
-		t.Errorf("got %+v", got)
-	}
-	for _, months := range []string{"0", "13", "-1", "x", "", "2"} {
-		asked = c.follow(c.get(authorizePath))
-		c.submit(asked, consentPath, url.Values{"decision": {"approve"}, "months": {months}}).says(http.StatusUnprocessableEntity, "Scegliere la durata.")
-	}
-	w.flows.failure = fault.InvalidFields(fault.Field{Pointer: "/services/0", Code: fault.FieldUnknownService})
-	c.submit(asked, consentPath, url.Values{"decision": {"approve"}}).says(http.StatusUnprocessableEntity)
-	c.submit(asked, consentPath, url.Values{"decision": {"else"}}).says(http.StatusBadRequest)
-}
-
-// Whoever works here is told that they let no application in, and may refuse it.
-func TestConsent_OfStaffIsRefused(t *testing.T) {
-	w := newWorld(t, sqlite(t))
-	c := w.client()
-	w.Exec(t, "UPDATE people SET user_class = 'contact_centre'")
-	asked := c.authorize().says(http.StatusOK, "Chi lavora qui non autorizza applicazioni")
-	c.submit(asked, consentPath, url.Values{"decision": {"approve"}}).says(http.StatusForbidden)
-	if len(w.flows.approved) > 0 {
-		t.Error("let in")
-	}
-	c.submit(asked, consentPath, url.Values{"decision": {"refuse"}}).says(http.StatusOK)
-}
-
-// A program with an address of its own scheme is opened by a redirect, which the page's policy
-// lets through. Others go by a page, since browsers hold the redirects of their sites against it.
-func TestConsent_GoesBackToPrograms(t *testing.T) {
-	w := newWorld(t, sqlite(t))
-	c := w.client()
-	asked := c.authorize()
-	flow := w.flows.open[flowID(asked.form(consentPath).Get("flow"))]
-	flow.redirect = "com.example.payroll:/callback"
-	flow.Application.RedirectURIs = []string{"com.example.payroll:/callback", "http://127.0.0.1/callback"}
-	asked = c.get(asked.path)
-	if policy := asked.header.Get("Content-Security-Policy"); !strings.HasSuffix(policy, "form-action 'self' com.example.payroll:") {
-		t.Errorf("the policy is %q", policy)
-	}
-	left := c.submit(asked, consentPath, url.Values{"decision": {"approve"}})
-	if left.status != http.StatusSeeOther || left.location != "com.example.payroll:/callback?code=once&state=a%26b" {
-		t.Errorf("got %d %q", left.status, left.location)
-	}
-	asked = c.follow(c.get(authorizePath))
-	flow = w.flows.open[flowID(asked.form(consentPath).Get("flow"))]
-	flow.redirect = "http://127.0.0.1:4711/callback"
-	left = c.submit(asked, consentPath, url.Values{"decision": {"approve"}}).says(http.StatusOK)
-	if got := left.header.Get("Refresh"); got != "0;url=http://127.0.0.1:4711/callback?code=once&state=a%26b" {
-		t.Errorf("got %q", got)
-	}
-}
-
-// A device is let in by its code, after a login and with a warning.
-func TestDevice_IsLetInByItsCode(t *testing.T) {
-	w := newWorld(t, sqlite(t))
-	c := w.client()
-	page := c.login(devicePath).says(http.StatusOK, "Digitare solo un codice che si vede su un proprio dispositivo.")
-	c.submit(page, devicePath, nil).says(http.StatusUnprocessableEntity, "Digitare il codice.")
-	c.submit(page, devicePath, url.Values{"user_code": {"XXXX-XXXX"}}).says(http.StatusUnprocessableEntity, "Il codice non esiste")
-	if len(w.refused) != 1 || w.refused[0].Fault.Code != fault.CodeInvalid || w.refused[0].PersonID != w.mario.ID {
-		t.Errorf("for the access log: %+v", w.refused)
-	}
-	w.flows.failure = fault.After(fault.PINLocked, 5*minute)
-	c.submit(page, devicePath, url.Values{"user_code": {"XXXX-XXXX"}}).says(http.StatusTooManyRequests, "Troppi codici sbagliati.", "5 minuti")
-	w.flows.failure = nil
-	asked := c.follow(c.submit(page, devicePath, url.Values{"user_code": {"bcdf ghjk"}}))
-	asked.says(http.StatusOK, "Il codice è stato mandato da qualcuno? Allora rifiutare.")
-	c.follow(c.submit(asked, consentPath, url.Values{"decision": {"approve"}})).says(http.StatusOK, "Il dispositivo è autorizzato")
-}
-
-// People see what they gave and what they registered, and end it.
-func TestMine_IsSeenAndEnded(t *testing.T) {
-	w := newWorld(t, sqlite(t))
-	pages := w.whole("en")
-	pages["consents"].says(http.StatusOK, "Paghe", "All for whom you act", "except Escluso", "All that your rights cover", "Altro", "Forno",
-		"Service declarations", "never", "16 March 2026")
-	pages["consent withdrawn"].says(http.StatusOK, "The consent is withdrawn.", "Altro")
-	if len(w.consents.all) != 1 || strings.Contains(pages["consent withdrawn"].text(), "Escluso") {
-		t.Errorf("left: %+v", w.consents.all)
-	}
-	pages["applications"].says(http.StatusOK, "payroll", redirectURI, "confidential", "approved", "A change waits for approval.")
-	pages["application removed"].says(http.StatusOK, "The application is removed.", "You have registered no application.")
-	// What has ended meanwhile is what was wanted.
-	c := w.client()
-	w.Exec(t, "UPDATE sessions SET pin_change_required = ?", false)
-	page := c.login(consentsPath)
-	form := page.form(consentsPath)
-	w.consents.all = nil
-	c.follow(c.do(http.MethodPost, consentsPath, form)).says(http.StatusOK, "Nessuna applicazione è autorizzata.")
-}
-
-// A language that was chosen on a page stays; else the application's is taken, else the browser's.
-func TestLanguage_IsChosenOnce(t *testing.T) {
-	w := newWorld(t, sqlite(t))
-	c := w.client()
-	login := c.follow(c.get(authorizePath)).says(http.StatusOK, "Codice fiscale")
-	flow := w.flows.open[flowID(login.form(loginPath).Get("flow"))]
-	flow.Language = "en"
-	c.get(login.path).says(http.StatusOK, "Tax code")
-	var other string
-	for _, n := range c.get(login.path).all("a") {
-		if attr(n, "class") == "language" {
-			other = attr(n, "href")
-		}
-	}
-	c.get(other).says(http.StatusOK, "Codice fiscale")
-	c.get(login.path).says(http.StatusOK, "Codice fiscale")
-	c.get(consentsPath + "?lang=xx")
-	c.get(loginPath).says(http.StatusOK, "Codice fiscale")
 }

@@ -267,12 +267,12 @@ func (v *visit) decide() error {
 	}
 	to, err := v.s.Flows.Approve(ctx, *v.by, id, v.browser, choice)
 	if f := problem.FaultOf(err); f != nil {
-		switch f.Code {
-		case fault.NotFound:
+		switch {
+		case f.Code == fault.NotFound:
 			return v.flowOver(err)
-		case fault.Reauthenticate:
+		case f.Code == fault.Reauthenticate:
 			return v.showOffer(http.StatusForbidden, o, []wrong{{"pin", v.t("login.pin.missing")}})
-		case fault.Invalid:
+		case f.Code == fault.Invalid:
 			return v.showOffer(http.StatusUnprocessableEntity, o, v.wrongChoice(f))
 		}
 	}
@@ -298,6 +298,10 @@ func (v *visit) readChoice(o *offer) (choice oauth.Choice, errs []wrong) {
 		}
 	} else if v.form.Get("which") != "all" {
 		errs = append(errs, wrong{"contributors", v.t("consent.contributors.few")})
+	} else if v.form.Has("contributor") {
+		// Whoever marked one below and left "all" above did not mean all.
+		take(o.Contributors, v.form["contributor"])
+		errs = append(errs, wrong{"contributors", v.t("consent.contributors.both")})
 	}
 	choice.Services = access.ServiceSet{access.AllServices}
 	if !o.Whole {

@@ -43,11 +43,11 @@ func (v *visit) enterCode() error {
 	}
 	flow, err := v.s.Flows.FlowByUserCode(v.doing(opDevice), *v.by, code, v.browser)
 	if f := problem.FaultOf(err); f != nil {
-		switch f.Code {
-		case fault.NotFound, fault.CodeInvalid:
+		switch {
+		case f.Code == fault.NotFound, f.Code == fault.CodeInvalid:
 			v.note(opDevice, fault.New(fault.CodeInvalid))
 			return v.askCode(http.StatusUnprocessableEntity, []wrong{{"user_code", v.t("device.unknown")}})
-		case fault.RateLimited, fault.PINLocked, fault.Busy:
+		case f.Code == fault.RateLimited, f.Code == fault.PINLocked, f.Code == fault.Busy:
 			status, errs := v.refusedPIN(opDevice, f)
 			if f.Code == fault.PINLocked {
 				// The words of that fault are about PINs.

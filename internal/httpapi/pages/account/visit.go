@@ -110,7 +110,7 @@ func (v *visit) cookie(name string) secret.Text {
 
 // setCookie has the browser keep a value until it is closed; "" has it forget.
 func (v *visit) setCookie(name string, value secret.Text) {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // secure wherever there is https
 		Name: v.s.cookieName(name), Value: value.Reveal(), Path: "/", HttpOnly: true, Secure: v.s.secure, SameSite: http.SameSiteLaxMode,
 	}
 	if value == "" {

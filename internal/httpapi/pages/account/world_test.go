@@ -298,9 +298,12 @@ func (w *world) client() *client {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return &client{w: w, base: pintest.PublicURL, lang: "it", header: map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "null"}, http: &http.Client{
-		Transport: w, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	return &client{
+		w: w, base: pintest.PublicURL, lang: "it", header: map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "null"},
+		http: &http.Client{
+			Transport: w, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
 }
 
 // shown is a page as it came.

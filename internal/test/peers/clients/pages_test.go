@@ -43,10 +43,18 @@ func TestPages_AreAccessibleInABrowser(t *testing.T) {
 	if kept := os.Getenv("PAGES_SHOTS"); kept != "" {
 		w.env = append(w.env, "SHOTS="+kept)
 	}
+	found := map[string]bool{}
 	for _, p := range people.Items {
-		if len(p.Roles) > 0 && p.Roles[0].Role == "legal_representative" && p.CredentialLevel == "dispositive" {
-			w.env = append(w.env, "TAX_CODE="+p.TaxCode, "PIN="+p.PIN)
-			break
+		name := ""
+		switch {
+		case len(p.PIN) == 16:
+			name = "NEW_" // at the first login
+		case len(p.Roles) == 0 || p.Roles[0].Role != "legal_representative" || p.CredentialLevel != "dispositive":
+			continue
+		}
+		if !found[name] {
+			found[name] = true
+			w.env = append(w.env, name+"TAX_CODE="+p.TaxCode, name+"PIN="+p.PIN)
 		}
 	}
 	w.run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")

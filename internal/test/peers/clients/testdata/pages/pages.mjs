@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { createHash } from 'node:crypto'
 import puppeteer from 'puppeteer-core'
 
-const { SERVICE: service, TAX_CODE: taxCode, PIN: pin, CHROMIUM: chromium, SHOTS: shots } = process.env
+const { SERVICE: service, TAX_CODE: taxCode, PIN: pin, NEW_TAX_CODE: newTaxCode, NEW_PIN: newPIN, CHROMIUM: chromium, SHOTS: shots } = process.env
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const must = (good, what) => {
   if (!good) throw new Error(what)
@@ -90,6 +90,26 @@ for (const [language, width, scheme] of [['it', 320, 'light'], ['en', 1280, 'dar
   await look(page, `logged out ${language}`)
   await context.close()
 }
+
+// Whoever logs in for the first time is shown the new PIN once, and types it back.
+const page = await browser.newPage()
+await page.setViewport({ width: 320, height: 800 })
+await page.setJavaScriptEnabled(false)
+await page.goto(`${service}/account/consents`)
+await page.type('#tax_code', newTaxCode)
+await page.type('#pin', newPIN)
+await press(page, 'main button')
+await look(page, 'PIN to be changed')
+await press(page, 'main button')
+await look(page, 'PIN shown')
+const made = await page.$eval('code.secret', (e) => e.textContent)
+await page.type('#pin', 'wrong')
+await press(page, 'main button')
+await look(page, 'PIN typed wrong')
+await page.type('#pin', made)
+await press(page, 'main button')
+must(new URL(page.url()).pathname === '/account/consents', `the change of the PIN leads to ${page.url()}`)
+await look(page, 'no consents')
 await browser.close()
 callback.close()
 end.close()
