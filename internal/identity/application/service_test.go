@@ -252,8 +252,13 @@ func TestApplication_WhatIsTakenAwayIsGoneAtOnce(t *testing.T) {
 			t.Fatalf("in force %+v, %v", got, err)
 		}
 		for _, c := range []application.Change{
-			{JWKS: keySet("2", "3")}, {JWKS: keySet("3")}, {RedirectURIs: []string{"https://b.example/"}}, {Scopes: application.Scopes()},
-			{DisplayName: new("Altro")}, {LogoURI: new("https://b.example/l.png")}, {JWKSURI: new("https://b.example/k")},
+			{JWKS: keySet("2", "3")},
+			{JWKS: keySet("3")},
+			{RedirectURIs: []string{"https://b.example/"}},
+			{Scopes: application.Scopes()},
+			{DisplayName: new("Altro")},
+			{LogoURI: new("https://b.example/l.png")},
+			{JWKSURI: new("https://b.example/k")},
 		} {
 			if got, err = w.change(w.owner, a.ID, c); err != nil || got.Pending == nil {
 				t.Errorf("%+v does not wait: %v", c, err)
