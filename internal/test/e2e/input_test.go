@@ -95,15 +95,15 @@ func TestInput_WholeBodies(t *testing.T) {
 		} {
 			sent := r
 			sent.body = func(filer) any { return bad }
-			if a := w.call(o, sent, by.filer, by.declaration, by.token); !a.refused() {
+			if a := w.call(o, sent, by.filer, by.declaration, by.token); !a.turnedDown() {
 				t.Errorf("%s answered %d to %.60q: %s", o.id, a.status, bad, a.body)
 			}
 		}
 	})
 }
 
-// refused reports whether the request was refused, and did not fail.
-func (a answer) refused() bool {
+// turnedDown reports whether the request was refused, and did not fail.
+func (a answer) turnedDown() bool {
 	return a.status >= http.StatusBadRequest && a.status < http.StatusInternalServerError
 }
 
@@ -122,7 +122,7 @@ func TestInput_ForeignMembers(t *testing.T) {
 			body[name] = value
 			sent := r
 			sent.body = func(filer) any { return body }
-			if a := w.call(o, sent, by.filer, by.declaration, by.token); !a.refused() {
+			if a := w.call(o, sent, by.filer, by.declaration, by.token); !a.turnedDown() {
 				t.Errorf("%s with %s answered %d %s", o.id, name, a.status, a.body)
 			}
 		}
