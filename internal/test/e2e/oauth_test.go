@@ -97,8 +97,8 @@ func (p *program) post(path string, more url.Values, headers ...header) answer {
 	return a
 }
 
-// refusedAs ends the test unless the answer is this error of the protocol.
-func (a answer) refusedAs(t *testing.T, status int, code string) {
+// oauthError ends the test unless the answer is this error of the protocol.
+func (a answer) oauthError(t *testing.T, status int, code string) {
 	t.Helper()
 	if a.status != status || a.field("error") != code {
 		t.Fatalf("answered %d %s, not %d %s", a.status, a.body, status, code)
@@ -217,28 +217,28 @@ func TestOAuth_FromRegistrationToTheEndOfTheGrant(t *testing.T) {
 		}
 		f.file(w, next).want(t, http.StatusCreated, "")
 		w.clock.Advance(11 * time.Second)
-		p.refresh(refresh).refusedAs(t, http.StatusBadRequest, "invalid_grant")
-		p.refresh(second).refusedAs(t, http.StatusBadRequest, "invalid_grant")
+		p.refresh(refresh).oauthError(t, http.StatusBadRequest, "invalid_grant")
+		p.refresh(second).oauthError(t, http.StatusBadRequest, "invalid_grant")
 		f.file(w, next).want(t, http.StatusUnauthorized, "session-ended")
 
 		// A code that is used again.
 		code := p.pushed(f.token).Get("code")
 		token, _ = p.tokens(p.exchange(code))
 		f.file(w, token).want(t, http.StatusCreated, "")
-		p.exchange(code).refusedAs(t, http.StatusBadRequest, "invalid_grant")
+		p.exchange(code).oauthError(t, http.StatusBadRequest, "invalid_grant")
 		f.file(w, token).want(t, http.StatusUnauthorized, "session-ended")
 
 		// The application gives its tokens back.
 		token, refresh = p.tokens(p.exchange(p.pushed(f.token).Get("code")))
 		p.post("/oauth2/revocation", url.Values{"token": {refresh}}).want(t, http.StatusOK, "")
 		f.file(w, token).want(t, http.StatusUnauthorized, "session-ended")
-		p.refresh(refresh).refusedAs(t, http.StatusBadRequest, "invalid_grant")
+		p.refresh(refresh).oauthError(t, http.StatusBadRequest, "invalid_grant")
 
 		// The application is removed.
 		token, refresh = p.tokens(p.exchange(p.pushed(f.token).Get("code")))
 		w.do(http.MethodDelete, "/v1/applications/"+p.id, f.token, nil).want(t, http.StatusNoContent, "")
 		f.file(w, token).want(t, http.StatusUnauthorized, "session-ended")
-		p.refresh(refresh).refusedAs(t, http.StatusUnauthorized, "invalid_client")
+		p.refresh(refresh).oauthError(t, http.StatusUnauthorized, "invalid_client")
 
 		for _, place := range map[string]string{"log": w.log.String(), "database": w.dump()} {
 			if found := p.secrets.found(place); len(found) > 0 {
@@ -269,9 +269,9 @@ func TestOAuth_AServerGoesOnAtNight(t *testing.T) {
 		}
 		p.post("/oauth2/token", url.Values{
 			"grant_type": {"refresh_token"}, "refresh_token": {refresh}, "client_assertion": {"no proof"},
-		}).refusedAs(t, http.StatusUnauthorized, "invalid_client")
+		}).oauthError(t, http.StatusUnauthorized, "invalid_client")
 		w.clock.Advance(200 * 24 * time.Hour)
-		p.refresh(refresh).refusedAs(t, http.StatusBadRequest, "invalid_grant")
+		p.refresh(refresh).oauthError(t, http.StatusBadRequest, "invalid_grant")
 		for _, place := range map[string]string{"log": w.log.String(), "database": w.dump()} {
 			if found := p.secrets.found(place); len(found) > 0 {
 				t.Errorf("found %v", found)
@@ -295,8 +295,8 @@ func TestOAuth_ADeviceIsLetInFromElsewhere(t *testing.T) {
 				"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {code},
 			})
 		}
-		poll().refusedAs(t, http.StatusBadRequest, "authorization_pending")
-		poll().refusedAs(t, http.StatusBadRequest, "slow_down")
+		poll().oauthError(t, http.StatusBadRequest, "authorization_pending")
+		poll().oauthError(t, http.StatusBadRequest, "slow_down")
 		ctx, by, binding := w.pageContext(), w.asActor(f.token), secret.Text("the secret of a browser")
 		flow, err := w.app.OAuth.FlowByUserCode(ctx, by, secret.Text(user), binding)
 		if err != nil {
@@ -325,14 +325,14 @@ func TestOAuth_EndpointsAnswerBrowsersAndErrorsAsClientsExpect(t *testing.T) {
 				t.Errorf("%s: %d %v", path, asked.status, asked.header)
 			}
 			wrong := w.do(http.MethodGet, path, "", nil)
-			wrong.refusedAs(t, http.StatusMethodNotAllowed, "invalid_request")
+			wrong.oauthError(t, http.StatusMethodNotAllowed, "invalid_request")
 			if wrong.header.Get("Content-Type") != "application/json" {
 				t.Errorf("%s: %v", path, wrong.header)
 			}
-			w.do(http.MethodPost, path, "", map[string]any{}).refusedAs(t, http.StatusBadRequest, "invalid_request")
+			w.do(http.MethodPost, path, "", map[string]any{}).oauthError(t, http.StatusBadRequest, "invalid_request")
 		}
 		got := p.post(oauth.TokenPath, url.Values{"grant_type": {"client_credentials"}}, header{"Origin", "http://localhost:5173"})
-		got.refusedAs(t, http.StatusBadRequest, "unsupported_grant_type")
+		got.oauthError(t, http.StatusBadRequest, "unsupported_grant_type")
 		if got.header.Get("Access-Control-Allow-Origin") != "http://localhost:5173" || got.header.Get("WWW-Authenticate") != "" {
 			t.Errorf("answered with %v", got.header)
 		}
