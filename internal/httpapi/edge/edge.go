@@ -142,8 +142,9 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	}
 	e := &edge{
 		config: config, deps: deps, operations: operations,
-		limits: newLimits(config.PersonRate, config.ApplicationRate, config.AddressRate), origins: newOrigins(config.CORSOrigins, config.Sandbox),
-		now: clock.System{}.Now,
+		limits:  newLimits(config.PersonRate, config.ApplicationRate, config.AddressRate),
+		origins: newOrigins(config.CORSOrigins, config.Sandbox),
+		now:     clock.System{}.Now,
 	}
 	if e.addresses, err = newClientAddresses(config.TrustedProxies, deps, e.now); err != nil {
 		return nil, err

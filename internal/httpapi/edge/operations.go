@@ -210,7 +210,8 @@ func forApplications(rule access.Rule) bool {
 		return true
 	}
 	person := len(rule.Classes) == 0 || slices.Contains(rule.Classes, access.Citizen)
-	return len(rule.Scopes) > 0 && person && !rule.Fresh && !rule.Forced && !rule.Strong && !rule.Dispositive && rule.To != access.ToOffice &&
+	return len(rule.Scopes) > 0 && person && !rule.Fresh && !rule.Forced && !rule.Strong && !rule.Dispositive &&
+		rule.To != access.ToOffice &&
 		!slices.ContainsFunc(rule.Scopes, func(s string) bool {
 			return s == access.ScopeOfflineAccess || !slices.Contains(access.Scopes(), s)
 		})

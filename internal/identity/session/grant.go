@@ -109,7 +109,8 @@ func (s *Service) handGrant(r grantRow, refresh secret.Text, scopes []string, no
 		SessionID: r.Session.ID, PersonID: r.Session.PersonID, ClientID: r.ClientID, Scopes: scopes,
 	}, now, r.Session.ExpiresAt)
 	return GrantTokens{
-		ConsentID: *r.Session.ConsentID, SessionID: r.Session.ID, AccessToken: token, RefreshToken: refresh, ExpiresIn: life, Scopes: scopes,
+		ConsentID: *r.Session.ConsentID, SessionID: r.Session.ID, AccessToken: token, RefreshToken: refresh, ExpiresIn: life,
+		Scopes: scopes,
 	}, err
 }
 
@@ -154,7 +155,9 @@ func (s *Service) RenewGrant(ctx context.Context, refresh secret.Text, clientID 
 // errNoRefresh is the fault of a text that is no refresh token of who sent it.
 func errNoRefresh() error { return fault.Because(fault.Unauthenticated, "refresh-token") }
 
-func (s *Service) renewGrant(ctx context.Context, id uuid.UUID, refresh secret.Text, clientID string, scopes []string) (GrantTokens, error) {
+func (s *Service) renewGrant(
+	ctx context.Context, id uuid.UUID, refresh secret.Text, clientID string, scopes []string,
+) (GrantTokens, error) {
 	used := digest(refresh.Reveal())
 	for range 2 {
 		now := s.run.Clock.Now()
@@ -222,8 +225,7 @@ func (s *Service) EndGrant(ctx context.Context, sessionID uuid.UUID, reason stri
 	if err := s.repo.hold(ctx, sessionID); err != nil {
 		return err
 	}
-	_, err := s.repo.endGrants(ctx, "id", sessionID, reason, s.run.Clock.Now())
-	return err
+	return s.repo.endGrants(ctx, "id IN ?", []uuid.UUID{sessionID}, reason, s.run.Clock.Now())
 }
 
 // EndGrantsOf ends the sessions of consents, in the context's transaction. Call it before the
@@ -237,8 +239,7 @@ func (s *Service) EndGrantsOf(ctx context.Context, reason string, consentIDs ...
 	if err := s.repo.holdGrants(ctx, consentIDs); err != nil {
 		return err
 	}
-	_, err := s.repo.endGrants(ctx, "consent_id", consentIDs, reason, s.run.Clock.Now())
-	return err
+	return s.repo.endGrants(ctx, "consent_id IN ?", consentIDs, reason, s.run.Clock.Now())
 }
 
 // InspectRefresh returns what a refresh token stands for while it is the current one of a grant
@@ -260,7 +261,9 @@ func (s *Service) InspectRefresh(ctx context.Context, refresh secret.Text) (Clai
 	if r.Session.RenewedAt != nil {
 		issued = *r.Session.RenewedAt
 	}
-	return Claims{SessionID: id, PersonID: r.Session.PersonID, ClientID: r.ClientID, Scopes: scopes, IssuedAt: issued, ExpiresAt: r.Session.ExpiresAt}, err
+	return Claims{
+		SessionID: id, PersonID: r.Session.PersonID, ClientID: r.ClientID, Scopes: scopes, IssuedAt: issued, ExpiresAt: r.Session.ExpiresAt,
+	}, err
 }
 
 // InspectAccess returns what an access token of an application stands for while its grant lives. It

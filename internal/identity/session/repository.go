@@ -62,18 +62,11 @@ func (r repository) holdGrants(ctx context.Context, consentIDs []uuid.UUID) erro
 	return r.db.From(ctx).Exec("SELECT 1 FROM sessions WHERE consent_id IN ? ORDER BY id"+r.db.ForUpdate(), consentIDs).Error
 }
 
-// endGrants ends grants' sessions, which the transaction has locked, by one of their columns. It
-// returns which those were.
-func (r repository) endGrants(ctx context.Context, column string, ids any, reason string, now time.Time) ([]uuid.UUID, error) {
-	if id, one := ids.(uuid.UUID); one {
-		ids = []uuid.UUID{id}
-	}
-	var ended []uuid.UUID
-	err := r.db.From(ctx).Raw(
-		"UPDATE sessions SET ended_at = ?, end_reason = ? WHERE "+column+" IN ? AND consent_id IS NOT NULL AND ended_at IS NULL RETURNING id",
-		now, reason, ids,
-	).Scan(&ended).Error
-	return ended, err
+// endGrants ends those of grants' sessions that the condition with the ids names. The transaction
+// has locked them; a person's own is never one.
+func (r repository) endGrants(ctx context.Context, which string, ids []uuid.UUID, reason string, now time.Time) error {
+	const update = "UPDATE sessions SET ended_at = ?, end_reason = ? WHERE consent_id IS NOT NULL AND ended_at IS NULL AND "
+	return r.db.From(ctx).Exec(update+which, now, reason, ids).Error
 }
 
 // ofPerson returns a person's own sessions that may be alive, newest first.

@@ -133,7 +133,8 @@ func (a Actor) limitedAtIntermediary(s ServiceSet) (ServiceSet, bool) {
 // the consent's id. It says what Grant.IsAbout does.
 func Consented(column string) string {
 	return fmt.Sprintf(`EXISTS (SELECT 1 FROM consents kk WHERE kk.id = ?
-		AND (kk.every_contributor OR EXISTS (SELECT 1 FROM consent_contributors kc WHERE kc.consent_id = kk.id AND kc.contributor_id = %[1]s))
+		AND (kk.every_contributor
+			OR EXISTS (SELECT 1 FROM consent_contributors kc WHERE kc.consent_id = kk.id AND kc.contributor_id = %[1]s))
 		AND NOT EXISTS (SELECT 1 FROM consent_exclusions ke WHERE ke.consent_id = kk.id AND ke.contributor_id = %[1]s))`, column)
 }
 

@@ -34,8 +34,8 @@ func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, e
 	}
 	memberships := make([]Membership, 0, len(rows))
 	for _, row := range rows {
-		services, any := by.limitedAtIntermediary(row.Services)
-		if !any {
+		services, left := by.limitedAtIntermediary(row.Services)
+		if !left {
 			continue
 		}
 		memberships = append(memberships, Membership{

@@ -227,7 +227,7 @@ func (f *findings) add(row row) error {
 	if err != nil || right == nil || row.PositionID != nil && !right.About(*row.PositionID) {
 		return err
 	}
-	if left, any := f.actor.limited(*right); any {
+	if left, some := f.actor.limited(*right); some {
 		f.actor.Rights = append(f.actor.Rights, left)
 	}
 	return nil

@@ -126,7 +126,7 @@ func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid
 		if err != nil {
 			return nil, err
 		}
-		if left, any := by.limited(*right); any {
+		if left, some := by.limited(*right); some {
 			all[row.TargetID] = append(all[row.TargetID], left)
 		}
 	}
@@ -151,8 +151,8 @@ func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uu
 	}
 	var ids []uuid.UUID
 	for _, row := range rows {
-		left, any := by.limited(Right{ContributorID: row.ContributorID, Services: row.Services})
-		if any && left.Covers(s) && !slices.Contains(ids, row.ContributorID) {
+		left, some := by.limited(Right{ContributorID: row.ContributorID, Services: row.Services})
+		if some && left.Covers(s) && !slices.Contains(ids, row.ContributorID) {
 			ids = append(ids, row.ContributorID)
 		}
 	}
