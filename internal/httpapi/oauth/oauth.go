@@ -37,7 +37,7 @@ const (
 type Server interface {
 	Metadata() oauth.Metadata
 	Push(ctx context.Context, form url.Values) (oauth.Pushed, error)
-	Exchange(ctx context.Context, form url.Values) (oauth.Tokens, error)
+	Exchange(ctx context.Context, form url.Values, idempotencyKey string) (oauth.Tokens, error)
 	AuthorizeDevice(ctx context.Context, form url.Values) (oauth.Device, error)
 	Inspect(ctx context.Context, form url.Values) (oauth.Inspection, error)
 	Revoke(ctx context.Context, form url.Values) error
@@ -53,7 +53,7 @@ func New(server Server) ([]pages.Page, error) {
 		return nil, err
 	}
 	h := handlers{server: server}
-	endpoints := map[string]func(ctx context.Context, form url.Values) (status int, answer any, err error){
+	endpoints := map[string]func(ctx context.Context, form url.Values, key string) (status int, answer any, err error){
 		oauth.PushPath: h.push, oauth.TokenPath: h.token, oauth.DevicePath: h.device, oauth.IntrospectionPath: h.inspect,
 		oauth.RevocationPath: h.revoke,
 	}
@@ -71,13 +71,13 @@ func New(server Server) ([]pages.Page, error) {
 }
 
 // serve answers a form.
-func serve(answer func(ctx context.Context, form url.Values) (int, any, error)) func(http.ResponseWriter, *http.Request) error {
+func serve(answer func(ctx context.Context, form url.Values, key string) (int, any, error)) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		form, err := readForm(w, r)
 		if err != nil {
 			return shown(w, err)
 		}
-		status, content, err := answer(r.Context(), form)
+		status, content, err := answer(r.Context(), form, r.Header.Get("Idempotency-Key"))
 		if err != nil {
 			return shown(w, err)
 		}
@@ -176,7 +176,7 @@ func write(w http.ResponseWriter, status int, encoded []byte) {
 // seconds writes a time as OAuth does.
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-func (h handlers) push(ctx context.Context, form url.Values) (int, any, error) {
+func (h handlers) push(ctx context.Context, form url.Values, _ string) (int, any, error) {
 	pushed, err := h.server.Push(ctx, form)
 	return http.StatusCreated, struct {
 		RequestURI string `json:"request_uri"`
@@ -184,8 +184,8 @@ func (h handlers) push(ctx context.Context, form url.Values) (int, any, error) {
 	}{pushed.RequestURI.Reveal(), seconds(pushed.ExpiresIn)}, err
 }
 
-func (h handlers) token(ctx context.Context, form url.Values) (int, any, error) {
-	t, err := h.server.Exchange(ctx, form)
+func (h handlers) token(ctx context.Context, form url.Values, key string) (int, any, error) {
+	t, err := h.server.Exchange(ctx, form, key)
 	answer := struct {
 		AccessToken  string         `json:"access_token"`
 		TokenType    string         `json:"token_type"`
@@ -203,7 +203,7 @@ func (h handlers) token(ctx context.Context, form url.Values) (int, any, error) 
 	return http.StatusOK, answer, err
 }
 
-func (h handlers) device(ctx context.Context, form url.Values) (int, any, error) {
+func (h handlers) device(ctx context.Context, form url.Values, _ string) (int, any, error) {
 	d, err := h.server.AuthorizeDevice(ctx, form)
 	return http.StatusOK, struct {
 		DeviceCode      string `json:"device_code"`
@@ -214,7 +214,7 @@ func (h handlers) device(ctx context.Context, form url.Values) (int, any, error)
 	}{d.DeviceCode.Reveal(), d.UserCode.Reveal(), d.VerificationURI, seconds(d.ExpiresIn), seconds(d.Interval)}, err
 }
 
-func (h handlers) inspect(ctx context.Context, form url.Values) (int, any, error) {
+func (h handlers) inspect(ctx context.Context, form url.Values, _ string) (int, any, error) {
 	i, err := h.server.Inspect(ctx, form)
 	if err != nil || !i.Active {
 		return http.StatusOK, struct {
@@ -241,7 +241,7 @@ func (h handlers) inspect(ctx context.Context, form url.Values) (int, any, error
 	return http.StatusOK, answer, nil
 }
 
-func (h handlers) revoke(ctx context.Context, form url.Values) (int, any, error) {
+func (h handlers) revoke(ctx context.Context, form url.Values, _ string) (int, any, error) {
 	return http.StatusOK, nil, h.server.Revoke(ctx, form)
 }
 

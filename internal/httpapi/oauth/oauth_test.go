@@ -35,7 +35,7 @@ func (s *server) Push(_ context.Context, form url.Values) (oauth.Pushed, error) 
 	return oauth.Pushed{RequestURI: "urn:a", ExpiresIn: time.Minute}, s.err
 }
 
-func (s *server) Exchange(_ context.Context, form url.Values) (oauth.Tokens, error) {
+func (s *server) Exchange(_ context.Context, form url.Values, _ string) (oauth.Tokens, error) {
 	s.form = form
 	return s.tokens, s.err
 }

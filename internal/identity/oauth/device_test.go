@@ -28,7 +28,7 @@ func (f *fixture) poll(c *client, d oauth.Device) (oauth.Tokens, error) {
 	f.t.Helper()
 	return f.server.Exchange(f.context(), f.says(c, url.Values{
 		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {d.DeviceCode.Reveal()},
-	}))
+	}), "")
 }
 
 func TestDevice_ShowsACodeThatIsEasyToType(t *testing.T) {

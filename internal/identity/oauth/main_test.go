@@ -47,6 +47,8 @@ const (
 
 // fixture is a server with one person who has logged in.
 type fixture struct {
+	// key is the idempotency key that refreshes are sent with.
+	key string
 	*pintest.World
 	t            *testing.T
 	server       *oauth.Service
@@ -254,7 +256,7 @@ func (f *fixture) exchange(c *client, code string, change url.Values) (oauth.Tok
 			form.Del(name)
 		}
 	}
-	return f.server.Exchange(f.context(), form)
+	return f.server.Exchange(f.context(), form, "")
 }
 
 func (f *fixture) must(err error) {

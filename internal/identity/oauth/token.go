@@ -34,8 +34,9 @@ var errRedeemed = errors.New("code used before")
 
 // Exchange gives an application tokens for a code, a device code or a refresh token. What it does
 // wrong it is told as a *Refusal. A code that is used a second time ends the consent that it was
-// given for: somebody else holds a copy of it.
-func (s *Service) Exchange(ctx context.Context, form url.Values) (Tokens, error) {
+// given for: somebody else holds a copy of it. So does a refresh token, unless it comes with the
+// idempotency key of the first time, soon after.
+func (s *Service) Exchange(ctx context.Context, form url.Values, idempotencyKey string) (Tokens, error) {
 	if refusal := twice(form); refusal != nil {
 		return Tokens{}, refusal
 	}
@@ -52,7 +53,7 @@ func (s *Service) Exchange(ctx context.Context, form url.Values) (Tokens, error)
 	case grantDevice:
 		return s.redeemDevice(ctx, app, form)
 	case grantRefresh:
-		return s.refresh(ctx, app, form)
+		return s.refresh(ctx, app, form, idempotencyKey)
 	case "":
 		return Tokens{}, refuse(invalidRequest, "grant_type is missing")
 	default:
@@ -211,12 +212,14 @@ func (s *Service) issue(ctx context.Context, app application.Application, f row,
 }
 
 // refresh gives the next tokens of a grant. They may be for less than before, never for more.
-func (s *Service) refresh(ctx context.Context, app application.Application, form url.Values) (Tokens, error) {
+func (s *Service) refresh(ctx context.Context, app application.Application, form url.Values, idempotencyKey string) (Tokens, error) {
 	token := parameter(form, "refresh_token")
 	if token == "" {
 		return Tokens{}, refuse(invalidRequest, "refresh_token is missing")
 	}
-	tokens, err := s.sessions.RenewGrant(named(ctx, opRefresh), secret.Text(token), app.ClientID, strings.Fields(parameter(form, "scope")))
+	tokens, err := s.sessions.RenewGrant(
+		named(ctx, opRefresh), secret.Text(token), app.ClientID, strings.Fields(parameter(form, "scope")), idempotencyKey,
+	)
 	switch {
 	case isEnd(err):
 		return Tokens{}, refuse(

@@ -31,7 +31,7 @@ func (f *fixture) refresh(c *client, token secret.Text, more url.Values) (oauth.
 	for name, value := range more {
 		form[name] = value
 	}
-	return f.server.Exchange(f.context(), f.says(c, form))
+	return f.server.Exchange(f.context(), f.says(c, form), f.key)
 }
 
 func TestCode_GivesTokensOfThePersonAndTheApplication(t *testing.T) {
@@ -172,7 +172,7 @@ func TestCode_GivesTokensOnceHoweverManyAskTogether(t *testing.T) {
 				"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {webRedirect}, "code_verifier": {verifier},
 			})
 			all.Go(func() {
-				_, err := f.server.Exchange(f.context(), form)
+				_, err := f.server.Exchange(f.context(), form, "")
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil {
@@ -255,6 +255,7 @@ func TestRefresh_ASecondUseEndsTheConsent(t *testing.T) {
 		first := f.tokens(c)
 		_, err := f.refresh(other, first.RefreshToken, nil)
 		refused(t, err, "invalid_grant")
+		f.key = "018f3b20-renewal"
 		second, err := f.refresh(c, first.RefreshToken, nil)
 		f.must(err)
 		again, err := f.refresh(c, first.RefreshToken, nil)
@@ -262,7 +263,7 @@ func TestRefresh_ASecondUseEndsTheConsent(t *testing.T) {
 		if again.RefreshToken != second.RefreshToken {
 			t.Error("the lost answer is another one")
 		}
-		f.Clock.Advance(11 * time.Second)
+		f.key = ""
 		_, err = f.refresh(c, first.RefreshToken, nil)
 		refused(t, err, "invalid_grant")
 		_, err = f.refresh(c, second.RefreshToken, nil)

@@ -18,9 +18,6 @@ import (
 )
 
 const (
-	// GrantRepeat is how long the last refresh token but one is answered as it was: the answer may
-	// have been lost.
-	GrantRepeat = 10 * time.Second
 	// OnlineGrant is how long a grant lives that was given without offline access.
 	OnlineGrant = 24 * time.Hour
 )
@@ -32,10 +29,6 @@ const (
 	// EndedByApplication is that the application gave its tokens back.
 	EndedByApplication = "ended-by-application"
 )
-
-// grantKey stands for the idempotency key where a refresh token is an application's: any repeat
-// soon after is the same request.
-const grantKey = "grant"
 
 // Grant is a consent for which a session is opened.
 type Grant struct {
@@ -115,17 +108,20 @@ func (s *Service) handGrant(r grantRow, refresh secret.Text, scopes []string, no
 }
 
 // RenewGrant gives the next pair of tokens to the application whose refresh token it is. The scopes
-// may be fewer than those of the consent; nil are all. The token before the current one is answered
-// the same for 10 seconds; any other second use ends the consent. It returns these faults:
+// may be fewer than those of the consent; nil are all. Within 60 seconds the same refresh token with
+// the same idempotency key gives the same successor, since an answer may be lost; any other second
+// use ends the consent. It returns these faults:
 //   - fault.Unauthenticated: the text is no refresh token of this application's;
 //   - fault.SessionEnded: the grant has ended, or ends thereby;
 //   - fault.Forbidden, for access.ReasonScope: a scope is not one of the consent's.
-func (s *Service) RenewGrant(ctx context.Context, refresh secret.Text, clientID string, scopes []string) (GrantTokens, error) {
+func (s *Service) RenewGrant(
+	ctx context.Context, refresh secret.Text, clientID string, scopes []string, idempotencyKey string,
+) (GrantTokens, error) {
 	id, genuine := s.refresh.openGrant(refresh)
 	if !genuine {
 		return GrantTokens{}, errNoRefresh()
 	}
-	tokens, err := s.renewGrant(ctx, id, refresh, clientID, scopes)
+	tokens, err := s.renewGrant(ctx, id, refresh, clientID, scopes, idempotencyKey)
 	if !errors.Is(err, errReused) {
 		return tokens, err
 	}
@@ -156,8 +152,12 @@ func (s *Service) RenewGrant(ctx context.Context, refresh secret.Text, clientID 
 func errNoRefresh() error { return fault.Because(fault.Unauthenticated, "refresh-token") }
 
 func (s *Service) renewGrant(
-	ctx context.Context, id uuid.UUID, refresh secret.Text, clientID string, scopes []string,
+	ctx context.Context, id uuid.UUID, refresh secret.Text, clientID string, scopes []string, key string,
 ) (GrantTokens, error) {
+	if key == "" {
+		// Nobody can repeat what has no name.
+		key = uuid.NewString()
+	}
 	used := digest(refresh.Reveal())
 	for range 2 {
 		now := s.run.Clock.Now()
@@ -174,13 +174,13 @@ func (s *Service) renewGrant(
 			return GrantTokens{}, err
 		}
 		if r.Session.RefreshHash != used {
-			if successor, ok := s.repeatedGrant(r.Session, refresh, used, now); ok {
+			if successor, ok := s.repeated(r.Session, refresh, key, used, now); ok {
 				return s.handGrant(r, successor, granted, now)
 			}
 			return GrantTokens{}, errReused
 		}
-		next := s.refresh.successors(refresh, grantKey, id, r.Session.RefreshGeneration+1)[0]
-		won, err := s.advanceGrant(ctx, r, next, used, now)
+		next := s.refresh.successors(refresh, key, id, r.Session.RefreshGeneration+1)[0]
+		won, err := s.advanceGrant(ctx, r, next, used, digest(key), now)
 		if err != nil {
 			return GrantTokens{}, err
 		}
@@ -194,8 +194,7 @@ func (s *Service) renewGrant(
 }
 
 // advanceGrant replaces the current refresh token and reports whether it was still the current one.
-func (s *Service) advanceGrant(ctx context.Context, r grantRow, next secret.Text, used string, now time.Time) (bool, error) {
-	key := digest(grantKey)
+func (s *Service) advanceGrant(ctx context.Context, r grantRow, next secret.Text, used, key string, now time.Time) (bool, error) {
 	r.Session.RefreshGeneration++
 	r.Session.RefreshHash, r.Session.RenewedAt, r.Session.RenewedHash, r.Session.RenewedKey = digest(next.Reveal()), &now, &used, &key
 	won := false
@@ -206,15 +205,6 @@ func (s *Service) advanceGrant(ctx context.Context, r grantRow, next secret.Text
 		return s.traceGrant(ctx, r, "")
 	})
 	return won, err
-}
-
-// repeatedGrant returns the successor again where the last renewal was with this token, and soon
-// before.
-func (s *Service) repeatedGrant(r row, refresh secret.Text, used string, now time.Time) (secret.Text, bool) {
-	if r.RenewedAt == nil || r.RenewedHash == nil || *r.RenewedHash != used || !now.Before(r.RenewedAt.Add(GrantRepeat)) {
-		return "", false
-	}
-	return s.successor(r, refresh, grantKey)
 }
 
 // EndGrant ends the session of a grant, in the context's transaction; one that has ended stays as

@@ -22,6 +22,8 @@ import (
 
 // granting is a World with a person, an application and the consents that ended for reuse.
 type granting struct {
+	// key is the idempotency key that renewals are sent with.
+	key string
 	*pintest.World
 	t      *testing.T
 	person uuid.UUID
@@ -84,7 +86,7 @@ func (w *granting) reads(token secret.Text) error {
 }
 
 func (w *granting) renew(token secret.Text, scopes ...string) (session.GrantTokens, error) {
-	return w.Sessions.RenewGrant(ctx, token, w.app.ClientID, scopes)
+	return w.Sessions.RenewGrant(ctx, token, w.app.ClientID, scopes, w.key)
 }
 
 func TestGrant_TokensAreForTheApplicationAndItsScopes(t *testing.T) {
@@ -143,10 +145,11 @@ func TestGrant_ASecondUseOfARefreshTokenEndsTheConsent(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newGranting(t, d)
 		g := w.open(nil)
+		w.key = "k"
 		next, err := w.renew(g.RefreshToken)
 		want(t, err, "")
-		// The answer may have been lost: soon after it is the same.
-		w.Clock.Advance(9 * time.Second)
+		// The answer may have been lost: soon after, with its key, it is the same.
+		w.Clock.Advance(59 * time.Second)
 		same, err := w.renew(g.RefreshToken)
 		want(t, err, "")
 		if same.RefreshToken != next.RefreshToken {
@@ -166,11 +169,26 @@ func TestGrant_ASecondUseOfARefreshTokenEndsTheConsent(t *testing.T) {
 		if n := w.Count(t, "audit_records WHERE session_id = ? AND outcome = ?", g.SessionID, session.EndedRefreshUsed); n != 1 {
 			t.Errorf("%d records of the end", n)
 		}
+		for name, again := range map[string]func(){
+			"a minute later": func() { w.Clock.Advance(60 * time.Second) },
+			"another key":    func() { w.key = "other" },
+			"no key":         func() { w.key = "" },
+		} {
+			w.key = "k"
+			late := w.open(nil)
+			if _, err = w.renew(late.RefreshToken); err != nil {
+				t.Fatal(err)
+			}
+			again()
+			if _, err = w.renew(late.RefreshToken); !fault.Is(err, fault.SessionEnded) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		w.key = ""
 		late := w.open(nil)
 		if _, err = w.renew(late.RefreshToken); err != nil {
 			t.Fatal(err)
 		}
-		w.Clock.Advance(10 * time.Second)
 		_, err = w.renew(late.RefreshToken)
 		want(t, err, fault.SessionEnded)
 	})
@@ -180,6 +198,7 @@ func TestGrant_ParallelRenewalsAreOneRenewal(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newGranting(t, d)
 		g := w.open(nil)
+		w.key = "k"
 		var mu sync.Mutex
 		got := map[secret.Text]int{}
 		world.Parallel(20, func(int) {
@@ -212,7 +231,7 @@ func TestGrant_NeitherTokenIsGoodElsewhere(t *testing.T) {
 		_, err = w.Sessions.Renew(ctx, g.RefreshToken, "k")
 		want(t, err, fault.Unauthenticated)
 		// Another application learns nothing from a token, and ends nothing by it.
-		_, err = w.Sessions.RenewGrant(ctx, g.RefreshToken, "app-other", nil)
+		_, err = w.Sessions.RenewGrant(ctx, g.RefreshToken, "app-other", nil, "")
 		want(t, err, fault.Unauthenticated)
 		_, err = w.renew(secret.Text(strings.ToUpper(g.RefreshToken.Reveal())))
 		want(t, err, fault.Unauthenticated)
