@@ -245,7 +245,8 @@ func (s *Service) print(ctx context.Context, d View) ([]byte, error) {
 		TypeVersion:   d.TypeVersion,
 		DeclarationID: d.ID.String(), ContributorName: p.LegalName, ContributorTaxCode: p.TaxCode.Clear(), PositionNumber: p.PositionNumber,
 		OfficeCode: d.OfficeCode, OfficeName: p.OfficeName, By: s.institution,
-		FiledBy: d.Names(), Application: p.Application, ClientID: d.ClientID, ActingAs: string(d.ActingAs), VerifyURL: page + d.JWS, ScanURL: page + short, Content: content,
+		FiledBy: d.Names(), Application: p.Application, ClientID: d.ClientID, ActingAs: string(d.ActingAs),
+		VerifyURL: page + d.JWS, ScanURL: page + short, Content: content,
 	})
 	return document.Bytes(), err
 }

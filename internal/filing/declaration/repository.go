@@ -189,8 +189,8 @@ func (r *repository) saveDraft(ctx context.Context, d Declaration) error {
 func (r *repository) submitDraft(ctx context.Context, d Declaration) error {
 	return r.db.From(ctx).Model(&Declaration{}).Where("id = ?", d.ID).
 		Select(
-			"type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id", "application_id", "version", "updated_at", "listed_at",
-			"submitted_at", "protocol_number", "digest", "amount", "reasons", "decided_at", "hire_by", "confirm_by", "ends_at",
+			"type_version", "state", "worker_tax_code", "person_id", "acting_as", "right_id", "application_id", "version", "updated_at",
+			"listed_at", "submitted_at", "protocol_number", "digest", "amount", "reasons", "decided_at", "hire_by", "confirm_by", "ends_at",
 		).UpdateColumns(&d).Error
 }
 

@@ -101,7 +101,8 @@ func passes(ctx context.Context, err error) bool {
 // file files a group as who sent it, and while they may.
 func (s *Service) file(ctx context.Context, g group) error {
 	by, err := s.rights.Delayed(ctx, access.Later{
-		PersonID: g.batch.PersonID, ContributorID: g.batch.ContributorID, SessionID: g.batch.SessionID, ApplicationID: g.batch.ApplicationID,
+		PersonID: g.batch.PersonID, ContributorID: g.batch.ContributorID, SessionID: g.batch.SessionID,
+		ApplicationID: g.batch.ApplicationID,
 	})
 	if err != nil {
 		return err

@@ -296,7 +296,10 @@ func viewDeclaration(d declaration.View) api.Declaration {
 }
 
 func viewReceipt(d declaration.View) api.Receipt {
-	return api.Receipt{ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationId: d.ID, Jws: d.JWS, ClientId: unlessEmpty(d.ClientID)}
+	return api.Receipt{
+		ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationId: d.ID, Jws: d.JWS,
+		ClientId: unlessEmpty(d.ClientID),
+	}
 }
 
 // linkTo leads to another declaration, if there is one.

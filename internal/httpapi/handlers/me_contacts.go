@@ -161,7 +161,8 @@ func viewActivity(e look.Entry) api.Activity {
 	r := e.Record
 	view := api.Activity{
 		ActivityId: r.ID, At: r.At, Operation: r.Operation, Outcome: r.Outcome, Address: r.Address, RequestId: r.RequestID,
-		SessionId: r.SessionID, ApplicationId: r.ApplicationID, ContributorId: r.ContributorID, SubjectKind: r.SubjectKind, SubjectId: r.SubjectID,
+		SessionId: r.SessionID, ApplicationId: r.ApplicationID, ContributorId: r.ContributorID,
+		SubjectKind: r.SubjectKind, SubjectId: r.SubjectID,
 	}
 	if r.ActingAs != nil {
 		as := api.ActingAs(*r.ActingAs)

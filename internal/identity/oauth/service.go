@@ -41,7 +41,9 @@ type Consents interface {
 // Sessions keeps the sessions of grants and makes their tokens; see session.Service.
 type Sessions interface {
 	OpenGrant(ctx context.Context, g session.Grant) (session.GrantTokens, error)
-	RenewGrant(ctx context.Context, refresh secret.Text, clientID string, scopes []string, idempotencyKey string) (session.GrantTokens, error)
+	RenewGrant(
+		ctx context.Context, refresh secret.Text, clientID string, scopes []string, idempotencyKey string,
+	) (session.GrantTokens, error)
 	InspectAccess(ctx context.Context, token secret.Text) (session.Claims, error)
 	InspectRefresh(ctx context.Context, token secret.Text) (session.Claims, error)
 }

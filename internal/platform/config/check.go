@@ -100,7 +100,8 @@ func (c *Config) Sandbox() error {
 	}
 	// A test suite is one session from one address, and quick; a sandbox for everybody keeps the
 	// real limits.
-	if !c.SandboxPublic && c.RatePerson == defaultRatePerson && c.RateApplication == defaultRateApplication && c.RateAddress == defaultRateAddress {
+	usual := c.RatePerson == defaultRatePerson && c.RateApplication == defaultRateApplication && c.RateAddress == defaultRateAddress
+	if !c.SandboxPublic && usual {
 		c.RatePerson, c.RateApplication, c.RateAddress = sandboxRate, sandboxRate, sandboxRate
 	}
 	if !c.given["LOG_FORMAT"] {

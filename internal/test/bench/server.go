@@ -151,8 +151,8 @@ const statusPath = "/v1/status"
 // highest, those on wrong PINs as always.
 func serveVariables(address, databaseURL, dir string) map[string]string {
 	return map[string]string{
-		"ADDR": address, "ADMIN_ADDR": "", "DATABASE_URL": databaseURL, "DATA_DIR": dir, "RATE_PERSON": "1000000", "RATE_APPLICATION": "1000000",
-		"RATE_ADDRESS": "1000000",
+		"ADDR": address, "ADMIN_ADDR": "", "DATABASE_URL": databaseURL, "DATA_DIR": dir, "RATE_PERSON": "1000000",
+		"RATE_APPLICATION": "1000000", "RATE_ADDRESS": "1000000",
 	}
 }
 
