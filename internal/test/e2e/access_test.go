@@ -382,7 +382,6 @@ func (w *fixture) worked(f filer, declarations ...answer) string {
 	for _, path := range []string{
 		f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
 			filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch,
-		"/v1/me/consents/" + filersConsent, "/v1/contributors/" + f.contributor.String() + "/consents", "/v1/applications/" + filersApplication,
 	} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
