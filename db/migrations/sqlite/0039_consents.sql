@@ -48,3 +48,6 @@ ALTER TABLE audit_records ADD COLUMN application_id text;
 ALTER TABLE access_log ADD COLUMN application_id text;
 ALTER TABLE declarations ADD COLUMN application_id text;
 ALTER TABLE declaration_batches ADD COLUMN application_id text;
+
+-- An older program would file what an application left to it without asking for the consent, and end grants as if they were logins.
+UPDATE schema_compatibility SET oldest_program = 39;

@@ -235,6 +235,23 @@ func TestDeclarationBatch_CancellingEndsWhatHasNotRun(t *testing.T) {
 	})
 }
 
+// Whoever lost the right is shown the batch no more, also by a repeat whose answer was kept.
+func TestDeclarationBatch_ARepeatedCancellationGoesRoundNoLostRight(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		id := w.taken(w.list(1))
+		keyed := world.WithKey(ctx, w.by, "key-1")
+		for range 2 {
+			if b, err := w.service.Cancel(keyed, w.by, id); err != nil || b.State != declarationbatch.Cancelled {
+				t.Fatalf("%+v, %v", b, err)
+			}
+		}
+		w.WithdrawRole(t, w.by.Rights[0].ID)
+		w.Exec(t, "UPDATE idempotency_keys SET status = 200, headers = '{}', body = ?", []byte("{}"))
+		_, err := w.service.Cancel(keyed, w.by, id)
+		refused(t, "without the right, where the answer was kept", err, fault.NotFound)
+	})
+}
+
 // A batch is its sender's and theirs who have the same right. Others see the declarations alone.
 func TestDeclarationBatch_IsSeenByItsSenderAndUnderTheSameRight(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {

@@ -195,7 +195,8 @@ func (s *Service) Items(
 // Cancel ends a batch: what has not been filed yet is cancelled. It returns fault.Conflict for one
 // that is over.
 func (s *Service) Cancel(ctx context.Context, by access.Actor, id uuid.UUID) (Batch, error) {
-	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Batch, error) {
+	replay := operation.ByID(func(ctx context.Context, id uuid.UUID) (Batch, error) { return s.Visible(ctx, by, id) })
+	cancelled, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Batch, error) {
 		b, by, err := s.visible(ctx, by, id)
 		if err != nil {
 			return Batch{}, err
@@ -219,7 +220,8 @@ func (s *Service) Cancel(ctx context.Context, by access.Actor, id uuid.UUID) (Ba
 			return Batch{}, err
 		}
 		return b, s.tell(ctx, b, now)
-	}, operation.ByID(func(ctx context.Context, id uuid.UUID) (Batch, error) { return s.Visible(ctx, by, id) }))
+	}, replay)
+	return cancelled, operation.ReplayIfVisible(ctx, err, replay)
 }
 
 // tell promises who sent a batch one message of what became of it, in the context's transaction.

@@ -114,7 +114,9 @@ func checkHost(u *url.URL) string {
 func canonical(uri string, u *url.URL) string {
 	scheme, host, _ := strings.Cut(uri, "://")
 	host = host[:len(u.Host)]
-	if scheme != u.Scheme || host != strings.ToLower(host) || u.Port() == "443" && u.Scheme == "https" || hasDotSegment(u.EscapedPath()) {
+	// Programs that read an address without a path write it with one.
+	if u.Path == "" || scheme != u.Scheme || host != strings.ToLower(host) || u.Port() == "443" && u.Scheme == "https" ||
+		hasDotSegment(u.EscapedPath()) {
 		return fault.FieldNotCanonical
 	}
 	return ""

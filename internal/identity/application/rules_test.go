@@ -59,8 +59,8 @@ func check(t *testing.T, what string, in Input, want ...string) {
 
 func TestApplication_RedirectURIsThatAreTaken(t *testing.T) {
 	for _, uri := range []string{
-		"https://app.paghe.example/callback", "https://app.paghe.example", "https://app.paghe.example:8443/a%20b/", "http://127.0.0.1/callback",
-		"http://127.0.0.1:8765/callback", "http://[::1]/callback", "http://[::1]:1/", "http://127.0.0.1", "https://192.0.2.7/callback",
+		"https://app.paghe.example/callback", "https://app.paghe.example/", "https://app.paghe.example:8443/a%20b/", "http://127.0.0.1/callback",
+		"http://127.0.0.1:8765/callback", "http://[::1]/callback", "http://[::1]:1/", "http://127.0.0.1/", "https://192.0.2.7/callback",
 	} {
 		in := server(t)
 		in.RedirectURIs = []string{uri}
@@ -90,8 +90,9 @@ func TestApplication_RedirectURIsThatAreRefused(t *testing.T) {
 		"http://a.example/": "uri-insecure", "http://127.0.0.1.a.example/": "uri-insecure", "http://127.0.0.2/": "uri-insecure",
 		"http://[::ffff:127.0.0.1]/": "uri-insecure", "http://0.0.0.0/": "uri-insecure", "http://2130706433/": "uri-insecure",
 		"http://127.1/": "uri-insecure", "http://127.0.0.1:0/": "uri-insecure", "http://127.0.0.1:070/": "uri-insecure",
-		"http://127.0.0.1:/": "uri-insecure",
-		"http://localhost/":  "uri-localhost", "http://LOCALHOST:80/": "uri-localhost", "https://localhost/": "uri-localhost",
+		"http://127.0.0.1:/": "uri-insecure", "https://a.example": "not-canonical", "http://127.0.0.1": "not-canonical",
+		"http://[::1]:8080": "not-canonical",
+		"http://localhost/": "uri-localhost", "http://LOCALHOST:80/": "uri-localhost", "https://localhost/": "uri-localhost",
 		"http://localhost./": "uri-localhost", "http://a.localhost/": "uri-localhost",
 		"HTTPS://a.example/": "not-canonical", "https://A.example/": "not-canonical", "https://a.example:443/": "not-canonical",
 		"https://a.example:/": "not-canonical", "https://a.example/a/../b": "not-canonical", "https://a.example/%2e%2E/b": "not-canonical",

@@ -269,6 +269,12 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		if wrong = append(wrong, more...); len(wrong) > 0 {
 			return a, fault.InvalidFields(wrong...)
 		}
+		if a.Pending != nil {
+			// What is only taken away from what is in force does not wait for the change that waits.
+			if less, wrong := c.on(a.profile()).normal(a.Kind); len(wrong) == 0 && less.within(a.profile()) {
+				a = a.with(less)
+			}
+		}
 		return a.change(after, s.instant, now), nil
 	})
 }

@@ -268,6 +268,27 @@ func TestApplication_WhatIsTakenAwayIsGoneAtOnce(t *testing.T) {
 	})
 }
 
+// TestApplication_ALeakedKeyIsTakenAwayWhileAChangeWaits: what waits for an administrator keeps
+// nothing in force.
+func TestApplication_ALeakedKeyIsTakenAwayWhileAChangeWaits(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		a := w.registered(w.owner, func(in *application.Input) {
+			in.Kind, in.AuthMethod, in.JWKS = application.Confidential, application.PrivateKeyJWT, keySet("1", "2")
+		})
+		w.decided(a.ID, application.Approved)
+		if _, err := w.change(w.owner, a.ID, application.Change{DisplayName: new("Altro")}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.change(w.owner, a.ID, application.Change{JWKS: keySet("2")})
+		if err != nil || got.Pending == nil || got.Pending.DisplayName != "Altro" || string(got.Pending.JWKS) != string(keySet("2")) {
+			t.Fatalf("changed %+v, %v", got, err)
+		}
+		if got, err = w.service.Client(ctx, a.ClientID); err != nil || string(got.JWKS) != string(keySet("2")) || got.DisplayName == "Altro" {
+			t.Errorf("in force %+v, %v", got, err)
+		}
+	})
+}
+
 // TestApplication_IsDecidedAsItWasSeen: who changes it just before the decision gains nothing.
 func TestApplication_IsDecidedAsItWasSeen(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {

@@ -174,6 +174,27 @@ func TestConsent_TenLiveForOneApplication(t *testing.T) {
 	})
 }
 
+// What lasts and is in use is not displaced by logins that last a day, or that came to nothing.
+func TestConsent_LogInsDisplaceNoServer(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		server := w.give(w.rep, func(n *consent.New) { n.Scopes = append(n.Scopes, access.ScopeOfflineAccess) })
+		w.session(server)
+		w.Clock.Advance(time.Second)
+		unused := w.give(w.rep, func(n *consent.New) { n.Scopes = append(n.Scopes, access.ScopeOfflineAccess) })
+		for range consent.MostAtOnce {
+			w.Clock.Advance(time.Second)
+			w.session(w.give(w.rep, nil))
+		}
+		if got := w.ended(server); got != "" {
+			t.Errorf("the server's ended: %s", got)
+		}
+		if got := w.ended(unused); got != consent.EndedDisplaced {
+			t.Errorf("the one that nobody uses: %q", got)
+		}
+	})
+}
+
 func TestConsent_IsWithdrawnByItsGiver(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)

@@ -94,8 +94,11 @@ func (e endings) remind(ctx context.Context, found []View) error {
 func (e endings) expire(ctx context.Context, found []View) error {
 	for _, v := range found {
 		ends := clock.Normal(v.ExpiresAt)
-		if err := e.repo.end(ctx, []uuid.UUID{v.ID}, EndedExpired, ends); err != nil {
-			return err
+		if ended, err := e.repo.expire(ctx, v.ID, ends); err != nil || !ended {
+			if err != nil {
+				return err
+			}
+			continue
 		}
 		m, err := outbox.NewMessage(endedKind, v.PersonID, endedData([]string{v.DisplayName}, EndedExpired, ends), ends)
 		if err != nil {

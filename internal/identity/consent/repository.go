@@ -76,6 +76,16 @@ func (r repository) ids(ctx context.Context, condition string, now time.Time, ar
 	return ids, err
 }
 
+// dispensable returns the live consents of a person for an application, those first that are missed
+// least. What lasts and is in use comes last: a server may work by it at night.
+func (r repository) dispensable(ctx context.Context, personID, applicationID uuid.UUID, now time.Time) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := r.db.From(ctx).Raw("SELECT k.id FROM consents k LEFT JOIN sessions s ON s.consent_id = k.id AND s.ended_at IS NULL WHERE "+live+
+		" AND k.person_id = ? AND k.application_id = ? ORDER BY CASE WHEN s.id IS NOT NULL AND k.scopes LIKE ? THEN 1 ELSE 0 END, "+
+		"k.given_at, k.id", now, personID, applicationID, `%"`+access.ScopeOfflineAccess+`"%`).Scan(&ids).Error
+	return ids, err
+}
+
 // holdSessions keeps the sessions of consents, and one more, as they are. They are locked in the
 // order of their ids.
 func (r repository) holdSessions(ctx context.Context, own uuid.UUID, consents ...uuid.UUID) error {
@@ -94,6 +104,12 @@ func (r repository) lock(ctx context.Context, now time.Time, consents ...uuid.UU
 
 func (r repository) end(ctx context.Context, consents []uuid.UUID, reason string, now time.Time) error {
 	return r.db.From(ctx).Exec("UPDATE consents SET ended_at = ?, end_reason = ? WHERE id IN ?", now, reason, consents).Error
+}
+
+// expire ends a consent whose time is over, and reports false for one that somebody ended meanwhile.
+func (r repository) expire(ctx context.Context, id uuid.UUID, at time.Time) (bool, error) {
+	done := r.db.From(ctx).Exec("UPDATE consents SET ended_at = ?, end_reason = ? WHERE id = ? AND ended_at IS NULL", at, EndedExpired, id)
+	return done.RowsAffected == 1, done.Error
 }
 
 // exclude takes a contributor out of a consent, which is locked. It reports whether the consent is

@@ -132,10 +132,10 @@ func (s *Service) checkRights(ctx context.Context, by access.Actor, n New) error
 	return n.checkRights(nil, reach)
 }
 
-// makeRoom ends the oldest consents of the actor for the application, so that one more makes
-// MostAtOnce at most.
+// makeRoom ends consents of the actor for the application, so that one more makes MostAtOnce at
+// most: first those by which no session was opened or that are for a day, then the oldest.
 func (s *Service) makeRoom(ctx context.Context, by access.Actor, applicationID uuid.UUID) error {
-	live, err := s.repo.ids(ctx, "k.person_id = ? AND k.application_id = ?", s.run.Clock.Now(), by.PersonID, applicationID)
+	live, err := s.repo.dispensable(ctx, by.PersonID, applicationID, s.run.Clock.Now())
 	if err != nil || len(live) < MostAtOnce {
 		return err
 	}

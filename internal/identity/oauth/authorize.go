@@ -24,6 +24,10 @@ import (
 // What an application did wrong is a *Refusal: with its Redirect the browser goes back to the
 // application, without it the person is told.
 func (s *Service) Begin(ctx context.Context, values url.Values, binding secret.Text) (Flow, error) {
+	if garbled(values) {
+		// Nothing of it can be believed, not even where it is to be answered.
+		return Flow{}, misformed(values)
+	}
 	for _, name := range []string{"client_id", "redirect_uri", "request_uri"} {
 		if len(values[name]) > 1 {
 			return Flow{}, refuse(invalidRequest, "a parameter was sent more than once")
@@ -178,6 +182,15 @@ func (s *Service) approve(
 	if err != nil {
 		return "", err
 	}
+	// Its owner may have taken a scope or an address away since the flow began; the consent keeps the
+	// application as it is now.
+	app, err := s.applicationOf(ctx, f)
+	if err != nil {
+		return "", err
+	}
+	if !f.fits(app, scopes) {
+		return "", fault.New(fault.NotFound)
+	}
 	now := s.run.Clock.Now()
 	approved := approval{PersonID: by.PersonID, ConsentID: given.ID, CodeExpiresAt: now.Add(DeviceLife)}
 	if f.Kind == kindBrowser {
@@ -205,6 +218,13 @@ func (s *Service) Deny(ctx context.Context, flowID uuid.UUID, binding secret.Tex
 		if err != nil {
 			return "", err
 		}
+		app, err := s.applicationOf(ctx, f)
+		if err == nil && !f.fits(app, nil) {
+			err = fault.New(fault.NotFound)
+		}
+		if err != nil {
+			return "", err
+		}
 		if f.PersonID != nil {
 			trace.PersonID = *f.PersonID
 		}
@@ -215,6 +235,12 @@ func (s *Service) Deny(ctx context.Context, flowID uuid.UUID, binding secret.Tex
 			"error": {accessDenied}, "error_description": {"the person did not let the application in"},
 		}), nil
 	}, nil)
+}
+
+// fits reports whether an application still has the scopes, and the address where it is answered.
+func (r row) fits(app application.Application, scopes []string) bool {
+	return (r.RedirectURI == nil || app.AllowsRedirect(*r.RedirectURI)) &&
+		!slices.ContainsFunc(scopes, func(scope string) bool { return !slices.Contains(app.Scopes, scope) })
 }
 
 // lock keeps others from the flow until the end of the context's transaction.

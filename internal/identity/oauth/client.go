@@ -99,7 +99,7 @@ func (s *Service) verify(ctx context.Context, text, id string) (application.Appl
 		if err != nil {
 			return nil, err
 		}
-		if claims.Issuer == "" || claims.Issuer != claims.Subject || id != "" && id != claims.Issuer {
+		if !isText(claims.Issuer) || claims.Issuer == "" || claims.Issuer != claims.Subject || id != "" && id != claims.Issuer {
 			return nil, errAssertion
 		}
 		if app, err = s.client(ctx, claims.Issuer); err == nil && app.AuthMethod != application.PrivateKeyJWT {

@@ -241,6 +241,37 @@ func TestClientKeys_AreFetchedWhereTheApplicationKeepsThem(t *testing.T) {
 	})
 }
 
+// Anybody can have the keys fetched, by naming one that is not there. Where that fails those that
+// were good stay.
+func TestClientKeys_OutliveAFetchThatFails(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := begin(t, d)
+		var published atomic.Value
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			content := published.Load().([]byte)
+			if content == nil {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			_, _ = w.Write(content)
+		}))
+		defer server.Close()
+		c := f.register("server", func(c *client) {
+			confidential(p256(t))(c)
+			c.JWKSURI = server.URL + "/keys"
+		})
+		published.Store(keySet(t, c))
+		f.must(f.pushing(c, f.says(c, nil)))
+		published.Store([]byte(nil))
+		f.Clock.Advance(time.Minute)
+		stranger := *c
+		stranger.key, stranger.kid = p256(t), "made-up"
+		refused(t, f.pushing(&stranger, f.says(&stranger, nil)), "invalid_client")
+		f.must(f.pushing(c, f.says(c, nil)))
+		f.Clock.Advance(4 * time.Minute)
+		refused(t, f.pushing(c, f.says(c, nil)), "invalid_client")
+	})
+}
+
 func TestClientKeys_AreNotFetchedFromWithin(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		f := begin(t, d)

@@ -40,7 +40,7 @@ func (s *Service) Inspect(ctx context.Context, form url.Values) (Inspection, err
 		// Whoever finds a token could ask.
 		return Inspection{}, unknownClient()
 	}
-	claims, access, found, err := s.claims(ctx, token)
+	claims, access, found, err := s.claims(ctx, token, s.sessions.InspectRefresh)
 	if err != nil || !found || claims.ClientID != app.ClientID {
 		return Inspection{}, err
 	}
@@ -50,14 +50,16 @@ func (s *Service) Inspect(ctx context.Context, form url.Values) (Inspection, err
 	}, nil
 }
 
-// Revoke ends the grant that a token of the application belongs to, with the consent (RFC 7009).
+// Revoke ends the grant that a token of the application belongs to, with the consent (RFC 7009). A
+// refresh token that was replaced since will do: the program may not know of the next one, which
+// somebody else has.
 // For a text that is no token there is nothing to do, which is no error.
 func (s *Service) Revoke(ctx context.Context, form url.Values) error {
 	app, token, err := s.tokenOf(ctx, form)
 	if err != nil {
 		return err
 	}
-	claims, _, found, err := s.claims(ctx, token)
+	claims, _, found, err := s.claims(ctx, token, s.sessions.GrantOf)
 	if err != nil || !found {
 		return err
 	}
@@ -73,7 +75,7 @@ func (s *Service) Revoke(ctx context.Context, form url.Values) error {
 
 // tokenOf returns who asks, and about which token.
 func (s *Service) tokenOf(ctx context.Context, form url.Values) (application.Application, secret.Text, error) {
-	if refusal := twice(form); refusal != nil {
+	if refusal := misformed(form); refusal != nil {
 		return application.Application{}, "", refusal
 	}
 	app, err := s.authenticate(ctx, form)
@@ -88,8 +90,10 @@ func (s *Service) tokenOf(ctx context.Context, form url.Values) (application.App
 }
 
 // claims returns what a token of a live grant says; of any other text there is nothing to say.
-func (s *Service) claims(ctx context.Context, token secret.Text) (claims session.Claims, access, found bool, err error) {
-	claims, err = s.sessions.InspectRefresh(ctx, token)
+func (s *Service) claims(
+	ctx context.Context, token secret.Text, refresh func(context.Context, secret.Text) (session.Claims, error),
+) (claims session.Claims, access, found bool, err error) {
+	claims, err = refresh(ctx, token)
 	if isEnd(err) {
 		access = true
 		claims, err = s.sessions.InspectAccess(ctx, token)

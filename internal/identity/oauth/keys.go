@@ -47,7 +47,8 @@ type keySets struct {
 type keySet struct {
 	mu   sync.Mutex
 	keys []jose.JSONWebKey
-	at   time.Time
+	// at is when the keys were fetched, tried when somebody last tried to.
+	at, tried time.Time
 }
 
 func newKeySets(c clock.Clock, loopback bool) *keySets {
@@ -115,11 +116,19 @@ func (k *keySets) fetched(ctx context.Context, address string, has func([]jose.J
 	set.mu.Lock()
 	defer set.mu.Unlock()
 	now := k.clock.Now()
-	age := now.Sub(set.at)
-	if age < keysRetry || age < keysFresh && has(set.keys) {
+	if fresh := now.Sub(set.at) < keysFresh; now.Sub(set.tried) < keysRetry || fresh && has(set.keys) {
+		if !fresh {
+			return nil
+		}
 		return set.keys
 	}
-	set.keys, set.at = k.fetch(ctx, address), now
+	set.tried = now
+	if keys := k.fetch(ctx, address); keys != nil {
+		set.keys, set.at = keys, now
+	} else if now.Sub(set.at) >= keysFresh {
+		// One failure does not take away what was good a moment ago.
+		set.keys = nil
+	}
 	return set.keys
 }
 

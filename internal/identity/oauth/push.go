@@ -3,11 +3,13 @@ package oauth
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/application"
 	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -27,7 +29,7 @@ const (
 // Push takes an authorization request from the application itself, before any browser is there
 // (RFC 9126). What it does wrong it is told here, as a *Refusal.
 func (s *Service) Push(ctx context.Context, form url.Values) (Pushed, error) {
-	if refusal := twice(form); refusal != nil {
+	if refusal := misformed(form); refusal != nil {
 		return Pushed{}, refusal
 	}
 	app, err := s.authenticate(ctx, form)
@@ -54,12 +56,15 @@ func (s *Service) Push(ctx context.Context, form url.Values) (Pushed, error) {
 
 // AuthorizeDevice begins the flow of a program that shows a code to be typed elsewhere (RFC 8628).
 func (s *Service) AuthorizeDevice(ctx context.Context, form url.Values) (Device, error) {
-	if refusal := twice(form); refusal != nil {
+	if refusal := misformed(form); refusal != nil {
 		return Device{}, refusal
 	}
 	app, err := s.authenticate(ctx, form)
 	if err != nil {
 		return Device{}, err
+	}
+	if !onADevice(app) {
+		return Device{}, refuse(unauthorizedClient, "device codes are for programs on a device, and for clients that prove who they are")
 	}
 	var asked request
 	if refusal := s.readScope(app, form, &asked); refusal != nil {
@@ -86,6 +91,15 @@ func (s *Service) AuthorizeDevice(ctx context.Context, form url.Values) (Device,
 		DeviceCode: device, UserCode: secret.Text(shown), VerificationURI: s.issuer + DevicePagePath, ExpiresIn: DeviceLife,
 		Interval: PollInterval,
 	}, nil
+}
+
+// onADevice reports whether an application may be let in by a code that somebody types: one that
+// proves who it is, or one that runs where its user is. Whoever knows the name of a web page could
+// begin a flow in its name, and have the code typed by others.
+func onADevice(app application.Application) bool {
+	return app.AuthMethod == application.PrivateKeyJWT || slices.ContainsFunc(app.RedirectURIs, func(uri string) bool {
+		return !strings.HasPrefix(uri, "https:")
+	})
 }
 
 // userMACs are the digests of a code that somebody types, the one to keep first.

@@ -188,12 +188,14 @@ func (r repository) useAssertion(ctx context.Context, a assertion) (bool, error)
 	return err == nil, err
 }
 
-// purge drops flows that ended before the one instant, and assertions that expired before the other.
-func (r repository) purge(ctx context.Context, flows, assertions time.Time) error {
+// purge drops flows and assertions that have ended by now. Those that somebody let in are kept until
+// they ended before the instant.
+func (r repository) purge(ctx context.Context, flows, now time.Time) error {
 	return r.db.InTx(ctx, func(ctx context.Context) error {
-		if err := r.db.From(ctx).Exec("DELETE FROM oauth_flows WHERE expires_at < ?", flows).Error; err != nil {
+		if err := r.db.From(ctx).Exec("DELETE FROM oauth_flows WHERE expires_at < ? OR expires_at < ? AND consent_id IS NULL",
+			flows, now).Error; err != nil {
 			return err
 		}
-		return r.db.From(ctx).Exec("DELETE FROM oauth_assertions WHERE expires_at < ?", assertions).Error
+		return r.db.From(ctx).Exec("DELETE FROM oauth_assertions WHERE expires_at < ?", now).Error
 	})
 }

@@ -55,7 +55,7 @@ func (s *Service) readRequest(app application.Application, values url.Values) (r
 	if len(values["state"]) == 1 && len(values["state"][0]) <= maxState {
 		asked.State = values["state"][0]
 	}
-	if refusal := twice(values); refusal != nil {
+	if refusal := misformed(values); refusal != nil {
 		return asked, refusal
 	}
 	if refusal := checkRequest(values); refusal != nil {

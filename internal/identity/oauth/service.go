@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -46,6 +47,7 @@ type Sessions interface {
 	) (session.GrantTokens, error)
 	InspectAccess(ctx context.Context, token secret.Text) (session.Claims, error)
 	InspectRefresh(ctx context.Context, token secret.Text) (session.Claims, error)
+	GrantOf(ctx context.Context, refresh secret.Text) (session.Claims, error)
 }
 
 // Deps are what the service works with.
@@ -131,14 +133,36 @@ func digest(t secret.Text) string {
 // parameter returns the one value of a parameter; one without a value was not sent (RFC 6749, 3.1).
 func parameter(values url.Values, name string) string { return values.Get(name) }
 
-// twice returns the refusal of a request that has a parameter more than once, else nil.
-func twice(values url.Values) *Refusal {
+// misformed returns the refusal of a request that has a parameter more than once, or one that is no
+// text, else nil.
+func misformed(values url.Values) *Refusal {
+	if garbled(values) {
+		return refuse(invalidRequest, "a parameter is not text in UTF-8, or has control characters")
+	}
 	for _, sent := range values {
 		if len(sent) > 1 {
 			return refuse(invalidRequest, "a parameter was sent more than once")
 		}
 	}
 	return nil
+}
+
+// garbled reports whether a parameter has what no text has.
+func garbled(values url.Values) bool {
+	for name, sent := range values {
+		for _, text := range append([]string{name}, sent...) {
+			if !isText(text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isText(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == 0x7f
+	})
 }
 
 // Purge forgets what has had its time.

@@ -29,6 +29,9 @@ const (
 	grantDevice  = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
+// lostAnswer is how long after its success a device may ask again without being taken for another.
+const lostAnswer = time.Minute
+
 // errRedeemed is that a code was used before.
 var errRedeemed = errors.New("code used before")
 
@@ -37,7 +40,7 @@ var errRedeemed = errors.New("code used before")
 // given for: somebody else holds a copy of it. So does a refresh token, unless it comes with the
 // idempotency key of the first time, soon after.
 func (s *Service) Exchange(ctx context.Context, form url.Values, idempotencyKey string) (Tokens, error) {
-	if refusal := twice(form); refusal != nil {
+	if refusal := misformed(form); refusal != nil {
 		return Tokens{}, refusal
 	}
 	app, err := s.authenticate(ctx, form)
@@ -114,6 +117,9 @@ func (s *Service) redeemDevice(ctx context.Context, app application.Application,
 	now := s.run.Clock.Now()
 	switch {
 	case !found || f.ApplicationID != app.ID:
+		return Tokens{}, wrong
+	case f.RedeemedAt != nil && now.Before(f.RedeemedAt.Add(lostAnswer)):
+		// A device whose answer was lost asks again (RFC 8628 section 3.5): it begins anew.
 		return Tokens{}, wrong
 	case f.RedeemedAt != nil:
 		return Tokens{}, s.reused(ctx, f, wrong)

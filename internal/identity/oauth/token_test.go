@@ -290,10 +290,60 @@ func TestDevice_RedeemsItsCodeOnce(t *testing.T) {
 		if claims.PersonID != f.personID || claims.ClientID != "desktop" {
 			t.Errorf("the token says %+v", claims)
 		}
+		// The answer may have been lost.
+		_, err = f.poll(c, dev)
+		refused(t, err, "invalid_grant")
+		if f.liveConsents() != 1 {
+			t.Error("who asks again soon is taken for another")
+		}
+		f.Clock.Advance(time.Minute)
 		_, err = f.poll(c, dev)
 		refused(t, err, "invalid_grant")
 		if f.liveConsents() != 0 {
 			t.Error("the grant goes on")
+		}
+	})
+}
+
+func TestDevice_IsNoWebPage(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := begin(t, d)
+		page := f.register("page", func(c *client) { c.RedirectURIs = []string{webRedirect} })
+		_, err := f.server.AuthorizeDevice(f.context(), f.says(page, url.Values{"scope": {"declarations"}}))
+		refused(t, err, "unauthorized_client")
+	})
+}
+
+func TestRevocation_OfARefreshTokenThatWasReplacedEndsTheGrant(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := begin(t, d)
+		c := f.register("web", nil)
+		first := f.tokens(c)
+		_, err := f.refresh(c, first.RefreshToken, nil)
+		f.must(err)
+		f.must(f.server.Revoke(f.context(), f.says(c, url.Values{"token": {first.RefreshToken.Reveal()}})))
+		if f.liveConsents() != 0 {
+			t.Error("who has the next one goes on")
+		}
+	})
+}
+
+func TestExchange_TakesTextAlone(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := begin(t, d)
+		c := f.register("web", nil)
+		for name, form := range map[string]url.Values{
+			"NUL": {"client_id": {"\x00"}}, "no UTF-8": {"client_id": {"\xff"}}, "NUL in a code": {"code": {"a\x00"}}, "a name": {"a\x00": {"b"}},
+		} {
+			_, err := f.server.Exchange(f.context(), f.says(c, form), "")
+			refused(t, err, "invalid_request")
+			_, err = f.server.Push(f.context(), f.says(c, form))
+			refused(t, err, "invalid_request")
+			_, err = f.server.Begin(f.context(), form, browser)
+			if err == nil {
+				t.Errorf("%s began a flow", name)
+			}
+			refused(t, err, "invalid_request")
 		}
 	})
 }
@@ -363,4 +413,38 @@ func TestRevocation_EndsTheGrantByAnyOfItsTokens(t *testing.T) {
 		refused(t, revoke(c, ""), "invalid_request")
 		refused(t, revoke(&client{}, "no token"), "invalid_client")
 	})
+}
+
+// What its owner takes away from an application is gone at once: from what people gave before, and
+// from what they are being asked.
+func TestAuthorization_WhatWasTakenAwayIsNotGiven(t *testing.T) {
+	for name, statement := range map[string]string{
+		"a scope":    `UPDATE applications SET scopes = '["declarations.read","offline_access"]' WHERE id = ?`,
+		"an address": `UPDATE applications SET redirect_uris = '["https://other.paghe.example/callback"]' WHERE id = ?`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			dbtest.Each(t, func(t *testing.T, d *db.DB) {
+				f := begin(t, d)
+				c := f.register("web", nil)
+				before := f.tokens(c)
+				flow, err := f.server.Begin(f.context(), asking(c, nil), browser)
+				f.must(err)
+				f.Exec(t, statement, c.ID)
+				if redirect, err := f.server.Approve(f.context(), f.by, flow.ID, browser, f.everything()); !fault.Is(err, fault.NotFound) {
+					t.Errorf("approved: %q, %v", redirect, err)
+				}
+				if name == "a scope" {
+					after, err := f.refresh(c, before.RefreshToken, nil)
+					f.must(err)
+					if got := strings.Join(after.Scopes, " "); strings.Contains(got+" ", "declarations ") {
+						t.Errorf("the next token is for %q", got)
+					}
+					return
+				}
+				if redirect, err := f.server.Deny(f.context(), flow.ID, browser); !fault.Is(err, fault.NotFound) {
+					t.Errorf("denied: %q, %v", redirect, err)
+				}
+			})
+		})
+	}
 }

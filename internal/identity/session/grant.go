@@ -256,6 +256,18 @@ func (s *Service) InspectRefresh(ctx context.Context, refresh secret.Text) (Clai
 	}, err
 }
 
+// GrantOf returns of which live grant a refresh token is or was, the current one or an older one:
+// whoever gives back a token of a grant gives back the grant. It returns the faults of
+// InspectRefresh.
+func (s *Service) GrantOf(ctx context.Context, refresh secret.Text) (Claims, error) {
+	id, genuine := s.refresh.openGrant(refresh)
+	if !genuine {
+		return Claims{}, errNoRefresh()
+	}
+	r, err := s.liveGrant(ctx, id, s.run.Clock.Now())
+	return Claims{SessionID: id, PersonID: r.Session.PersonID, ClientID: r.ClientID}, err
+}
+
 // InspectAccess returns what an access token of an application stands for while its grant lives. It
 // returns what Parse does, and fault.SessionEnded.
 func (s *Service) InspectAccess(ctx context.Context, token secret.Text) (Claims, error) {
@@ -297,11 +309,13 @@ type grantRow struct {
 	Session       row `gorm:"embedded"`
 	ApplicationID uuid.UUID
 	ClientID      string
-	// ConsentScopes is a JSON array.
-	ConsentScopes   string
-	ConsentExpires  time.Time
-	ConsentEnded    *time.Time
-	ApplicationLive int
+	// ConsentScopes and RegisteredScopes are JSON arrays: what the person gave, and what the
+	// application may still ask for.
+	ConsentScopes    string
+	RegisteredScopes string
+	ConsentExpires   time.Time
+	ConsentEnded     *time.Time
+	ApplicationLive  int
 }
 
 // live reports whether the grant, its consent and its application stand, and the person is not
@@ -311,12 +325,16 @@ func (r grantRow) live(now time.Time) bool {
 		now.Before(r.ConsentExpires) && r.ApplicationLive == 1
 }
 
-// narrowed returns the scopes that a token gets; none asks for all of the consent's.
+// narrowed returns the scopes that a token gets; none asks for all of the consent's that the
+// application still has.
 func (r grantRow) narrowed(asked []string) ([]string, error) {
-	var given []string
-	if err := json.Unmarshal([]byte(r.ConsentScopes), &given); err != nil {
+	var given, registered []string
+	if err := errors.Join(
+		json.Unmarshal([]byte(r.ConsentScopes), &given), json.Unmarshal([]byte(r.RegisteredScopes), &registered),
+	); err != nil {
 		return nil, fmt.Errorf("scopes of consent %s: %w", *r.Session.ConsentID, err)
 	}
+	given = slices.DeleteFunc(given, func(scope string) bool { return !slices.Contains(registered, scope) })
 	if len(asked) == 0 {
 		return given, nil
 	}

@@ -36,7 +36,7 @@ func (r repository) find(ctx context.Context, id uuid.UUID, lock bool) (row, boo
 }
 
 // grantColumns are what a grant's session needs to know of consent and application.
-const grantColumns = `, p.credential_level, p.suspended_at, k.application_id, y.client_id, k.scopes AS consent_scopes,
+const grantColumns = `, p.credential_level, p.suspended_at, k.application_id, y.client_id, k.scopes AS consent_scopes, y.scopes AS registered_scopes,
 	k.expires_at AS consent_expires, k.ended_at AS consent_ended,
 	CASE WHEN y.state = 'approved' AND y.removed_at IS NULL THEN 1 ELSE 0 END AS application_live`
 

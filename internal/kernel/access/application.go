@@ -141,7 +141,7 @@ func Consented(column string) string {
 // selectGrant is the live consent of a session s, as JSON; NULL for none. A consent that ends
 // before its session was changed by nobody who may, and is none. %[1]s makes an object and %[2]s a
 // list of ids.
-const selectGrant = `(SELECT %[1]s('consent', k.id, 'application', y.id, 'client', y.client_id, 'scopes', k.scopes, 'services', k.services,
+const selectGrant = `(SELECT %[1]s('consent', k.id, 'application', y.id, 'client', y.client_id, 'scopes', k.scopes, 'registered', y.scopes, 'services', k.services,
 		'every', CASE WHEN k.every_contributor THEN 1 ELSE 0 END,
 		'contributors', CASE WHEN NOT k.every_contributor
 			THEN (SELECT %[2]s FROM consent_contributors z WHERE z.consent_id = k.id) END,
@@ -156,6 +156,7 @@ func readGrant(text string) (*Grant, error) {
 		Application  uuid.UUID
 		Client       string
 		Scopes       string
+		Registered   string
 		Services     string
 		Every        int
 		Contributors string
@@ -168,6 +169,12 @@ func readGrant(text string) (*Grant, error) {
 	if err := json.Unmarshal([]byte(read.Scopes), &g.Scopes); err != nil {
 		return nil, fmt.Errorf("scopes of consent %s: %w", g.ConsentID, err)
 	}
+	var registered []string
+	if err := json.Unmarshal([]byte(read.Registered), &registered); err != nil {
+		return nil, fmt.Errorf("scopes of application %s: %w", g.ApplicationID, err)
+	}
+	// What was taken away from the application is gone for all who had let it in.
+	g.Scopes = common(g.Scopes, registered)
 	if err := g.Services.Scan(read.Services); err != nil {
 		return nil, fmt.Errorf("services of consent %s: %w", g.ConsentID, err)
 	}

@@ -48,7 +48,7 @@ func (a *App) Application(t testing.TB, personID uuid.UUID) Application {
 	now := a.Clock.Now()
 	a.Exec(t, `INSERT INTO applications (id, client_id, display_name, kind, token_endpoint_auth_method, redirect_uris, scopes, contact_email, jwks_uri, logo_uri,
 		state, person_id, created_at, updated_at, submitted_at) VALUES ( ?, ?, 'Paghe Semplici', 'public', 'none', '["http://127.0.0.1/"]',
-		'["declarations"]', 'paghe@example.com', '', '', 'approved', ?, ?, ?, ?)`, app.ID, app.ClientID, personID, now, now, now)
+		'["declarations","declarations.read","dossier","dossier.read","delegations.read","events","offline_access"]', 'paghe@example.com', '', '', 'approved', ?, ?, ?, ?)`, app.ID, app.ClientID, personID, now, now, now)
 	return app
 }
 

@@ -228,6 +228,7 @@ func (v *visit) decide() error {
 	if err != nil {
 		return v.flowOver(err)
 	}
+	v.prefer(f.Language)
 	if v.form.Get("decision") == "refuse" {
 		to, err := v.s.Flows.Deny(ctx, id, v.browser)
 		if err != nil {

@@ -110,7 +110,7 @@ func TestConsent_OfStaffIsRefused(t *testing.T) {
 	w := newWorld(t, sqlite(t))
 	c := w.client()
 	w.Exec(t, "UPDATE people SET user_class = 'contact_centre'")
-	asked := c.authorize().says(http.StatusOK, "Chi lavora qui non autorizza applicazioni")
+	asked := c.authorize().says(http.StatusOK, "Chi lavora qui non può autorizzare applicazioni")
 	c.submit(asked, consentPath, url.Values{"decision": {"approve"}}).says(http.StatusForbidden)
 	if len(w.flows.approved) > 0 {
 		t.Error("let in")

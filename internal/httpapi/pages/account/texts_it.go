@@ -93,11 +93,11 @@ var inItalian = map[string]string{
 	"consent.approve": "Autorizza",
 	"consent.refuse":  "Rifiuta",
 	"consent.none":    "Nessun proprio diritto comprende ciò che l'applicazione chiede. Non si può autorizzarla.",
-	"consent.staff":   "Chi lavora qui non autorizza applicazioni ad agire per sé.",
+	"consent.staff":   "Chi lavora qui non può autorizzare applicazioni ad agire a suo nome.",
 
 	"scope.declarations":      "Presentare, cambiare e ritirare dichiarazioni, e leggerle con le ricevute",
 	"scope.declarations.read": "Leggere le dichiarazioni e le ricevute",
-	"scope.dossier":           "Scrivere alla sede a proprio nome: quesiti, appuntamenti, documenti; e leggerli",
+	"scope.dossier":           "Scrivere alla sede a nome di chi autorizza: quesiti, appuntamenti, documenti; e leggerli",
 	"scope.dossier.read":      "Leggere quesiti, appuntamenti e documenti",
 	"scope.delegations.read":  "Leggere deleghe e subdeleghe",
 	"scope.events":            "Sapere subito che cosa accade a dichiarazioni e deleghe",
