@@ -272,7 +272,7 @@ func TestExport_APageIsARangeOfAnIndex(t *testing.T) {
 		desk := a.Desk(t, world.Rome, c.ID)
 		fill(t, a, c, by)
 		from := time.Date(2026, 1, 1, 0, 5, 0, 0, time.UTC)
-		heard := world.Listen(t, d, "FROM declarations d")
+		heard := world.ListenToRows(t, d, "FROM declarations d")
 		for _, c := range []struct {
 			name  string
 			begin func() (*declaration.Export, error)

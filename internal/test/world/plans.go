@@ -24,9 +24,21 @@ type Question struct {
 // in them.
 func Listen(t testing.TB, d *db.DB, about string) *[]Question {
 	t.Helper()
+	return listen(t, d, about, false)
+}
+
+// ListenToRows is Listen for the statements that db.EachRow sends: GORM only writes those, as it
+// writes what stands inside of others.
+func ListenToRows(t testing.TB, d *db.DB, about string) *[]Question {
+	t.Helper()
+	return listen(t, d, about, true)
+}
+
+func listen(t testing.TB, d *db.DB, about string, dry bool) *[]Question {
+	t.Helper()
 	var heard []Question
 	hear := func(g *gorm.DB) {
-		if statement := g.Statement.SQL.String(); strings.Contains(statement, about) {
+		if statement := g.Statement.SQL.String(); g.DryRun == dry && strings.Contains(statement, about) {
 			heard = append(heard, Question{statement, g.Statement.Vars})
 		}
 	}
