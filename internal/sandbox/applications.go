@@ -46,7 +46,7 @@ func (s *Service) plantApplications(ctx context.Context) error {
 	}
 	now := s.clock.Now()
 	a := application.Application{
-		RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback"}, Scopes: application.Scopes(),
+		RedirectURIs: []string{"http://127.0.0.1/callback", "http://[::1]/callback"}, Scopes: access.Scopes(),
 		ContactEmail: "sviluppo@paghe.example", State: application.Approved, CreatedAt: now, UpdatedAt: now, SubmittedAt: now, Version: 1,
 	}
 	payroll, bureau := a, a

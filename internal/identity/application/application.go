@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/internal/identity/person"
+	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/naming"
@@ -51,24 +52,6 @@ const (
 	Refused   State = "refused"
 	Suspended State = "suspended"
 )
-
-// The scopes that an application may ask for.
-const (
-	ScopeDeclarations     = "declarations"
-	ScopeDeclarationsRead = "declarations.read"
-	ScopeDossier          = "dossier"
-	ScopeDossierRead      = "dossier.read"
-	ScopeDelegationsRead  = "delegations.read"
-	ScopeEvents           = "events"
-	ScopeOfflineAccess    = "offline_access"
-)
-
-// Scopes lists every scope that there is.
-func Scopes() []string {
-	return []string{
-		ScopeDeclarations, ScopeDeclarationsRead, ScopeDossier, ScopeDossierRead, ScopeDelegationsRead, ScopeEvents, ScopeOfflineAccess,
-	}
-}
 
 // Kinds of the messages to who manages an application.
 var (
@@ -396,10 +379,10 @@ func (p Profile) normal(kind Kind) (Profile, []fault.Field) {
 		}
 		note(code, "/redirect_uris/"+strconv.Itoa(i))
 	}
-	note(checkLength(p.Scopes, len(Scopes())), "/scopes")
+	note(checkLength(p.Scopes, len(access.Scopes())), "/scopes")
 	for i, scope := range p.Scopes {
 		switch at := "/scopes/" + strconv.Itoa(i); {
-		case !slices.Contains(Scopes(), scope):
+		case !slices.Contains(access.Scopes(), scope):
 			note(fault.FieldEnum, at)
 		case slices.Contains(p.Scopes[:i], scope):
 			note(fault.FieldDuplicate, at)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 )
 
@@ -22,7 +23,7 @@ import (
 func payroll() Input {
 	return Input{
 		Profile: Profile{
-			DisplayName: "Paghe Facili", RedirectURIs: []string{"http://127.0.0.1/callback"}, Scopes: []string{ScopeDeclarations},
+			DisplayName: "Paghe Facili", RedirectURIs: []string{"http://127.0.0.1/callback"}, Scopes: []string{access.ScopeDeclarations},
 		},
 		Kind: Public, AuthMethod: NoAuth, ContactEmail: "sviluppo@paghe.example",
 	}

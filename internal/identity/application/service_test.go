@@ -74,7 +74,7 @@ func (w *fixture) enter(p world.Person) access.Actor {
 func input() application.Input {
 	return application.Input{
 		Profile: application.Profile{
-			DisplayName: "Paghe Facili", RedirectURIs: []string{"http://127.0.0.1/callback"}, Scopes: []string{application.ScopeDeclarations},
+			DisplayName: "Paghe Facili", RedirectURIs: []string{"http://127.0.0.1/callback"}, Scopes: []string{access.ScopeDeclarations},
 		},
 		Kind: application.Public, AuthMethod: application.NoAuth, ContactEmail: "sviluppo@paghe.example",
 	}
@@ -185,7 +185,7 @@ func TestApplication_WhatWasApprovedStaysInForce(t *testing.T) {
 		const elsewhere = "https://elsewhere.example/"
 		w.Clock.Advance(time.Hour)
 		change := application.Change{
-			RedirectURIs: []string{elsewhere}, Scopes: application.Scopes(), DisplayName: new("Paghe"), LogoURI: new("https://a.example/l.png"),
+			RedirectURIs: []string{elsewhere}, Scopes: access.Scopes(), DisplayName: new("Paghe"), LogoURI: new("https://a.example/l.png"),
 			ContactEmail: new("altra@paghe.example"),
 		}
 		for range 2 {
@@ -225,7 +225,7 @@ func TestApplication_WhatWasApprovedStaysInForce(t *testing.T) {
 		w.decided(a.ID, application.Approved)
 		got, err = w.service.Client(ctx, a.ClientID)
 		if err != nil || !got.AllowsRedirect(elsewhere) || got.AllowsRedirect("http://127.0.0.1/callback") || got.DisplayName != "Paghe" ||
-			got.LogoURI == "" || len(got.Scopes) != len(application.Scopes()) || got.Pending != nil {
+			got.LogoURI == "" || len(got.Scopes) != len(access.Scopes()) || got.Pending != nil {
 			t.Errorf("approved %+v, %v", got, err)
 		}
 	})
@@ -238,11 +238,11 @@ func TestApplication_WhatIsTakenAwayIsGoneAtOnce(t *testing.T) {
 		a := w.registered(w.owner, func(in *application.Input) {
 			in.Kind, in.AuthMethod, in.JWKS = application.Confidential, application.PrivateKeyJWT, keySet("1", "2")
 			in.RedirectURIs = append(in.RedirectURIs, "https://a.example/")
-			in.Scopes, in.LogoURI = application.Scopes(), "https://a.example/l.png"
+			in.Scopes, in.LogoURI = access.Scopes(), "https://a.example/l.png"
 		})
 		w.decided(a.ID, application.Approved)
 		got, err := w.change(w.owner, a.ID, application.Change{
-			JWKS: keySet("2"), RedirectURIs: []string{"https://a.example/"}, Scopes: []string{application.ScopeEvents}, LogoURI: new(""),
+			JWKS: keySet("2"), RedirectURIs: []string{"https://a.example/"}, Scopes: []string{access.ScopeEvents}, LogoURI: new(""),
 		})
 		if err != nil || got.Pending != nil || got.State != application.Approved {
 			t.Fatalf("changed %+v, %v", got, err)
@@ -255,7 +255,7 @@ func TestApplication_WhatIsTakenAwayIsGoneAtOnce(t *testing.T) {
 			{JWKS: keySet("2", "3")},
 			{JWKS: keySet("3")},
 			{RedirectURIs: []string{"https://b.example/"}},
-			{Scopes: application.Scopes()},
+			{Scopes: access.Scopes()},
 			{DisplayName: new("Altro")},
 			{LogoURI: new("https://b.example/l.png")},
 			{JWKSURI: new("https://b.example/k")},

@@ -1,6 +1,9 @@
 package oauth
 
-import "diresco/internal/identity/application"
+import (
+	"diresco/internal/identity/application"
+	"diresco/internal/kernel/access"
+)
 
 // Metadata is what clients read first (RFC 8414). It says what works and nothing else.
 type Metadata struct {
@@ -41,7 +44,7 @@ func MetadataOf(issuer string) Metadata {
 		Issuer: issuer, AuthorizationEndpoint: issuer + AuthorizePath, TokenEndpoint: issuer + TokenPath,
 		PushEndpoint: issuer + PushPath, DeviceEndpoint: issuer + DevicePath, IntrospectionEndpoint: issuer + IntrospectionPath,
 		RevocationEndpoint: issuer + RevocationPath, KeySet: issuer + "/.well-known/jwks.json",
-		Scopes: application.Scopes(), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		Scopes: access.Scopes(), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
 		GrantTypes: []string{grantCode, grantRefresh, grantDevice}, CodeChallengeMethods: []string{methodS256},
 		TokenAuthMethods: either, TokenAuthAlgorithms: assertionMethods,
 		IntrospectionAuthMethods: []string{proven}, IntrospectionAuthAlgorithm: assertionMethods,

@@ -100,13 +100,13 @@ func (s *Service) readScope(app application.Application, values url.Values, aske
 	if len(asked.Scopes) == 0 {
 		// Who does not say for how long is not given what lasts.
 		asked.Scopes = slices.DeleteFunc(slices.Clone(app.Scopes), func(scope string) bool {
-			return scope == application.ScopeOfflineAccess
+			return scope == access.ScopeOfflineAccess
 		})
 	}
 	if slices.ContainsFunc(asked.Scopes, func(scope string) bool { return !slices.Contains(app.Scopes, scope) }) {
 		return refuse(invalidScope, "a scope is not one that the application was registered with")
 	}
-	if !slices.ContainsFunc(asked.Scopes, func(scope string) bool { return scope != application.ScopeOfflineAccess }) {
+	if !slices.ContainsFunc(asked.Scopes, func(scope string) bool { return scope != access.ScopeOfflineAccess }) {
 		return refuse(invalidScope, "no scope lets the application do anything")
 	}
 	var refusal *Refusal

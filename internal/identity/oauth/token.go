@@ -187,7 +187,7 @@ func (s *Service) issue(ctx context.Context, app application.Application, f row,
 		if err != nil {
 			return err
 		}
-		offline := slices.Contains(scopes, application.ScopeOfflineAccess)
+		offline := slices.Contains(scopes, access.ScopeOfflineAccess)
 		ends := given.ExpiresAt
 		if online := now.Add(session.OnlineGrant); !offline && online.Before(ends) {
 			ends = online

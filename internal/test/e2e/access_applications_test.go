@@ -50,8 +50,8 @@ func (w *fixture) software(person uuid.UUID, change func(*given)) software {
 	s.clientID = s.application.String()
 	w.execute(`INSERT INTO applications (id, client_id, display_name, kind, token_endpoint_auth_method, redirect_uris, scopes, contact_email,
 		jwks_uri, logo_uri, state, person_id, created_at, updated_at, submitted_at)
-		VALUES (?, ?, 'Paghe Semplici', 'public', 'none', '[]', '["declarations"]', 'x@example.com', '', '', 'approved', ?, ?, ?, ?)`,
-		s.application, s.clientID, person, now, now, now)
+		VALUES (?, ?, 'Paghe Semplici', 'public', 'none', '[]', ?, 'x@example.com', '', '', 'approved', ?, ?, ?, ?)`,
+		s.application, s.clientID, `["`+strings.ReplaceAll(everyScope, " ", `","`)+`"]`, person, now, now, now)
 	w.execute(`INSERT INTO consents (id, person_id, application_id, scopes, services, every_contributor, given_at, expires_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		s.consent, person, s.application, `["`+strings.ReplaceAll(everyScope, " ", `","`)+`"]`, g.services, g.contributors == nil, g.from, g.until)

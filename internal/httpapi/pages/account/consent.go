@@ -113,7 +113,7 @@ func (v *visit) offer(f oauth.Flow) (offer, error) {
 	if err := o.services(v, asked.Services); err != nil || o.Blocked != "" {
 		return o, err
 	}
-	if !slices.Contains(f.Scopes, application.ScopeOfflineAccess) {
+	if !slices.Contains(f.Scopes, access.ScopeOfflineAccess) {
 		o.Until = v.s.Clock.Now().Add(session.OnlineGrant)
 		return o, nil
 	}
@@ -172,9 +172,9 @@ func (o *offer) choice(v *visit) error {
 
 // scopeServices are the services that a scope is about.
 var scopeServices = map[string]access.ServiceSet{
-	application.ScopeDeclarations: {access.Declarations}, application.ScopeDeclarationsRead: {access.Declarations},
-	application.ScopeDelegationsRead: {access.Delegations},
-	application.ScopeDossier:         access.PublicBodyServices(), application.ScopeDossierRead: access.PublicBodyServices(),
+	access.ScopeDeclarations: {access.Declarations}, access.ScopeDeclarationsRead: {access.Declarations},
+	access.ScopeDelegationsRead: {access.Delegations},
+	access.ScopeDossier:         access.PublicBodyServices(), access.ScopeDossierRead: access.PublicBodyServices(),
 }
 
 // services offers those that the application asks for, or else those that its scopes are about, as

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"diresco/internal/identity/application"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
@@ -60,7 +59,7 @@ func TestConsent_GivesNoMoreThanWasOffered(t *testing.T) {
 	flow.Details = []oauth.Detail{{
 		Contributors: []uuid.UUID{w.contributors.all[0].ID, stranger}, Services: access.ServiceSet{access.Declarations, access.ViewDMA},
 	}}
-	flow.Scopes = []string{application.ScopeDeclarations}
+	flow.Scopes = []string{access.ScopeDeclarations}
 	asked = c.get(asked.path).says(http.StatusOK, "Forno Rossi S.r.l.", "senza rinnovo")
 	if strings.Contains(asked.body, "Officina Bianchi") || strings.Contains(asked.body, stranger.String()) ||
 		strings.Contains(asked.body, "view_dma") {

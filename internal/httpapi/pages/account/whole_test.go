@@ -57,7 +57,7 @@ func (w *world) whole(lang string) map[string]shown {
 	pages["consent, no right"] = c.get(pages["consent"].path)
 	for _, open := range w.flows.open {
 		open.Details = []oauth.Detail{{Services: access.ServiceSet{access.Declarations}}}
-		open.Scopes = []string{application.ScopeDeclarations}
+		open.Scopes = []string{access.ScopeDeclarations}
 	}
 	pages["consent, blocked"] = c.get(pages["consent"].path)
 	w.reach = access.ServiceSet{access.Declarations}
@@ -73,14 +73,14 @@ func (w *world) whole(lang string) map[string]shown {
 	w.consents.all = []consent.View{
 		{
 			Consent: consent.Consent{
-				ID: uuid.UUID{15: 1}, Scopes: application.Scopes(), Services: access.ServiceSet{access.AllServices}, EveryContributor: true,
+				ID: uuid.UUID{15: 1}, Scopes: access.Scopes(), Services: access.ServiceSet{access.AllServices}, EveryContributor: true,
 				GivenAt: used, ExpiresAt: used.Add(time.Hour),
 			},
 			DisplayName: "Paghe", Excluded: []consent.Contributor{{LegalName: "Escluso"}}, LastUsedAt: &used,
 		},
 		{
 			Consent: consent.Consent{
-				ID: uuid.UUID{15: 2}, Scopes: consent.Scopes{application.ScopeDeclarationsRead},
+				ID: uuid.UUID{15: 2}, Scopes: consent.Scopes{access.ScopeDeclarationsRead},
 				Services: access.ServiceSet{access.Declarations}, GivenAt: used, ExpiresAt: used.Add(time.Hour),
 			},
 			DisplayName: "Altro", Contributors: []consent.Contributor{{LegalName: "Forno"}},
@@ -257,7 +257,7 @@ func TestTexts_BothLanguagesHaveTheSame(t *testing.T) {
 			t.Errorf("%s has other values in the two languages", name)
 		}
 	}
-	for _, scope := range application.Scopes() {
+	for _, scope := range access.Scopes() {
 		if text(problem.Italian, "scope."+scope) == "scope."+scope {
 			t.Errorf("%s has no words", scope)
 		}

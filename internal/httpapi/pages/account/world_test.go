@@ -141,7 +141,7 @@ func payroll() oauth.Flow {
 			ID: uuid.UUID{15: 1}, ClientID: "payroll", DisplayName: "Paghe <Rossi> & figli", ContactEmail: "help@payroll.example",
 			State: application.Approved, RedirectURIs: []string{redirectURI},
 		},
-		Scopes: application.Scopes(),
+		Scopes: access.Scopes(),
 	}
 }
 
