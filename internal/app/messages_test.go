@@ -10,6 +10,7 @@ import (
 
 	// Everything that declares a kind of message is part of the house.
 	_ "diresco/internal/app"
+	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/outbox"
@@ -80,8 +81,8 @@ func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 func TestMessageKind_ConsentsSayWhyTheyEnded(t *testing.T) {
 	reasons := []string{
 		consent.EndedByHolder, consent.EndedByContributor, consent.EndedDisplaced, consent.EndedExpired, consent.EndedRightEnded,
-		consent.EndedPostGiven, consent.EndedRefreshReused, consent.EndedTokenRevoked, consent.EndedAppSuspended,
-		consent.EndedAppRemoved, session.EndedPINReplaced, session.EndedPINRevoked, session.EndedSuspended, session.EndedPostLeft,
+		consent.EndedPostGiven, consent.EndedRefreshReused, consent.EndedTokenRevoked, application.EndedBySuspension,
+		application.EndedByRemoval, session.EndedPINReplaced, session.EndedPINRevoked, session.EndedSuspended, session.EndedPostLeft,
 	}
 	for _, locale := range notification.Locales() {
 		told := map[string]string{}

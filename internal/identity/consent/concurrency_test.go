@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"diresco/db"
+	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
 	"diresco/internal/identity/session"
 	"diresco/internal/platform/fault"
@@ -52,7 +53,7 @@ func TestConsent_EndsOnceHoweverManyEndIt(t *testing.T) {
 				},
 				func() error {
 					return d.InTx(ctx, func(ctx context.Context) error {
-						return w.consents.EndOfApplication(ctx, w.application, consent.EndedAppSuspended)
+						return w.consents.EndOfApplication(ctx, w.application, application.EndedBySuspension)
 					})
 				},
 			}

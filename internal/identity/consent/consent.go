@@ -30,7 +30,7 @@ const (
 )
 
 // The reasons for which a consent ends. Where it ends with what ends everything of a person they are
-// those of sessions, such as session.EndedPINRevoked.
+// those of sessions, such as session.EndedPINRevoked; with its application, those of application.
 const (
 	EndedByHolder      = "withdrawn"
 	EndedByContributor = "withdrawn-by-contributor"
@@ -40,8 +40,6 @@ const (
 	EndedPostGiven     = "post-given"
 	EndedRefreshReused = "refresh-reuse"
 	EndedCodeReused    = "code-reuse"
-	EndedAppSuspended  = "application-suspended"
-	EndedAppRemoved    = "application-removed"
 	EndedTokenRevoked  = "token-revoked"
 )
 

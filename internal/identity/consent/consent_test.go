@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
@@ -341,9 +342,9 @@ func TestConsent_EndsOnceAndIsTold(t *testing.T) {
 			t.Errorf("%q, %q, %q", w.ended(two), w.ended(one), w.ended(others))
 		}
 		inTx(func(ctx context.Context) error {
-			return w.consents.EndOfApplication(ctx, w.application, consent.EndedAppSuspended)
+			return w.consents.EndOfApplication(ctx, w.application, application.EndedBySuspension)
 		})
-		if w.ended(others) != consent.EndedAppSuspended || w.told("consent.ended", other.PersonID) != 1 ||
+		if w.ended(others) != application.EndedBySuspension || w.told("consent.ended", other.PersonID) != 1 ||
 			w.told("consent.ended", w.rep.PersonID) != 2 {
 			t.Errorf("%q", w.ended(others))
 		}

@@ -22,14 +22,6 @@ const (
 	OnlineGrant = 24 * time.Hour
 )
 
-// The reasons for which an application's grant ends.
-const (
-	// EndedConsent is that the consent ended.
-	EndedConsent = "consent-ended"
-	// EndedByApplication is that the application gave its tokens back.
-	EndedByApplication = "ended-by-application"
-)
-
 // Grant is a consent for which a session is opened.
 type Grant struct {
 	ConsentID     uuid.UUID
@@ -60,12 +52,6 @@ type GrantTokens struct {
 // OnReuse names who ends a consent whose refresh token was used a second time. It is called in a
 // transaction that holds the session and has ended it.
 func (s *Service) OnReuse(end func(ctx context.Context, consentID uuid.UUID) error) { s.onReuse = end }
-
-// OnEndAll names who ends the consents of a person all of whose sessions end. It is called in the
-// transaction that holds these.
-func (s *Service) OnEndAll(end func(ctx context.Context, personID uuid.UUID, reason string) error) {
-	s.onEndAll = end
-}
 
 // OpenGrant opens the session of a consent, in the caller's transaction and operation. It has no
 // limit of inactivity. A grant of nothing is fault.Forbidden.
@@ -207,17 +193,6 @@ func (s *Service) advanceGrant(ctx context.Context, r grantRow, next secret.Text
 	return won, err
 }
 
-// EndGrant ends the session of a grant, in the context's transaction; one that has ended stays as
-// it is. The consent is the caller's to end.
-//
-// Lock order: session, then the consent.
-func (s *Service) EndGrant(ctx context.Context, sessionID uuid.UUID, reason string) error {
-	if err := s.repo.hold(ctx, sessionID); err != nil {
-		return err
-	}
-	return s.repo.endGrants(ctx, "id IN ?", []uuid.UUID{sessionID}, reason, s.run.Clock.Now())
-}
-
 // EndGrantsOf ends the sessions of consents, in the context's transaction. Call it before the
 // consents are locked: whoever acts by one holds first its session, then itself.
 //
@@ -229,7 +204,7 @@ func (s *Service) EndGrantsOf(ctx context.Context, reason string, consentIDs ...
 	if err := s.repo.holdGrants(ctx, consentIDs); err != nil {
 		return err
 	}
-	return s.repo.endGrants(ctx, "consent_id IN ?", consentIDs, reason, s.run.Clock.Now())
+	return s.repo.endGrants(ctx, consentIDs, reason, s.run.Clock.Now())
 }
 
 // InspectRefresh returns what a refresh token stands for while it is the current one of a grant

@@ -272,17 +272,10 @@ func TestGrant_EndsAsItsConsentDoes(t *testing.T) {
 			inTx(w, func(ctx context.Context) error { return w.Sessions.EndAllOf(ctx, w.person, session.EndedPINRevoked) })
 		}, false},
 		"the end of the consent": {func(w *granting, g session.GrantTokens, _ access.Actor) {
-			inTx(w, func(ctx context.Context) error { return w.Sessions.EndGrantsOf(ctx, session.EndedConsent, g.ConsentID) })
+			inTx(w, func(ctx context.Context) error { return w.Sessions.EndGrantsOf(ctx, "withdrawn", g.ConsentID) })
 		}, false},
-		"the end of the grant": {func(w *granting, g session.GrantTokens, _ access.Actor) {
-			inTx(w, func(ctx context.Context) error {
-				return w.Sessions.EndGrant(ctx, g.SessionID, session.EndedByApplication)
-			})
-		}, false},
-		"that of another session": {func(w *granting, _ session.GrantTokens, by access.Actor) {
-			inTx(w, func(ctx context.Context) error {
-				return w.Sessions.EndGrant(ctx, by.SessionID, session.EndedByApplication)
-			})
+		"that of another consent": {func(w *granting, _ session.GrantTokens, by access.Actor) {
+			inTx(w, func(ctx context.Context) error { return w.Sessions.EndGrantsOf(ctx, "withdrawn", uuid.New()) })
 			if n := w.Count(w.t, "sessions WHERE id = ? AND ended_at IS NULL", by.SessionID); n != 1 {
 				w.t.Error("a person's session ended as a grant")
 			}

@@ -62,11 +62,10 @@ func (r repository) holdGrants(ctx context.Context, consentIDs []uuid.UUID) erro
 	return r.db.From(ctx).Exec("SELECT 1 FROM sessions WHERE consent_id IN ? ORDER BY id"+r.db.ForUpdate(), consentIDs).Error
 }
 
-// endGrants ends those of grants' sessions that the condition with the ids names. The transaction
-// has locked them; a person's own is never one.
-func (r repository) endGrants(ctx context.Context, which string, ids []uuid.UUID, reason string, now time.Time) error {
-	const update = "UPDATE sessions SET ended_at = ?, end_reason = ? WHERE consent_id IS NOT NULL AND ended_at IS NULL AND "
-	return r.db.From(ctx).Exec(update+which, now, reason, ids).Error
+// endGrants ends the sessions of consents, which the transaction has locked.
+func (r repository) endGrants(ctx context.Context, consentIDs []uuid.UUID, reason string, now time.Time) error {
+	const update = "UPDATE sessions SET ended_at = ?, end_reason = ? WHERE consent_id IN ? AND ended_at IS NULL"
+	return r.db.From(ctx).Exec(update, now, reason, consentIDs).Error
 }
 
 // ofPerson returns a person's own sessions that may be alive, newest first.

@@ -29,9 +29,8 @@ type Service struct {
 	tokens   *accessTokens
 	refresh  refreshTokens
 	activity *activity
-	// onReuse and onEndAll end consents; see OnReuse and OnEndAll.
-	onReuse  func(ctx context.Context, consentID uuid.UUID) error
-	onEndAll func(ctx context.Context, personID uuid.UUID, reason string) error
+	// onReuse ends a consent; see OnReuse.
+	onReuse func(ctx context.Context, consentID uuid.UUID) error
 }
 
 // Deps are what the service works with.
@@ -193,9 +192,9 @@ func (s *Service) hand(r row, refresh secret.Text, lastSeen, now time.Time) (Ses
 	}, err
 }
 
-// Replace ends every session of the actor's own and starts a new one; applications' grants go on. It runs inside the caller's
-// transaction and operation: the actor has just proved to hold a new PIN. It returns
-// fault.SessionEnded when the actor's own session has ended meanwhile.
+// Replace ends every session of the actor's own and starts a new one; applications' grants go on.
+// It runs inside the caller's transaction and operation: the actor has just proved to hold a new
+// PIN. It returns fault.SessionEnded when the actor's own session has ended meanwhile.
 func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (Session, error) {
 	ended, err := s.endAll(ctx, by.PersonID, reason, false)
 	if err != nil {
@@ -207,15 +206,11 @@ func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (
 	return s.open(ctx, uuid.Must(uuid.NewV7()), Verified{PersonID: by.PersonID, CredentialLevel: by.CredentialLevel})
 }
 
-// EndAllOf ends every session of a person, those of applications and their consents too, inside the
-// caller's transaction and operation.
-//
-// Lock order: sessions, consents.
+// EndAllOf ends every session of a person, those of applications too, inside the caller's
+// transaction and operation. Their consents are the caller's to end.
 func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason string) error {
-	if _, err := s.endAll(ctx, personID, reason, true); err != nil || s.onEndAll == nil {
-		return err
-	}
-	return s.onEndAll(ctx, personID, reason)
+	_, err := s.endAll(ctx, personID, reason, true)
+	return err
 }
 
 // endAll ends every session of a person, on request those of applications too, and returns which

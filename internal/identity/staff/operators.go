@@ -26,8 +26,8 @@ func (s *Service) Operator(ctx context.Context, id uuid.UUID) (person.Person, er
 }
 
 // Appoint gives a citizen a post, and tells them and the other administrators. It holds from the
-// next request on, in open sessions too; what they let applications do ends. That of an administrator opens nothing until
-// ConfirmOperator made it good. It returns these faults:
+// next request on, in open sessions too; what they let applications do ends. That of an
+// administrator opens nothing until ConfirmOperator made it good. It returns these faults:
 //   - fault.Invalid: the post is wrong, its office does not exist, or nobody is registered with the
 //     tax code;
 //   - fault.Conflict: the person works here already, works for others or has ordinary credentials.

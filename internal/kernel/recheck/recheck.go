@@ -2,8 +2,8 @@
 // do. Package access lets in; here the session, its person and the right are read again under a
 // lock, so that what ends them comes before the whole transaction, and is seen, or after it.
 //
-// Lock order: people and sessions, consents, intermediaries, roles at contributors, delegations, roles at
-// intermediaries, sub-delegations.
+// Lock order: people and sessions, consents, intermediaries, roles at contributors, delegations,
+// roles at intermediaries, sub-delegations.
 package recheck
 
 import (

@@ -256,8 +256,8 @@ func (w *world) users() []*user {
 // people are all who file.
 func (w *world) people() []*filer { return append([]*filer{w.long, w.short}, w.filers...) }
 
-// logIn gives everybody who files, and the operator, a session, by a real login. Access tokens live for minutes, so
-// every work begins with it.
+// logIn gives everybody who files, and the operator, a session, by a real login. Access tokens live
+// for minutes, so every work begins with it.
 func (w *world) logIn(ctx context.Context, address string) error {
 	c, err := dial(ctx, address, nil)
 	if err != nil {
