@@ -289,8 +289,22 @@ func TestStream_GoesOnWhereItsReaderLeftOff(t *testing.T) {
 		pro, delegate := k.Professional(t)
 		reader := access.Actor{SessionID: k.Session(t, pro.ID, nil), PersonID: pro.ID, TaxCode: pro.TaxCode, UserClass: pro.UserClass}
 		missed := k.submit(rep, c)
+		witness := k.open(rep, "")
+		// told files one that everybody has been told of who may see it.
+		told := func() string {
+			id := k.submit(rep, c)
+			for {
+				events, reason := k.next(witness)
+				if reason != "" {
+					t.Fatal(reason)
+				}
+				if slices.Contains(subjects(events), id) {
+					return id
+				}
+			}
+		}
 		s := k.open(reader, "")
-		k.submit(rep, c)
+		told()
 		delegation := k.Delegation(t, delegate, c, nil)
 		first, second := k.submit(rep, c), k.submit(rep, c)
 		var got []event.Event
@@ -308,7 +322,7 @@ func TestStream_GoesOnWhereItsReaderLeftOff(t *testing.T) {
 		third := k.submit(rep, c)
 		// It goes on behind the first; the rest was there before it came, or comes later.
 		s = k.open(reader, got[0].Cursor())
-		fourth := k.submit(rep, c)
+		fourth := told()
 		got = nil
 		for len(got) < 3 {
 			events, _ := k.next(s)
@@ -318,7 +332,7 @@ func TestStream_GoesOnWhereItsReaderLeftOff(t *testing.T) {
 			t.Errorf("gone on with %v, want %v", subjects(got), []string{second, third, fourth})
 		}
 		k.Exec(t, "UPDATE delegations SET state = 'revoked', ended_at = ? WHERE id = ?", k.Clock.Now(), delegation)
-		k.submit(rep, c)
+		told()
 		go func() { k.over <- k.Clock.Now() }()
 		if events, reason := k.next(s); len(events) != 0 || reason != "" {
 			t.Errorf("after the delegation: %v %s (%s was missed)", subjects(events), reason, missed)
@@ -336,8 +350,15 @@ func TestStream_Ends(t *testing.T) {
 		_, other := k.Employer(t)
 		s, still := k.open(rep, ""), k.open(other, "")
 		slow := k.open(k.Colleague(t, c.ID, access.Employer, access.Dispositive), "")
+		quick, err := k.shown.Open(
+			context.Background(), k.Colleague(t, c.ID, access.Employer, access.Dispositive), event.Query{Types: []event.Type{event.DeclarationLapsed}},
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer quick.Close()
 		k.must(audit.Written, "UPDATE sessions SET ended_at = ?, end_reason = 'ended-by-holder' WHERE id = ?", k.Clock.Now(), rep.SessionID)
-		records := make([]audit.Record, 2100)
+		records := make([]audit.Record, 2600)
 		filed := k.Submit(t, k.Colleague(t, c.ID, access.Employer, access.Dispositive), c)
 		for i := range records {
 			kind, subject, detail := "declaration", filed.ID.String(), `{"state":"withdrawn"}`
@@ -346,19 +367,19 @@ func TestStream_Ends(t *testing.T) {
 				SubjectID: &subject, Outcome: "done", Detail: &detail,
 			}
 		}
+		// By the last one all others were told.
+		lapsed := `{"state":"lapsed"}`
+		records[len(records)-1].Detail = &lapsed
 		write(t, d, records...)
 		appendAll(t, k.feed)
 		if events, reason := k.next(s); len(events) != 0 || reason != event.SessionEnded {
 			t.Errorf("of the session that ended: %v, %q", subjects(events), reason)
 		}
-		for {
-			events, reason := k.next(slow)
-			if reason == event.TooSlow {
-				break
-			}
-			if len(events) == 0 || len(events) > event.MaxLimit {
-				t.Fatalf("%d events, %q", len(events), reason)
-			}
+		if events, reason := k.next(quick); len(events) != 1 || events[0].ID != records[len(records)-1].ID {
+			t.Errorf("who keeps up: %v, %q", subjects(events), reason)
+		}
+		if events, reason := k.next(slow); len(events) != 0 || reason != event.TooSlow {
+			t.Errorf("who does not: %v, %q", subjects(events), reason)
 		}
 		k.shown.End()
 		if events, reason := k.next(still); len(events) != 0 || reason != event.ServerStopping {
