@@ -144,7 +144,7 @@ func TestEvents_AProgramFollowsWhatHappens(t *testing.T) {
 			}
 		}
 		stranger := w.person(func(p client.SandboxPerson) bool {
-			return p.UserClass == client.Citizen && p.PersonId != f.person.PersonId &&
+			return p.UserClass == client.UserClassCitizen && p.PersonId != f.person.PersonId &&
 				!slices.ContainsFunc(p.Roles, func(r client.SandboxRole) bool { return r.ContributorId == f.contributor })
 		})
 		token := w.loginAs(stranger).AccessToken
