@@ -34,7 +34,7 @@ const (
 func eventQuery(after, types *string, contributorID *api.Id) (event.Query, error) {
 	chosen, err := event.ParseTypes(value(types), "types")
 	return event.Query{
-		After: value(after), In: fault.InParameter, Parameter: afterParameter, Types: chosen, ContributorID: (*uuid.UUID)(contributorID),
+		After: value(after), In: fault.InParameter, Parameter: afterParameter, Types: chosen, ContributorID: contributorID,
 	}, err
 }
 
@@ -76,7 +76,7 @@ func (l eventList) VisitListEventsResponse(w http.ResponseWriter) error {
 	}
 	params := map[string]*string{
 		"limit": number(l.params.Limit), "wait": number(l.params.Wait), "types": l.params.Types,
-		"contributor_id": idText((*uuid.UUID)(l.params.ContributorId)), afterParameter: l.params.After,
+		"contributor_id": idText(l.params.ContributorId), afterParameter: l.params.After,
 	}
 	self := link(eventsPath, queryOf(params))
 	params[afterParameter] = &found.Next
@@ -94,7 +94,7 @@ func viewEvent(e event.Event) api.Event {
 		panic(err)
 	}
 	return api.Event{
-		EventId: e.ID, Type: api.EventType(e.Type), At: clock.Normal(e.At), ContributorId: (*api.Id)(e.ContributorID),
+		EventId: e.ID, Type: api.EventType(e.Type), At: clock.Normal(e.At), ContributorId: e.ContributorID,
 		Subject: api.EventSubject{Kind: api.EventSubjectKind(kind), Id: id}, Links: api.EventLinks{Subject: link(path, "")},
 	}
 }

@@ -43,15 +43,8 @@ func Types() []Type {
 
 // kind is that of the subjects of such events.
 func (t Type) kind() string {
-	switch t {
-	case BatchFinished:
-		return kindBatch
-	case DelegationActivated, DelegationEnded:
-		return kindDelegation
-	case ConsentGiven, ConsentEnded:
-		return kindConsent
-	}
-	return kindDeclaration
+	of, _, _ := strings.Cut(string(t), ".")
+	return strings.ReplaceAll(of, "_", "-")
 }
 
 // Event is one thing that happened. It holds ids, never personal data.

@@ -93,12 +93,8 @@ func (r repository) since(ctx context.Context, s state) (uuid.UUID, error) {
 
 // idAt is lower than all ids of version 7 that were made at the instant or later.
 func idAt(at time.Time) uuid.UUID {
-	var id uuid.UUID
-	ms := at.UnixMilli()
-	for i := range 6 {
-		id[i] = byte(ms >> (40 - 8*i))
-	}
-	return id
+	ms := fmt.Sprintf("%012x", at.UnixMilli())
+	return uuid.MustParse(ms[:8] + "-" + ms[8:] + "-0000-0000-000000000000")
 }
 
 // due reports whether records were committed since the last look.

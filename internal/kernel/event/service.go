@@ -108,7 +108,8 @@ func NewService(d ServiceDeps) *Service {
 		d.Stride = access.DefaultStride()
 	}
 	return &Service{
-		feed: d.Feed, rights: d.Rights, after: d.After, beforeReading: d.BeforeReading, stride: d.Stride, hub: newHub(d.Feed, d.Rights, d.Log),
+		feed: d.Feed, rights: d.Rights, after: d.After, beforeReading: d.BeforeReading, stride: d.Stride,
+		hub: newHub(d.Feed, d.Rights, d.Log),
 	}
 }
 

@@ -148,7 +148,7 @@ func (s *streams) open(ctx context.Context, address, token string) error {
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
-	response, err := s.client.Do(request) //nolint:bodyclose // by the reader
+	response, err := s.client.Do(request)
 	if err != nil {
 		return err
 	}

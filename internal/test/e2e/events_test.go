@@ -153,7 +153,7 @@ func TestEvents_AProgramFollowsWhatHappens(t *testing.T) {
 				t.Errorf("a stranger sees %+v", e)
 			}
 		}
-		operator := w.loginAs(w.person(operatorOf("1400"))).AccessToken
+		operator := w.loginAs(w.person(func(p client.SandboxPerson) bool { return p.UserClass == client.UserClassOperator })).AccessToken
 		w.do(http.MethodGet, "/v1/events", operator, nil).want(t, http.StatusForbidden, "forbidden")
 		w.do(http.MethodGet, "/v1/events/stream", operator, nil).want(t, http.StatusForbidden, "forbidden")
 	})
