@@ -38,8 +38,9 @@ type Deps struct {
 	Outbox *outbox.Outbox
 	// Instant approves what is registered and changed at once, as a sandbox does.
 	Instant bool
-	// Ended ends what people let an application do, in the context's transaction. It may be nil.
-	Ended func(ctx context.Context, applicationID uuid.UUID, reason string) error
+	// Ended ends what people let an application do, in the context's transaction: some of it at a
+	// time. It reports whether there is more, which is void until it is ended. It may be nil.
+	Ended func(ctx context.Context, applicationID uuid.UUID, reason string) (more bool, err error)
 }
 
 // Service has the use cases of applications.
@@ -49,14 +50,14 @@ type Service struct {
 	rights  Rights
 	outbox  *outbox.Outbox
 	instant bool
-	ended   func(ctx context.Context, applicationID uuid.UUID, reason string) error
+	ended   func(ctx context.Context, applicationID uuid.UUID, reason string) (more bool, err error)
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	ended := d.Ended
 	if ended == nil {
-		ended = func(context.Context, uuid.UUID, string) error { return nil }
+		ended = func(context.Context, uuid.UUID, string) (bool, error) { return false, nil }
 	}
 	return &Service{
 		run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, outbox: d.Outbox, instant: d.Instant, ended: ended,
@@ -284,7 +285,8 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 func (s *Service) Remove(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := s.manage(ctx, by, id, func(ctx context.Context, a Application, now time.Time) (Application, error) {
 		a.RemovedAt, a.Pending = &now, nil
-		return a, s.ended(ctx, a.ID, EndedByRemoval)
+		_, err := s.ended(ctx, a.ID, EndedByRemoval)
+		return a, err
 	})
 	return err
 }
@@ -401,7 +403,7 @@ func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, re
 	return s.judge(ctx, by, id, func(ctx context.Context, a Application, told []uuid.UUID, now time.Time) (Application, error) {
 		suspended, err := a.suspend(reason, by.PersonID, now)
 		if err == nil {
-			err = s.ended(ctx, a.ID, EndedBySuspension)
+			_, err = s.ended(ctx, a.ID, EndedBySuspension)
 		}
 		if err != nil {
 			return a, err
@@ -416,6 +418,9 @@ func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, re
 // stays ended. It returns fault.NotFound where there is none, fault.Forbidden as Decide, and
 // fault.Conflict for one that is not suspended.
 func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) error {
+	if err := s.endRest(ctx, id); err != nil {
+		return err
+	}
 	_, err := s.judge(ctx, by, id, func(ctx context.Context, a Application, told []uuid.UUID, now time.Time) (Application, error) {
 		if err := review.RequireSecond(by, append(told, a.PersonID)...); err != nil {
 			return a, err
@@ -429,6 +434,26 @@ func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) er
 		}, now)
 	})
 	return err
+}
+
+// endRest ends what is left of what people let a suspended application do, so that nothing of it
+// comes back to life.
+//
+// Lock order: the application, what is ended.
+func (s *Service) endRest(ctx context.Context, id uuid.UUID) error {
+	for more := true; more; {
+		if err := s.run.DB.InTx(ctx, func(ctx context.Context) error {
+			a, err := s.lock(ctx, id)
+			if more = err == nil && a.State == Suspended; !more {
+				return err
+			}
+			more, err = s.ended(ctx, id, EndedBySuspension)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // judge runs what an administrator does to an application as one operation. effect is given who

@@ -128,22 +128,44 @@ func (s *Service) traceEnds(ctx context.Context, reason string, at time.Time, id
 // lookedAtOnce is how many consents one look asks about.
 const lookedAtOnce = 500
 
-// EndWithoutRights ends the consents whose givers have no right left over any contributor that they
-// are about. By such a consent nothing is seen or done any more; this is for order, and for telling
-// the giver.
+// unreachedFor is for how long a consent must reach nothing to end by that: a right may come back,
+// as that of an intermediary does which is struck off its register by mistake.
+const unreachedFor = 24 * time.Hour
+
+// EndWithoutRights ends the consents whose givers have had no right over any contributor that they
+// are about at two looks a day apart, nor at any between. By such a consent nothing is seen or done
+// meanwhile; this is for order, and for telling the giver.
 func (s *Service) EndWithoutRights(ctx context.Context) error {
 	after := uuid.Nil
 	for {
-		found, err := s.repo.look(ctx, after, lookedAtOnce, s.run.Clock.Now())
+		now := s.run.Clock.Now()
+		found, err := s.repo.look(ctx, after, lookedAtOnce, now)
 		if err != nil || len(found) == 0 {
 			return err
 		}
+		var lost, regained []uuid.UUID
+		over := map[uuid.UUID][]uuid.UUID{}
 		for _, one := range found {
-			if one.Reaches == 1 {
-				continue
+			switch {
+			case one.Reaches == 1 && one.UnreachedSince != nil:
+				regained = append(regained, one.ID)
+			case one.Reaches == 1:
+			case one.UnreachedSince == nil:
+				lost = append(lost, one.ID)
+			case !now.Before(one.UnreachedSince.Add(unreachedFor)):
+				over[one.PersonID] = append(over[one.PersonID], one.ID)
 			}
-			err := s.run.DB.InTx(ctx, func(ctx context.Context) error { return s.End(ctx, one.ID, EndedRightEnded) })
-			if err != nil {
+		}
+		if err := s.repo.noteUnreached(ctx, nil, regained); err != nil {
+			return err
+		}
+		if err := s.repo.noteUnreached(ctx, &now, lost); err != nil {
+			return err
+		}
+		for _, ids := range over {
+			if err := s.run.DB.InTx(ctx, func(ctx context.Context) error {
+				return s.endTraced(ctx, uuid.Nil, EndedRightEnded, ids...)
+			}); err != nil {
 				return err
 			}
 		}

@@ -75,6 +75,12 @@ func begin(t *testing.T, d *db.DB) *fixture {
 	f.server = f.serve(true)
 	p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
 	f.personID, f.by = p.ID, w.MustActor(t, w.Login(t, pintest.Mario, pin))
+	// Somebody who has a right over nobody lets no application in.
+	company := uuid.Must(uuid.NewV7())
+	w.Exec(t, "INSERT INTO contributors (id, tax_code, legal_name, kind, created_at) VALUES ( ?, '01234567897', 'Rossi srl', 'company', ?)",
+		company, w.Clock.Now())
+	w.Exec(t, `INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_at) VALUES ( ?, ?, ?, 'employer', '["*"]', ?)`,
+		uuid.Must(uuid.NewV7()), company, p.ID, w.Clock.Now())
 	return f
 }
 

@@ -165,10 +165,41 @@ func isText(text string) bool {
 	})
 }
 
-// Purge forgets what has had its time.
+// Purge forgets what has had its time. A consent whose code nobody came for in time ends: else it
+// would stand among what the person let in, and be good for nothing.
 func (s *Service) Purge(ctx context.Context) error {
 	now := s.run.Clock.Now()
-	return s.repo.purge(ctx, now.Add(-flowsKept), now)
+	for {
+		missed, err := s.repo.missed(ctx, now, missedAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, f := range missed {
+			if err := s.run.DB.InTx(ctx, func(ctx context.Context) error { return s.endMissed(ctx, f) }); err != nil {
+				return err
+			}
+		}
+		if len(missed) < missedAtOnce {
+			return s.repo.purge(ctx, now.Add(-flowsKept), now)
+		}
+	}
+}
+
+// missedAtOnce is how many flows one statement finds.
+const missedAtOnce = 500
+
+// endMissed ends the consent of a flow whose code has expired, unless somebody was quicker.
+//
+// Lock order: the flow's name, what Consents.End locks.
+func (s *Service) endMissed(ctx context.Context, flowID uuid.UUID) error {
+	if err := s.lock(ctx, flowID); err != nil {
+		return err
+	}
+	f, found, err := s.repo.byID(ctx, flowID)
+	if err != nil || !found || f.RedeemedAt != nil {
+		return err
+	}
+	return s.consents.End(ctx, *f.ConsentID, consent.EndedNotTakenUp)
 }
 
 // end ends a consent, which leaves the trace.
