@@ -77,6 +77,12 @@ func (s *Service) Client(ctx context.Context, clientID string) (Application, err
 	return a, nil
 }
 
+// IDOf returns the id of the application with a client id, in whatever state, or fault.NotFound.
+func (s *Service) IDOf(ctx context.Context, clientID string) (uuid.UUID, error) {
+	a, err := s.repo.client(ctx, clientID)
+	return a.ID, err
+}
+
 // ByID returns an application in whatever state, removed ones too, or fault.NotFound.
 func (s *Service) ByID(ctx context.Context, id uuid.UUID) (Application, error) {
 	return s.repo.one(ctx, id)

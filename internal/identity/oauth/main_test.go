@@ -57,6 +57,9 @@ type fixture struct {
 	personID     uuid.UUID
 	by           access.Actor
 	address      string
+	// counted are the requests that were counted for somebody; full has no more let in.
+	counted []uuid.UUID
+	full    bool
 }
 
 func begin(t *testing.T, d *db.DB) *fixture {
@@ -89,6 +92,12 @@ func (f *fixture) serve(loopback bool) *oauth.Service {
 	return oauth.NewService(oauth.Deps{
 		Runner: f.Runner, Keys: f.DataKeys, Limiter: f.Limiter, Addresses: f.Addresses, Applications: f.applications,
 		Consents: f.consents, Sessions: f.Sessions, PublicURL: pintest.PublicURL, Loopback: loopback,
+		Count: func(_ context.Context, id uuid.UUID) error {
+			if f.counted = append(f.counted, id); f.full {
+				return fault.New(fault.RateLimited)
+			}
+			return nil
+		},
 	})
 }
 

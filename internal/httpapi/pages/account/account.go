@@ -170,7 +170,7 @@ func New(config Config, deps Deps) ([]pages.Page, error) {
 // page serves what the methods do. GET is also served to who asks for the headers alone, save at
 // the one address where each request begins something.
 func (s *site) page(path string, methods map[string]handler) pages.Page {
-	p := pages.Page{Pattern: path, Refuse: s.refuse}
+	p := pages.Page{Pattern: path, Refuse: s.refuse, Counts: true}
 	for method := range methods {
 		p.Methods = append(p.Methods, method)
 		if method == http.MethodGet && path != authorizePath {

@@ -157,7 +157,7 @@ func (v *visit) enter(sessionID uuid.UUID) error {
 		return err
 	}
 	v.by = &by
-	return nil
+	return reqctx.Count(v.r.Context(), reqctx.Sender{ID: by.PersonID})
 }
 
 // begin has the browser hold another session from now on.
