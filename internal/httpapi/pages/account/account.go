@@ -82,6 +82,7 @@ type Flows interface {
 // Consents are what people let applications do; see consent.Service.
 type Consents interface {
 	Mine(ctx context.Context, by access.Actor, request page.Request) (page.Page[consent.View], error)
+	Show(ctx context.Context, by access.Actor, id uuid.UUID) (consent.View, error)
 	Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) error
 }
 
@@ -96,6 +97,7 @@ type Contributors interface {
 // Applications are those that people registered; see application.Service.
 type Applications interface {
 	Mine(ctx context.Context, by access.Actor, request page.Request) (page.Page[application.Application], error)
+	Show(ctx context.Context, by access.Actor, id uuid.UUID) (application.Application, error)
 	Remove(ctx context.Context, by access.Actor, id uuid.UUID) error
 }
 

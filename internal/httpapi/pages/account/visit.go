@@ -200,7 +200,7 @@ var repeated = map[string]bool{"contributor": true, "service": true}
 // formNames are the entries that forms have, whichever.
 var formNames = map[string]bool{
 	"token": true, "flow": true, "next": true, "tax_code": true, "pin": true, "rotation": true, "decision": true, "which": true,
-	"contributor": true, "service": true, "months": true, "user_code": true, "id": true,
+	"contributor": true, "service": true, "months": true, "user_code": true, "id": true, "confirmed": true,
 }
 
 // readForm reads what was posted, and refuses what was sent by another site.
