@@ -254,13 +254,15 @@ func (s *Service) Mine(ctx context.Context, by access.Actor, request page.Reques
 }
 
 // Change changes an application that the actor manages. What was approved stays in force until a
-// change of it is approved too. It returns these faults:
+// change of it is approved too, but for keys that take the place of others: whoever entered the PIN a
+// moment ago exchanges a key that got out at once, and all who manage the application are told. It
+// returns these faults:
 //   - fault.NotFound: the application is not the actor's to manage;
 //   - fault.DispositiveRequired: the actor's credentials are ordinary;
 //   - fault.PreconditionFailed: it has another version than expected;
 //   - fault.Invalid: fields are wrong.
 func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, c Change) (Application, error) {
-	return s.manage(ctx, by, id, func(_ context.Context, a Application, now time.Time) (Application, error) {
+	return s.manage(ctx, by, id, func(ctx context.Context, a Application, now time.Time) (Application, error) {
 		if err := fault.RequireVersion(expected, a.Version); err != nil {
 			return a, err
 		}
@@ -276,6 +278,13 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		if wrong = append(wrong, more...); len(wrong) > 0 {
 			return a, fault.InvalidFields(wrong...)
 		}
+		fresh := now.Sub(by.AuthenticatedAt) <= access.FreshFor
+		if keys, wrong := c.on(a.profile()).normal(a.Kind); fresh && !s.instant && len(wrong) == 0 && a.replacesKeys(keys) {
+			a = a.with(keys)
+			if err := s.tellKeysReplaced(ctx, a, now); err != nil {
+				return a, err
+			}
+		}
 		if a.Pending != nil {
 			// What is only taken away from what is in force does not wait for the change that waits.
 			if less, wrong := c.on(a.profile()).normal(a.Kind); len(wrong) == 0 && less.within(a.profile()) {
@@ -284,6 +293,17 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		}
 		return a.change(after, s.instant, now), nil
 	})
+}
+
+// tellKeysReplaced tells those who manage an application that it has other keys now.
+func (s *Service) tellKeysReplaced(ctx context.Context, a Application, now time.Time) error {
+	told, err := s.repo.managers(ctx, a)
+	if err != nil {
+		return err
+	}
+	return s.tell(ctx, KeysReplacedKind, told, map[string]string{
+		"display_name": a.DisplayName, "at": now.Format(time.RFC3339Nano),
+	}, now)
 }
 
 // Remove removes an application that the actor manages, and ends what people let it do. It returns
