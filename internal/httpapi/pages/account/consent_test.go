@@ -199,7 +199,7 @@ func TestMine_AsksBeforeItEnds(t *testing.T) {
 		left          func() int
 	}{
 		consentsPath: {
-			w.consents.all[0].ID, "Revocare l'autorizzazione data a Paghe <Rossi>?", "L'autorizzazione è revocata.",
+			w.consents.all[0].ID, "Togliere l'accesso a Paghe <Rossi>?", "L'autorizzazione è revocata.",
 			func() int { return len(w.consents.all) },
 		},
 		applicationsPath: {

@@ -162,7 +162,7 @@ var inItalian = map[string]string{
 	"applications.kind.confidential": "riservata",
 
 	"more":               "Altre",
-	"consents.ask.title": "Revocare l'autorizzazione data a %s?",
+	"consents.ask.title": "Togliere l'accesso a %s?",
 	"consents.ask.text": "L'applicazione non potrà più agire dalla sua prossima richiesta in poi, e si ferma anche ciò che " +
 		"svolge di notte. Non si può annullare: per continuare bisogna autorizzarla di nuovo.",
 	"applications.ask.title": "Eliminare l'applicazione %s?",

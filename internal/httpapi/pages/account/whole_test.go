@@ -173,7 +173,7 @@ func checkWhole(t *testing.T, name, lang string, s shown) {
 			t.Errorf("%s has the id %s %d times", name, id, count)
 		}
 	}
-	for _, n := range s.all("input", "fieldset", "section") {
+	for _, n := range s.all("input", "fieldset", "section", "article") {
 		for _, reference := range strings.Fields(attr(n, "aria-describedby") + " " + attr(n, "aria-labelledby")) {
 			if ids[reference] != 1 {
 				t.Errorf("%s: nothing is called %s", name, reference)
