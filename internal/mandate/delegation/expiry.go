@@ -6,6 +6,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/due"
@@ -29,9 +32,26 @@ func (s *Service) endings(kind outbox.Kind, days int) due.Source {
 		Kind: kind.Name, Days: days, Ending: s.repo.ending,
 		End: func(v View) (time.Time, uuid.UUID) { return clock.Normal(*v.ValidUntil), v.ID },
 		Note: func(ctx context.Context, found []View, until time.Time) error {
+			if days == 0 {
+				if err := s.traceEnds(ctx, found); err != nil {
+					return err
+				}
+			}
 			return s.notify(ctx, kind, "", until, found...)
 		},
 	}
+}
+
+// traceEnds writes a record for each delegation that ended by itself, at its own instant.
+func (s *Service) traceEnds(ctx context.Context, ended []View) error {
+	ctx = audit.WithOrigin(ctx, audit.Origin{Operation: "expireDelegation"})
+	records := make([]audit.Record, len(ended))
+	for i, d := range ended {
+		trace := operation.Trace{ContributorID: d.ContributorID, SubjectKind: subjectKind, SubjectID: d.ID.String()}
+		records[i] = trace.Record(ctx, access.Actor{}, s.run.Clock)
+		records[i].At = clock.Normal(*d.ValidUntil)
+	}
+	return s.run.Trail.Write(ctx, records...)
 }
 
 // ending returns the active and suspended delegations that end after the place and by the instant.
