@@ -192,7 +192,9 @@ func (f *Feed) During(ctx context.Context, from, to time.Time, after int64, limi
 }
 
 // ByID returns the event with this id that is kept, and false where there is none.
-func (f *Feed) ByID(ctx context.Context, id uuid.UUID) (Event, bool, error) { return f.repo.byID(ctx, id) }
+func (f *Feed) ByID(ctx context.Context, id uuid.UUID) (Event, bool, error) {
+	return f.repo.byID(ctx, id)
+}
 
 // Forget drops events that have been kept for long enough. The newest stays, whatever its age: by
 // it the appender knows what it has appended.
