@@ -132,7 +132,7 @@ func (w *fixture) fillWebhooks(application uuid.UUID) {
 	w.execute(`INSERT INTO webhook_deliveries (id, webhook_id, event_id, type, at, service, subject_kind, subject_id, state, tries, next_at,
 		created_at, updated_at) VALUES (?, ?, ?, 'x', ?, '', 'x', 'x', 'delivered', 1, ?, ?, ?)`,
 		delivery, hook, uuid.Must(uuid.NewV7()), now, now, now, now)
-	w.execute("INSERT INTO webhook_attempts (id, delivery_id, at, outcome, duration_ms) VALUES (?, ?, ?, 'delivered', 1)",
+	w.execute("INSERT INTO webhook_attempts (id, delivery_id, at, outcome, status, duration_ms) VALUES (?, ?, ?, 'delivered', 200, 1)",
 		uuid.Must(uuid.NewV7()), delivery, now)
 }
 

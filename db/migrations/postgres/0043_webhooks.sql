@@ -68,7 +68,8 @@ CREATE TABLE webhook_attempts (
     delivery_id uuid NOT NULL,
     at timestamptz NOT NULL,
     outcome text NOT NULL,
-    status integer,
+    -- 0 where nothing was answered.
+    status integer NOT NULL,
     duration_ms integer NOT NULL,
     answer text,
     PRIMARY KEY (delivery_id, id)

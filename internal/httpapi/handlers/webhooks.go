@@ -176,8 +176,8 @@ func viewWebhookDelivery(v webhook.View) api.WebhookDelivery {
 			attempt := api.WebhookAttempt{
 				At: a.At, Outcome: api.WebhookOutcome(a.Outcome), DurationMs: int32(a.DurationMS), Answer: a.Answer, //nolint:gosec // seconds
 			}
-			if a.Status != nil {
-				attempt.Status = new(int32(*a.Status)) //nolint:gosec // three digits
+			if a.Status != 0 {
+				attempt.Status = new(int32(a.Status)) //nolint:gosec // three digits
 			}
 			return attempt
 		}),

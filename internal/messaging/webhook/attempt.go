@@ -47,7 +47,7 @@ func (s *Sender) attempt(ctx context.Context, c *contact, d Delivery) result {
 		a.Outcome = outcomeOf(err)
 		return r
 	}
-	a.Status, a.Answer, a.Outcome = &response.StatusCode, printable(body), Refused
+	a.Status, a.Answer, a.Outcome = response.StatusCode, printable(body), Refused
 	switch {
 	case response.StatusCode/100 == 2:
 		a.Outcome = Took

@@ -90,8 +90,8 @@ type Attempt struct {
 	DeliveryID uuid.UUID
 	At         time.Time
 	Outcome    Outcome
-	// Status is that of the answer; nil where there was none.
-	Status     *int
+	// Status is that of the answer; 0 where there was none.
+	Status     int
 	DurationMS int `gorm:"column:duration_ms"`
 	// Answer is how the answer begins.
 	Answer *string

@@ -7,6 +7,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
+
+	"diresco/db"
 )
 
 type metrics struct {
@@ -108,7 +110,8 @@ func (r repository) backlog(ctx context.Context) (b backlog, err error) {
 		return b, err
 	}
 	var oldest []Delivery
-	err = r.db.From(ctx).Raw("SELECT d.* FROM webhook_deliveries d WHERE d.state = 'waiting' ORDER BY d.next_at LIMIT 1").Scan(&oldest).Error
+	err = r.db.From(ctx).Raw("SELECT " + db.Columns[Delivery]("") +
+		" FROM webhook_deliveries WHERE state = 'waiting' ORDER BY next_at LIMIT 1").Scan(&oldest).Error
 	if len(oldest) == 1 {
 		b.Oldest = &oldest[0].NextAt
 	}

@@ -153,7 +153,7 @@ func (r repository) views(ctx context.Context, deliveries []Delivery) ([]View, e
 	}
 	var found []Attempt
 	if err := r.db.From(ctx).Raw("SELECT "+db.Columns[Attempt]("")+
-		" FROM (SELECT t.*, ROW_NUMBER() OVER (PARTITION BY delivery_id ORDER BY id DESC) AS place FROM webhook_attempts t WHERE "+
+		" FROM (SELECT "+db.Columns[Attempt]("t")+", ROW_NUMBER() OVER (PARTITION BY delivery_id ORDER BY id DESC) AS place FROM webhook_attempts t WHERE "+
 		r.among("delivery_id")+") t WHERE place <= ? ORDER BY delivery_id, place", r.list(ids), attemptsShown).Scan(&found).Error; err != nil {
 		return nil, err
 	}

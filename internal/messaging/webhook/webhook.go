@@ -147,10 +147,17 @@ func checkURL(raw string, loopback bool) string {
 		return ""
 	}
 	// What is written as a number, in whatever way, and is no address is no name either.
-	if _, ok := hostname.ASCII(u.Hostname()); !ok {
+	if _, ok := hostname.ASCII(u.Hostname()); !ok || endsInNumber(u.Hostname()) {
 		return fault.FieldFormat
 	}
 	return ""
+}
+
+// endsInNumber reports whether some programs read a host as an IPv4 address, such as 127.1 or 0x7f.1.
+func endsInNumber(host string) bool {
+	last := host[strings.LastIndexByte(strings.TrimSuffix(host, "."), '.')+1:]
+	_, err := strconv.ParseUint(strings.TrimSuffix(last, "."), 0, 64)
+	return err == nil || strings.Trim(last, "0123456789.") == ""
 }
 
 func localhost(host string) bool {
