@@ -16,7 +16,6 @@ import (
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/audit"
-	"diresco/internal/kernel/event"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
@@ -59,6 +58,7 @@ type App struct {
 	telemetry *telemetry.Telemetry
 	watch     *clockWatch
 	process   *keyring.Process
+	streams   func()
 	config    config.Config
 	log       *slog.Logger
 	closers   []func()
@@ -154,8 +154,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
 		return g, err
 	}
-	feed := event.NewFeed(event.Deps{DB: p.db, Clock: p.clock, Log: p.log})
-	g.webhooks = newWebhooks(p, g.kernel, g.identity, feed)
+	g.webhooks = newWebhooks(p, g.kernel, g.identity)
 	if g.messaging.readReceipts != nil {
 		a.repeat(spoolEvery, g.messaging.readReceipts)
 	}
@@ -197,10 +196,14 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		purgeEvery,
 		purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
-			g.identity.forgetCodes, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge, g.messaging.worker.ForgetEnded, g.webhooks.sender.Purge,
+			g.identity.forgetCodes, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge, g.messaging.worker.ForgetEnded,
+			g.kernel.feed.Forget, g.webhooks.sender.Purge,
 		),
 	)
 	a.background(g.masterdata.importing.Run)
+	a.background(g.kernel.feed.Run)
+	a.streams = g.kernel.events.End
+	a.background(g.kernel.events.Run)
 	if !p.sandbox {
 		a.background(g.mandate.batches.Run)
 		a.background(g.filing.batches.Run)
@@ -279,6 +282,10 @@ func (a *App) leave() {
 		a.log.Warn("the other processes were not told of the end of this one", "error", err)
 	}
 }
+
+// EndStreams ends the answers that go on for as long as somebody reads them. It is for the moment
+// when the process is told to end: requests that end by themselves are waited for.
+func (a *App) EndStreams() { a.streams() }
 
 // Handler answers the API and its pages.
 func (a *App) Handler() http.Handler { return a.handler }

@@ -57,6 +57,7 @@ type Handlers struct {
 	ApplicationHandlers
 	OfficeApplicationHandlers
 	WebhookHandlers
+	EventHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}
