@@ -146,10 +146,12 @@ func (h *hooked) begin(ctx context.Context, hooks *webhook.Service, url string) 
 	h.filer = h.world.filers[0]
 	err := h.db.InTx(ctx, func(ctx context.Context) error {
 		g := h.db.From(ctx)
-		if err := g.Raw("SELECT person_id FROM contributor_roles WHERE contributor_id = ?", h.filer.contributor).Scan(&by.PersonID).Error; err != nil {
-			return err
+		var people []uuid.UUID
+		err := g.Raw("SELECT person_id FROM contributor_roles WHERE contributor_id = ?", h.filer.contributor).Scan(&people).Error
+		if err != nil || len(people) != 1 {
+			return fmt.Errorf("%d people file for a contributor: %w", len(people), err)
 		}
-		by.CredentialLevel = access.Dispositive
+		by.PersonID, by.CredentialLevel = people[0], access.Dispositive
 		version := 0
 		if err := g.Raw("SELECT MAX(version) FROM declaration_types WHERE code = ?", typeCode).Scan(&version).Error; err != nil {
 			return err
