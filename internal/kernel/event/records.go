@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"slices"
 
 	"diresco/internal/kernel/access"
 )
@@ -87,14 +88,19 @@ func (r record) event() (Event, bool) {
 	return e, e.Type != ""
 }
 
-// cameInto is the event of a declaration's record, or "".
+// files are the operations that file a declaration; a draft that they leave one has no detail.
+var files = []string{"draftDeclaration", "submitDeclaration", "fileDeclarationBatch"}
+
+// cameInto is the event of a declaration's record, or "". What is decided in the moment of its
+// filing was submitted first.
 func (r record) cameInto() Type {
 	var detail struct{ State string }
-	if r.Detail != nil && json.Unmarshal([]byte(*r.Detail), &detail) == nil && detail.State != "" {
-		return came[detail.State]
+	if r.Detail == nil || json.Unmarshal([]byte(*r.Detail), &detail) != nil || detail.State == "" {
+		return came[undetailed[r.Operation]]
 	}
-	if r.FiledAs != nil {
-		return came[*r.FiledAs]
+	into := came[detail.State]
+	if into == DeclarationDecided && slices.Contains(files, r.Operation) {
+		return DeclarationSubmitted
 	}
-	return came[undetailed[r.Operation]]
+	return into
 }

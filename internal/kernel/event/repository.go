@@ -163,9 +163,6 @@ type record struct {
 	SubjectID     string
 	// PositionID is that of a declaration.
 	PositionID *uuid.UUID
-	// FiledAs is the state in which a declaration was filed, nil where the record is none of a
-	// filing.
-	FiledAs *string
 	// DelegateID is the intermediary of a delegation; Offered says that its contributor knew of it.
 	DelegateID *uuid.UUID
 	Offered    *int
@@ -175,16 +172,10 @@ type record struct {
 }
 
 // selectRecords reads the records f that may be events, and are none yet. %[1]s is the id of a
-// subject. A declaration that was filed at once has no other record of its filing than that of its
-// draft.
+// subject.
 const selectRecords = `SELECT f.id, f.at, f.operation, f.outcome, f.detail, f.person_id, f.contributor_id, f.application_id,
 	f.subject_kind, f.subject_id,
 	CASE WHEN f.subject_kind = 'declaration' THEN (SELECT d.position_id FROM declarations d WHERE d.id = %[1]s) END AS position_id,
-	CASE WHEN f.operation IN ('submitDeclaration', 'fileDeclarationBatch') AND f.subject_kind = 'declaration'
-		THEN (SELECT r.state FROM receipts r WHERE r.declaration_id = %[1]s)
-		WHEN f.operation = 'draftDeclaration' THEN (SELECT r.state FROM receipts r WHERE r.declaration_id = %[1]s
-			AND NOT EXISTS (SELECT 1 FROM audit_records s WHERE s.subject_id = f.subject_id AND s.operation = 'submitDeclaration'))
-		END AS filed_as,
 	CASE WHEN f.subject_kind = 'delegation' THEN (SELECT g.delegate_id FROM delegations g WHERE g.id = %[1]s) END AS delegate_id,
 	CASE WHEN f.subject_kind = 'delegation' THEN (SELECT CASE WHEN %[2]s THEN 1 ELSE 0 END FROM delegations g WHERE g.id = %[1]s)
 		END AS offered,

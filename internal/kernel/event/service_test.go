@@ -423,6 +423,43 @@ func TestStream_FiveForEachSession(t *testing.T) {
 	})
 }
 
+// What becomes of a declaration is one event each, and a draft is none.
+func TestFeed_TellsWhatBecomesOfADeclaration(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		k := newDesk(t, d, nil)
+		c, rep := k.Employer(t)
+		old := k.Submit(t, rep, c).ID
+		draft := k.Draft(t, rep, c, c.Input(false)).ID
+		appendAll(t, k.feed)
+		in := c.Input(true)
+		in.SupersedesID = &old
+		next := k.Draft(t, rep, c, in).ID
+		if _, err := k.Declarations.Submit(audit.WithOrigin(context.Background(), audit.Origin{Operation: "submitDeclaration"}),
+			k.asOf(rep, c), draft); err != nil {
+			t.Fatal(err)
+		}
+		appendAll(t, k.feed)
+		var got []string
+		for _, e := range k.list(rep, event.Query{}).Items {
+			name := map[string]string{old.String(): "old", next.String(): "next", draft.String(): "draft"}[e.SubjectID]
+			got = append(got, name+" "+string(e.Type))
+		}
+		slices.Sort(got)
+		want := []string{
+			"draft declaration.submitted", "next declaration.submitted", "old declaration.submitted", "old declaration.superseded",
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("events %v, want %v", got, want)
+		}
+	})
+}
+
+// asOf lets the session in to the contributor once more.
+func (k *desk) asOf(by access.Actor, c world.Company) access.Actor {
+	k.t.Helper()
+	return k.Enter(k.t, by.SessionID, c.ID)
+}
+
 // A page of a long feed is found for somebody who sees little by indexes alone.
 func TestEvents_APageReadsNoFeed(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
