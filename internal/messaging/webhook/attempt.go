@@ -41,53 +41,60 @@ func (s *Sender) attempt(ctx context.Context, c *contact, d Delivery) result {
 	begun, at := time.Now(), s.clock.Now() //nolint:forbidigo // how long it takes is measured by the machine
 	a := Attempt{ID: uuid.Must(uuid.NewV7()), DeliveryID: d.ID, At: at}
 	r := result{delivery: d, attempt: &a}
-	response, body, err := s.post(ctx, c, d, at)
+	answered, err := s.post(ctx, c, d, at)
 	a.DurationMS = int(time.Since(begun).Milliseconds()) //nolint:forbidigo // as above
 	if err != nil {
 		a.Outcome = outcomeOf(err)
 		return r
 	}
-	a.Status, a.Answer, a.Outcome = response.StatusCode, printable(body), Refused
+	a.Status, a.Answer, a.Outcome = answered.status, printable(answered.begins), Refused
 	switch {
-	case response.StatusCode/100 == 2:
+	case answered.status/100 == 2:
 		a.Outcome = Took
-	case response.StatusCode == http.StatusGone:
+	case answered.status == http.StatusGone:
 		r.gone = true
 	default:
-		r.after = retryAfter(response.Header.Get("Retry-After"), at)
+		r.after = retryAfter(answered.retryAfter, at)
 	}
 	return r
 }
 
+// reply is what an endpoint answered, as far as it is read.
+type reply struct {
+	status     int
+	retryAfter string
+	begins     []byte
+}
+
 // post sends what is signed, and reads how the answer begins.
-func (s *Sender) post(ctx context.Context, c *contact, d Delivery, at time.Time) (*http.Response, []byte, error) {
+func (s *Sender) post(ctx context.Context, c *contact, d Delivery, at time.Time) (reply, error) {
 	// The address was good when it was given: it is looked at again, and once more when it is dialled.
 	if checkURL(c.webhook.URL, s.loopback) != "" {
-		return nil, nil, egress.ErrRefused
+		return reply{}, egress.ErrRefused
 	}
 	body, err := d.body(s.baseURL)
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.webhook.URL, bytes.NewReader(body))
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", userAgent)
 	if err := c.signer.sign(request.Header, d.EventID, at, body); err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	response, err := c.client.Do(request)
 	if err != nil {
-		return nil, nil, err
+		return reply{}, err
 	}
 	defer func() { _ = response.Body.Close() }()
 	// The status says whether it was taken, however the answer ends.
 	begins, _ := io.ReadAll(io.LimitReader(response.Body, answerRead))
-	return response, begins, nil
+	return reply{response.StatusCode, response.Header.Get("Retry-After"), begins}, nil
 }
 
 // outcomeOf says what an error of an attempt means to who owns the endpoint.

@@ -31,7 +31,8 @@ func (s *Sender) Purge(ctx context.Context) error {
 				if more = len(old) == purgeStep; len(old) == 0 {
 					return nil
 				}
-				if err := s.db.From(ctx).Exec("DELETE FROM webhook_attempts WHERE "+s.repo.among("delivery_id"), s.repo.list(old)).Error; err != nil {
+				err := s.db.From(ctx).Exec("DELETE FROM webhook_attempts WHERE "+s.repo.among("delivery_id"), s.repo.list(old)).Error
+				if err != nil {
 					return err
 				}
 				return s.db.From(ctx).Exec("DELETE FROM webhook_deliveries WHERE "+s.repo.among("id"), s.repo.list(old)).Error

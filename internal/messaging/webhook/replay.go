@@ -31,8 +31,8 @@ func (s *Service) Ping(ctx context.Context, by access.Actor, applicationID, id u
 			return View{}, err
 		}
 		d := Delivery{
-			ID: made, WebhookID: id, EventID: uuid.Must(uuid.NewV7()), Type: Ping, At: now, SubjectKind: SubjectKind, SubjectID: id.String(),
-			State: Waiting, NextAt: now, CreatedAt: now, UpdatedAt: now,
+			ID: made, WebhookID: id, EventID: uuid.Must(uuid.NewV7()), Type: Ping, At: now, SubjectKind: SubjectKind,
+			SubjectID: id.String(), State: Waiting, NextAt: now, CreatedAt: now, UpdatedAt: now,
 		}
 		s.run.DB.Announce(ctx, topic)
 		return View{Delivery: d}, s.repo.add(ctx, []Delivery{d})

@@ -42,7 +42,8 @@ func (r repository) count(ctx context.Context, applicationID uuid.UUID) (n int, 
 // ofApplication lists the webhooks of an application, the newest first.
 func (r repository) ofApplication(ctx context.Context, applicationID uuid.UUID) (found []Webhook, err error) {
 	err = r.db.From(ctx).Raw("SELECT "+db.Columns[Webhook]("")+
-		" FROM webhooks WHERE application_id = ? AND removed_at IS NULL ORDER BY created_at DESC, id DESC", applicationID).Scan(&found).Error
+		" FROM webhooks WHERE application_id = ? AND removed_at IS NULL ORDER BY created_at DESC, id DESC",
+		applicationID).Scan(&found).Error
 	return found, err
 }
 
@@ -98,8 +99,8 @@ func (r repository) forgetSecrets(ctx context.Context, webhookID uuid.UUID) erro
 
 // cancel ends what waits to be sent to a webhook.
 func (r repository) cancel(ctx context.Context, webhookID uuid.UUID, now time.Time) error {
-	return r.db.From(ctx).Exec("UPDATE webhook_deliveries SET state = 'cancelled', updated_at = ? WHERE webhook_id = ? AND state = 'waiting'",
-		now, webhookID).Error
+	return r.db.From(ctx).Exec("UPDATE webhook_deliveries SET state = 'cancelled', updated_at = ? WHERE webhook_id = ? AND "+
+		"state = 'waiting'", now, webhookID).Error
 }
 
 // add adds deliveries; of an event that was for the webhook before, the first one stays.
@@ -152,9 +153,10 @@ func (r repository) views(ctx context.Context, deliveries []Delivery) ([]View, e
 		views[i].Delivery, ids[i], at[d.ID] = d, d.ID, i
 	}
 	var found []Attempt
-	if err := r.db.From(ctx).Raw("SELECT "+db.Columns[Attempt]("")+
-		" FROM (SELECT "+db.Columns[Attempt]("t")+", ROW_NUMBER() OVER (PARTITION BY delivery_id ORDER BY id DESC) AS place FROM webhook_attempts t WHERE "+
-		r.among("delivery_id")+") t WHERE place <= ? ORDER BY delivery_id, place", r.list(ids), attemptsShown).Scan(&found).Error; err != nil {
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Attempt]("")+" FROM (SELECT "+db.Columns[Attempt]("t")+
+		", ROW_NUMBER() OVER (PARTITION BY delivery_id ORDER BY id DESC) AS place FROM webhook_attempts t WHERE "+
+		r.among("delivery_id")+") t WHERE place <= ? ORDER BY delivery_id, place", r.list(ids), attemptsShown).Scan(&found).Error
+	if err != nil {
 		return nil, err
 	}
 	for _, a := range found {
@@ -165,7 +167,9 @@ func (r repository) views(ctx context.Context, deliveries []Delivery) ([]View, e
 }
 
 // log lists what was for a webhook since an instant, the newest first.
-func (r repository) log(ctx context.Context, webhookID uuid.UUID, f Filter, request page.Request, since time.Time) (page.Page[View], error) {
+func (r repository) log(
+	ctx context.Context, webhookID uuid.UUID, f Filter, request page.Request, since time.Time,
+) (page.Page[View], error) {
 	after, err := request.After()
 	if err != nil {
 		return page.Page[View]{}, err

@@ -55,8 +55,8 @@ func (r repository) seen(ctx context.Context, webhooks []Webhook, events []event
 			}
 			deliveries = append(deliveries, Delivery{
 				ID: uuid.Must(uuid.NewV7()), WebhookID: w.ID, EventID: e.ID, Type: string(e.Type), At: e.At, ContributorID: e.ContributorID,
-				PositionID: e.PositionID, DelegateID: e.DelegateID, PersonID: e.PersonID, Service: string(e.Service), SubjectKind: e.SubjectKind,
-				SubjectID: e.SubjectID, State: Waiting, NextAt: now, CreatedAt: now, UpdatedAt: now,
+				PositionID: e.PositionID, DelegateID: e.DelegateID, PersonID: e.PersonID, Service: string(e.Service),
+				SubjectKind: e.SubjectKind, SubjectID: e.SubjectID, State: Waiting, NextAt: now, CreatedAt: now, UpdatedAt: now,
 			})
 		}
 	}
@@ -72,8 +72,8 @@ func (d Delivery) about() access.About {
 		return *id
 	}
 	return access.About{
-		ContributorID: known(d.ContributorID), PositionID: known(d.PositionID), DelegateID: known(d.DelegateID), PersonID: known(d.PersonID),
-		Service: access.Service(d.Service), Kind: d.SubjectKind, SubjectID: d.SubjectID,
+		ContributorID: known(d.ContributorID), PositionID: known(d.PositionID), DelegateID: known(d.DelegateID),
+		PersonID: known(d.PersonID), Service: access.Service(d.Service), Kind: d.SubjectKind, SubjectID: d.SubjectID,
 	}
 }
 
@@ -116,7 +116,8 @@ func (r repository) concerned() string {
 	given := " WHERE " + r.named("g.contributor_id", "@contributors") + " AND " + access.Named(access.LiveDelegation("g"))
 	of := r.named("h.id", "@delegates")
 	worker, lent := access.LiveWorkerRole("u"), access.Named(access.LiveSubDelegation("x"))
-	return "SELECT r.person_id FROM contributor_roles r WHERE " + r.named("r.contributor_id", "@contributors") + " AND " + access.LiveRole("r") +
+	return "SELECT r.person_id FROM contributor_roles r WHERE " + r.named("r.contributor_id", "@contributors") +
+		" AND " + access.LiveRole("r") +
 		" UNION SELECT u.person_id" + delegations + "JOIN delegate_roles u ON u.delegate_id = h.id AND " + worker + given +
 		" UNION SELECT x.person_id" + delegations + "JOIN sub_delegations x ON x.delegate_id = h.id AND " + lent + given +
 		" UNION SELECT p.id" + delegations + "JOIN people p ON p.tax_code = h.tax_code" + given + " AND h.kind = 'professional'" +
@@ -154,7 +155,8 @@ func (r repository) watchers(ctx context.Context, applications []uuid.UUID, even
 		AND (k.every_contributor OR EXISTS (SELECT 1 FROM consent_contributors kc WHERE kc.consent_id = k.id
 			AND `+r.named("kc.contributor_id", "@contributors")+`))
 		AND k.person_id IN (`+r.concerned()+")", map[string]any{
-		"now": now, "applications": r.list(unique(applications)), "contributors": r.list(keysOf(contributors)), "delegates": r.list(keysOf(delegates)),
+		"now": now, "applications": r.list(unique(applications)), "contributors": r.list(keysOf(contributors)),
+		"delegates": r.list(keysOf(delegates)),
 	}).Scan(&found).Error
 	return found, err
 }

@@ -102,8 +102,8 @@ type Sender struct {
 // NewSender returns a sender that sends nothing yet: call Run, or Drain. Close it.
 func NewSender(o Options) *Sender {
 	s := &Sender{
-		db: o.DB, clock: o.Clock, applications: o.Applications, outbox: o.Outbox, keys: o.Keys, baseURL: o.BaseURL, random: o.Random, log: o.Log,
-		loopback: o.Loopback, network: o.Network, repo: repository{o.DB, o.Rights}, owner: uuid.NewString(),
+		db: o.DB, clock: o.Clock, applications: o.Applications, outbox: o.Outbox, keys: o.Keys, baseURL: o.BaseURL,
+		random: o.Random, log: o.Log, loopback: o.Loopback, network: o.Network, repo: repository{o.DB, o.Rights}, owner: uuid.NewString(),
 		slots: make(chan struct{}, mostAtOnce), endpoints: map[uuid.UUID]*endpoint{}, wake: make(chan struct{}, 1), metrics: noMetrics(),
 	}
 	s.results = batch.New(batch.Options[result]{

@@ -46,8 +46,8 @@ type Service struct {
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
-		run: d.Runner, repo: repository{d.Runner.DB, d.Rights}, applications: d.Applications, events: d.Events, keys: d.Keys, random: d.Random,
-		loopback: d.Loopback,
+		run: d.Runner, repo: repository{d.Runner.DB, d.Rights}, applications: d.Applications, events: d.Events, keys: d.Keys,
+		random: d.Random, loopback: d.Loopback,
 	}
 }
 

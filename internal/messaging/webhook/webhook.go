@@ -137,7 +137,7 @@ func checkURL(raw string, loopback bool) string {
 	address, err := netip.ParseAddr(u.Hostname())
 	numeric := err == nil
 	switch {
-	case u.Scheme == "http" && loopback && numeric && (address == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || address == netip.IPv6Loopback()):
+	case u.Scheme == "http" && loopback && numeric && own(address):
 		return ""
 	case u.Scheme != "https":
 		return fault.FieldURIInsecure
@@ -158,6 +158,11 @@ func endsInNumber(host string) bool {
 	last := host[strings.LastIndexByte(strings.TrimSuffix(host, "."), '.')+1:]
 	_, err := strconv.ParseUint(strings.TrimSuffix(last, "."), 0, 64)
 	return err == nil || strings.Trim(last, "0123456789.") == ""
+}
+
+// own reports whether an address is the machine's own, as it is usually written.
+func own(address netip.Addr) bool {
+	return address == netip.AddrFrom4([4]byte{127, 0, 0, 1}) || address == netip.IPv6Loopback()
 }
 
 func localhost(host string) bool {

@@ -96,8 +96,8 @@ func (b *bench) webhooks(ctx context.Context, dir string) (err error) {
 	applications := application.NewService(application.Deps{Runner: h.runner, Rights: rights, Outbox: out})
 	h.feed = event.NewFeed(event.Deps{DB: d, Clock: h.clock, Log: slog.Default()})
 	sender := webhook.NewSender(webhook.Options{
-		DB: d, Clock: clock.System{}, Rights: rights, Applications: applications, Outbox: out, Keys: keys, BaseURL: "https://diresco.example/v1",
-		Random: rand.Reader, Log: slog.Default(), Loopback: true,
+		DB: d, Clock: clock.System{}, Rights: rights, Applications: applications, Outbox: out, Keys: keys,
+		BaseURL: "https://diresco.example/v1", Random: rand.Reader, Log: slog.Default(), Loopback: true,
 	})
 	defer sender.Close()
 	h.feed.OnAppended(sender.OnAppended)
@@ -172,7 +172,8 @@ func (h *hooked) begin(ctx context.Context, hooks *webhook.Service, url string) 
 			{`INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, person_id,
 				acting_as, right_id, version, created_at, updated_at, listed_at, submitted_at, protocol_number, digest)
 				VALUES (?, ?, ?, ?, ?, ?, 'single', 'submitted', '{}', ?, 'legal_representative', ?, 1, ?, ?, ?, ?, 'x', 'x')`,
-				[]any{h.subject, h.filer.contributor, h.filer.spread, h.filer.office, typeCode, version, by.PersonID, uuid.New(), now, now, now, now}},
+				[]any{h.subject, h.filer.contributor, h.filer.spread, h.filer.office, typeCode, version, by.PersonID, uuid.New(), now, now,
+					now, now}},
 		} {
 			if err := g.Exec(s.sql, s.args...).Error; err != nil {
 				return err
@@ -193,8 +194,8 @@ func (h *hooked) happen(ctx context.Context, n int) error {
 	records := make([]audit.Record, n)
 	for i := range records {
 		records[i] = audit.Record{
-			ID: uuid.Must(uuid.NewV7()), At: h.clock.Now(), Operation: "takeDeclarationInCharge", ContributorID: &contributor, SubjectKind: &kind,
-			SubjectID: &subject, Outcome: "done", Detail: &detail,
+			ID: uuid.Must(uuid.NewV7()), At: h.clock.Now(), Operation: "takeDeclarationInCharge", ContributorID: &contributor,
+			SubjectKind: &kind, SubjectID: &subject, Outcome: "done", Detail: &detail,
 		}
 	}
 	return h.db.InTx(ctx, func(ctx context.Context) error { return h.runner.Trail.Write(ctx, records...) })
