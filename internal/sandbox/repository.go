@@ -25,6 +25,7 @@ type repository struct{ db *db.DB }
 var tables = []string{
 	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions",
 	"staged_public_body_data", "register_notices", "register_imports",
+	"webhook_attempts", "webhook_deliveries", "webhook_secrets", "webhooks",
 	"oauth_assertions", "oauth_flows", "page_sessions", "sessions", "consent_exclusions", "consent_contributors",
 	"consents", "applications",
 	"delegate_registrations", "public_body_data", "delegation_lookups", "delegation_otps", "sub_delegation_items", "sub_delegations",
@@ -38,14 +39,15 @@ var tables = []string{
 	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",
 	"contributors", "people",
 	"register_people", "offices",
-	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log",
+	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log", "events",
 }
 
 // clear deletes everything in the context's transaction, and keeps others from writing meanwhile.
 func (r repository) clear(ctx context.Context) error {
 	if r.db.Dialect() == db.Postgres {
-		// As others take them: an import begins with its own row, and many with a person.
-		inOrder := append([]string{"idempotency_keys", "register_imports", "people"}, tables...)
+		// As others take them: the feed of events begins with its row, an import with its own, and
+		// many with a person.
+		inOrder := append([]string{"event_feed", "idempotency_keys", "register_imports", "people"}, tables...)
 		if err := r.db.From(ctx).Exec("LOCK TABLE " + strings.Join(inOrder, ", ") + " IN EXCLUSIVE MODE").Error; err != nil {
 			return err
 		}
@@ -55,7 +57,8 @@ func (r repository) clear(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	// Positions go on, so that no cursor of before is taken for a place among what comes.
+	return r.db.From(ctx).Exec("UPDATE event_feed SET last_row = 0").Error
 }
 
 // owners returns the ids of all that files may belong to: declarations, and requests for a

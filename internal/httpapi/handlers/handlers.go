@@ -56,6 +56,7 @@ type Handlers struct {
 	ServiceHandlers
 	ApplicationHandlers
 	OfficeApplicationHandlers
+	WebhookHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}
