@@ -133,6 +133,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		ApplicationHandlers:       handlers.ApplicationHandlers{Applications: id.applications},
 		WebhookHandlers:           handlers.WebhookHandlers{Webhooks: g.webhooks.service},
 		OfficeApplicationHandlers: handlers.OfficeApplicationHandlers{AtOffice: id.applications},
+		EventHandlers:             handlers.EventHandlers{Events: g.kernel.events},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},

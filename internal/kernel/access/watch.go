@@ -83,14 +83,18 @@ func (r *Repository) Watching(ctx context.Context, sessionIDs []uuid.UUID, event
 	return seen, nil
 }
 
-// Live returns those of the sessions that are not over now, and see events at all.
+// soon is how early a session is called over that ends by itself, so that nobody who asks every now
+// and then hears of it too late.
+const soon = 2 * time.Second
+
+// Live returns those of the sessions that are not over, or about to be, and see events at all.
 func (r *Repository) Live(ctx context.Context, sessionIDs []uuid.UUID) (map[uuid.UUID]bool, error) {
 	live := make(map[uuid.UUID]bool, len(sessionIDs))
 	if len(sessionIDs) == 0 {
 		return live, nil
 	}
 	var ids []uuid.UUID
-	q := r.watch(sessionIDs)
+	q := r.watch(sessionIDs, soon)
 	err := r.db.From(ctx).Raw(
 		"WITH "+q.sql+" SELECT w.session_id FROM w JOIN sessions s ON s.id = w.session_id WHERE s.consent_id IS NULL OR "+r.grant+
 			" IS NOT NULL", q.args,
@@ -107,8 +111,9 @@ type watch struct {
 	args map[string]any
 }
 
-func (r *Repository) watch(sessionIDs []uuid.UUID) watch {
-	now := r.clock.Now()
+// watch begins a statement with the sessions that live after so long if nothing is done in them.
+func (r *Repository) watch(sessionIDs []uuid.UUID, ahead time.Duration) watch {
+	now := r.clock.Now().Add(ahead)
 	q := watch{args: map[string]any{"now": now, "idle": now.Add(-IdleAfter)}}
 	q.sql = "v AS (" + r.ids(q.args, "sessions", sessionIDs) + `), w AS MATERIALIZED (
 		SELECT s.id AS session_id, s.person_id, p.tax_code FROM v JOIN sessions s ON s.id = v.id JOIN people p ON p.id = s.person_id
@@ -175,7 +180,7 @@ type watcher struct {
 
 // watchers reads the sessions that have to do with what the events are about.
 func (r *Repository) watchers(ctx context.Context, sessionIDs []uuid.UUID, events []About) (map[uuid.UUID]*watcher, error) {
-	q := r.watch(sessionIDs)
+	q := r.watch(sessionIDs, 0)
 	var parts []string
 	for _, of := range []struct {
 		table, part string

@@ -41,6 +41,19 @@ func Types() []Type {
 	}
 }
 
+// kind is that of the subjects of such events.
+func (t Type) kind() string {
+	switch t {
+	case BatchFinished:
+		return kindBatch
+	case DelegationActivated, DelegationEnded:
+		return kindDelegation
+	case ConsentGiven, ConsentEnded:
+		return kindConsent
+	}
+	return kindDeclaration
+}
+
 // Event is one thing that happened. It holds ids, never personal data.
 type Event struct {
 	// Position is its place in the feed; there are no gaps.
@@ -72,6 +85,20 @@ func (e Event) About() access.About {
 		ContributorID: known(e.ContributorID), PositionID: known(e.PositionID), DelegateID: known(e.DelegateID),
 		PersonID: known(e.PersonID), Service: e.Service, Kind: e.SubjectKind, SubjectID: e.SubjectID,
 	}
+}
+
+// Subject is how the API names the kind of what the event is about, and where that is to be read,
+// below the version.
+func (e Event) Subject() (kind, path string) {
+	switch e.SubjectKind {
+	case kindBatch:
+		return "declaration_batch", "/declaration-batches/" + e.SubjectID
+	case kindDelegation:
+		return "delegation", "/delegations/" + e.SubjectID
+	case kindConsent:
+		return "consent", "/me/consents/" + e.SubjectID
+	}
+	return "declaration", "/declarations/" + e.SubjectID
 }
 
 func known(id *uuid.UUID) uuid.UUID {

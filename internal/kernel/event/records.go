@@ -8,10 +8,10 @@ import (
 
 // The kinds of subject, as the audit trail names them.
 const (
-	kindDeclaration = "declaration"
-	kindBatch       = "declaration-batch"
-	kindDelegation  = "delegation"
-	kindConsent     = "consent"
+	kindDeclaration = access.WatchedDeclaration
+	kindBatch       = access.WatchedBatch
+	kindDelegation  = access.WatchedDelegation
+	kindConsent     = access.WatchedConsent
 )
 
 // offered is that the contributor knows of a delegation g.

@@ -216,6 +216,16 @@ func (r repository) newest(ctx context.Context) (int64, error) {
 	return position, err
 }
 
+// oldest returns the oldest position that is kept; 0 where there is none.
+func (r repository) oldest(ctx context.Context) (int64, error) {
+	var positions []int64
+	err := r.db.From(ctx).Raw("SELECT position FROM events ORDER BY position LIMIT 1").Scan(&positions).Error
+	if err != nil || len(positions) == 0 {
+		return 0, err
+	}
+	return positions[0], nil
+}
+
 var selectEvents = "SELECT " + db.Columns[Event]("e") + " FROM events e WHERE "
 
 func (r repository) between(ctx context.Context, after, through int64, limit int) ([]Event, error) {
