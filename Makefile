@@ -40,7 +40,7 @@ test: ## run every test, on SQLite and on PostgreSQL
 	@echo 'left out: the tests with real nginx, HAProxy, PgBouncer, node and Chromium, which make check-peers runs'
 
 check-peers: ## run the tests with nginx, HAProxy, PgBouncer, node and Chromium, which must be installed
-	tools/postgres.sh run go test -tags peers -count=1 $(TESTFLAGS) ./internal/test/peers/...
+	tools/postgres.sh run go test -tags peers -count=1 -timeout 30m $(TESTFLAGS) ./internal/test/peers/...
 
 race: ## run the tests under the race detector, on SQLite (needs a C compiler)
 	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler (Debian: apt-get install gcc libc6-dev)' >&2; exit 1; }
