@@ -21,7 +21,7 @@ PEOPLE ?= 5000
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
-.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench chaos click-day fuzz spec-lint smoke clean
+.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench chaos click-day fuzz spec-lint contract-check release typescript postman smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ test: ## run every test, on SQLite and on PostgreSQL
 	@echo 'left out: the tests with real nginx, HAProxy, PgBouncer, node and Chromium, which make check-peers runs'
 
 check-peers: ## run the tests with nginx, HAProxy, PgBouncer, node and Chromium, which must be installed
-	tools/postgres.sh run go test -tags peers -count=1 $(TESTFLAGS) ./internal/test/peers/...
+	tools/postgres.sh run go test -tags peers -count=1 -timeout 30m $(TESTFLAGS) ./internal/test/peers/...
 
 race: ## run the tests under the race detector, on SQLite (needs a C compiler)
 	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler (Debian: apt-get install gcc libc6-dev)' >&2; exit 1; }
@@ -89,6 +89,18 @@ fuzz: ## run every fuzz target for FUZZTIME
 
 spec-lint: ## check openapi.yaml (needs node; ITALIAN_RULESET adds the national guidelines)
 	tools/spec-lint/run.sh
+
+contract-check: ## fail if the contract breaks what was released
+	cd tools/contract && go test -count=1 ./...
+
+typescript: ## make the types of api/typescript from the contract again (needs node)
+	DIRESCO_UPDATE_TYPESCRIPT=yes go test -tags peers -count=1 -run TypeScript_TypesAre ./internal/test/peers/clients/
+
+postman: ## make the Postman collection from the contract again
+	cd api && go run ./contract/postman
+
+release: contract-check ## from now on, hold the contract to what it promises today
+	cp openapi.yaml api/contract/released.yaml
 
 smoke: ## run the binary in an empty chroot as a plain user (needs root)
 	tools/chroot-smoke.sh
