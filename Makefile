@@ -21,7 +21,7 @@ PEOPLE ?= 5000
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
-.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench chaos click-day fuzz spec-lint smoke clean
+.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench chaos click-day fuzz spec-lint contract-check release typescript smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,12 @@ fuzz: ## run every fuzz target for FUZZTIME
 
 spec-lint: ## check openapi.yaml (needs node; ITALIAN_RULESET adds the national guidelines)
 	tools/spec-lint/run.sh
+
+contract-check: ## fail if the contract breaks what was released
+	cd tools/contract && go test -count=1 ./...
+
+release: contract-check ## from now on, hold the contract to what it promises today
+	cp openapi.yaml api/contract/released.yaml
 
 smoke: ## run the binary in an empty chroot as a plain user (needs root)
 	tools/chroot-smoke.sh

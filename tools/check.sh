@@ -17,6 +17,7 @@ step() {
 
 step make generate-check
 step make lint
+step make contract-check
 if command -v npm >/dev/null; then
 	step make spec-lint
 else

@@ -12,6 +12,9 @@ import (
 // head is the file that says in which order the parts stand.
 const head = "head.yaml"
 
+// released is the contract as it was released last, whole. It is no part.
+const released = "released.yaml"
+
 // marker begins a line that stands for a part; the name of the part's file follows.
 const marker = "# part: "
 
@@ -42,7 +45,7 @@ func (t text) bytes() []byte {
 // joinParts puts the parts in the place of their markers, indented like these. Every file is used
 // exactly once, so that nothing is written and then forgotten.
 func joinParts(files fs.FS) (text, error) {
-	j := joiner{files: files, used: []string{head}}
+	j := joiner{files: files, used: []string{head, released}}
 	if err := j.add(head, ""); err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ func TestParts_StandWhereTheHeadNamesThem(t *testing.T) {
 		"head.yaml", "paths:\n  # One\n\n  # part: paths/one.yaml\n\n  # part: paths/two.yaml\nend: true\n",
 		"paths/one.yaml", "/one: # kept\n  get:\n    description: |-\n      First.\n\n      Second.\n",
 		"paths/two.yaml", "/two: {}\n",
+		"released.yaml", "/one: {}\n",
 	))
 	if err != nil {
 		t.Fatal(err)

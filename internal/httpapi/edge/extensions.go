@@ -19,18 +19,26 @@ const (
 	bodyExtension        = "x-max-body"
 	// sampleExtension is for the documentation.
 	sampleExtension = "x-sample"
+	// sinceExtension and sunsetExtension are the days on which an operation became deprecated, and
+	// from which it may be gone.
+	sinceExtension  = "x-deprecated-since"
+	sunsetExtension = "x-sunset"
 
 	answerSecret    = "secret"
 	answerRendered  = "rendered"
 	idempotencyNone = "none"
 )
 
+var knownExtensions = []string{
+	accessExtension, answerExtension, idempotencyExtension, bodyExtension, sampleExtension, sinceExtension, sunsetExtension,
+}
+
 // readExtensions reads how answers and bodies of the operation are handled. It refuses an extension
 // that nobody reads, and one that would change nothing. Call it after the other parts of the
 // operation have been read.
 func (op *operation) readExtensions(method string, search bool, o *openapi3.Operation) error {
 	for name := range o.Extensions {
-		if !slices.Contains([]string{accessExtension, answerExtension, idempotencyExtension, bodyExtension, sampleExtension}, name) {
+		if !slices.Contains(knownExtensions, name) {
 			return fmt.Errorf("unknown extension %s", name)
 		}
 	}

@@ -41,6 +41,8 @@ type operation struct {
 	signed bool
 	// reads are traced: they show what belongs to somebody else than the reader.
 	readsOthers bool
+	// leaving says since when the operation is deprecated; nil for one that stays.
+	leaving *leaving
 	// shared operations are for any session. What they show of others is decided where it is read,
 	// not by the guard.
 	shared bool
@@ -126,6 +128,9 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 	op.sandbox = slices.Contains(o.Tags, sandboxTag)
 	search := strings.HasSuffix(path, searchSuffix)
 	if err := op.readExtensions(method, search, o); err != nil {
+		return nil, err
+	}
+	if err := op.readLeaving(o); err != nil {
 		return nil, err
 	}
 	op.conditional = op.header(ifMatchHeader) && (method == http.MethodPatch || method == http.MethodPut)

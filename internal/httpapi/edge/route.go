@@ -25,6 +25,9 @@ func (e *edge) findOperation(r *request) error {
 	if r.op.cacheable != nil {
 		r.c.Response().Header()[cacheControl] = r.op.cacheable
 	}
+	if r.op.leaving != nil {
+		r.op.leaving.announce(r.c.Response().Header(), e.config.PublicURL)
+	}
 	if len(r.op.produces) > 1 {
 		r.c.Response().Header()["Vary"] = variesMore
 	}
