@@ -16,20 +16,23 @@ import (
 	"diresco/api/client"
 )
 
-// errEnded says that the consent has ended, by its giver or by its time.
-var errEnded = errors.New("the consent has ended")
-
 // largest is how many declarations a batch has at most.
 const largest = 1000
 
 // payroll files a month.
 type payroll struct {
-	api              *client.ClientWithResponses
-	out              io.Writer
-	folder, csv      string
-	filed, failed    int
-	forms            map[string]form
-	contributorNames map[client.Id]string
+	api           *client.API
+	out           io.Writer
+	folder, csv   string
+	filed, failed int
+	forms         map[string]form
+	contributors  map[client.Id]string
+}
+
+func newPayroll(api *client.API, s settings, out io.Writer) *payroll {
+	return &payroll{
+		api: api, out: out, folder: s.folder, csv: filepath.Base(s.csv), forms: map[string]form{}, contributors: map[client.Id]string{},
+	}
 }
 
 // item is a line on its way.
@@ -40,7 +43,6 @@ type item struct {
 
 // file files all lines, each with the contributor whose position it names.
 func (p *payroll) file(ctx context.Context, month []row) (failed int, err error) {
-	p.forms, p.contributorNames = map[string]form{}, map[client.Id]string{}
 	positions := map[string]place{}
 	byContributor := map[client.Id][]item{}
 	var order []client.Id
@@ -97,34 +99,20 @@ type place struct{ contributor, position client.Id }
 
 // find returns the position with a number, and nothing where the user may not act.
 func (p *payroll) find(ctx context.Context, number string) (place, error) {
-	found, err := p.api.ListContributorsWithResponse(ctx, &client.ListContributorsParams{Q: &number})
-	if err != nil {
-		return place{}, err
-	}
-	if found.JSON200 == nil {
-		if found.StatusCode() == http.StatusBadRequest {
+	for contributor, err := range p.api.AllContributors(ctx, client.ListContributorsParams{Q: &number}) {
+		if codeOf(err) == client.ProblemCodeMalformedRequest {
 			return place{}, nil // it is no number of a position at all
 		}
-		return place{}, refused(found.HTTPResponse, found.ApplicationproblemJSONDefault)
-	}
-	for _, contributor := range found.JSON200.Items {
-		p.contributorNames[contributor.ContributorId] = contributor.LegalName
-		var params client.ListPositionsParams
-		for {
-			page, err := p.api.ListPositionsWithResponse(ctx, contributor.ContributorId, &params)
+		if err != nil {
+			return place{}, err
+		}
+		p.contributors[contributor.ContributorId] = contributor.LegalName
+		for position, err := range p.api.AllPositions(ctx, contributor.ContributorId, client.ListPositionsParams{}) {
 			if err != nil {
 				return place{}, err
 			}
-			if page.JSON200 == nil {
-				return place{}, refused(page.HTTPResponse, page.ApplicationproblemJSONDefault)
-			}
-			for _, position := range page.JSON200.Items {
-				if position.Number == number {
-					return place{contributor.ContributorId, position.PositionId}, nil
-				}
-			}
-			if params.Cursor = page.JSON200.NextCursor; params.Cursor == nil {
-				break
+			if position.Number == number {
+				return place{contributor.ContributorId, position.PositionId}, nil
 			}
 		}
 	}
@@ -137,15 +125,12 @@ func (p *payroll) form(ctx context.Context, code string) (of form, known bool, e
 		return of, true, nil
 	}
 	found, err := p.api.ShowDeclarationTypeWithResponse(ctx, code, nil)
+	switch codeOf(err) {
+	case client.ProblemCodeNotFound, client.ProblemCodeMalformedRequest:
+		return of, false, nil
+	}
 	if err != nil {
 		return of, false, err
-	}
-	switch {
-	case found.JSON200 != nil:
-	case found.StatusCode() == http.StatusNotFound, found.StatusCode() == http.StatusBadRequest:
-		return of, false, nil
-	default:
-		return of, false, refused(found.HTTPResponse, found.ApplicationproblemJSONDefault)
 	}
 	if err := json.Unmarshal(found.JSON200.ContentSchema, &of); err != nil {
 		return of, false, err
@@ -154,19 +139,24 @@ func (p *payroll) form(ctx context.Context, code string) (of form, known bool, e
 	return of, true, nil
 }
 
+// codeOf says what kind of refusal an error is, if it is one.
+func codeOf(err error) client.ProblemCode {
+	var refused *client.Problem
+	if errors.As(err, &refused) {
+		return refused.Code
+	}
+	return ""
+}
+
 // fileBatch files the lines of one contributor, shows how far it is, and saves the receipts.
 func (p *payroll) fileBatch(ctx context.Context, contributor client.Id, items []item) error {
 	input := client.DeclarationBatchInput{}
 	for _, i := range items {
 		input.Items = append(input.Items, i.DeclarationBatchItemInput)
 	}
-	key := client.FileDeclarationBatchParams{IdempotencyKey: newKey()}
-	sent, err := p.api.FileDeclarationBatchWithResponse(ctx, contributor, &key, input)
+	sent, err := p.api.FileDeclarationBatchWithResponse(ctx, contributor, &client.FileDeclarationBatchParams{}, input)
 	if err != nil {
 		return err
-	}
-	if sent.JSON202 == nil {
-		return refused(sent.HTTPResponse, sent.ApplicationproblemJSONDefault)
 	}
 	batch, err := p.await(ctx, sent.JSON202)
 	if err != nil {
@@ -187,7 +177,7 @@ func (p *payroll) await(ctx context.Context, batch *client.DeclarationBatch) (*c
 	for shown := int32(-1); ; {
 		done := batch.ItemsTotal - batch.Counts.Pending
 		if done != shown {
-			fmt.Fprintf(p.out, "%s: %d of %d done\n", p.contributorNames[batch.ContributorId], done, batch.ItemsTotal)
+			fmt.Fprintf(p.out, "%s: %d of %d done\n", p.contributors[batch.ContributorId], done, batch.ItemsTotal)
 			shown = done
 		}
 		if batch.FinishedAt != nil {
@@ -202,9 +192,6 @@ func (p *payroll) await(ctx context.Context, batch *client.DeclarationBatch) (*c
 		if err != nil {
 			return nil, err
 		}
-		if next.JSON200 == nil {
-			return nil, refused(next.HTTPResponse, next.ApplicationproblemJSONDefault)
-		}
 		batch = next.JSON200
 	}
 }
@@ -215,37 +202,34 @@ func (p *payroll) report(ctx context.Context, batch client.Id, items []item) err
 	for _, i := range items {
 		byReference[i.row.reference] = i
 	}
-	var params client.ListDeclarationBatchItemsParams
-	for {
-		page, err := p.api.ListDeclarationBatchItemsWithResponse(ctx, batch, &params)
+	for ended, err := range client.All(func(cursor *string) ([]client.DeclarationBatchItem, *string, error) {
+		page, err := p.api.ListDeclarationBatchItemsWithResponse(ctx, batch, &client.ListDeclarationBatchItemsParams{Cursor: cursor})
+		if err != nil {
+			return nil, nil, err
+		}
+		return page.JSON200.Items, page.JSON200.NextCursor, nil
+	}) {
 		if err != nil {
 			return err
 		}
-		if page.JSON200 == nil {
-			return refused(page.HTTPResponse, page.ApplicationproblemJSONDefault)
-		}
-		for _, ended := range page.JSON200.Items {
-			r := byReference[ended.Reference].row
-			switch {
-			case ended.State == client.DeclarationBatchItemStateFiled:
-				p.filed++
-				fmt.Fprintf(p.out, "    %s  %s\n", ended.Reference, *ended.ProtocolNumber)
-			case ended.Problem == nil:
-				p.refuse(r, "%s", ended.State)
-			case ended.Problem.Code == "duplicate" && ended.DeclarationId != nil:
-				p.filed++
-				fmt.Fprintf(p.out, "    %s  was filed before\n", ended.Reference)
-				if err := p.saveOne(ctx, *ended.DeclarationId, ended.Reference); err != nil {
-					return err
-				}
-			default:
-				p.refuse(r, "%s", strings.Join(reasons(r, ended.Problem), "\n    "))
+		r := byReference[ended.Reference].row
+		switch {
+		case ended.State == client.DeclarationBatchItemStateFiled:
+			p.filed++
+			fmt.Fprintf(p.out, "    %s  %s\n", ended.Reference, *ended.ProtocolNumber)
+		case ended.Problem == nil:
+			p.refuse(r, "%s", ended.State)
+		case ended.Problem.Code == "duplicate" && ended.DeclarationId != nil:
+			p.filed++
+			fmt.Fprintf(p.out, "    %s  was filed before\n", ended.Reference)
+			if err := p.saveOne(ctx, *ended.DeclarationId, ended.Reference); err != nil {
+				return err
 			}
-		}
-		if params.Cursor = page.JSON200.NextCursor; params.Cursor == nil {
-			return nil
+		default:
+			p.refuse(r, "%s", strings.Join(reasons(r, ended.Problem), "\n    "))
 		}
 	}
+	return nil
 }
 
 // reasons are what is wrong with a line, by its columns.
@@ -276,9 +260,6 @@ func (p *payroll) saveBatch(ctx context.Context, batch client.Id, items []item) 
 		return err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode != http.StatusOK {
-		return refused(answer, nil)
-	}
 	whole, err := os.CreateTemp("", "receipts-*.zip")
 	if err != nil {
 		return err
@@ -319,9 +300,6 @@ func (p *payroll) saveOne(ctx context.Context, id client.Id, reference string) e
 		return err
 	}
 	defer func() { _ = answer.Body.Close() }()
-	if answer.StatusCode != http.StatusOK {
-		return refused(answer, nil)
-	}
 	return p.save(reference, answer.Body)
 }
 
@@ -340,25 +318,4 @@ func (p *payroll) save(reference string, page io.Reader) error {
 		return err
 	}
 	return os.Rename(path+".part", path)
-}
-
-// refused turns a refusal into an error for people.
-func refused(answer *http.Response, problem *client.Problem) error {
-	if answer.StatusCode == http.StatusUnauthorized {
-		return errEnded
-	}
-	if problem == nil {
-		return fmt.Errorf("the service answers %s", answer.Status)
-	}
-	text := fmt.Sprintf("%s (%s)", problem.Detail, problem.Code)
-	if problem.Errors != nil {
-		for _, one := range *problem.Errors {
-			where := ""
-			if one.Pointer != nil {
-				where = *one.Pointer + ": "
-			}
-			text += "\n    " + where + one.Detail
-		}
-	}
-	return errors.New(text)
 }

@@ -4,15 +4,11 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 
 	"diresco/api/client"
@@ -74,38 +70,16 @@ func file(ctx context.Context, s settings, out io.Writer) (failed int, err error
 			return 0, err
 		}
 	}
-	for again := range 2 {
-		authorised, err := logIn(ctx, s, out)
-		if err != nil {
-			return 0, err
-		}
-		failed, err = fileMonth(ctx, s, authorised, month, out)
-		if !errors.Is(err, errEnded) || again > 0 {
-			return failed, err
-		}
-		// Whoever let the program in took it back.
-		if err := os.Remove(s.tokenFile); err != nil {
-			return 0, err
-		}
-	}
-	return failed, nil
-}
-
-func fileMonth(ctx context.Context, s settings, authorised *http.Client, month []row, out io.Writer) (int, error) {
-	api, err := client.NewClientWithResponses(s.service+"/v1", client.WithHTTPClient(authorised),
-		client.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
-			r.Header.Set("Accept-Language", s.language)
-			return nil
-		}))
-	if err != nil {
-		return 0, err
-	}
 	if err := os.MkdirAll(s.folder, 0o700); err != nil {
 		return 0, err
 	}
-	p := payroll{api: api, out: out, folder: s.folder, csv: filepath.Base(s.csv)}
-	return p.file(ctx, month)
+	tokens, err := logIn(ctx, s, out)
+	if err != nil {
+		return 0, err
+	}
+	api, err := client.New(s.service+"/v1", client.Options{Tokens: tokens, Language: s.language, UserAgent: "diresco-example-payroll"})
+	if err != nil {
+		return 0, err
+	}
+	return newPayroll(api, s, out).file(ctx, month)
 }
-
-// newKey makes an Idempotency-Key. A request that is sent again with its key has no second effect.
-func newKey() string { return rand.Text() }

@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := newVerifier(known.Secrets, known.PublicKey, time.Now)
+	verifier, err := newVerifier(known.Secrets, known.PublicKey)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,8 @@ func (r receiver) take(w http.ResponseWriter, sent *http.Request) {
 		http.Error(w, "not readable", http.StatusBadRequest)
 		return
 	}
-	if err := r.verifier.verify(sent.Header, body); err != nil {
+	event, err := r.verifier.verify(sent.Header, body)
+	if err != nil {
 		fmt.Fprintln(r.out, "refused:", err)
 		http.Error(w, "not verified", http.StatusUnauthorized)
 		return
@@ -123,7 +124,7 @@ func (r receiver) take(w http.ResponseWriter, sent *http.Request) {
 		return
 	}
 	if isNew {
-		fmt.Fprintln(r.out, titleOf(body))
+		fmt.Fprintf(r.out, "%s: %s %s\n", event.Type, event.Data.Subject.Kind, event.Data.Subject.ID)
 	}
 	w.WriteHeader(http.StatusNoContent)
 }

@@ -80,20 +80,3 @@ func (s *store) keep(id string, event []byte) (isNew bool, err error) {
 
 // Close closes the file.
 func (s *store) Close() error { return s.file.Close() }
-
-// titleOf says in a line what an event is about.
-func titleOf(event []byte) string {
-	var e struct {
-		Type string `json:"type"`
-		Data struct {
-			Subject struct {
-				Kind string `json:"kind"`
-				ID   string `json:"id"`
-			} `json:"subject"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(event, &e); err != nil {
-		return "an event that cannot be read"
-	}
-	return fmt.Sprintf("%s: %s %s", e.Type, e.Data.Subject.Kind, e.Data.Subject.ID)
-}
