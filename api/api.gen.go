@@ -897,6 +897,78 @@ func (e EnrolmentState) Valid() bool {
 	}
 }
 
+// Defines values for EventSubjectKind.
+const (
+	EventSubjectKindConsent          EventSubjectKind = "consent"
+	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
+	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
+	EventSubjectKindDelegation       EventSubjectKind = "delegation"
+)
+
+// Valid indicates whether the value is a known member of the EventSubjectKind enum.
+func (e EventSubjectKind) Valid() bool {
+	switch e {
+	case EventSubjectKindConsent:
+		return true
+	case EventSubjectKindDeclaration:
+		return true
+	case EventSubjectKindDeclarationBatch:
+		return true
+	case EventSubjectKindDelegation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventType.
+const (
+	EventTypeConsentEnded                   EventType = "consent.ended"
+	EventTypeConsentGiven                   EventType = "consent.given"
+	EventTypeDeclarationAwaitingCredentials EventType = "declaration.awaiting_credentials"
+	EventTypeDeclarationBatchFinished       EventType = "declaration_batch.finished"
+	EventTypeDeclarationDecided             EventType = "declaration.decided"
+	EventTypeDeclarationInCharge            EventType = "declaration.in_charge"
+	EventTypeDeclarationLapsed              EventType = "declaration.lapsed"
+	EventTypeDeclarationSubmitted           EventType = "declaration.submitted"
+	EventTypeDeclarationSuperseded          EventType = "declaration.superseded"
+	EventTypeDeclarationWithdrawn           EventType = "declaration.withdrawn"
+	EventTypeDelegationActivated            EventType = "delegation.activated"
+	EventTypeDelegationEnded                EventType = "delegation.ended"
+)
+
+// Valid indicates whether the value is a known member of the EventType enum.
+func (e EventType) Valid() bool {
+	switch e {
+	case EventTypeConsentEnded:
+		return true
+	case EventTypeConsentGiven:
+		return true
+	case EventTypeDeclarationAwaitingCredentials:
+		return true
+	case EventTypeDeclarationBatchFinished:
+		return true
+	case EventTypeDeclarationDecided:
+		return true
+	case EventTypeDeclarationInCharge:
+		return true
+	case EventTypeDeclarationLapsed:
+		return true
+	case EventTypeDeclarationSubmitted:
+		return true
+	case EventTypeDeclarationSuperseded:
+		return true
+	case EventTypeDeclarationWithdrawn:
+		return true
+	case EventTypeDelegationActivated:
+		return true
+	case EventTypeDelegationEnded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FundEntryKind.
 const (
 	FundEntryKindBudget   FundEntryKind = "budget"
@@ -4676,6 +4748,119 @@ type EnteredPin = string
 // Example: "3"
 type EntityTag = string
 
+// Event One thing that happened, without personal data.
+//
+// Example: {"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","event_id":"018f3b35-6f70-7182-9394-abbccddeeff0","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"},"type":"declaration.submitted"}
+type Event struct {
+	// Links The links of an event.
+	//
+	// Example: {"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links EventLinks `json:"_links"`
+
+	// At When it happened. The feed has events in the order in which they became visible, which may differ.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// EventId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EventId Id `json:"event_id"`
+
+	// Subject What an event is about.
+	//
+	// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+	Subject EventSubject `json:"subject"`
+
+	// Type What happened. Further types may be added: a program ignores those that it does not know.
+	// `declaration.submitted`: filed, or given back to the office's queue. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
+	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
+	// the moment of its filing has `declaration.submitted` alone. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
+	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+	// `consent.given`, `consent.ended`: told to the person who gave it.
+	//
+	// Example: declaration.submitted
+	Type EventType `json:"type"`
+}
+
+// EventLinks The links of an event.
+//
+// Example: {"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+type EventLinks struct {
+	// Subject Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Subject Link `json:"subject"`
+}
+
+// EventPage A part of the feed. It goes on for ever, so there is always a place to go on from.
+//
+// Example: {"_links":{"next":{"href":"/v1/events?after=e1z4"},"self":{"href":"/v1/events"}},"items":[],"next_cursor":"e1z4"}
+type EventPage struct {
+	// Links This part of the feed, and where it goes on.
+	//
+	// Example: {"next":{"href":"/v1/events?after=e1z4"},"self":{"href":"/v1/events"}}
+	Links EventPageLinks `json:"_links"`
+
+	// Items The events, the oldest first.
+	Items List[Event] `json:"items"`
+
+	// NextCursor Where to go on, with `after`. It is plain ASCII, and not to be made by hand.
+	//
+	// Example: e1z4
+	NextCursor string `json:"next_cursor"`
+}
+
+// EventPageLinks This part of the feed, and where it goes on.
+//
+// Example: {"next":{"href":"/v1/events?after=e1z4"},"self":{"href":"/v1/events"}}
+type EventPageLinks struct {
+	// Next Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Next Link `json:"next"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// EventSubject What an event is about.
+//
+// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+type EventSubject struct {
+	// Id A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Id Id `json:"id"`
+
+	// Kind What kind of thing an event is about.
+	//
+	// Example: declaration
+	Kind EventSubjectKind `json:"kind"`
+}
+
+// EventSubjectKind What kind of thing an event is about.
+//
+// Example: declaration
+type EventSubjectKind string
+
+// EventType What happened. Further types may be added: a program ignores those that it does not know.
+// `declaration.submitted`: filed, or given back to the office's queue. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
+// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
+// the moment of its filing has `declaration.submitted` alone. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
+// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+// `consent.given`, `consent.ended`: told to the person who gave it.
+//
+// Example: declaration.submitted
+type EventType string
+
 // FileDigest SHA-256 of the bytes of a file.
 //
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
@@ -8100,6 +8285,20 @@ type EnrolmentId = Id
 // Example: submitted
 type EnrolmentStateFilter = EnrolmentState
 
+// EventContributorFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type EventContributorFilter = Id
+
+// EventTypesFilter defines model for EventTypesFilter.
+type EventTypesFilter = string
+
+// EventsAfter defines model for EventsAfter.
+type EventsAfter = string
+
+// EventsWait defines model for EventsWait.
+type EventsWait = int32
+
 // FundPath The code of a fund. Where a type has a budget for each region, it ends in that of the region.
 //
 // Example: GAGI-2026
@@ -8134,6 +8333,9 @@ type ImportId = Id
 
 // LapsesBefore defines model for LapsesBefore.
 type LapsesBefore = time.Time
+
+// LastEventId defines model for LastEventId.
+type LastEventId = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -9090,6 +9292,41 @@ type FileEnrolmentParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After Where to go on: the `next_cursor` of the page before, or the `id` of an event of the stream. `latest` means what happens from now on.
+	// Without it a list begins with the oldest event that is kept, and a stream with what happens from now on.
+	After *EventsAfter `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait How many seconds to wait for an event where there is none yet.
+	Wait *EventsWait `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Types Only events of these types, with commas between them.
+	Types *EventTypesFilter `form:"types,omitempty" json:"types,omitempty"`
+
+	// ContributorId Only events of this contributor.
+	ContributorId *EventContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After Where to go on: the `next_cursor` of the page before, or the `id` of an event of the stream. `latest` means what happens from now on.
+	// Without it a list begins with the oldest event that is kept, and a stream with what happens from now on.
+	After *EventsAfter `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Only events of these types, with commas between them.
+	Types *EventTypesFilter `form:"types,omitempty" json:"types,omitempty"`
+
+	// ContributorId Only events of this contributor.
+	ContributorId *EventContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// LastEventID The `id` of the last event that you got. It goes before `after`.
+	LastEventID *LastEventId `json:"Last-Event-ID,omitempty"`
+}
+
 // SearchPeopleForIntermediaryRoleParams defines parameters for SearchPeopleForIntermediaryRole.
 type SearchPeopleForIntermediaryRoleParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -9950,6 +10187,12 @@ type ServerInterface interface {
 	// ShowEnrolment Show one of my enrolments
 	// (GET /enrolments/{enrolment_id})
 	ShowEnrolment(ctx echo.Context, enrolmentId EnrolmentId) error
+	// ListEvents List what happened, or wait for it
+	// (GET /events)
+	ListEvents(ctx echo.Context, params ListEventsParams) error
+	// StreamEvents Be sent what happens
+	// (GET /events/stream)
+	StreamEvents(ctx echo.Context, params StreamEventsParams) error
 	// ShowIntermediary Show an intermediary
 	// (GET /intermediaries/{delegate_id})
 	ShowIntermediary(ctx echo.Context, delegateId DelegateId) error
@@ -13697,6 +13940,101 @@ func (w *ServerInterfaceWrapper) ShowEnrolment(ctx echo.Context) error {
 	return err
 }
 
+// ListEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", ctx.QueryParams(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter wait: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "contributor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "contributor_id", ctx.QueryParams(), &params.ContributorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEvents(ctx, params)
+	return err
+}
+
+// StreamEvents converts echo context to params.
+func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamEventsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// ------------- Optional query parameter "types" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "types", ctx.QueryParams(), &params.Types, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter types: %s", err))
+	}
+
+	// ------------- Optional query parameter "contributor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "contributor_id", ctx.QueryParams(), &params.ContributorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID LastEventId
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Last-Event-ID, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Last-Event-ID: %s", err))
+		}
+
+		params.LastEventID = &LastEventID
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StreamEvents(ctx, params)
+	return err
+}
+
 // ShowIntermediary converts echo context to params.
 func (w *ServerInterfaceWrapper) ShowIntermediary(ctx echo.Context) error {
 	var err error
@@ -15419,6 +15757,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/enrolments", wrapper.ListEnrolments, options.OperationMiddlewares["listEnrolments"]...)
 	router.POST(options.BaseURL+"/enrolments", wrapper.FileEnrolment, options.OperationMiddlewares["fileEnrolment"]...)
 	router.GET(options.BaseURL+"/enrolments/:enrolment_id", wrapper.ShowEnrolment, options.OperationMiddlewares["showEnrolment"]...)
+	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
+	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
 	router.GET(options.BaseURL+"/intermediaries/:delegate_id", wrapper.ShowIntermediary, options.OperationMiddlewares["showIntermediary"]...)
 	router.POST(options.BaseURL+"/intermediaries/:delegate_id/people-searches", wrapper.SearchPeopleForIntermediaryRole, options.OperationMiddlewares["searchPeopleForIntermediaryRole"]...)
 	router.GET(options.BaseURL+"/intermediaries/:delegate_id/users", wrapper.ListIntermediaryUsers, options.OperationMiddlewares["listIntermediaryUsers"]...)
@@ -19017,6 +19357,79 @@ func (response ShowEnrolment200JSONResponse) VisitShowEnrolmentResponse(w http.R
 	return err
 }
 
+type ListEventsRequestObject struct {
+	Params ListEventsParams
+}
+
+type ListEventsResponseObject interface {
+	VisitListEventsResponse(w http.ResponseWriter) error
+}
+
+type ListEvents200JSONResponse EventPage
+
+func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamEventsRequestObject struct {
+	Params StreamEventsParams
+}
+
+type StreamEventsResponseObject interface {
+	VisitStreamEventsResponse(w http.ResponseWriter) error
+}
+
+type StreamEvents200TexteventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamEvents200TexteventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
 type ShowIntermediaryRequestObject struct {
 	DelegateId DelegateId `json:"delegate_id"`
 }
@@ -20797,6 +21210,12 @@ type StrictServerInterface interface {
 	// ShowEnrolment Show one of my enrolments
 	// (GET /enrolments/{enrolment_id})
 	ShowEnrolment(ctx context.Context, request ShowEnrolmentRequestObject) (ShowEnrolmentResponseObject, error)
+	// ListEvents List what happened, or wait for it
+	// (GET /events)
+	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
+	// StreamEvents Be sent what happens
+	// (GET /events/stream)
+	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
 	// ShowIntermediary Show an intermediary
 	// (GET /intermediaries/{delegate_id})
 	ShowIntermediary(ctx context.Context, request ShowIntermediaryRequestObject) (ShowIntermediaryResponseObject, error)
@@ -24674,6 +25093,56 @@ func (sh *strictHandler) ShowEnrolment(ctx echo.Context, enrolmentId EnrolmentId
 		return err
 	} else if validResponse, ok := response.(ShowEnrolmentResponseObject); ok {
 		return validResponse.VisitShowEnrolmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEvents operation middleware
+func (sh *strictHandler) ListEvents(ctx echo.Context, params ListEventsParams) error {
+	var request ListEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEvents(ctx.Request().Context(), request.(ListEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEventsResponseObject); ok {
+		return validResponse.VisitListEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StreamEvents operation middleware
+func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
+	var request StreamEventsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamEvents(ctx.Request().Context(), request.(StreamEventsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamEvents")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
+		return validResponse.VisitStreamEventsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

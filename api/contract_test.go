@@ -28,7 +28,7 @@ const contractFile = "../openapi.yaml"
 // what most come for, last what is for the office and for tests.
 var sections = []string{
 	"Declarations", "Declaration batches", "Receipts", "Declaration types", "Contributors", "Sessions", "PIN", "Me", "Consents", "Services", "Offices", "Users", "Enrolments",
-	"Delegations", "Sub-delegations", "Applications", "Status", "Back office", "Channels", "Sandbox",
+	"Delegations", "Sub-delegations", "Applications", "Events", "Status", "Back office", "Channels", "Sandbox",
 }
 
 func contract(t *testing.T) *openapi3.T {
@@ -115,6 +115,8 @@ type access struct {
 	Fresh   bool     `json:"fresh"`
 	Strong  bool     `json:"strong"`
 	Shared  bool     `json:"shared"`
+	// Passive operations are no activity of the session.
+	Passive bool `json:"passive"`
 	// Scopes let applications in.
 	Scopes []string `json:"scopes"`
 	// Dispositive credentials open the back office, and nothing else asks for them here.

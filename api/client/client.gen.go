@@ -895,6 +895,78 @@ func (e EnrolmentState) Valid() bool {
 	}
 }
 
+// Defines values for EventSubjectKind.
+const (
+	EventSubjectKindConsent          EventSubjectKind = "consent"
+	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
+	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
+	EventSubjectKindDelegation       EventSubjectKind = "delegation"
+)
+
+// Valid indicates whether the value is a known member of the EventSubjectKind enum.
+func (e EventSubjectKind) Valid() bool {
+	switch e {
+	case EventSubjectKindConsent:
+		return true
+	case EventSubjectKindDeclaration:
+		return true
+	case EventSubjectKindDeclarationBatch:
+		return true
+	case EventSubjectKindDelegation:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EventType.
+const (
+	EventTypeConsentEnded                   EventType = "consent.ended"
+	EventTypeConsentGiven                   EventType = "consent.given"
+	EventTypeDeclarationAwaitingCredentials EventType = "declaration.awaiting_credentials"
+	EventTypeDeclarationBatchFinished       EventType = "declaration_batch.finished"
+	EventTypeDeclarationDecided             EventType = "declaration.decided"
+	EventTypeDeclarationInCharge            EventType = "declaration.in_charge"
+	EventTypeDeclarationLapsed              EventType = "declaration.lapsed"
+	EventTypeDeclarationSubmitted           EventType = "declaration.submitted"
+	EventTypeDeclarationSuperseded          EventType = "declaration.superseded"
+	EventTypeDeclarationWithdrawn           EventType = "declaration.withdrawn"
+	EventTypeDelegationActivated            EventType = "delegation.activated"
+	EventTypeDelegationEnded                EventType = "delegation.ended"
+)
+
+// Valid indicates whether the value is a known member of the EventType enum.
+func (e EventType) Valid() bool {
+	switch e {
+	case EventTypeConsentEnded:
+		return true
+	case EventTypeConsentGiven:
+		return true
+	case EventTypeDeclarationAwaitingCredentials:
+		return true
+	case EventTypeDeclarationBatchFinished:
+		return true
+	case EventTypeDeclarationDecided:
+		return true
+	case EventTypeDeclarationInCharge:
+		return true
+	case EventTypeDeclarationLapsed:
+		return true
+	case EventTypeDeclarationSubmitted:
+		return true
+	case EventTypeDeclarationSuperseded:
+		return true
+	case EventTypeDeclarationWithdrawn:
+		return true
+	case EventTypeDelegationActivated:
+		return true
+	case EventTypeDelegationEnded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FundEntryKind.
 const (
 	FundEntryKindBudget   FundEntryKind = "budget"
@@ -4869,6 +4941,119 @@ type EnteredPin = string
 // Example: "3"
 type EntityTag = string
 
+// Event One thing that happened, without personal data.
+//
+// Example: {"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","event_id":"018f3b35-6f70-7182-9394-abbccddeeff0","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"},"type":"declaration.submitted"}
+type Event struct {
+	// Links The links of an event.
+	//
+	// Example: {"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links EventLinks `json:"_links"`
+
+	// At When it happened. The feed has events in the order in which they became visible, which may differ.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// EventId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EventId Id `json:"event_id"`
+
+	// Subject What an event is about.
+	//
+	// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+	Subject EventSubject `json:"subject"`
+
+	// Type What happened. Further types may be added: a program ignores those that it does not know.
+	// `declaration.submitted`: filed, or given back to the office's queue. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
+	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
+	// the moment of its filing has `declaration.submitted` alone. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
+	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+	// `consent.given`, `consent.ended`: told to the person who gave it.
+	//
+	// Example: declaration.submitted
+	Type EventType `json:"type"`
+}
+
+// EventLinks The links of an event.
+//
+// Example: {"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+type EventLinks struct {
+	// Subject Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Subject Link `json:"subject"`
+}
+
+// EventPage A part of the feed. It goes on for ever, so there is always a place to go on from.
+//
+// Example: {"_links":{"next":{"href":"/v1/events?after=e1z4"},"self":{"href":"/v1/events"}},"items":[],"next_cursor":"e1z4"}
+type EventPage struct {
+	// Links This part of the feed, and where it goes on.
+	//
+	// Example: {"next":{"href":"/v1/events?after=e1z4"},"self":{"href":"/v1/events"}}
+	Links EventPageLinks `json:"_links"`
+
+	// Items The events, the oldest first.
+	Items []Event `json:"items"`
+
+	// NextCursor Where to go on, with `after`. It is plain ASCII, and not to be made by hand.
+	//
+	// Example: e1z4
+	NextCursor string `json:"next_cursor"`
+}
+
+// EventPageLinks This part of the feed, and where it goes on.
+//
+// Example: {"next":{"href":"/v1/events?after=e1z4"},"self":{"href":"/v1/events"}}
+type EventPageLinks struct {
+	// Next Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Next Link `json:"next"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// EventSubject What an event is about.
+//
+// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+type EventSubject struct {
+	// Id A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Id Id `json:"id"`
+
+	// Kind What kind of thing an event is about.
+	//
+	// Example: declaration
+	Kind EventSubjectKind `json:"kind"`
+}
+
+// EventSubjectKind What kind of thing an event is about.
+//
+// Example: declaration
+type EventSubjectKind string
+
+// EventType What happened. Further types may be added: a program ignores those that it does not know.
+// `declaration.submitted`: filed, or given back to the office's queue. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
+// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
+// the moment of its filing has `declaration.submitted` alone. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
+// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+// `consent.given`, `consent.ended`: told to the person who gave it.
+//
+// Example: declaration.submitted
+type EventType string
+
 // FileDigest SHA-256 of the bytes of a file.
 //
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
@@ -8595,6 +8780,20 @@ type EnrolmentId = Id
 // Example: submitted
 type EnrolmentStateFilter = EnrolmentState
 
+// EventContributorFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type EventContributorFilter = Id
+
+// EventTypesFilter defines model for EventTypesFilter.
+type EventTypesFilter = string
+
+// EventsAfter defines model for EventsAfter.
+type EventsAfter = string
+
+// EventsWait defines model for EventsWait.
+type EventsWait = int32
+
 // FundPath The code of a fund. Where a type has a budget for each region, it ends in that of the region.
 //
 // Example: GAGI-2026
@@ -8629,6 +8828,9 @@ type ImportId = Id
 
 // LapsesBefore defines model for LapsesBefore.
 type LapsesBefore = time.Time
+
+// LastEventId defines model for LastEventId.
+type LastEventId = string
 
 // Limit defines model for Limit.
 type Limit = int32
@@ -10071,6 +10273,47 @@ type FileEnrolmentParams struct {
 type ShowEnrolmentParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListEventsParams defines parameters for ListEvents.
+type ListEventsParams struct {
+	// After Where to go on: the `next_cursor` of the page before, or the `id` of an event of the stream. `latest` means what happens from now on.
+	// Without it a list begins with the oldest event that is kept, and a stream with what happens from now on.
+	After *EventsAfter `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Wait How many seconds to wait for an event where there is none yet.
+	Wait *EventsWait `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Types Only events of these types, with commas between them.
+	Types *EventTypesFilter `form:"types,omitempty" json:"types,omitempty"`
+
+	// ContributorId Only events of this contributor.
+	ContributorId *EventContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// StreamEventsParams defines parameters for StreamEvents.
+type StreamEventsParams struct {
+	// After Where to go on: the `next_cursor` of the page before, or the `id` of an event of the stream. `latest` means what happens from now on.
+	// Without it a list begins with the oldest event that is kept, and a stream with what happens from now on.
+	After *EventsAfter `form:"after,omitempty" json:"after,omitempty"`
+
+	// Types Only events of these types, with commas between them.
+	Types *EventTypesFilter `form:"types,omitempty" json:"types,omitempty"`
+
+	// ContributorId Only events of this contributor.
+	ContributorId *EventContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// LastEventID The `id` of the last event that you got. It goes before `after`.
+	LastEventID *LastEventId `json:"Last-Event-ID,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -12606,6 +12849,35 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /enrolments/{enrolment_id} (the `ShowEnrolment` operationId).
 	ShowEnrolment(ctx context.Context, enrolmentId EnrolmentId, params *ShowEnrolmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListEvents List what happened, or wait for it
+	//
+	// The feed of what happened to what you may see now, the oldest first, without a gap: whoever goes on from `next_cursor` misses nothing that they may see. Rights are looked at when the
+	// feed is read. `next_cursor` is always there, also where `items` is empty; keep it, and ask again with `after`. A page may be short or empty though more follows: what you may not see
+	// is passed over. So ask on until you have caught up, which `wait` makes cheap: with it the answer comes as soon as there is an event, and at the latest after so many seconds.
+	//
+	// Events are kept for 90 days. A cursor that is older, or that was given before a restored backup, answers 400 with the code `cursor-gone`: read the state anew from the lists, and go on from `latest`.
+	// An event says what happened and to what, and has no personal data: read the subject for the rest. The same event comes once in the feed; webhooks have it too, with the same `event_id`.
+	//
+	// Asking is no activity of the session: a session ends though its program goes on asking. An application needs `events`, and the scope with which it could read the subject.
+	// Who works here gets 403 `forbidden`.
+	//
+	// Corresponds with GET /events (the `ListEvents` operationId).
+	ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StreamEvents Be sent what happens
+	//
+	// The same feed as a stream of server-sent events (`text/event-stream`), each as soon as it is there: `id` is the cursor, `event` the type, `data` the Event as JSON on one line. Without `after` it
+	// begins with what happens from now on. After a break go on with the header `Last-Event-ID`, or with `after`; nothing is missed and nothing comes twice. Every 25 seconds without an event a comment is sent.
+	//
+	// Before the service ends a stream it sends the event `end`, whose data says why: `{"reason": "session-ended"}`: log in or renew the grant, then go on from the last id; `server-stopping`: connect
+	// again; `too-slow`: you did not read as fast as events came: connect again. `EventSource` of browsers sends no token: read the stream with `fetch`.
+	//
+	// A stream is no activity of the session and ends with it, a few seconds early at most. Five streams for each session or grant are open at most; one more answers 429. It counts as one request when it is opened.
+	// An application needs `events`, and the scope with which it could read the subject. Who works here gets 403 `forbidden`.
+	//
+	// Corresponds with GET /events/stream (the `StreamEvents` operationId).
+	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ShowIntermediary Show an intermediary
 	//
@@ -16589,6 +16861,55 @@ func (c *Client) FileEnrolment(ctx context.Context, params *FileEnrolmentParams,
 // Corresponds with GET /enrolments/{enrolment_id} (the `ShowEnrolment` operationId).
 func (c *Client) ShowEnrolment(ctx context.Context, enrolmentId EnrolmentId, params *ShowEnrolmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowEnrolmentRequest(c.Server, enrolmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListEvents List what happened, or wait for it
+//
+// The feed of what happened to what you may see now, the oldest first, without a gap: whoever goes on from `next_cursor` misses nothing that they may see. Rights are looked at when the
+// feed is read. `next_cursor` is always there, also where `items` is empty; keep it, and ask again with `after`. A page may be short or empty though more follows: what you may not see
+// is passed over. So ask on until you have caught up, which `wait` makes cheap: with it the answer comes as soon as there is an event, and at the latest after so many seconds.
+//
+// Events are kept for 90 days. A cursor that is older, or that was given before a restored backup, answers 400 with the code `cursor-gone`: read the state anew from the lists, and go on from `latest`.
+// An event says what happened and to what, and has no personal data: read the subject for the rest. The same event comes once in the feed; webhooks have it too, with the same `event_id`.
+//
+// Asking is no activity of the session: a session ends though its program goes on asking. An application needs `events`, and the scope with which it could read the subject.
+// Who works here gets 403 `forbidden`.
+//
+// Corresponds with GET /events (the `ListEvents` operationId).
+func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamEvents Be sent what happens
+//
+// The same feed as a stream of server-sent events (`text/event-stream`), each as soon as it is there: `id` is the cursor, `event` the type, `data` the Event as JSON on one line. Without `after` it
+// begins with what happens from now on. After a break go on with the header `Last-Event-ID`, or with `after`; nothing is missed and nothing comes twice. Every 25 seconds without an event a comment is sent.
+//
+// Before the service ends a stream it sends the event `end`, whose data says why: `{"reason": "session-ended"}`: log in or renew the grant, then go on from the last id; `server-stopping`: connect
+// again; `too-slow`: you did not read as fast as events came: connect again. `EventSource` of browsers sends no token: read the stream with `fetch`.
+//
+// A stream is no activity of the session and ends with it, a few seconds early at most. Five streams for each session or grant are open at most; one more answers 429. It counts as one request when it is opened.
+// An application needs `events`, and the scope with which it could read the subject. Who works here gets 403 `forbidden`.
+//
+// Corresponds with GET /events/stream (the `StreamEvents` operationId).
+func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamEventsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -26804,6 +27125,227 @@ func NewShowEnrolmentRequest(server string, enrolmentId EnrolmentId, params *Sho
 	return req, nil
 }
 
+// NewListEventsRequest constructs an http.Request for the ListEvents method
+func NewListEventsRequest(server string, params *ListEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Types != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "types", *params.Types, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ContributorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contributor_id", *params.ContributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewStreamEventsRequest constructs an http.Request for the StreamEvents method
+func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/events/stream")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Types != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "types", *params.Types, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ContributorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contributor_id", *params.ContributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewShowIntermediaryRequest constructs an http.Request for the ShowIntermediary method
 func NewShowIntermediaryRequest(server string, delegateId DelegateId, params *ShowIntermediaryParams) (*http.Request, error) {
 	var err error
@@ -32646,6 +33188,39 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /enrolments/{enrolment_id} (the `ShowEnrolment` operationId).
 	ShowEnrolmentWithResponse(ctx context.Context, enrolmentId EnrolmentId, params *ShowEnrolmentParams, reqEditors ...RequestEditorFn) (*ShowEnrolmentResponse, error)
+
+	// ListEventsWithResponse List what happened, or wait for it
+	//
+	// The feed of what happened to what you may see now, the oldest first, without a gap: whoever goes on from `next_cursor` misses nothing that they may see. Rights are looked at when the
+	// feed is read. `next_cursor` is always there, also where `items` is empty; keep it, and ask again with `after`. A page may be short or empty though more follows: what you may not see
+	// is passed over. So ask on until you have caught up, which `wait` makes cheap: with it the answer comes as soon as there is an event, and at the latest after so many seconds.
+	//
+	// Events are kept for 90 days. A cursor that is older, or that was given before a restored backup, answers 400 with the code `cursor-gone`: read the state anew from the lists, and go on from `latest`.
+	// An event says what happened and to what, and has no personal data: read the subject for the rest. The same event comes once in the feed; webhooks have it too, with the same `event_id`.
+	//
+	// Asking is no activity of the session: a session ends though its program goes on asking. An application needs `events`, and the scope with which it could read the subject.
+	// Who works here gets 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /events (the `ListEvents` operationId).
+	ListEventsWithResponse(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsResponse, error)
+
+	// StreamEventsWithResponse Be sent what happens
+	//
+	// The same feed as a stream of server-sent events (`text/event-stream`), each as soon as it is there: `id` is the cursor, `event` the type, `data` the Event as JSON on one line. Without `after` it
+	// begins with what happens from now on. After a break go on with the header `Last-Event-ID`, or with `after`; nothing is missed and nothing comes twice. Every 25 seconds without an event a comment is sent.
+	//
+	// Before the service ends a stream it sends the event `end`, whose data says why: `{"reason": "session-ended"}`: log in or renew the grant, then go on from the last id; `server-stopping`: connect
+	// again; `too-slow`: you did not read as fast as events came: connect again. `EventSource` of browsers sends no token: read the stream with `fetch`.
+	//
+	// A stream is no activity of the session and ends with it, a few seconds early at most. Five streams for each session or grant are open at most; one more answers 429. It counts as one request when it is opened.
+	// An application needs `events`, and the scope with which it could read the subject. Who works here gets 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /events/stream (the `StreamEvents` operationId).
+	StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
 
 	// ShowIntermediaryWithResponse Show an intermediary
 	//
@@ -39099,6 +39674,95 @@ func (r ShowEnrolmentResponse) ContentType() string {
 	return ""
 }
 
+type ListEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EventPage
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListEventsResponse) GetJSON200() *EventPage {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListEventsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StreamEventsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StreamEventsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StreamEventsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StreamEventsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StreamEventsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StreamEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ShowIntermediaryResponse200Headers the declared response headers of an HTTP 200 response for ShowIntermediary
 type ShowIntermediaryResponse200Headers struct {
 	ETag EntityTag
@@ -44800,6 +45464,51 @@ func (c *ClientWithResponses) ShowEnrolmentWithResponse(ctx context.Context, enr
 		return nil, err
 	}
 	return ParseShowEnrolmentResponse(rsp)
+}
+
+// ListEventsWithResponse List what happened, or wait for it
+//
+// The feed of what happened to what you may see now, the oldest first, without a gap: whoever goes on from `next_cursor` misses nothing that they may see. Rights are looked at when the
+// feed is read. `next_cursor` is always there, also where `items` is empty; keep it, and ask again with `after`. A page may be short or empty though more follows: what you may not see
+// is passed over. So ask on until you have caught up, which `wait` makes cheap: with it the answer comes as soon as there is an event, and at the latest after so many seconds.
+//
+// Events are kept for 90 days. A cursor that is older, or that was given before a restored backup, answers 400 with the code `cursor-gone`: read the state anew from the lists, and go on from `latest`.
+// An event says what happened and to what, and has no personal data: read the subject for the rest. The same event comes once in the feed; webhooks have it too, with the same `event_id`.
+//
+// Asking is no activity of the session: a session ends though its program goes on asking. An application needs `events`, and the scope with which it could read the subject.
+// Who works here gets 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /events (the `ListEvents` operationId).
+func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params *ListEventsParams, reqEditors ...RequestEditorFn) (*ListEventsResponse, error) {
+	rsp, err := c.ListEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListEventsResponse(rsp)
+}
+
+// StreamEventsWithResponse Be sent what happens
+//
+// The same feed as a stream of server-sent events (`text/event-stream`), each as soon as it is there: `id` is the cursor, `event` the type, `data` the Event as JSON on one line. Without `after` it
+// begins with what happens from now on. After a break go on with the header `Last-Event-ID`, or with `after`; nothing is missed and nothing comes twice. Every 25 seconds without an event a comment is sent.
+//
+// Before the service ends a stream it sends the event `end`, whose data says why: `{"reason": "session-ended"}`: log in or renew the grant, then go on from the last id; `server-stopping`: connect
+// again; `too-slow`: you did not read as fast as events came: connect again. `EventSource` of browsers sends no token: read the stream with `fetch`.
+//
+// A stream is no activity of the session and ends with it, a few seconds early at most. Five streams for each session or grant are open at most; one more answers 429. It counts as one request when it is opened.
+// An application needs `events`, and the scope with which it could read the subject. Who works here gets 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /events/stream (the `StreamEvents` operationId).
+func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error) {
+	rsp, err := c.StreamEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStreamEventsResponse(rsp)
 }
 
 // ShowIntermediaryWithResponse Show an intermediary
@@ -50555,6 +51264,65 @@ func ParseShowEnrolmentResponse(rsp *http.Response) (*ShowEnrolmentResponse, err
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListEventsResponse parses an HTTP response from a ListEventsWithResponse call
+func ParseListEventsResponse(rsp *http.Response) (*ListEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EventPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStreamEventsResponse parses an HTTP response from a StreamEventsWithResponse call
+func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StreamEventsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

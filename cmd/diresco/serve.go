@@ -80,6 +80,7 @@ func newLogger(c config.Config, w io.Writer) *slog.Logger {
 // then lets what runs finish.
 func serve(ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, r reloading) error {
 	servers := []*http.Server{newServer(a.Handler(), log)}
+	servers[0].RegisterOnShutdown(a.EndStreams)
 	failed := make(chan error, 2)
 	go r.run(ctx, a, log)
 	go func() {

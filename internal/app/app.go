@@ -58,6 +58,7 @@ type App struct {
 	telemetry *telemetry.Telemetry
 	watch     *clockWatch
 	process   *keyring.Process
+	streams   func()
 	config    config.Config
 	log       *slog.Logger
 	closers   []func()
@@ -190,9 +191,13 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
 			g.identity.forgetCodes, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge, g.messaging.worker.ForgetEnded,
+			g.kernel.feed.Forget,
 		),
 	)
 	a.background(g.masterdata.importing.Run)
+	a.background(g.kernel.feed.Run)
+	a.streams = g.kernel.events.End
+	a.background(g.kernel.events.Run)
 	if !p.sandbox {
 		a.background(g.mandate.batches.Run)
 		a.background(g.filing.batches.Run)
@@ -271,6 +276,10 @@ func (a *App) leave() {
 		a.log.Warn("the other processes were not told of the end of this one", "error", err)
 	}
 }
+
+// EndStreams ends the answers that go on for as long as somebody reads them. It is for the moment
+// when the process is told to end: requests that end by themselves are waited for.
+func (a *App) EndStreams() { a.streams() }
 
 // Handler answers the API and its pages.
 func (a *App) Handler() http.Handler { return a.handler }

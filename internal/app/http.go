@@ -132,6 +132,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		SMSReportHandlers:         handlers.SMSReportHandlers{Reports: g.messaging.smsReports},
 		ApplicationHandlers:       handlers.ApplicationHandlers{Applications: id.applications},
 		OfficeApplicationHandlers: handlers.OfficeApplicationHandlers{AtOffice: id.applications},
+		EventHandlers:             handlers.EventHandlers{Events: g.kernel.events},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},

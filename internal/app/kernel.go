@@ -3,6 +3,7 @@ package app
 import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/event"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
@@ -18,6 +19,8 @@ type kernel struct {
 	recheck   *recheck.Checker
 	runner    *operation.Runner
 	outbox    *outbox.Outbox
+	feed      *event.Feed
+	events    *event.Service
 }
 
 func newKernel(p platform) kernel {
@@ -26,6 +29,13 @@ func newKernel(p platform) kernel {
 		accessLog: audit.NewAccessLog(p.db, p.clock, p.log), answers: answers, claims: idempotency.NewStore(p.db, p.clock, answers),
 		rights: access.NewRepository(p.db, p.clock), recheck: recheck.New(p.db, p.clock), outbox: outbox.NewOnDemand(p.db, p.beforeShowing),
 	}
+	k.feed = event.NewFeed(event.Deps{DB: p.db, Clock: p.clock, Log: p.log})
+	shown := event.ServiceDeps{Feed: k.feed, Rights: k.rights, Log: p.log}
+	if p.sandbox {
+		// Its testers find at once what they did.
+		shown.BeforeReading = k.feed.Append
+	}
+	k.events = event.NewService(shown)
 	k.runner = &operation.Runner{DB: p.db, Clock: p.clock, Keys: k.claims, Trail: audit.NewTrail(p.db), Recheck: k.recheck}
 	return k
 }

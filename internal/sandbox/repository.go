@@ -38,14 +38,15 @@ var tables = []string{
 	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",
 	"contributors", "people",
 	"register_people", "offices",
-	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log",
+	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log", "events",
 }
 
 // clear deletes everything in the context's transaction, and keeps others from writing meanwhile.
 func (r repository) clear(ctx context.Context) error {
 	if r.db.Dialect() == db.Postgres {
-		// As others take them: an import begins with its own row, and many with a person.
-		inOrder := append([]string{"idempotency_keys", "register_imports", "people"}, tables...)
+		// As others take them: the feed of events begins with its row, an import with its own, and
+		// many with a person.
+		inOrder := append([]string{"event_feed", "idempotency_keys", "register_imports", "people"}, tables...)
 		if err := r.db.From(ctx).Exec("LOCK TABLE " + strings.Join(inOrder, ", ") + " IN EXCLUSIVE MODE").Error; err != nil {
 			return err
 		}
@@ -55,7 +56,8 @@ func (r repository) clear(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	// Positions go on, so that no cursor of before is taken for a place among what comes.
+	return r.db.From(ctx).Exec("UPDATE event_feed SET last_row = 0").Error
 }
 
 // owners returns the ids of all that files may belong to: declarations, and requests for a

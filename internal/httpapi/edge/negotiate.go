@@ -13,6 +13,9 @@ import (
 	"diresco/internal/platform/fault"
 )
 
+// streamType is that of an answer that has no end.
+const streamType = "text/event-stream"
+
 // negotiate makes sure that the caller can take the answer and that the edge can read the body.
 // Problems are JSON for everybody, so who accepts nothing but problems is served too.
 func (e *edge) negotiate(r *request) error {
@@ -22,7 +25,7 @@ func (e *edge) negotiate(r *request) error {
 		if chosen == "" {
 			return &fault.Fault{Code: fault.NotAcceptable, Allowed: r.op.produces}
 		}
-		if len(r.op.produces) > 1 {
+		if len(r.op.produces) > 1 || chosen == streamType {
 			// The handler finds the one type that it should give. Where what it has is of one type,
 			// it asks reqctx.MayAnswer.
 			accept := sent.Header.Values("Accept")

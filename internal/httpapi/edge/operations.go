@@ -164,6 +164,7 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 		Dispositive bool           `json:"dispositive"`
 		Service     access.Service `json:"service"`
 		Shared      bool           `json:"shared"`
+		Passive     bool           `json:"passive"`
 		// Scopes let applications in.
 		Scopes []string `json:"scopes"`
 	}
@@ -176,6 +177,7 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 	rule := access.Rule{
 		To: written.To, Classes: written.Classes, Forced: written.Forced, Fresh: written.Fresh, Strong: written.Strong,
 		Dispositive: written.Dispositive, Service: written.Service, Scopes: written.Scopes,
+		Passive: written.Passive,
 	}
 	switch {
 	case !slices.Contains([]access.To{
@@ -193,7 +195,7 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 	case !forApplications(rule):
 		return fmt.Errorf("%s: scopes are for what takes neither the person nor a post, and each is one that there is", accessExtension)
 	case rule.To == access.ToAnyone && (len(rule.Classes) > 0 || rule.Forced || rule.Fresh || rule.Strong ||
-		rule.Dispositive || rule.Service != "" || len(rule.Scopes) > 0):
+		rule.Dispositive || rule.Service != "" || len(rule.Scopes) > 0 || rule.Passive):
 		return fmt.Errorf("%s: anyone cannot be narrowed", accessExtension)
 	}
 	classes := []access.UserClass{

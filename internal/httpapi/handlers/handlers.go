@@ -56,6 +56,7 @@ type Handlers struct {
 	ServiceHandlers
 	ApplicationHandlers
 	OfficeApplicationHandlers
+	EventHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

@@ -213,6 +213,7 @@ var inEnglish = dictionary{
 		ReasonJSON:           "The body of the request is not correct JSON.",
 		ReasonForm:           "The body of the request is not a correct form (multipart/form-data).",
 		ReasonNoKey:          "The Idempotency-Key header is missing.",
+		"too-many-streams":   "The session has as many streams open as it may. Close one first.",
 		"delivery-not-ended": "The delivery is under way or has succeeded: only one that failed or was given up can " +
 			"be tried again.",
 		"message-erased":                   "The secret in the message was erased: a new code or PIN is needed.",
@@ -338,6 +339,7 @@ var inEnglish = dictionary{
 		fault.FieldUnknownParameter:   "There is no such parameter.",
 		fault.FieldRepeated:           "This is repeated: it may be there once.",
 		fault.FieldCursor:             "The cursor is not valid: take it from next_cursor.",
+		fault.FieldCursorGone:         "What follows this cursor is not kept any more: read the lists anew, and go on from `latest`.",
 		fault.FieldWrongPIN:           "The PIN is not right.",
 		fault.FieldUnknownRight:       "You have no such right over the contributor.",
 		fault.FieldNotCanonical:       "The content cannot be written in canonical form.",

@@ -211,6 +211,7 @@ var inItalian = dictionary{
 		ReasonJSON:           "Il corpo della richiesta non è JSON corretto.",
 		ReasonForm:           "Il corpo della richiesta non è un modulo (multipart/form-data) corretto.",
 		ReasonNoKey:          "Manca l'intestazione Idempotency-Key.",
+		"too-many-streams":   "La sessione ha già tutti i flussi che può tenere aperti. Chiuderne prima uno.",
 		"delivery-not-ended": "La consegna è ancora in corso o è riuscita: si ritenta solo una consegna fallita o abbandonata.",
 		"message-erased": "Il contenuto riservato del messaggio è stato cancellato: occorre un nuovo codice " +
 			"o un nuovo PIN.",
@@ -339,6 +340,7 @@ var inItalian = dictionary{
 		fault.FieldUnknownParameter: "Il parametro non è previsto.",
 		fault.FieldRepeated:         "Questo è ripetuto: può esserci una volta sola.",
 		fault.FieldCursor:           "Il cursore non è valido: va preso da next_cursor.",
+		fault.FieldCursorGone:       "Ciò che segue questo cursore non è più conservato: rileggere gli elenchi e riprendere da `latest`.",
 		fault.FieldWrongPIN:         "Il PIN non è giusto.",
 		fault.FieldUnknownRight:     "L'utente non ha questo titolo per il contribuente.",
 		fault.FieldNotCanonical:     "Il contenuto non si può scrivere in forma canonica.",

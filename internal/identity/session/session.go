@@ -17,7 +17,7 @@ import (
 const (
 	// IdleAfter is the inactivity after which the working session is closed (INPS rules of access:
 	// 30 minutes).
-	IdleAfter = 30 * time.Minute
+	IdleAfter = access.IdleAfter
 	// AbsoluteAfter is the age at which a session ends however active it is.
 	AbsoluteAfter = 12 * time.Hour
 	// AccessLife is the longest life of an access token.

@@ -43,6 +43,8 @@ type Rule struct {
 	Service Service
 	// Scopes are those of which any lets an application in; empty keeps all applications out.
 	Scopes []string
+	// Passive operations are no activity of the session.
+	Passive bool
 }
 
 // Target is what the request's path names.
@@ -107,7 +109,9 @@ func (g *Guard) EnterAs(ctx context.Context, caller Caller, rule Rule, target Ta
 	if !f.is(caller) {
 		return Actor{}, fault.Because(fault.Unauthenticated, "token-invalid")
 	}
-	g.sessions.Touch(caller.SessionID, now)
+	if !rule.Passive {
+		g.sessions.Touch(caller.SessionID, now)
+	}
 	if f.actor.Grant != nil {
 		// Another request with the session may have been told the same findings.
 		grant := *f.actor.Grant

@@ -23,6 +23,8 @@ type Repository struct {
 	loaders map[To]*batch.Loader[question, findings]
 	// selectActor begins the query about sessions, selectConsent the one about who is asked later.
 	selectActor, selectConsent string
+	// grant is selectGrant, and watchedRights that part of the query about watchers, in the dialect.
+	grant, watchedRights string
 }
 
 // question is which session asks for what.
@@ -49,6 +51,7 @@ func NewRepository(d *db.DB, c clock.Clock) *Repository {
 	if d.Dialect() == db.Postgres {
 		grant += "::text"
 	}
+	r.grant, r.watchedRights = grant, fmt.Sprintf(watchedRights, listOfPositions(d.Dialect()))
 	r.selectActor = selectActor + ", s.consent_id, CASE WHEN s.consent_id IS NOT NULL THEN " + grant + " END AS consent"
 	r.selectConsent = "SELECT s.expires_at, " + grant + " AS consent FROM sessions s WHERE s.id = ? AND s.consent_id IS NOT NULL"
 	if d.Dialect() == db.Postgres {

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-
-	"diresco/db"
 )
 
 // The rights of everybody who asks, for a table a of who asks (session_id, person_id, tax_code)
@@ -40,12 +38,8 @@ const delegatedPositions = "(SELECT %s FROM delegation_positions z WHERE z.deleg
 
 // rightsQuery returns selectRights for the dialect, with its arguments.
 func (r *Repository) rightsQuery() (query string, args []any) {
-	list := "group_concat(z.position_id, ',')"
-	if r.db.Dialect() == db.Postgres {
-		list = "string_agg(z.position_id::text, ',')"
-	}
 	now := r.clock.Now()
-	return fmt.Sprintf(selectRights, fmt.Sprintf(delegatedPositions, list)), []any{now, now, now, now}
+	return fmt.Sprintf(selectRights, listOfPositions(r.db.Dialect())), []any{now, now, now, now}
 }
 
 // rightRow is a right as it is read; without an id it is none. Its parts are read as texts, so that

@@ -66,8 +66,14 @@ type Trail struct{ db *db.DB }
 // NewTrail returns a trail in the given database.
 func NewTrail(d *db.DB) *Trail { return &Trail{db: d} }
 
+// Written is announced with db.Announce by the transactions that write records.
+const Written = "audit records written"
+
 // Write adds records inside the transaction that the context carries, so that effect and trace
 // stand or fall together.
 func (t *Trail) Write(ctx context.Context, records ...Record) error {
+	if len(records) > 0 {
+		t.db.Announce(ctx, Written)
+	}
 	return db.InsertAll(ctx, t.db, records)
 }

@@ -45,6 +45,7 @@ const (
 	FieldTooDeep          = "too-deep"
 	FieldUnknownParameter = "unknown-parameter"
 	FieldCursor           = "cursor"
+	FieldCursorGone       = "cursor-gone"
 	FieldNoFile           = "no-file"
 	FieldFileEmpty        = "file-empty"
 	FieldFileTooLarge     = "file-too-large"

@@ -1,0 +1,287 @@
+package event
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"diresco/db"
+)
+
+type repository struct{ db *db.DB }
+
+// state is the row of the feed.
+type state struct {
+	Position int64
+	Snapshot *string
+	LastRow  int64
+	Since    *uuid.UUID
+	// Seen and SeenRow are what is committed when the row is read.
+	Seen    string
+	SeenRow int64
+}
+
+// mark is how far somebody saw: a snapshot of PostgreSQL, or the last row on SQLite.
+type mark struct {
+	snapshot string
+	row      int64
+}
+
+func (s state) seen() mark { return mark{s.Seen, s.SeenRow} }
+
+// look is for the records that were committed after one mark and before the next.
+type look struct {
+	from state
+	to   mark
+	// since is the id behind which they stand, whatever their transaction.
+	since uuid.UUID
+	// whole looks are for all records since that id, also for those that were committed before: a
+	// database that was restored into another cluster counts its transactions anew.
+	whole bool
+}
+
+// selectState reads the row together with what is committed at this moment.
+func (r repository) selectState() string {
+	seen := "'' AS seen, (SELECT COALESCE(MAX(rowid), 0) FROM audit_records) AS seen_row"
+	if r.db.Dialect() == db.Postgres {
+		seen = "CAST(pg_current_snapshot() AS text) AS seen, 0 AS seen_row"
+	}
+	return "SELECT f.position, f.snapshot, f.last_row, f.since, " + seen + " FROM event_feed f WHERE f.id = 0"
+}
+
+// lock reads the row of the feed, locked.
+func (r repository) lock(ctx context.Context) (state, error) {
+	if r.db.Dialect() == db.Postgres {
+		// What is seen is seen with the lock, by a statement of its own.
+		if err := r.db.From(ctx).Exec("SELECT 1 FROM event_feed WHERE id = 0 FOR UPDATE").Error; err != nil {
+			return state{}, err
+		}
+	}
+	var s state
+	err := r.db.From(ctx).Raw(r.selectState()).Take(&s).Error
+	return s, err
+}
+
+func (r repository) save(ctx context.Context, s state) error {
+	return r.db.From(ctx).Exec(
+		"UPDATE event_feed SET position = ?, snapshot = ?, last_row = ? WHERE id = 0", s.Position, s.Snapshot, s.LastRow,
+	).Error
+}
+
+// since returns the id behind which every record stands that is not appended yet: ids rise with the
+// machine's time.
+func (r repository) since(ctx context.Context, s state) (uuid.UUID, error) {
+	var since uuid.UUID
+	if s.Since != nil {
+		since = *s.Since
+	}
+	newest, err := r.between(ctx, s.Position-1, s.Position, 1)
+	if err != nil || len(newest) == 0 {
+		return since, err
+	}
+	seconds, nanoseconds := newest[0].ID.Time().UnixTime()
+	late := idAt(time.Unix(seconds, nanoseconds).Add(-latest))
+	if strings.Compare(late.String(), since.String()) > 0 {
+		since = late
+	}
+	return since, nil
+}
+
+// idAt is lower than all ids of version 7 that were made at the instant or later.
+func idAt(at time.Time) uuid.UUID {
+	var id uuid.UUID
+	ms := at.UnixMilli()
+	for i := range 6 {
+		id[i] = byte(ms >> (40 - 8*i))
+	}
+	return id
+}
+
+// due reports whether records were committed since the last look.
+func (r repository) due(ctx context.Context, since uuid.UUID) (bool, error) {
+	var s state
+	if err := r.db.From(ctx).Raw(r.selectState()).Take(&s).Error; err != nil {
+		return false, err
+	}
+	found, args := r.found(look{from: s, to: s.seen(), since: since})
+	var some []int
+	err := r.db.From(ctx).Raw("SELECT 1 FROM ("+found+") a LIMIT 1", args...).Scan(&some).Error
+	return len(some) > 0, err
+}
+
+// found selects the records of a look.
+func (r repository) found(l look) (string, []any) {
+	const columns = "a.id, a.at, a.operation, a.outcome, a.detail, a.person_id, a.contributor_id, a.application_id, a.subject_kind, " +
+		"a.subject_id"
+	from := "SELECT " + columns + " FROM audit_records a WHERE a.id > ? AND "
+	if r.db.Dialect() == db.SQLite {
+		if l.whole {
+			return from + "a.rowid <= ?", []any{l.since, l.to.row}
+		}
+		return from + "a.rowid > ? AND a.rowid <= ?", []any{l.since, l.from.LastRow, l.to.row}
+	}
+	// What was committed before the mark is to be seen now; what is seen now may have come later.
+	const seen = " AND pg_visible_in_snapshot(a.xact_id, CAST(CAST(? AS text) AS pg_snapshot))"
+	if l.whole || l.from.Snapshot == nil {
+		return from + "a.xact_id > '0'" + seen, []any{l.since, l.to.snapshot}
+	}
+	last, running := bounds(*l.from.Snapshot)
+	next, _ := bounds(l.to.snapshot)
+	// It either began after the last look, or was under way then.
+	query := from + "a.xact_id >= CAST(CAST(? AS text) AS xid8) AND a.xact_id < CAST(CAST(? AS text) AS xid8)" + seen
+	args := []any{l.since, last, next, l.to.snapshot}
+	if running != "" {
+		query += " UNION ALL " + from + "a.xact_id = ANY(CAST(CAST(? AS text) AS xid8[]))" + seen
+		args = append(args, l.since, "{"+running+"}", l.to.snapshot)
+	}
+	return query, args
+}
+
+// bounds returns, of a pg_snapshot as text (xmin:xmax:xip), what had not begun yet and what was
+// running.
+func bounds(snapshot string) (next, running string) {
+	_, rest, _ := strings.Cut(snapshot, ":")
+	next, running, _ = strings.Cut(rest, ":")
+	return next, running
+}
+
+// record is an audit record with what is to be known of its subject.
+type record struct {
+	ID            uuid.UUID
+	At            time.Time
+	Operation     string
+	Outcome       string
+	Detail        *string
+	PersonID      *uuid.UUID
+	ContributorID *uuid.UUID
+	ApplicationID *uuid.UUID
+	SubjectKind   string
+	SubjectID     string
+	// PositionID is that of a declaration.
+	PositionID *uuid.UUID
+	// FiledAs is the state in which a declaration was filed, nil where the record is none of a
+	// filing.
+	FiledAs *string
+	// DelegateID is the intermediary of a delegation; Offered says that its contributor knew of it.
+	DelegateID *uuid.UUID
+	Offered    *int
+	// GiverID is who gave a consent or sent a batch, ClientID for which application.
+	GiverID  *uuid.UUID
+	ClientID *uuid.UUID
+}
+
+// selectRecords reads the records f that may be events, and are none yet. %[1]s is the id of a
+// subject. A declaration that was filed at once has no other record of its filing than that of its
+// draft.
+const selectRecords = `SELECT f.id, f.at, f.operation, f.outcome, f.detail, f.person_id, f.contributor_id, f.application_id,
+	f.subject_kind, f.subject_id,
+	CASE WHEN f.subject_kind = 'declaration' THEN (SELECT d.position_id FROM declarations d WHERE d.id = %[1]s) END AS position_id,
+	CASE WHEN f.operation IN ('submitDeclaration', 'fileDeclarationBatch') AND f.subject_kind = 'declaration'
+		THEN (SELECT r.state FROM receipts r WHERE r.declaration_id = %[1]s)
+		WHEN f.operation = 'draftDeclaration' THEN (SELECT r.state FROM receipts r WHERE r.declaration_id = %[1]s
+			AND NOT EXISTS (SELECT 1 FROM audit_records s WHERE s.subject_id = f.subject_id AND s.operation = 'submitDeclaration'))
+		END AS filed_as,
+	CASE WHEN f.subject_kind = 'delegation' THEN (SELECT g.delegate_id FROM delegations g WHERE g.id = %[1]s) END AS delegate_id,
+	CASE WHEN f.subject_kind = 'delegation' THEN (SELECT CASE WHEN %[2]s THEN 1 ELSE 0 END FROM delegations g WHERE g.id = %[1]s)
+		END AS offered,
+	CASE WHEN f.subject_kind = 'consent' THEN (SELECT k.person_id FROM consents k WHERE k.id = %[1]s)
+		WHEN f.subject_kind = 'declaration-batch' THEN (SELECT b.person_id FROM declaration_batches b WHERE b.id = %[1]s) END AS giver_id,
+	CASE WHEN f.subject_kind = 'consent' THEN (SELECT k.application_id FROM consents k WHERE k.id = %[1]s) END AS client_id
+	FROM (%[3]s) f WHERE f.id > ? AND f.subject_kind IN ('declaration', 'declaration-batch', 'delegation', 'consent')
+	AND f.operation NOT IN ('changeDeclaration', 'discardDeclaration', 'draftDelegation', 'changeDelegation', 'sendDelegationOtp')
+	AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = f.id)
+	ORDER BY f.id LIMIT ?`
+
+// records returns what a look found behind an id, in the order of ids.
+func (r repository) records(ctx context.Context, l look, after uuid.UUID, limit int) ([]record, error) {
+	subject := "f.subject_id"
+	if r.db.Dialect() == db.Postgres {
+		subject = "CAST(f.subject_id AS uuid)"
+	}
+	found, args := r.found(l)
+	var rows []record
+	err := r.db.From(ctx).Raw(
+		fmt.Sprintf(selectRecords, subject, offered, found), append(args, after, limit)...,
+	).Scan(&rows).Error
+	return rows, err
+}
+
+func (r repository) newest(ctx context.Context) (int64, error) {
+	var position int64
+	err := r.db.From(ctx).Raw("SELECT position FROM event_feed WHERE id = 0").Take(&position).Error
+	return position, err
+}
+
+// oldest returns the oldest position that is kept; 0 where there is none.
+func (r repository) oldest(ctx context.Context) (int64, error) {
+	var positions []int64
+	err := r.db.From(ctx).Raw("SELECT position FROM events ORDER BY position LIMIT 1").Scan(&positions).Error
+	if err != nil || len(positions) == 0 {
+		return 0, err
+	}
+	return positions[0], nil
+}
+
+var selectEvents = "SELECT " + db.Columns[Event]("e") + " FROM events e WHERE "
+
+func (r repository) between(ctx context.Context, after, through int64, limit int) ([]Event, error) {
+	var events []Event
+	err := r.db.From(ctx).Raw(
+		selectEvents+"e.position > ? AND e.position <= ? ORDER BY e.position LIMIT ?", after, through, limit,
+	).Scan(&events).Error
+	return events, err
+}
+
+func (r repository) during(ctx context.Context, from, to time.Time, after int64, limit int) ([]Event, error) {
+	var events []Event
+	err := r.db.From(ctx).Raw(
+		selectEvents+"e.at >= ? AND e.at < ? AND e.position > ? ORDER BY e.position LIMIT ?", from.UTC(), to.UTC(), after, limit,
+	).Scan(&events).Error
+	return events, err
+}
+
+func (r repository) byID(ctx context.Context, id uuid.UUID) (Event, bool, error) {
+	var events []Event
+	err := r.db.From(ctx).Raw(selectEvents+"e.id = ?", id).Scan(&events).Error
+	if err != nil || len(events) == 0 {
+		return Event{}, false, err
+	}
+	return events[0], true, nil
+}
+
+// forgottenAtOnce is how many events go by one statement.
+const forgottenAtOnce = 1000
+
+// forget drops the oldest events that happened before the instant, some at a time, and reports how
+// many. Their records are not looked for any more.
+func (r repository) forget(ctx context.Context, before time.Time) (int, error) {
+	var old []Event
+	err := r.db.InTx(ctx, func(ctx context.Context) error {
+		s, err := r.lock(ctx)
+		if err != nil {
+			return err
+		}
+		if err := r.db.From(ctx).Raw(selectEvents+"e.position < ? ORDER BY e.position LIMIT ?", s.Position, forgottenAtOnce).
+			Scan(&old).Error; err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(old, func(e Event) bool { return !e.At.Before(before) }); i >= 0 {
+			old = old[:i]
+		}
+		if len(old) == 0 {
+			return nil
+		}
+		last := slices.MaxFunc(old, func(a, b Event) int { return strings.Compare(a.ID.String(), b.ID.String()) })
+		if s.Since == nil || strings.Compare(last.ID.String(), s.Since.String()) > 0 {
+			if err := r.db.From(ctx).Exec("UPDATE event_feed SET since = ? WHERE id = 0", last.ID).Error; err != nil {
+				return err
+			}
+		}
+		return r.db.From(ctx).Exec("DELETE FROM events WHERE position <= ?", old[len(old)-1].Position).Error
+	})
+	return len(old), err
+}
