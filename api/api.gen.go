@@ -1839,6 +1839,150 @@ func (e UserClass) Valid() bool {
 	}
 }
 
+// Defines values for WebhookDeliveryState.
+const (
+	WebhookDeliveryStateCancelled WebhookDeliveryState = "cancelled"
+	WebhookDeliveryStateDelivered WebhookDeliveryState = "delivered"
+	WebhookDeliveryStateFailed    WebhookDeliveryState = "failed"
+	WebhookDeliveryStateWaiting   WebhookDeliveryState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryState enum.
+func (e WebhookDeliveryState) Valid() bool {
+	switch e {
+	case WebhookDeliveryStateCancelled:
+		return true
+	case WebhookDeliveryStateDelivered:
+		return true
+	case WebhookDeliveryStateFailed:
+		return true
+	case WebhookDeliveryStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+	WebhookDisabledReasonOwner   WebhookDisabledReason = "owner"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	case WebhookDisabledReasonOwner:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookEventType.
+const (
+	WebhookEventTypeConsentEnded                   WebhookEventType = "consent.ended"
+	WebhookEventTypeConsentGiven                   WebhookEventType = "consent.given"
+	WebhookEventTypeDeclarationAwaitingCredentials WebhookEventType = "declaration.awaiting_credentials"
+	WebhookEventTypeDeclarationBatchFinished       WebhookEventType = "declaration_batch.finished"
+	WebhookEventTypeDeclarationDecided             WebhookEventType = "declaration.decided"
+	WebhookEventTypeDeclarationInCharge            WebhookEventType = "declaration.in_charge"
+	WebhookEventTypeDeclarationLapsed              WebhookEventType = "declaration.lapsed"
+	WebhookEventTypeDeclarationSubmitted           WebhookEventType = "declaration.submitted"
+	WebhookEventTypeDeclarationSuperseded          WebhookEventType = "declaration.superseded"
+	WebhookEventTypeDeclarationWithdrawn           WebhookEventType = "declaration.withdrawn"
+	WebhookEventTypeDelegationActivated            WebhookEventType = "delegation.activated"
+	WebhookEventTypeDelegationEnded                WebhookEventType = "delegation.ended"
+	WebhookEventTypeWebhookPing                    WebhookEventType = "webhook.ping"
+)
+
+// Valid indicates whether the value is a known member of the WebhookEventType enum.
+func (e WebhookEventType) Valid() bool {
+	switch e {
+	case WebhookEventTypeConsentEnded:
+		return true
+	case WebhookEventTypeConsentGiven:
+		return true
+	case WebhookEventTypeDeclarationAwaitingCredentials:
+		return true
+	case WebhookEventTypeDeclarationBatchFinished:
+		return true
+	case WebhookEventTypeDeclarationDecided:
+		return true
+	case WebhookEventTypeDeclarationInCharge:
+		return true
+	case WebhookEventTypeDeclarationLapsed:
+		return true
+	case WebhookEventTypeDeclarationSubmitted:
+		return true
+	case WebhookEventTypeDeclarationSuperseded:
+		return true
+	case WebhookEventTypeDeclarationWithdrawn:
+		return true
+	case WebhookEventTypeDelegationActivated:
+		return true
+	case WebhookEventTypeDelegationEnded:
+		return true
+	case WebhookEventTypeWebhookPing:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookOutcome.
+const (
+	WebhookOutcomeAddressRefused WebhookOutcome = "address_refused"
+	WebhookOutcomeDelivered      WebhookOutcome = "delivered"
+	WebhookOutcomeRefused        WebhookOutcome = "refused"
+	WebhookOutcomeTimeout        WebhookOutcome = "timeout"
+	WebhookOutcomeTls            WebhookOutcome = "tls"
+	WebhookOutcomeUnreachable    WebhookOutcome = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the WebhookOutcome enum.
+func (e WebhookOutcome) Valid() bool {
+	switch e {
+	case WebhookOutcomeAddressRefused:
+		return true
+	case WebhookOutcomeDelivered:
+		return true
+	case WebhookOutcomeRefused:
+		return true
+	case WebhookOutcomeTimeout:
+		return true
+	case WebhookOutcomeTls:
+		return true
+	case WebhookOutcomeUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookState.
+const (
+	WebhookStateDisabled WebhookState = "disabled"
+	WebhookStateEnabled  WebhookState = "enabled"
+)
+
+// Valid indicates whether the value is a known member of the WebhookState enum.
+func (e WebhookState) Valid() bool {
+	switch e {
+	case WebhookStateDisabled:
+		return true
+	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WorkerActingAs.
 const (
 	WorkerActingAsIntermediary WorkerActingAs = "intermediary"
@@ -8146,6 +8290,278 @@ type UserGrant struct {
 // Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/users"}},"items":[{"grant_id":"018f3b44-4d5e-7f60-9172-8d9e10213243","granted_at":"2026-03-16T08:15:04.218301Z","granted_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"person":{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"},"role":"employee_delegate","services":["declarations"]}]}
 type UserGrantList = Page[UserGrant]
 
+// Webhook An endpoint of an application to which events are sent.
+//
+// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","created_at":"2026-03-16T08:15:04.218301Z","event_types":["declaration.submitted","declaration.decided"],"public_key":"whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=","state":"enabled","updated_at":"2026-03-16T08:15:04.218301Z","url":"https://paghe.example/hooks/diresco","webhook_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}
+type Webhook struct {
+	// ApplicationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ApplicationId Id `json:"application_id"`
+
+	// CreatedAt When it was added.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DisabledAt Since when it is disabled.
+	//
+	// Example: 2026-03-19T08:15:04.218301Z
+	DisabledAt *time.Time `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why it is disabled: `owner` by who manages it, `gone` because the endpoint answered 410, `failing` because it only failed for 3 days.
+	//
+	// Example: failing
+	DisabledReason *WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// EventTypes Which events are sent. An empty list stands for all, those included that come to be later; so does none, where a webhook is added.
+	//
+	// Example: ["declaration.submitted","declaration.decided"]
+	EventTypes List[WebhookEventType] `json:"event_types"`
+
+	// PublicKey The Ed25519 key with which signatures of the form `v1a,…` are verified.
+	//
+	// Example: whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=
+	PublicKey string `json:"public_key"`
+
+	// Secret The secret with which signatures of the form `v1,…` are verified. It is shown once, when it is made.
+	//
+	// Example: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+	Secret *string `json:"secret,omitempty"`
+
+	// State Events are sent to what is `enabled` alone.
+	//
+	// Example: enabled
+	State WebhookState `json:"state"`
+
+	// UpdatedAt When it was last changed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Url Where events are sent, with `https`.
+	//
+	// Example: https://paghe.example/hooks/diresco
+	Url WebhookUrl `json:"url"`
+
+	// WebhookId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	WebhookId Id `json:"webhook_id"`
+}
+
+// WebhookAttempt One attempt to deliver an event.
+//
+// Example: {"at":"2026-03-16T08:15:04.224518Z","duration_ms":18,"outcome":"delivered","status":204}
+type WebhookAttempt struct {
+	// Answer How the answer begins, of what can be printed.
+	//
+	// Example: ok
+	Answer *string `json:"answer,omitempty"`
+
+	// At When it began.
+	//
+	// Example: 2026-03-16T08:15:04.224518Z
+	At time.Time `json:"at"`
+
+	// DurationMs How long it took, in milliseconds.
+	//
+	// Example: 18
+	DurationMs int32 `json:"duration_ms"`
+
+	// Outcome What an attempt came to. `refused`: the answer was not 2xx; `timeout`: none within 10 seconds; `unreachable`: no connection; `tls`: no secure one; `address_refused`: the
+	// host leads to no public address.
+	//
+	// Example: delivered
+	Outcome WebhookOutcome `json:"outcome"`
+
+	// Status The status of the answer.
+	//
+	// Example: 204
+	Status *int32 `json:"status,omitempty"`
+}
+
+// WebhookChange What to change; what is not named stays.
+//
+// Example: {"state":"enabled"}
+type WebhookChange struct {
+	// EventTypes Which events are sent. An empty list stands for all, those included that come to be later; so does none, where a webhook is added.
+	//
+	// Example: ["declaration.submitted","declaration.decided"]
+	EventTypes *[]WebhookEventType `json:"event_types,omitempty"`
+
+	// State Events are sent to what is `enabled` alone.
+	//
+	// Example: enabled
+	State *WebhookState `json:"state,omitempty"`
+
+	// Url Where events are sent, with `https`.
+	//
+	// Example: https://paghe.example/hooks/diresco
+	Url *WebhookUrl `json:"url,omitempty"`
+}
+
+// WebhookDelivery The way of an event to a webhook.
+//
+// Example: {"at":"2026-03-16T08:15:04.218301Z","attempts":[{"at":"2026-03-16T08:15:04.224518Z","duration_ms":18,"outcome":"delivered","status":204}],"created_at":"2026-03-16T08:15:04.221107Z","delivery_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e10","event_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e11","state":"delivered","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"},"type":"declaration.submitted"}
+type WebhookDelivery struct {
+	// At When it happened.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// Attempts The attempts, the newest first.
+	//
+	// Example: []
+	Attempts List[WebhookAttempt] `json:"attempts"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// CreatedAt Since when it is on its way.
+	//
+	// Example: 2026-03-16T08:15:04.221107Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DeliveryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeliveryId Id `json:"delivery_id"`
+
+	// EventId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EventId Id `json:"event_id"`
+
+	// NextAttemptAt When it will be tried next, of what is `waiting`.
+	//
+	// Example: 2026-03-16T08:20:04.221107Z
+	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+
+	// State `waiting` for its first or next attempt; `failed`: not taken in 3 days; `cancelled`: the consent or the right ended before, or the webhook was disabled.
+	//
+	// Example: delivered
+	State WebhookDeliveryState `json:"state"`
+
+	// Subject What an event is about.
+	//
+	// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+	Subject WebhookSubject `json:"subject"`
+
+	// Type What happened. `webhook.ping` comes from pingWebhook alone. More will come: a receiver takes with 2xx, and leaves aside, what it does not know.
+	//
+	// Example: declaration.submitted
+	Type WebhookEventType `json:"type"`
+}
+
+// WebhookDeliveryList One page of deliveries.
+//
+// Example: {"_links":{"self":{"href":"/v1/applications/018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f/webhooks/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/deliveries"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","attempts":[{"at":"2026-03-16T08:15:04.224518Z","duration_ms":18,"outcome":"delivered","status":204}],"created_at":"2026-03-16T08:15:04.221107Z","delivery_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e10","event_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e11","state":"delivered","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"},"type":"declaration.submitted"}]}
+type WebhookDeliveryList = Page[WebhookDelivery]
+
+// WebhookDeliveryState `waiting` for its first or next attempt; `failed`: not taken in 3 days; `cancelled`: the consent or the right ended before, or the webhook was disabled.
+//
+// Example: delivered
+type WebhookDeliveryState string
+
+// WebhookDisabledReason Why it is disabled: `owner` by who manages it, `gone` because the endpoint answered 410, `failing` because it only failed for 3 days.
+//
+// Example: failing
+type WebhookDisabledReason string
+
+// WebhookEventType What happened. `webhook.ping` comes from pingWebhook alone. More will come: a receiver takes with 2xx, and leaves aside, what it does not know.
+//
+// Example: declaration.submitted
+type WebhookEventType string
+
+// WebhookInput An endpoint to be added.
+//
+// Example: {"event_types":["declaration.submitted","declaration.decided"],"url":"https://paghe.example/hooks/diresco"}
+type WebhookInput struct {
+	// EventTypes Which events are sent. An empty list stands for all, those included that come to be later; so does none, where a webhook is added.
+	//
+	// Example: ["declaration.submitted","declaration.decided"]
+	EventTypes *[]WebhookEventType `json:"event_types,omitempty"`
+
+	// Url Where events are sent, with `https`.
+	//
+	// Example: https://paghe.example/hooks/diresco
+	Url WebhookUrl `json:"url"`
+}
+
+// WebhookList One page of webhooks.
+//
+// Example: {"_links":{"self":{"href":"/v1/applications/018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f/webhooks"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","created_at":"2026-03-16T08:15:04.218301Z","event_types":["declaration.submitted","declaration.decided"],"public_key":"whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=","state":"enabled","updated_at":"2026-03-16T08:15:04.218301Z","url":"https://paghe.example/hooks/diresco","webhook_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}]}
+type WebhookList = Page[Webhook]
+
+// WebhookOutcome What an attempt came to. `refused`: the answer was not 2xx; `timeout`: none within 10 seconds; `unreachable`: no connection; `tls`: no secure one; `address_refused`: the
+// host leads to no public address.
+//
+// Example: delivered
+type WebhookOutcome string
+
+// WebhookReplay What is sent again.
+//
+// Example: {"count":42}
+type WebhookReplay struct {
+	// Count How many events.
+	//
+	// Example: 42
+	Count int32 `json:"count"`
+
+	// Until How far it came, where there was more than is sent at a time.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// WebhookReplayInput What to send again, one delivery or a period.
+//
+// Example: {"from":"2026-03-16T06:00:00Z","to":"2026-03-16T09:00:00Z"}
+type WebhookReplayInput struct {
+	// DeliveryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeliveryId *Id `json:"delivery_id,omitempty"`
+
+	// From What happened from here on.
+	//
+	// Example: 2026-03-16T06:00:00Z
+	From *time.Time `json:"from,omitempty"`
+
+	// To What happened before.
+	//
+	// Example: 2026-03-16T09:00:00Z
+	To *time.Time `json:"to,omitempty"`
+}
+
+// WebhookState Events are sent to what is `enabled` alone.
+//
+// Example: enabled
+type WebhookState string
+
+// WebhookSubject What an event is about.
+//
+// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+type WebhookSubject struct {
+	// Id Its id.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Id string `json:"id"`
+
+	// Kind What kind of thing it is.
+	//
+	// Example: declaration
+	Kind string `json:"kind"`
+}
+
+// WebhookUrl Where events are sent, with `https`.
+//
+// Example: https://paghe.example/hooks/diresco
+type WebhookUrl = string
+
 // WorkerActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
 //
 // Example: sub_delegate
@@ -8345,6 +8761,11 @@ type Limit = int32
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type MessageId = Id
 
+// OfWebhook A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type OfWebhook = Id
+
 // OperatorId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -8484,6 +8905,65 @@ type RegisterApplicationParams struct {
 type ChangeApplicationParams struct {
 	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddWebhookParams defines parameters for AddWebhook.
+type AddWebhookParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ChangeWebhookParams defines parameters for ChangeWebhook.
+type ChangeWebhookParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// State Only deliveries in this state.
+	State *WebhookDeliveryState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// PingWebhookParams defines parameters for PingWebhook.
+type PingWebhookParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReplayWebhookDeliveriesParams defines parameters for ReplayWebhookDeliveries.
+type ReplayWebhookDeliveriesParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // ListOfficeApplicationsParams defines parameters for ListOfficeApplications.
@@ -9675,6 +10155,15 @@ type RegisterApplicationJSONRequestBody = ApplicationInput
 // ChangeApplicationApplicationMergePatchPlusJSONRequestBody defines body for ChangeApplication for application/merge-patch+json ContentType.
 type ChangeApplicationApplicationMergePatchPlusJSONRequestBody = ApplicationChange
 
+// AddWebhookJSONRequestBody defines body for AddWebhook for application/json ContentType.
+type AddWebhookJSONRequestBody = WebhookInput
+
+// ChangeWebhookApplicationMergePatchPlusJSONRequestBody defines body for ChangeWebhook for application/merge-patch+json ContentType.
+type ChangeWebhookApplicationMergePatchPlusJSONRequestBody = WebhookChange
+
+// ReplayWebhookDeliveriesJSONRequestBody defines body for ReplayWebhookDeliveries for application/json ContentType.
+type ReplayWebhookDeliveriesJSONRequestBody = WebhookReplayInput
+
 // DecideApplicationJSONRequestBody defines body for DecideApplication for application/json ContentType.
 type DecideApplicationJSONRequestBody = ApplicationDecision
 
@@ -9872,6 +10361,33 @@ type ServerInterface interface {
 	// ChangeApplication Change an application
 	// (PATCH /applications/{application_id})
 	ChangeApplication(ctx echo.Context, applicationId ApplicationId, params ChangeApplicationParams) error
+	// ListWebhooks List the webhooks of an application
+	// (GET /applications/{application_id}/webhooks)
+	ListWebhooks(ctx echo.Context, applicationId ApplicationId, params ListWebhooksParams) error
+	// AddWebhook Add a webhook
+	// (POST /applications/{application_id}/webhooks)
+	AddWebhook(ctx echo.Context, applicationId ApplicationId, params AddWebhookParams) error
+	// RemoveWebhook Remove a webhook
+	// (DELETE /applications/{application_id}/webhooks/{webhook_id})
+	RemoveWebhook(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook) error
+	// ShowWebhook Show a webhook
+	// (GET /applications/{application_id}/webhooks/{webhook_id})
+	ShowWebhook(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook) error
+	// ChangeWebhook Change a webhook
+	// (PATCH /applications/{application_id}/webhooks/{webhook_id})
+	ChangeWebhook(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params ChangeWebhookParams) error
+	// ListWebhookDeliveries List what was sent to a webhook
+	// (GET /applications/{application_id}/webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params ListWebhookDeliveriesParams) error
+	// PingWebhook Send a webhook a test event
+	// (POST /applications/{application_id}/webhooks/{webhook_id}/pings)
+	PingWebhook(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params PingWebhookParams) error
+	// ReplayWebhookDeliveries Send events to a webhook again
+	// (POST /applications/{application_id}/webhooks/{webhook_id}/replays)
+	ReplayWebhookDeliveries(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params ReplayWebhookDeliveriesParams) error
+	// RotateWebhookSecret Give a webhook a new secret
+	// (POST /applications/{application_id}/webhooks/{webhook_id}/secrets)
+	RotateWebhookSecret(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params RotateWebhookSecretParams) error
 	// ListOfficeApplications List the applications
 	// (GET /backoffice/applications)
 	ListOfficeApplications(ctx echo.Context, params ListOfficeApplicationsParams) error
@@ -10501,6 +11017,353 @@ func (w *ServerInterfaceWrapper) ChangeApplication(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ChangeApplication(ctx, applicationId, params)
+	return err
+}
+
+// ListWebhooks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhooksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhooks(ctx, applicationId, params)
+	return err
+}
+
+// AddWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) AddWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddWebhook(ctx, applicationId, params)
+	return err
+}
+
+// RemoveWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId OfWebhook
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveWebhook(ctx, applicationId, webhookId)
+	return err
+}
+
+// ShowWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId OfWebhook
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowWebhook(ctx, applicationId, webhookId)
+	return err
+}
+
+// ChangeWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId OfWebhook
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeWebhook(ctx, applicationId, webhookId, params)
+	return err
+}
+
+// ListWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId OfWebhook
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWebhookDeliveriesParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWebhookDeliveries(ctx, applicationId, webhookId, params)
+	return err
+}
+
+// PingWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) PingWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId OfWebhook
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PingWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PingWebhook(ctx, applicationId, webhookId, params)
+	return err
+}
+
+// ReplayWebhookDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplayWebhookDeliveries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId OfWebhook
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayWebhookDeliveriesParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplayWebhookDeliveries(ctx, applicationId, webhookId, params)
+	return err
+}
+
+// RotateWebhookSecret converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "application_id" -------------
+	var applicationId ApplicationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "application_id", ctx.Param("application_id"), &applicationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter application_id: %s", err))
+	}
+
+	// ------------- Path parameter "webhook_id" -------------
+	var webhookId OfWebhook
+
+	err = runtime.BindStyledParameterWithOptions("simple", "webhook_id", ctx.Param("webhook_id"), &webhookId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateWebhookSecretParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateWebhookSecret(ctx, applicationId, webhookId, params)
 	return err
 }
 
@@ -15652,6 +16515,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/applications/:application_id", wrapper.RemoveApplication, options.OperationMiddlewares["removeApplication"]...)
 	router.GET(options.BaseURL+"/applications/:application_id", wrapper.ShowApplication, options.OperationMiddlewares["showApplication"]...)
 	router.PATCH(options.BaseURL+"/applications/:application_id", wrapper.ChangeApplication, options.OperationMiddlewares["changeApplication"]...)
+	router.GET(options.BaseURL+"/applications/:application_id/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
+	router.POST(options.BaseURL+"/applications/:application_id/webhooks", wrapper.AddWebhook, options.OperationMiddlewares["addWebhook"]...)
+	router.DELETE(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id", wrapper.RemoveWebhook, options.OperationMiddlewares["removeWebhook"]...)
+	router.GET(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id", wrapper.ShowWebhook, options.OperationMiddlewares["showWebhook"]...)
+	router.PATCH(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id", wrapper.ChangeWebhook, options.OperationMiddlewares["changeWebhook"]...)
+	router.GET(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id/deliveries", wrapper.ListWebhookDeliveries, options.OperationMiddlewares["listWebhookDeliveries"]...)
+	router.POST(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id/pings", wrapper.PingWebhook, options.OperationMiddlewares["pingWebhook"]...)
+	router.POST(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id/replays", wrapper.ReplayWebhookDeliveries, options.OperationMiddlewares["replayWebhookDeliveries"]...)
+	router.POST(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id/secrets", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
 	router.GET(options.BaseURL+"/backoffice/applications", wrapper.ListOfficeApplications, options.OperationMiddlewares["listOfficeApplications"]...)
 	router.GET(options.BaseURL+"/backoffice/applications/:application_id", wrapper.ShowOfficeApplication, options.OperationMiddlewares["showOfficeApplication"]...)
 	router.POST(options.BaseURL+"/backoffice/applications/:application_id/decision", wrapper.DecideApplication, options.OperationMiddlewares["decideApplication"]...)
@@ -15953,6 +16825,266 @@ func (response ChangeApplication200JSONResponse) VisitChangeApplicationResponse(
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhooksRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	Params        ListWebhooksParams
+}
+
+type ListWebhooksResponseObject interface {
+	VisitListWebhooksResponse(w http.ResponseWriter) error
+}
+
+type ListWebhooks200JSONResponse WebhookList
+
+func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddWebhookRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	Params        AddWebhookParams
+	Body          *AddWebhookJSONRequestBody
+}
+
+type AddWebhookResponseObject interface {
+	VisitAddWebhookResponse(w http.ResponseWriter) error
+}
+
+type AddWebhook201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type AddWebhook201JSONResponse struct {
+	Body    Webhook
+	Headers AddWebhook201ResponseHeaders
+}
+
+func (response AddWebhook201JSONResponse) VisitAddWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveWebhookRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	WebhookId     OfWebhook     `json:"webhook_id"`
+}
+
+type RemoveWebhookResponseObject interface {
+	VisitRemoveWebhookResponse(w http.ResponseWriter) error
+}
+
+type RemoveWebhook204Response = NoContentResponse
+
+func (response RemoveWebhook204Response) VisitRemoveWebhookResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ShowWebhookRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	WebhookId     OfWebhook     `json:"webhook_id"`
+}
+
+type ShowWebhookResponseObject interface {
+	VisitShowWebhookResponse(w http.ResponseWriter) error
+}
+
+type ShowWebhook200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers ShowWebhook200ResponseHeaders
+}
+
+func (response ShowWebhook200JSONResponse) VisitShowWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeWebhookRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	WebhookId     OfWebhook     `json:"webhook_id"`
+	Params        ChangeWebhookParams
+	Body          *ChangeWebhookApplicationMergePatchPlusJSONRequestBody
+}
+
+type ChangeWebhookResponseObject interface {
+	VisitChangeWebhookResponse(w http.ResponseWriter) error
+}
+
+type ChangeWebhook200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ChangeWebhook200JSONResponse struct {
+	Body    Webhook
+	Headers ChangeWebhook200ResponseHeaders
+}
+
+func (response ChangeWebhook200JSONResponse) VisitChangeWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWebhookDeliveriesRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	WebhookId     OfWebhook     `json:"webhook_id"`
+	Params        ListWebhookDeliveriesParams
+}
+
+type ListWebhookDeliveriesResponseObject interface {
+	VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListWebhookDeliveries200JSONResponse WebhookDeliveryList
+
+func (response ListWebhookDeliveries200JSONResponse) VisitListWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PingWebhookRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	WebhookId     OfWebhook     `json:"webhook_id"`
+	Params        PingWebhookParams
+}
+
+type PingWebhookResponseObject interface {
+	VisitPingWebhookResponse(w http.ResponseWriter) error
+}
+
+type PingWebhook202ResponseHeaders struct {
+	Location string
+}
+
+type PingWebhook202JSONResponse struct {
+	Body    WebhookDelivery
+	Headers PingWebhook202ResponseHeaders
+}
+
+func (response PingWebhook202JSONResponse) VisitPingWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplayWebhookDeliveriesRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	WebhookId     OfWebhook     `json:"webhook_id"`
+	Params        ReplayWebhookDeliveriesParams
+	Body          *ReplayWebhookDeliveriesJSONRequestBody
+}
+
+type ReplayWebhookDeliveriesResponseObject interface {
+	VisitReplayWebhookDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ReplayWebhookDeliveries202ResponseHeaders struct {
+	Location string
+}
+
+type ReplayWebhookDeliveries202JSONResponse struct {
+	Body    WebhookReplay
+	Headers ReplayWebhookDeliveries202ResponseHeaders
+}
+
+func (response ReplayWebhookDeliveries202JSONResponse) VisitReplayWebhookDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateWebhookSecretRequestObject struct {
+	ApplicationId ApplicationId `json:"application_id"`
+	WebhookId     OfWebhook     `json:"webhook_id"`
+	Params        RotateWebhookSecretParams
+}
+
+type RotateWebhookSecretResponseObject interface {
+	VisitRotateWebhookSecretResponse(w http.ResponseWriter) error
+}
+
+type RotateWebhookSecret201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type RotateWebhookSecret201JSONResponse struct {
+	Body    Webhook
+	Headers RotateWebhookSecret201ResponseHeaders
+}
+
+func (response RotateWebhookSecret201JSONResponse) VisitRotateWebhookSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -20895,6 +22027,33 @@ type StrictServerInterface interface {
 	// ChangeApplication Change an application
 	// (PATCH /applications/{application_id})
 	ChangeApplication(ctx context.Context, request ChangeApplicationRequestObject) (ChangeApplicationResponseObject, error)
+	// ListWebhooks List the webhooks of an application
+	// (GET /applications/{application_id}/webhooks)
+	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
+	// AddWebhook Add a webhook
+	// (POST /applications/{application_id}/webhooks)
+	AddWebhook(ctx context.Context, request AddWebhookRequestObject) (AddWebhookResponseObject, error)
+	// RemoveWebhook Remove a webhook
+	// (DELETE /applications/{application_id}/webhooks/{webhook_id})
+	RemoveWebhook(ctx context.Context, request RemoveWebhookRequestObject) (RemoveWebhookResponseObject, error)
+	// ShowWebhook Show a webhook
+	// (GET /applications/{application_id}/webhooks/{webhook_id})
+	ShowWebhook(ctx context.Context, request ShowWebhookRequestObject) (ShowWebhookResponseObject, error)
+	// ChangeWebhook Change a webhook
+	// (PATCH /applications/{application_id}/webhooks/{webhook_id})
+	ChangeWebhook(ctx context.Context, request ChangeWebhookRequestObject) (ChangeWebhookResponseObject, error)
+	// ListWebhookDeliveries List what was sent to a webhook
+	// (GET /applications/{application_id}/webhooks/{webhook_id}/deliveries)
+	ListWebhookDeliveries(ctx context.Context, request ListWebhookDeliveriesRequestObject) (ListWebhookDeliveriesResponseObject, error)
+	// PingWebhook Send a webhook a test event
+	// (POST /applications/{application_id}/webhooks/{webhook_id}/pings)
+	PingWebhook(ctx context.Context, request PingWebhookRequestObject) (PingWebhookResponseObject, error)
+	// ReplayWebhookDeliveries Send events to a webhook again
+	// (POST /applications/{application_id}/webhooks/{webhook_id}/replays)
+	ReplayWebhookDeliveries(ctx context.Context, request ReplayWebhookDeliveriesRequestObject) (ReplayWebhookDeliveriesResponseObject, error)
+	// RotateWebhookSecret Give a webhook a new secret
+	// (POST /applications/{application_id}/webhooks/{webhook_id}/secrets)
+	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
 	// ListOfficeApplications List the applications
 	// (GET /backoffice/applications)
 	ListOfficeApplications(ctx context.Context, request ListOfficeApplicationsRequestObject) (ListOfficeApplicationsResponseObject, error)
@@ -21576,6 +22735,314 @@ func (sh *strictHandler) ChangeApplication(ctx echo.Context, applicationId Appli
 		return err
 	} else if validResponse, ok := response.(ChangeApplicationResponseObject); ok {
 		return validResponse.VisitChangeApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhooks operation middleware
+func (sh *strictHandler) ListWebhooks(ctx echo.Context, applicationId ApplicationId, params ListWebhooksParams) error {
+	var request ListWebhooksRequestObject
+
+	request.ApplicationId = applicationId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhooks(ctx.Request().Context(), request.(ListWebhooksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhooks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhooksResponseObject); ok {
+		return validResponse.VisitListWebhooksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddWebhook operation middleware
+func (sh *strictHandler) AddWebhook(ctx echo.Context, applicationId ApplicationId, params AddWebhookParams) error {
+	var request AddWebhookRequestObject
+
+	request.ApplicationId = applicationId
+	request.Params = params
+
+	var body AddWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddWebhook(ctx.Request().Context(), request.(AddWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddWebhookResponseObject); ok {
+		return validResponse.VisitAddWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveWebhook operation middleware
+func (sh *strictHandler) RemoveWebhook(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook) error {
+	var request RemoveWebhookRequestObject
+
+	request.ApplicationId = applicationId
+	request.WebhookId = webhookId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveWebhook(ctx.Request().Context(), request.(RemoveWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveWebhookResponseObject); ok {
+		return validResponse.VisitRemoveWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowWebhook operation middleware
+func (sh *strictHandler) ShowWebhook(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook) error {
+	var request ShowWebhookRequestObject
+
+	request.ApplicationId = applicationId
+	request.WebhookId = webhookId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowWebhook(ctx.Request().Context(), request.(ShowWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowWebhookResponseObject); ok {
+		return validResponse.VisitShowWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeWebhook operation middleware
+func (sh *strictHandler) ChangeWebhook(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params ChangeWebhookParams) error {
+	var request ChangeWebhookRequestObject
+
+	request.ApplicationId = applicationId
+	request.WebhookId = webhookId
+	request.Params = params
+
+	var body ChangeWebhookApplicationMergePatchPlusJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeWebhook(ctx.Request().Context(), request.(ChangeWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeWebhookResponseObject); ok {
+		return validResponse.VisitChangeWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWebhookDeliveries operation middleware
+func (sh *strictHandler) ListWebhookDeliveries(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params ListWebhookDeliveriesParams) error {
+	var request ListWebhookDeliveriesRequestObject
+
+	request.ApplicationId = applicationId
+	request.WebhookId = webhookId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWebhookDeliveries(ctx.Request().Context(), request.(ListWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitListWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PingWebhook operation middleware
+func (sh *strictHandler) PingWebhook(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params PingWebhookParams) error {
+	var request PingWebhookRequestObject
+
+	request.ApplicationId = applicationId
+	request.WebhookId = webhookId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PingWebhook(ctx.Request().Context(), request.(PingWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PingWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PingWebhookResponseObject); ok {
+		return validResponse.VisitPingWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplayWebhookDeliveries operation middleware
+func (sh *strictHandler) ReplayWebhookDeliveries(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params ReplayWebhookDeliveriesParams) error {
+	var request ReplayWebhookDeliveriesRequestObject
+
+	request.ApplicationId = applicationId
+	request.WebhookId = webhookId
+	request.Params = params
+
+	var body ReplayWebhookDeliveriesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplayWebhookDeliveries(ctx.Request().Context(), request.(ReplayWebhookDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplayWebhookDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplayWebhookDeliveriesResponseObject); ok {
+		return validResponse.VisitReplayWebhookDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateWebhookSecret operation middleware
+func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params RotateWebhookSecretParams) error {
+	var request RotateWebhookSecretRequestObject
+
+	request.ApplicationId = applicationId
+	request.WebhookId = webhookId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateWebhookSecret(ctx.Request().Context(), request.(RotateWebhookSecretRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateWebhookSecret")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateWebhookSecretResponseObject); ok {
+		return validResponse.VisitRotateWebhookSecretResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -28,7 +28,7 @@ const contractFile = "../openapi.yaml"
 // what most come for, last what is for the office and for tests.
 var sections = []string{
 	"Declarations", "Declaration batches", "Receipts", "Declaration types", "Contributors", "Sessions", "PIN", "Me", "Consents", "Services", "Offices", "Users", "Enrolments",
-	"Delegations", "Sub-delegations", "Applications", "Events", "Status", "Back office", "Channels", "Sandbox",
+	"Delegations", "Sub-delegations", "Applications", "Events", "Webhooks", "Status", "Back office", "Channels", "Sandbox",
 }
 
 func contract(t *testing.T) *openapi3.T {
@@ -272,6 +272,7 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 		"publishDeclarationType", "confirmIdentity", "grantContributorRole", "grantIntermediaryRole", "fileEnrolment", "decideEnrolment", "importRegister",
 		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
 		"revokeSubDelegation", "registerApplication", "decideApplication", "suspendApplication",
+		"addWebhook", "rotateWebhookSecret", "pingWebhook", "replayWebhookDeliveries",
 	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {
 		key := op.Parameters.GetByInAndName("header", "Idempotency-Key")

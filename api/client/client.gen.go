@@ -1837,6 +1837,150 @@ func (e UserClass) Valid() bool {
 	}
 }
 
+// Defines values for WebhookDeliveryState.
+const (
+	WebhookDeliveryStateCancelled WebhookDeliveryState = "cancelled"
+	WebhookDeliveryStateDelivered WebhookDeliveryState = "delivered"
+	WebhookDeliveryStateFailed    WebhookDeliveryState = "failed"
+	WebhookDeliveryStateWaiting   WebhookDeliveryState = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDeliveryState enum.
+func (e WebhookDeliveryState) Valid() bool {
+	switch e {
+	case WebhookDeliveryStateCancelled:
+		return true
+	case WebhookDeliveryStateDelivered:
+		return true
+	case WebhookDeliveryStateFailed:
+		return true
+	case WebhookDeliveryStateWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookDisabledReason.
+const (
+	WebhookDisabledReasonFailing WebhookDisabledReason = "failing"
+	WebhookDisabledReasonGone    WebhookDisabledReason = "gone"
+	WebhookDisabledReasonOwner   WebhookDisabledReason = "owner"
+)
+
+// Valid indicates whether the value is a known member of the WebhookDisabledReason enum.
+func (e WebhookDisabledReason) Valid() bool {
+	switch e {
+	case WebhookDisabledReasonFailing:
+		return true
+	case WebhookDisabledReasonGone:
+		return true
+	case WebhookDisabledReasonOwner:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookEventType.
+const (
+	WebhookEventTypeConsentEnded                   WebhookEventType = "consent.ended"
+	WebhookEventTypeConsentGiven                   WebhookEventType = "consent.given"
+	WebhookEventTypeDeclarationAwaitingCredentials WebhookEventType = "declaration.awaiting_credentials"
+	WebhookEventTypeDeclarationBatchFinished       WebhookEventType = "declaration_batch.finished"
+	WebhookEventTypeDeclarationDecided             WebhookEventType = "declaration.decided"
+	WebhookEventTypeDeclarationInCharge            WebhookEventType = "declaration.in_charge"
+	WebhookEventTypeDeclarationLapsed              WebhookEventType = "declaration.lapsed"
+	WebhookEventTypeDeclarationSubmitted           WebhookEventType = "declaration.submitted"
+	WebhookEventTypeDeclarationSuperseded          WebhookEventType = "declaration.superseded"
+	WebhookEventTypeDeclarationWithdrawn           WebhookEventType = "declaration.withdrawn"
+	WebhookEventTypeDelegationActivated            WebhookEventType = "delegation.activated"
+	WebhookEventTypeDelegationEnded                WebhookEventType = "delegation.ended"
+	WebhookEventTypeWebhookPing                    WebhookEventType = "webhook.ping"
+)
+
+// Valid indicates whether the value is a known member of the WebhookEventType enum.
+func (e WebhookEventType) Valid() bool {
+	switch e {
+	case WebhookEventTypeConsentEnded:
+		return true
+	case WebhookEventTypeConsentGiven:
+		return true
+	case WebhookEventTypeDeclarationAwaitingCredentials:
+		return true
+	case WebhookEventTypeDeclarationBatchFinished:
+		return true
+	case WebhookEventTypeDeclarationDecided:
+		return true
+	case WebhookEventTypeDeclarationInCharge:
+		return true
+	case WebhookEventTypeDeclarationLapsed:
+		return true
+	case WebhookEventTypeDeclarationSubmitted:
+		return true
+	case WebhookEventTypeDeclarationSuperseded:
+		return true
+	case WebhookEventTypeDeclarationWithdrawn:
+		return true
+	case WebhookEventTypeDelegationActivated:
+		return true
+	case WebhookEventTypeDelegationEnded:
+		return true
+	case WebhookEventTypeWebhookPing:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookOutcome.
+const (
+	WebhookOutcomeAddressRefused WebhookOutcome = "address_refused"
+	WebhookOutcomeDelivered      WebhookOutcome = "delivered"
+	WebhookOutcomeRefused        WebhookOutcome = "refused"
+	WebhookOutcomeTimeout        WebhookOutcome = "timeout"
+	WebhookOutcomeTls            WebhookOutcome = "tls"
+	WebhookOutcomeUnreachable    WebhookOutcome = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the WebhookOutcome enum.
+func (e WebhookOutcome) Valid() bool {
+	switch e {
+	case WebhookOutcomeAddressRefused:
+		return true
+	case WebhookOutcomeDelivered:
+		return true
+	case WebhookOutcomeRefused:
+		return true
+	case WebhookOutcomeTimeout:
+		return true
+	case WebhookOutcomeTls:
+		return true
+	case WebhookOutcomeUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WebhookState.
+const (
+	WebhookStateDisabled WebhookState = "disabled"
+	WebhookStateEnabled  WebhookState = "enabled"
+)
+
+// Valid indicates whether the value is a known member of the WebhookState enum.
+func (e WebhookState) Valid() bool {
+	switch e {
+	case WebhookStateDisabled:
+		return true
+	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for WorkerActingAs.
 const (
 	WorkerActingAsIntermediary WorkerActingAs = "intermediary"
@@ -8641,6 +8785,304 @@ type UserGrantList struct {
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
+// Webhook An endpoint of an application to which events are sent.
+//
+// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","created_at":"2026-03-16T08:15:04.218301Z","event_types":["declaration.submitted","declaration.decided"],"public_key":"whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=","state":"enabled","updated_at":"2026-03-16T08:15:04.218301Z","url":"https://paghe.example/hooks/diresco","webhook_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}
+type Webhook struct {
+	// ApplicationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ApplicationId Id `json:"application_id"`
+
+	// CreatedAt When it was added.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DisabledAt Since when it is disabled.
+	//
+	// Example: 2026-03-19T08:15:04.218301Z
+	DisabledAt *time.Time `json:"disabled_at,omitempty"`
+
+	// DisabledReason Why it is disabled: `owner` by who manages it, `gone` because the endpoint answered 410, `failing` because it only failed for 3 days.
+	//
+	// Example: failing
+	DisabledReason *WebhookDisabledReason `json:"disabled_reason,omitempty"`
+
+	// EventTypes Which events are sent. An empty list stands for all, those included that come to be later; so does none, where a webhook is added.
+	//
+	// Example: ["declaration.submitted","declaration.decided"]
+	EventTypes []WebhookEventType `json:"event_types"`
+
+	// PublicKey The Ed25519 key with which signatures of the form `v1a,…` are verified.
+	//
+	// Example: whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=
+	PublicKey string `json:"public_key"`
+
+	// Secret The secret with which signatures of the form `v1,…` are verified. It is shown once, when it is made.
+	//
+	// Example: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+	Secret *string `json:"secret,omitempty"`
+
+	// State Events are sent to what is `enabled` alone.
+	//
+	// Example: enabled
+	State WebhookState `json:"state"`
+
+	// UpdatedAt When it was last changed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Url Where events are sent, with `https`.
+	//
+	// Example: https://paghe.example/hooks/diresco
+	Url WebhookUrl `json:"url"`
+
+	// WebhookId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	WebhookId Id `json:"webhook_id"`
+}
+
+// WebhookAttempt One attempt to deliver an event.
+//
+// Example: {"at":"2026-03-16T08:15:04.224518Z","duration_ms":18,"outcome":"delivered","status":204}
+type WebhookAttempt struct {
+	// Answer How the answer begins, of what can be printed.
+	//
+	// Example: ok
+	Answer *string `json:"answer,omitempty"`
+
+	// At When it began.
+	//
+	// Example: 2026-03-16T08:15:04.224518Z
+	At time.Time `json:"at"`
+
+	// DurationMs How long it took, in milliseconds.
+	//
+	// Example: 18
+	DurationMs int32 `json:"duration_ms"`
+
+	// Outcome What an attempt came to. `refused`: the answer was not 2xx; `timeout`: none within 10 seconds; `unreachable`: no connection; `tls`: no secure one; `address_refused`: the
+	// host leads to no public address.
+	//
+	// Example: delivered
+	Outcome WebhookOutcome `json:"outcome"`
+
+	// Status The status of the answer.
+	//
+	// Example: 204
+	Status *int32 `json:"status,omitempty"`
+}
+
+// WebhookChange What to change; what is not named stays.
+//
+// Example: {"state":"enabled"}
+type WebhookChange struct {
+	// EventTypes Which events are sent. An empty list stands for all, those included that come to be later; so does none, where a webhook is added.
+	//
+	// Example: ["declaration.submitted","declaration.decided"]
+	EventTypes *[]WebhookEventType `json:"event_types,omitempty"`
+
+	// State Events are sent to what is `enabled` alone.
+	//
+	// Example: enabled
+	State *WebhookState `json:"state,omitempty"`
+
+	// Url Where events are sent, with `https`.
+	//
+	// Example: https://paghe.example/hooks/diresco
+	Url *WebhookUrl `json:"url,omitempty"`
+}
+
+// WebhookDelivery The way of an event to a webhook.
+//
+// Example: {"at":"2026-03-16T08:15:04.218301Z","attempts":[{"at":"2026-03-16T08:15:04.224518Z","duration_ms":18,"outcome":"delivered","status":204}],"created_at":"2026-03-16T08:15:04.221107Z","delivery_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e10","event_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e11","state":"delivered","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"},"type":"declaration.submitted"}
+type WebhookDelivery struct {
+	// At When it happened.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// Attempts The attempts, the newest first.
+	//
+	// Example: []
+	Attempts []WebhookAttempt `json:"attempts"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// CreatedAt Since when it is on its way.
+	//
+	// Example: 2026-03-16T08:15:04.221107Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// DeliveryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeliveryId Id `json:"delivery_id"`
+
+	// EventId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EventId Id `json:"event_id"`
+
+	// NextAttemptAt When it will be tried next, of what is `waiting`.
+	//
+	// Example: 2026-03-16T08:20:04.221107Z
+	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+
+	// State `waiting` for its first or next attempt; `failed`: not taken in 3 days; `cancelled`: the consent or the right ended before, or the webhook was disabled.
+	//
+	// Example: delivered
+	State WebhookDeliveryState `json:"state"`
+
+	// Subject What an event is about.
+	//
+	// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+	Subject WebhookSubject `json:"subject"`
+
+	// Type What happened. `webhook.ping` comes from pingWebhook alone. More will come: a receiver takes with 2xx, and leaves aside, what it does not know.
+	//
+	// Example: declaration.submitted
+	Type WebhookEventType `json:"type"`
+}
+
+// WebhookDeliveryList One page of deliveries.
+//
+// Example: {"_links":{"self":{"href":"/v1/applications/018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f/webhooks/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/deliveries"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","attempts":[{"at":"2026-03-16T08:15:04.224518Z","duration_ms":18,"outcome":"delivered","status":204}],"created_at":"2026-03-16T08:15:04.221107Z","delivery_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e10","event_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e11","state":"delivered","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"},"type":"declaration.submitted"}]}
+type WebhookDeliveryList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The deliveries, the newest first.
+	Items []WebhookDelivery `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// WebhookDeliveryState `waiting` for its first or next attempt; `failed`: not taken in 3 days; `cancelled`: the consent or the right ended before, or the webhook was disabled.
+//
+// Example: delivered
+type WebhookDeliveryState string
+
+// WebhookDisabledReason Why it is disabled: `owner` by who manages it, `gone` because the endpoint answered 410, `failing` because it only failed for 3 days.
+//
+// Example: failing
+type WebhookDisabledReason string
+
+// WebhookEventType What happened. `webhook.ping` comes from pingWebhook alone. More will come: a receiver takes with 2xx, and leaves aside, what it does not know.
+//
+// Example: declaration.submitted
+type WebhookEventType string
+
+// WebhookInput An endpoint to be added.
+//
+// Example: {"event_types":["declaration.submitted","declaration.decided"],"url":"https://paghe.example/hooks/diresco"}
+type WebhookInput struct {
+	// EventTypes Which events are sent. An empty list stands for all, those included that come to be later; so does none, where a webhook is added.
+	//
+	// Example: ["declaration.submitted","declaration.decided"]
+	EventTypes *[]WebhookEventType `json:"event_types,omitempty"`
+
+	// Url Where events are sent, with `https`.
+	//
+	// Example: https://paghe.example/hooks/diresco
+	Url WebhookUrl `json:"url"`
+}
+
+// WebhookList One page of webhooks.
+//
+// Example: {"_links":{"self":{"href":"/v1/applications/018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f/webhooks"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","created_at":"2026-03-16T08:15:04.218301Z","event_types":["declaration.submitted","declaration.decided"],"public_key":"whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=","state":"enabled","updated_at":"2026-03-16T08:15:04.218301Z","url":"https://paghe.example/hooks/diresco","webhook_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}]}
+type WebhookList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The webhooks, the newest first.
+	Items []Webhook `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// WebhookOutcome What an attempt came to. `refused`: the answer was not 2xx; `timeout`: none within 10 seconds; `unreachable`: no connection; `tls`: no secure one; `address_refused`: the
+// host leads to no public address.
+//
+// Example: delivered
+type WebhookOutcome string
+
+// WebhookReplay What is sent again.
+//
+// Example: {"count":42}
+type WebhookReplay struct {
+	// Count How many events.
+	//
+	// Example: 42
+	Count int32 `json:"count"`
+
+	// Until How far it came, where there was more than is sent at a time.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	Until *time.Time `json:"until,omitempty"`
+}
+
+// WebhookReplayInput What to send again, one delivery or a period.
+//
+// Example: {"from":"2026-03-16T06:00:00Z","to":"2026-03-16T09:00:00Z"}
+type WebhookReplayInput struct {
+	// DeliveryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DeliveryId *Id `json:"delivery_id,omitempty"`
+
+	// From What happened from here on.
+	//
+	// Example: 2026-03-16T06:00:00Z
+	From *time.Time `json:"from,omitempty"`
+
+	// To What happened before.
+	//
+	// Example: 2026-03-16T09:00:00Z
+	To *time.Time `json:"to,omitempty"`
+}
+
+// WebhookState Events are sent to what is `enabled` alone.
+//
+// Example: enabled
+type WebhookState string
+
+// WebhookSubject What an event is about.
+//
+// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+type WebhookSubject struct {
+	// Id Its id.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Id string `json:"id"`
+
+	// Kind What kind of thing it is.
+	//
+	// Example: declaration
+	Kind string `json:"kind"`
+}
+
+// WebhookUrl Where events are sent, with `https`.
+//
+// Example: https://paghe.example/hooks/diresco
+type WebhookUrl = string
+
 // WorkerActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
 //
 // Example: sub_delegate
@@ -8840,6 +9282,11 @@ type Limit = int32
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type MessageId = Id
 
+// OfWebhook A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type OfWebhook = Id
+
 // OperatorId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -9000,6 +9447,101 @@ type ShowApplicationParams struct {
 type ChangeApplicationParams struct {
 	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListWebhooksParams defines parameters for ListWebhooks.
+type ListWebhooksParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AddWebhookParams defines parameters for AddWebhook.
+type AddWebhookParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RemoveWebhookParams defines parameters for RemoveWebhook.
+type RemoveWebhookParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowWebhookParams defines parameters for ShowWebhook.
+type ShowWebhookParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ChangeWebhookParams defines parameters for ChangeWebhook.
+type ChangeWebhookParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListWebhookDeliveriesParams defines parameters for ListWebhookDeliveries.
+type ListWebhookDeliveriesParams struct {
+	// State Only deliveries in this state.
+	State *WebhookDeliveryState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PingWebhookParams defines parameters for PingWebhook.
+type PingWebhookParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReplayWebhookDeliveriesParams defines parameters for ReplayWebhookDeliveries.
+type ReplayWebhookDeliveriesParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RotateWebhookSecretParams defines parameters for RotateWebhookSecret.
+type RotateWebhookSecretParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -10943,6 +11485,15 @@ type RegisterApplicationJSONRequestBody = ApplicationInput
 // ChangeApplicationApplicationMergePatchPlusJSONRequestBody defines body for ChangeApplication for application/merge-patch+json ContentType.
 type ChangeApplicationApplicationMergePatchPlusJSONRequestBody = ApplicationChange
 
+// AddWebhookJSONRequestBody defines body for AddWebhook for application/json ContentType.
+type AddWebhookJSONRequestBody = WebhookInput
+
+// ChangeWebhookApplicationMergePatchPlusJSONRequestBody defines body for ChangeWebhook for application/merge-patch+json ContentType.
+type ChangeWebhookApplicationMergePatchPlusJSONRequestBody = WebhookChange
+
+// ReplayWebhookDeliveriesJSONRequestBody defines body for ReplayWebhookDeliveries for application/json ContentType.
+type ReplayWebhookDeliveriesJSONRequestBody = WebhookReplayInput
+
 // DecideApplicationJSONRequestBody defines body for DecideApplication for application/json ContentType.
 type DecideApplicationJSONRequestBody = ApplicationDecision
 
@@ -11282,6 +11833,145 @@ type ClientInterface interface {
 	//
 	// Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
 	ChangeApplicationWithApplicationMergePatchPlusJSONBody(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, body ChangeApplicationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListWebhooks List the webhooks of an application
+	//
+	// The endpoints to which events are sent, the newest first. An application that is not yours to manage answers 404.
+	//
+	// Corresponds with GET /applications/{application_id}/webhooks (the `ListWebhooks` operationId).
+	ListWebhooks(ctx context.Context, applicationId ApplicationId, params *ListWebhooksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddWebhookWithBody Add a webhook
+	//
+	// Has what happens sent to an endpoint, as Standard Webhooks 1.0 says: each event that some live consent of the application with the scope `events` may see at that moment,
+	// once for each endpoint, and the consents that people give to the application or that end. Sent is a POST with `webhook-id` (the `event_id`: the same at each attempt),
+	// `webhook-timestamp` and `webhook-signature` (`v1,` by each live secret, `v1a,` by the key whose public part is `public_key`), and the body
+	// `{"type", "timestamp", "data": {"event_id", "contributor_id", "subject": {"kind", "id"}, "url"}}`, without personal data: read the subject with the token of a consent.
+	//
+	// Any 2xx within 10 seconds takes the event. 410 disables the webhook at once; anything else is tried again for 3 days, with `Retry-After` obeyed up to a day. Events come
+	// at least once and in no promised order. A webhook that only fails for 3 days is `disabled`, and who manages the application is told.
+	//
+	// `url` needs `https` and a host on the public Internet, which is looked at again at each attempt; redirects are not followed. A sandbox also takes `http` at `127.0.0.1` or
+	// `[::1]`. What is wrong answers 422 at the field: `uri-insecure`, `uri-localhost`, `uri-private`, `uri-fragment`, `uri-userinfo` or `format`.
+	// An application has at most 10, then 409 `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks (the `AddWebhook` operationId).
+	AddWebhookWithBody(ctx context.Context, applicationId ApplicationId, params *AddWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddWebhook Add a webhook
+	//
+	// Has what happens sent to an endpoint, as Standard Webhooks 1.0 says: each event that some live consent of the application with the scope `events` may see at that moment,
+	// once for each endpoint, and the consents that people give to the application or that end. Sent is a POST with `webhook-id` (the `event_id`: the same at each attempt),
+	// `webhook-timestamp` and `webhook-signature` (`v1,` by each live secret, `v1a,` by the key whose public part is `public_key`), and the body
+	// `{"type", "timestamp", "data": {"event_id", "contributor_id", "subject": {"kind", "id"}, "url"}}`, without personal data: read the subject with the token of a consent.
+	//
+	// Any 2xx within 10 seconds takes the event. 410 disables the webhook at once; anything else is tried again for 3 days, with `Retry-After` obeyed up to a day. Events come
+	// at least once and in no promised order. A webhook that only fails for 3 days is `disabled`, and who manages the application is told.
+	//
+	// `url` needs `https` and a host on the public Internet, which is looked at again at each attempt; redirects are not followed. A sandbox also takes `http` at `127.0.0.1` or
+	// `[::1]`. What is wrong answers 422 at the field: `uri-insecure`, `uri-localhost`, `uri-private`, `uri-fragment`, `uri-userinfo` or `format`.
+	// An application has at most 10, then 409 `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks (the `AddWebhook` operationId).
+	AddWebhook(ctx context.Context, applicationId ApplicationId, params *AddWebhookParams, body AddWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveWebhook Remove a webhook
+	//
+	// Ends the webhook and what waits to be sent to it.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Corresponds with DELETE /applications/{application_id}/webhooks/{webhook_id} (the `RemoveWebhook` operationId).
+	RemoveWebhook(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RemoveWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowWebhook Show a webhook
+	//
+	// The webhook without its secret, with the `ETag` that changeWebhook needs.
+	//
+	// Corresponds with GET /applications/{application_id}/webhooks/{webhook_id} (the `ShowWebhook` operationId).
+	ShowWebhook(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ShowWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeWebhookWithBody Change a webhook
+	//
+	// Merges the body into the webhook (JSON Merge Patch, RFC 7396). `state: disabled` ends what waits to be sent; `state: enabled` lets it begin anew, also one that was disabled
+	// because it failed: replayWebhookDeliveries then sends what was missed.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// the webhook was changed in between. What is wrong answers 422 as in addWebhook.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /applications/{application_id}/webhooks/{webhook_id} (the `ChangeWebhook` operationId).
+	ChangeWebhookWithBody(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ChangeWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeWebhookWithApplicationMergePatchPlusJSONBody Change a webhook
+	//
+	// Merges the body into the webhook (JSON Merge Patch, RFC 7396). `state: disabled` ends what waits to be sent; `state: enabled` lets it begin anew, also one that was disabled
+	// because it failed: replayWebhookDeliveries then sends what was missed.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// the webhook was changed in between. What is wrong answers 422 as in addWebhook.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/merge-patch+json` content type.
+	//
+	// Corresponds with PATCH /applications/{application_id}/webhooks/{webhook_id} (the `ChangeWebhook` operationId).
+	ChangeWebhookWithApplicationMergePatchPlusJSONBody(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ChangeWebhookParams, body ChangeWebhookApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListWebhookDeliveries List what was sent to a webhook
+	//
+	// The events of the last 30 days that were for this webhook, the newest first, each with its last 20 attempts and what was answered.
+	//
+	// Corresponds with GET /applications/{application_id}/webhooks/{webhook_id}/deliveries (the `ListWebhookDeliveries` operationId).
+	ListWebhookDeliveries(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PingWebhook Send a webhook a test event
+	//
+	// Sends an event of the type `webhook.ping`, whose subject is the webhook itself. Its way is that of any other; listWebhookDeliveries says what came of it.
+	// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/pings (the `PingWebhook` operationId).
+	PingWebhook(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *PingWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayWebhookDeliveriesWithBody Send events to a webhook again
+	//
+	// Sends one delivery again (`delivery_id`), or all events of a period (`from`, `to`) that the application may see now, those included that happened while the webhook was
+	// disabled. They come under the same `webhook-id` as before. A period reaches back 30 days at most; without `to` it ends now. At most 10,000 events are sent again at a time:
+	// where there are more, `until` says how far it came, and a further replay goes on from there.
+	// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/replays (the `ReplayWebhookDeliveries` operationId).
+	ReplayWebhookDeliveriesWithBody(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ReplayWebhookDeliveriesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplayWebhookDeliveries Send events to a webhook again
+	//
+	// Sends one delivery again (`delivery_id`), or all events of a period (`from`, `to`) that the application may see now, those included that happened while the webhook was
+	// disabled. They come under the same `webhook-id` as before. A period reaches back 30 days at most; without `to` it ends now. At most 10,000 events are sent again at a time:
+	// where there are more, `until` says how far it came, and a further replay goes on from there.
+	// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/replays (the `ReplayWebhookDeliveries` operationId).
+	ReplayWebhookDeliveries(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ReplayWebhookDeliveriesParams, body ReplayWebhookDeliveriesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateWebhookSecret Give a webhook a new secret
+	//
+	// Makes a new secret. For 24 hours what is sent is signed with the one before as well, so that the receiver can change over meanwhile. Five are in force at most: more answer 409
+	// `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/secrets (the `RotateWebhookSecret` operationId).
+	RotateWebhookSecret(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOfficeApplications List the applications
 	//
@@ -13884,6 +14574,265 @@ func (c *Client) ChangeApplicationWithBody(ctx context.Context, applicationId Ap
 // Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
 func (c *Client) ChangeApplicationWithApplicationMergePatchPlusJSONBody(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, body ChangeApplicationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewChangeApplicationRequestWithApplicationMergePatchPlusJSONBody(c.Server, applicationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListWebhooks List the webhooks of an application
+//
+// The endpoints to which events are sent, the newest first. An application that is not yours to manage answers 404.
+//
+// Corresponds with GET /applications/{application_id}/webhooks (the `ListWebhooks` operationId).
+func (c *Client) ListWebhooks(ctx context.Context, applicationId ApplicationId, params *ListWebhooksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListWebhooksRequest(c.Server, applicationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddWebhookWithBody Add a webhook
+//
+// Has what happens sent to an endpoint, as Standard Webhooks 1.0 says: each event that some live consent of the application with the scope `events` may see at that moment,
+// once for each endpoint, and the consents that people give to the application or that end. Sent is a POST with `webhook-id` (the `event_id`: the same at each attempt),
+// `webhook-timestamp` and `webhook-signature` (`v1,` by each live secret, `v1a,` by the key whose public part is `public_key`), and the body
+// `{"type", "timestamp", "data": {"event_id", "contributor_id", "subject": {"kind", "id"}, "url"}}`, without personal data: read the subject with the token of a consent.
+//
+// Any 2xx within 10 seconds takes the event. 410 disables the webhook at once; anything else is tried again for 3 days, with `Retry-After` obeyed up to a day. Events come
+// at least once and in no promised order. A webhook that only fails for 3 days is `disabled`, and who manages the application is told.
+//
+// `url` needs `https` and a host on the public Internet, which is looked at again at each attempt; redirects are not followed. A sandbox also takes `http` at `127.0.0.1` or
+// `[::1]`. What is wrong answers 422 at the field: `uri-insecure`, `uri-localhost`, `uri-private`, `uri-fragment`, `uri-userinfo` or `format`.
+// An application has at most 10, then 409 `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /applications/{application_id}/webhooks (the `AddWebhook` operationId).
+func (c *Client) AddWebhookWithBody(ctx context.Context, applicationId ApplicationId, params *AddWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddWebhookRequestWithBody(c.Server, applicationId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddWebhook Add a webhook
+//
+// Has what happens sent to an endpoint, as Standard Webhooks 1.0 says: each event that some live consent of the application with the scope `events` may see at that moment,
+// once for each endpoint, and the consents that people give to the application or that end. Sent is a POST with `webhook-id` (the `event_id`: the same at each attempt),
+// `webhook-timestamp` and `webhook-signature` (`v1,` by each live secret, `v1a,` by the key whose public part is `public_key`), and the body
+// `{"type", "timestamp", "data": {"event_id", "contributor_id", "subject": {"kind", "id"}, "url"}}`, without personal data: read the subject with the token of a consent.
+//
+// Any 2xx within 10 seconds takes the event. 410 disables the webhook at once; anything else is tried again for 3 days, with `Retry-After` obeyed up to a day. Events come
+// at least once and in no promised order. A webhook that only fails for 3 days is `disabled`, and who manages the application is told.
+//
+// `url` needs `https` and a host on the public Internet, which is looked at again at each attempt; redirects are not followed. A sandbox also takes `http` at `127.0.0.1` or
+// `[::1]`. What is wrong answers 422 at the field: `uri-insecure`, `uri-localhost`, `uri-private`, `uri-fragment`, `uri-userinfo` or `format`.
+// An application has at most 10, then 409 `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /applications/{application_id}/webhooks (the `AddWebhook` operationId).
+func (c *Client) AddWebhook(ctx context.Context, applicationId ApplicationId, params *AddWebhookParams, body AddWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddWebhookRequest(c.Server, applicationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveWebhook Remove a webhook
+//
+// Ends the webhook and what waits to be sent to it.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Corresponds with DELETE /applications/{application_id}/webhooks/{webhook_id} (the `RemoveWebhook` operationId).
+func (c *Client) RemoveWebhook(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RemoveWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveWebhookRequest(c.Server, applicationId, webhookId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowWebhook Show a webhook
+//
+// The webhook without its secret, with the `ETag` that changeWebhook needs.
+//
+// Corresponds with GET /applications/{application_id}/webhooks/{webhook_id} (the `ShowWebhook` operationId).
+func (c *Client) ShowWebhook(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ShowWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowWebhookRequest(c.Server, applicationId, webhookId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeWebhookWithBody Change a webhook
+//
+// Merges the body into the webhook (JSON Merge Patch, RFC 7396). `state: disabled` ends what waits to be sent; `state: enabled` lets it begin anew, also one that was disabled
+// because it failed: replayWebhookDeliveries then sends what was missed.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// the webhook was changed in between. What is wrong answers 422 as in addWebhook.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /applications/{application_id}/webhooks/{webhook_id} (the `ChangeWebhook` operationId).
+func (c *Client) ChangeWebhookWithBody(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ChangeWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeWebhookRequestWithBody(c.Server, applicationId, webhookId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeWebhookWithApplicationMergePatchPlusJSONBody Change a webhook
+//
+// Merges the body into the webhook (JSON Merge Patch, RFC 7396). `state: disabled` ends what waits to be sent; `state: enabled` lets it begin anew, also one that was disabled
+// because it failed: replayWebhookDeliveries then sends what was missed.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// the webhook was changed in between. What is wrong answers 422 as in addWebhook.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/merge-patch+json` content type.
+//
+// Corresponds with PATCH /applications/{application_id}/webhooks/{webhook_id} (the `ChangeWebhook` operationId).
+func (c *Client) ChangeWebhookWithApplicationMergePatchPlusJSONBody(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ChangeWebhookParams, body ChangeWebhookApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeWebhookRequestWithApplicationMergePatchPlusJSONBody(c.Server, applicationId, webhookId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListWebhookDeliveries List what was sent to a webhook
+//
+// The events of the last 30 days that were for this webhook, the newest first, each with its last 20 attempts and what was answered.
+//
+// Corresponds with GET /applications/{application_id}/webhooks/{webhook_id}/deliveries (the `ListWebhookDeliveries` operationId).
+func (c *Client) ListWebhookDeliveries(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListWebhookDeliveriesRequest(c.Server, applicationId, webhookId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PingWebhook Send a webhook a test event
+//
+// Sends an event of the type `webhook.ping`, whose subject is the webhook itself. Its way is that of any other; listWebhookDeliveries says what came of it.
+// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/pings (the `PingWebhook` operationId).
+func (c *Client) PingWebhook(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *PingWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPingWebhookRequest(c.Server, applicationId, webhookId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayWebhookDeliveriesWithBody Send events to a webhook again
+//
+// Sends one delivery again (`delivery_id`), or all events of a period (`from`, `to`) that the application may see now, those included that happened while the webhook was
+// disabled. They come under the same `webhook-id` as before. A period reaches back 30 days at most; without `to` it ends now. At most 10,000 events are sent again at a time:
+// where there are more, `until` says how far it came, and a further replay goes on from there.
+// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/replays (the `ReplayWebhookDeliveries` operationId).
+func (c *Client) ReplayWebhookDeliveriesWithBody(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ReplayWebhookDeliveriesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayWebhookDeliveriesRequestWithBody(c.Server, applicationId, webhookId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplayWebhookDeliveries Send events to a webhook again
+//
+// Sends one delivery again (`delivery_id`), or all events of a period (`from`, `to`) that the application may see now, those included that happened while the webhook was
+// disabled. They come under the same `webhook-id` as before. A period reaches back 30 days at most; without `to` it ends now. At most 10,000 events are sent again at a time:
+// where there are more, `until` says how far it came, and a further replay goes on from there.
+// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/replays (the `ReplayWebhookDeliveries` operationId).
+func (c *Client) ReplayWebhookDeliveries(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ReplayWebhookDeliveriesParams, body ReplayWebhookDeliveriesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayWebhookDeliveriesRequest(c.Server, applicationId, webhookId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateWebhookSecret Give a webhook a new secret
+//
+// Makes a new secret. For 24 hours what is sent is signed with the one before as well, so that the receiver can change over meanwhile. Five are in force at most: more answer 409
+// `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/secrets (the `RotateWebhookSecret` operationId).
+func (c *Client) RotateWebhookSecret(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateWebhookSecretRequest(c.Server, applicationId, webhookId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -18908,6 +19857,683 @@ func NewChangeApplicationRequestWithBody(server string, applicationId Applicatio
 
 			req.Header.Set("If-Match", headerParam0)
 		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListWebhooksRequest constructs an http.Request for the ListWebhooks method
+func NewListWebhooksRequest(server string, applicationId ApplicationId, params *ListWebhooksParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s/webhooks", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddWebhookRequest calls the generic AddWebhook builder with application/json body
+func NewAddWebhookRequest(server string, applicationId ApplicationId, params *AddWebhookParams, body AddWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddWebhookRequestWithBody(server, applicationId, params, "application/json", bodyReader)
+}
+
+// NewAddWebhookRequestWithBody constructs an http.Request for the AddWebhook method, with any body, and a specified content type
+func NewAddWebhookRequestWithBody(server string, applicationId ApplicationId, params *AddWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s/webhooks", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemoveWebhookRequest constructs an http.Request for the RemoveWebhook method
+func NewRemoveWebhookRequest(server string, applicationId ApplicationId, webhookId OfWebhook, params *RemoveWebhookParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "webhook_id", webhookId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s/webhooks/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowWebhookRequest constructs an http.Request for the ShowWebhook method
+func NewShowWebhookRequest(server string, applicationId ApplicationId, webhookId OfWebhook, params *ShowWebhookParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "webhook_id", webhookId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s/webhooks/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewChangeWebhookRequestWithApplicationMergePatchPlusJSONBody calls the generic ChangeWebhook builder with application/merge-patch+json body
+func NewChangeWebhookRequestWithApplicationMergePatchPlusJSONBody(server string, applicationId ApplicationId, webhookId OfWebhook, params *ChangeWebhookParams, body ChangeWebhookApplicationMergePatchPlusJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangeWebhookRequestWithBody(server, applicationId, webhookId, params, "application/merge-patch+json", bodyReader)
+}
+
+// NewChangeWebhookRequestWithBody constructs an http.Request for the ChangeWebhook method, with any body, and a specified content type
+func NewChangeWebhookRequestWithBody(server string, applicationId ApplicationId, webhookId OfWebhook, params *ChangeWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "webhook_id", webhookId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s/webhooks/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListWebhookDeliveriesRequest constructs an http.Request for the ListWebhookDeliveries method
+func NewListWebhookDeliveriesRequest(server string, applicationId ApplicationId, webhookId OfWebhook, params *ListWebhookDeliveriesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "webhook_id", webhookId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s/webhooks/%s/deliveries", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPingWebhookRequest constructs an http.Request for the PingWebhook method
+func NewPingWebhookRequest(server string, applicationId ApplicationId, webhookId OfWebhook, params *PingWebhookParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "webhook_id", webhookId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s/webhooks/%s/pings", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReplayWebhookDeliveriesRequest calls the generic ReplayWebhookDeliveries builder with application/json body
+func NewReplayWebhookDeliveriesRequest(server string, applicationId ApplicationId, webhookId OfWebhook, params *ReplayWebhookDeliveriesParams, body ReplayWebhookDeliveriesJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplayWebhookDeliveriesRequestWithBody(server, applicationId, webhookId, params, "application/json", bodyReader)
+}
+
+// NewReplayWebhookDeliveriesRequestWithBody constructs an http.Request for the ReplayWebhookDeliveries method, with any body, and a specified content type
+func NewReplayWebhookDeliveriesRequestWithBody(server string, applicationId ApplicationId, webhookId OfWebhook, params *ReplayWebhookDeliveriesParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "webhook_id", webhookId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s/webhooks/%s/replays", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRotateWebhookSecretRequest constructs an http.Request for the RotateWebhookSecret method
+func NewRotateWebhookSecretRequest(server string, applicationId ApplicationId, webhookId OfWebhook, params *RotateWebhookSecretParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "application_id", applicationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "webhook_id", webhookId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/applications/%s/webhooks/%s/secrets", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
 
 		if params.AcceptLanguage != nil {
 			var headerParam1 string
@@ -31488,6 +33114,157 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /applications/{application_id} (the `ChangeApplication` operationId).
 	ChangeApplicationWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *ChangeApplicationParams, body ChangeApplicationApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeApplicationResponse, error)
 
+	// ListWebhooksWithResponse List the webhooks of an application
+	//
+	// The endpoints to which events are sent, the newest first. An application that is not yours to manage answers 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /applications/{application_id}/webhooks (the `ListWebhooks` operationId).
+	ListWebhooksWithResponse(ctx context.Context, applicationId ApplicationId, params *ListWebhooksParams, reqEditors ...RequestEditorFn) (*ListWebhooksResponse, error)
+
+	// AddWebhookWithBodyWithResponse Add a webhook
+	//
+	// Has what happens sent to an endpoint, as Standard Webhooks 1.0 says: each event that some live consent of the application with the scope `events` may see at that moment,
+	// once for each endpoint, and the consents that people give to the application or that end. Sent is a POST with `webhook-id` (the `event_id`: the same at each attempt),
+	// `webhook-timestamp` and `webhook-signature` (`v1,` by each live secret, `v1a,` by the key whose public part is `public_key`), and the body
+	// `{"type", "timestamp", "data": {"event_id", "contributor_id", "subject": {"kind", "id"}, "url"}}`, without personal data: read the subject with the token of a consent.
+	//
+	// Any 2xx within 10 seconds takes the event. 410 disables the webhook at once; anything else is tried again for 3 days, with `Retry-After` obeyed up to a day. Events come
+	// at least once and in no promised order. A webhook that only fails for 3 days is `disabled`, and who manages the application is told.
+	//
+	// `url` needs `https` and a host on the public Internet, which is looked at again at each attempt; redirects are not followed. A sandbox also takes `http` at `127.0.0.1` or
+	// `[::1]`. What is wrong answers 422 at the field: `uri-insecure`, `uri-localhost`, `uri-private`, `uri-fragment`, `uri-userinfo` or `format`.
+	// An application has at most 10, then 409 `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks (the `AddWebhook` operationId).
+	AddWebhookWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *AddWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddWebhookResponse, error)
+
+	// AddWebhookWithResponse Add a webhook
+	//
+	// Has what happens sent to an endpoint, as Standard Webhooks 1.0 says: each event that some live consent of the application with the scope `events` may see at that moment,
+	// once for each endpoint, and the consents that people give to the application or that end. Sent is a POST with `webhook-id` (the `event_id`: the same at each attempt),
+	// `webhook-timestamp` and `webhook-signature` (`v1,` by each live secret, `v1a,` by the key whose public part is `public_key`), and the body
+	// `{"type", "timestamp", "data": {"event_id", "contributor_id", "subject": {"kind", "id"}, "url"}}`, without personal data: read the subject with the token of a consent.
+	//
+	// Any 2xx within 10 seconds takes the event. 410 disables the webhook at once; anything else is tried again for 3 days, with `Retry-After` obeyed up to a day. Events come
+	// at least once and in no promised order. A webhook that only fails for 3 days is `disabled`, and who manages the application is told.
+	//
+	// `url` needs `https` and a host on the public Internet, which is looked at again at each attempt; redirects are not followed. A sandbox also takes `http` at `127.0.0.1` or
+	// `[::1]`. What is wrong answers 422 at the field: `uri-insecure`, `uri-localhost`, `uri-private`, `uri-fragment`, `uri-userinfo` or `format`.
+	// An application has at most 10, then 409 `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks (the `AddWebhook` operationId).
+	AddWebhookWithResponse(ctx context.Context, applicationId ApplicationId, params *AddWebhookParams, body AddWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*AddWebhookResponse, error)
+
+	// RemoveWebhookWithResponse Remove a webhook
+	//
+	// Ends the webhook and what waits to be sent to it.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /applications/{application_id}/webhooks/{webhook_id} (the `RemoveWebhook` operationId).
+	RemoveWebhookWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RemoveWebhookParams, reqEditors ...RequestEditorFn) (*RemoveWebhookResponse, error)
+
+	// ShowWebhookWithResponse Show a webhook
+	//
+	// The webhook without its secret, with the `ETag` that changeWebhook needs.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /applications/{application_id}/webhooks/{webhook_id} (the `ShowWebhook` operationId).
+	ShowWebhookWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ShowWebhookParams, reqEditors ...RequestEditorFn) (*ShowWebhookResponse, error)
+
+	// ChangeWebhookWithBodyWithResponse Change a webhook
+	//
+	// Merges the body into the webhook (JSON Merge Patch, RFC 7396). `state: disabled` ends what waits to be sent; `state: enabled` lets it begin anew, also one that was disabled
+	// because it failed: replayWebhookDeliveries then sends what was missed.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// the webhook was changed in between. What is wrong answers 422 as in addWebhook.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /applications/{application_id}/webhooks/{webhook_id} (the `ChangeWebhook` operationId).
+	ChangeWebhookWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ChangeWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeWebhookResponse, error)
+
+	// ChangeWebhookWithApplicationMergePatchPlusJSONBodyWithResponse Change a webhook
+	//
+	// Merges the body into the webhook (JSON Merge Patch, RFC 7396). `state: disabled` ends what waits to be sent; `state: enabled` lets it begin anew, also one that was disabled
+	// because it failed: replayWebhookDeliveries then sends what was missed.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+	// the webhook was changed in between. What is wrong answers 422 as in addWebhook.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /applications/{application_id}/webhooks/{webhook_id} (the `ChangeWebhook` operationId).
+	ChangeWebhookWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ChangeWebhookParams, body ChangeWebhookApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeWebhookResponse, error)
+
+	// ListWebhookDeliveriesWithResponse List what was sent to a webhook
+	//
+	// The events of the last 30 days that were for this webhook, the newest first, each with its last 20 attempts and what was answered.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /applications/{application_id}/webhooks/{webhook_id}/deliveries (the `ListWebhookDeliveries` operationId).
+	ListWebhookDeliveriesWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*ListWebhookDeliveriesResponse, error)
+
+	// PingWebhookWithResponse Send a webhook a test event
+	//
+	// Sends an event of the type `webhook.ping`, whose subject is the webhook itself. Its way is that of any other; listWebhookDeliveries says what came of it.
+	// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/pings (the `PingWebhook` operationId).
+	PingWebhookWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *PingWebhookParams, reqEditors ...RequestEditorFn) (*PingWebhookResponse, error)
+
+	// ReplayWebhookDeliveriesWithBodyWithResponse Send events to a webhook again
+	//
+	// Sends one delivery again (`delivery_id`), or all events of a period (`from`, `to`) that the application may see now, those included that happened while the webhook was
+	// disabled. They come under the same `webhook-id` as before. A period reaches back 30 days at most; without `to` it ends now. At most 10,000 events are sent again at a time:
+	// where there are more, `until` says how far it came, and a further replay goes on from there.
+	// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/replays (the `ReplayWebhookDeliveries` operationId).
+	ReplayWebhookDeliveriesWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ReplayWebhookDeliveriesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplayWebhookDeliveriesResponse, error)
+
+	// ReplayWebhookDeliveriesWithResponse Send events to a webhook again
+	//
+	// Sends one delivery again (`delivery_id`), or all events of a period (`from`, `to`) that the application may see now, those included that happened while the webhook was
+	// disabled. They come under the same `webhook-id` as before. A period reaches back 30 days at most; without `to` it ends now. At most 10,000 events are sent again at a time:
+	// where there are more, `until` says how far it came, and a further replay goes on from there.
+	// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/replays (the `ReplayWebhookDeliveries` operationId).
+	ReplayWebhookDeliveriesWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ReplayWebhookDeliveriesParams, body ReplayWebhookDeliveriesJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplayWebhookDeliveriesResponse, error)
+
+	// RotateWebhookSecretWithResponse Give a webhook a new secret
+	//
+	// Makes a new secret. For 24 hours what is sent is signed with the one before as well, so that the receiver can change over meanwhile. Five are in force at most: more answer 409
+	// `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`).
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/secrets (the `RotateWebhookSecret` operationId).
+	RotateWebhookSecretWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*RotateWebhookSecretResponse, error)
+
 	// ListOfficeApplicationsWithResponse List the applications
 	//
 	// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -34404,6 +36181,475 @@ func (r ChangeApplicationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ChangeApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListWebhooksResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WebhookList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListWebhooksResponse) GetJSON200() *WebhookList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListWebhooksResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListWebhooksResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListWebhooksResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListWebhooksResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListWebhooksResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddWebhookResponse201Headers the declared response headers of an HTTP 201 response for AddWebhook
+type AddWebhookResponse201Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type AddWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Webhook
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *AddWebhookResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddWebhookResponse) GetJSON201() *Webhook {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddWebhookResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemoveWebhookResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowWebhookResponse200Headers the declared response headers of an HTTP 200 response for ShowWebhook
+type ShowWebhookResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Webhook
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowWebhookResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowWebhookResponse) GetJSON200() *Webhook {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowWebhookResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ChangeWebhookResponse200Headers the declared response headers of an HTTP 200 response for ChangeWebhook
+type ChangeWebhookResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ChangeWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Webhook
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ChangeWebhookResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ChangeWebhookResponse) GetJSON200() *Webhook {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ChangeWebhookResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ChangeWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangeWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangeWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangeWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListWebhookDeliveriesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WebhookDeliveryList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListWebhookDeliveriesResponse) GetJSON200() *WebhookDeliveryList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListWebhookDeliveriesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListWebhookDeliveriesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListWebhookDeliveriesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListWebhookDeliveriesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListWebhookDeliveriesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PingWebhookResponse202Headers the declared response headers of an HTTP 202 response for PingWebhook
+type PingWebhookResponse202Headers struct {
+	Location string
+}
+
+type PingWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *WebhookDelivery
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *PingWebhookResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r PingWebhookResponse) GetJSON202() *WebhookDelivery {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PingWebhookResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PingWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PingWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PingWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PingWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplayWebhookDeliveriesResponse202Headers the declared response headers of an HTTP 202 response for ReplayWebhookDeliveries
+type ReplayWebhookDeliveriesResponse202Headers struct {
+	Location string
+}
+
+type ReplayWebhookDeliveriesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *WebhookReplay
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ReplayWebhookDeliveriesResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ReplayWebhookDeliveriesResponse) GetJSON202() *WebhookReplay {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplayWebhookDeliveriesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplayWebhookDeliveriesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplayWebhookDeliveriesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplayWebhookDeliveriesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplayWebhookDeliveriesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RotateWebhookSecretResponse201Headers the declared response headers of an HTTP 201 response for RotateWebhookSecret
+type RotateWebhookSecretResponse201Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type RotateWebhookSecretResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Webhook
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *RotateWebhookSecretResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RotateWebhookSecretResponse) GetJSON201() *Webhook {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RotateWebhookSecretResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RotateWebhookSecretResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateWebhookSecretResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateWebhookSecretResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateWebhookSecretResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -42919,6 +45165,229 @@ func (c *ClientWithResponses) ChangeApplicationWithApplicationMergePatchPlusJSON
 	return ParseChangeApplicationResponse(rsp)
 }
 
+// ListWebhooksWithResponse List the webhooks of an application
+//
+// The endpoints to which events are sent, the newest first. An application that is not yours to manage answers 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /applications/{application_id}/webhooks (the `ListWebhooks` operationId).
+func (c *ClientWithResponses) ListWebhooksWithResponse(ctx context.Context, applicationId ApplicationId, params *ListWebhooksParams, reqEditors ...RequestEditorFn) (*ListWebhooksResponse, error) {
+	rsp, err := c.ListWebhooks(ctx, applicationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListWebhooksResponse(rsp)
+}
+
+// AddWebhookWithBodyWithResponse Add a webhook
+//
+// Has what happens sent to an endpoint, as Standard Webhooks 1.0 says: each event that some live consent of the application with the scope `events` may see at that moment,
+// once for each endpoint, and the consents that people give to the application or that end. Sent is a POST with `webhook-id` (the `event_id`: the same at each attempt),
+// `webhook-timestamp` and `webhook-signature` (`v1,` by each live secret, `v1a,` by the key whose public part is `public_key`), and the body
+// `{"type", "timestamp", "data": {"event_id", "contributor_id", "subject": {"kind", "id"}, "url"}}`, without personal data: read the subject with the token of a consent.
+//
+// Any 2xx within 10 seconds takes the event. 410 disables the webhook at once; anything else is tried again for 3 days, with `Retry-After` obeyed up to a day. Events come
+// at least once and in no promised order. A webhook that only fails for 3 days is `disabled`, and who manages the application is told.
+//
+// `url` needs `https` and a host on the public Internet, which is looked at again at each attempt; redirects are not followed. A sandbox also takes `http` at `127.0.0.1` or
+// `[::1]`. What is wrong answers 422 at the field: `uri-insecure`, `uri-localhost`, `uri-private`, `uri-fragment`, `uri-userinfo` or `format`.
+// An application has at most 10, then 409 `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /applications/{application_id}/webhooks (the `AddWebhook` operationId).
+func (c *ClientWithResponses) AddWebhookWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, params *AddWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddWebhookResponse, error) {
+	rsp, err := c.AddWebhookWithBody(ctx, applicationId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddWebhookResponse(rsp)
+}
+
+// AddWebhookWithResponse Add a webhook
+//
+// Has what happens sent to an endpoint, as Standard Webhooks 1.0 says: each event that some live consent of the application with the scope `events` may see at that moment,
+// once for each endpoint, and the consents that people give to the application or that end. Sent is a POST with `webhook-id` (the `event_id`: the same at each attempt),
+// `webhook-timestamp` and `webhook-signature` (`v1,` by each live secret, `v1a,` by the key whose public part is `public_key`), and the body
+// `{"type", "timestamp", "data": {"event_id", "contributor_id", "subject": {"kind", "id"}, "url"}}`, without personal data: read the subject with the token of a consent.
+//
+// Any 2xx within 10 seconds takes the event. 410 disables the webhook at once; anything else is tried again for 3 days, with `Retry-After` obeyed up to a day. Events come
+// at least once and in no promised order. A webhook that only fails for 3 days is `disabled`, and who manages the application is told.
+//
+// `url` needs `https` and a host on the public Internet, which is looked at again at each attempt; redirects are not followed. A sandbox also takes `http` at `127.0.0.1` or
+// `[::1]`. What is wrong answers 422 at the field: `uri-insecure`, `uri-localhost`, `uri-private`, `uri-fragment`, `uri-userinfo` or `format`.
+// An application has at most 10, then 409 `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /applications/{application_id}/webhooks (the `AddWebhook` operationId).
+func (c *ClientWithResponses) AddWebhookWithResponse(ctx context.Context, applicationId ApplicationId, params *AddWebhookParams, body AddWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*AddWebhookResponse, error) {
+	rsp, err := c.AddWebhook(ctx, applicationId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddWebhookResponse(rsp)
+}
+
+// RemoveWebhookWithResponse Remove a webhook
+//
+// Ends the webhook and what waits to be sent to it.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /applications/{application_id}/webhooks/{webhook_id} (the `RemoveWebhook` operationId).
+func (c *ClientWithResponses) RemoveWebhookWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RemoveWebhookParams, reqEditors ...RequestEditorFn) (*RemoveWebhookResponse, error) {
+	rsp, err := c.RemoveWebhook(ctx, applicationId, webhookId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveWebhookResponse(rsp)
+}
+
+// ShowWebhookWithResponse Show a webhook
+//
+// The webhook without its secret, with the `ETag` that changeWebhook needs.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /applications/{application_id}/webhooks/{webhook_id} (the `ShowWebhook` operationId).
+func (c *ClientWithResponses) ShowWebhookWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ShowWebhookParams, reqEditors ...RequestEditorFn) (*ShowWebhookResponse, error) {
+	rsp, err := c.ShowWebhook(ctx, applicationId, webhookId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowWebhookResponse(rsp)
+}
+
+// ChangeWebhookWithBodyWithResponse Change a webhook
+//
+// Merges the body into the webhook (JSON Merge Patch, RFC 7396). `state: disabled` ends what waits to be sent; `state: enabled` lets it begin anew, also one that was disabled
+// because it failed: replayWebhookDeliveries then sends what was missed.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// the webhook was changed in between. What is wrong answers 422 as in addWebhook.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /applications/{application_id}/webhooks/{webhook_id} (the `ChangeWebhook` operationId).
+func (c *ClientWithResponses) ChangeWebhookWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ChangeWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeWebhookResponse, error) {
+	rsp, err := c.ChangeWebhookWithBody(ctx, applicationId, webhookId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeWebhookResponse(rsp)
+}
+
+// ChangeWebhookWithApplicationMergePatchPlusJSONBodyWithResponse Change a webhook
+//
+// Merges the body into the webhook (JSON Merge Patch, RFC 7396). `state: disabled` ends what waits to be sent; `state: enabled` lets it begin anew, also one that was disabled
+// because it failed: replayWebhookDeliveries then sends what was missed.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+// the webhook was changed in between. What is wrong answers 422 as in addWebhook.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /applications/{application_id}/webhooks/{webhook_id} (the `ChangeWebhook` operationId).
+func (c *ClientWithResponses) ChangeWebhookWithApplicationMergePatchPlusJSONBodyWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ChangeWebhookParams, body ChangeWebhookApplicationMergePatchPlusJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeWebhookResponse, error) {
+	rsp, err := c.ChangeWebhookWithApplicationMergePatchPlusJSONBody(ctx, applicationId, webhookId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeWebhookResponse(rsp)
+}
+
+// ListWebhookDeliveriesWithResponse List what was sent to a webhook
+//
+// The events of the last 30 days that were for this webhook, the newest first, each with its last 20 attempts and what was answered.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /applications/{application_id}/webhooks/{webhook_id}/deliveries (the `ListWebhookDeliveries` operationId).
+func (c *ClientWithResponses) ListWebhookDeliveriesWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ListWebhookDeliveriesParams, reqEditors ...RequestEditorFn) (*ListWebhookDeliveriesResponse, error) {
+	rsp, err := c.ListWebhookDeliveries(ctx, applicationId, webhookId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListWebhookDeliveriesResponse(rsp)
+}
+
+// PingWebhookWithResponse Send a webhook a test event
+//
+// Sends an event of the type `webhook.ping`, whose subject is the webhook itself. Its way is that of any other; listWebhookDeliveries says what came of it.
+// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/pings (the `PingWebhook` operationId).
+func (c *ClientWithResponses) PingWebhookWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *PingWebhookParams, reqEditors ...RequestEditorFn) (*PingWebhookResponse, error) {
+	rsp, err := c.PingWebhook(ctx, applicationId, webhookId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePingWebhookResponse(rsp)
+}
+
+// ReplayWebhookDeliveriesWithBodyWithResponse Send events to a webhook again
+//
+// Sends one delivery again (`delivery_id`), or all events of a period (`from`, `to`) that the application may see now, those included that happened while the webhook was
+// disabled. They come under the same `webhook-id` as before. A period reaches back 30 days at most; without `to` it ends now. At most 10,000 events are sent again at a time:
+// where there are more, `until` says how far it came, and a further replay goes on from there.
+// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/replays (the `ReplayWebhookDeliveries` operationId).
+func (c *ClientWithResponses) ReplayWebhookDeliveriesWithBodyWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ReplayWebhookDeliveriesParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplayWebhookDeliveriesResponse, error) {
+	rsp, err := c.ReplayWebhookDeliveriesWithBody(ctx, applicationId, webhookId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplayWebhookDeliveriesResponse(rsp)
+}
+
+// ReplayWebhookDeliveriesWithResponse Send events to a webhook again
+//
+// Sends one delivery again (`delivery_id`), or all events of a period (`from`, `to`) that the application may see now, those included that happened while the webhook was
+// disabled. They come under the same `webhook-id` as before. A period reaches back 30 days at most; without `to` it ends now. At most 10,000 events are sent again at a time:
+// where there are more, `until` says how far it came, and a further replay goes on from there.
+// A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/replays (the `ReplayWebhookDeliveries` operationId).
+func (c *ClientWithResponses) ReplayWebhookDeliveriesWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *ReplayWebhookDeliveriesParams, body ReplayWebhookDeliveriesJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplayWebhookDeliveriesResponse, error) {
+	rsp, err := c.ReplayWebhookDeliveries(ctx, applicationId, webhookId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplayWebhookDeliveriesResponse(rsp)
+}
+
+// RotateWebhookSecretWithResponse Give a webhook a new secret
+//
+// Makes a new secret. For 24 hours what is sent is signed with the one before as well, so that the receiver can change over meanwhile. Five are in force at most: more answer 409
+// `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+// Needs dispositive credentials (403 `dispositive-credentials-required`).
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/secrets (the `RotateWebhookSecret` operationId).
+func (c *ClientWithResponses) RotateWebhookSecretWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*RotateWebhookSecretResponse, error) {
+	rsp, err := c.RotateWebhookSecret(ctx, applicationId, webhookId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateWebhookSecretResponse(rsp)
+}
+
 // ListOfficeApplicationsWithResponse List the applications
 //
 // All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -47140,6 +49609,394 @@ func ParseChangeApplicationResponse(rsp *http.Response) (*ChangeApplicationRespo
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListWebhooksResponse parses an HTTP response from a ListWebhooksWithResponse call
+func ParseListWebhooksResponse(rsp *http.Response) (*ListWebhooksResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListWebhooksResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WebhookList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddWebhookResponse parses an HTTP response from a AddWebhookWithResponse call
+func ParseAddWebhookResponse(rsp *http.Response) (*AddWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Webhook
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers AddWebhookResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRemoveWebhookResponse parses an HTTP response from a RemoveWebhookWithResponse call
+func ParseRemoveWebhookResponse(rsp *http.Response) (*RemoveWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowWebhookResponse parses an HTTP response from a ShowWebhookWithResponse call
+func ParseShowWebhookResponse(rsp *http.Response) (*ShowWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Webhook
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowWebhookResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseChangeWebhookResponse parses an HTTP response from a ChangeWebhookWithResponse call
+func ParseChangeWebhookResponse(rsp *http.Response) (*ChangeWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangeWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Webhook
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ChangeWebhookResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListWebhookDeliveriesResponse parses an HTTP response from a ListWebhookDeliveriesWithResponse call
+func ParseListWebhookDeliveriesResponse(rsp *http.Response) (*ListWebhookDeliveriesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListWebhookDeliveriesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WebhookDeliveryList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePingWebhookResponse parses an HTTP response from a PingWebhookWithResponse call
+func ParsePingWebhookResponse(rsp *http.Response) (*PingWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PingWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest WebhookDelivery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers PingWebhookResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplayWebhookDeliveriesResponse parses an HTTP response from a ReplayWebhookDeliveriesWithResponse call
+func ParseReplayWebhookDeliveriesResponse(rsp *http.Response) (*ReplayWebhookDeliveriesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplayWebhookDeliveriesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest WebhookReplay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers ReplayWebhookDeliveriesResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRotateWebhookSecretResponse parses an HTTP response from a RotateWebhookSecretWithResponse call
+func ParseRotateWebhookSecretResponse(rsp *http.Response) (*RotateWebhookSecretResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateWebhookSecretResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Webhook
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers RotateWebhookSecretResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil

@@ -30,14 +30,14 @@ type WebhookCall struct {
 		// EventID is the same for each repeat: what was seen before needs no second look.
 		EventID       uuid.UUID      `json:"event_id"`
 		ContributorID *uuid.UUID     `json:"contributor_id,omitempty"`
-		Subject       WebhookSubject `json:"subject"`
+		Subject       CallSubject `json:"subject"`
 		// URL is where the subject is; empty for a ping.
 		URL string `json:"url,omitempty"`
 	} `json:"data"`
 }
 
-// WebhookSubject is what an event is about.
-type WebhookSubject struct {
+// CallSubject is what an event is about.
+type CallSubject struct {
 	Kind string `json:"kind"`
 	ID   string `json:"id"`
 }

@@ -16,6 +16,7 @@ import (
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/event"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
@@ -118,6 +119,10 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err := a.sendMessages(g.messaging.worker, o); err != nil {
 		return err
 	}
+	if err := g.webhooks.sender.Observe(a.telemetry.Meter()); err != nil {
+		return err
+	}
+	a.background(g.webhooks.sender.Run)
 	a.handler, err = a.newHTTP(p, g)
 	return err
 }
@@ -132,6 +137,7 @@ type groups struct {
 	// credentials is the part of identity that completes what waits in filing and mandate.
 	credentials credentials
 	messaging   messaging
+	webhooks    webhooks
 	events      *due.Scheduler
 }
 
@@ -149,12 +155,14 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
 		return g, err
 	}
+	feed := event.NewFeed(event.Deps{DB: p.db, Clock: p.clock, Log: p.log})
+	g.webhooks = newWebhooks(p, g.kernel, g.identity, feed)
 	if g.messaging.readReceipts != nil {
 		a.repeat(spoolEvery, g.messaging.readReceipts)
 	}
 	// What writes is ended in this order: nothing that ends later is still written to by what ends
 	// before.
-	a.closers = append([]func(){g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close}, a.closers...)
+	a.closers = append([]func(){g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close, g.webhooks.sender.Close}, a.closers...)
 	g.mandate = newMandate(p, g.kernel, g.identity, g.masterdata, g.filing)
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
@@ -191,7 +199,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
 			g.identity.forgetCodes, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge, g.messaging.worker.ForgetEnded,
-			g.kernel.feed.Forget,
+			g.kernel.feed.Forget, g.webhooks.sender.Purge,
 		),
 	)
 	a.background(g.masterdata.importing.Run)

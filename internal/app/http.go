@@ -131,6 +131,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		MessageHandlers:           handlers.MessageHandlers{Messages: g.messaging.deliveries},
 		SMSReportHandlers:         handlers.SMSReportHandlers{Reports: g.messaging.smsReports},
 		ApplicationHandlers:       handlers.ApplicationHandlers{Applications: id.applications},
+		WebhookHandlers:           handlers.WebhookHandlers{Webhooks: g.webhooks.service},
 		OfficeApplicationHandlers: handlers.OfficeApplicationHandlers{AtOffice: id.applications},
 		EventHandlers:             handlers.EventHandlers{Events: g.kernel.events},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},

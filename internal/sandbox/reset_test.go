@@ -122,6 +122,20 @@ func (w *fixture) fill() {
 	}
 }
 
+// fillWebhooks leaves a webhook of an application, and something that was sent to it.
+func (w *fixture) fillWebhooks(application uuid.UUID) {
+	w.t.Helper()
+	hook, delivery, now := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7()), w.clock.Now()
+	w.execute(`INSERT INTO webhooks (id, application_id, url, event_types, state, private_key, public_key, created_at, updated_at)
+		VALUES (?, ?, 'x', '[]', 'enabled', 'x', 'x', ?, ?)`, hook, application, now, now)
+	w.execute("INSERT INTO webhook_secrets (id, webhook_id, sealed, created_at) VALUES (?, ?, 'x', ?)", uuid.Must(uuid.NewV7()), hook, now)
+	w.execute(`INSERT INTO webhook_deliveries (id, webhook_id, event_id, type, at, service, subject_kind, subject_id, state, tries, next_at,
+		created_at, updated_at) VALUES (?, ?, ?, 'x', ?, '', 'x', 'x', 'delivered', 1, ?, ?, ?)`,
+		delivery, hook, uuid.Must(uuid.NewV7()), now, now, now, now)
+	w.execute("INSERT INTO webhook_attempts (id, delivery_id, at, outcome, status, duration_ms) VALUES (?, ?, ?, 'delivered', 200, 1)",
+		uuid.Must(uuid.NewV7()), delivery, now)
+}
+
 // fillConsents leaves a consent for an application, which acts by it.
 func (w *fixture) fillConsents(personID, contributorID uuid.UUID) {
 	w.t.Helper()
@@ -140,6 +154,7 @@ func (w *fixture) fillConsents(personID, contributorID uuid.UUID) {
 		created_at, expires_at)
 		VALUES (?, ?, 'browser', 'approved', 'x', 'x', '[]', '[]', '', ?, ?, ?, ?)`, uuid.Must(uuid.NewV7()), application, personID, consent, now, now)
 	w.execute("INSERT INTO oauth_assertions (application_id, id_hash, expires_at) VALUES (?, 'x', ?)", application, now)
+	w.fillWebhooks(application)
 }
 
 // rows counts the rows of every table of the schema.

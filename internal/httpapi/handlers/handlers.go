@@ -57,6 +57,7 @@ type Handlers struct {
 	ApplicationHandlers
 	OfficeApplicationHandlers
 	EventHandlers
+	WebhookHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

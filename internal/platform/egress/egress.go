@@ -27,6 +27,8 @@ type Options struct {
 	RootCAs *x509.CertPool
 	// Resolver is that of the system if nil.
 	Resolver *net.Resolver
+	// Connections is how many are kept between requests; 0 stands for a few.
+	Connections int
 }
 
 const (
@@ -67,6 +69,10 @@ func Client(target *url.URL, o Options) *http.Client {
 		return nil
 	}
 	dialer := &net.Dialer{Timeout: dialTimeout, Resolver: o.Resolver, ControlContext: control}
+	idle := maxIdle
+	if o.Connections > 0 {
+		idle = o.Connections
+	}
 	return &http.Client{
 		Timeout:       o.Timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -74,7 +80,7 @@ func Client(target *url.URL, o Options) *http.Client {
 			DialContext: dialer.DialContext, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
 			ForceAttemptHTTP2:   true,
 			TLSHandshakeTimeout: dialTimeout, ResponseHeaderTimeout: o.Timeout, MaxResponseHeaderBytes: maxHeaderBytes,
-			IdleConnTimeout: idleTimeout, MaxIdleConnsPerHost: maxIdle, DisableCompression: true,
+			IdleConnTimeout: idleTimeout, MaxIdleConnsPerHost: idle, DisableCompression: true,
 		},
 	}
 }

@@ -1,0 +1,478 @@
+package webhook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"diresco/db"
+	"diresco/internal/identity/application"
+	"diresco/internal/kernel/event"
+	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/batch"
+	"diresco/internal/platform/clock"
+	"diresco/internal/platform/egress"
+	"diresco/internal/platform/job"
+	"diresco/internal/platform/keyring"
+)
+
+const (
+	// topic is announced by what leaves deliveries that nobody has in their hands.
+	topic = "webhooks"
+	// lookEvery is how often a sender looks for what other processes left, or falls due by time.
+	lookEvery = time.Second
+	// leaseTime is for how long others leave deliveries alone that a process has in its hands. An
+	// attempt begins no later than leaseMargin before its end.
+	leaseTime   = time.Minute
+	leaseMargin = 2 * attemptTimeout
+	// mostAtOnce is how many attempts of a process are under way at once.
+	mostAtOnce = 512
+	// settleEvery is how long the outcome of an attempt waits to be written with others.
+	settleEvery   = 10 * time.Millisecond
+	settleGroup   = 500
+	outcomeQueue  = 4 * settleGroup
+	verdictsMost  = 200
+	verdictsLanes = 2
+	// endingTime is how long a sender that ends waits for attempts that are under way.
+	endingTime = 5 * time.Second
+	// idleTime is after how long without anything for it an endpoint's connections are closed.
+	idleTime = 10 * time.Minute
+)
+
+// Options are what a Sender works with. All but Network and Loopback are needed.
+type Options struct {
+	DB     *db.DB
+	Clock  clock.Clock
+	Rights Rights
+	// Applications say who is told of a webhook that was disabled.
+	Applications *application.Service
+	Outbox       *outbox.Outbox
+	Keys         *keyring.DataKeys
+	// URLOf says where a subject is found; "" where the application cannot read it.
+	URLOf func(kind, id string) string
+	// Random spreads retries.
+	Random io.Reader
+	Log    *slog.Logger
+	// Loopback also sends to http addresses of the machine itself, as a sandbox does.
+	Loopback bool
+	// Network is what a test replaces.
+	Network egress.Options
+}
+
+// Sender sends deliveries. Any number of them, in one process or several, share the work on one
+// database: each delivery is in the hands of one at a time, and sent at least once.
+//
+// What the feed appends in this process goes from hand to hand once that is committed; the database
+// is asked for what is tried again, what did not fit, and what others left.
+type Sender struct {
+	db           *db.DB
+	clock        clock.Clock
+	applications *application.Service
+	outbox       *outbox.Outbox
+	keys         *keyring.DataKeys
+	urlOf        func(kind, id string) string
+	log          *slog.Logger
+	loopback     bool
+	network      egress.Options
+	repo         repository
+	// owner is this sender among all.
+	owner    string
+	results  *batch.Writer[result]
+	verdicts *batch.Loader[*Delivery, *contact]
+	slots    chan struct{}
+	metrics  metrics
+
+	randomTurn sync.Mutex
+	random     io.Reader
+
+	mu        sync.Mutex
+	endpoints map[uuid.UUID]*endpoint
+	running   bool
+	wake      chan struct{}
+	// underway are attempts, and deliveries whose transaction is under way.
+	underway sync.WaitGroup
+}
+
+// NewSender returns a sender that sends nothing yet: call Run, or Drain. Close it.
+func NewSender(o Options) *Sender {
+	s := &Sender{
+		db: o.DB, clock: o.Clock, applications: o.Applications, outbox: o.Outbox, keys: o.Keys, urlOf: o.URLOf, random: o.Random, log: o.Log,
+		loopback: o.Loopback, network: o.Network, repo: repository{o.DB, o.Rights}, owner: uuid.NewString(),
+		slots: make(chan struct{}, mostAtOnce), endpoints: map[uuid.UUID]*endpoint{}, wake: make(chan struct{}, 1), metrics: noMetrics(),
+	}
+	s.results = batch.New(batch.Options[result]{
+		Every: settleEvery, Group: settleGroup, Queue: outcomeQueue, Write: s.settle,
+		Failed: func(group []result, err error) []result {
+			s.log.Warn("outcomes of webhooks not written", "error", err)
+			if len(group) >= outcomeQueue {
+				return nil // their leases end, and they are sent again: at least once, under the same id
+			}
+			return group
+		},
+	})
+	s.verdicts = batch.NewLoader(verdictsMost, verdictsLanes, s.judge)
+	return s
+}
+
+// Close writes what is left. Run and Drain must have ended before.
+func (s *Sender) Close() {
+	s.underway.Wait()
+	s.results.Close()
+}
+
+// Run sends until the context ends. It gives attempts that are under way then some seconds to end,
+// and lets others have the rest.
+func (s *Sender) Run(ctx context.Context) {
+	announced, stop := s.db.Listen(topic)
+	defer stop()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	s.mu.Lock()
+	s.running = true
+	s.mu.Unlock()
+	for ctx.Err() == nil {
+		if _, err := s.look(ctx); err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "deliveries to webhooks cannot be read", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-announced:
+		case <-s.wake:
+		case <-tick.C:
+		}
+	}
+	s.end()
+}
+
+// end lets go of what was not tried yet.
+func (s *Sender) end() {
+	s.mu.Lock()
+	s.running = false
+	var left []uuid.UUID
+	for _, e := range s.endpoints {
+		for _, d := range e.queue {
+			left = append(left, d.ID)
+		}
+		e.queue = nil
+	}
+	s.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		s.underway.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(endingTime):
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endingTime)
+	defer cancel()
+	if err := s.repo.release(ctx, s.owner, left, s.clock.Now()); err != nil {
+		s.log.Warn("deliveries to webhooks are kept until their leases end", "error", err)
+	}
+}
+
+// Drain sends all that is due by the clock, and returns when there is no more.
+func (s *Sender) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.running = true
+	s.mu.Unlock()
+	for {
+		some, err := s.look(ctx)
+		s.underway.Wait()
+		s.results.Flush(ctx)
+		if err != nil || !some || ctx.Err() != nil {
+			s.mu.Lock()
+			s.running = false
+			s.mu.Unlock()
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+// OnAppended makes a delivery for each endpoint that is to be sent one of the events, in the
+// transaction that appends them. Those that this sender has room for are handed over to it once that
+// is committed.
+func (s *Sender) OnAppended(ctx context.Context, events []event.Event) error {
+	webhooks, err := s.repo.everySending(ctx)
+	if err != nil || len(webhooks) == 0 {
+		return err
+	}
+	now := s.clock.Now()
+	deliveries, err := s.repo.seen(ctx, webhooks, events, now)
+	if err != nil || len(deliveries) == 0 {
+		return err
+	}
+	mine := s.expect(deliveries, now)
+	if err := s.repo.add(ctx, deliveries); err != nil {
+		s.underway.Done()
+		s.unexpect(mine)
+		return err
+	}
+	// Nobody else knows this topic: who hears it knows that this transaction was committed.
+	own := topic + " " + uuid.NewString()
+	heard, stop := s.db.Listen(own)
+	s.db.Announce(ctx, own)
+	if len(mine) < len(deliveries) {
+		s.db.Announce(ctx, topic)
+	}
+	go func() {
+		defer s.underway.Done()
+		defer stop()
+		<-ctx.Done() // the transaction's context ends with it, after what was announced is told
+		s.unexpect(mine)
+		select {
+		case <-heard:
+			s.take(mine)
+		default: // it was rolled back
+		}
+	}()
+	return nil
+}
+
+// expect keeps room for deliveries, and leases those that there is room for. They are returned.
+func (s *Sender) expect(deliveries []Delivery, now time.Time) []Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.underway.Add(1)
+	var mine []Delivery
+	for i := range deliveries {
+		d := &deliveries[i]
+		e := s.endpoint(d.WebhookID, now)
+		if !s.running || e.room(now) == 0 {
+			e.more = true
+			continue
+		}
+		e.coming++
+		d.LeaseOwner, d.NextAt = &s.owner, now.Add(leaseTime)
+		mine = append(mine, *d)
+	}
+	return mine
+}
+
+func (s *Sender) unexpect(deliveries []Delivery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range deliveries {
+		if e := s.endpoints[d.WebhookID]; e != nil {
+			e.coming--
+		}
+	}
+}
+
+// endpoint is that of a webhook; the caller holds mu.
+func (s *Sender) endpoint(id uuid.UUID, now time.Time) *endpoint {
+	e := s.endpoints[id]
+	if e == nil {
+		e = &endpoint{id: id}
+		s.endpoints[id] = e
+	}
+	e.used = now
+	return e
+}
+
+// take puts deliveries that this sender leased into its hands.
+func (s *Sender) take(deliveries []Delivery) {
+	now := s.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running {
+		return // their leases end
+	}
+	touched := map[uuid.UUID]*endpoint{}
+	for _, d := range deliveries {
+		e := s.endpoint(d.WebhookID, now)
+		e.queue = append(e.queue, d)
+		touched[e.id] = e
+	}
+	for _, e := range touched {
+		s.start(e, now)
+	}
+}
+
+// start begins as many attempts at an endpoint as may begin now; the caller holds mu.
+func (s *Sender) start(e *endpoint, now time.Time) {
+	for e.startable(now) > 0 {
+		d := e.queue[0]
+		e.queue = e.queue[1:]
+		if !now.Before(d.NextAt.Add(-leaseMargin)) {
+			e.more = true // it waited for too long: it is had again when its lease ends
+			continue
+		}
+		e.busy++
+		s.underway.Add(1)
+		go s.try(e, d)
+	}
+	if e.more && len(e.queue) < queueLength/2 && e.breaker.closed(now) {
+		select {
+		case s.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// try makes one attempt, unless the delivery may not be sent any more.
+func (s *Sender) try(e *endpoint, d Delivery) {
+	defer s.underway.Done()
+	s.slots <- struct{}{}
+	defer func() { <-s.slots }()
+	ctx := context.Background() // what has begun ends, also when the sender is to end
+	c, may, err := s.verdicts.Load(ctx, &d)
+	r := result{delivery: d}
+	switch {
+	case err != nil:
+		// Nobody knows whether it may be sent. It is had again when its lease ends.
+		s.log.WarnContext(ctx, "delivery to a webhook is not sent", "webhook_id", d.WebhookID, "error", err)
+		s.ended(e, nil)
+		return
+	case may:
+		r = s.attempt(ctx, c, d)
+	}
+	s.results.Add(r)
+	s.ended(e, &r)
+}
+
+// ended notes how an attempt ended, and begins what waited for it.
+func (s *Sender) ended(e *endpoint, r *result) {
+	now := s.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.busy--
+	switch {
+	case r == nil:
+		e.breaker.failed(now, firstPause)
+	case r.attempt == nil:
+	case r.attempt.Outcome == Took:
+		e.breaker.succeeded()
+		e.slow = r.attempt.DurationMS > int(slowAnswer.Milliseconds())
+	default:
+		e.breaker.failed(now, r.after)
+	}
+	s.start(e, now)
+}
+
+// judge decides which deliveries may be sent, and finds how to speak to their endpoints. What it
+// does not answer for may not be sent any more.
+func (s *Sender) judge(ctx context.Context, deliveries []*Delivery) (map[*Delivery]*contact, error) {
+	now := s.clock.Now()
+	var ids []uuid.UUID
+	var about []Delivery
+	for _, d := range deliveries {
+		ids = append(ids, d.WebhookID)
+		about = append(about, *d)
+	}
+	webhooks, err := s.repo.sending(ctx, unique(ids))
+	if err != nil {
+		return nil, err
+	}
+	byID := map[uuid.UUID]Webhook{}
+	for _, w := range webhooks {
+		byID[w.ID] = w
+	}
+	visible, err := s.repo.still(ctx, byID, about, now)
+	if err != nil {
+		return nil, err
+	}
+	may := map[*Delivery]*contact{}
+	for i, d := range deliveries {
+		w, sends := byID[d.WebhookID]
+		if !sends || !w.Takes(d.Type) || d.Type != Ping && !aboutConsent(d.Type) && !visible[w.ApplicationID][i] {
+			continue
+		}
+		c, err := s.contact(ctx, w, now)
+		if err != nil {
+			return nil, err
+		}
+		may[d] = c
+	}
+	return may, nil
+}
+
+// still tells which deliveries their webhooks' applications may see now, by their index.
+func (r repository) still(
+	ctx context.Context, webhooks map[uuid.UUID]Webhook, deliveries []Delivery, now time.Time,
+) (map[uuid.UUID]map[int]bool, error) {
+	var applications []uuid.UUID
+	for _, w := range webhooks {
+		applications = append(applications, w.ApplicationID)
+	}
+	return r.visible(ctx, applications, abouts(deliveries), now)
+}
+
+// contact returns how to speak to an endpoint in its present version.
+func (s *Sender) contact(ctx context.Context, w Webhook, now time.Time) (*contact, error) {
+	s.mu.Lock()
+	e := s.endpoint(w.ID, now)
+	known := e.contact
+	s.mu.Unlock()
+	if known != nil && known.webhook.Version == w.Version && (known.until.IsZero() || now.Before(known.until)) {
+		return known, nil
+	}
+	c, err := s.meet(ctx, w)
+	if err != nil {
+		return nil, fmt.Errorf("webhook %s: %w", w.ID, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.contact != nil {
+		e.contact.client.CloseIdleConnections()
+	}
+	e.contact = c
+	return c, nil
+}
+
+// look takes what is due from the database, as far as there is room, and reports whether it found
+// something.
+func (s *Sender) look(ctx context.Context) (some bool, err error) {
+	now := s.clock.Now()
+	due, err := s.repo.due(ctx, now)
+	if err != nil {
+		return false, err
+	}
+	for _, id := range due {
+		s.mu.Lock()
+		e := s.endpoint(id, now)
+		room := e.room(now)
+		if e.breaker.pause > 0 {
+			room = min(room, 1)
+		}
+		e.coming += room
+		s.mu.Unlock()
+		if room == 0 {
+			continue
+		}
+		claimed, claimErr := s.repo.claim(ctx, id, room, job.NewLease(s.owner, now, leaseTime))
+		s.mu.Lock()
+		e.coming -= room
+		e.more = len(claimed) == room
+		s.mu.Unlock()
+		if claimErr != nil {
+			return some, claimErr
+		}
+		some = some || len(claimed) > 0
+		s.take(claimed)
+	}
+	s.tidy(now)
+	return some, nil
+}
+
+// tidy begins what a pause held up, and forgets endpoints that had nothing for long.
+func (s *Sender) tidy(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, e := range s.endpoints {
+		s.start(e, now)
+		if len(e.queue)+e.busy+e.coming == 0 && now.Sub(e.used) > idleTime {
+			if e.contact != nil {
+				e.contact.client.CloseIdleConnections()
+			}
+			delete(s.endpoints, id)
+		}
+	}
+}
