@@ -28,7 +28,7 @@ const contractFile = "../openapi.yaml"
 // what most come for, last what is for the office and for tests.
 var sections = []string{
 	"Declarations", "Declaration batches", "Receipts", "Declaration types", "Contributors", "Sessions", "PIN", "Me", "Consents", "Services", "Offices", "Users", "Enrolments",
-	"Delegations", "Sub-delegations", "Applications", "Events", "Webhooks", "Status", "Back office", "Channels", "Sandbox",
+	"Delegations", "Sub-delegations", "Applications", "Webhooks", "Events", "Status", "Back office", "Channels", "Sandbox",
 }
 
 func contract(t *testing.T) *openapi3.T {

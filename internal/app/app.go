@@ -16,7 +16,6 @@ import (
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/audit"
-	"diresco/internal/kernel/event"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
@@ -155,8 +154,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
 		return g, err
 	}
-	feed := event.NewFeed(event.Deps{DB: p.db, Clock: p.clock, Log: p.log})
-	g.webhooks = newWebhooks(p, g.kernel, g.identity, feed)
+	g.webhooks = newWebhooks(p, g.kernel, g.identity)
 	if g.messaging.readReceipts != nil {
 		a.repeat(spoolEvery, g.messaging.readReceipts)
 	}

@@ -56,8 +56,8 @@ type Handlers struct {
 	ServiceHandlers
 	ApplicationHandlers
 	OfficeApplicationHandlers
-	EventHandlers
 	WebhookHandlers
+	EventHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

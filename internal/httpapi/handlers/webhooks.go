@@ -169,9 +169,10 @@ func viewNewWebhook(w webhook.Shown) api.Webhook {
 }
 
 func viewWebhookDelivery(v webhook.View) api.WebhookDelivery {
+	kind, _ := v.Subject()
 	shown := api.WebhookDelivery{
 		DeliveryId: v.ID, EventId: v.EventID, Type: api.WebhookEventType(v.Type), At: v.At, ContributorId: v.ContributorID,
-		Subject: api.WebhookSubject{Kind: v.SubjectKind, Id: v.SubjectID}, State: api.WebhookDeliveryState(v.State), CreatedAt: v.CreatedAt,
+		Subject: api.WebhookSubject{Kind: kind, Id: v.SubjectID}, State: api.WebhookDeliveryState(v.State), CreatedAt: v.CreatedAt,
 		Attempts: items(v.Attempts, func(a webhook.Attempt) api.WebhookAttempt {
 			attempt := api.WebhookAttempt{
 				At: a.At, Outcome: api.WebhookOutcome(a.Outcome), DurationMs: int32(a.DurationMS), Answer: a.Answer, //nolint:gosec // seconds

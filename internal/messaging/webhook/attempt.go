@@ -65,7 +65,7 @@ func (s *Sender) post(ctx context.Context, c *contact, d Delivery, at time.Time)
 	if checkURL(c.webhook.URL, s.loopback) != "" {
 		return nil, nil, egress.ErrRefused
 	}
-	body, err := d.body(s.urlOf)
+	body, err := d.body(s.baseURL)
 	if err != nil {
 		return nil, nil, err
 	}

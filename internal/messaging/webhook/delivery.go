@@ -13,6 +13,8 @@ import (
 	"unicode"
 
 	"github.com/google/uuid"
+
+	"diresco/internal/kernel/event"
 )
 
 // DeliveryState is how far an event has come on its way to an endpoint.
@@ -196,10 +198,25 @@ type messageSubject struct {
 }
 
 // body is what is sent of a delivery, the same at each attempt.
-func (d Delivery) body(urlOf func(kind, id string) string) ([]byte, error) {
-	return json.Marshal(message{d.Type, d.At.UTC(), messageData{
-		d.EventID, d.ContributorID, messageSubject{d.SubjectKind, d.SubjectID}, urlOf(d.SubjectKind, d.SubjectID),
-	}})
+func (d Delivery) body(baseURL string) ([]byte, error) {
+	kind, path := d.Subject()
+	if path != "" {
+		path = baseURL + path
+	}
+	return json.Marshal(message{d.Type, d.At.UTC(), messageData{d.EventID, d.ContributorID, messageSubject{kind, d.SubjectID}, path}})
+}
+
+// Subject is how the API names the kind of what the event is about, and where an application reads
+// it; "" where it cannot, as the person's own consents.
+func (d Delivery) Subject() (kind, path string) {
+	if d.SubjectKind == SubjectKind {
+		return d.SubjectKind, ""
+	}
+	kind, path = event.Event{SubjectKind: d.SubjectKind, SubjectID: d.SubjectID}.Subject()
+	if aboutConsent(d.Type) {
+		path = ""
+	}
+	return kind, path
 }
 
 // aboutConsent reports whether the event is about a consent that somebody gave to the application.

@@ -78,8 +78,7 @@ func (w *fixture) newSender(d *db.DB, change func(*webhook.Options)) *webhook.Se
 	w.t.Helper()
 	o := webhook.Options{
 		DB: d, Clock: w.Clock, Rights: access.NewRepository(d, w.Clock), Applications: w.apps, Outbox: w.Outbox, Keys: w.keys,
-		URLOf:  func(kind, id string) string { return "https://diresco.test/v1/" + kind + "/" + id },
-		Random: rand.Reader, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Loopback: true,
+		BaseURL: "https://diresco.test/v1", Random: rand.Reader, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Loopback: true,
 	}
 	if change != nil {
 		change(&o)

@@ -54,8 +54,8 @@ type Options struct {
 	Applications *application.Service
 	Outbox       *outbox.Outbox
 	Keys         *keyring.DataKeys
-	// URLOf says where a subject is found; "" where the application cannot read it.
-	URLOf func(kind, id string) string
+	// BaseURL is where the API is, with its version.
+	BaseURL string
 	// Random spreads retries.
 	Random io.Reader
 	Log    *slog.Logger
@@ -76,7 +76,7 @@ type Sender struct {
 	applications *application.Service
 	outbox       *outbox.Outbox
 	keys         *keyring.DataKeys
-	urlOf        func(kind, id string) string
+	baseURL      string
 	log          *slog.Logger
 	loopback     bool
 	network      egress.Options
@@ -102,7 +102,7 @@ type Sender struct {
 // NewSender returns a sender that sends nothing yet: call Run, or Drain. Close it.
 func NewSender(o Options) *Sender {
 	s := &Sender{
-		db: o.DB, clock: o.Clock, applications: o.Applications, outbox: o.Outbox, keys: o.Keys, urlOf: o.URLOf, random: o.Random, log: o.Log,
+		db: o.DB, clock: o.Clock, applications: o.Applications, outbox: o.Outbox, keys: o.Keys, baseURL: o.BaseURL, random: o.Random, log: o.Log,
 		loopback: o.Loopback, network: o.Network, repo: repository{o.DB, o.Rights}, owner: uuid.NewString(),
 		slots: make(chan struct{}, mostAtOnce), endpoints: map[uuid.UUID]*endpoint{}, wake: make(chan struct{}, 1), metrics: noMetrics(),
 	}
