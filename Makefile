@@ -93,6 +93,9 @@ spec-lint: ## check openapi.yaml (needs node; ITALIAN_RULESET adds the national 
 contract-check: ## fail if the contract breaks what was released
 	cd tools/contract && go test -count=1 ./...
 
+typescript: ## make the types of api/typescript from the contract again (needs node)
+	DIRESCO_UPDATE_TYPESCRIPT=yes go test -tags peers -count=1 -run TypeScript_TypesAre ./internal/test/peers/clients/
+
 release: contract-check ## from now on, hold the contract to what it promises today
 	cp openapi.yaml api/contract/released.yaml
 

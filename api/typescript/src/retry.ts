@@ -1,0 +1,92 @@
+import { retryAfterMs } from "./problem.js";
+
+export interface RetryOptions {
+  /** Sends the requests; that of the platform if left out. */
+  fetch?: (request: Request) => Promise<Response>;
+  /** How often a request is sent at most; 5 if left out. */
+  tries?: number;
+  /** How long to wait for the next try at most; a minute if left out. What asks for more is given back at once. */
+  longestWaitMs?: number;
+  /** Waits between tries. */
+  wait?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+const firstPauseMs = 200;
+
+/** Sends a request, again and again while that may help and does no harm. */
+export async function send(request: Request, options: RetryOptions): Promise<Response> {
+  const deliver = options.fetch ?? ((r: Request) => fetch(r));
+  const tries = options.tries ?? 5;
+  for (let attempt = 1; ; attempt++) {
+    const last = attempt >= tries;
+    let answer: Response | undefined;
+    let failure: unknown;
+    try {
+      answer = await deliver(last ? request : request.clone());
+    } catch (error) {
+      failure = error;
+    }
+    const asked = answer === undefined ? 0 : (retryAfterMs(answer) ?? 0);
+    const again = !last && !request.signal.aborted && asked <= (options.longestWaitMs ?? 60_000) && (await mayRepeat(request, answer));
+    if (!again) {
+      if (answer === undefined) {
+        throw failure;
+      }
+      return answer;
+    }
+    await answer?.body?.cancel();
+    await (options.wait ?? wait)(asked + jitter(attempt), request.signal);
+  }
+}
+
+async function mayRepeat(request: Request, answer: Response | undefined): Promise<boolean> {
+  const safe = ["GET", "HEAD"].includes(request.method) || request.headers.has("idempotency-key");
+  if (answer === undefined) {
+    return safe;
+  }
+  switch (answer.status) {
+    case 429:
+      return (await codeOf(answer)) !== "pin-locked";
+    case 409:
+      return safe && (await codeOf(answer)) === "request-in-progress";
+    case 502:
+    case 503:
+    case 504:
+      return safe;
+    default:
+      return false;
+  }
+}
+
+async function codeOf(answer: Response): Promise<unknown> {
+  try {
+    const body: unknown = await answer.clone().json();
+    return typeof body === "object" && body !== null && "code" in body ? body.code : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Programs that were turned away together do not come back together. */
+export function jitter(attempt: number): number {
+  const longest = firstPauseMs * 2 ** Math.min(attempt, 8);
+  return longest / 4 + Math.random() * longest * 0.75;
+}
+
+export function wait(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const ended = () => {
+      clearTimeout(timer);
+      reject(signal.reason as Error);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", ended);
+      resolve();
+    }, ms);
+    if (signal.aborted) {
+      ended();
+    } else {
+      signal.addEventListener("abort", ended, { once: true });
+    }
+  });
+}
