@@ -3,7 +3,7 @@ import { API, Problem } from './api.js'
 import { LoggedOut, OAuth } from './oauth.js'
 import { element } from './dom.js'
 import { follow } from './events.js'
-import { formOf } from './form.js'
+import { formOf, written } from './form.js'
 import { hasText, language, t, time } from './texts.js'
 
 const config = await (await fetch('/config.json')).json()
@@ -122,9 +122,7 @@ const pages = {
     const type = await api.json(`declaration-types/${encode(declaration.type)}/versions/${declaration.type_version}`)
     const said = notice
     notice = ''
-    const titleOf = (name) => type.content_schema.properties[name].title ?? name
-    const labelOf = (name, value) =>
-      typeof value === 'number' ? value.toLocaleString(language.get()) : type.content_schema.properties[name]['x-labels']?.[value] ?? String(value)
+    const { properties } = type.content_schema
     return [declaration.protocol_number ?? t('declaration.title'),
       element('p.crumbs', {}, element('a', { href: `#/contributors/${declaration.contributor_id}` }, `← ${t('declarations.title')}`)),
       heading(type.title),
@@ -132,8 +130,8 @@ const pages = {
       element('p', {}, chip(declaration.state)),
       declaration.protocol_number ? receipt(declaration) : element('p', {}, t('receipt.none')),
       element('h2', {}, t('declaration.content')),
-      element('dl', {}, Object.keys(type.content_schema.properties).filter((name) => name in declaration.content).map((name) =>
-        [element('dt', {}, titleOf(name)), element('dd', {}, labelOf(name, declaration.content[name]))]))]
+      element('dl', {}, Object.entries(properties).filter(([name]) => name in declaration.content).map(([name, property]) =>
+        [element('dt', {}, property.title ?? name), element('dd', {}, written(property, declaration.content[name]))]))]
   },
 }
 

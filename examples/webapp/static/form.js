@@ -1,6 +1,6 @@
 // A form made from the schema of a declaration type.
 import { element } from './dom.js'
-import { t } from './texts.js'
+import { language, t } from './texts.js'
 
 const idOf = (pointer) => `field${pointer.replaceAll('/', '-')}`
 
@@ -18,12 +18,22 @@ const field = (pointer, { title, description, optional }, control) => {
 const choice = (options, attributes = {}) =>
   element('select', attributes, element('option', { value: '' }, t('new.choose')), options.map(([value, text]) => element('option', { value }, text)))
 
+// Money travels as text with a point and two decimals. People write and read it as their language does.
+const isMoney = (property) => property.type === 'string' && Boolean(property.pattern?.includes('\\.[0-9]{2}'))
+const readMoney = (text) => (/^[0-9]{1,3}(\.?[0-9]{3})*,[0-9]{2}$/.test(text) ? text.replaceAll('.', '').replace(',', '.') : text)
+export const written = (property, value) => {
+  if (typeof value === 'boolean') return value ? t('new.yes') : '–'
+  if (isMoney(property)) return Number(value).toLocaleString(language.get(), { minimumFractionDigits: 2, useGrouping: 'always' })
+  if (typeof value === 'number') return value.toLocaleString(language.get())
+  return property['x-labels']?.[value] ?? String(value)
+}
+
 const controlOf = (property) => {
   if (property.enum) return choice(property.enum.map((value) => [value, property['x-labels']?.[value] ?? String(value)]))
   if (property.type === 'boolean') return choice([['true', t('new.yes')]])
   if (property.format === 'date') return element('input', { type: 'date' })
   const attributes = { type: 'text', autocomplete: 'off', spellcheck: 'false', maxlength: property.maxLength }
-  if (property.type === 'number' || property.type === 'integer' || property.pattern?.includes('\\.[0-9]{2}')) attributes.inputmode = 'decimal'
+  if (property.type === 'number' || property.type === 'integer' || isMoney(property)) attributes.inputmode = 'decimal'
   if (property.format === 'tax-code') attributes.autocapitalize = 'characters'
   return element('input', attributes)
 }
@@ -32,6 +42,7 @@ const valueOf = (property, text) => {
   if (property.type === 'boolean') return text === 'true'
   // A number that is none goes out as it is: the service says what is wrong with it.
   if ((property.type === 'number' || property.type === 'integer') && !Number.isNaN(Number(text.replace(',', '.')))) return Number(text.replace(',', '.'))
+  if (isMoney(property)) return readMoney(text)
   return property.format === 'tax-code' ? text.replaceAll(' ', '').toUpperCase() : text
 }
 
