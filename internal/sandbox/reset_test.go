@@ -77,6 +77,9 @@ func (w *fixture) fill() {
 		)
 		before = &declaration
 	}
+	w.execute(
+		"INSERT INTO events (position, id, type, at, service, subject_kind, subject_id) VALUES (1, ?, 'x', ?, '', 'declaration', 'x')", id(), now,
+	)
 	w.execute("INSERT INTO funds (code, title, created_at) VALUES ('x', 'x', ?)", now)
 	w.execute(`INSERT INTO fund_entries (fund_code, number, at, kind, amount, budget, reserved, spent, person_id)
 		VALUES ('x', 1, ?, 'budget', 1, 1, 0, 0, ?)`, now, p.ID)

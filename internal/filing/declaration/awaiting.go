@@ -105,9 +105,13 @@ func (a awaited) Settle(ctx context.Context, waiting []waitingRow, now time.Time
 			continue
 		}
 		d := g.all[id]
-		operation, known := map[State]string{Lapsed: "lapseDeclaration", Superseded: "supersedeDeclaration"}[d.State]
-		if !known {
-			operation = "completeDeclaration"
+		if d.State == Superseded {
+			// The group has traced it, and it needs no word.
+			continue
+		}
+		operation := "completeDeclaration"
+		if d.State == Lapsed {
+			operation = "lapseDeclaration"
 		}
 		messages, err := a.moved(ctx, d)
 		if err != nil {

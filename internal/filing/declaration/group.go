@@ -67,7 +67,7 @@ func (g *group) save(ctx context.Context, repo *repository, x decider) error {
 	for id := range g.changed {
 		d := g.all[id]
 		changed = append(changed, d)
-		if d.State == Confirmed {
+		if d.State == Confirmed || d.State == Superseded {
 			records = append(records, recordOf(d, d.UpdatedAt))
 		}
 	}

@@ -86,12 +86,16 @@ func (s *Service) History(ctx context.Context, by access.Actor, id uuid.UUID) (H
 		return History{}, err
 	}
 	h.Entries = d.entries(records, began)
-	if d.State == Superseded && d.SupersededByID != nil && !endsAs(h.Entries, Superseded) {
+	if d.State == Superseded && d.SupersededByID != nil {
 		next, err := s.repo.filed(ctx, *d.SupersededByID)
 		if err != nil {
 			return History{}, err
 		}
-		h.Entries = append(h.Entries, HistoryEntry{At: d.UpdatedAt, State: Superseded, By: next.filer()})
+		if !endsAs(h.Entries, Superseded) {
+			// Older programs left no record of it.
+			h.Entries = append(h.Entries, HistoryEntry{At: d.UpdatedAt, State: Superseded})
+		}
+		h.Entries[len(h.Entries)-1].By = next.filer()
 	}
 	if !by.Consults() {
 		for i := range h.Entries {

@@ -100,6 +100,7 @@ type decider struct {
 // operations are the trail's words for what becomes of a declaration by itself.
 var operations = map[State]string{
 	Accepted: "acceptDeclaration", ProvisionallyNotAccepted: "holdDeclaration", Lapsed: "lapseDeclaration", Confirmed: "confirmReservation",
+	Superseded: "supersedeDeclaration",
 }
 
 // Decided writes decisions of funds, in the context's transaction and with the funds locked.
@@ -143,6 +144,10 @@ func (x decider) Decided(ctx context.Context, decisions []fund.Decision) error {
 // recordOf is the trace of what became of a declaration by itself. No request did this, so it names
 // none.
 func recordOf(d Declaration, at time.Time) audit.Record {
+	if d.State == Superseded {
+		// What was decided before is told where it was.
+		d.Amount, d.Reasons = nil, nil
+	}
 	kind, subject, detail := Kind, d.ID.String(), d.changed()
 	return audit.Record{
 		ID: uuid.Must(uuid.NewV7()), At: at, Operation: operations[d.State], ContributorID: &d.ContributorID, SubjectKind: &kind,

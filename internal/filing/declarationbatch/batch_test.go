@@ -49,8 +49,8 @@ func TestDeclarationBatch_TheGoodOnesAreFiledAlthoughOthersAreNot(t *testing.T) 
 		); n != 1 {
 			t.Errorf("%d traces of who filed it", n)
 		}
-		if n := w.Count(t, "audit_records WHERE subject_kind = 'declaration-batch' AND subject_id = ?", id.String()); n != 1 {
-			t.Errorf("%d traces of the batch", n)
+		if n := w.Count(t, "audit_records WHERE subject_kind = 'declaration-batch' AND subject_id = ? AND operation = 'finishDeclarationBatch'", id.String()); n != 1 {
+			t.Errorf("%d traces of the end of the batch", n)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/job"
 )
@@ -227,5 +228,16 @@ func (s *Service) settle(ctx context.Context, g group, before map[string]uuid.UU
 	if err := s.repo.finish(ctx, g.batch.ID, Done, now); err != nil {
 		return err
 	}
+	if err := s.traceEnd(ctx, b); err != nil {
+		return err
+	}
 	return s.tell(ctx, b, now)
+}
+
+// traceEnd writes the record of a batch of which each item has its outcome. No request did that, so
+// it names none.
+func (s *Service) traceEnd(ctx context.Context, b Batch) error {
+	trace := operation.Trace{ContributorID: b.ContributorID, SubjectKind: Kind, SubjectID: b.ID.String()}
+	record := trace.Record(audit.WithOrigin(ctx, audit.Origin{Operation: "finishDeclarationBatch"}), access.Actor{}, s.run.Clock)
+	return s.run.Trail.Write(ctx, record)
 }

@@ -118,12 +118,15 @@ func (e endings) expire(ctx context.Context, found []View) error {
 func (s *Service) traceEnds(ctx context.Context, reason string, at time.Time, ids ...uuid.UUID) error {
 	records := make([]audit.Record, len(ids))
 	for i, id := range ids {
-		trace := operation.Trace{SubjectKind: subjectKind, SubjectID: id.String(), Detail: `{"reason":"` + reason + `"}`}
+		trace := operation.Trace{SubjectKind: subjectKind, SubjectID: id.String(), Detail: reasonDetail(reason)}
 		records[i] = trace.Record(ctx, access.Actor{}, s.run.Clock)
 		records[i].Operation, records[i].At = operationEnd, at
 	}
 	return s.run.Trail.Write(ctx, records...)
 }
+
+// reasonDetail says in a record why a consent ended.
+func reasonDetail(reason string) string { return `{"reason":"` + reason + `"}` }
 
 // lookedAtOnce is how many consents one look asks about.
 const lookedAtOnce = 500

@@ -60,6 +60,8 @@ func (s *Service) WithdrawFor(ctx context.Context, by access.Actor, contributorI
 			return struct{}{}, err
 		}
 		if !left {
+			// With it the consent has ended; without it, it goes on for others.
+			trace.Detail = reasonDetail(EndedByContributor)
 			_, err = s.end(ctx, by.SessionID, EndedByContributor, id)
 			return struct{}{}, err
 		}

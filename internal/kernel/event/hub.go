@@ -49,6 +49,9 @@ func newHub(f *Feed, r *access.Repository, log *slog.Logger) *hub {
 	return &hub{feed: f, rights: r, log: log, waiting: map[*waiting]bool{}, streams: map[uuid.UUID]int{}, joined: make(chan struct{}, 1)}
 }
 
+// errStopped is for who comes when the process is about to stop.
+var errStopped = fault.New(fault.Unavailable)
+
 // Reason says why a stream ended.
 type Reason string
 
@@ -87,7 +90,7 @@ func (h *hub) join(ctx context.Context, by access.Actor, q Query, stream bool) (
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopped {
-		return nil, fault.New(fault.Unavailable)
+		return nil, errStopped
 	}
 	if stream && h.streams[by.SessionID] >= MostStreams {
 		return nil, &fault.Fault{Code: fault.RateLimited, Reason: "too-many-streams", RetryAfter: time.Minute}

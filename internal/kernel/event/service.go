@@ -2,6 +2,7 @@ package event
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -144,6 +145,9 @@ func (s *Service) List(ctx context.Context, by access.Actor, q Query) (Page, err
 func (s *Service) wait(ctx context.Context, by access.Actor, q Query, after int64) (Page, error) {
 	over := s.after(min(q.Wait, MaxWait))
 	waiting, err := s.hub.join(ctx, by, q, false)
+	if errors.Is(err, errStopped) {
+		return Page{Next: Cursor(after)}, nil
+	}
 	if err != nil {
 		return Page{}, err
 	}

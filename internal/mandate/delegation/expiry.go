@@ -7,6 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/due"
@@ -63,12 +66,29 @@ func (e endings) Do(ctx context.Context, after due.Cursor, until time.Time) (due
 	if err != nil || len(found) == 0 {
 		return due.Through(until), err
 	}
+	if e.days == 0 {
+		if err := e.traceEnds(ctx, found); err != nil {
+			return after, err
+		}
+	}
 	// Sent from now on, however late it is noted.
 	if err := e.notify(ctx, e.kind, "", until, found...); err != nil || len(found) < due.AtOnce {
 		return due.Through(until), err
 	}
 	last := found[len(found)-1]
 	return due.Cursor{At: clock.Normal(*last.ValidUntil).Add(-e.ahead()), ID: last.ID}, nil
+}
+
+// traceEnds writes a record for each delegation that ended by itself, at its own instant.
+func (e endings) traceEnds(ctx context.Context, ended []View) error {
+	ctx = audit.WithOrigin(ctx, audit.Origin{Operation: "expireDelegation"})
+	records := make([]audit.Record, len(ended))
+	for i, d := range ended {
+		trace := operation.Trace{ContributorID: d.ContributorID, SubjectKind: subjectKind, SubjectID: d.ID.String()}
+		records[i] = trace.Record(ctx, access.Actor{}, e.run.Clock)
+		records[i].At = clock.Normal(*d.ValidUntil)
+	}
+	return e.run.Trail.Write(ctx, records...)
 }
 
 // ending returns the active and suspended delegations that end after the place and by the instant.

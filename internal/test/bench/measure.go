@@ -42,6 +42,9 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	if err := b.edge(ctx, dir); err != nil {
 		return err
 	}
+	if err := b.events(ctx); err != nil {
+		return err
+	}
 	if err := b.logIns(ctx); err != nil {
 		return err
 	}

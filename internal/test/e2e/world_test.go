@@ -258,6 +258,10 @@ func (w *fixture) do(method, path, token string, body any, headers ...header) an
 		w.t.Fatal(err)
 	}
 	defer func() { _ = response.Body.Close() }()
+	if response.Header.Get("Content-Type") == "text/event-stream" {
+		// It has no end.
+		return answer{status: response.StatusCode, header: response.Header}
+	}
 	read, err := io.ReadAll(response.Body)
 	if err != nil {
 		w.t.Fatal(err)
