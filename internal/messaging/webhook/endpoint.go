@@ -37,6 +37,8 @@ type endpoint struct {
 	// used is when there was something for it last.
 	used    time.Time
 	breaker breaker
+	// version is the newest of the webhook that was seen.
+	version int
 	contact *contact
 }
 
@@ -47,6 +49,13 @@ type contact struct {
 	client  *http.Client
 	// until is when the first of its secrets expires; zero for never.
 	until time.Time
+}
+
+// meets forgets how the endpoint was before its owner changed it.
+func (e *endpoint) meets(version int) {
+	if version > e.version {
+		e.version, e.breaker = version, breaker{}
+	}
 }
 
 // room is how many more deliveries the endpoint takes.

@@ -139,7 +139,7 @@ func (s *Service) Replay(ctx context.Context, by access.Actor, applicationID, id
 
 // replayPeriod has the events of a period sent again, those included that never were.
 func (s *Service) replayPeriod(ctx context.Context, w Webhook, r Replay, replayID uuid.UUID, now time.Time) (Replayed, error) {
-	to := now
+	to := now.Add(time.Second) // what happens at this very moment is among it
 	if r.To != nil {
 		to = *r.To
 	}

@@ -130,7 +130,7 @@ func (r repository) named(column, argument string) string {
 	if r.among("") == " IN ?" {
 		return column + " IN " + argument
 	}
-	return column + " = ANY(" + argument + "::uuid[])"
+	return column + " = ANY(CAST(" + argument + " AS uuid[]))"
 }
 
 // watchers are the sessions in which applications may see something of the events.

@@ -209,7 +209,7 @@ func (s *Sender) OnAppended(ctx context.Context, events []event.Event) error {
 	if err != nil || len(deliveries) == 0 {
 		return err
 	}
-	mine := s.expect(deliveries, now)
+	mine := s.expect(webhooks, deliveries, now)
 	if err := s.repo.add(ctx, deliveries); err != nil {
 		s.underway.Done()
 		s.unexpect(mine)
@@ -237,10 +237,15 @@ func (s *Sender) OnAppended(ctx context.Context, events []event.Event) error {
 }
 
 // expect keeps room for deliveries, and leases those that there is room for. They are returned.
-func (s *Sender) expect(deliveries []Delivery, now time.Time) []Delivery {
+func (s *Sender) expect(webhooks []Webhook, deliveries []Delivery, now time.Time) []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.underway.Add(1)
+	for _, w := range webhooks {
+		if e := s.endpoints[w.ID]; e != nil {
+			e.meets(w.Version)
+		}
+	}
 	var mine []Delivery
 	for i := range deliveries {
 		d := &deliveries[i]
@@ -435,9 +440,11 @@ func (s *Sender) look(ctx context.Context) (some bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	for _, id := range due {
+	for _, w := range due {
+		id := w.ID
 		s.mu.Lock()
 		e := s.endpoint(id, now)
+		e.meets(w.Version)
 		room := e.room(now)
 		if e.breaker.pause > 0 {
 			room = min(room, 1)

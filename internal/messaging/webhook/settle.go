@@ -224,10 +224,10 @@ func (r repository) retry(ctx context.Context, owner string, d Delivery) error {
 }
 
 // due returns the webhooks for which something is due that nobody has in their hands.
-func (r repository) due(ctx context.Context, now time.Time) (ids []uuid.UUID, err error) {
-	err = r.db.From(ctx).Raw(`SELECT w.id FROM webhooks w WHERE w.removed_at IS NULL AND (SELECT d.next_at FROM webhook_deliveries d
-		WHERE d.webhook_id = w.id AND d.state = 'waiting' ORDER BY d.next_at LIMIT 1) <= ?`, now).Scan(&ids).Error
-	return ids, err
+func (r repository) due(ctx context.Context, now time.Time) (found []Webhook, err error) {
+	err = r.db.From(ctx).Raw(`SELECT w.id, w.version FROM webhooks w WHERE w.removed_at IS NULL AND (SELECT d.next_at FROM webhook_deliveries d
+		WHERE d.webhook_id = w.id AND d.state = 'waiting' ORDER BY d.next_at LIMIT 1) <= ?`, now).Scan(&found).Error
+	return found, err
 }
 
 // claim leases deliveries to a webhook that are due, the longest due first.

@@ -99,6 +99,7 @@ type bench struct {
 	logins           *medians
 	outbox           *outboxSpeeds
 	imports          []importSpeed
+	hooks            *webhookSpeeds
 }
 
 func newBench(o options) *bench {
@@ -146,6 +147,9 @@ func (b *bench) print(w io.Writer) {
 	rowsOf(b.results).print(w)
 	if o := b.outbox; o != nil {
 		o.table().print(w)
+	}
+	if s := b.hooks; s != nil {
+		s.table().print(w)
 	}
 	importTable(b.imports).print(w)
 	if m := b.logins; m != nil {

@@ -180,7 +180,13 @@ var accessTable = map[string]row{
 	"changeApplication": {body: func(filer) any {
 		return map[string]any{"redirect_uris": []string{"https://evil.example/"}}
 	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
-	"listOfficeApplications": {anybodys: true}, "showOfficeApplication": {anybodys: true}, "readmitApplication": {anybodys: true},
+	"listWebhooks": {}, "showWebhook": {}, "removeWebhook": {}, "rotateWebhookSecret": {}, "pingWebhook": {}, "listWebhookDeliveries": {},
+	"addWebhook": {body: func(filer) any { return map[string]any{"url": "https://evil.example/"} }},
+	"changeWebhook": {body: func(filer) any {
+		return map[string]any{"url": "https://evil.example/"}
+	}, headers: []header{{"If-Match", `"1"`}, {"Content-Type", "application/merge-patch+json"}}},
+	"replayWebhookDeliveries": {body: func(filer) any { return map[string]any{"from": "2026-03-16T08:00:00Z"} }},
+	"listOfficeApplications":  {anybodys: true}, "showOfficeApplication": {anybodys: true}, "readmitApplication": {anybodys: true},
 	"decideApplication":  {body: func(filer) any { return map[string]any{"outcome": "approved", "reason": "prova"} }, anybodys: true},
 	"suspendApplication": {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
 	"listEvents": {}, "streamEvents": {},
@@ -203,7 +209,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
-		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{consent_id}",
+		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
 		filersConsent).Replace(o.path)
 	var body any
 	if r.body != nil {
@@ -367,6 +373,7 @@ func (w *fixture) snapshot(f filer, declarations ...answer) string {
 	b.WriteString(w.worked(f, declarations...))
 	for _, path := range []string{
 		"/v1/me/consents/" + filersConsent, "/v1/contributors/" + f.contributor.String() + "/consents", "/v1/applications/" + filersApplication,
+		"/v1/applications/" + filersApplication + "/webhooks",
 	} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}

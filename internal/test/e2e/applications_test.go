@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
@@ -16,6 +17,9 @@ import (
 // filersApplication is one of the filer's contributor.
 const filersApplication = "019d0000-0000-7000-8000-0000000000a1"
 
+// filersWebhook is one of filersApplication.
+const filersWebhook = "019d0000-0000-7000-8000-0000000000a2"
+
 // applicationOf registers an application of the filer's contributor.
 func (w *fixture) applicationOf(f filer) {
 	w.t.Helper()
@@ -24,6 +28,9 @@ func (w *fixture) applicationOf(f filer) {
 		contact_email, logo_uri, state, person_id, contributor_id, created_at, updated_at, submitted_at)
 		VALUES (?, 'filers', 'marker-7f3a9c', 'public', 'none', '["http://127.0.0.1/"]', '', '["events"]', 'a@b.example', '', 'approved',
 		?, ?, ?, ?, ?)`, filersApplication, f.person.PersonId, f.contributor, now, now, now)
+	w.execute(`INSERT INTO webhooks (id, application_id, url, event_types, state, private_key, public_key, created_at, updated_at)
+		VALUES (?, ?, 'https://marker-7f3a9c.example/', '[]', 'enabled', 'x', ?, ?, ?)`,
+		filersWebhook, filersApplication, "whpk_"+strings.Repeat("A", 43)+"=", now, now)
 }
 
 // payrollOf is an application to be registered, with other fields.
