@@ -21,7 +21,7 @@ PEOPLE ?= 5000
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
-.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench chaos click-day fuzz spec-lint contract-check release typescript smoke clean
+.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench chaos click-day fuzz spec-lint contract-check release typescript postman smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +95,9 @@ contract-check: ## fail if the contract breaks what was released
 
 typescript: ## make the types of api/typescript from the contract again (needs node)
 	DIRESCO_UPDATE_TYPESCRIPT=yes go test -tags peers -count=1 -run TypeScript_TypesAre ./internal/test/peers/clients/
+
+postman: ## make the Postman collection from the contract again
+	cd api && go run ./contract/postman
 
 release: contract-check ## from now on, hold the contract to what it promises today
 	cp openapi.yaml api/contract/released.yaml

@@ -6,6 +6,7 @@
 //   - App, an application that people let in by OAuth: in a browser (Authorize, Exchange) or by a
 //     code that they type elsewhere (StartDevice, WaitForDevice); its Tokens are kept in a TokenStore,
 //   - All, which goes through a list page by page,
+//   - FollowEvents, which goes through what happens, through every break of the connection,
 //   - WebhookVerifier, for who is called when something happens,
 //   - ReceiptVerifier, for receipts, without asking the service.
 //

@@ -109,6 +109,28 @@ func ExampleAPI_AllDeclarations() {
 	// Output: 3
 }
 
+// What happens is heard of, without asking again and again, and without missing anything.
+func ExampleAPI_FollowEvents() {
+	server, end := exampleSandbox()
+	defer end()
+	ctx := context.Background()
+	api, contributor, position := representative(ctx, server)
+
+	after := "latest"
+	begin := must(api.ListEventsWithResponse(ctx, &client.ListEventsParams{After: &after})).JSON200.NextCursor
+	filed := fileOne(ctx, api, contributor, position)
+
+	for event, err := range api.FollowEvents(ctx, client.EventOptions{After: begin}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(event.Type, event.Subject.Id == filed.DeclarationId)
+		break // keep event.Cursor to go on from there tomorrow
+	}
+	// Output: declaration.submitted true
+}
+
 // A receipt is verified without asking anybody, by the keys that are published.
 func ExampleReceiptVerifier() {
 	server, end := exampleSandbox()

@@ -28,8 +28,8 @@ type WebhookCall struct {
 	Timestamp time.Time `json:"timestamp"`
 	Data      struct {
 		// EventID is the same for each repeat: what was seen before needs no second look.
-		EventID       uuid.UUID      `json:"event_id"`
-		ContributorID *uuid.UUID     `json:"contributor_id,omitempty"`
+		EventID       uuid.UUID   `json:"event_id"`
+		ContributorID *uuid.UUID  `json:"contributor_id,omitempty"`
 		Subject       CallSubject `json:"subject"`
 		// URL is where the subject is; empty for a ping.
 		URL string `json:"url,omitempty"`

@@ -1,4 +1,5 @@
 export * from "./client.js";
+export * from "./events.js";
 export * from "./oauth.js";
 export * from "./pages.js";
 export * from "./problem.js";

@@ -77,6 +77,223 @@ export interface paths {
         patch: operations["changeApplication"];
         trace?: never;
     };
+    "/applications/{application_id}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the webhooks of an application
+         * @description The endpoints to which events are sent, the newest first. An application that is not yours to manage answers 404.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Add a webhook
+         * @description Has what happens sent to an endpoint, as Standard Webhooks 1.0 says: each event that some live consent of the application with the scope `events` may see at that moment,
+         *     once for each endpoint, and the consents that people give to the application or that end. Sent is a POST with `webhook-id` (the `event_id`: the same at each attempt),
+         *     `webhook-timestamp` and `webhook-signature` (`v1,` by each live secret, `v1a,` by the key whose public part is `public_key`), and the body
+         *     `{"type", "timestamp", "data": {"event_id", "contributor_id", "subject": {"kind", "id"}, "url"}}`, without personal data: read the subject with the token of a consent.
+         *
+         *     Any 2xx within 10 seconds takes the event. 410 disables the webhook at once; anything else is tried again for 3 days, with `Retry-After` obeyed up to a day. Events come
+         *     at least once and in no promised order. A webhook that only fails for 3 days is `disabled`, and who manages the application is told.
+         *
+         *     `url` needs `https` and a host on the public Internet, which is looked at again at each attempt; redirects are not followed. A sandbox also takes `http` at `127.0.0.1` or
+         *     `[::1]`. What is wrong answers 422 at the field: `uri-insecure`, `uri-localhost`, `uri-private`, `uri-fragment`, `uri-userinfo` or `format`.
+         *     An application has at most 10, then 409 `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`).
+         */
+        post: operations["addWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/applications/{application_id}/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show a webhook
+         * @description The webhook without its secret, with the `ETag` that changeWebhook needs.
+         */
+        get: operations["showWebhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a webhook
+         * @description Ends the webhook and what waits to be sent to it.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`).
+         */
+        delete: operations["removeWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description Merges the body into the webhook (JSON Merge Patch, RFC 7396). `state: disabled` ends what waits to be sent; `state: enabled` lets it begin anew, also one that was disabled
+         *     because it failed: replayWebhookDeliveries then sends what was missed.
+         *     `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
+         *     the webhook was changed in between. What is wrong answers 422 as in addWebhook.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`).
+         */
+        patch: operations["changeWebhook"];
+        trace?: never;
+    };
+    "/applications/{application_id}/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List what was sent to a webhook
+         * @description The events of the last 30 days that were for this webhook, the newest first, each with its last 20 attempts and what was answered.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/applications/{application_id}/webhooks/{webhook_id}/pings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a webhook a test event
+         * @description Sends an event of the type `webhook.ping`, whose subject is the webhook itself. Its way is that of any other; listWebhookDeliveries says what came of it.
+         *     A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`).
+         */
+        post: operations["pingWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/applications/{application_id}/webhooks/{webhook_id}/replays": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events to a webhook again
+         * @description Sends one delivery again (`delivery_id`), or all events of a period (`from`, `to`) that the application may see now, those included that happened while the webhook was
+         *     disabled. They come under the same `webhook-id` as before. A period reaches back 30 days at most; without `to` it ends now. At most 10,000 events are sent again at a time:
+         *     where there are more, `until` says how far it came, and a further replay goes on from there.
+         *     A webhook that is disabled, or whose application is not approved, answers 409 `conflict`.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`).
+         */
+        post: operations["replayWebhookDeliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/applications/{application_id}/webhooks/{webhook_id}/secrets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a webhook a new secret
+         * @description Makes a new secret. For 24 hours what is sent is signed with the one before as well, so that the receiver can change over meanwhile. Five are in force at most: more answer 409
+         *     `conflict` with `too-many-open`. The `secret` is shown in this answer alone: a repeat shows the webhook without it.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`).
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/backoffice/applications": {
         parameters: {
             query?: never;
@@ -2568,6 +2785,61 @@ export interface paths {
          * @description The request as it was protocolled and, once the office has decided, the outcome with its reason.
          */
         get: operations["showEnrolment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what happened, or wait for it
+         * @description The feed of what happened to what you may see now, the oldest first, without a gap: whoever goes on from `next_cursor` misses nothing that they may see. Rights are looked at when the
+         *     feed is read. `next_cursor` is always there, also where `items` is empty; keep it, and ask again with `after`. A page may be short or empty though more follows: what you may not see
+         *     is passed over. So ask on until you have caught up, which `wait` makes cheap: with it the answer comes as soon as there is an event, and at the latest after so many seconds.
+         *
+         *     Events are kept for 90 days. A cursor that is older, or that was given before a restored backup, answers 400 with the code `cursor-gone`: read the state anew from the lists, and go on from `latest`.
+         *     An event says what happened and to what, and has no personal data: read the subject for the rest. The same event comes once in the feed; webhooks have it too, with the same `event_id`.
+         *
+         *     Asking is no activity of the session: a session ends though its program goes on asking. An application needs `events`, and the scope with which it could read the subject.
+         *     Who works here gets 403 `forbidden`.
+         */
+        get: operations["listEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Be sent what happens
+         * @description The same feed as a stream of server-sent events (`text/event-stream`), each as soon as it is there: `id` is the cursor, `event` the type, `data` the Event as JSON on one line. Without `after` it
+         *     begins with what happens from now on. After a break go on with the header `Last-Event-ID`, or with `after`; nothing is missed and nothing comes twice. Every 25 seconds without an event a comment is sent.
+         *
+         *     Before the service ends a stream it sends the event `end`, whose data says why: `{"reason": "session-ended"}`: log in or renew the grant, then go on from the last id; `server-stopping`: connect
+         *     again; `too-slow`: you did not read as fast as events came: connect again. `EventSource` of browsers sends no token: read the stream with `fetch`.
+         *
+         *     A stream is no activity of the session and ends with it, a few seconds early at most. Five streams for each session or grant are open at most; one more answers 429. It counts as one request when it is opened.
+         *     An application needs `events`, and the scope with which it could read the subject. Who works here gets 403 `forbidden`.
+         */
+        get: operations["streamEvents"];
         put?: never;
         post?: never;
         delete?: never;
@@ -7475,6 +7747,116 @@ export interface components {
          */
         EntityTag: string;
         /**
+         * @description One thing that happened, without personal data.
+         * @example {
+         *       "_links": {
+         *         "subject": {
+         *           "href": "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"
+         *         }
+         *       },
+         *       "at": "2026-03-16T08:15:04.218301Z",
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "event_id": "018f3b35-6f70-7182-9394-abbccddeeff0",
+         *       "subject": {
+         *         "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *         "kind": "declaration"
+         *       },
+         *       "type": "declaration.submitted"
+         *     }
+         */
+        Event: {
+            _links: components["schemas"]["EventLinks"];
+            /**
+             * Format: date-time
+             * @description When it happened. The feed has events in the order in which they became visible, which may differ.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            at: string;
+            contributor_id?: components["schemas"]["Id"];
+            event_id: components["schemas"]["Id"];
+            subject: components["schemas"]["EventSubject"];
+            type: components["schemas"]["EventType"];
+        };
+        /**
+         * @description The links of an event.
+         * @example {
+         *       "subject": {
+         *         "href": "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"
+         *       }
+         *     }
+         */
+        EventLinks: {
+            subject: components["schemas"]["Link"];
+        };
+        /**
+         * @description A part of the feed. It goes on for ever, so there is always a place to go on from.
+         * @example {
+         *       "_links": {
+         *         "next": {
+         *           "href": "/v1/events?after=e1z4"
+         *         },
+         *         "self": {
+         *           "href": "/v1/events"
+         *         }
+         *       },
+         *       "items": [],
+         *       "next_cursor": "e1z4"
+         *     }
+         */
+        EventPage: {
+            _links: components["schemas"]["EventPageLinks"];
+            /** @description The events, the oldest first. */
+            items: components["schemas"]["Event"][];
+            /**
+             * @description Where to go on, with `after`. It is plain ASCII, and not to be made by hand.
+             * @example e1z4
+             */
+            next_cursor: string;
+        };
+        /**
+         * @description This part of the feed, and where it goes on.
+         * @example {
+         *       "next": {
+         *         "href": "/v1/events?after=e1z4"
+         *       },
+         *       "self": {
+         *         "href": "/v1/events"
+         *       }
+         *     }
+         */
+        EventPageLinks: {
+            next: components["schemas"]["Link"];
+            self: components["schemas"]["Link"];
+        };
+        /**
+         * @description What an event is about.
+         * @example {
+         *       "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *       "kind": "declaration"
+         *     }
+         */
+        EventSubject: {
+            id: components["schemas"]["Id"];
+            kind: components["schemas"]["EventSubjectKind"];
+        };
+        /**
+         * @description What kind of thing an event is about.
+         * @example declaration
+         * @enum {string}
+         */
+        EventSubjectKind: "declaration" | "declaration_batch" | "delegation" | "consent";
+        /**
+         * @description What happened. Further types may be added: a program ignores those that it does not know.
+         *     `declaration.submitted`: filed, or given back to the office's queue. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
+         *     `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
+         *     the moment of its filing has `declaration.submitted` alone. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
+         *     `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+         *     `consent.given`, `consent.ended`: told to the person who gave it.
+         * @example declaration.submitted
+         * @enum {string}
+         */
+        EventType: "declaration.submitted" | "declaration.awaiting_credentials" | "declaration.in_charge" | "declaration.decided" | "declaration.withdrawn" | "declaration.superseded" | "declaration.lapsed" | "declaration_batch.finished" | "delegation.activated" | "delegation.ended" | "consent.given" | "consent.ended";
+        /**
          * @description SHA-256 of the bytes of a file.
          * @example sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
          */
@@ -11624,6 +12006,359 @@ export interface components {
             next_cursor?: components["schemas"]["NextCursor"];
         };
         /**
+         * @description An endpoint of an application to which events are sent.
+         * @example {
+         *       "application_id": "018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "created_at": "2026-03-16T08:15:04.218301Z",
+         *       "event_types": [
+         *         "declaration.submitted",
+         *         "declaration.decided"
+         *       ],
+         *       "public_key": "whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=",
+         *       "state": "enabled",
+         *       "updated_at": "2026-03-16T08:15:04.218301Z",
+         *       "url": "https://paghe.example/hooks/diresco",
+         *       "webhook_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *     }
+         */
+        Webhook: {
+            application_id: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description When it was added.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description Since when it is disabled.
+             * @example 2026-03-19T08:15:04.218301Z
+             */
+            disabled_at?: string;
+            disabled_reason?: components["schemas"]["WebhookDisabledReason"];
+            /**
+             * @description Which events are sent. An empty list stands for all, those included that come to be later; so does none, where a webhook is added.
+             * @example [
+             *       "declaration.submitted",
+             *       "declaration.decided"
+             *     ]
+             */
+            event_types: components["schemas"]["WebhookEventType"][];
+            /**
+             * @description The Ed25519 key with which signatures of the form `v1a,…` are verified.
+             * @example whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=
+             */
+            public_key: string;
+            /**
+             * @description The secret with which signatures of the form `v1,…` are verified. It is shown once, when it is made.
+             * @example whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
+             */
+            secret?: string;
+            state: components["schemas"]["WebhookState"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            updated_at: string;
+            url: components["schemas"]["WebhookUrl"];
+            webhook_id: components["schemas"]["Id"];
+        };
+        /**
+         * @description One attempt to deliver an event.
+         * @example {
+         *       "at": "2026-03-16T08:15:04.224518Z",
+         *       "duration_ms": 18,
+         *       "outcome": "delivered",
+         *       "status": 204
+         *     }
+         */
+        WebhookAttempt: {
+            /**
+             * @description How the answer begins, of what can be printed.
+             * @example ok
+             */
+            answer?: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             * @example 2026-03-16T08:15:04.224518Z
+             */
+            at: string;
+            /**
+             * Format: int32
+             * @description How long it took, in milliseconds.
+             * @example 18
+             */
+            duration_ms: number;
+            outcome: components["schemas"]["WebhookOutcome"];
+            /**
+             * Format: int32
+             * @description The status of the answer.
+             * @example 204
+             */
+            status?: number;
+        };
+        /**
+         * @description What to change; what is not named stays.
+         * @example {
+         *       "state": "enabled"
+         *     }
+         */
+        WebhookChange: {
+            /**
+             * @description Which events are sent. An empty list stands for all, those included that come to be later; so does none, where a webhook is added.
+             * @example [
+             *       "declaration.submitted",
+             *       "declaration.decided"
+             *     ]
+             */
+            event_types?: components["schemas"]["WebhookEventType"][];
+            state?: components["schemas"]["WebhookState"];
+            url?: components["schemas"]["WebhookUrl"];
+        };
+        /**
+         * @description The way of an event to a webhook.
+         * @example {
+         *       "at": "2026-03-16T08:15:04.218301Z",
+         *       "attempts": [
+         *         {
+         *           "at": "2026-03-16T08:15:04.224518Z",
+         *           "duration_ms": 18,
+         *           "outcome": "delivered",
+         *           "status": 204
+         *         }
+         *       ],
+         *       "created_at": "2026-03-16T08:15:04.221107Z",
+         *       "delivery_id": "018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+         *       "event_id": "018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e11",
+         *       "state": "delivered",
+         *       "subject": {
+         *         "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *         "kind": "declaration"
+         *       },
+         *       "type": "declaration.submitted"
+         *     }
+         */
+        WebhookDelivery: {
+            /**
+             * Format: date-time
+             * @description When it happened.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            at: string;
+            /**
+             * @description The attempts, the newest first.
+             * @example []
+             */
+            attempts: components["schemas"]["WebhookAttempt"][];
+            contributor_id?: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description Since when it is on its way.
+             * @example 2026-03-16T08:15:04.221107Z
+             */
+            created_at: string;
+            delivery_id: components["schemas"]["Id"];
+            event_id: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description When it will be tried next, of what is `waiting`.
+             * @example 2026-03-16T08:20:04.221107Z
+             */
+            next_attempt_at?: string;
+            state: components["schemas"]["WebhookDeliveryState"];
+            subject: components["schemas"]["WebhookSubject"];
+            type: components["schemas"]["WebhookEventType"];
+        };
+        /**
+         * @description One page of deliveries.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/applications/018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f/webhooks/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/deliveries"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "at": "2026-03-16T08:15:04.218301Z",
+         *           "attempts": [
+         *             {
+         *               "at": "2026-03-16T08:15:04.224518Z",
+         *               "duration_ms": 18,
+         *               "outcome": "delivered",
+         *               "status": 204
+         *             }
+         *           ],
+         *           "created_at": "2026-03-16T08:15:04.221107Z",
+         *           "delivery_id": "018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+         *           "event_id": "018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e11",
+         *           "state": "delivered",
+         *           "subject": {
+         *             "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *             "kind": "declaration"
+         *           },
+         *           "type": "declaration.submitted"
+         *         }
+         *       ]
+         *     }
+         */
+        WebhookDeliveryList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The deliveries, the newest first. */
+            items: components["schemas"]["WebhookDelivery"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description `waiting` for its first or next attempt; `failed`: not taken in 3 days; `cancelled`: the consent or the right ended before, or the webhook was disabled.
+         * @example delivered
+         * @enum {string}
+         */
+        WebhookDeliveryState: "waiting" | "delivered" | "failed" | "cancelled";
+        /**
+         * @description Why it is disabled: `owner` by who manages it, `gone` because the endpoint answered 410, `failing` because it only failed for 3 days.
+         * @example failing
+         * @enum {string}
+         */
+        WebhookDisabledReason: "owner" | "gone" | "failing";
+        /**
+         * @description What happened. `webhook.ping` comes from pingWebhook alone. More will come: a receiver takes with 2xx, and leaves aside, what it does not know.
+         * @example declaration.submitted
+         * @enum {string}
+         */
+        WebhookEventType: "declaration.submitted" | "declaration.awaiting_credentials" | "declaration.in_charge" | "declaration.decided" | "declaration.withdrawn" | "declaration.superseded" | "declaration.lapsed" | "declaration_batch.finished" | "delegation.activated" | "delegation.ended" | "consent.given" | "consent.ended" | "webhook.ping";
+        /**
+         * @description An endpoint to be added.
+         * @example {
+         *       "event_types": [
+         *         "declaration.submitted",
+         *         "declaration.decided"
+         *       ],
+         *       "url": "https://paghe.example/hooks/diresco"
+         *     }
+         */
+        WebhookInput: {
+            /**
+             * @description Which events are sent. An empty list stands for all, those included that come to be later; so does none, where a webhook is added.
+             * @example [
+             *       "declaration.submitted",
+             *       "declaration.decided"
+             *     ]
+             */
+            event_types?: components["schemas"]["WebhookEventType"][];
+            url: components["schemas"]["WebhookUrl"];
+        };
+        /**
+         * @description One page of webhooks.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/applications/018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f/webhooks"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "application_id": "018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "created_at": "2026-03-16T08:15:04.218301Z",
+         *           "event_types": [
+         *             "declaration.submitted",
+         *             "declaration.decided"
+         *           ],
+         *           "public_key": "whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=",
+         *           "state": "enabled",
+         *           "updated_at": "2026-03-16T08:15:04.218301Z",
+         *           "url": "https://paghe.example/hooks/diresco",
+         *           "webhook_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *         }
+         *       ]
+         *     }
+         */
+        WebhookList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The webhooks, the newest first. */
+            items: components["schemas"]["Webhook"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description What an attempt came to. `refused`: the answer was not 2xx; `timeout`: none within 10 seconds; `unreachable`: no connection; `tls`: no secure one; `address_refused`: the
+         *     host leads to no public address.
+         * @example delivered
+         * @enum {string}
+         */
+        WebhookOutcome: "delivered" | "refused" | "timeout" | "unreachable" | "tls" | "address_refused";
+        /**
+         * @description What is sent again.
+         * @example {
+         *       "count": 42
+         *     }
+         */
+        WebhookReplay: {
+            /**
+             * Format: int32
+             * @description How many events.
+             * @example 42
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description How far it came, where there was more than is sent at a time.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            until?: string;
+        };
+        /**
+         * @description What to send again, one delivery or a period.
+         * @example {
+         *       "from": "2026-03-16T06:00:00Z",
+         *       "to": "2026-03-16T09:00:00Z"
+         *     }
+         */
+        WebhookReplayInput: {
+            delivery_id?: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description What happened from here on.
+             * @example 2026-03-16T06:00:00Z
+             */
+            from?: string;
+            /**
+             * Format: date-time
+             * @description What happened before.
+             * @example 2026-03-16T09:00:00Z
+             */
+            to?: string;
+        };
+        /**
+         * @description Events are sent to what is `enabled` alone.
+         * @example enabled
+         * @enum {string}
+         */
+        WebhookState: "enabled" | "disabled";
+        /**
+         * @description What an event is about.
+         * @example {
+         *       "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *       "kind": "declaration"
+         *     }
+         */
+        WebhookSubject: {
+            /**
+             * @description Its id.
+             * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+             */
+            id: string;
+            /**
+             * @description What kind of thing it is.
+             * @example declaration
+             */
+            kind: string;
+        };
+        /**
+         * @description Where events are sent, with `https`.
+         * @example https://paghe.example/hooks/diresco
+         */
+        WebhookUrl: string;
+        /**
          * @description By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
          * @example sub_delegate
          * @enum {string}
@@ -11746,6 +12481,17 @@ export interface components {
         EnrolmentId: components["schemas"]["Id"];
         /** @description Only enrolments in this state. */
         EnrolmentStateFilter: components["schemas"]["EnrolmentState"];
+        /** @description Only events of this contributor. */
+        EventContributorFilter: components["schemas"]["Id"];
+        /** @description Only events of these types, with commas between them. */
+        EventTypesFilter: string;
+        /**
+         * @description Where to go on: the `next_cursor` of the page before, or the `id` of an event of the stream. `latest` means what happens from now on.
+         *     Without it a list begins with the oldest event that is kept, and a stream with what happens from now on.
+         */
+        EventsAfter: string;
+        /** @description How many seconds to wait for an event where there is none yet. */
+        EventsWait: number;
         /**
          * @description The code of a fund. Upper and lower case differ.
          * @example GAGI-2026
@@ -11776,6 +12522,8 @@ export interface components {
         ImportId: components["schemas"]["Id"];
         /** @description Only declarations whose present state ends by itself before this instant. */
         LapsesBefore: string;
+        /** @description The `id` of the last event that you got. It goes before `after`. */
+        LastEventId: string;
         /**
          * @description How many items a page has at most.
          * @example 50
@@ -11786,6 +12534,11 @@ export interface components {
          * @example 018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70
          */
         MessageId: components["schemas"]["Id"];
+        /**
+         * @description A webhook.
+         * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+         */
+        OfWebhook: components["schemas"]["Id"];
         /**
          * @description An operator; the same as the `person_id`.
          * @example 018f3b34-5e6f-7071-8283-9aabbccddeef
@@ -12268,6 +13021,558 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Application"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of webhooks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/applications/018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f/webhooks"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "application_id": "018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "created_at": "2026-03-16T08:15:04.218301Z",
+                     *           "event_types": [
+                     *             "declaration.submitted",
+                     *             "declaration.decided"
+                     *           ],
+                     *           "public_key": "whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=",
+                     *           "state": "enabled",
+                     *           "updated_at": "2026-03-16T08:15:04.218301Z",
+                     *           "url": "https://paghe.example/hooks/diresco",
+                     *           "webhook_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    addWebhook: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "event_types": [
+                 *         "declaration.submitted",
+                 *         "declaration.decided"
+                 *       ],
+                 *       "url": "https://paghe.example/hooks/diresco"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookInput"];
+            };
+        };
+        responses: {
+            /** @description The webhook, with its secret. */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "application_id": "018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "created_at": "2026-03-16T08:15:04.218301Z",
+                     *       "event_types": [
+                     *         "declaration.submitted",
+                     *         "declaration.decided"
+                     *       ],
+                     *       "public_key": "whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=",
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "state": "enabled",
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z",
+                     *       "url": "https://paghe.example/hooks/diresco",
+                     *       "webhook_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "application_id": "018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "created_at": "2026-03-16T08:15:04.218301Z",
+                     *       "event_types": [
+                     *         "declaration.submitted",
+                     *         "declaration.decided"
+                     *       ],
+                     *       "public_key": "whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=",
+                     *       "state": "enabled",
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z",
+                     *       "url": "https://paghe.example/hooks/diresco",
+                     *       "webhook_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    removeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["NoContent"];
+            default: components["responses"]["Refused"];
+        };
+    };
+    changeWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "state": "enabled"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookChange"];
+            };
+        };
+        responses: {
+            /** @description The webhook as it is now. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "application_id": "018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "created_at": "2026-03-16T08:15:04.218301Z",
+                     *       "event_types": [
+                     *         "declaration.submitted",
+                     *         "declaration.decided"
+                     *       ],
+                     *       "public_key": "whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=",
+                     *       "state": "enabled",
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z",
+                     *       "url": "https://paghe.example/hooks/diresco",
+                     *       "webhook_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Only deliveries in this state. */
+                state?: components["schemas"]["WebhookDeliveryState"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of deliveries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/applications/018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f/webhooks/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/deliveries"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "at": "2026-03-16T08:15:04.218301Z",
+                     *           "attempts": [
+                     *             {
+                     *               "at": "2026-03-16T08:15:04.224518Z",
+                     *               "duration_ms": 18,
+                     *               "outcome": "delivered",
+                     *               "status": 204
+                     *             }
+                     *           ],
+                     *           "created_at": "2026-03-16T08:15:04.221107Z",
+                     *           "delivery_id": "018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+                     *           "event_id": "018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e11",
+                     *           "state": "delivered",
+                     *           "subject": {
+                     *             "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *             "kind": "declaration"
+                     *           },
+                     *           "type": "declaration.submitted"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookDeliveryList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    pingWebhook: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is on its way. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "at": "2026-03-16T08:15:04.218301Z",
+                     *       "attempts": [],
+                     *       "created_at": "2026-03-16T08:15:04.218301Z",
+                     *       "delivery_id": "018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e12",
+                     *       "event_id": "018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e13",
+                     *       "next_attempt_at": "2026-03-16T08:15:04.218301Z",
+                     *       "state": "waiting",
+                     *       "subject": {
+                     *         "id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *         "kind": "webhook"
+                     *       },
+                     *       "type": "webhook.ping"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    replayWebhookDeliveries: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "from": "2026-03-16T06:00:00Z",
+                 *       "to": "2026-03-16T09:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WebhookReplayInput"];
+            };
+        };
+        responses: {
+            /** @description They are on their way. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 42
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WebhookReplay"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An application.
+                 * @example 018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                application_id: components["parameters"]["ApplicationId"];
+                /**
+                 * @description A webhook.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook, with its new secret. */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "application_id": "018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "created_at": "2026-03-16T08:15:04.218301Z",
+                     *       "event_types": [
+                     *         "declaration.submitted",
+                     *         "declaration.decided"
+                     *       ],
+                     *       "public_key": "whpk_3sdkVMpjpHcd0VGJ1dEPKzHcjGo3uyCeBnPvaW9aHLI=",
+                     *       "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                     *       "state": "enabled",
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z",
+                     *       "url": "https://paghe.example/hooks/diresco",
+                     *       "webhook_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Webhook"];
                 };
             };
             default: components["responses"]["Refused"];
@@ -19544,6 +20849,124 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Enrolment"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listEvents: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Where to go on: the `next_cursor` of the page before, or the `id` of an event of the stream. `latest` means what happens from now on.
+                 *     Without it a list begins with the oldest event that is kept, and a stream with what happens from now on.
+                 */
+                after?: components["parameters"]["EventsAfter"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description How many seconds to wait for an event where there is none yet. */
+                wait?: components["parameters"]["EventsWait"];
+                /** @description Only events of these types, with commas between them. */
+                types?: components["parameters"]["EventTypesFilter"];
+                /** @description Only events of this contributor. */
+                contributor_id?: components["parameters"]["EventContributorFilter"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Events, and where to go on. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "next": {
+                     *           "href": "/v1/events?after=e1z4"
+                     *         },
+                     *         "self": {
+                     *           "href": "/v1/events"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "subject": {
+                     *               "href": "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"
+                     *             }
+                     *           },
+                     *           "at": "2026-03-16T08:15:04.218301Z",
+                     *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "event_id": "018f3b35-6f70-7182-9394-abbccddeeff0",
+                     *           "subject": {
+                     *             "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *             "kind": "declaration"
+                     *           },
+                     *           "type": "declaration.submitted"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "e1z4"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EventPage"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    streamEvents: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Where to go on: the `next_cursor` of the page before, or the `id` of an event of the stream. `latest` means what happens from now on.
+                 *     Without it a list begins with the oldest event that is kept, and a stream with what happens from now on.
+                 */
+                after?: components["parameters"]["EventsAfter"];
+                /** @description Only events of these types, with commas between them. */
+                types?: components["parameters"]["EventTypesFilter"];
+                /** @description Only events of this contributor. */
+                contributor_id?: components["parameters"]["EventContributorFilter"];
+            };
+            header?: {
+                /** @description The `id` of the last event that you got. It goes before `after`. */
+                "Last-Event-ID"?: components["parameters"]["LastEventId"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example id: e1z4
+                     *     event: declaration.submitted
+                     *     data: {"event_id":"018f3b35-6f70-7182-9394-abbccddeeff0","type":"declaration.submitted","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","subject":{"kind":"declaration","id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"},"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}}
+                     */
+                    "text/event-stream": string;
                 };
             };
             default: components["responses"]["Refused"];

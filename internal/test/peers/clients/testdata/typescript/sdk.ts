@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import {
-  App, all, createDiresco, fetchReceiptKeys, LoginAgainError, matchesContent, memoryStore, newKey, ok, ProblemError, ReceiptError, staticToken,
+  App, all, createDiresco, fetchReceiptKeys, followEvents, LoginAgainError, matchesContent, memoryStore, newKey, ok, ProblemError, ReceiptError, staticToken,
   verifyReceipt, verifyWebhook, WebhookError,
 } from "@diresco/client";
 import { decide, representative, typeCode } from "./browser.js";
@@ -45,6 +45,8 @@ const file = (content: Record<string, unknown>, idempotencyKey: string) => ok(ap
 await assert.rejects(file({}, newKey()), (error) =>
   error instanceof ProblemError && error.code === "validation-failed" && error.problem?.errors?.[0]?.pointer === "/content/average_monthly_pay");
 
+const { next_cursor: begin } = await ok(api.GET("/events", { params: { query: { after: "latest" } } }));
+
 // The same key files once.
 const filed = await file(type.content_example, key);
 assert.equal((await file(type.content_example, key)).declaration_id, filed.declaration_id);
@@ -58,6 +60,24 @@ assert.equal(await matchesContent(receipt, filed.content), true);
 assert.equal(await matchesContent(receipt, { ...filed.content, remark: "1" }), false);
 await assert.rejects(verifyReceipt(keys, `${(filed.receipt?.jws ?? "").slice(0, -4)}AAAA`), ReceiptError);
 await assert.rejects(verifyReceipt(keys, "eyJhbGciOiJub25lIiwidHlwIjoicmVjZWlwdCtqd3MifQ.e30."), ReceiptError);
+
+// What happened is heard of, and what happens.
+let after = begin;
+for await (const { event, cursor } of followEvents(api, { after: begin, types: ["declaration.submitted"] })) {
+  assert.ok(event.type === "declaration.submitted" && event.subject.id === filed.declaration_id && event.contributor_id === contributor_id);
+  after = cursor;
+  break;
+}
+const following = followEvents(api, { after });
+const heard = following.next();
+const second = await file(type.content_example, newKey());
+const { value: live } = await heard;
+assert.ok(live !== undefined && live.event.subject.id === second.declaration_id);
+await following.return();
+const enough = new AbortController();
+const ended = followEvents(api, { after: live.cursor, signal: enough.signal }).next();
+enough.abort(new Error("enough"));
+await assert.rejects(ended, /enough/);
 
 // All who renew at once, here or in another process, are given the same, once.
 const held = await store.load();
