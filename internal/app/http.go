@@ -64,8 +64,9 @@ func (a *App) newEdgeDeps(p platform, g groups) edge.Deps {
 			}
 			return macs
 		},
-		Sights:     sights(g),
-		PublicKeys: func(ctx context.Context) (any, error) { return p.keys.PublicSet(ctx) },
+		Sights:        sights(g),
+		ApplicationOf: g.identity.applications.IDOf,
+		PublicKeys:    func(ctx context.Context) (any, error) { return p.keys.PublicSet(ctx) },
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
 	"diresco/internal/identity/oauth"
@@ -99,6 +100,9 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 		oauth: oauth.NewService(oauth.Deps{
 			Runner: k.runner, Keys: p.dataKeys, Limiter: limiter, Addresses: addresses, Applications: applications, Consents: consents,
 			Sessions: sessions, Random: p.random, PublicURL: p.config.PublicURL, Loopback: p.sandbox,
+			Count: func(ctx context.Context, id uuid.UUID) error {
+				return reqctx.Count(ctx, reqctx.Sender{ID: id, Program: true})
+			},
 		}),
 	}, nil
 }

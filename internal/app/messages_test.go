@@ -81,7 +81,7 @@ func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 func TestMessageKind_ConsentsSayWhyTheyEnded(t *testing.T) {
 	reasons := []string{
 		consent.EndedByHolder, consent.EndedByContributor, consent.EndedDisplaced, consent.EndedExpired, consent.EndedRightEnded,
-		consent.EndedPostGiven, consent.EndedRefreshReused, consent.EndedTokenRevoked, application.EndedBySuspension,
+		consent.EndedPostGiven, consent.EndedRefreshReused, consent.EndedTokenRevoked, consent.EndedNotTakenUp, application.EndedBySuspension,
 		application.EndedByRemoval, session.EndedPINReplaced, session.EndedPINRevoked, session.EndedSuspended, session.EndedPostLeft,
 	}
 	for _, locale := range notification.Locales() {

@@ -102,6 +102,28 @@ func TestReceipt_Render(t *testing.T) {
 	}
 }
 
+// Who filed by an application has it on the receipt, by its name and as it is registered; who filed
+// themselves has no such line.
+func TestReceipt_NamesTheApplication(t *testing.T) {
+	printed := func(f Facts) string {
+		lines, _ := read(t, render(t, f))
+		return strings.Join(lines, "\n")
+	}
+	f := facts()
+	if text := printed(f); strings.Contains(text, "Tramite") {
+		t.Errorf("the person's own names an application:\n%s", text)
+	}
+	f.Application, f.ClientID = "Paghe Città & Figli", "018f3b203e5f7a718c839e0f1a2b3c4d"
+	text := printed(f)
+	for _, want := range []string{
+		"Tramite l'applicazione", "Paghe Città & Figli (018f3b203e5f7a718c839e0f1a2b3c4d)", "José Ğüneş Žižek, in qualità di legale rappresentante",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not on the receipt:\n%s", want, text)
+		}
+	}
+}
+
 func TestReceipt_SameFactsSameBytes(t *testing.T) {
 	want := render(t, facts())
 	var wg sync.WaitGroup

@@ -1,9 +1,11 @@
 package edge
 
 import (
+	"context"
 	"net/http"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -48,7 +50,7 @@ func (e *edge) trace(r *request) {
 	}
 	row := audit.Access{Operation: r.op.id, Outcome: outcome, RequestID: r.requestID, Address: r.address}
 	row.PersonID, row.SessionID = present(r.caller.PersonID), present(r.caller.SessionID)
-	row.ApplicationID = r.actor.ApplicationID()
+	row.ApplicationID = e.applicationOf(r)
 	row.ContributorID = present(r.actor.ContributorID)
 	if row.ContributorID == nil {
 		row.ContributorID = present(r.target.ContributorID)
@@ -58,6 +60,26 @@ func (e *edge) trace(r *request) {
 	}
 	e.deps.AccessLog.Add(r.c.Request().Context(), row)
 }
+
+// applicationOf is the application that sent a request, also where it was refused before the guard
+// found its grant; nil for a person.
+func (e *edge) applicationOf(r *request) *uuid.UUID {
+	if id := r.actor.ApplicationID(); id != nil || r.caller.ClientID == "" || e.deps.ApplicationOf == nil {
+		return id
+	}
+	// Whoever asked may have gone away.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.c.Request().Context()), lookupTimeout)
+	defer cancel()
+	id, err := e.deps.ApplicationOf(ctx, r.caller.ClientID)
+	if err != nil {
+		e.deps.Log.WarnContext(ctx, "application of a refusal not found", "request_id", r.requestID, "error", err)
+		return nil
+	}
+	return &id
+}
+
+// lookupTimeout is how long the access log waits for what it is to say.
+const lookupTimeout = 2 * time.Second
 
 // tracePage leaves a row in the access log for what a page says that it refused.
 func (e *edge) tracePage(r *request) {

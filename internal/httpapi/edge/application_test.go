@@ -2,6 +2,7 @@ package edge
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,29 @@ func TestApplication_IsToldWhichScopesLetItIn(t *testing.T) {
 	answer := w.do(ask{method: http.MethodGet, path: "/v1/backoffice/declarations", token: "live"})
 	if got := answer.Header().Get("WWW-Authenticate"); answer.Code != http.StatusForbidden || got != "" {
 		t.Errorf("a person is told %d %q", answer.Code, got)
+	}
+}
+
+// An application is named in the access log also where it was refused before anybody looked at its
+// grant: the grant has ended, or it asks too often.
+func TestApplication_IsNamedWhereItsGrantWasNotLookedAt(t *testing.T) {
+	w := newWorld(t, rates(1000, 1000), func(c *Config) { c.ApplicationRate = 1 })
+	for range 2 {
+		w.do(ask{method: http.MethodGet, path: "/v1/me", token: "ended-software"})
+	}
+	if got := w.outcomes(); !slices.Equal(got, []string{"showMe session-ended", "showMe rate-limited"}) {
+		t.Errorf("the log says %v", got)
+	}
+	for _, row := range w.access.rows {
+		if row.ApplicationID == nil || *row.ApplicationID != anApplication {
+			t.Errorf("%s: application %v", row.Outcome, row.ApplicationID)
+		}
+	}
+	// A person is none.
+	w.access.rows = nil
+	w.do(ask{method: http.MethodGet, path: "/v1/me", token: "ended"})
+	if len(w.access.rows) != 1 || w.access.rows[0].ApplicationID != nil {
+		t.Errorf("a person: %+v", w.access.rows)
 	}
 }
 

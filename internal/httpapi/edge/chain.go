@@ -57,6 +57,10 @@ type request struct {
 	found uuid.UUID
 	// refused is what a page says that it refused.
 	refused *reqctx.Refused
+	// unproved says that the request counts for the address unless a page finds out who sent it.
+	unproved bool
+	// sender is who that was, if a page did.
+	sender uuid.UUID
 }
 
 // stage looks at a request before its handler does. An error or an answer ends the request.
@@ -97,7 +101,7 @@ func (e *edge) run(r *request, stages []stage) bool {
 func (e *edge) answer(r *request, next echo.HandlerFunc) {
 	response := r.c.Response()
 	if r.op == nil {
-		r.c.SetRequest(r.c.Request().WithContext(r.pageContext()))
+		r.c.SetRequest(r.c.Request().WithContext(e.pageContext(r)))
 		if err := next(r.c); err != nil {
 			e.refuse(r, err)
 		}
@@ -131,8 +135,11 @@ func (e *edge) answer(r *request, next echo.HandlerFunc) {
 
 // pageContext carries what a page needs to know of the request. A page says itself which operation
 // it does, and what it refused.
-func (r *request) pageContext() context.Context {
+func (e *edge) pageContext(r *request) context.Context {
 	ctx := audit.WithOrigin(r.c.Request().Context(), audit.Origin{RequestID: r.requestID, Address: r.address})
+	if r.unproved {
+		ctx = reqctx.WithCounter(ctx, func(sender reqctx.Sender) error { return e.countSender(r, sender) })
+	}
 	return reqctx.WithRefused(ctx, func(refused reqctx.Refused) { r.refused = &refused })
 }
 
@@ -142,6 +149,7 @@ func (e *edge) finish(r *request) {
 	if err := errors.Join(closeForm(r.form), closeRaw(r.raw)); err != nil {
 		e.deps.Log.WarnContext(r.c.Request().Context(), "uploaded files not dropped", "request_id", r.requestID, "error", err)
 	}
+	e.countUnproved(r)
 	e.logRequest(r)
 	e.trace(r)
 }

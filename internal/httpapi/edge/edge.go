@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"go.opentelemetry.io/otel/metric"
 
@@ -82,6 +83,9 @@ type Deps struct {
 	// MACs are the keyed digests of the parts, the one to keep first. They tell equal requests from
 	// different ones under one Idempotency-Key.
 	MACs func(parts ...[]byte) []string
+	// ApplicationOf returns the id of the application with a client id, in whatever state. It may be
+	// nil.
+	ApplicationOf func(ctx context.Context, clientID string) (uuid.UUID, error)
 	// Sights tell, by the path of a resource, whether an actor may see it. They stand where the
 	// service decides that and not the guard. It may be empty.
 	Sights map[string]Sight
@@ -110,6 +114,8 @@ type edge struct {
 	addresses  *clientAddresses
 	// refusals show faults of pages, by the path of the route.
 	refusals map[string]func(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int)
+	// counting are the paths of pages that find out who sent a request.
+	counting map[string]bool
 	// now is the machine's time, for durations; the domain's clock may be moved in the sandbox.
 	now func() time.Time
 }
@@ -176,7 +182,7 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 
 // servePages lets the router serve what stands outside the contract.
 func (e *edge) servePages(router *echo.Echo, all []pages.Page) {
-	e.refusals = map[string]func(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int){}
+	e.refusals, e.counting = map[string]func(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int){}, map[string]bool{}
 	for _, p := range all {
 		methods := p.Methods
 		if len(methods) == 0 {
@@ -184,6 +190,7 @@ func (e *edge) servePages(router *echo.Echo, all []pages.Page) {
 		}
 		path := routerPath(p.Pattern)
 		router.Match(methods, path, servePage(p))
+		e.counting[path] = p.Counts
 		if p.Refuse != nil {
 			e.refusals[path] = p.Refuse
 		}

@@ -183,6 +183,7 @@ func (g *guard) EnterAs(_ context.Context, caller access.Caller, rule access.Rul
 		}
 	}
 	if id != mySession {
+		actor.Grant = nil // nobody looked
 		return actor, fault.New(fault.SessionEnded)
 	}
 	switch rule.To {
@@ -225,6 +226,8 @@ func parseToken(_ context.Context, token string) (access.Caller, error) {
 		return access.Caller{SessionID: uuid.UUID{15: 8}, PersonID: uuid.UUID{15: 9}}, nil
 	case "software":
 		return access.Caller{SessionID: mySession, PersonID: myPerson, ClientID: "payroll", Scopes: []string{"declarations.read"}}, nil
+	case "ended-software":
+		return access.Caller{SessionID: aDeclaration, PersonID: myPerson, ClientID: "payroll", Scopes: []string{"declarations.read"}}, nil
 	case "ended":
 		return access.Caller{SessionID: aDeclaration, PersonID: myPerson}, nil
 	case "expired":
@@ -257,8 +260,9 @@ func newWorldWith(t testing.TB, further []pages.Page, change ...func(*Config)) *
 	}
 	deps := Deps{
 		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MACs: testMACs, Sights: w.sights, Pages: further,
-		PublicKeys: func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil },
-		Log:        slog.New(slog.NewJSONHandler(w.log, nil)), Meter: noop.Meter{},
+		ApplicationOf: func(context.Context, string) (uuid.UUID, error) { return anApplication, nil },
+		PublicKeys:    func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil },
+		Log:           slog.New(slog.NewJSONHandler(w.log, nil)), Meter: noop.Meter{},
 	}
 	if _, bench := t.(*testing.B); bench {
 		deps.Log = slog.New(slog.NewJSONHandler(io.Discard, nil))

@@ -3,11 +3,13 @@ package edge
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-chi/httprate"
 	"github.com/google/uuid"
 
+	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/fault"
 )
 
@@ -21,6 +23,8 @@ const (
 // limits count requests in this process. Secrets have a limit of their own, in the database.
 type limits struct {
 	person, application, address *httprate.RateLimiter
+	// assets come with the pages, anew for each person of an office.
+	asset *httprate.RateLimiter
 	// preflights are counted apart: a browser sends them by itself, and without the person that
 	// would count.
 	preflight *httprate.RateLimiter
@@ -37,6 +41,7 @@ func newLimits(person, application, address int) limits {
 		person:      httprate.NewRateLimiter(person, rateWindow, shown),
 		application: httprate.NewRateLimiter(application, rateWindow, shown),
 		address:     httprate.NewRateLimiter(address, rateWindow, shown),
+		asset:       httprate.NewRateLimiter(max(person, address), rateWindow, shown),
 		preflight:   httprate.NewRateLimiter(max(person, address), rateWindow, shown),
 		signed:      httprate.NewRateLimiter(max(person, address), rateWindow, shown),
 		traces:      httprate.NewRateLimiter(1, rateWindow, silent),
@@ -45,10 +50,17 @@ func newLimits(person, application, address int) limits {
 
 // limitRate counts the request. It counts for its person once the token is verified, whichever of
 // their sessions it is in, else for the client's address. What an application does counts for the
-// consent by which it does it, and costs the person nothing.
+// consent by which it does it, and costs the person nothing. Who sent a request for a page is found
+// out later: here it is only refused where the address has none left for those that nobody proved to
+// have sent.
 func (e *edge) limitRate(r *request) error {
 	limiter, key := e.limits.address, ""
 	switch {
+	case strings.HasPrefix(r.c.Path(), assetsPath):
+		limiter, key = e.limits.asset, clientKey(r.address)
+	case e.counting[r.c.Path()] && r.op == nil && !r.preflight:
+		key = clientKey(r.address)
+		r.unproved = e.leaves(r, limiter, key)
 	case r.preflight:
 		limiter, key = e.limits.preflight, clientKey(r.address)
 	case r.authError == nil && r.caller.ClientID != "":
@@ -60,6 +72,17 @@ func (e *edge) limitRate(r *request) error {
 	default:
 		key = clientKey(r.address)
 	}
+	if r.unproved {
+		return nil
+	}
+	return e.take(r, limiter, key)
+}
+
+// assetsPath is where the pages have their scripts and styles.
+const assetsPath = "/assets/"
+
+// take counts a request, and returns fault.RateLimited where there are too many.
+func (e *edge) take(r *request, limiter *httprate.RateLimiter, key string) error {
 	response := r.c.Response()
 	over := limiter.OnLimit(response, r.c.Request(), key)
 	wait := e.secondsUntil(response.Header())
@@ -69,6 +92,45 @@ func (e *edge) limitRate(r *request) error {
 	}
 	return nil
 }
+
+// leaves reports whether another request may come, which is not counted, and says so in the headers
+// as if it were.
+func (e *edge) leaves(r *request, limiter *httprate.RateLimiter, key string) bool {
+	sent, header := r.c.Request(), r.c.Response().Header()
+	limiter.OnLimit(r.c.Response(), sent.WithContext(httprate.WithIncrement(sent.Context(), 0)), key)
+	header.Set(limitReset, strconv.Itoa(e.secondsUntil(header)))
+	left, err := strconv.Atoi(header.Get(limitLeft))
+	if err != nil || left < 1 {
+		return false
+	}
+	header.Set(limitLeft, strconv.Itoa(left-1))
+	return true
+}
+
+// countSender counts a request for a page for whoever proved to have sent it, once.
+func (e *edge) countSender(r *request, sender reqctx.Sender) error {
+	if !r.unproved {
+		return nil
+	}
+	r.unproved, r.sender = false, sender.ID
+	if sender.Program {
+		return e.take(r, e.limits.application, string(sender.ID[:]))
+	}
+	return e.take(r, e.limits.person, string(sender.ID[:]))
+}
+
+// countUnproved counts a request for the address if nobody proved to have sent it.
+func (e *edge) countUnproved(r *request) {
+	if r.unproved {
+		e.limits.address.OnLimit(discardedHeaders{}, r.c.Request(), clientKey(r.address))
+	}
+}
+
+// discardedHeaders is where headers go that come too late for the answer.
+type discardedHeaders struct{ http.ResponseWriter }
+
+// Header implements http.ResponseWriter.
+func (discardedHeaders) Header() http.Header { return http.Header{} }
 
 // secondsUntil reads the end of the window, which the limiter gives as a Unix time, as the seconds
 // until then.
@@ -88,6 +150,8 @@ func (e *edge) firstOverLimit(r *request) bool {
 		key = string(r.caller.SessionID[:])
 	case r.caller.PersonID != uuid.Nil:
 		key = string(r.caller.PersonID[:])
+	case r.sender != uuid.Nil:
+		key = string(r.sender[:])
 	}
 	return !e.limits.traces.OnLimit(r.c.Response(), r.c.Request(), key)
 }

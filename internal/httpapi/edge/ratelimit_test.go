@@ -9,6 +9,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/uuid"
+
+	"diresco/internal/httpapi/pages"
+	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/fault"
 )
 
@@ -67,6 +71,51 @@ func TestRateLimit_ATrustedProxyNamesTheClient(t *testing.T) {
 	// Somebody who is no proxy is not believed, private address or not.
 	if passed := count(w, 10, from("127.0.0.1:1", "198.51.100.3")) + count(w, 10, from("127.0.0.1:1", "198.51.100.4")); passed != 5 {
 		t.Errorf("not a proxy: %d passed, want 5", passed)
+	}
+}
+
+// Who proves on a page who they are is counted for that, and stops nobody behind the same address.
+// What nobody proved to have sent counts for the address, and what comes with the pages counts apart.
+func TestRateLimit_APageCountsForWhoeverProvedToHaveSentIt(t *testing.T) {
+	form := pages.Page{
+		Pattern: "/further/{who}", Methods: []string{http.MethodPost}, Counts: true,
+		Serve: func(w http.ResponseWriter, r *http.Request) error {
+			senders := map[string]reqctx.Sender{"ann": {ID: uuid.UUID{1}}, "bob": {ID: uuid.UUID{2}}, "server": {ID: uuid.UUID{3}, Program: true}}
+			if sender, known := senders[r.PathValue("who")]; known {
+				for range 2 {
+					// Once, however often it is found out.
+					if err := reqctx.Count(r.Context(), sender); err != nil {
+						return err
+					}
+				}
+			}
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		},
+	}
+	w := newWorldWith(t, []pages.Page{form}, rates(7, 4), func(c *Config) { c.ApplicationRate = 6 })
+	from := func(who string) func(int) ask {
+		return func(int) ask { return ask{method: http.MethodPost, path: "/further/" + who, address: "192.0.2.7:1"} }
+	}
+	for _, c := range []struct {
+		who         string
+		sent, taken int
+	}{{"ann", 10, 7}, {"bob", 10, 7}, {"server", 10, 6}, {"nobody", 10, 4}, {"nobody", 1, 0}} {
+		if passed := count(w, c.sent, from(c.who)); passed != c.taken {
+			t.Errorf("%s: %d of %d passed, want %d", c.who, passed, c.sent, c.taken)
+		}
+	}
+	style := func(int) ask { return ask{method: http.MethodGet, path: "/assets/style.css", address: "192.0.2.7:1"} }
+	if passed := count(w, 10, style); passed != 7 {
+		t.Errorf("%d assets passed, want 7", passed)
+	}
+	answer := w.do(ask{method: http.MethodPost, path: "/further/nobody", address: "192.0.2.9:1"})
+	if h := answer.Header(); h.Get("RateLimit-Limit") != "4" || h.Get("RateLimit-Remaining") != "3" || h.Get("RateLimit-Reset") == "" {
+		t.Errorf("headers %v", h)
+	}
+	answer = w.do(ask{method: http.MethodPost, path: "/further/bob", address: "192.0.2.9:1"})
+	if h := answer.Header(); answer.Code != http.StatusTooManyRequests || h.Get("RateLimit-Limit") != "7" || h.Get("RateLimit-Remaining") != "0" {
+		t.Errorf("got %d, headers %v", answer.Code, h)
 	}
 }
 

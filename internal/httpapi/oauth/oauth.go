@@ -65,7 +65,7 @@ func New(server Server) ([]pages.Page, error) {
 		return nil
 	}}}
 	for path, answer := range endpoints {
-		all = append(all, pages.Page{Pattern: path, Methods: []string{http.MethodPost}, Serve: serve(answer), Refuse: refuse})
+		all = append(all, pages.Page{Pattern: path, Methods: []string{http.MethodPost}, Serve: serve(answer), Refuse: refuse, Counts: true})
 	}
 	return all, nil
 }

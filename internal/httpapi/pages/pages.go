@@ -86,6 +86,9 @@ type Page struct {
 	Serve func(w http.ResponseWriter, r *http.Request) error
 	// Methods are those that it takes; without any, GET and HEAD.
 	Methods []string
+	// Counts says that Serve finds out who sent a request and calls reqctx.Count. What nobody proved
+	// to have sent counts for the address.
+	Counts bool
 	// Refuse, where it is set, shows a fault to somebody who reads pages. Others get a problem.
 	Refuse func(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int)
 }

@@ -24,6 +24,7 @@ type (
 	acceptKey   struct{}
 	foundKey    struct{}
 	refusedKey  struct{}
+	counterKey  struct{}
 )
 
 // WithActor returns a context that carries who asks.
@@ -104,4 +105,25 @@ func NoteRefused(ctx context.Context, refused Refused) {
 	if note, ok := ctx.Value(refusedKey{}).(func(Refused)); ok {
 		note(refused)
 	}
+}
+
+// Sender is whoever a page found out to have sent a request.
+type Sender struct {
+	ID uuid.UUID
+	// Program says that it is an application, or what one was given, and not a person.
+	Program bool
+}
+
+// WithCounter returns a context that counts a page's request for whoever proved to have sent it.
+func WithCounter(ctx context.Context, count func(Sender) error) context.Context {
+	return context.WithValue(ctx, counterKey{}, count)
+}
+
+// Count counts the request for its sender, once: it counts for the address no more. It returns
+// fault.RateLimited where the sender has sent too many.
+func Count(ctx context.Context, sender Sender) error {
+	if count, ok := ctx.Value(counterKey{}).(func(Sender) error); ok {
+		return count(sender)
+	}
+	return nil
 }

@@ -60,6 +60,9 @@ var (
 	DecidedKind = outbox.Declare(outbox.Kind{Name: "application.decided"})
 	// SuspendedKind tells that an application was suspended: {display_name, reason, at}.
 	SuspendedKind = outbox.Declare(outbox.Kind{Name: "application.suspended"})
+	// KeysReplacedKind tells that its owner put other keys in the place of those that were reviewed:
+	// {display_name, at}.
+	KeysReplacedKind = outbox.Declare(outbox.Kind{Name: "application.keys_replaced"})
 	// ReadmittedKind tells that a suspended one was readmitted: {display_name, at}.
 	ReadmittedKind = outbox.Declare(outbox.Kind{Name: "application.readmitted"})
 )
@@ -236,6 +239,20 @@ func (a Application) change(p Profile, instant bool, now time.Time) Application 
 		a.Pending, a.SubmittedAt = &p, now
 	}
 	return a
+}
+
+// replacesKeys reports whether a profile only puts other keys in the place of some that the
+// application has: no more than it takes away. What may be done with them, and where it is answered,
+// stays as it was reviewed.
+func (a Application) replacesKeys(p Profile) bool {
+	if a.State != Approved || a.Kind != Confidential || a.JWKS == nil || p.JWKS == nil {
+		return false
+	}
+	before, after := keysIn(a.JWKS), keysIn(p.JWKS)
+	added := slices.DeleteFunc(slices.Clone(after), func(key string) bool { return slices.Contains(before, key) })
+	as := a.profile()
+	as.JWKS = p.JWKS
+	return p.equal(as) && len(added) > 0 && len(after) <= len(before)
 }
 
 // Decision is what is decided about an application or its pending change.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -96,6 +97,70 @@ func keySet(ids ...string) json.RawMessage {
 			`"x":"Mv1OPFPuJkW5oZb45Z0JF4JnjrFfkem0hqDiTHZiSfE","y":"SxAoW2oRlWPs7xoG7MowEg69SB6bGHQ6BKsVxtWmCL0"}`
 	}
 	return json.RawMessage(`{"keys":[` + strings.Join(keys, ",") + `]}`)
+}
+
+// TestApplication_KeysAreExchangedAtOnceByWhoEnteredThePIN: a key that got out is taken out without
+// stopping the server. Whatever else is changed, or is more than before, waits for its approval.
+func TestApplication_KeysAreExchangedAtOnceByWhoEnteredThePIN(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		a := w.registered(w.owner, func(in *application.Input) {
+			in.Kind, in.AuthMethod, in.JWKS = application.Confidential, application.PrivateKeyJWT, keySet("1", "2")
+		})
+		w.decided(a.ID, application.Approved)
+		late, fresh := w.owner, w.owner
+		late.AuthenticatedAt = w.Clock.Now().Add(-access.FreshFor - time.Microsecond)
+		fresh.AuthenticatedAt = w.Clock.Now().Add(-access.FreshFor)
+		for _, c := range []struct {
+			what    string
+			by      access.Actor
+			change  application.Change
+			inForce string
+			waits   bool
+			told    int
+		}{
+			{"by who logged in long ago", late, application.Change{JWKS: keySet("1", "3")}, "1 2", true, 0},
+			{"more keys than before", fresh, application.Change{JWKS: keySet("1", "2", "3")}, "1 2", true, 0},
+			{"an address instead", fresh, application.Change{JWKSURI: new("https://a.example/jwks.json")}, "1 2", true, 0},
+			{
+				"another name with it", fresh,
+				application.Change{JWKS: keySet("1", "3"), DisplayName: new("Altro")},
+				"1 2", true, 0,
+			},
+			{"back", fresh, application.Change{JWKS: keySet("1", "2"), DisplayName: new("Paghe Facili")}, "1 2", false, 0},
+			{"one for another", fresh, application.Change{JWKS: keySet("1", "3")}, "1 3", false, 1},
+			{"one for two", fresh, application.Change{JWKS: keySet("4")}, "4", false, 2},
+			{"the same again", fresh, application.Change{JWKS: keySet("4")}, "4", false, 2},
+			{"a scope that waits", fresh, application.Change{Scopes: []string{access.ScopeDeclarations, access.ScopeEvents}}, "4", true, 2},
+			{"beside what waits", fresh, application.Change{JWKS: keySet("5")}, "5", true, 3},
+		} {
+			got, err := w.change(c.by, a.ID, c.change)
+			if err != nil {
+				t.Fatalf("%s: %v", c.what, err)
+			}
+			if kids := keyIDs(t, got.JWKS); kids != c.inForce || (got.Pending != nil) != c.waits || w.told("application.keys_replaced", w.owner) != c.told {
+				t.Errorf("%s: in force are %s, waiting %+v, told %d", c.what, kids, got.Pending, w.told("application.keys_replaced", w.owner))
+			}
+		}
+		// What waits keeps its scopes, and has the new key.
+		got := w.decided(a.ID, application.Approved)
+		if keyIDs(t, got.JWKS) != "5" || len(got.Scopes) != 2 {
+			t.Errorf("approved with %s and %v", keyIDs(t, got.JWKS), got.Scopes)
+		}
+	})
+}
+
+// keyIDs are those of a set that is kept.
+func keyIDs(t *testing.T, set json.RawMessage) string {
+	t.Helper()
+	var kept struct{ Keys []struct{ Kid string } }
+	if err := json.Unmarshal(set, &kept); err != nil {
+		t.Fatal(err)
+	}
+	ids := make([]string, len(kept.Keys))
+	for i, key := range kept.Keys {
+		ids[i] = key.Kid
+	}
+	return strings.Join(ids, " ")
 }
 
 // TestApplication_KeysMayMoveToAnAddress and back.

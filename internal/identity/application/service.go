@@ -38,8 +38,9 @@ type Deps struct {
 	Outbox *outbox.Outbox
 	// Instant approves what is registered and changed at once, as a sandbox does.
 	Instant bool
-	// Ended ends what people let an application do, in the context's transaction. It may be nil.
-	Ended func(ctx context.Context, applicationID uuid.UUID, reason string) error
+	// Ended ends what people let an application do, in the context's transaction: some of it at a
+	// time. It reports whether there is more, which is void until it is ended. It may be nil.
+	Ended func(ctx context.Context, applicationID uuid.UUID, reason string) (more bool, err error)
 }
 
 // Service has the use cases of applications.
@@ -49,14 +50,14 @@ type Service struct {
 	rights  Rights
 	outbox  *outbox.Outbox
 	instant bool
-	ended   func(ctx context.Context, applicationID uuid.UUID, reason string) error
+	ended   func(ctx context.Context, applicationID uuid.UUID, reason string) (more bool, err error)
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	ended := d.Ended
 	if ended == nil {
-		ended = func(context.Context, uuid.UUID, string) error { return nil }
+		ended = func(context.Context, uuid.UUID, string) (bool, error) { return false, nil }
 	}
 	return &Service{
 		run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, outbox: d.Outbox, instant: d.Instant, ended: ended,
@@ -74,6 +75,12 @@ func (s *Service) Client(ctx context.Context, clientID string) (Application, err
 		return Application{}, err
 	}
 	return a, nil
+}
+
+// IDOf returns the id of the application with a client id, in whatever state, or fault.NotFound.
+func (s *Service) IDOf(ctx context.Context, clientID string) (uuid.UUID, error) {
+	a, err := s.repo.client(ctx, clientID)
+	return a.ID, err
 }
 
 // ByID returns an application in whatever state, removed ones too, or fault.NotFound.
@@ -247,13 +254,15 @@ func (s *Service) Mine(ctx context.Context, by access.Actor, request page.Reques
 }
 
 // Change changes an application that the actor manages. What was approved stays in force until a
-// change of it is approved too. It returns these faults:
+// change of it is approved too, but for keys that take the place of others: whoever entered the PIN a
+// moment ago exchanges a key that got out at once, and all who manage the application are told. It
+// returns these faults:
 //   - fault.NotFound: the application is not the actor's to manage;
 //   - fault.DispositiveRequired: the actor's credentials are ordinary;
 //   - fault.PreconditionFailed: it has another version than expected;
 //   - fault.Invalid: fields are wrong.
 func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, expected int, c Change) (Application, error) {
-	return s.manage(ctx, by, id, func(_ context.Context, a Application, now time.Time) (Application, error) {
+	return s.manage(ctx, by, id, func(ctx context.Context, a Application, now time.Time) (Application, error) {
 		if err := fault.RequireVersion(expected, a.Version); err != nil {
 			return a, err
 		}
@@ -269,6 +278,13 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		if wrong = append(wrong, more...); len(wrong) > 0 {
 			return a, fault.InvalidFields(wrong...)
 		}
+		fresh := now.Sub(by.AuthenticatedAt) <= access.FreshFor
+		if keys, wrong := c.on(a.profile()).normal(a.Kind); fresh && !s.instant && len(wrong) == 0 && a.replacesKeys(keys) {
+			a = a.with(keys)
+			if err := s.tellKeysReplaced(ctx, a, now); err != nil {
+				return a, err
+			}
+		}
 		if a.Pending != nil {
 			// What is only taken away from what is in force does not wait for the change that waits.
 			if less, wrong := c.on(a.profile()).normal(a.Kind); len(wrong) == 0 && less.within(a.profile()) {
@@ -279,12 +295,24 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 	})
 }
 
+// tellKeysReplaced tells those who manage an application that it has other keys now.
+func (s *Service) tellKeysReplaced(ctx context.Context, a Application, now time.Time) error {
+	told, err := s.repo.managers(ctx, a)
+	if err != nil {
+		return err
+	}
+	return s.tell(ctx, KeysReplacedKind, told, map[string]string{
+		"display_name": a.DisplayName, "at": now.Format(time.RFC3339Nano),
+	}, now)
+}
+
 // Remove removes an application that the actor manages, and ends what people let it do. It returns
 // fault.NotFound for any other and fault.DispositiveRequired to who has ordinary credentials.
 func (s *Service) Remove(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	_, err := s.manage(ctx, by, id, func(ctx context.Context, a Application, now time.Time) (Application, error) {
 		a.RemovedAt, a.Pending = &now, nil
-		return a, s.ended(ctx, a.ID, EndedByRemoval)
+		_, err := s.ended(ctx, a.ID, EndedByRemoval)
+		return a, err
 	})
 	return err
 }
@@ -401,7 +429,7 @@ func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, re
 	return s.judge(ctx, by, id, func(ctx context.Context, a Application, told []uuid.UUID, now time.Time) (Application, error) {
 		suspended, err := a.suspend(reason, by.PersonID, now)
 		if err == nil {
-			err = s.ended(ctx, a.ID, EndedBySuspension)
+			_, err = s.ended(ctx, a.ID, EndedBySuspension)
 		}
 		if err != nil {
 			return a, err
@@ -416,6 +444,9 @@ func (s *Service) Suspend(ctx context.Context, by access.Actor, id uuid.UUID, re
 // stays ended. It returns fault.NotFound where there is none, fault.Forbidden as Decide, and
 // fault.Conflict for one that is not suspended.
 func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) error {
+	if err := s.endRest(ctx, id); err != nil {
+		return err
+	}
 	_, err := s.judge(ctx, by, id, func(ctx context.Context, a Application, told []uuid.UUID, now time.Time) (Application, error) {
 		if err := review.RequireSecond(by, append(told, a.PersonID)...); err != nil {
 			return a, err
@@ -429,6 +460,26 @@ func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) er
 		}, now)
 	})
 	return err
+}
+
+// endRest ends what is left of what people let a suspended application do, so that nothing of it
+// comes back to life.
+//
+// Lock order: the application, what is ended.
+func (s *Service) endRest(ctx context.Context, id uuid.UUID) error {
+	for more := true; more; {
+		if err := s.run.DB.InTx(ctx, func(ctx context.Context) error {
+			a, err := s.lock(ctx, id)
+			if more = err == nil && a.State == Suspended; !more {
+				return err
+			}
+			more, err = s.ended(ctx, id, EndedBySuspension)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // judge runs what an administrator does to an application as one operation. effect is given who

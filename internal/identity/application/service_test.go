@@ -32,6 +32,8 @@ type fixture struct {
 	admin   access.Actor
 	// ended are the applications that ended what people let them do, with why.
 	ended []string
+	// left is how often they have more to end.
+	left int
 }
 
 func each(t *testing.T, test func(t *testing.T, w *fixture)) {
@@ -46,13 +48,14 @@ func eachOf(t *testing.T, instant bool, test func(t *testing.T, w *fixture)) {
 		w := &fixture{App: world.New(t, d), t: t}
 		w.service = application.NewService(application.Deps{
 			Runner: w.Runner, Rights: w.Rights, Outbox: w.Outbox, Instant: instant,
-			Ended: func(ctx context.Context, id uuid.UUID, reason string) error {
+			Ended: func(ctx context.Context, id uuid.UUID, reason string) (bool, error) {
 				// It is part of the same transaction.
 				if err := w.DB.From(ctx).Exec("UPDATE applications SET contact_email = contact_email WHERE id = ?", id).Error; err != nil {
-					return err
+					return false, err
 				}
 				w.ended = append(w.ended, id.String()+" "+reason)
-				return nil
+				w.left--
+				return w.left > 0, nil
 			},
 		})
 		w.owner = w.enter(w.Person(t, nil))
@@ -358,13 +361,16 @@ func TestApplication_SuspensionAndRemovalEndWhatPeopleAllowed(t *testing.T) {
 		if d := w.decided(a.ID, application.Approved); d.State != application.Suspended || d.DisplayName != "Altro" {
 			t.Fatalf("a change of a suspended one: %+v", d)
 		}
+		// What the suspension left is ended before it may come back to life.
+		w.left = 2
 		if err := w.service.Readmit(ctx, w.admin, a.ID); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.service.Remove(ctx, w.owner, a.ID); err != nil {
 			t.Fatal(err)
 		}
-		want := []string{a.ID.String() + " " + application.EndedBySuspension, a.ID.String() + " " + application.EndedByRemoval}
+		suspension := a.ID.String() + " " + application.EndedBySuspension
+		want := []string{suspension, suspension, suspension, a.ID.String() + " " + application.EndedByRemoval}
 		if !slices.Equal(w.ended, want) {
 			t.Errorf("ended %v", w.ended)
 		}

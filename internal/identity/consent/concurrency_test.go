@@ -4,10 +4,13 @@ import (
 	"context"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
 	"diresco/internal/identity/session"
+	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
@@ -28,6 +31,39 @@ func TestConsent_ManyAtOnceAreTenAtMost(t *testing.T) {
 		})
 		if got := w.mine(w.rep); len(got) != consent.MostAtOnce {
 			t.Errorf("%d live consents", len(got))
+		}
+	})
+}
+
+// TestConsent_EndsOfManyWaitForNobodyForEver: of a person and of their applications, who have some
+// in common.
+func TestConsent_EndsOfManyWaitForNobodyForEver(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		other := w.Colleague(t, w.company.ID, access.Employer, access.Dispositive)
+		var given []consent.Consent
+		apps := []uuid.UUID{w.application, w.approved("Altro")}
+		for i := range 12 {
+			w.application = apps[i%2]
+			c := w.give([]access.Actor{w.rep, other}[i/2%2], nil)
+			w.session(c)
+			given = append(given, c)
+		}
+		world.Parallel(4, func(i int) {
+			if err := d.InTx(ctx, func(ctx context.Context) error {
+				if i < 2 {
+					return w.consents.EndAllOf(ctx, []uuid.UUID{w.rep.PersonID, other.PersonID}[i], session.EndedSuspended)
+				}
+				_, err := w.consents.EndOfApplication(ctx, apps[i-2], application.EndedByRemoval)
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		for _, c := range given {
+			if w.ended(c) == "" || w.traced("endConsent", c) != 1 {
+				t.Errorf("ended %q with %d records", w.ended(c), w.traced("endConsent", c))
+			}
 		}
 	})
 }
@@ -53,7 +89,8 @@ func TestConsent_EndsOnceHoweverManyEndIt(t *testing.T) {
 				},
 				func() error {
 					return d.InTx(ctx, func(ctx context.Context) error {
-						return w.consents.EndOfApplication(ctx, w.application, application.EndedBySuspension)
+						_, err := w.consents.EndOfApplication(ctx, w.application, application.EndedBySuspension)
+						return err
 					})
 				},
 			}

@@ -41,6 +41,8 @@ const (
 	EndedRefreshReused = "refresh-reuse"
 	EndedCodeReused    = "code-reuse"
 	EndedTokenRevoked  = "token-revoked"
+	// EndedNotTakenUp is that the application never came for its tokens.
+	EndedNotTakenUp = "not-taken-up"
 )
 
 // subjectKind is how the audit trail names a consent.
@@ -170,8 +172,12 @@ func (n New) check(now time.Time) error {
 }
 
 // checkRights returns fault.Invalid for contributors over which the giver has no right and for
-// services that none of the rights covers. Of a consent about all, reach is what all rights cover.
+// services that none of the rights covers. Of a consent about all, reach is what all rights cover;
+// where that is nothing it returns fault.Forbidden.
 func (n New) checkRights(rights map[uuid.UUID][]access.Right, reach access.ServiceSet) error {
+	if n.Contributors == nil && len(reach) == 0 {
+		return fault.Because(fault.Forbidden, "consent-reaches-nothing")
+	}
 	var wrong []fault.Field
 	for i, id := range n.Contributors {
 		if len(rights[id]) == 0 {

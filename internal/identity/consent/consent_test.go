@@ -69,6 +69,50 @@ func TestConsent_IsGivenOverWhatOneHas(t *testing.T) {
 	})
 }
 
+// TestConsent_IsNotGivenOverNothing: an application would be let in to nothing at all.
+func TestConsent_IsNotGivenOverNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		n := w.new(w.rep)
+		n.Contributors, n.Services = nil, access.ServiceSet{access.AllServices}
+		w.WithdrawRole(t, w.rep.Rights[0].ID)
+		_, err := w.try(w.rep, n)
+		var f *fault.Fault
+		if !errors.As(err, &f) || f.Code != fault.Forbidden || f.Reason != "consent-reaches-nothing" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestConsent_WhoTookItselfOutIsToldOfANewOne, if that is about it again.
+func TestConsent_WhoTookItselfOutIsToldOfANewOne(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p, studio := w.Professional(t)
+		second, boss := w.Employer(t)
+		w.Delegation(t, studio, w.company, nil)
+		gone := w.Delegation(t, studio, second, nil)
+		giver := w.Enter(t, w.Session(t, p.ID, nil), w.company.ID)
+		everybody := func(n *consent.New) { n.Contributors = nil }
+		first := w.give(giver, everybody)
+		want(t, "the company goes", w.consents.WithdrawFor(ctx, w.rep, w.company.ID, first.ID), "")
+		want(t, "the other goes", w.consents.WithdrawFor(ctx, boss, second.ID, first.ID), "")
+		w.Exec(t, "UPDATE delegations SET state = 'revoked', ended_at = ? WHERE id = ?", w.Clock.Now(), gone)
+		if w.told("consent.covered", w.rep.PersonID) != 0 {
+			t.Error("told of one that it was only among")
+		}
+		w.give(giver, everybody)
+		if w.told("consent.covered", w.rep.PersonID) != 1 || w.told("consent.covered", boss.PersonID) != 0 {
+			t.Errorf("told %d and, of one that it is not about, %d", w.told("consent.covered", w.rep.PersonID), w.told("consent.covered", boss.PersonID))
+		}
+		w.application = w.approved("Altro")
+		w.give(giver, everybody)
+		if w.told("consent.covered", w.rep.PersonID) != 1 {
+			t.Error("told of another application")
+		}
+	})
+}
+
 func many(n int) []uuid.UUID {
 	ids := make([]uuid.UUID, n)
 	for i := range ids {
@@ -319,6 +363,68 @@ func TestConsent_WhoManagesAContributorSeesWhatSoftwareMayDo(t *testing.T) {
 	})
 }
 
+// TestConsent_ManyEndWithTheirApplicationPeopleByPeople: nothing is left, each is told once, and
+// what people gave to an application that may act is left alone.
+func TestConsent_ManyEndWithTheirApplicationPeopleByPeople(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		w.consents.SetPeopleAtOnce(2)
+		var all []consent.Consent
+		givers := []access.Actor{w.rep}
+		for range 4 {
+			givers = append(givers, w.Colleague(t, w.company.ID, access.Employer, access.Dispositive))
+		}
+		for _, by := range append(givers, givers...) {
+			c := w.give(by, nil)
+			w.session(c)
+			all = append(all, c)
+		}
+		live := func() int { return w.Count(t, "consents WHERE ended_at IS NULL") }
+		sweep := func() {
+			t.Helper()
+			if err := w.consents.EndVoid(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sweep()
+		if n := live(); n != 10 {
+			t.Errorf("%d live of an application that may act", n)
+		}
+		w.Exec(t, "UPDATE applications SET state = 'suspended' WHERE id = ?", w.application)
+		w.Must(t, func(ctx context.Context) error {
+			more, err := w.consents.EndOfApplication(ctx, w.application, application.EndedBySuspension)
+			if !more {
+				t.Error("nothing is left after the first")
+			}
+			return err
+		})
+		if n := live(); n != 6 {
+			t.Errorf("%d live after those of two people have ended", n)
+		}
+		sweep()
+		for _, c := range all {
+			if w.ended(c) != application.EndedBySuspension || w.traced("endConsent", c) != 1 {
+				t.Errorf("%q, %d records", w.ended(c), w.traced("endConsent", c))
+			}
+		}
+		if n := w.Count(t, "sessions WHERE consent_id IS NOT NULL AND ended_at IS NULL"); n != 0 {
+			t.Errorf("%d sessions go on", n)
+		}
+		for _, by := range givers {
+			if n := w.told("consent.ended", by.PersonID); n != 1 {
+				t.Errorf("told %d times", n)
+			}
+		}
+		w.application = w.approved("Altro")
+		last := w.give(w.rep, nil)
+		w.Exec(t, "UPDATE applications SET removed_at = ? WHERE id = ?", w.Clock.Now(), w.application)
+		sweep()
+		if w.ended(last) != application.EndedByRemoval {
+			t.Errorf("ended %q", w.ended(last))
+		}
+	})
+}
+
 func TestConsent_EndsOnceAndIsTold(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -342,7 +448,8 @@ func TestConsent_EndsOnceAndIsTold(t *testing.T) {
 			t.Errorf("%q, %q, %q", w.ended(two), w.ended(one), w.ended(others))
 		}
 		inTx(func(ctx context.Context) error {
-			return w.consents.EndOfApplication(ctx, w.application, application.EndedBySuspension)
+			_, err := w.consents.EndOfApplication(ctx, w.application, application.EndedBySuspension)
+			return err
 		})
 		if w.ended(others) != application.EndedBySuspension || w.told("consent.ended", other.PersonID) != 1 ||
 			w.told("consent.ended", w.rep.PersonID) != 2 {

@@ -2,7 +2,6 @@ package consent
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,65 +17,24 @@ import (
 // remindBefore is how many days before the end of a consent its giver is reminded.
 const remindBefore = 30
 
-// endings is due some days before consents come to their end, or when they do.
-type endings struct {
-	*Service
-	kind outbox.Kind
-	days int
-}
-
 // Ends are the due events of consents: 30 days before their end, and the end. A consent ends by the
 // clock; the event notes it, and tells the giver.
 func (s *Service) Ends() []due.Source {
-	return []due.Source{endings{s, endedKind, 0}, endings{s, reminderKind, remindBefore}}
+	of := due.Endings[View]{
+		Ending: s.repo.ending, End: func(v View) (time.Time, uuid.UUID) { return clock.Normal(v.ExpiresAt), v.ID },
+	}
+	end, reminder := of, of
+	end.Kind, end.Note = endedKind.Name, s.expire
+	reminder.Kind, reminder.Days, reminder.Note = reminderKind.Name, remindBefore, s.remind
+	return []due.Source{end, reminder}
 }
 
-// Name implements due.Source.
-func (e endings) Name() string {
-	if e.days == 0 {
-		return e.kind.Name
-	}
-	return e.kind.Name + " " + strconv.Itoa(e.days)
-}
-
-func (e endings) ahead() time.Duration { return time.Duration(e.days) * 24 * time.Hour }
-
-// Next implements due.Source.
-func (e endings) Next(ctx context.Context, after due.Cursor, until time.Time) (time.Time, bool, error) {
-	found, err := e.repo.ending(ctx, after.At.Add(e.ahead()), after.ID, until.Add(e.ahead()), 1)
-	if err != nil || len(found) == 0 {
-		return time.Time{}, false, err
-	}
-	return clock.Normal(found[0].ExpiresAt).Add(-e.ahead()), true, nil
-}
-
-// Do implements due.Source. Who was to be reminded of what has ended meanwhile is told of the end
-// alone, and who gave less than 30 days needs no reminder.
-func (e endings) Do(ctx context.Context, after due.Cursor, until time.Time) (due.Cursor, error) {
-	at, id := after.At.Add(e.ahead()), after.ID
-	if e.days > 0 && !at.After(until) {
-		at, id = until, uuid.Max
-	}
-	found, err := e.repo.ending(ctx, at, id, until.Add(e.ahead()), due.AtOnce)
-	if err != nil || len(found) == 0 {
-		return due.Through(until), err
-	}
-	do := e.expire
-	if e.days > 0 {
-		do = e.remind
-	}
-	if err := do(ctx, found); err != nil || len(found) < due.AtOnce {
-		return due.Through(until), err
-	}
-	last := found[len(found)-1]
-	return due.Cursor{At: clock.Normal(last.ExpiresAt).Add(-e.ahead()), ID: last.ID}, nil
-}
-
-func (e endings) remind(ctx context.Context, found []View) error {
+// remind reminds givers, save of what was given for less time than that.
+func (s *Service) remind(ctx context.Context, found []View, _ time.Time) error {
 	var messages []outbox.Message
 	for _, v := range found {
 		ends := clock.Normal(v.ExpiresAt)
-		from := ends.Add(-e.ahead())
+		from := ends.Add(-remindBefore * 24 * time.Hour)
 		if v.GivenAt.After(from) {
 			continue
 		}
@@ -88,13 +46,13 @@ func (e endings) remind(ctx context.Context, found []View) error {
 		}
 		messages = append(messages, m.Until(ends))
 	}
-	return e.outbox.Add(ctx, messages...)
+	return s.outbox.Add(ctx, messages...)
 }
 
-func (e endings) expire(ctx context.Context, found []View) error {
+func (s *Service) expire(ctx context.Context, found []View, _ time.Time) error {
 	for _, v := range found {
 		ends := clock.Normal(v.ExpiresAt)
-		if ended, err := e.repo.expire(ctx, v.ID, ends); err != nil || !ended {
+		if ended, err := s.repo.expire(ctx, v.ID, ends); err != nil || !ended {
 			if err != nil {
 				return err
 			}
@@ -104,10 +62,10 @@ func (e endings) expire(ctx context.Context, found []View) error {
 		if err != nil {
 			return err
 		}
-		if err := e.outbox.Add(ctx, m); err != nil {
+		if err := s.outbox.Add(ctx, m); err != nil {
 			return err
 		}
-		if err := e.traceEnds(ctx, EndedExpired, ends, v.ID); err != nil {
+		if err := s.traceEnds(ctx, EndedExpired, ends, v.ID); err != nil {
 			return err
 		}
 	}
@@ -131,22 +89,44 @@ func reasonDetail(reason string) string { return `{"reason":"` + reason + `"}` }
 // lookedAtOnce is how many consents one look asks about.
 const lookedAtOnce = 500
 
-// EndWithoutRights ends the consents whose givers have no right left over any contributor that they
-// are about. By such a consent nothing is seen or done any more; this is for order, and for telling
-// the giver.
+// unreachedFor is for how long a consent must reach nothing to end by that: a right may come back,
+// as that of an intermediary does which is struck off its register by mistake.
+const unreachedFor = 24 * time.Hour
+
+// EndWithoutRights ends the consents whose givers have had no right over any contributor that they
+// are about at two looks a day apart, nor at any between. By such a consent nothing is seen or done
+// meanwhile; this is for order, and for telling the giver.
 func (s *Service) EndWithoutRights(ctx context.Context) error {
 	after := uuid.Nil
 	for {
-		found, err := s.repo.look(ctx, after, lookedAtOnce, s.run.Clock.Now())
+		now := s.run.Clock.Now()
+		found, err := s.repo.look(ctx, after, lookedAtOnce, now)
 		if err != nil || len(found) == 0 {
 			return err
 		}
+		var lost, regained []uuid.UUID
+		over := map[uuid.UUID][]uuid.UUID{}
 		for _, one := range found {
-			if one.Reaches == 1 {
-				continue
+			switch {
+			case one.Reaches == 1 && one.UnreachedSince != nil:
+				regained = append(regained, one.ID)
+			case one.Reaches == 1:
+			case one.UnreachedSince == nil:
+				lost = append(lost, one.ID)
+			case !now.Before(one.UnreachedSince.Add(unreachedFor)):
+				over[one.PersonID] = append(over[one.PersonID], one.ID)
 			}
-			err := s.run.DB.InTx(ctx, func(ctx context.Context) error { return s.End(ctx, one.ID, EndedRightEnded) })
-			if err != nil {
+		}
+		if err := s.repo.noteUnreached(ctx, nil, regained); err != nil {
+			return err
+		}
+		if err := s.repo.noteUnreached(ctx, &now, lost); err != nil {
+			return err
+		}
+		for _, ids := range over {
+			if err := s.run.DB.InTx(ctx, func(ctx context.Context) error {
+				return s.endTraced(ctx, uuid.Nil, EndedRightEnded, ids...)
+			}); err != nil {
 				return err
 			}
 		}

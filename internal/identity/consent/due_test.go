@@ -90,8 +90,11 @@ func TestConsent_EndsWithTheLastRightThatItCovers(t *testing.T) {
 		one, all := w.give(giver, nil), w.give(giver, func(n *consent.New) { n.Contributors = nil })
 		look := func() {
 			t.Helper()
-			if err := w.consents.EndWithoutRights(ctx); err != nil {
-				t.Fatal(err)
+			for range 2 {
+				if err := w.consents.EndWithoutRights(ctx); err != nil {
+					t.Fatal(err)
+				}
+				w.Clock.Advance(24 * time.Hour)
 			}
 		}
 		is := func(what, wantOne, wantAll string) {
@@ -115,6 +118,41 @@ func TestConsent_EndsWithTheLastRightThatItCovers(t *testing.T) {
 	})
 }
 
+// TestConsent_OutlivesARightThatComesBackWithinADay: an intermediary that is struck off by mistake
+// and entered again does not ask all of its clients' software to begin anew.
+func TestConsent_OutlivesARightThatComesBackWithinADay(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p, studio := w.Professional(t)
+		w.Delegation(t, studio, w.company, nil)
+		giver := w.Enter(t, w.Session(t, p.ID, nil), w.company.ID)
+		one, two := w.give(giver, nil), w.give(giver, func(n *consent.New) { n.Contributors = nil })
+		look := func(later time.Duration, want string) {
+			t.Helper()
+			w.Clock.Advance(later)
+			if err := w.consents.EndWithoutRights(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if w.ended(one) != want || w.ended(two) != want {
+				t.Errorf("ended %q and %q, want %q", w.ended(one), w.ended(two), want)
+			}
+		}
+		look(0, "")
+		w.StrikeOff(t, studio)
+		look(10*time.Minute, "")
+		look(24*time.Hour-time.Microsecond, "")
+		w.Exec(t, "UPDATE delegates SET struck_off_at = NULL")
+		look(time.Hour, "")
+		w.StrikeOff(t, studio)
+		look(10*time.Minute, "")
+		look(24*time.Hour-time.Microsecond, "")
+		look(time.Microsecond, consent.EndedRightEnded)
+		if n := w.told("consent.ended", p.ID); n != 1 {
+			t.Errorf("told %d times of what ended together", n)
+		}
+	})
+}
+
 // TestConsent_EndsWhenNothingIsLeftOfAll: what is left has no right any more.
 func TestConsent_EndsWhenNothingIsLeftOfAll(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
@@ -125,8 +163,14 @@ func TestConsent_EndsWhenNothingIsLeftOfAll(t *testing.T) {
 		if w.ended(all) != "" {
 			t.Error("ended with one of its contributors")
 		}
-		if err := w.consents.EndWithoutRights(ctx); err != nil || w.ended(all) != consent.EndedRightEnded {
-			t.Errorf("%q, %v", w.ended(all), err)
+		for range 2 {
+			if err := w.consents.EndWithoutRights(ctx); err != nil {
+				t.Fatal(err)
+			}
+			w.Clock.Advance(24 * time.Hour)
+		}
+		if w.ended(all) != consent.EndedRightEnded {
+			t.Errorf("ended %q", w.ended(all))
 		}
 	})
 }

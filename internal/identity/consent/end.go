@@ -2,10 +2,10 @@ package consent
 
 import (
 	"context"
-	"slices"
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/application"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
@@ -90,32 +90,66 @@ func (s *Service) EndAllOf(ctx context.Context, personID uuid.UUID, reason strin
 	return s.endTraced(ctx, uuid.Nil, reason, ids...)
 }
 
-// EndOfApplication ends every consent for an application, in the caller's transaction, as End does.
-// The caller has locked the application, so that no consent is being given.
-func (s *Service) EndOfApplication(ctx context.Context, applicationID uuid.UUID, reason string) error {
-	ids, err := s.repo.ids(ctx, "k.application_id = ?", s.run.Clock.Now(), applicationID)
+// peopleAtOnce makes 500 consents at most, since nobody has more than MostAtOnce for one application.
+const peopleAtOnce = 50
+
+// EndOfApplication ends the consents for an application that is not approved any more, in the
+// caller's transaction, as End does. It ends those of some people, all of each, and reports whether
+// others are left: these are void already, and end by EndVoid. The caller has locked the
+// application, so that no consent is being given.
+func (s *Service) EndOfApplication(ctx context.Context, applicationID uuid.UUID, reason string) (more bool, err error) {
+	now := s.run.Clock.Now()
+	ids, err := s.repo.ofFirst(ctx, applicationID, s.peopleAtOnce, now)
+	if err != nil {
+		return false, err
+	}
+	if err := s.endTraced(ctx, uuid.Nil, reason, ids...); err != nil {
+		return false, err
+	}
+	left, err := s.repo.ofFirst(ctx, applicationID, 1, now)
+	return len(left) > 0, err
+}
+
+// EndVoid ends what is left of the consents for applications that were suspended or removed, some
+// people's in each transaction. Nothing is done by them any more; this is for order, and for telling
+// the givers.
+//
+// Lock order: application, sessions, consents.
+func (s *Service) EndVoid(ctx context.Context) error {
+	found, err := s.repo.void(ctx, s.run.Clock.Now())
 	if err != nil {
 		return err
 	}
-	return s.endTraced(ctx, uuid.Nil, reason, ids...)
-}
-
-// endTraced ends consents and writes a record for each.
-func (s *Service) endTraced(ctx context.Context, own uuid.UUID, reason string, ids ...uuid.UUID) error {
-	for some := range slices.Chunk(ids, endedAtOnce) {
-		ended, err := s.end(ctx, own, reason, some...)
-		if err != nil {
-			return err
+	for _, of := range found {
+		reason := application.EndedBySuspension
+		if of.Removed == 1 {
+			reason = application.EndedByRemoval
 		}
-		if err := s.traceEnds(ctx, reason, s.run.Clock.Now(), ended...); err != nil {
-			return err
+		for more := true; more; {
+			if err := s.run.DB.InTx(ctx, func(ctx context.Context) error {
+				// Readmitted meanwhile, it has new consents alone.
+				if more, err = s.repo.holdVoid(ctx, of.ID, s.run.Clock.Now()); err != nil || !more {
+					return err
+				}
+				more, err = s.EndOfApplication(ctx, of.ID, reason)
+				return err
+			}); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// endedAtOnce is how many consents end by one statement.
-const endedAtOnce = 500
+// endTraced ends consents and writes a record for each. All of their sessions are locked first, in
+// order, then all of them: two that end many never wait for each other.
+func (s *Service) endTraced(ctx context.Context, own uuid.UUID, reason string, ids ...uuid.UUID) error {
+	ended, err := s.end(ctx, own, reason, ids...)
+	if err != nil || len(ended) == 0 {
+		return err
+	}
+	return s.traceEnds(ctx, reason, s.run.Clock.Now(), ended...)
+}
 
 // end ends those of the consents that live, with their sessions, and tells their givers. It returns
 // which those were. The actor's own session is locked too, where there is one.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 )
 
@@ -18,7 +19,8 @@ import (
 var (
 	// givenKind tells the giver, on every contact: somebody else may have been at their screen.
 	givenKind = outbox.Declare(outbox.Kind{Name: "consent.given", Audience: outbox.EveryContact})
-	// coveredKind tells who answers for a contributor that somebody else's consent names.
+	// coveredKind tells who answers for a contributor that somebody else's consent names, or that took
+	// itself out of an earlier one and is covered again by one about all.
 	coveredKind = outbox.Declare(outbox.Kind{Name: "consent.covered"})
 	// excludedKind tells the giver that a contributor took itself out of a consent.
 	excludedKind = outbox.Declare(outbox.Kind{Name: "consent.excluded"})
@@ -40,8 +42,8 @@ func (v View) data() map[string]string {
 	}
 }
 
-// tellGiven promises the messages about a consent that was given.
-func (s *Service) tellGiven(ctx context.Context, id uuid.UUID) error {
+// tellGiven promises the messages about a consent that the actor gave.
+func (s *Service) tellGiven(ctx context.Context, by access.Actor, id uuid.UUID) error {
 	v, err := s.ByID(ctx, id)
 	if err != nil {
 		return err
@@ -51,16 +53,22 @@ func (s *Service) tellGiven(ctx context.Context, id uuid.UUID) error {
 		return err
 	}
 	messages := []outbox.Message{m}
-	named := make([]uuid.UUID, len(v.Contributors))
-	for i, c := range v.Contributors {
-		named[i] = c.ID
+	covered := v.Contributors
+	if v.EveryContributor {
+		if covered, err = s.coveredAgain(ctx, by, v); err != nil {
+			return err
+		}
 	}
-	if len(named) > 0 {
-		principals, err := s.contributors.Principals(ctx, named)
+	for some := range slices.Chunk(covered, toldAtOnce) {
+		ids := make([]uuid.UUID, len(some))
+		for i, c := range some {
+			ids[i] = c.ID
+		}
+		principals, err := s.contributors.Principals(ctx, ids)
 		if err != nil {
 			return err
 		}
-		for _, c := range v.Contributors {
+		for _, c := range some {
 			others := slices.DeleteFunc(principals[c.ID], func(id uuid.UUID) bool { return id == v.PersonID })
 			data := v.data()
 			data["contributor"], data["person"] = c.LegalName, v.GivenName+" "+v.FamilyName
@@ -72,6 +80,31 @@ func (s *Service) tellGiven(ctx context.Context, id uuid.UUID) error {
 		}
 	}
 	return s.outbox.Add(ctx, messages...)
+}
+
+// toldAtOnce is of how many contributors one statement asks who answers for them.
+const toldAtOnce = 500
+
+// coveredAgain returns the contributors that took themselves out of an earlier consent of the actor
+// for the same application, and that one about all is about again.
+func (s *Service) coveredAgain(ctx context.Context, by access.Actor, v View) ([]Contributor, error) {
+	gone, err := s.repo.excludedBefore(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	var again []Contributor
+	for some := range slices.Chunk(gone, toldAtOnce) {
+		ids := make([]uuid.UUID, len(some))
+		for i, c := range some {
+			ids[i] = c.ID
+		}
+		rights, err := s.rights.Rights(ctx, by, ids)
+		if err != nil {
+			return nil, err
+		}
+		again = append(again, slices.DeleteFunc(some, func(c Contributor) bool { return len(rights[c.ID]) == 0 })...)
+	}
+	return again, nil
 }
 
 // tellExcluded promises the giver of a consent a message that a contributor is out of it.

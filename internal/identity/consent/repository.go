@@ -58,8 +58,7 @@ func (r repository) add(ctx context.Context, c Consent, contributors []uuid.UUID
 func (r repository) holdApproved(ctx context.Context, applicationID uuid.UUID) error {
 	var found []uuid.UUID
 	err := r.db.From(ctx).Raw(
-		"SELECT a.id FROM applications a WHERE a.id = ? AND a.state = 'approved' AND a.removed_at IS NULL"+r.db.ForShare("a"),
-		applicationID,
+		"SELECT a.id FROM applications a WHERE a.id = ? AND "+access.LiveApplication("a")+r.db.ForShare("a"), applicationID,
 	).Scan(&found).Error
 	if err == nil && len(found) == 0 {
 		err = fault.New(fault.NotFound)
@@ -256,19 +255,71 @@ var reaches = `(EXISTS (SELECT 1 FROM contributor_roles r WHERE r.person_id = p.
 		WHERE w.person_id = p.id AND ` + access.LiveSubDelegation("w") + ` AND ` + access.AboutDelegation("w", "g") + ` AND ` +
 	covers("g.contributor_id") + `))`
 
-// looked is a consent with whether its giver still has a right that it is about.
+// looked is a consent with whether its giver has a right that it is about, and since when not.
 type looked struct {
-	ID      uuid.UUID
-	Reaches int
+	ID             uuid.UUID
+	PersonID       uuid.UUID
+	Reaches        int
+	UnreachedSince *time.Time
 }
 
 // look returns live consents, in the order of their ids, behind one.
 func (r repository) look(ctx context.Context, after uuid.UUID, limit int, now time.Time) ([]looked, error) {
 	var found []looked
-	err := r.db.From(ctx).Raw("SELECT k.id, CASE WHEN "+reaches+` THEN 1 ELSE 0 END AS reaches
+	err := r.db.From(ctx).Raw("SELECT k.id, k.person_id, k.unreached_since, CASE WHEN "+reaches+` THEN 1 ELSE 0 END AS reaches
 		FROM consents k JOIN people p ON p.id = k.person_id WHERE `+live+" AND k.id > ? ORDER BY k.id LIMIT ?",
 		now, now, now, now, now, after, limit).Scan(&found).Error
 	return found, err
+}
+
+// noteUnreached notes since when consents reach nothing; nil stands for those that reach something.
+func (r repository) noteUnreached(ctx context.Context, since *time.Time, ids []uuid.UUID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return r.db.InTx(ctx, func(ctx context.Context) error {
+		return r.db.From(ctx).Exec("UPDATE consents SET unreached_since = ? WHERE id IN ?", since, ids).Error
+	})
+}
+
+// void is an application by which nothing may be done, though people's consents for it live.
+type void struct {
+	ID      uuid.UUID
+	Removed int
+}
+
+var selectVoid = `SELECT a.id, CASE WHEN a.removed_at IS NOT NULL THEN 1 ELSE 0 END AS removed FROM applications a
+	WHERE NOT (` + access.LiveApplication("a") + `) AND EXISTS (SELECT 1 FROM consents k WHERE k.application_id = a.id AND ` + live + ")"
+
+// void returns the applications of that kind.
+func (r repository) void(ctx context.Context, now time.Time) ([]void, error) {
+	var found []void
+	err := r.db.From(ctx).Raw(selectVoid+" ORDER BY a.id", now).Scan(&found).Error
+	return found, err
+}
+
+// holdVoid keeps such an application as it is until the end of the transaction, and reports false
+// for one that was readmitted.
+func (r repository) holdVoid(ctx context.Context, id uuid.UUID, now time.Time) (bool, error) {
+	var found []void
+	err := r.db.From(ctx).Raw(selectVoid+" AND a.id = ?"+r.db.ForShare("a"), now, id).Scan(&found).Error
+	return len(found) > 0, err
+}
+
+// ofFirst returns the live consents for an application of the first people who gave one.
+func (r repository) ofFirst(ctx context.Context, applicationID uuid.UUID, people int, now time.Time) ([]uuid.UUID, error) {
+	const givers = "SELECT DISTINCT k.person_id FROM consents k WHERE " + live + " AND k.application_id = ? ORDER BY k.person_id LIMIT ?"
+	return r.ids(ctx, "k.application_id = ? AND k.person_id IN ("+givers+")", now, applicationID, now, applicationID, people)
+}
+
+// excludedBefore returns the contributors that took themselves out of earlier consents of the same
+// giver for the same application.
+func (r repository) excludedBefore(ctx context.Context, v View) ([]Contributor, error) {
+	var gone []Contributor
+	err := r.db.From(ctx).Raw(`SELECT DISTINCT c.id, c.legal_name FROM consents k JOIN consent_exclusions x ON x.consent_id = k.id
+		JOIN contributors c ON c.id = x.contributor_id WHERE k.person_id = ? AND k.application_id = ? AND k.id <> ? ORDER BY c.id`,
+		v.PersonID, v.ApplicationID, v.ID).Scan(&gone).Error
+	return gone, err
 }
 
 // ending returns the consents that come to their end after the place and by the instant, and have

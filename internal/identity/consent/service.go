@@ -38,20 +38,24 @@ type Service struct {
 	contributors *contributor.Service
 	sessions     Sessions
 	outbox       *outbox.Outbox
+	// peopleAtOnce is of how many people consents end in one transaction with their application.
+	peopleAtOnce int
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, contributors: d.Contributors, sessions: d.Sessions,
-		outbox: d.Outbox,
+		outbox: d.Outbox, peopleAtOnce: peopleAtOnce,
 	}
 }
 
 // Give lets an application act for the actor, in the caller's transaction, and tells them; the
 // caller begins the application's session. Of ten live consents for the application the oldest
-// ends. Contributors that somebody else's consent names are told too. It returns these faults:
-//   - fault.Forbidden: the actor works here, or is an application;
+// ends. Contributors that somebody else's consent names are told too, and those that took
+// themselves out of an earlier one. It returns these faults:
+//   - fault.Forbidden: the actor works here, or is an application, or has no right that a consent
+//     about all could be about;
 //   - fault.PINChangeRequired, fault.Reauthenticate: a PIN must be changed, or entered again;
 //   - fault.NotFound: there is no such application, or it is not approved any more;
 //   - fault.Invalid: something is wrong at /scopes, /services, /contributors or /expires_at.
@@ -95,7 +99,7 @@ func (s *Service) Give(ctx context.Context, by access.Actor, n New) (Consent, er
 	if err := s.run.Trail.Write(ctx, record); err != nil {
 		return Consent{}, err
 	}
-	return c, s.tellGiven(ctx, c.ID)
+	return c, s.tellGiven(ctx, by, c.ID)
 }
 
 // unique returns the ids without repetitions, and nil for nil.

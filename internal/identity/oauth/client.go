@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
 
 	"diresco/internal/identity/application"
 	"diresco/internal/kernel/audit"
@@ -32,12 +33,16 @@ const (
 // none can be taken for another's.
 var assertionMethods = []string{jwt.SigningMethodES256.Alg(), jwt.SigningMethodRS256.Alg()}
 
+// errKeysAway is that nobody can tell now which keys an application has: its own server does not
+// answer, or was asked a moment ago.
+var errKeysAway = errors.New("keys not to be had")
+
 // errAssertion is why an assertion is not looked at; nobody is told.
 var errAssertion = errors.New("assertion refused")
 
 // authenticate returns the application that sent the form. A public one says who it is, a
 // confidential one proves it (RFC 7523). Who is not known and who cannot prove it get one answer,
-// which counts against the address; after many an address must wait.
+// which counts against the address; after many an address must wait. It does not count where the keys are not to be had: that is no guess.
 func (s *Service) authenticate(ctx context.Context, form url.Values) (application.Application, error) {
 	address := audit.OriginOf(ctx).Address
 	if err := s.clients.Check(ctx, address); err != nil {
@@ -50,13 +55,37 @@ func (s *Service) authenticate(ctx context.Context, form url.Values) (applicatio
 		return application.Application{}, err
 	}
 	app, err := s.identify(ctx, form)
-	if err == nil || !errors.Is(err, errAssertion) {
+	switch {
+	case errors.Is(err, errKeysAway):
+		return application.Application{}, unknownClient()
+	case err == nil || !errors.Is(err, errAssertion):
 		return app, err
 	}
 	if err := s.run.DB.InTx(ctx, func(ctx context.Context) error { return s.clients.Record(ctx, address) }); err != nil {
 		return application.Application{}, err
 	}
 	return application.Application{}, unknownClient()
+}
+
+// counted is authenticate, and counts what is sent for an application that proved who it is.
+func (s *Service) counted(ctx context.Context, form url.Values) (application.Application, error) {
+	app, err := s.authenticate(ctx, form)
+	if err != nil {
+		return app, err
+	}
+	return app, s.countFor(ctx, app, uuid.Nil)
+}
+
+// countFor counts what is sent for the flow or grant whose secret came with it: one application has
+// many. Without one it counts for the application, if that proved who it is.
+func (s *Service) countFor(ctx context.Context, app application.Application, id uuid.UUID) error {
+	switch {
+	case id != uuid.Nil:
+		return s.count(ctx, id)
+	case app.AuthMethod != application.NoAuth:
+		return s.count(ctx, app.ID)
+	}
+	return nil
 }
 
 // identify returns the application that sent the form, or errAssertion.
@@ -111,7 +140,11 @@ func (s *Service) verify(ctx context.Context, text, id string) (application.Appl
 			}
 			return nil, err
 		}
-		return s.keySets.verifying(ctx, app, kid, unverified.Method.Alg())
+		keys, err := s.keySets.verifying(ctx, app, kid, unverified.Method.Alg())
+		if errors.Is(err, errKeysAway) {
+			outage = err
+		}
+		return keys, err
 	})
 	if outage != nil {
 		return application.Application{}, outage

@@ -19,6 +19,7 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin/pintest"
+	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
 )
 
@@ -193,6 +194,87 @@ func TestClientAuthentication_ManyFailuresMakeTheAddressWait(t *testing.T) {
 		f.must(f.Addresses.Check(f.context(), f.address))
 		f.address = "192.0.2.8"
 		f.must(f.pushing(c, f.says(c, nil)))
+	})
+}
+
+// What was sent is counted for who proved to have sent it: an application by its key, a grant by its
+// refresh token, a flow by its code. Who only says who they are proves nothing.
+func TestExchange_CountsForWhoProvedToHaveSentIt(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := begin(t, d)
+		web, server := f.register("web", nil), f.register("server", confidential(p256(t)))
+		counts := func(what string, n int, of uuid.UUID, send func() error) {
+			t.Helper()
+			f.counted = nil
+			if err := send(); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			if len(f.counted) != n || n > 0 && of != uuid.Nil && f.counted[n-1] != of {
+				t.Errorf("%s: counted for %v", what, f.counted)
+			}
+		}
+		counts("a public one says who it is", 0, uuid.Nil, func() error { return f.pushing(web, nil) })
+		counts("a confidential one proves it", 1, server.ID, func() error { return f.pushing(server, f.says(server, nil)) })
+		for _, c := range []*client{web, server} {
+			var tokens oauth.Tokens
+			code := f.code(c, nil).Get("code")
+			counts("a code", 1, uuid.Nil, func() (err error) { tokens, err = f.exchange(c, code, nil); return err })
+			claims, err := f.Sessions.GrantOf(f.context(), tokens.RefreshToken)
+			f.must(err)
+			counts("a refresh token", 1, claims.SessionID, func() (err error) { tokens, err = f.refresh(c, tokens.RefreshToken, nil); return err })
+			f.full = true
+			f.counted = nil
+			_, err = f.refresh(c, tokens.RefreshToken, nil)
+			want(t, err, fault.RateLimited)
+			f.full = false
+			// It was not used by that.
+			_, err = f.refresh(c, tokens.RefreshToken, nil)
+			f.must(err)
+		}
+		f.counted = nil
+		_, err := f.refresh(web, "made up", nil)
+		refused(t, err, "invalid_grant")
+		_, err = f.exchange(web, "made up", nil)
+		refused(t, err, "invalid_grant")
+		if len(f.counted) > 0 {
+			t.Errorf("what is made up counts for %v", f.counted)
+		}
+	})
+}
+
+// Keys that cannot be had let nobody in, and make no address wait: that is no guess. Who signs with
+// another key than those that are there guesses.
+func TestClientKeys_ThatAreAwayMakeNoAddressWait(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := begin(t, d)
+		var away atomic.Bool
+		var published atomic.Value
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if away.Load() {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			_, _ = w.Write(published.Load().([]byte))
+		}))
+		defer server.Close()
+		c := f.register("server", func(c *client) {
+			confidential(p256(t))(c)
+			c.JWKSURI = server.URL + "/keys"
+		})
+		published.Store(keySet(t, c))
+		away.Store(true)
+		for range 40 {
+			refused(t, f.pushing(c, f.says(c, nil)), "invalid_client")
+		}
+		away.Store(false)
+		f.Clock.Advance(time.Minute)
+		f.must(f.pushing(c, f.says(c, nil)))
+		stranger := *c
+		stranger.key = p256(t)
+		for range 30 {
+			refused(t, f.pushing(&stranger, f.says(&stranger, nil)), "invalid_client")
+		}
+		refused(t, f.pushing(c, f.says(c, nil)), "temporarily_unavailable")
 	})
 }
 

@@ -78,7 +78,7 @@ func (s *Service) tokenOf(ctx context.Context, form url.Values) (application.App
 	if refusal := misformed(form); refusal != nil {
 		return application.Application{}, "", refusal
 	}
-	app, err := s.authenticate(ctx, form)
+	app, err := s.counted(ctx, form)
 	if err != nil {
 		return app, "", err
 	}

@@ -58,12 +58,15 @@ func newKeySets(c clock.Clock, loopback bool) *keySets {
 // verifying returns the keys of an application that may have signed with this method. With a key
 // id it is the one of that name.
 func (k *keySets) verifying(ctx context.Context, app application.Application, kid, alg string) (jwt.VerificationKeySet, error) {
-	keys := parseKeys(app.JWKS)
+	keys, known := parseKeys(app.JWKS), true
 	if app.JWKSURI != "" {
-		keys = k.fetched(ctx, app.JWKSURI, func(keys []jose.JSONWebKey) bool { return len(usable(keys, kid, alg)) > 0 })
+		keys, known = k.fetched(ctx, app.JWKSURI, func(keys []jose.JSONWebKey) bool { return len(usable(keys, kid, alg)) > 0 })
 	}
 	good := usable(keys, kid, alg)
-	if len(good) == 0 {
+	switch {
+	case len(good) == 0 && !known:
+		return jwt.VerificationKeySet{}, errKeysAway
+	case len(good) == 0:
 		return jwt.VerificationKeySet{}, errAssertion
 	}
 	return jwt.VerificationKeySet{Keys: good}, nil
@@ -98,7 +101,7 @@ func parseKeys(encoded []byte) []jose.JSONWebKey {
 	if json.Unmarshal(encoded, &set) != nil {
 		return nil
 	}
-	var keys []jose.JSONWebKey
+	keys := []jose.JSONWebKey{}
 	for _, raw := range set.Keys[:min(len(set.Keys), maxKeys)] {
 		var key jose.JSONWebKey
 		if key.UnmarshalJSON(raw) == nil && key.Valid() && key.IsPublic() {
@@ -109,8 +112,8 @@ func parseKeys(encoded []byte) []jose.JSONWebKey {
 }
 
 // fetched returns the keys at an address. It fetches them when those that are known are old or lack
-// the wanted one, and not too often.
-func (k *keySets) fetched(ctx context.Context, address string, has func([]jose.JSONWebKey) bool) []jose.JSONWebKey {
+// the wanted one, and not too often. It reports false where it cannot tell which keys there are now.
+func (k *keySets) fetched(ctx context.Context, address string, has func([]jose.JSONWebKey) bool) (keys []jose.JSONWebKey, known bool) {
 	set := k.set(address)
 	// Those that want the same keys wait for the one fetch.
 	set.mu.Lock()
@@ -118,18 +121,19 @@ func (k *keySets) fetched(ctx context.Context, address string, has func([]jose.J
 	now := k.clock.Now()
 	if fresh := now.Sub(set.at) < keysFresh; now.Sub(set.tried) < keysRetry || fresh && has(set.keys) {
 		if !fresh {
-			return nil
+			return nil, false
 		}
-		return set.keys
+		return set.keys, has(set.keys)
 	}
 	set.tried = now
-	if keys := k.fetch(ctx, address); keys != nil {
+	keys = k.fetch(ctx, address)
+	if keys != nil {
 		set.keys, set.at = keys, now
 	} else if now.Sub(set.at) >= keysFresh {
 		// One failure does not take away what was good a moment ago.
 		set.keys = nil
 	}
-	return set.keys
+	return set.keys, keys != nil
 }
 
 func (k *keySets) set(address string) *keySet {

@@ -57,6 +57,9 @@ type fixture struct {
 	personID     uuid.UUID
 	by           access.Actor
 	address      string
+	// counted are the requests that were counted for somebody; full has no more let in.
+	counted []uuid.UUID
+	full    bool
 }
 
 func begin(t *testing.T, d *db.DB) *fixture {
@@ -75,6 +78,12 @@ func begin(t *testing.T, d *db.DB) *fixture {
 	f.server = f.serve(true)
 	p, pin := w.Person(t, pintest.Mario, access.Citizen, false)
 	f.personID, f.by = p.ID, w.MustActor(t, w.Login(t, pintest.Mario, pin))
+	// Somebody who has a right over nobody lets no application in.
+	company := uuid.Must(uuid.NewV7())
+	w.Exec(t, "INSERT INTO contributors (id, tax_code, legal_name, kind, created_at) VALUES ( ?, '01234567897', 'Rossi srl', 'company', ?)",
+		company, w.Clock.Now())
+	w.Exec(t, `INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_at) VALUES ( ?, ?, ?, 'employer', '["*"]', ?)`,
+		uuid.Must(uuid.NewV7()), company, p.ID, w.Clock.Now())
 	return f
 }
 
@@ -83,6 +92,12 @@ func (f *fixture) serve(loopback bool) *oauth.Service {
 	return oauth.NewService(oauth.Deps{
 		Runner: f.Runner, Keys: f.DataKeys, Limiter: f.Limiter, Addresses: f.Addresses, Applications: f.applications,
 		Consents: f.consents, Sessions: f.Sessions, PublicURL: pintest.PublicURL, Loopback: loopback,
+		Count: func(_ context.Context, id uuid.UUID) error {
+			if f.counted = append(f.counted, id); f.full {
+				return fault.New(fault.RateLimited)
+			}
+			return nil
+		},
 	})
 }
 

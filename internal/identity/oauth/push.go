@@ -32,7 +32,7 @@ func (s *Service) Push(ctx context.Context, form url.Values) (Pushed, error) {
 	if refusal := misformed(form); refusal != nil {
 		return Pushed{}, refusal
 	}
-	app, err := s.authenticate(ctx, form)
+	app, err := s.counted(ctx, form)
 	if err != nil {
 		return Pushed{}, err
 	}
@@ -59,7 +59,7 @@ func (s *Service) AuthorizeDevice(ctx context.Context, form url.Values) (Device,
 	if refusal := misformed(form); refusal != nil {
 		return Device{}, refusal
 	}
-	app, err := s.authenticate(ctx, form)
+	app, err := s.counted(ctx, form)
 	if err != nil {
 		return Device{}, err
 	}

@@ -188,6 +188,14 @@ func (r repository) useAssertion(ctx context.Context, a assertion) (bool, error)
 	return err == nil, err
 }
 
+// missed returns flows whose code has expired before anybody came for it, and whose consent lives.
+func (r repository) missed(ctx context.Context, now time.Time, limit int) ([]uuid.UUID, error) {
+	var ids []uuid.UUID
+	err := r.db.From(ctx).Raw(`SELECT f.id FROM oauth_flows f JOIN consents k ON k.id = f.consent_id AND k.ended_at IS NULL AND k.expires_at > ?
+		WHERE f.state = 'approved' AND f.redeemed_at IS NULL AND f.code_expires_at <= ? ORDER BY f.id LIMIT ?`, now, now, limit).Scan(&ids).Error
+	return ids, err
+}
+
 // purge drops flows and assertions that have ended by now. Those that somebody let in are kept until
 // they ended before the instant.
 func (r repository) purge(ctx context.Context, flows, now time.Time) error {

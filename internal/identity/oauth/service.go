@@ -48,6 +48,8 @@ type Sessions interface {
 	InspectAccess(ctx context.Context, token secret.Text) (session.Claims, error)
 	InspectRefresh(ctx context.Context, token secret.Text) (session.Claims, error)
 	GrantOf(ctx context.Context, refresh secret.Text) (session.Claims, error)
+	// NamedGrant returns which grant's a genuine refresh token is, whether or not that lives.
+	NamedGrant(refresh secret.Text) (sessionID uuid.UUID, genuine bool)
 }
 
 // Deps are what the service works with.
@@ -63,6 +65,9 @@ type Deps struct {
 	Random io.Reader
 	// PublicURL, without a path, is the issuer.
 	PublicURL string
+	// Count counts a request for the application, the grant or the flow that proved to have sent it,
+	// and returns fault.RateLimited where that sent too many. It may be nil.
+	Count func(ctx context.Context, id uuid.UUID) error
 	// Loopback lets key sets be fetched from this machine: in a sandbox alone.
 	Loopback bool
 }
@@ -81,6 +86,7 @@ type Service struct {
 	issuer       string
 	keySets      *keySets
 	repo         repository
+	count        func(ctx context.Context, id uuid.UUID) error
 }
 
 // NewService returns the service.
@@ -88,11 +94,15 @@ func NewService(d Deps) *Service {
 	if d.Random == nil {
 		d.Random = rand.Reader
 	}
+	if d.Count == nil {
+		d.Count = func(context.Context, uuid.UUID) error { return nil }
+	}
 	return &Service{
 		run: d.Runner, keys: d.Keys, limiter: d.Limiter, addresses: d.Addresses, clients: d.Addresses.Apart("oauth client"),
 		applications: d.Applications, consents: d.Consents, sessions: d.Sessions, random: d.Random,
 		issuer:  strings.TrimRight(d.PublicURL, "/"),
 		keySets: newKeySets(d.Runner.Clock, d.Loopback), repo: repository{d.Runner.DB},
+		count: d.Count,
 	}
 }
 
@@ -165,10 +175,41 @@ func isText(text string) bool {
 	})
 }
 
-// Purge forgets what has had its time.
+// Purge forgets what has had its time. A consent whose code nobody came for in time ends: else it
+// would stand among what the person let in, and be good for nothing.
 func (s *Service) Purge(ctx context.Context) error {
 	now := s.run.Clock.Now()
-	return s.repo.purge(ctx, now.Add(-flowsKept), now)
+	for {
+		missed, err := s.repo.missed(ctx, now, missedAtOnce)
+		if err != nil {
+			return err
+		}
+		for _, f := range missed {
+			if err := s.run.DB.InTx(ctx, func(ctx context.Context) error { return s.endMissed(ctx, f) }); err != nil {
+				return err
+			}
+		}
+		if len(missed) < missedAtOnce {
+			return s.repo.purge(ctx, now.Add(-flowsKept), now)
+		}
+	}
+}
+
+// missedAtOnce is how many flows one statement finds.
+const missedAtOnce = 500
+
+// endMissed ends the consent of a flow whose code has expired, unless somebody was quicker.
+//
+// Lock order: the flow's name, what Consents.End locks.
+func (s *Service) endMissed(ctx context.Context, flowID uuid.UUID) error {
+	if err := s.lock(ctx, flowID); err != nil {
+		return err
+	}
+	f, found, err := s.repo.byID(ctx, flowID)
+	if err != nil || !found || f.RedeemedAt != nil {
+		return err
+	}
+	return s.consents.End(ctx, *f.ConsentID, consent.EndedNotTakenUp)
 }
 
 // end ends a consent, which leaves the trace.

@@ -79,6 +79,9 @@ func (s *Service) redeemCode(ctx context.Context, app application.Application, f
 	if err != nil {
 		return Tokens{}, err
 	}
+	if err := s.countFor(ctx, app, f.of(app)); err != nil {
+		return Tokens{}, err
+	}
 	wrong := refuse(invalidGrant, "the code is not known, expired, was used before, or is not for this client, redirect_uri and verifier")
 	if !found {
 		return Tokens{}, wrong
@@ -91,6 +94,14 @@ func (s *Service) redeemCode(ctx context.Context, app application.Application, f
 		return Tokens{}, wrong
 	}
 	return s.issue(ctx, app, f, wrong)
+}
+
+// of returns the id of a flow that is the application's, and of any other none.
+func (r row) of(app application.Application) uuid.UUID {
+	if r.ApplicationID != app.ID {
+		return uuid.Nil
+	}
+	return r.ID
 }
 
 // verifies reports whether a code verifier (RFC 7636) is that of the challenge.
@@ -114,6 +125,10 @@ func (s *Service) redeemDevice(ctx context.Context, app application.Application,
 		return Tokens{}, err
 	}
 	wrong := refuse(invalidGrant, "the device_code is not known, was used before, or is not for this client")
+	// It asks again and again, and others beside it do.
+	if err := s.countFor(ctx, app, f.of(app)); err != nil {
+		return Tokens{}, err
+	}
 	now := s.run.Clock.Now()
 	switch {
 	case !found || f.ApplicationID != app.ID:
@@ -222,6 +237,10 @@ func (s *Service) refresh(ctx context.Context, app application.Application, form
 	token := parameter(form, "refresh_token")
 	if token == "" {
 		return Tokens{}, refuse(invalidRequest, "refresh_token is missing")
+	}
+	grant, _ := s.sessions.NamedGrant(secret.Text(token))
+	if err := s.countFor(ctx, app, grant); err != nil {
+		return Tokens{}, err
 	}
 	tokens, err := s.sessions.RenewGrant(
 		named(ctx, opRefresh), secret.Text(token), app.ClientID, strings.Fields(parameter(form, "scope")), idempotencyKey,

@@ -119,6 +119,43 @@ func TestCode_LivesForAMinute(t *testing.T) {
 	})
 }
 
+// A consent whose code nobody came for in time ends, and the person is told that in words that
+// frighten nobody; one that was taken up, or still may be, stays.
+func TestCode_ThatNobodyCameForEndsItsConsent(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := begin(t, d)
+		c := f.register("web", nil)
+		f.tokens(c)
+		late := f.code(c, nil).Get("code")
+		device := f.register("desk", nil)
+		flow, err := f.server.FlowByUserCode(f.context(), f.by, f.device(device).UserCode, browser)
+		f.must(err)
+		f.approve(flow)
+		purge := func(want int) {
+			t.Helper()
+			f.must(f.server.Purge(f.context()))
+			if n := f.liveConsents(); n != want {
+				t.Fatalf("%d consents live, want %d", n, want)
+			}
+		}
+		purge(3)
+		f.Clock.Advance(oauth.CodeLife)
+		purge(2)
+		_, err = f.exchange(c, late, nil)
+		refused(t, err, "invalid_grant")
+		if n := f.Count(t, "consents WHERE end_reason = 'not-taken-up'"); n != 1 {
+			t.Errorf("%d ended for that", n)
+		}
+		if n := f.Count(t, "outbox WHERE kind = 'consent.ended' AND person_id = ?", f.personID); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+		f.Clock.Advance(oauth.DeviceLife)
+		purge(1)
+		f.Clock.Advance(48 * time.Hour)
+		purge(1)
+	})
+}
+
 func TestCode_ASecondUseEndsTheConsent(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		f := begin(t, d)

@@ -207,6 +207,12 @@ func (s *Service) EndGrantsOf(ctx context.Context, reason string, consentIDs ...
 	return s.repo.endGrants(ctx, consentIDs, reason, s.run.Clock.Now())
 }
 
+// NamedGrant returns which grant's a genuine refresh token is or was, whether or not that lives. It
+// asks nobody.
+func (s *Service) NamedGrant(refresh secret.Text) (sessionID uuid.UUID, genuine bool) {
+	return s.refresh.openGrant(refresh)
+}
+
 // InspectRefresh returns what a refresh token stands for while it is the current one of a grant
 // that lives. It returns the faults of RenewGrant.
 func (s *Service) InspectRefresh(ctx context.Context, refresh secret.Text) (Claims, error) {

@@ -58,7 +58,8 @@ type Grant struct {
 	Services ServiceSet
 	// Contributors are those that the consent is about; nil stands for all.
 	Contributors []uuid.UUID
-	// Excluded took themselves out of the consent.
+	// Excluded is the contributor at hand if it took itself out of the consent. Of the others that
+	// did, which may be many, statements know.
 	Excluded []uuid.UUID
 }
 
@@ -141,12 +142,11 @@ func Consented(column string) string {
 // selectGrant is the live consent of a session s, as JSON; NULL for none. A consent that ends
 // before its session was changed by nobody who may, and is none. %[1]s makes an object and %[2]s a
 // list of ids.
-const selectGrant = `(SELECT %[1]s('consent', k.id, 'application', y.id, 'client', y.client_id, 'scopes', k.scopes, 'registered', y.scopes, 'services', k.services,
+var selectGrant = `(SELECT %[1]s('consent', k.id, 'application', y.id, 'client', y.client_id, 'scopes', k.scopes, 'registered', y.scopes, 'services', k.services,
 		'every', CASE WHEN k.every_contributor THEN 1 ELSE 0 END,
 		'contributors', CASE WHEN NOT k.every_contributor
-			THEN (SELECT %[2]s FROM consent_contributors z WHERE z.consent_id = k.id) END,
-		'excluded', (SELECT %[2]s FROM consent_exclusions z WHERE z.consent_id = k.id))
-	FROM consents k JOIN applications y ON y.id = k.application_id AND y.state = 'approved' AND y.removed_at IS NULL
+			THEN (SELECT %[2]s FROM consent_contributors z WHERE z.consent_id = k.id) END)
+	FROM consents k JOIN applications y ON y.id = k.application_id AND ` + LiveApplication("y") + `
 	WHERE k.id = s.consent_id AND k.person_id = s.person_id AND k.ended_at IS NULL AND k.expires_at >= s.expires_at)`
 
 // readGrant reads what selectGrant selects.
@@ -160,7 +160,6 @@ func readGrant(text string) (*Grant, error) {
 		Services     string
 		Every        int
 		Contributors string
-		Excluded     string
 	}
 	if err := json.Unmarshal([]byte(text), &read); err != nil {
 		return nil, fmt.Errorf("a consent is stored wrongly: %w", err)
@@ -179,13 +178,17 @@ func readGrant(text string) (*Grant, error) {
 		return nil, fmt.Errorf("services of consent %s: %w", g.ConsentID, err)
 	}
 	var err error
-	if g.Excluded, err = listed(read.Excluded); err != nil {
-		return nil, err
-	}
 	if read.Every != 1 {
 		g.Contributors, err = listed(read.Contributors)
 	}
 	return g, err
+}
+
+// excluded is, in SQL, whether a contributor took itself out of a consent. Both are columns, or the
+// ? of an argument.
+func excluded(consent, contributor string) string {
+	return "CASE WHEN EXISTS (SELECT 1 FROM consent_exclusions z WHERE z.consent_id = " + consent + " AND z.contributor_id = " + contributor +
+		") THEN 1 ELSE 0 END"
 }
 
 // listed reads ids with commas between them. It never returns nil, which stands for all.

@@ -216,6 +216,7 @@ func TestApplication_EveryReaderOfRightsKeepsToTheConsent(t *testing.T) {
 			companies[i] = w.Company(t, world.Rome, world.Milan)
 		}
 		for range 12 {
+			gone := companies[dice.IntN(6)].ID
 			person := w.RandomRights(t, companies, func(most int) int { return dice.IntN(most + 1) })
 			s := w.Software(t, person.PersonID, func(c *world.Consent) {
 				c.Services = []access.ServiceSet{
@@ -226,7 +227,7 @@ func TestApplication_EveryReaderOfRightsKeepsToTheConsent(t *testing.T) {
 						c.Contributors = append(c.Contributors, at.ID)
 					}
 				}
-				c.Excluded = []uuid.UUID{companies[dice.IntN(6)].ID}
+				c.Excluded = []uuid.UUID{gone}
 			})
 			rule := access.Rule{To: access.ToSession, Scopes: toRead.Scopes}
 			by, err := w.Guard.EnterAs(ctx, s.Caller, rule, access.Target{})
@@ -250,7 +251,7 @@ func TestApplication_EveryReaderOfRightsKeepsToTheConsent(t *testing.T) {
 			for _, id := range ids {
 				var want []access.Right
 				for _, r := range whole[id] {
-					if r.Services = r.Services.Intersect(by.Grant.Services); by.Grant.IsAbout(id) && len(r.Services) > 0 {
+					if r.Services = r.Services.Intersect(by.Grant.Services); by.Grant.IsAbout(id) && id != gone && len(r.Services) > 0 {
 						want = append(want, r)
 						kinds[fmt.Sprint(r.ActingAs)] = true
 					}
@@ -327,6 +328,41 @@ func TestApplication_EveryReaderOfRightsKeepsToTheConsent(t *testing.T) {
 
 func sortIDs(ids []uuid.UUID) {
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+}
+
+// However many contributors took themselves out of a consent, the guard reads of the one at hand
+// alone whether it did.
+func TestApplication_OfThoseThatWentTheGuardReadsTheOneAtHand(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		var gone []uuid.UUID
+		for range 3 {
+			c := w.Company(t, world.Rome)
+			w.Role(t, w.rep.PersonID, c.ID, access.Employer)
+			gone = append(gone, c.ID)
+		}
+		s := w.Software(t, w.rep.PersonID, func(c *world.Consent) { c.Excluded = gone })
+		ctx := context.Background()
+		for _, at := range []uuid.UUID{w.company.ID, gone[1]} {
+			by, err := w.Guard.EnterAs(ctx, s.Caller, toRead, access.Target{ContributorID: at})
+			var want []uuid.UUID
+			if at != w.company.ID {
+				want = []uuid.UUID{at}
+			}
+			if diff := cmp.Diff(want, by.Grant.Excluded); diff != "" || (err == nil) != (want == nil) {
+				t.Errorf("%v: %s", err, diff)
+			}
+		}
+		// Whoever asks about several is told so of each.
+		by := w.LetIn(t, s, w.company.ID)
+		rights, err := w.Rights.Rights(ctx, by, append(gone, w.company.ID))
+		if err != nil || len(rights) != 1 || len(rights[w.company.ID]) == 0 {
+			t.Errorf("rights %v, %v", rights, err)
+		}
+		if represented, err := w.Rights.Represented(ctx, by, access.Declarations); err != nil || !slices.Equal(represented, []uuid.UUID{w.company.ID}) {
+			t.Errorf("represents %v, %v", represented, err)
+		}
+	})
 }
 
 // What an application asked for is done later only while its consent lives.

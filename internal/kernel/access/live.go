@@ -34,6 +34,12 @@ func LiveSubDelegation(alias string) string {
 	return column(alias, "revoked_at") + " IS NULL AND " + unexpired(alias)
 }
 
+// LiveApplication is that an application is approved and was not removed: only then does anything
+// that people let it do hold.
+func LiveApplication(alias string) string {
+	return column(alias, "state") + " = 'approved' AND " + column(alias, "removed_at") + " IS NULL"
+}
+
 // OnRegister is that an intermediary is on its professional register, or in its association census.
 func OnRegister(alias string) string { return column(alias, "struck_off_at") + " IS NULL" }
 

@@ -47,7 +47,7 @@ func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, e
 }
 
 var selectDelegation = "SELECT delegate_id, contributor_id, CASE WHEN " + OfferedDelegation("") +
-	" THEN 1 ELSE 0 END AS offered FROM delegations WHERE id = ?"
+	" THEN 1 ELSE 0 END AS offered, " + excluded("?", "delegations.contributor_id") + " AS excluded FROM delegations WHERE id = ?"
 
 // admit lets the actor in to an intermediary or a delegation. The actor is one of the
 // intermediary's people or, at a delegation, one of the contributor's. It returns fault.NotFound
@@ -57,16 +57,16 @@ func (r *Repository) admit(ctx context.Context, actor *Actor, rule Rule, target 
 	if rule.To == ToDelegation {
 		var rows []struct {
 			DelegateID, ContributorID uuid.UUID
-			Offered                   int
+			Offered, Excluded         int
 		}
-		if err := r.db.From(ctx).Raw(selectDelegation, target.DelegationID).Scan(&rows).Error; err != nil {
+		if err := r.db.From(ctx).Raw(selectDelegation, actor.ConsentID(), target.DelegationID).Scan(&rows).Error; err != nil {
 			return err
 		}
 		if len(rows) == 0 {
 			return fault.New(fault.NotFound)
 		}
 		delegateID, actor.ContributorID = rows[0].DelegateID, rows[0].ContributorID
-		if actor.Grant != nil && !actor.Grant.IsAbout(actor.ContributorID) {
+		if actor.Grant != nil && (rows[0].Excluded == 1 || !actor.Grant.IsAbout(actor.ContributorID)) {
 			return fault.New(fault.NotFound)
 		}
 		rights, err := r.Rights(ctx, *actor, []uuid.UUID{actor.ContributorID})

@@ -18,7 +18,7 @@ type Reached struct {
 	// rights there are.
 	Covers string
 	// Contributors selects the contributor_id of each contributor once: work in proportion to the
-	// rights.
+	// rights or, of an application, to the contributors that its consent names.
 	Contributors string
 	// Args are the arguments of all parts: person, tax_code, office, now, consent.
 	Args map[string]any
@@ -123,13 +123,25 @@ func (r *Repository) reached(by Actor, contributor, position string, office bool
 		reached.each = append(reached.each, "SELECT x.contributor_id FROM positions x WHERE x.office_code = @office")
 		probes = append(probes, "FROM positions x WHERE x.office_code = @office AND x.contributor_id = "+contributor)
 	}
-	for i, probe := range probes {
-		// EXISTS would let PostgreSQL read all rights into a hash table first.
-		probes[i] = "(SELECT 1 " + probe + " LIMIT 1) IS NOT NULL"
+	reached.Covers = some(probes)
+	if by.Grant != nil && by.Grant.Contributors != nil {
+		// The few that the consent names are probed: the person may have many rights.
+		named := []string{roles + " AND r.contributor_id = n.contributor_id", "FROM memberships s JOIN delegations g ON " +
+			"g.contributor_id = n.contributor_id AND " + live + " WHERE " + given}
+		reached.each = []string{"SELECT n.contributor_id FROM consent_contributors n WHERE n.consent_id = @consent AND " + some(named)}
 	}
-	reached.Covers = "(" + strings.Join(probes, " OR ") + ")"
 	reached.Contributors = strings.Join(reached.each, " UNION ")
 	return reached
+}
+
+// some is the condition that any of the probes finds something. EXISTS would let PostgreSQL read
+// all rights into a hash table first.
+func some(probes []string) string {
+	each := make([]string, len(probes))
+	for i, probe := range probes {
+		each[i] = "(SELECT 1 " + probe + " LIMIT 1) IS NOT NULL"
+	}
+	return "(" + strings.Join(each, " OR ") + ")"
 }
 
 // HasMany reports whether there are so many rights, and counts no further.

@@ -85,11 +85,11 @@ const (
 	contributorColumns = `, c.id AS contributor_id, NULL AS position_id, NULL AS state, NULL AS maker_id, NULL AS maker_right_id,
 		CASE WHEN ` + worksAtOffice + `
 			AND EXISTS (SELECT 1 FROM positions x WHERE x.contributor_id = c.id AND x.office_code = p.office_code)
-			THEN 1 ELSE 0 END AS in_office`
+			THEN 1 ELSE 0 END AS in_office, `
 	joinContributor = ` LEFT JOIN contributors c ON c.id = v.target_id`
 
 	declarationColumns = `, d.contributor_id, d.position_id, d.state, d.person_id AS maker_id, d.right_id AS maker_right_id,
-		CASE WHEN ` + worksAtOffice + ` AND d.state <> 'draft' AND d.office_code = p.office_code THEN 1 ELSE 0 END AS in_office`
+		CASE WHEN ` + worksAtOffice + ` AND d.state <> 'draft' AND d.office_code = p.office_code THEN 1 ELSE 0 END AS in_office, `
 	joinDeclaration = ` LEFT JOIN declarations d ON d.id = v.target_id`
 )
 
@@ -119,6 +119,7 @@ type row struct {
 	MakerID           *uuid.UUID
 	MakerRightID      *uuid.UUID
 	InOffice          int
+	Excluded          int
 	Right             rightRow `gorm:"embedded"`
 }
 
@@ -158,9 +159,9 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 	query := ""
 	switch to {
 	case ToContributor:
-		query = r.selectActor + contributorColumns + " FROM " + source + joinActor + joinContributor
+		query = r.selectActor + contributorColumns + excluded("s.consent_id", "c.id") + " AS excluded FROM " + source + joinActor + joinContributor
 	case ToDeclaration:
-		query = r.selectActor + declarationColumns + " FROM " + source + joinActor + joinDeclaration
+		query = r.selectActor + declarationColumns + excluded("s.consent_id", "d.contributor_id") + " AS excluded FROM " + source + joinActor + joinDeclaration
 	case ToAnyone, ToSession, ToOffice, ToDelegate, ToDelegation:
 		query = r.selectActor + " FROM " + source + joinActor
 	}
@@ -216,6 +217,9 @@ func (row row) findings() findings {
 		return f
 	}
 	f.actor.ContributorID = *row.ContributorID
+	if row.Excluded == 1 && f.actor.Grant != nil {
+		f.actor.Grant.Excluded = []uuid.UUID{*row.ContributorID}
+	}
 	if row.State != nil && *row.State == "draft" {
 		f.draftOf, f.draftRight = *row.MakerID, *row.MakerRightID
 	}

@@ -108,10 +108,14 @@ func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid
 		TargetID uuid.UUID
 		Right    rightRow `gorm:"embedded"`
 	}
+	took := ""
+	if by.Grant != nil {
+		took, more = " WHERE "+excluded("?", "b.target_id")+" = 0", append(more, by.Grant.ConsentID)
+	}
 	args := append([]any{by.PersonID, contributorIDs}, more...)
 	err := r.db.From(ctx).Raw("WITH a AS (SELECT c.id AS session_id, c.id AS target_id, p.id AS person_id, p.tax_code, c.id AS "+
 		"contributor_id FROM people p, contributors c WHERE p.id = ? AND c.id IN ?), b AS ("+
-		rights+") SELECT b.target_id, "+rightColumns+" FROM b", args...).Scan(&rows).Error
+		rights+") SELECT b.target_id, "+rightColumns+" FROM b"+took, args...).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +134,10 @@ func (r *Repository) Rights(ctx context.Context, by Actor, contributorIDs []uuid
 	return all, nil
 }
 
-var selectRoles = "SELECT r.contributor_id, r.services FROM contributor_roles r WHERE r.person_id = ? AND " + LiveRole("r") +
-	" ORDER BY r.contributor_id"
+var (
+	selectRoles        = "SELECT r.contributor_id, r.services FROM contributor_roles r WHERE r.person_id = ? AND " + LiveRole("r")
+	selectGrantedRoles = selectRoles + " AND " + excluded("?", "r.contributor_id") + " = 0"
+)
 
 // Represented lists the contributors at which the actor has a role that covers the service.
 func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uuid.UUID, error) {
@@ -139,8 +145,11 @@ func (r *Repository) Represented(ctx context.Context, by Actor, s Service) ([]uu
 		ContributorID uuid.UUID
 		Services      ServiceSet
 	}
-	err := r.db.From(ctx).Raw(selectRoles, by.PersonID).Scan(&rows).Error
-	if err != nil {
+	query, args := selectRoles, []any{by.PersonID}
+	if by.Grant != nil {
+		query, args = selectGrantedRoles, append(args, by.Grant.ConsentID)
+	}
+	if err := r.db.From(ctx).Raw(query+" ORDER BY r.contributor_id", args...).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
 	var ids []uuid.UUID

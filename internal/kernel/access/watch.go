@@ -166,6 +166,10 @@ var watchedMemberships = `SELECT w.session_id, 'member', y.id, y.id, 'intermedia
 	SELECT w.session_id, 'member', y.id, u.id, u.role, u.services, NULL, NULL, ` + noLinks + `
 	FROM y JOIN delegate_roles u ON u.delegate_id = y.id AND ` + LiveRole("u") + ` JOIN w ON w.person_id = u.person_id`
 
+// Which contributors x took themselves out of the consents by which watchers act.
+var watchedExclusions = `SELECT w.session_id, 'out', x.id, x.id, '', '[]', NULL, NULL, ` + noLinks + ` FROM w JOIN sessions s ON s.id = w.session_id
+	JOIN consent_exclusions e ON e.consent_id = s.consent_id JOIN x ON x.id = e.contributor_id`
+
 // Watchers who are among the people z.
 var watchedSelves = `SELECT w.session_id, 'self', z.id, z.id, '', '[]', NULL, NULL, ` + noLinks + ` FROM z JOIN w ON w.person_id = z.id`
 
@@ -195,8 +199,11 @@ func (r *Repository) watchers(ctx context.Context, sessionIDs []uuid.UUID, event
 			parts = append(parts, of.part)
 		}
 	}
-	if len(parts) == 0 {
+	switch {
+	case len(parts) == 0:
 		return nil, nil
+	case q.args["of_x"] != nil:
+		parts = append(parts, watchedExclusions)
 	}
 	// The columns are named by the first part, whichever that is.
 	q.sql += ", b (session_id, kind, target_id, right_id, role, services, own_services, positions, delegation_id, delegate_role_id, " +
@@ -233,6 +240,16 @@ func (r *Repository) watchers(ctx context.Context, sessionIDs []uuid.UUID, event
 				}
 			}
 			watchers[row.SessionID] = w
+		}
+		if row.Kind == "out" && w.actor.Grant != nil {
+			w.actor.Grant.Excluded = append(w.actor.Grant.Excluded, row.TargetID)
+		}
+	}
+	// What a right leaves an application is known once all exclusions are.
+	for _, row := range rows {
+		w := watchers[row.SessionID]
+		if w == nil || row.Kind == "out" {
+			continue
 		}
 		if row.Kind == "self" {
 			w.self = true

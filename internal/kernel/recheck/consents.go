@@ -3,10 +3,12 @@ package recheck
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"diresco/db"
 	"diresco/internal/kernel/access"
 )
 
@@ -25,7 +27,7 @@ func (all consents) add(claim Claim) {
 		return
 	}
 	one := all[claim.ConsentID]
-	if claim.ContributorID != uuid.Nil {
+	if claim.ContributorID != uuid.Nil && !slices.Contains(one.asked, claim.ContributorID) {
 		one.asked = append(one.asked, claim.ContributorID)
 	}
 	all[claim.ConsentID] = one
@@ -51,25 +53,53 @@ func (c *Checker) confirmConsents(ctx context.Context, all consents) error {
 	for id := range all {
 		ids[id] = standing{}
 	}
-	const selectLive = "SELECT k.id, k.expires_at AS valid_until FROM consents k WHERE k.id IN ? AND k.ended_at IS NULL " +
-		"AND k.expires_at > ? ORDER BY k.id"
-	if err := c.confirm(ctx, selectLive+c.db.ForShare("k"), ids, c.clock.Now()); err != nil {
+	if err := c.confirm(ctx, selectConsents+c.db.ForShare("k"), ids, c.clock.Now()); err != nil {
 		return err
 	}
+	var consents, contributors db.UUIDs
 	for id, one := range all {
 		one.standing = ids[id]
-		if one.good && len(one.asked) > 0 {
-			err := c.db.From(ctx).Raw(selectCovered, one.asked, id).Scan(&one.covered).Error
-			if err != nil {
-				return err
+		all[id] = one
+		for _, contributor := range one.asked {
+			if one.good {
+				consents, contributors = append(consents, id), append(contributors, contributor)
 			}
 		}
-		all[id] = one
+	}
+	if len(consents) == 0 {
+		return nil
+	}
+	var covered []struct{ ConsentID, ContributorID uuid.UUID }
+	query, args := c.selectCovered(consents, contributors)
+	if err := c.db.From(ctx).Raw(query, args...).Scan(&covered).Error; err != nil {
+		return err
+	}
+	for _, row := range covered {
+		one := all[row.ConsentID]
+		one.covered = append(one.covered, row.ContributorID)
+		all[row.ConsentID] = one
 	}
 	return nil
 }
 
-var selectCovered = "SELECT c.id FROM contributors c WHERE c.id IN ? AND " + access.Consented("c.id")
+// What an application was let do is void with it, before each consent has its end.
+var selectConsents = "SELECT k.id, k.expires_at AS valid_until FROM consents k JOIN applications y ON y.id = k.application_id AND " +
+	access.LiveApplication("y") + " WHERE k.id IN ? AND k.ended_at IS NULL AND k.expires_at > ? ORDER BY k.id"
+
+var consentCovers = "SELECT v.consent_id, v.contributor_id FROM v WHERE " +
+	strings.Replace(access.Consented("v.contributor_id"), "?", "v.consent_id", 1)
+
+// selectCovered selects those of the pairs in which the consent is about the contributor.
+func (c *Checker) selectCovered(consents, contributors db.UUIDs) (query string, args []any) {
+	if c.db.Dialect() == db.Postgres {
+		return "WITH v AS (SELECT * FROM unnest(?::uuid[], ?::uuid[]) AS u (consent_id, contributor_id)) " + consentCovers,
+			[]any{consents, contributors}
+	}
+	for i := range consents {
+		args = append(args, consents[i], contributors[i])
+	}
+	return "WITH v (consent_id, contributor_id) AS (VALUES " + strings.Repeat("( ?, ?), ", len(consents)-1) + "( ?, ?)) " + consentCovers, args
+}
 
 // earlier returns the earlier of two ends, of which nil never comes.
 func earlier(a, b *time.Time) *time.Time {

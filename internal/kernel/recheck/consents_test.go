@@ -15,6 +15,57 @@ import (
 	"diresco/internal/test/world"
 )
 
+// A group of claims by however many consents costs as many statements as a single one.
+func TestRecheck_ConsentsOfAGroupAreReadTogether(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		cost := func(n int) int {
+			claims := make([]recheck.Claim, 2*n)
+			for i := range n {
+				s := w.Software(t, w.rep.PersonID, func(c *world.Consent) {
+					c.EveryContributor, c.Contributors = false, []uuid.UUID{w.company.ID}
+				})
+				by := w.LetIn(t, s, w.company.ID)
+				claims[2*i] = recheck.ClaimOf(by, by.Rights[0])
+				elsewhere := by.Rights[0]
+				elsewhere.ContributorID = uuid.New()
+				claims[2*i+1] = recheck.ClaimOf(by, elsewhere)
+			}
+			statements := world.Statements(t, d)
+			w.Must(t, func(ctx context.Context) error {
+				for i, got := range check(ctx, t, w, claims...) {
+					if want := []fault.Code{"", fault.NotFound}[i%2]; got != want {
+						t.Errorf("%d: %q, want %q", i, got, want)
+					}
+				}
+				return nil
+			})
+			return statements()
+		}
+		if one, five := cost(1), cost(5); one != five {
+			t.Errorf("%d statements for one consent, %d for five", one, five)
+		}
+	})
+}
+
+// What is suspended or removed does nothing any more, though its consents have no end yet.
+func TestRecheck_AnApplicationThatIsSuspendedDoesNothing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		for _, change := range []string{"state = 'suspended'", "removed_at = created_at"} {
+			s := w.Software(t, w.rep.PersonID, nil)
+			by := w.LetIn(t, s, w.company.ID)
+			w.Exec(t, "UPDATE applications SET "+change+" WHERE id = ?", s.ID)
+			w.Must(t, func(ctx context.Context) error {
+				if got := check(ctx, t, w, recheck.ClaimOf(by, by.Rights[0])); got[0] != fault.NotFound {
+					t.Errorf("%s: %q", change, got[0])
+				}
+				return nil
+			})
+		}
+	})
+}
+
 // What an application was let in with is looked at again with its consent, also where its session
 // is not asked for.
 func TestRecheck_AnApplicationNeedsItsConsent(t *testing.T) {

@@ -2,7 +2,6 @@ package delegation
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,77 +17,41 @@ import (
 // remindBefore are the days before the end of a delegation at which both sides are reminded.
 var remindBefore = []int{30, 7}
 
-// endings is due some days before delegations come to the end that they were given, or when they
-// do.
-type endings struct {
-	*Service
-	kind outbox.Kind
-	days int
-}
-
 // Ends are the due events of delegations: 30 and 7 days before their end, and the end. Both sides
-// are told of it; the delegation itself ends by the clock.
+// are told of it, from now on, however late it is noted; the delegation itself ends by the clock.
 func (s *Service) Ends() []due.Source {
-	all := []due.Source{endings{s, expiredKind, 0}}
+	all := []due.Source{s.endings(expiredKind, 0)}
 	for _, days := range remindBefore {
-		all = append(all, endings{s, reminderKind, days})
+		all = append(all, s.endings(reminderKind, days))
 	}
 	return all
 }
 
-// Name implements due.Source.
-func (e endings) Name() string {
-	if e.days == 0 {
-		return e.kind.Name
+func (s *Service) endings(kind outbox.Kind, days int) due.Source {
+	return due.Endings[View]{
+		Kind: kind.Name, Days: days, Ending: s.repo.ending,
+		End: func(v View) (time.Time, uuid.UUID) { return clock.Normal(*v.ValidUntil), v.ID },
+		Note: func(ctx context.Context, found []View, until time.Time) error {
+			if days == 0 {
+				if err := s.traceEnds(ctx, found); err != nil {
+					return err
+				}
+			}
+			return s.notify(ctx, kind, "", until, found...)
+		},
 	}
-	return e.kind.Name + " " + strconv.Itoa(e.days)
-}
-
-func (e endings) ahead() time.Duration { return time.Duration(e.days) * 24 * time.Hour }
-
-// Next implements due.Source.
-func (e endings) Next(ctx context.Context, after due.Cursor, until time.Time) (time.Time, bool, error) {
-	found, err := e.repo.ending(ctx, after.At.Add(e.ahead()), after.ID, until.Add(e.ahead()), 1)
-	if err != nil || len(found) == 0 {
-		return time.Time{}, false, err
-	}
-	return clock.Normal(*found[0].ValidUntil).Add(-e.ahead()), true, nil
-}
-
-// Do implements due.Source. Whoever was to be reminded of what has ended meanwhile is told of the
-// end alone.
-func (e endings) Do(ctx context.Context, after due.Cursor, until time.Time) (due.Cursor, error) {
-	at, id := after.At.Add(e.ahead()), after.ID
-	if e.days > 0 && !at.After(until) {
-		at, id = until, uuid.Max
-	}
-	found, err := e.repo.ending(ctx, at, id, until.Add(e.ahead()), due.AtOnce)
-	if err != nil || len(found) == 0 {
-		return due.Through(until), err
-	}
-	if e.days == 0 {
-		if err := e.traceEnds(ctx, found); err != nil {
-			return after, err
-		}
-	}
-	// Sent from now on, however late it is noted.
-	if err := e.notify(ctx, e.kind, "", until, found...); err != nil || len(found) < due.AtOnce {
-		return due.Through(until), err
-	}
-	last := found[len(found)-1]
-	return due.Cursor{At: clock.Normal(*last.ValidUntil).Add(-e.ahead()), ID: last.ID}, nil
 }
 
 // traceEnds writes a record for each delegation that ended by itself, at its own instant.
-func (e endings) traceEnds(ctx context.Context, ended []View) error {
+func (s *Service) traceEnds(ctx context.Context, ended []View) error {
 	ctx = audit.WithOrigin(ctx, audit.Origin{Operation: "expireDelegation"})
 	records := make([]audit.Record, len(ended))
 	for i, d := range ended {
 		trace := operation.Trace{ContributorID: d.ContributorID, SubjectKind: subjectKind, SubjectID: d.ID.String()}
-		records[i] = trace.Record(ctx, access.Actor{}, e.run.Clock)
+		records[i] = trace.Record(ctx, access.Actor{}, s.run.Clock)
 		records[i].At = clock.Normal(*d.ValidUntil)
 	}
-	return e.run.Trail.Write(ctx, records...)
+	return s.run.Trail.Write(ctx, records...)
 }
 
 // ending returns the active and suspended delegations that end after the place and by the instant.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
@@ -28,6 +30,15 @@ func TestContributor_APageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 		a.Contributors.SetStride(access.Stride{Many: access.DefaultStride().Many, Rows: 100})
 		many := access.Actor{PersonID: p.ID, TaxCode: p.TaxCode}
 		company, few := a.Employer(t)
+		var own uuid.UUID
+		a.Must(t, func(ctx context.Context) error {
+			return d.From(ctx).Raw("SELECT contributor_id FROM delegations WHERE delegate_id = ? ORDER BY id LIMIT 1", delegate).Row().Scan(&own)
+		})
+		s := a.Software(t, p.ID, func(c *world.Consent) { c.EveryContributor, c.Contributors = false, []uuid.UUID{own, company.ID} })
+		software := many
+		software.Grant = &access.Grant{
+			ConsentID: s.ConsentID, ApplicationID: s.ID, Services: access.ServiceSet{access.AllServices}, Contributors: []uuid.UUID{own, company.ID},
+		}
 		const count, end, walk, ask = "COUNT(*)", "OFFSET", "FROM contributors c WHERE", ") m "
 		for _, c := range []struct {
 			name   string
@@ -53,6 +64,13 @@ func TestContributor_APageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 				"contributors_pkey",
 			},
 			{"many, by tax code", many, contributor.Search{TaxCode: company.TaxCode}, 0, []string{walk}, "contributors_tax_code_key"},
+			{
+				"many, by a consent that names two", software,
+				contributor.Search{},
+				1,
+				[]string{count + " FROM (SELECT 1 FROM (SELECT n.contributor_id FROM consent_contributors n", ask},
+				"contributors_pkey",
+			},
 			{"few", few, contributor.Search{}, 1, []string{count, ask}, "contributors_pkey"},
 		} {
 			t.Run(c.name, func(t *testing.T) {

@@ -152,6 +152,8 @@ func TestAccess_AnApplicationKeepsToItsConsent(t *testing.T) {
 		live, withdrawn, suspended := w.software(f.person.PersonId, nil), w.software(f.person.PersonId, nil), w.software(f.person.PersonId, nil)
 		w.endConsent(withdrawn)
 		w.execute("UPDATE applications SET state = 'suspended' WHERE id = ?", suspended.application)
+		takenOut := w.software(f.person.PersonId, nil)
+		w.execute("INSERT INTO consent_exclusions (consent_id, contributor_id, excluded_at) VALUES (?, ?, ?)", takenOut.consent, f.contributor, now)
 		former := w.createPerson(map[string]any{})
 		w.execute("INSERT INTO contributor_roles (id, contributor_id, person_id, role, services, granted_at, withdrawn_at) "+
 			"VALUES (?, ?, ?, 'employee_delegate', ?, ?, ?)", uuid.New(), f.contributor, former.PersonId, everyService, now, now)
@@ -176,6 +178,7 @@ func TestAccess_AnApplicationKeepsToItsConsent(t *testing.T) {
 			"for another contributor": w.token(f.token, w.software(f.person.PersonId, func(g *given) {
 				g.contributors = []uuid.UUID{w.otherContributor(f)}
 			}), everyScope),
+			"taken out by the contributor": w.token(f.token, takenOut, everyScope),
 			"the person's right ended": w.token(f.token, w.software(former.PersonId, nil), everyScope),
 		}
 		otherService := w.token(f.token, w.software(f.person.PersonId, func(g *given) { g.services = payments }), everyScope)

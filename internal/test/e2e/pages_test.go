@@ -151,7 +151,9 @@ func TestPages_LetAProgramInAndOut(t *testing.T) {
 		if page.status != http.StatusOK || !strings.Contains(page.body, "Paghe Facili") {
 			t.Fatalf("got %d %s", page.status, page.body)
 		}
-		page = v.submit(page, "/account/consents", nil)
+		_, asks, _ := strings.Cut(page.body, `href="/account/consents?id=`)
+		asks, _, _ = strings.Cut(asks, `"`)
+		page = v.submit(v.do(http.MethodGet, "/account/consents?id="+asks, nil), "/account/consents", nil)
 		if !strings.Contains(page.body, "The consent is withdrawn.") || strings.Contains(page.body, "Paghe Facili") {
 			t.Errorf("got %d %s", page.status, page.body)
 		}

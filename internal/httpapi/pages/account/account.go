@@ -82,6 +82,7 @@ type Flows interface {
 // Consents are what people let applications do; see consent.Service.
 type Consents interface {
 	Mine(ctx context.Context, by access.Actor, request page.Request) (page.Page[consent.View], error)
+	Show(ctx context.Context, by access.Actor, id uuid.UUID) (consent.View, error)
 	Withdraw(ctx context.Context, by access.Actor, id uuid.UUID) error
 }
 
@@ -96,6 +97,7 @@ type Contributors interface {
 // Applications are those that people registered; see application.Service.
 type Applications interface {
 	Mine(ctx context.Context, by access.Actor, request page.Request) (page.Page[application.Application], error)
+	Show(ctx context.Context, by access.Actor, id uuid.UUID) (application.Application, error)
 	Remove(ctx context.Context, by access.Actor, id uuid.UUID) error
 }
 
@@ -170,7 +172,7 @@ func New(config Config, deps Deps) ([]pages.Page, error) {
 // page serves what the methods do. GET is also served to who asks for the headers alone, save at
 // the one address where each request begins something.
 func (s *site) page(path string, methods map[string]handler) pages.Page {
-	p := pages.Page{Pattern: path, Refuse: s.refuse}
+	p := pages.Page{Pattern: path, Refuse: s.refuse, Counts: true}
 	for method := range methods {
 		p.Methods = append(p.Methods, method)
 		if method == http.MethodGet && path != authorizePath {

@@ -201,7 +201,7 @@ func (o *offer) services(v *visit, asked access.ServiceSet) error {
 		}
 	}
 	if len(codes) == 0 {
-		if o.Whole = asked == nil && o.All; !o.Whole {
+		if o.Whole = asked == nil && o.All && len(reach) > 0; !o.Whole {
 			o.Blocked = v.t("consent.none")
 		}
 		return nil

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/application"
+	"diresco/internal/identity/consent"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
@@ -177,10 +179,58 @@ func TestMine_IsSeenAndEnded(t *testing.T) {
 	// What has ended meanwhile is what was wanted.
 	c := w.client()
 	w.Exec(t, "UPDATE sessions SET pin_change_required = ?", false)
-	page := c.login(consentsPath)
-	form := page.form(consentsPath)
+	c.login(consentsPath)
+	form := c.get(consentsPath + "?id=" + w.consents.all[0].ID.String()).form(consentsPath)
 	w.consents.all = nil
 	c.follow(c.do(http.MethodPost, consentsPath, form)).says(http.StatusOK, "Nessuna applicazione è autorizzata.")
+}
+
+// Nothing that cannot be brought back ends by one click: the list leads to a page that asks, and a
+// form without the answer is asked again.
+func TestMine_AsksBeforeItEnds(t *testing.T) {
+	w := newWorld(t, sqlite(t))
+	c := w.client()
+	w.consents.all = []consent.View{{Consent: consent.Consent{ID: uuid.UUID{15: 1}}, DisplayName: "Paghe <Rossi>"}}
+	w.applications.all = []application.Application{payroll().Application}
+	c.login(consentsPath)
+	for path, page := range map[string]struct {
+		id            uuid.UUID
+		asks, changed string
+		left          func() int
+	}{
+		consentsPath: {
+			w.consents.all[0].ID, "Togliere l'accesso a Paghe <Rossi>?", "L'autorizzazione è revocata.",
+			func() int { return len(w.consents.all) },
+		},
+		applicationsPath: {
+			w.applications.all[0].ID, "Eliminare l'applicazione Paghe <Rossi> & figli?", "L'applicazione è eliminata.",
+			func() int { return len(w.applications.all) },
+		},
+	} {
+		list := c.get(path)
+		ask := path + "?id=" + page.id.String()
+		if !strings.Contains(list.body, `href="`+ask+`"`) {
+			t.Errorf("%s does not lead to the question", path)
+		}
+		for _, n := range list.all("form") {
+			if attr(n, "action") == path {
+				t.Errorf("%s has a form that ends something", path)
+			}
+		}
+		asked := c.get(ask).says(http.StatusOK, page.asks, "Non si può annullare", "Tornare indietro")
+		c.submit(asked, path, url.Values{"confirmed": nil}).says(http.StatusOK, page.asks)
+		if page.left() != 1 {
+			t.Errorf("%s: ended without an answer", path)
+		}
+		c.follow(c.submit(asked, path, nil)).says(http.StatusOK, page.changed)
+		if page.left() != 0 {
+			t.Errorf("%s: not ended", path)
+		}
+		// What is over already is asked for no more.
+		if gone := c.get(ask); gone.status != http.StatusSeeOther || gone.location != path {
+			t.Errorf("%s: got %d %s", ask, gone.status, gone.location)
+		}
+	}
 }
 
 // A language that was chosen on a page stays; else the application's is taken, else the browser's.

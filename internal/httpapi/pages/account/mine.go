@@ -36,6 +36,51 @@ type shownConsent struct {
 	ServiceTitles []string
 }
 
+// confirmation asks whether something is to be ended that cannot be brought back.
+type confirmation struct {
+	ID           uuid.UUID
+	Text, Button string
+	Facts        []fact
+}
+
+// fact is something to know before.
+type fact struct{ Name, Text string }
+
+// asked returns what a page is to be confirmed for, and false where the list is asked for.
+func (v *visit) asked() (uuid.UUID, bool) {
+	id, err := uuid.Parse(v.r.URL.Query().Get("id"))
+	return id, err == nil
+}
+
+// confirm asks before something is ended. What is none of the person's is over already.
+func (v *visit) confirm(title string, c confirmation, err error) error {
+	if fault.Is(err, fault.NotFound) {
+		return v.redirect(v.r.URL.Path)
+	}
+	if err != nil {
+		return err
+	}
+	return v.show(http.StatusOK, "confirm", view{Title: title, Data: c})
+}
+
+// askWithdraw asks whether a consent is to be withdrawn.
+func (v *visit) askWithdraw(id uuid.UUID) error {
+	shown, err := v.s.Consents.Show(v.r.Context(), *v.by, id)
+	return v.confirm(v.t("consents.ask.title", shown.DisplayName), confirmation{
+		ID: id, Text: v.t("consents.ask.text"), Button: v.t("consents.withdraw"),
+		Facts: []fact{{v.t("consents.given"), momentText(v.lang, shown.GivenAt)}, {v.t("consents.until"), momentText(v.lang, shown.ExpiresAt)}},
+	}, err)
+}
+
+// askRemove asks whether an application is to be removed.
+func (v *visit) askRemove(id uuid.UUID) error {
+	a, err := v.s.Applications.Show(v.r.Context(), *v.by, id)
+	return v.confirm(v.t("applications.ask.title", a.DisplayName), confirmation{
+		ID: id, Text: v.t("applications.ask.text"), Button: v.t("applications.remove"),
+		Facts: []fact{{v.t("applications.client"), a.ClientID}},
+	}, err)
+}
+
 // showConsents lists what the person lets applications do.
 func (v *visit) showConsents() error {
 	if ok, err := v.admitted("", "consents"); !ok {
@@ -43,6 +88,9 @@ func (v *visit) showConsents() error {
 	}
 	if err := v.ensureBrowser(); err != nil {
 		return err
+	}
+	if id, ok := v.asked(); ok {
+		return v.askWithdraw(id)
 	}
 	found, err := v.s.Consents.Mine(v.r.Context(), *v.by, v.cursor(consentsPath))
 	if err != nil {
@@ -69,7 +117,7 @@ func (v *visit) showConsents() error {
 	return v.show(http.StatusOK, "consents", view{Title: v.t("consents.title"), Data: data, Done: v.done("withdrawn")})
 }
 
-// withdraw ends a consent.
+// withdraw ends a consent, once that was confirmed.
 func (v *visit) withdraw() error {
 	if ok, err := v.admitted("", "consents"); !ok {
 		return err
@@ -77,6 +125,9 @@ func (v *visit) withdraw() error {
 	id, err := uuid.Parse(v.form.Get("id"))
 	if err != nil {
 		return fault.New(fault.Malformed)
+	}
+	if v.form.Get("confirmed") == "" {
+		return v.askWithdraw(id)
 	}
 	// One that has ended meanwhile is what was wanted.
 	if err := v.s.Consents.Withdraw(v.doing(opWithdraw), *v.by, id); err != nil && !fault.Is(err, fault.NotFound) {
@@ -93,6 +144,9 @@ func (v *visit) showApplications() error {
 	if err := v.ensureBrowser(); err != nil {
 		return err
 	}
+	if id, ok := v.asked(); ok {
+		return v.askRemove(id)
+	}
 	found, err := v.s.Applications.Mine(v.r.Context(), *v.by, v.cursor(applicationsPath))
 	if err != nil {
 		return err
@@ -101,7 +155,7 @@ func (v *visit) showApplications() error {
 	return v.show(http.StatusOK, "applications", view{Title: v.t("applications.title"), Data: data, Done: v.done("removed")})
 }
 
-// remove takes an application out of the register.
+// remove takes an application out of the register, once that was confirmed.
 func (v *visit) remove() error {
 	if ok, err := v.admitted("", "applications"); !ok {
 		return err
@@ -109,6 +163,9 @@ func (v *visit) remove() error {
 	id, err := uuid.Parse(v.form.Get("id"))
 	if err != nil {
 		return fault.New(fault.Malformed)
+	}
+	if v.form.Get("confirmed") == "" {
+		return v.askRemove(id)
 	}
 	if err := v.s.Applications.Remove(v.doing(opRemove), *v.by, id); err != nil && !fault.Is(err, fault.NotFound) {
 		return err

@@ -151,7 +151,6 @@ var inEnglish = map[string]string{
 	"applications.pending":         "A change waits for approval.",
 	"applications.remove":          "Remove",
 	"applications.remove.of":       "the application %s",
-	"applications.remove.hint":     "Removing an application ends all that people gave to it.",
 	"applications.kind.public":     "public",
 	"applications.state.submitted": "waits for approval",
 	"applications.state.approved":  "approved",
@@ -160,7 +159,15 @@ var inEnglish = map[string]string{
 
 	"applications.kind.confidential": "confidential",
 
-	"more":           "Further ones",
+	"more":               "Further ones",
+	"consents.ask.title": "Withdraw what you let %s do?",
+	"consents.ask.text": "The application can do nothing more for you from its next request on, and a program that works with " +
+		"it at night stops. This cannot be taken back: to go on you let the application in again.",
+	"applications.ask.title": "Remove the application %s?",
+	"applications.ask.text": "All that people let it do ends at once, and they are told. This cannot be taken back: the " +
+		"application would have to be registered, approved and let in again.",
+	"confirm.back": "Go back, end nothing",
+
 	"done.out":       "You have logged out.",
 	"done.withdrawn": "The consent is withdrawn.",
 	"done.removed":   "The application is removed.",

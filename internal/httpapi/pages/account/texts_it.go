@@ -153,7 +153,6 @@ var inItalian = map[string]string{
 	"applications.pending":         "Una modifica attende l'approvazione.",
 	"applications.remove":          "Elimina",
 	"applications.remove.of":       "l'applicazione %s",
-	"applications.remove.hint":     "Con l'applicazione finiscono tutte le autorizzazioni date ad essa.",
 	"applications.kind.public":     "pubblica",
 	"applications.state.submitted": "attende l'approvazione",
 	"applications.state.approved":  "approvata",
@@ -162,7 +161,15 @@ var inItalian = map[string]string{
 
 	"applications.kind.confidential": "riservata",
 
-	"more":           "Altre",
+	"more":               "Altre",
+	"consents.ask.title": "Togliere l'accesso a %s?",
+	"consents.ask.text": "L'applicazione non potrà più agire dalla sua prossima richiesta in poi, e si ferma anche ciò che " +
+		"svolge di notte. Non si può annullare: per continuare bisogna autorizzarla di nuovo.",
+	"applications.ask.title": "Eliminare l'applicazione %s?",
+	"applications.ask.text": "Finiscono subito tutte le autorizzazioni date ad essa, e chi le ha date ne è informato. Non si può " +
+		"annullare: l'applicazione andrebbe registrata, approvata e autorizzata di nuovo.",
+	"confirm.back": "Tornare indietro senza cambiare nulla",
+
 	"done.out":       "Uscita effettuata.",
 	"done.withdrawn": "L'autorizzazione è revocata.",
 	"done.removed":   "L'applicazione è eliminata.",

@@ -95,6 +95,9 @@ func (v *visit) otherLanguage() string {
 	if next := sent.Get("next"); places[next] != "" {
 		query.Set("next", next)
 	}
+	if id, ok := v.asked(); ok {
+		query.Set("id", id.String())
+	}
 	return v.r.URL.Path + "?" + query.Encode()
 }
 

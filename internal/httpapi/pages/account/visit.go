@@ -157,7 +157,7 @@ func (v *visit) enter(sessionID uuid.UUID) error {
 		return err
 	}
 	v.by = &by
-	return nil
+	return reqctx.Count(v.r.Context(), reqctx.Sender{ID: by.PersonID})
 }
 
 // begin has the browser hold another session from now on.
@@ -200,7 +200,7 @@ var repeated = map[string]bool{"contributor": true, "service": true}
 // formNames are the entries that forms have, whichever.
 var formNames = map[string]bool{
 	"token": true, "flow": true, "next": true, "tax_code": true, "pin": true, "rotation": true, "decision": true, "which": true,
-	"contributor": true, "service": true, "months": true, "user_code": true, "id": true,
+	"contributor": true, "service": true, "months": true, "user_code": true, "id": true, "confirmed": true,
 }
 
 // readForm reads what was posted, and refuses what was sent by another site.

@@ -87,13 +87,15 @@ func (w *world) whole(lang string) map[string]shown {
 		},
 	}
 	pages["consents"] = c.get(consentsPath)
-	pages["consent withdrawn"] = c.follow(c.submit(pages["consents"], consentsPath, nil))
+	pages["consent, to be withdrawn"] = c.get(consentsPath + "?id=" + w.consents.all[0].ID.String())
+	pages["consent withdrawn"] = c.follow(c.submit(pages["consent, to be withdrawn"], consentsPath, nil))
 	pages["no applications"] = c.get(applicationsPath)
 	one := payroll().Application
 	one.Kind, one.Pending = application.Confidential, &application.Profile{}
 	w.applications.all = []application.Application{one}
 	pages["applications"] = c.get(applicationsPath)
-	pages["application removed"] = c.follow(c.submit(pages["applications"], applicationsPath, nil))
+	pages["application, to be removed"] = c.get(applicationsPath + "?id=" + one.ID.String())
+	pages["application removed"] = c.follow(c.submit(pages["application, to be removed"], applicationsPath, nil))
 	w.Exec(w.t, "UPDATE sessions SET pin_change_required = ?", true)
 	pages["PIN"] = c.follow(c.get(consentsPath))
 	pages["PIN made"] = c.submit(pages["PIN"], pinPath, nil)
@@ -171,7 +173,7 @@ func checkWhole(t *testing.T, name, lang string, s shown) {
 			t.Errorf("%s has the id %s %d times", name, id, count)
 		}
 	}
-	for _, n := range s.all("input", "fieldset", "section") {
+	for _, n := range s.all("input", "fieldset", "section", "article") {
 		for _, reference := range strings.Fields(attr(n, "aria-describedby") + " " + attr(n, "aria-labelledby")) {
 			if ids[reference] != 1 {
 				t.Errorf("%s: nothing is called %s", name, reference)

@@ -152,6 +152,15 @@ func (c *consents) Mine(context.Context, access.Actor, page.Request) (page.Page[
 	return page.Page[consent.View]{Items: c.all}, nil
 }
 
+func (c *consents) Show(_ context.Context, _ access.Actor, id uuid.UUID) (consent.View, error) {
+	for _, v := range c.all {
+		if v.ID == id {
+			return v, nil
+		}
+	}
+	return consent.View{}, fault.New(fault.NotFound)
+}
+
 func (c *consents) Withdraw(_ context.Context, _ access.Actor, id uuid.UUID) error {
 	before := len(c.all)
 	c.all = slices.DeleteFunc(c.all, func(v consent.View) bool { return v.ID == id })
@@ -166,6 +175,15 @@ type applications struct{ all []application.Application }
 
 func (a *applications) Mine(context.Context, access.Actor, page.Request) (page.Page[application.Application], error) {
 	return page.Page[application.Application]{Items: a.all}, nil
+}
+
+func (a *applications) Show(_ context.Context, _ access.Actor, id uuid.UUID) (application.Application, error) {
+	for _, one := range a.all {
+		if one.ID == id {
+			return one, nil
+		}
+	}
+	return application.Application{}, fault.New(fault.NotFound)
 }
 
 func (a *applications) Remove(_ context.Context, _ access.Actor, id uuid.UUID) error {

@@ -16,7 +16,13 @@ const must = (good, what) => {
 const end = createServer((_, answer) => answer.end('arrived'))
 await new Promise((resolve) => end.listen(0, '127.0.0.1', resolve))
 const arrived = []
+// While somebody looks at the page that leads there, the application sends the browser nowhere.
+let still = false
 const callback = createServer((request, answer) => {
+  if (still) {
+    answer.writeHead(204).end()
+    return
+  }
   arrived.push({ url: new URL(request.url, 'http://127.0.0.1'), referer: request.headers.referer })
   answer.writeHead(302, { Location: `http://127.0.0.1:${end.address().port}/end` }).end()
 })
@@ -38,6 +44,17 @@ const look = async (page, name) => {
   must(!wide, `${name} is wider than its window`)
   if (shots) await page.screenshot({ path: `${shots}/${String(++number).padStart(2, '0')}-${name.replaceAll(' ', '-')}.png`, fullPage: true })
   await page.setJavaScriptEnabled(false)
+}
+
+// call calls the API with JSON, or an endpoint of OAuth with a form.
+const call = async (path, body, headers = {}) => {
+  const form = body instanceof URLSearchParams
+  const answer = await fetch(service + path, {
+    method: body ? 'POST' : 'GET', headers: { ...headers, ...(body && !form ? { 'Content-Type': 'application/json' } : {}) },
+    body: form ? body : body && JSON.stringify(body),
+  })
+  must(answer.ok, `${path} answers ${answer.status} ${await answer.clone().text()}`)
+  return answer.json()
 }
 
 const press = (page, selector) => Promise.all([page.waitForNavigation(), page.click(selector)])
@@ -76,13 +93,64 @@ for (const [language, width, scheme] of [['it', 320, 'light'], ['en', 1280, 'dar
   const told = arrived.at(-1)
   must(told.url.searchParams.get('code') && told.url.searchParams.get('iss') === service, `the application was told ${told.url}`)
   must(told.referer === undefined, `the application was told of ${told.referer}`)
+  // What the application asks for narrows what is offered; whoever refuses is told where that leads.
+  const { access_token: token } = await call('/v1/sessions', { tax_code: taxCode, pin })
+  const mine = await call('/v1/contributors', undefined, { Authorization: `Bearer ${token}` })
+  for (const [variant, detail] of Object.entries({
+    'limited services': { services: ['declarations'] }, 'named contributors': { contributors: [mine.items[0].contributor_id] },
+    'none of mine': { contributors: ['018f3b20-0000-7000-8000-000000000000'] },
+  })) {
+    query.set('authorization_details', JSON.stringify([{ type: 'diresco_access', ...detail }]))
+    await page.goto(`${service}/oauth2/authorize?${query}`)
+    await look(page, `consent ${variant} ${language}`)
+  }
+  still = true
+  await page.click('button[value=refuse]')
+  await page.waitForSelector('main a.button')
+  await look(page, `leave ${language}`)
+  still = false
+  await page.goto(`${service}/oauth2/consent?flow=018f3b20-0000-7000-8000-000000000000`)
+  await look(page, `over ${language}`)
+  // A device is let in by its code, and another one is not.
+  for (const decision of ['approve', 'refuse']) {
+    const device = await call('/oauth2/device-authorization', new URLSearchParams({ client_id: 'sandbox-payroll', scope: 'declarations' }))
+    await page.goto(device.verification_uri)
+    if (decision === 'approve') {
+      await page.type('#user_code', 'BBBB-BBBB')
+      await press(page, 'main button')
+      await look(page, `device code unknown ${language}`)
+      await page.$eval('#user_code', (e) => { e.value = '' })
+    }
+    await page.type('#user_code', device.user_code)
+    await press(page, 'main button')
+    await look(page, `consent of a device ${decision} ${language}`)
+    await press(page, `button[value=${decision}]`)
+    await look(page, `device ${decision} ${language}`)
+  }
+  await call('/v1/applications', {
+    display_name: `Buste paga ${language}`, kind: 'public', token_endpoint_auth_method: 'none', redirect_uris: ['http://127.0.0.1/callback'],
+    scopes: ['declarations'], contact_email: 'sviluppo@paghe.example',
+  }, { Authorization: `Bearer ${token}`, 'Idempotency-Key': `pages-${language}-0123456789` })
   for (const path of ['/account/consents', '/account/applications', '/oauth2/device']) {
     await page.goto(service + path)
     await look(page, `${path.split('/').at(-1)} ${language}`)
   }
-  await page.goto(`${service}/account/consents`)
-  await press(page, 'main form button')
-  await look(page, `withdrawn ${language}`)
+  for (const [path, done] of [['consents', 'withdrawn'], ['applications', 'removed']]) {
+    await page.goto(`${service}/account/${path}`)
+    await press(page, 'main .card a.button')
+    await look(page, `${done} is asked ${language}`)
+    await press(page, 'main form button')
+    await look(page, `${done} ${language}`)
+  }
+  // A form whose browser has forgotten everything is refused in words.
+  await page.goto(`${service}/account/consents?id=018f3b20-0000-7000-8000-000000000000`)
+  await page.goto(`${service}/oauth2/device`)
+  await page.type('#user_code', 'BBBB-BBBB')
+  const cookies = await page.cookies()
+  await page.deleteCookie(...cookies)
+  await press(page, 'main button')
+  await look(page, `form expired ${language}`)
+  await page.setCookie(...cookies)
   await page.goto(`${service}/oauth2/authorize?client_id=unknown`)
   await look(page, `refused ${language}`)
   await page.goto(`${service}/account/consents`)
