@@ -125,8 +125,7 @@ func (p *payroll) form(ctx context.Context, code string) (of form, known bool, e
 		return of, true, nil
 	}
 	found, err := p.api.ShowDeclarationTypeWithResponse(ctx, code, nil)
-	switch codeOf(err) {
-	case client.ProblemCodeNotFound, client.ProblemCodeMalformedRequest:
+	if code := codeOf(err); code == client.ProblemCodeNotFound || code == client.ProblemCodeMalformedRequest {
 		return of, false, nil
 	}
 	if err != nil {

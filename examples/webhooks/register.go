@@ -90,7 +90,8 @@ func (s sandbox) register(ctx context.Context, file keyFile, receiver string, ro
 		return err
 	}
 	var made webhook
-	if _, err := s.ask(ctx, http.MethodPost, "/applications/"+k.ApplicationID+"/webhooks", map[string]any{"url": receiver}, &made); err != nil {
+	to := "/applications/" + k.ApplicationID + "/webhooks"
+	if _, err := s.ask(ctx, http.MethodPost, to, map[string]any{"url": receiver}, &made); err != nil {
 		return err
 	}
 	k.WebhookID, k.Secrets, k.PublicKey = made.ID, []string{made.Secret}, made.PublicKey
