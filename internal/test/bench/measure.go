@@ -42,10 +42,10 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	if err := b.edge(ctx, dir); err != nil {
 		return err
 	}
-	if err := b.applications(ctx); err != nil {
+	if err := b.events(ctx); err != nil {
 		return err
 	}
-	if err := b.events(ctx); err != nil {
+	if err := b.applications(ctx); err != nil {
 		return err
 	}
 	if err := b.logIns(ctx); err != nil {

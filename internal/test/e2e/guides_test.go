@@ -63,10 +63,21 @@ var guides = []guide{
 	},
 	{page: "docs/users.md", prints: []string{`"acting_as":"employee_delegate"`, "\n404\n"}},
 	{page: "docs/enrolments.md", prints: []string{"INPS.", `{"state":"accepted"}`, "\nview_payments\n"}},
-	{page: "docs/integrating.md", prints: []string{
-		`,"state":"approved"}`, `{"pointer":"/redirect_uris/0","code":"uri-localhost"}`, `"https://app.paghe.example/callback"`,
-		`{"display_name":"Paghe di prova","state":"suspended"}`, "\n404\n",
-	}},
+	{
+		page: "docs/integrating.md",
+		prints: []string{
+			"/oauth2/device and type ", `"scope":"declarations events offline_access"}`, `"by":"Bianchi","with":"sandbox-payroll"}`,
+			"\nthe same successor\n", `"as":"intermediary"}`, `{"error":"invalid_client",`, `{"scope":"declarations events","refresh":false}`,
+			"Access-Control-Allow-Origin: http://127.0.0.1:5173\n", "\ncom.example.paghe:/callback\n", `401 {"code":"session-ended"}`,
+			`{"valid":true,"finding":"genuine"}`, `422 {"code":"validation-failed"}`, `{"error":"invalid_grant",`, "\none draft\n",
+			`{"type":"declaration.submitted","subject":"declaration"}`, "\nevent: declaration.submitted\n",
+			`{"state":"enabled","secret":"whsec_","public_key":"whpk_"}`, "\nv1,\n", `{"type":"webhook.ping","subject":"webhook"}`,
+			`{"count":0}`, `{"renewed":true}`,
+			`,"state":"approved"}`, `{"pointer":"/redirect_uris/0","code":"uri-localhost"}`, `"https://app.paghe.example/callback"`,
+			`{"display_name":"Paghe di prova","state":"suspended"}`, "\n404\n",
+		},
+		pdfs: []string{"receipt.pdf"},
+	},
 	{page: "docs/registers.md", prints: []string{`"state":"failed"`, `"state":"done"`}},
 	{
 		page:   "docs/sandbox.md",
@@ -90,7 +101,7 @@ var root = filepath.Join("..", "..", "..")
 func pages(t *testing.T) []string {
 	t.Helper()
 	var found []string
-	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", ".github/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "examples/*.md", ".github/*.md"} {
 		paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
 		if err != nil {
 			t.Fatal(err)
@@ -220,7 +231,7 @@ var (
 	link = regexp.MustCompile(`\]\(([^)#\s]+)(?:#[^)]*)?\)`)
 	// named is a path from the root in code style. One with a star, a choice or a name to fill in
 	// is none.
-	named = regexp.MustCompile("`((?:api|cmd|db|docs|internal|tools)/[^`*<>{}\\s]*)`")
+	named = regexp.MustCompile("`((?:api|cmd|db|docs|examples|internal|tools)/[^`*<>{}\\s]*)`")
 )
 
 // TestDocs_NameWhatExists: links lead somewhere, and paths are those of the tree.
