@@ -52,9 +52,10 @@ func (r repository) one(ctx context.Context, applicationID, id uuid.UUID) (Webho
 	return r.where(ctx, "id = ? AND application_id = ? AND removed_at IS NULL", id, applicationID)
 }
 
-// lock is one that keeps everybody else from changing it until the context's transaction ends.
+// lock is one that keeps everybody else from changing it until the context's transaction ends. The
+// feed goes on meanwhile: it inserts deliveries, which refer to the webhook.
 func (r repository) lock(ctx context.Context, applicationID, id uuid.UUID) (Webhook, error) {
-	return r.where(ctx, "id = ? AND application_id = ? AND removed_at IS NULL"+r.db.ForUpdate(), id, applicationID)
+	return r.where(ctx, "id = ? AND application_id = ? AND removed_at IS NULL"+r.db.ForNoKeyUpdate(), id, applicationID)
 }
 
 func (r repository) where(ctx context.Context, condition string, args ...any) (Webhook, error) {

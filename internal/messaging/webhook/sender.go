@@ -13,6 +13,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/identity/application"
+	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/event"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/batch"
@@ -82,11 +83,14 @@ type Sender struct {
 	network      egress.Options
 	repo         repository
 	// owner is this sender among all.
-	owner    string
-	results  *batch.Writer[result]
-	verdicts *batch.Loader[*Delivery, *contact]
-	slots    chan struct{}
-	metrics  metrics
+	owner   string
+	trail   *audit.Trail
+	results *batch.Writer[result]
+	// writeFailed is that the last group was not written; who writes alone knows it.
+	writeFailed bool
+	verdicts    *batch.Loader[*Delivery, *contact]
+	slots       chan struct{}
+	metrics     metrics
 
 	randomTurn sync.Mutex
 	random     io.Reader
@@ -106,8 +110,9 @@ func NewSender(o Options) *Sender {
 		random: o.Random, log: o.Log, loopback: o.Loopback, network: o.Network, repo: repository{o.DB, o.Rights}, owner: uuid.NewString(),
 		slots: make(chan struct{}, mostAtOnce), endpoints: map[uuid.UUID]*endpoint{}, wake: make(chan struct{}, 1), metrics: noMetrics(),
 	}
+	s.trail = audit.NewTrail(o.DB)
 	s.results = batch.New(batch.Options[result]{
-		Every: settleEvery, Group: settleGroup, Queue: outcomeQueue, Write: s.settle,
+		Every: settleEvery, Group: settleGroup, Queue: outcomeQueue, Write: s.write,
 		Failed: func(group []result, err error) []result {
 			s.log.Warn("outcomes of webhooks not written", "error", err)
 			if len(group) >= outcomeQueue {
@@ -330,6 +335,9 @@ func (s *Sender) try(e *endpoint, d Delivery) {
 	ctx := context.Background() // what has begun ends, also when the sender is to end
 	c, may, err := s.verdicts.Load(ctx, &d)
 	r := result{delivery: d}
+	if err == nil && may {
+		err = c.broken
+	}
 	switch {
 	case err != nil:
 		// Nobody knows whether it may be sent. It is had again when its lease ends.
@@ -391,6 +399,9 @@ func (s *Sender) judge(ctx context.Context, deliveries []*Delivery) (map[*Delive
 			continue
 		}
 		c, err := s.contact(ctx, w, now)
+		if broken := (*unusableError)(nil); errors.As(err, &broken) {
+			c, err = &contact{broken: err}, nil // nobody else's deliveries wait for it
+		}
 		if err != nil {
 			return nil, err
 		}
