@@ -23,8 +23,9 @@ const (
 
 // endpoint is a webhook as the sender of one process sees it. Its owner locks it.
 type endpoint struct {
-	id    uuid.UUID
-	queue []Delivery
+	id          uuid.UUID
+	application uuid.UUID
+	queue       []Delivery
 	// coming are those that will be handed over when the transaction commits that made them.
 	coming int
 	busy   int
@@ -51,9 +52,10 @@ type contact struct {
 }
 
 // meets forgets how the endpoint was before its owner changed it.
-func (e *endpoint) meets(version int) {
-	if version > e.version {
-		e.version, e.breaker = version, breaker{}
+func (e *endpoint) meets(w Webhook) {
+	e.application = w.ApplicationID
+	if w.Version > e.version {
+		e.version, e.breaker = w.Version, breaker{}
 	}
 }
 

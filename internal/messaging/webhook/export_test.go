@@ -1,6 +1,10 @@
 package webhook
 
-import "context"
+import (
+	"context"
+
+	"diresco/internal/kernel/event"
+)
 
 // Settle writes what became of some deliveries, as a commit whose answer was lost does twice.
 func (s *Sender) Settle(ctx context.Context, views ...View) error {
@@ -31,3 +35,12 @@ func resultsOf(views []View) []result {
 
 // Owner is the sender's name among all.
 func (s *Sender) Owner() string { return s.owner }
+
+// Bound has the sender make few attempts at once, and fewer of them for one application.
+func (s *Sender) Bound(most, share int) { s.most, s.share = most, share }
+
+// Concerned counts the webhooks that are looked at for events.
+func (s *Sender) Concerned(ctx context.Context, events []event.Event) (int, error) {
+	webhooks, _, err := s.repo.concernedBy(ctx, events, s.clock.Now())
+	return len(webhooks), err
+}

@@ -150,7 +150,11 @@ func (s *Service) replayPeriod(ctx context.Context, w Webhook, r Replay, replayI
 		if err != nil || len(found) == 0 {
 			return done, err
 		}
-		deliveries, err := s.repo.seen(ctx, []Webhook{w}, found, now)
+		sessions, err := s.repo.watchers(ctx, []uuid.UUID{w.ApplicationID}, aboutsOf(found), now)
+		if err != nil {
+			return done, err
+		}
+		deliveries, err := s.repo.seen(ctx, []Webhook{w}, sessions, found, now)
 		if err != nil {
 			return done, err
 		}

@@ -71,10 +71,10 @@ func (r repository) sending(ctx context.Context, ids []uuid.UUID) (found []Webho
 	return found, err
 }
 
-// everySending returns all webhooks that are sent to.
-func (r repository) everySending(ctx context.Context) (found []Webhook, err error) {
-	err = r.db.From(ctx).Raw("SELECT " + db.Columns[Webhook]("w") +
-		" FROM webhooks w JOIN applications a ON a.id = w.application_id WHERE " + live).Scan(&found).Error
+// sendingOf returns all webhooks of some applications that are sent to.
+func (r repository) sendingOf(ctx context.Context, applications []uuid.UUID) (found []Webhook, err error) {
+	err = r.db.From(ctx).Raw("SELECT "+db.Columns[Webhook]("w")+" FROM webhooks w JOIN applications a ON a.id = w.application_id WHERE "+
+		r.among("w.application_id")+" AND "+live, r.list(applications)).Scan(&found).Error
 	return found, err
 }
 
