@@ -3,6 +3,8 @@ package webhook
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/event"
 )
 
@@ -31,6 +33,15 @@ func resultsOf(views []View) []result {
 		group[i] = result{delivery: v.Delivery, attempt: &v.Attempts[0]}
 	}
 	return group
+}
+
+// LookAt bounds the events of one replay.
+func (s *Service) LookAt(most int) { s.replayMost = most }
+
+// Lock locks a webhook as a change does.
+func (s *Service) Lock(ctx context.Context, applicationID, id uuid.UUID) error {
+	_, err := s.repo.lock(ctx, applicationID, id)
+	return err
 }
 
 // Owner is the sender's name among all.
