@@ -254,6 +254,15 @@ func (d *DB) ForUpdate() string {
 	return ""
 }
 
+// ForNoKeyUpdate is ForUpdate for rows that keep their key: rows that refer to them can be inserted
+// meanwhile.
+func (d *DB) ForNoKeyUpdate() string {
+	if d.dialect == Postgres {
+		return " FOR NO KEY UPDATE"
+	}
+	return ""
+}
+
 // ForShare is the suffix that locks the rows of a SELECT, from the tables named, against writers.
 func (d *DB) ForShare(tables string) string {
 	if d.dialect == Postgres {

@@ -25,7 +25,7 @@ type repository struct{ db *db.DB }
 var tables = []string{
 	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions",
 	"staged_public_body_data", "register_notices", "register_imports",
-	"webhook_attempts", "webhook_deliveries", "webhook_secrets", "webhooks",
+	"webhook_attempts", "webhook_deliveries", "webhook_replays", "webhook_secrets", "webhooks",
 	"oauth_assertions", "oauth_flows", "page_sessions", "sessions", "consent_exclusions", "consent_contributors",
 	"consents", "applications",
 	"delegate_registrations", "public_body_data", "delegation_lookups", "delegation_otps", "sub_delegation_items", "sub_delegations",

@@ -137,6 +137,7 @@ func (w *fixture) fillWebhooks(application uuid.UUID) {
 		delivery, hook, uuid.Must(uuid.NewV7()), now, now, now, now)
 	w.execute("INSERT INTO webhook_attempts (id, delivery_id, at, outcome, status, duration_ms) VALUES (?, ?, ?, 'delivered', 200, 1)",
 		uuid.Must(uuid.NewV7()), delivery, now)
+	w.execute("INSERT INTO webhook_replays (id, webhook_id, count, created_at) VALUES (?, ?, 1, ?)", uuid.Must(uuid.NewV7()), hook, now)
 }
 
 // fillConsents leaves a consent for an application, which acts by it.

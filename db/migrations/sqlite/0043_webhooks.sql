@@ -62,6 +62,16 @@ CREATE INDEX webhook_deliveries_due ON webhook_deliveries (webhook_id, next_at, 
 CREATE INDEX webhook_deliveries_log ON webhook_deliveries (webhook_id, created_at, id);
 CREATE INDEX webhook_deliveries_ended ON webhook_deliveries (webhook_id, created_at, id) WHERE state IN ('failed', 'cancelled');
 
+-- What replays came to, as their repeats are told.
+CREATE TABLE webhook_replays (
+    id text PRIMARY KEY,
+    webhook_id text NOT NULL REFERENCES webhooks (id),
+    count integer NOT NULL,
+    -- How far it came, where there was more.
+    until_at timestamp,
+    created_at timestamp NOT NULL
+);
+
 -- The attempts to deliver, with how the answer begins. They go with their delivery.
 CREATE TABLE webhook_attempts (
     id text NOT NULL,

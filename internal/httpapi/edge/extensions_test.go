@@ -39,7 +39,7 @@ func TestExtensions_AreWhatTheEdgeDoes(t *testing.T) {
 			"downloadDeclarationBatchReceipts", "listDeclarationBatchItems", "listDelegations", "listSubDelegations",
 			"searchDelegations", "showDeclarationBatch", "showDelegationBatch", "showDelegationBatchForms", "showSubDelegation",
 		},
-		"rendered":  {"createSandboxPerson"},
+		"rendered":  {"addWebhook", "createSandboxPerson", "rotateWebhookSecret"},
 		"long":      {"draftDelegationBatch", "fileDeclarationBatch"},
 		"forgotten": {"confirmPinRotation", "issuePin", "openSandboxSession", "reauthenticate", "renewSession", "rotatePin", "startSession", "verifyReceipt"},
 	}

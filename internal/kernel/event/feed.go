@@ -185,8 +185,9 @@ func (f *Feed) Between(ctx context.Context, after, through int64, limit int) ([]
 	return f.repo.between(ctx, after, through, limit)
 }
 
-// During returns the events from one instant on and before another one that stand behind a
-// position, in the order of positions, limit at most. It is for going through a period in parts.
+// During returns the events from one instant on and before another one, in the order in which they
+// happened, limit at most. Of those at the first instant it returns what stands behind a position: it
+// is for going through a period in parts, each from the last event of the one before.
 func (f *Feed) During(ctx context.Context, from, to time.Time, after int64, limit int) ([]Event, error) {
 	return f.repo.during(ctx, from, to, after, limit)
 }

@@ -226,7 +226,7 @@ func (r repository) between(ctx context.Context, after, through int64, limit int
 func (r repository) during(ctx context.Context, from, to time.Time, after int64, limit int) ([]Event, error) {
 	var events []Event
 	err := r.db.From(ctx).Raw(
-		selectEvents+"e.at >= ? AND e.at < ? AND e.position > ? ORDER BY e.position LIMIT ?", from.UTC(), to.UTC(), after, limit,
+		selectEvents+"(e.at, e.position) > (?, ?) AND e.at < ? ORDER BY e.at, e.position LIMIT ?", from.UTC(), after, to.UTC(), limit,
 	).Scan(&events).Error
 	return events, err
 }

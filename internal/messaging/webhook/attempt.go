@@ -38,10 +38,11 @@ type result struct {
 
 // attempt sends a delivery once.
 func (s *Sender) attempt(ctx context.Context, c *contact, d Delivery) result {
-	begun, at := time.Now(), s.clock.Now() //nolint:forbidigo // how long it takes is measured by the machine
+	// Who receives it has the time of the world, and not that of a sandbox's clock.
+	begun, at := time.Now(), s.clock.Now() //nolint:forbidigo // as above; how long it takes is measured by it too
 	a := Attempt{ID: uuid.Must(uuid.NewV7()), DeliveryID: d.ID, At: at}
 	r := result{delivery: d, attempt: &a}
-	answered, err := s.post(ctx, c, d, at)
+	answered, err := s.post(ctx, c, d, begun)
 	a.DurationMS = int(time.Since(begun).Milliseconds()) //nolint:forbidigo // as above
 	if err != nil {
 		a.Outcome = outcomeOf(err)
@@ -54,7 +55,7 @@ func (s *Sender) attempt(ctx context.Context, c *contact, d Delivery) result {
 	case answered.status == http.StatusGone:
 		r.gone = true
 	default:
-		r.after = retryAfter(answered.retryAfter, at)
+		r.after = retryAfter(answered.retryAfter, begun)
 	}
 	return r
 }
@@ -115,6 +116,12 @@ func outcomeOf(err error) Outcome {
 	return Unreachable
 }
 
+// unusableError is what is wrong with one webhook, and with no other one.
+type unusableError struct{ error }
+
+// Unwrap returns what is wrong.
+func (e *unusableError) Unwrap() error { return e.error }
+
 // meet makes what is needed to speak to an endpoint.
 func (s *Sender) meet(ctx context.Context, w Webhook) (*contact, error) {
 	secrets, err := s.repo.secrets(ctx, w.ID, s.clock.Now())
@@ -128,11 +135,11 @@ func (s *Sender) meet(ctx context.Context, w Webhook) (*contact, error) {
 		}
 	}
 	if c.signer, err = newSigner(s.keys, w, secrets); err != nil {
-		return nil, err
+		return nil, &unusableError{err}
 	}
 	target, err := url.Parse(w.URL)
 	if err != nil {
-		return nil, err
+		return nil, &unusableError{err}
 	}
 	network := s.network
 	network.Timeout, network.Connections = attemptTimeout, atOnce

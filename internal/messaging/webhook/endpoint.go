@@ -19,15 +19,13 @@ const (
 	patienceOfEndpoint = 5
 	firstPause         = 5 * time.Second
 	lastPause          = 5 * time.Minute
-	// longestHold is how long an endpoint is left alone because it asked for it; the delivery that it
-	// answered waits for as long as it asked.
-	longestHold = time.Minute
 )
 
 // endpoint is a webhook as the sender of one process sees it. Its owner locks it.
 type endpoint struct {
-	id    uuid.UUID
-	queue []Delivery
+	id          uuid.UUID
+	application uuid.UUID
+	queue       []Delivery
 	// coming are those that will be handed over when the transaction commits that made them.
 	coming int
 	busy   int
@@ -49,12 +47,15 @@ type contact struct {
 	client  *http.Client
 	// until is when the first of its secrets expires; zero for never.
 	until time.Time
+	// broken is why nothing can be sent to it.
+	broken error
 }
 
 // meets forgets how the endpoint was before its owner changed it.
-func (e *endpoint) meets(version int) {
-	if version > e.version {
-		e.version, e.breaker = version, breaker{}
+func (e *endpoint) meets(w Webhook) {
+	e.application = w.ApplicationID
+	if w.Version > e.version {
+		e.version, e.breaker = w.Version, breaker{}
 	}
 }
 
@@ -81,6 +82,8 @@ type breaker struct {
 	failures int
 	pause    time.Duration
 	until    time.Time
+	// asked is until when the endpoint asked to be left alone.
+	asked time.Time
 }
 
 // closed reports whether the endpoint is not left alone.
@@ -97,13 +100,18 @@ func (b *breaker) allows(now time.Time, busy, most int) int {
 	return most
 }
 
-func (b *breaker) succeeded() { *b = breaker{} }
+// succeeded notes a success. What was under way when the endpoint asked to be left alone changes
+// nothing about that.
+func (b *breaker) succeeded() { *b = breaker{until: b.asked, asked: b.asked} }
 
 // failed notes a failure. after is how long the endpoint asked to be left alone.
 func (b *breaker) failed(now time.Time, after time.Duration) {
 	if after > 0 {
-		if until := now.Add(min(after, longestHold)); until.After(b.until) {
-			b.until = until
+		if until := now.Add(min(after, longestRetryAfter)); until.After(b.asked) {
+			b.asked = until
+		}
+		if b.asked.After(b.until) {
+			b.until = b.asked
 		}
 	}
 	if b.failures++; b.failures < patienceOfEndpoint || !b.closed(now) {

@@ -11,8 +11,8 @@ import (
 // purgeStep is how many deliveries are dropped in one transaction.
 const purgeStep = 1_000
 
-// Purge drops deliveries that were kept for as long as the log is, with their attempts, and secrets
-// that have expired. It seals under the current key what was sealed under another one, since that
+// Purge drops deliveries that were kept for as long as the log is, with their attempts, what
+// replays came to, and secrets that have expired. It seals under the current key what was sealed under another one, since that
 // may be taken away.
 func (s *Sender) Purge(ctx context.Context) error {
 	now := s.clock.Now()
@@ -43,6 +43,9 @@ func (s *Sender) Purge(ctx context.Context) error {
 		}
 	}
 	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		if err := s.db.From(ctx).Exec("DELETE FROM webhook_replays WHERE created_at <= ?", now.Add(-LogKept)).Error; err != nil {
+			return err
+		}
 		return s.db.From(ctx).Exec("DELETE FROM webhook_secrets WHERE expires_at <= ?", now).Error
 	})
 	if err != nil {

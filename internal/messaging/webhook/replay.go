@@ -24,7 +24,7 @@ func (s *Service) Ping(ctx context.Context, by access.Actor, applicationID, id u
 		}
 		return s.repo.view(ctx, id, made)
 	})
-	v, err := manageAs(ctx, s, by, applicationID, id, made.String(), func(
+	v, err := manageAs(ctx, s, by, applicationID, id, made.String(), s.repo.one, func(
 		ctx context.Context, a application.Application, w Webhook, now time.Time,
 	) (View, error) {
 		if err := requireSending(a, w); err != nil {
@@ -115,7 +115,7 @@ func (s *Service) Replay(ctx context.Context, by access.Actor, applicationID, id
 		}
 		return s.repo.replayed(ctx, id, replayID)
 	})
-	done, err := manageAs(ctx, s, by, applicationID, id, replayID.String(), func(
+	done, err := manageAs(ctx, s, by, applicationID, id, replayID.String(), s.repo.one, func(
 		ctx context.Context, a application.Application, w Webhook, now time.Time,
 	) (Replayed, error) {
 		if err := requireSending(a, w); err != nil {
@@ -123,7 +123,11 @@ func (s *Service) Replay(ctx context.Context, by access.Actor, applicationID, id
 		}
 		s.run.DB.Announce(ctx, topic)
 		if r.DeliveryID == nil {
-			return s.replayPeriod(ctx, w, r, replayID, now)
+			done, err := s.replayPeriod(ctx, w, r, replayID, now)
+			if err != nil {
+				return done, err
+			}
+			return done, s.repo.replays(ctx, replayID, id, done, now)
 		}
 		d, err := s.repo.view(ctx, id, *r.DeliveryID)
 		if fault.Is(err, fault.NotFound) {
@@ -132,7 +136,11 @@ func (s *Service) Replay(ctx context.Context, by access.Actor, applicationID, id
 		if err != nil {
 			return Replayed{}, err
 		}
-		return Replayed{Count: 1}, s.repo.again(ctx, []Delivery{d.anew(replayID, now)})
+		done := Replayed{Count: 1}
+		if err := s.repo.again(ctx, []Delivery{d.anew(replayID, now)}); err != nil {
+			return done, err
+		}
+		return done, s.repo.replays(ctx, replayID, id, done, now)
 	}, again)
 	return done, operation.ReplayIfVisible(ctx, err, again)
 }
@@ -144,13 +152,18 @@ func (s *Service) replayPeriod(ctx context.Context, w Webhook, r Replay, replayI
 		to = *r.To
 	}
 	var done Replayed
-	var after int64
+	from, after := *r.From, int64(0)
+	step := min(replayStep, s.replayMost)
 	for looked := 0; ; {
-		found, err := s.events.During(ctx, *r.From, to, after, replayStep)
+		found, err := s.events.During(ctx, from, to, after, step)
 		if err != nil || len(found) == 0 {
 			return done, err
 		}
-		deliveries, err := s.repo.seen(ctx, []Webhook{w}, found, now)
+		sessions, err := s.repo.watchers(ctx, []uuid.UUID{w.ApplicationID}, aboutsOf(found), now)
+		if err != nil {
+			return done, err
+		}
+		deliveries, err := s.repo.seen(ctx, []Webhook{w}, sessions, found, now)
 		if err != nil {
 			return done, err
 		}
@@ -161,11 +174,12 @@ func (s *Service) replayPeriod(ctx context.Context, w Webhook, r Replay, replayI
 			return done, err
 		}
 		last := found[len(found)-1]
-		done.Count, after, looked = done.Count+len(deliveries), last.Position, looked+len(found)
-		if len(found) < replayStep {
+		done.Count, looked = done.Count+len(deliveries), looked+len(found)
+		from, after = last.At, last.Position
+		if len(found) < step {
 			return done, nil
 		}
-		if looked >= replayMost {
+		if looked >= s.replayMost {
 			done.Until = &last.At
 			return done, nil
 		}
@@ -174,6 +188,7 @@ func (s *Service) replayPeriod(ctx context.Context, w Webhook, r Replay, replayI
 
 // Events is the feed of what happened.
 type Events interface {
-	// During returns events of a period behind a position, in their order.
+	// During returns events of a period in the order in which they happened; of those at its begin, what
+	// stands behind a position.
 	During(ctx context.Context, from, to time.Time, after int64, limit int) ([]event.Event, error)
 }

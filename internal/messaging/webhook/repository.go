@@ -52,9 +52,10 @@ func (r repository) one(ctx context.Context, applicationID, id uuid.UUID) (Webho
 	return r.where(ctx, "id = ? AND application_id = ? AND removed_at IS NULL", id, applicationID)
 }
 
-// lock is one that keeps everybody else from changing it until the context's transaction ends.
+// lock is one that keeps everybody else from changing it until the context's transaction ends. The
+// feed goes on meanwhile: it inserts deliveries, which refer to the webhook.
 func (r repository) lock(ctx context.Context, applicationID, id uuid.UUID) (Webhook, error) {
-	return r.where(ctx, "id = ? AND application_id = ? AND removed_at IS NULL"+r.db.ForUpdate(), id, applicationID)
+	return r.where(ctx, "id = ? AND application_id = ? AND removed_at IS NULL"+r.db.ForNoKeyUpdate(), id, applicationID)
 }
 
 func (r repository) where(ctx context.Context, condition string, args ...any) (Webhook, error) {
@@ -70,10 +71,10 @@ func (r repository) sending(ctx context.Context, ids []uuid.UUID) (found []Webho
 	return found, err
 }
 
-// everySending returns all webhooks that are sent to.
-func (r repository) everySending(ctx context.Context) (found []Webhook, err error) {
-	err = r.db.From(ctx).Raw("SELECT " + db.Columns[Webhook]("w") +
-		" FROM webhooks w JOIN applications a ON a.id = w.application_id WHERE " + live).Scan(&found).Error
+// sendingOf returns all webhooks of some applications that are sent to.
+func (r repository) sendingOf(ctx context.Context, applications []uuid.UUID) (found []Webhook, err error) {
+	err = r.db.From(ctx).Raw("SELECT "+db.Columns[Webhook]("w")+" FROM webhooks w JOIN applications a ON a.id = w.application_id WHERE "+
+		r.among("w.application_id")+" AND "+live, r.list(applications)).Scan(&found).Error
 	return found, err
 }
 
@@ -110,22 +111,32 @@ func (r repository) add(ctx context.Context, deliveries []Delivery) error {
 
 // again adds deliveries, or has those begin anew that are there.
 func (r repository) again(ctx context.Context, deliveries []Delivery) error {
-	return db.InsertOver(ctx, r.db, deliveries, `ON CONFLICT (webhook_id, event_id) DO UPDATE SET state = excluded.state, tries = excluded.tries,
-		next_at = excluded.next_at, deadline_at = NULL, lease_owner = NULL, replay_id = excluded.replay_id, updated_at = excluded.updated_at`)
+	return db.InsertOver(ctx, r.db, deliveries, `ON CONFLICT (webhook_id, event_id) DO UPDATE SET
+		state = excluded.state, tries = excluded.tries, next_at = excluded.next_at, deadline_at = NULL, lease_owner = NULL, replay_id = excluded.replay_id, updated_at = excluded.updated_at`)
 }
 
-// replayed counts what a replay had sent again.
+// storedReplay is what a replay came to, as its repeat is told.
+type storedReplay struct {
+	ID        uuid.UUID
+	WebhookID uuid.UUID
+	Count     int
+	UntilAt   *time.Time
+	CreatedAt time.Time
+}
+
+// TableName tells GORM the table.
+func (storedReplay) TableName() string { return "webhook_replays" }
+
+// replays keeps what a replay had sent again.
+func (r repository) replays(ctx context.Context, replayID, webhookID uuid.UUID, done Replayed, now time.Time) error {
+	return r.db.From(ctx).Create(&storedReplay{replayID, webhookID, done.Count, done.Until, now}).Error
+}
+
+// replayed returns what a replay had sent again, or fault.NotFound.
 func (r repository) replayed(ctx context.Context, webhookID, replayID uuid.UUID) (Replayed, error) {
-	var done Replayed
-	err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM webhook_deliveries WHERE webhook_id = ? AND replay_id = ?", webhookID, replayID).
-		Scan(&done.Count).Error
-	if err != nil || done.Count < replayMost {
-		return done, err
-	}
-	var last Delivery
-	err = r.db.From(ctx).Where("webhook_id = ? AND replay_id = ?", webhookID, replayID).Order("at DESC").Take(&last).Error
-	done.Until = &last.At
-	return done, err
+	var stored storedReplay
+	err := r.db.From(ctx).Where("id = ? AND webhook_id = ?", replayID, webhookID).Take(&stored).Error
+	return Replayed{stored.Count, stored.UntilAt}, notFound(err)
 }
 
 // view returns a delivery to a webhook with its last attempts, or fault.NotFound.

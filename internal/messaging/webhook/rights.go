@@ -29,17 +29,43 @@ type Rights interface {
 	Watching(ctx context.Context, sessionIDs []uuid.UUID, events []access.About) (map[uuid.UUID][]int, error)
 }
 
-// seen makes a delivery for each of the webhooks and events where it is to be sent.
-func (r repository) seen(ctx context.Context, webhooks []Webhook, events []event.Event, now time.Time) ([]Delivery, error) {
-	applications := make([]uuid.UUID, len(webhooks))
-	for i, w := range webhooks {
-		applications[i] = w.ApplicationID
+// concernedBy returns the webhooks of applications that may see something of the events, or whose
+// consents they are about, with the sessions in which they may.
+func (r repository) concernedBy(ctx context.Context, events []event.Event, now time.Time) ([]Webhook, []watcher, error) {
+	sessions, err := r.watchersOf(ctx, withWebhook, nil, aboutsOf(events), now)
+	if err != nil {
+		return nil, nil, err
 	}
+	applications := map[uuid.UUID]bool{}
+	for _, s := range sessions {
+		applications[s.ApplicationID] = true
+	}
+	for _, e := range events {
+		if e.ApplicationID != nil && aboutConsent(string(e.Type)) {
+			applications[*e.ApplicationID] = true
+		}
+	}
+	if len(applications) == 0 {
+		return nil, nil, nil
+	}
+	webhooks, err := r.sendingOf(ctx, keysOf(applications))
+	return webhooks, sessions, err
+}
+
+func aboutsOf(events []event.Event) []access.About {
 	about := make([]access.About, len(events))
 	for i, e := range events {
 		about[i] = e.About()
 	}
-	visible, err := r.visible(ctx, applications, about, now)
+	return about
+}
+
+// seen makes a delivery for each of the webhooks and events where it is to be sent, by the sessions
+// in which their applications may see something.
+func (r repository) seen(
+	ctx context.Context, webhooks []Webhook, sessions []watcher, events []event.Event, now time.Time,
+) ([]Delivery, error) {
+	visible, err := r.visible(ctx, sessions, aboutsOf(events))
 	if err != nil {
 		return nil, err
 	}
@@ -77,14 +103,11 @@ func (d Delivery) about() access.About {
 	}
 }
 
-// visible tells which of the events each of the applications sees now, by their index, through any
-// of the consents that people gave to it.
-func (r repository) visible(
-	ctx context.Context, applications []uuid.UUID, events []access.About, now time.Time,
-) (map[uuid.UUID]map[int]bool, error) {
-	sessions, err := r.watchers(ctx, applications, events, now)
-	if err != nil || len(sessions) == 0 {
-		return nil, err
+// visible tells which of the events each of the applications sees now, by their index, in any of the
+// sessions that people gave to it.
+func (r repository) visible(ctx context.Context, sessions []watcher, events []access.About) (map[uuid.UUID]map[int]bool, error) {
+	if len(sessions) == 0 {
+		return nil, nil
 	}
 	ids := make([]uuid.UUID, len(sessions))
 	for i, s := range sessions {
@@ -134,8 +157,22 @@ func (r repository) named(column, argument string) string {
 	return column + " = ANY(CAST(" + argument + " AS uuid[]))"
 }
 
+// withWebhook is that the application of a consent k has a webhook.
+const withWebhook = "EXISTS (SELECT 1 FROM webhooks w WHERE w.application_id = k.application_id AND w.removed_at IS NULL " +
+	"AND w.state = 'enabled')"
+
 // watchers are the sessions in which applications may see something of the events.
 func (r repository) watchers(ctx context.Context, applications []uuid.UUID, events []access.About, now time.Time) ([]watcher, error) {
+	if len(applications) == 0 {
+		return nil, nil
+	}
+	return r.watchersOf(ctx, r.named("k.application_id", "@applications"), applications, events, now)
+}
+
+// watchersOf is watchers of the applications that a condition on a consent k names.
+func (r repository) watchersOf(
+	ctx context.Context, named string, applications []uuid.UUID, events []access.About, now time.Time,
+) ([]watcher, error) {
 	contributors, delegates := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}
 	for _, e := range events {
 		if e.ContributorID != uuid.Nil {
@@ -145,13 +182,13 @@ func (r repository) watchers(ctx context.Context, applications []uuid.UUID, even
 			delegates[e.DelegateID] = true
 		}
 	}
-	if len(applications) == 0 || len(contributors)+len(delegates) == 0 {
+	if len(contributors)+len(delegates) == 0 {
 		return nil, nil
 	}
 	var found []watcher
 	err := r.db.From(ctx).Raw(`SELECT DISTINCT k.application_id, s.id AS session_id FROM consents k
 		JOIN sessions s ON s.consent_id = k.id AND s.ended_at IS NULL AND s.expires_at > @now
-		WHERE `+r.named("k.application_id", "@applications")+` AND k.ended_at IS NULL AND k.expires_at > @now AND k.scopes LIKE '%"events"%'
+		WHERE `+named+` AND k.ended_at IS NULL AND k.expires_at > @now AND k.scopes LIKE '%"events"%'
 		AND (k.every_contributor OR EXISTS (SELECT 1 FROM consent_contributors kc WHERE kc.consent_id = k.id
 			AND `+r.named("kc.contributor_id", "@contributors")+`))
 		AND k.person_id IN (`+r.concerned()+")", map[string]any{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/identity/application"
+	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/event"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/batch"
@@ -31,8 +33,10 @@ const (
 	// attempt begins no later than leaseMargin before its end.
 	leaseTime   = time.Minute
 	leaseMargin = 2 * attemptTimeout
-	// mostAtOnce is how many attempts of a process are under way at once.
+	// mostAtOnce is how many attempts of a process are under way at once, mostOfOne how many of them
+	// are to endpoints of one application.
 	mostAtOnce = 512
+	mostOfOne  = 64
 	// settleEvery is how long the outcome of an attempt waits to be written with others.
 	settleEvery   = 10 * time.Millisecond
 	settleGroup   = 500
@@ -82,11 +86,13 @@ type Sender struct {
 	network      egress.Options
 	repo         repository
 	// owner is this sender among all.
-	owner    string
-	results  *batch.Writer[result]
-	verdicts *batch.Loader[*Delivery, *contact]
-	slots    chan struct{}
-	metrics  metrics
+	owner   string
+	trail   *audit.Trail
+	results *batch.Writer[result]
+	// writeFailed is that the last group was not written; who writes alone knows it.
+	writeFailed bool
+	verdicts    *batch.Loader[*Delivery, *contact]
+	metrics     metrics
 
 	randomTurn sync.Mutex
 	random     io.Reader
@@ -95,8 +101,17 @@ type Sender struct {
 	endpoints map[uuid.UUID]*endpoint
 	running   bool
 	wake      chan struct{}
-	// underway are attempts, and deliveries whose transaction is under way.
-	underway sync.WaitGroup
+	// busy are attempts, busyOf those of each application; most and share bound them. held are the
+	// endpoints that wait for others' attempts to end.
+	busy        int
+	busyOf      map[uuid.UUID]int
+	most, share int
+	held        map[uuid.UUID]*endpoint
+	// underway are attempts, and groups whose transaction is under way; idle is told when there are none.
+	underway int
+	idle     *sync.Cond
+	// left was begun when the sender was to end, and not sent.
+	left []uuid.UUID
 }
 
 // NewSender returns a sender that sends nothing yet: call Run, or Drain. Close it.
@@ -104,10 +119,13 @@ func NewSender(o Options) *Sender {
 	s := &Sender{
 		db: o.DB, clock: o.Clock, applications: o.Applications, outbox: o.Outbox, keys: o.Keys, baseURL: o.BaseURL,
 		random: o.Random, log: o.Log, loopback: o.Loopback, network: o.Network, repo: repository{o.DB, o.Rights}, owner: uuid.NewString(),
-		slots: make(chan struct{}, mostAtOnce), endpoints: map[uuid.UUID]*endpoint{}, wake: make(chan struct{}, 1), metrics: noMetrics(),
+		endpoints: map[uuid.UUID]*endpoint{}, wake: make(chan struct{}, 1), metrics: noMetrics(), busyOf: map[uuid.UUID]int{},
+		most: mostAtOnce, share: mostOfOne, held: map[uuid.UUID]*endpoint{},
 	}
+	s.idle = sync.NewCond(&s.mu)
+	s.trail = audit.NewTrail(o.DB)
 	s.results = batch.New(batch.Options[result]{
-		Every: settleEvery, Group: settleGroup, Queue: outcomeQueue, Write: s.settle,
+		Every: settleEvery, Group: settleGroup, Queue: outcomeQueue, Write: s.write,
 		Failed: func(group []result, err error) []result {
 			s.log.Warn("outcomes of webhooks not written", "error", err)
 			if len(group) >= outcomeQueue {
@@ -120,10 +138,42 @@ func NewSender(o Options) *Sender {
 	return s
 }
 
-// Close writes what is left. Run and Drain must have ended before.
+// Close writes what is left. Run and Drain must have ended before. What is still under way after some
+// seconds is sent again by whoever has it next.
 func (s *Sender) Close() {
-	s.underway.Wait()
+	s.waitSome()
 	s.results.Close()
+}
+
+// wait waits until nothing is under way.
+func (s *Sender) wait() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.underway > 0 {
+		s.idle.Wait()
+	}
+}
+
+// waitSome is wait for endingTime at most.
+func (s *Sender) waitSome() {
+	done := make(chan struct{})
+	go func() {
+		s.wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(endingTime):
+	}
+}
+
+// done notes that something is not under way any more.
+func (s *Sender) done() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.underway--; s.underway == 0 {
+		s.idle.Broadcast()
+	}
 }
 
 // Run sends until the context ends. It gives attempts that are under way then some seconds to end,
@@ -162,15 +212,10 @@ func (s *Sender) end() {
 		e.queue = nil
 	}
 	s.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		s.underway.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-	case <-time.After(endingTime):
-	}
+	s.waitSome()
+	s.mu.Lock()
+	left, s.left = append(left, s.left...), nil
+	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), endingTime)
 	defer cancel()
 	if err := s.repo.release(ctx, s.owner, left, s.clock.Now()); err != nil {
@@ -185,7 +230,7 @@ func (s *Sender) Drain(ctx context.Context) error {
 	s.mu.Unlock()
 	for {
 		some, err := s.look(ctx)
-		s.underway.Wait()
+		s.wait()
 		s.results.Flush(ctx)
 		if err != nil || !some || ctx.Err() != nil {
 			s.mu.Lock()
@@ -199,31 +244,71 @@ func (s *Sender) Drain(ctx context.Context) error {
 // OnAppended makes a delivery for each endpoint that is to be sent one of the events, in the
 // transaction that appends them. Those that this sender has room for are handed over to it once that
 // is committed.
+//
+// It fails where the database cannot be asked, or what it waits for is locked. Any other fault costs
+// the events that have it their deliveries, and is logged: the feed goes on, and a replay makes up
+// for it.
 func (s *Sender) OnAppended(ctx context.Context, events []event.Event) error {
-	webhooks, err := s.repo.everySending(ctx)
-	if err != nil || len(webhooks) == 0 {
+	err := s.deliver(ctx, events)
+	if err == nil || passes(ctx, err) {
 		return err
 	}
+	s.log.ErrorContext(ctx, "deliveries to webhooks not made at once", "events", len(events), "error", err)
+	for i, e := range events {
+		err := s.deliver(ctx, events[i:i+1])
+		if err != nil && passes(ctx, err) {
+			return err
+		}
+		if err != nil {
+			s.log.ErrorContext(ctx, "deliveries to webhooks not made", "event_id", e.ID, "error", err)
+		}
+	}
+	return nil
+}
+
+// passes reports whether a fault is none of what was to be written.
+func passes(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || db.IsUnavailable(err) || db.IsLockTimeout(err)
+}
+
+// deliver makes the deliveries of events. Where it fails it undoes what it did, and no more.
+func (s *Sender) deliver(ctx context.Context, events []event.Event) error {
 	now := s.clock.Now()
-	deliveries, err := s.repo.seen(ctx, webhooks, events, now)
-	if err != nil || len(deliveries) == 0 {
+	var deliveries, mine []Delivery
+	err := s.db.InTx(ctx, func(ctx context.Context) (err error) {
+		defer func() {
+			if fault := recover(); fault != nil {
+				err = fmt.Errorf("panic: %v\n%s", fault, debug.Stack())
+			}
+		}()
+		webhooks, sessions, err := s.repo.concernedBy(ctx, events, now)
+		if err != nil || len(webhooks) == 0 {
+			return err
+		}
+		deliveries, err = s.repo.seen(ctx, webhooks, sessions, events, now)
+		if err != nil || len(deliveries) == 0 {
+			return err
+		}
+		mine = s.expect(webhooks, deliveries, now)
+		return s.repo.add(ctx, deliveries)
+	})
+	if err == nil && len(mine) < len(deliveries) {
+		s.db.Announce(ctx, topic)
+	}
+	if len(mine) == 0 {
 		return err
 	}
-	mine := s.expect(webhooks, deliveries, now)
-	if err := s.repo.add(ctx, deliveries); err != nil {
-		s.underway.Done()
+	if err != nil {
 		s.unexpect(mine)
+		s.done()
 		return err
 	}
 	// Nobody else knows this topic: who hears it knows that this transaction was committed.
 	own := topic + " " + uuid.NewString()
 	heard, stop := s.db.Listen(own)
 	s.db.Announce(ctx, own)
-	if len(mine) < len(deliveries) {
-		s.db.Announce(ctx, topic)
-	}
 	go func() {
-		defer s.underway.Done()
+		defer s.done()
 		defer stop()
 		<-ctx.Done() // the transaction's context ends with it, after what was announced is told
 		s.unexpect(mine)
@@ -236,27 +321,36 @@ func (s *Sender) OnAppended(ctx context.Context, events []event.Event) error {
 	return nil
 }
 
-// expect keeps room for deliveries, and leases those that there is room for. They are returned.
+// expect keeps room for deliveries, and leases those that there is room for. They are returned, and
+// where there are any something is under way.
 func (s *Sender) expect(webhooks []Webhook, deliveries []Delivery, now time.Time) []Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.underway.Add(1)
+	if !s.running {
+		return nil // who looks next has them
+	}
+	of := map[uuid.UUID]uuid.UUID{}
 	for _, w := range webhooks {
+		of[w.ID] = w.ApplicationID
 		if e := s.endpoints[w.ID]; e != nil {
-			e.meets(w.Version)
+			e.meets(w)
 		}
 	}
 	var mine []Delivery
 	for i := range deliveries {
 		d := &deliveries[i]
 		e := s.endpoint(d.WebhookID, now)
-		if !s.running || e.room(now) == 0 {
+		e.application = of[d.WebhookID]
+		if e.room(now) == 0 {
 			e.more = true
 			continue
 		}
 		e.coming++
 		d.LeaseOwner, d.NextAt = &s.owner, now.Add(leaseTime)
 		mine = append(mine, *d)
+	}
+	if len(mine) > 0 {
+		s.underway++
 	}
 	return mine
 }
@@ -303,7 +397,12 @@ func (s *Sender) take(deliveries []Delivery) {
 
 // start begins as many attempts at an endpoint as may begin now; the caller holds mu.
 func (s *Sender) start(e *endpoint, now time.Time) {
-	for e.startable(now) > 0 {
+	delete(s.held, e.id)
+	for s.running && e.startable(now) > 0 {
+		if s.busy >= s.most || s.busyOf[e.application] >= s.share {
+			s.held[e.id] = e
+			break
+		}
 		d := e.queue[0]
 		e.queue = e.queue[1:]
 		if !now.Before(d.NextAt.Add(-leaseMargin)) {
@@ -311,8 +410,10 @@ func (s *Sender) start(e *endpoint, now time.Time) {
 			continue
 		}
 		e.busy++
-		s.underway.Add(1)
-		go s.try(e, d)
+		s.busy++
+		s.busyOf[e.application]++
+		s.underway++
+		go s.try(e, e.application, d)
 	}
 	if e.more && len(e.queue) < queueLength/2 && e.breaker.closed(now) {
 		select {
@@ -323,32 +424,55 @@ func (s *Sender) start(e *endpoint, now time.Time) {
 }
 
 // try makes one attempt, unless the delivery may not be sent any more.
-func (s *Sender) try(e *endpoint, d Delivery) {
-	defer s.underway.Done()
-	s.slots <- struct{}{}
-	defer func() { <-s.slots }()
+func (s *Sender) try(e *endpoint, application uuid.UUID, d Delivery) {
+	defer s.done()
 	ctx := context.Background() // what has begun ends, also when the sender is to end
-	c, may, err := s.verdicts.Load(ctx, &d)
+	judging, cancel := context.WithTimeout(ctx, attemptTimeout)
+	c, may, err := s.verdicts.Load(judging, &d)
+	cancel()
 	r := result{delivery: d}
+	if err == nil && may {
+		err = c.broken
+	}
 	switch {
 	case err != nil:
 		// Nobody knows whether it may be sent. It is had again when its lease ends.
 		s.log.WarnContext(ctx, "delivery to a webhook is not sent", "webhook_id", d.WebhookID, "error", err)
-		s.ended(e, nil)
+		s.ended(e, application, nil)
+		return
+	case may && !s.stillHas(d):
+		s.ended(e, application, &r)
 		return
 	case may:
 		r = s.attempt(ctx, c, d)
 	}
 	s.results.Add(r)
-	s.ended(e, &r)
+	s.ended(e, application, &r)
+}
+
+// stillHas reports whether a delivery is in this sender's hands for as long as an attempt takes. It
+// lets go of what it has when it is to end.
+func (s *Sender) stillHas(d Delivery) bool {
+	now := s.clock.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running {
+		s.left = append(s.left, d.ID)
+		return false
+	}
+	return now.Before(d.NextAt.Add(-attemptTimeout))
 }
 
 // ended notes how an attempt ended, and begins what waited for it.
-func (s *Sender) ended(e *endpoint, r *result) {
+func (s *Sender) ended(e *endpoint, application uuid.UUID, r *result) {
 	now := s.clock.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.busy--
+	s.busy--
+	if s.busyOf[application]--; s.busyOf[application] == 0 {
+		delete(s.busyOf, application)
+	}
 	switch {
 	case r == nil:
 		e.breaker.failed(now, firstPause)
@@ -358,6 +482,12 @@ func (s *Sender) ended(e *endpoint, r *result) {
 		e.slow = r.attempt.DurationMS > int(slowAnswer.Milliseconds())
 	default:
 		e.breaker.failed(now, r.after)
+	}
+	// Who waited for others to end comes before who goes on.
+	for _, other := range s.held {
+		if other != e && s.busy < s.most {
+			s.start(other, now)
+		}
 	}
 	s.start(e, now)
 }
@@ -391,6 +521,9 @@ func (s *Sender) judge(ctx context.Context, deliveries []*Delivery) (map[*Delive
 			continue
 		}
 		c, err := s.contact(ctx, w, now)
+		if broken := (*unusableError)(nil); errors.As(err, &broken) {
+			c, err = &contact{broken: err}, nil // nobody else's deliveries wait for it
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -407,7 +540,12 @@ func (r repository) still(
 	for _, w := range webhooks {
 		applications = append(applications, w.ApplicationID)
 	}
-	return r.visible(ctx, applications, abouts(deliveries), now)
+	events := abouts(deliveries)
+	sessions, err := r.watchers(ctx, applications, events, now)
+	if err != nil {
+		return nil, err
+	}
+	return r.visible(ctx, sessions, events)
 }
 
 // contact returns how to speak to an endpoint in its present version.
@@ -444,7 +582,7 @@ func (s *Sender) look(ctx context.Context) (some bool, err error) {
 		id := w.ID
 		s.mu.Lock()
 		e := s.endpoint(id, now)
-		e.meets(w.Version)
+		e.meets(w)
 		room := e.room(now)
 		if e.breaker.pause > 0 {
 			room = min(room, 1)

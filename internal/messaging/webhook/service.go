@@ -41,13 +41,15 @@ type Service struct {
 	keys         *keyring.DataKeys
 	random       io.Reader
 	loopback     bool
+	// replayMost is how many events one replay looks at.
+	replayMost int
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, repo: repository{d.Runner.DB, d.Rights}, applications: d.Applications, events: d.Events, keys: d.Keys,
-		random: d.Random, loopback: d.Loopback,
+		random: d.Random, loopback: d.Loopback, replayMost: replayMost,
 	}
 }
 
@@ -153,12 +155,14 @@ func manage[T any](
 	effect func(ctx context.Context, a application.Application, w Webhook, now time.Time) (T, error),
 	replay func(ctx context.Context, id string) (T, error),
 ) (T, error) {
-	return manageAs(ctx, s, by, applicationID, id, id.String(), effect, replay)
+	return manageAs(ctx, s, by, applicationID, id, id.String(), s.repo.lock, effect, replay)
 }
 
-// manageAs is manage for what a repeat is shown by another id than the webhook's.
+// manageAs is manage for what a repeat is shown by another id than the webhook's. What does not
+// change the webhook reads it without a lock: what is sent to it is looked at before it is sent.
 func manageAs[T any](
 	ctx context.Context, s *Service, by access.Actor, applicationID, id uuid.UUID, made string,
+	read func(ctx context.Context, applicationID, id uuid.UUID) (Webhook, error),
 	effect func(ctx context.Context, a application.Application, w Webhook, now time.Time) (T, error),
 	replay func(ctx context.Context, id string) (T, error),
 ) (T, error) {
@@ -172,7 +176,7 @@ func manageAs[T any](
 			return none, err
 		}
 		trace.SubjectKind, trace.SubjectID = SubjectKind, id.String()
-		w, err := s.repo.lock(ctx, applicationID, id)
+		w, err := read(ctx, applicationID, id)
 		if err != nil {
 			return none, err
 		}

@@ -12,7 +12,9 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/job"
 )
 
@@ -24,25 +26,51 @@ func abouts(deliveries []Delivery) []access.About {
 	return all
 }
 
+// write is settle for a group that is tried again where it fails. What fails twice is written one by
+// one, so that what the database does not take keeps nothing else from being noted.
+func (s *Sender) write(ctx context.Context, group []result) error {
+	err := s.settle(ctx, group)
+	if again := s.writeFailed; err == nil || !again || db.IsUnavailable(err) || ctx.Err() != nil {
+		s.writeFailed = err != nil
+		return err
+	}
+	for i := range group {
+		err := s.settle(ctx, group[i:i+1])
+		if err != nil && (db.IsUnavailable(err) || db.IsLockTimeout(err) || ctx.Err() != nil) {
+			return err
+		}
+		if err != nil {
+			// Its lease ends, and it is sent again.
+			s.log.ErrorContext(ctx, "outcome of a webhook cannot be written", "delivery_id", group[i].delivery.ID, "error", err)
+		}
+	}
+	s.writeFailed = false
+	return nil
+}
+
 // settle writes what became of deliveries, in one transaction, and disables endpoints that want it
-// so, or only failed for as long as one event is tried.
+// so, or only failed for as long as one event is tried. What was written before stays as it is: a
+// commit whose answer was lost is tried again.
 //
 // Lock order: webhooks, deliveries.
 func (s *Sender) settle(ctx context.Context, group []result) error {
 	now := s.clock.Now()
-	var took, dropped []uuid.UUID
+	var took, dropped, quiet []uuid.UUID
 	var attempts []Attempt
 	// health is when each endpoint began to fail in this group; zero where it took something.
 	health := map[uuid.UUID]time.Time{}
-	gone := map[uuid.UUID]bool{}
+	var gone []uuid.UUID
 	var failed []Delivery
 	for _, r := range group {
 		d, webhook := r.delivery, r.delivery.WebhookID
 		if r.attempt == nil {
-			dropped = append(dropped, d.ID)
+			dropped, quiet = append(dropped, d.ID), append(quiet, webhook)
 			continue
 		}
 		attempts = append(attempts, *r.attempt)
+		if r.gone {
+			gone = append(gone, webhook)
+		}
 		if r.attempt.Outcome == Took {
 			took, health[webhook] = append(took, d.ID), time.Time{}
 			continue
@@ -50,7 +78,6 @@ func (s *Sender) settle(ctx context.Context, group []result) error {
 		if since, known := health[webhook]; !known || !since.IsZero() && r.attempt.At.Before(since) {
 			health[webhook] = r.attempt.At
 		}
-		gone[webhook] = gone[webhook] || r.gone
 		failed = append(failed, s.failed(r, now))
 	}
 	var failing []Webhook
@@ -70,28 +97,38 @@ func (s *Sender) settle(ctx context.Context, group []result) error {
 				return err
 			}
 		}
-		return db.InsertAll(ctx, s.db, attempts)
+		if err := s.repo.rest(ctx, unique(quiet)); err != nil {
+			return err
+		}
+		return db.InsertMissing(ctx, s.db, attempts)
 	})
 	if err != nil {
 		return err
 	}
 	s.metrics.count(ctx, group, failed)
+	s.disableSome(ctx, failing, gone, now)
+	return nil
+}
+
+// disableSome disables those that want nothing any more, and of those that fail the ones that did so
+// for too long.
+func (s *Sender) disableSome(ctx context.Context, failing []Webhook, gone []uuid.UUID, now time.Time) {
+	reasons := map[uuid.UUID]string{}
 	for _, w := range failing {
-		reason := ""
-		switch {
-		case gone[w.ID]:
-			reason = DisabledGone
-		case w.FailingSince != nil && !now.Before(w.FailingSince.Add(Patience)):
-			reason = DisabledFailing
-		default:
-			continue
-		}
-		if err := s.disable(ctx, w, reason, now); err != nil {
-			// The next attempt that fails finds it as it is.
-			s.log.WarnContext(ctx, "webhook not disabled", "webhook_id", w.ID, "reason", reason, "error", err)
+		if w.FailingSince != nil && !now.Before(w.FailingSince.Add(Patience)) {
+			reasons[w.ID] = DisabledFailing
 		}
 	}
-	return nil
+	// One that wants nothing any more says so for good, whatever else it took.
+	for _, id := range gone {
+		reasons[id] = DisabledGone
+	}
+	for id, reason := range reasons {
+		if err := s.disable(ctx, id, reason, now); err != nil {
+			// The next attempt that fails finds it as it is.
+			s.log.WarnContext(ctx, "webhook not disabled", "webhook_id", id, "reason", reason, "error", err)
+		}
+	}
 }
 
 // failed is a delivery as it is after an attempt that failed.
@@ -112,10 +149,13 @@ func (s *Sender) failed(r result, now time.Time) Delivery {
 	return d
 }
 
+// disableOperation is how the audit trail names that a webhook is disabled by itself.
+const disableOperation = "disableWebhook"
+
 // disable disables an endpoint, ends what waits for it, and tells who manages its application.
-func (s *Sender) disable(ctx context.Context, w Webhook, reason string, now time.Time) error {
+func (s *Sender) disable(ctx context.Context, id uuid.UUID, reason string, now time.Time) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		w, err := s.repo.lock(ctx, w.ApplicationID, w.ID)
+		w, err := s.repo.where(ctx, "id = ? AND removed_at IS NULL"+s.db.ForNoKeyUpdate(), id)
 		if err != nil || w.State != Enabled {
 			return ignoreMissing(err)
 		}
@@ -128,6 +168,9 @@ func (s *Sender) disable(ctx context.Context, w Webhook, reason string, now time
 			return err
 		}
 		if err := s.repo.cancel(ctx, w.ID, now); err != nil {
+			return err
+		}
+		if err := s.trail.Write(ctx, disabledRecord(w, reason, now)); err != nil {
 			return err
 		}
 		a, err := s.applications.ByID(ctx, w.ApplicationID)
@@ -148,6 +191,15 @@ func (s *Sender) disable(ctx context.Context, w Webhook, reason string, now time
 	})
 }
 
+// disabledRecord is what the audit trail keeps of a webhook that is disabled by itself.
+func disabledRecord(w Webhook, reason string, now time.Time) audit.Record {
+	kind, subject, detail := SubjectKind, w.ID.String(), `{"reason":"`+reason+`"}`
+	return audit.Record{
+		ID: uuid.Must(uuid.NewV7()), At: now, Operation: disableOperation, SubjectKind: &kind, SubjectID: &subject, Outcome: "done",
+		Detail: &detail,
+	}
+}
+
 // hostOf is what is told of an address: its path may be a secret.
 func hostOf(address string) string {
 	u, err := url.Parse(address)
@@ -158,7 +210,7 @@ func hostOf(address string) string {
 }
 
 func ignoreMissing(err error) error {
-	if db.IsNotFound(err) {
+	if fault.Is(err, fault.NotFound) {
 		return nil
 	}
 	return err
@@ -203,6 +255,16 @@ func keysOf2(health map[uuid.UUID]time.Time) []uuid.UUID {
 	return ids
 }
 
+// rest forgets that endpoints failed for which nothing waits any more: nobody finds out how they are.
+func (r repository) rest(ctx context.Context, ids []uuid.UUID) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	return r.db.From(ctx).Exec("UPDATE webhooks SET failing_since = NULL WHERE failing_since IS NOT NULL AND state = 'enabled' AND "+
+		r.among("id")+" AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id AND d.state = 'waiting')",
+		r.list(ids)).Error
+}
+
 // ended writes that deliveries were taken, or may not be sent. That counts whoever has them.
 func (r repository) ended(ctx context.Context, ids []uuid.UUID, state DeliveryState, now time.Time) error {
 	if len(ids) == 0 {
@@ -223,10 +285,19 @@ func (r repository) retry(ctx context.Context, owner string, d Delivery) error {
 		d.State, d.Tries, d.NextAt, d.DeadlineAt, d.UpdatedAt, d.ID, owner).Error
 }
 
-// due returns the webhooks for which something is due that nobody has in their hands.
+// selectDue steps from one webhook for which something waits to the next, and looks at what is due
+// first of each. Those for which nothing waits cost nothing.
+const selectDue = `WITH RECURSIVE waiting (id) AS (
+		SELECT * FROM (SELECT webhook_id FROM webhook_deliveries WHERE state = 'waiting' ORDER BY webhook_id LIMIT 1) f
+		UNION ALL SELECT (SELECT d.webhook_id FROM webhook_deliveries d WHERE d.state = 'waiting' AND d.webhook_id > n.id
+			ORDER BY d.webhook_id LIMIT 1) FROM waiting n WHERE n.id IS NOT NULL
+	) SELECT w.id, w.application_id, w.version FROM waiting n JOIN webhooks w ON w.id = n.id WHERE (SELECT d.next_at
+		FROM webhook_deliveries d WHERE d.webhook_id = n.id AND d.state = 'waiting' ORDER BY d.next_at LIMIT 1) <= ?`
+
+// due returns the webhooks for which something is due that nobody has in their hands; also those
+// that were removed, of which it is cancelled.
 func (r repository) due(ctx context.Context, now time.Time) (found []Webhook, err error) {
-	err = r.db.From(ctx).Raw(`SELECT w.id, w.version FROM webhooks w WHERE w.removed_at IS NULL AND (SELECT d.next_at FROM webhook_deliveries d
-		WHERE d.webhook_id = w.id AND d.state = 'waiting' ORDER BY d.next_at LIMIT 1) <= ?`, now).Scan(&found).Error
+	err = r.db.From(ctx).Raw(selectDue, now).Scan(&found).Error
 	return found, err
 }
 

@@ -162,7 +162,8 @@ func (h *hooked) begin(ctx context.Context, hooks *webhook.Service, url string) 
 		}{
 			{`INSERT INTO applications (id, client_id, display_name, kind, token_endpoint_auth_method, redirect_uris, scopes, contact_email,
 				jwks_uri, logo_uri, state, person_id, created_at, updated_at, submitted_at)
-				VALUES (?, 'bench', 'Bench', 'public', 'none', '[]', '["declarations.read","events"]', 'x@example.org', '', '', 'approved', ?, ?, ?, ?)`,
+				VALUES (?, 'bench', 'Bench', 'public', 'none', '[]', '["declarations.read","events"]', 'x@example.org', '', '',
+				'approved', ?, ?, ?, ?)`,
 				[]any{app, by.PersonID, now, now, now}},
 			{`INSERT INTO consents (id, person_id, application_id, scopes, services, every_contributor, given_at, expires_at)
 				VALUES (?, ?, ?, '["declarations.read","events"]', '["*"]', TRUE, ?, ?)`, []any{consent, by.PersonID, app, now, until}},
