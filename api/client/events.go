@@ -136,6 +136,9 @@ func (f *follower) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if answer.JSON200 == nil {
+		return noPage(answer.HTTPResponse)
+	}
 	f.cursor = answer.JSON200.NextCursor
 	return nil
 }

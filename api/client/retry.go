@@ -64,7 +64,7 @@ func (d *doer) send(r *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
 		answer, err := d.HTTP.Do(r)
 		if err == nil {
-			if answer.StatusCode < http.StatusBadRequest {
+			if answer.StatusCode < http.StatusBadRequest && !foreign(r, answer) {
 				return answer, nil
 			}
 			err = refusal(answer)
