@@ -64,6 +64,11 @@ func TestTypeScript_TypesAreThoseOfTheContract(t *testing.T) {
 // sandbox does not give.
 func TestTypeScript_LogsInAndFiles(t *testing.T) {
 	w := sdk(t, newService(t))
+	key, err := os.ReadFile("../../../sandbox/bureau.jwk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.env = append(w.env, "BUREAU_KEY="+string(key))
 	tsc := filepath.Join(w.dir, "node_modules", ".bin", "tsc")
 	w.run(tsc, "--project", "tsconfig.json")
 	w.dir = filepath.Dir(w.dir)
