@@ -99,7 +99,7 @@ func (f *follower) read(ctx context.Context, yield func(FollowedEvent, error) bo
 	}
 	streaming, cancel := context.WithCancel(ctx)
 	defer cancel()
-	answer, err := f.api.StreamEvents(streaming, f.params())
+	answer, err := f.api.StreamEvents(context.WithValue(streaming, headersWithin{}, silence), f.params())
 	if err != nil {
 		return false, err
 	}
@@ -111,10 +111,14 @@ func (f *follower) read(ctx context.Context, yield func(FollowedEvent, error) bo
 		switch {
 		case err != nil:
 			return seen, ctx.Err() // broken: again, from the cursor
+		case message.data == "":
+			// What the caller may not see is passed over: from here, after a break.
+			if message.id != "" {
+				f.cursor = message.id
+			}
+			continue
 		case message.kind == "end":
 			return seen, f.ended(message.data)
-		case message.data == "":
-			continue
 		}
 		seen = true
 		one := FollowedEvent{Cursor: message.id}
@@ -135,6 +139,9 @@ func (f *follower) begin(ctx context.Context) error {
 	answer, err := f.api.ListEventsWithResponse(ctx, &ListEventsParams{After: &after, Limit: &limit})
 	if err != nil {
 		return err
+	}
+	if answer.JSON200 == nil {
+		return noPage(answer.HTTPResponse)
 	}
 	f.cursor = answer.JSON200.NextCursor
 	return nil
@@ -167,7 +174,7 @@ func (f *follower) ended(data string) error {
 	return &StreamEndedError{Reason: said.Reason, Cursor: f.cursor}
 }
 
-// message is one event of a stream, as browsers would have it. A comment is one without data.
+// message is one event of a stream, as browsers would have it. A comment is one without anything.
 type message struct{ id, kind, data string }
 
 // messages reads server-sent events. An error is that of the connection.
@@ -182,7 +189,7 @@ func messages(from io.Reader) iter.Seq2[message, error] {
 			field, value, _ := strings.Cut(line, ":")
 			value = strings.TrimPrefix(value, " ")
 			switch {
-			case line == "" && len(data) > 0:
+			case line == "":
 				m.data = strings.Join(data, "\n")
 				if !yield(m, nil) {
 					return

@@ -5,7 +5,9 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"diresco/api/client"
 )
@@ -73,6 +75,7 @@ func TestEvents_AreFollowedThroughEveryBreak(t *testing.T) {
 }
 
 func TestEvents_EndWithTheLoopOrARefusal(t *testing.T) {
+	turns := 0
 	api, service, _ := called(t, client.Options{}, streamed(happened("c1")+happened("c2"), false))
 	for _, err := range api.FollowEvents(t.Context(), client.EventOptions{After: "c0"}) {
 		if err != nil {
@@ -85,9 +88,117 @@ func TestEvents_EndWithTheLoopOrARefusal(t *testing.T) {
 	}
 	api, _, _ = called(t, client.Options{}, problem(400, "malformed-request", ""))
 	for _, err := range api.FollowEvents(t.Context(), client.EventOptions{After: "gone"}) {
+		turns++
 		var p *client.Problem
 		if !errors.As(err, &p) || p.Code != client.ProblemCodeMalformedRequest {
 			t.Errorf("got %v", err)
 		}
+	}
+	if turns != 1 {
+		t.Errorf("%d turns with a refusal", turns)
+	}
+}
+
+// The service says where a stream stands though the caller may see nothing of it.
+func TestEvents_GoOnFromAnIDWithoutData(t *testing.T) {
+	api, service, _ := called(t, client.Options{},
+		streamed("id: c1\n\n", true), streamed("id: c2\n\nid: c3\n", true), streamed(happened("c4")+"id: c5\nevent: declaration.decided\n\n", true),
+		streamed(ending("session-ended"), false))
+	var cursors []string
+	var ended *client.StreamEndedError
+	for e, err := range api.FollowEvents(t.Context(), client.EventOptions{After: "c0"}) {
+		if err == nil {
+			cursors = append(cursors, e.Cursor)
+		} else if !errors.As(err, &ended) || ended.Cursor != "c5" {
+			t.Error(err)
+		}
+	}
+	var from []string
+	for _, r := range service.seen {
+		from = append(from, r.Header.Get("Last-Event-ID"))
+	}
+	if !slices.Equal(from, []string{"c0", "c1", "c2", "c5"}) || !slices.Equal(cursors, []string{"c4"}) || ended == nil {
+		t.Errorf("went on from %v with %v, %v", from, cursors, ended)
+	}
+}
+
+// A stream is read as browsers read one.
+func TestEvents_AreReadAsTheStandardSays(t *testing.T) {
+	half := strings.Index(event, `,"subject"`) + 1
+	for name, text := range map[string]string{
+		"line ends of another system": strings.ReplaceAll(happened("c1"), "\n", "\r\n"),
+		"data on two lines":           "id: c1\ndata: " + event[:half] + "\ndata: " + event[half:] + "\n\n",
+		"without spaces":              "id:c1\ndata:" + event + "\n\n",
+		"fields that are unknown":     "retry: 10\nwhatever\nid: c1\ndata: " + event + "\n\n",
+		"a kind without data":         "event: end\n\nid: c1\ndata: " + event + "\n\n",
+	} {
+		api, _, _ := called(t, client.Options{}, streamed(text+ending("session-ended"), false))
+		turns := 0
+		for e, err := range api.FollowEvents(t.Context(), client.EventOptions{After: "c0"}) {
+			turns++
+			var ended *client.StreamEndedError
+			if turns == 1 && (err != nil || e.Cursor != "c1" || e.Subject.Kind != client.EventSubjectKindDeclaration) ||
+				turns == 2 && (!errors.As(err, &ended) || ended.Cursor != "c1") {
+				t.Errorf("%s: %+v, %v", name, e, err)
+			}
+		}
+		if turns != 2 {
+			t.Errorf("%s: %d turns", name, turns)
+		}
+	}
+}
+
+// streams is a service without a network. It answers what is opened in turn.
+type streams struct {
+	given []func(*http.Request) (*http.Response, error)
+	seen  int
+}
+
+// RoundTrip implements http.RoundTripper.
+func (s *streams) RoundTrip(r *http.Request) (*http.Response, error) {
+	next := s.given[min(s.seen, len(s.given)-1)]
+	s.seen++
+	return next(r)
+}
+
+// A stream that is silent is opened again, whether its headers came or not.
+func TestEvents_DoNotWaitForASilentService(t *testing.T) {
+	silentBody := func(text string) func(*http.Request) (*http.Response, error) {
+		return func(r *http.Request) (*http.Response, error) {
+			from, to := io.Pipe()
+			go func() {
+				_, _ = io.WriteString(to, text)
+				<-r.Context().Done()
+				_ = to.CloseWithError(r.Context().Err())
+			}()
+			return &http.Response{StatusCode: 200, Header: http.Header{"Content-Type": {"text/event-stream"}}, Body: from, Request: r}, nil
+		}
+	}
+	for name, c := range map[string]struct {
+		given []func(*http.Request) (*http.Response, error)
+		seen  int
+		fails bool
+	}{
+		"before the headers": {[]func(*http.Request) (*http.Response, error){unanswered, silentBody(happened("c1") + ending("session-ended"))}, 2, false},
+		"after the headers":  {[]func(*http.Request) (*http.Response, error){silentBody(": hb\n"), silentBody(happened("c1") + ending("session-ended"))}, 2, false},
+		"for ever":           {[]func(*http.Request) (*http.Response, error){unanswered}, 3, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := &streams{given: c.given}
+				api := must(client.New(testIssuer+"/v1", client.Options{HTTP: &http.Client{Transport: service}, Tries: 3}))
+				var heard []string
+				var last error
+				for e, err := range api.FollowEvents(t.Context(), client.EventOptions{After: "c0"}) {
+					if last = err; err == nil {
+						heard = append(heard, e.Cursor)
+					}
+				}
+				var ended *client.StreamEndedError
+				if errors.As(last, &ended) == c.fails || last == nil || service.seen != c.seen || !c.fails && !slices.Equal(heard, []string{"c1"}) {
+					t.Errorf("heard %v, then %v, after %d requests", heard, last, service.seen)
+				}
+			})
+		})
 	}
 }

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"iter"
+	"net/http"
 )
 
 // All goes through the items of a list, page by page, and asks for a page only when it is reached.
@@ -41,6 +42,9 @@ func (a *API) AllContributors(ctx context.Context, params ListContributorsParams
 		if err != nil {
 			return nil, nil, err
 		}
+		if answer.JSON200 == nil {
+			return nil, nil, noPage(answer.HTTPResponse)
+		}
 		return answer.JSON200.Items, answer.JSON200.NextCursor, nil
 	})
 }
@@ -55,6 +59,9 @@ func (a *API) AllPositions(ctx context.Context, contributor ContributorId, param
 		answer, err := a.ListPositionsWithResponse(ctx, contributor, &page)
 		if err != nil {
 			return nil, nil, err
+		}
+		if answer.JSON200 == nil {
+			return nil, nil, noPage(answer.HTTPResponse)
 		}
 		return answer.JSON200.Items, answer.JSON200.NextCursor, nil
 	})
@@ -73,6 +80,9 @@ func (a *API) AllDeclarations(
 		if err != nil {
 			return nil, nil, err
 		}
+		if answer.JSON200 == nil {
+			return nil, nil, noPage(answer.HTTPResponse)
+		}
 		return answer.JSON200.Items, answer.JSON200.NextCursor, nil
 	})
 }
@@ -88,6 +98,14 @@ func (a *API) AllMyDeclarations(ctx context.Context, params ListMyDeclarationsPa
 		if err != nil {
 			return nil, nil, err
 		}
+		if answer.JSON200 == nil {
+			return nil, nil, noPage(answer.HTTPResponse)
+		}
 		return answer.JSON200.Items, answer.JSON200.NextCursor, nil
 	})
+}
+
+// noPage is the error of an answer that is a success, and no page of a list.
+func noPage(answer *http.Response) error {
+	return &AnswerError{Status: answer.StatusCode, ContentType: answer.Header.Get("Content-Type")}
 }

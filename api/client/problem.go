@@ -58,13 +58,33 @@ func (r *Refusal) Unwrap() error { return r.Problem }
 // AnswerError is the error of an answer that is none of the service's, such as the page of a proxy.
 type AnswerError struct {
 	Status int
+	// ContentType is what the answer says that it has.
+	ContentType string
 	// RetryAfter is how long to wait before the next try; zero if nothing was said.
 	RetryAfter time.Duration
 }
 
 // Error implements error.
 func (e *AnswerError) Error() string {
+	if e.Status < http.StatusBadRequest {
+		return fmt.Sprintf("%d %s with %q, which is not of this service", e.Status, http.StatusText(e.Status), e.ContentType)
+	}
 	return fmt.Sprintf("%d %s, without a problem that says why", e.Status, http.StatusText(e.Status))
+}
+
+// foreign reports whether an answer that is no refusal is none of the service's either: a redirection,
+// or a page where it answers with JSON or a document.
+func foreign(r *http.Request, answer *http.Response) bool {
+	switch {
+	case answer.StatusCode == http.StatusNotModified:
+		return r.Header.Get("If-None-Match") == ""
+	case answer.StatusCode >= http.StatusMultipleChoices:
+		return true
+	case answer.StatusCode == http.StatusNoContent:
+		return false
+	}
+	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
+	return kind == "" || kind == "text/html" || kind == "text/plain" || kind == "application/xhtml+xml"
 }
 
 // refusal reads an answer that is no success, and closes its body.
@@ -79,7 +99,7 @@ func refusal(answer *http.Response) error {
 	kind, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type"))
 	var p Problem
 	if kind != "application/problem+json" || json.Unmarshal(body, &p) != nil || p.Code == "" {
-		return &AnswerError{Status: answer.StatusCode, RetryAfter: after}
+		return &AnswerError{Status: answer.StatusCode, ContentType: kind, RetryAfter: after}
 	}
 	return &Refusal{Problem: &p, RetryAfter: after, RequestID: answer.Header.Get("Request-Id")}
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2" //nolint:depguard // how long to wait is no secret
 	"net"
@@ -62,9 +63,9 @@ func (d *doer) prepare(r *http.Request) {
 // send sends a request, again and again while that may help.
 func (d *doer) send(r *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
-		answer, err := d.HTTP.Do(r)
+		answer, err := d.deliver(r)
 		if err == nil {
-			if answer.StatusCode < http.StatusBadRequest {
+			if answer.StatusCode < http.StatusBadRequest && !foreign(r, answer) {
 				return answer, nil
 			}
 			err = refusal(answer)
@@ -77,6 +78,26 @@ func (d *doer) send(r *http.Request) (*http.Response, error) {
 			return nil, errors.Join(waitErr, err)
 		}
 	}
+}
+
+// headersWithin is the key of how long each try waits for the headers of its answer.
+type headersWithin struct{}
+
+// deliver sends a request once.
+func (d *doer) deliver(r *http.Request) (*http.Response, error) {
+	within, limited := r.Context().Value(headersWithin{}).(time.Duration)
+	if !limited {
+		return d.HTTP.Do(r)
+	}
+	// The body is read under it, so it ends with the context of the request.
+	ctx, cancel := context.WithCancel(r.Context())
+	late := time.AfterFunc(within, cancel)
+	answer, err := d.HTTP.Do(r.WithContext(ctx))
+	late.Stop()
+	if err != nil {
+		cancel()
+	}
+	return answer, err
 }
 
 // pause is how long to wait after a try. What the service asks for is a minimum. Programs that were

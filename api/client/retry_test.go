@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -213,10 +214,99 @@ func TestAll_GoesThroughThePagesEachTimeAnew(t *testing.T) {
 	if asked != 1 {
 		t.Errorf("%d pages for one item", asked)
 	}
-	broken := errors.New("broken")
+	broken, turns := errors.New("broken"), 0
 	for _, err := range client.All(func(*string) ([]int, *string, error) { return nil, nil, broken }) {
+		turns++
 		if !errors.Is(err, broken) {
 			t.Error(err)
+		}
+	}
+	if turns != 1 {
+		t.Errorf("%d turns with an error", turns)
+	}
+}
+
+// What stands between a program and the service may answer with a page of its own.
+func TestAnswers_OfAnotherAreNoSuccess(t *testing.T) {
+	page := func(status int, kind, body string) func(http.ResponseWriter) {
+		return func(w http.ResponseWriter) {
+			if kind == "" {
+				w.Header()["Content-Type"] = nil
+			} else {
+				w.Header().Set("Content-Type", kind)
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		}
+	}
+	for name, given := range map[string]func(http.ResponseWriter){
+		"a page":               page(200, "text/html; charset=utf-8", "<html>log in</html>"),
+		"a text":               page(200, "text/plain", "ok"),
+		"without a type":       page(200, "", "ok"),
+		"elsewhere":            page(302, "text/html", ""),
+		"as it was":            page(304, "", ""),
+		"nothing":              page(204, "", ""),
+		"a success of another": page(202, "application/json", "{}"),
+		"a document":           page(200, "application/pdf", "%PDF-"),
+	} {
+		for of, call := range map[string]func(*client.API) iter.Seq[error]{
+			"contributors": func(api *client.API) iter.Seq[error] {
+				return errorsOf(api.AllContributors(t.Context(), client.ListContributorsParams{}))
+			},
+			"positions": func(api *client.API) iter.Seq[error] {
+				return errorsOf(api.AllPositions(t.Context(), uuid.UUID{1}, client.ListPositionsParams{}))
+			},
+			"declarations": func(api *client.API) iter.Seq[error] {
+				return errorsOf(api.AllDeclarations(t.Context(), uuid.UUID{1}, client.ListDeclarationsParams{}))
+			},
+			"my declarations": func(api *client.API) iter.Seq[error] {
+				return errorsOf(api.AllMyDeclarations(t.Context(), client.ListMyDeclarationsParams{}))
+			},
+			"events": func(api *client.API) iter.Seq[error] {
+				return errorsOf(api.FollowEvents(t.Context(), client.EventOptions{}))
+			},
+		} {
+			api, service, _ := called(t, client.Options{}, given)
+			turns := 0
+			for err := range call(api) {
+				turns++
+				var foreign *client.AnswerError
+				if !errors.As(err, &foreign) || foreign.Status/100 == 4 || foreign.Error() == "" {
+					t.Errorf("%s for %s: %v", name, of, err)
+				}
+			}
+			if turns != 1 || len(service.seen) != 1 {
+				t.Errorf("%s for %s: %d turns, %d requests", name, of, turns, len(service.seen))
+			}
+		}
+	}
+	for _, kind := range []string{"text/html", "text/plain", ""} {
+		api, _, _ := called(t, client.Options{}, page(201, kind, "<html>"))
+		var foreign *client.AnswerError
+		if _, err := file(t, api); !errors.As(err, &foreign) || foreign.ContentType != kind {
+			t.Errorf("filed with %q: %v", kind, err)
+		}
+	}
+	// A receipt is no page, and what has not changed was asked for.
+	api, _, _ := called(t, client.Options{}, page(200, "application/pdf", "%PDF-"), page(304, "", ""))
+	if answer, err := api.DownloadReceiptPdfWithResponse(t.Context(), uuid.UUID{1}, nil); err != nil || string(answer.Body) != "%PDF-" {
+		t.Errorf("a document: %v", err)
+	}
+	same := func(_ context.Context, r *http.Request) error {
+		r.Header.Set("If-None-Match", `"1"`)
+		return nil
+	}
+	if answer, err := api.DownloadReceiptPdfWithResponse(t.Context(), uuid.UUID{1}, nil, same); err != nil || answer.StatusCode() != http.StatusNotModified {
+		t.Errorf("what has not changed: %v", err)
+	}
+}
+
+func errorsOf[T any](items iter.Seq2[T, error]) iter.Seq[error] {
+	return func(yield func(error) bool) {
+		for _, err := range items {
+			if !yield(err) {
+				return
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
@@ -22,6 +23,8 @@ const (
 	// assertionLife is how long an assertion is good: as long as it takes to arrive.
 	assertionLife = time.Minute
 	tokenTries    = 4
+	// tryBound is how long one try may take.
+	tryBound = 15 * time.Second
 )
 
 // tokenTransport sends the forms of the authorization server. It adds what proves who the
@@ -48,7 +51,7 @@ func (t *tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		answer, err := base.RoundTrip(sent)
+		answer, err := once(base, sent, form.Has("code"))
 		var asked time.Duration
 		if err == nil {
 			asked = retryAfter(answer.Header)
@@ -60,13 +63,38 @@ func (t *tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if form.Has("code") || try >= tokenTries || asked > time.Minute || r.Context().Err() != nil {
 			return answer, err
 		}
+		next := pause(asked, try)
+		if end, bound := r.Context().Deadline(); bound && time.Until(end) <= next { //nolint:forbidigo // it runs in other programs
+			return answer, err
+		}
 		if answer != nil {
 			_ = answer.Body.Close()
 		}
-		if waitErr := t.wait(r.Context(), pause(asked, try)); waitErr != nil {
+		if waitErr := t.wait(r.Context(), next); waitErr != nil {
 			return nil, errors.Join(waitErr, err)
 		}
 	}
+}
+
+// once sends a request once, and reads the whole answer: one whose body is lost is lost. A request
+// that cannot be repeated may take as long as it likes.
+func once(base http.RoundTripper, r *http.Request, patient bool) (*http.Response, error) {
+	if !patient {
+		ctx, cancel := context.WithTimeout(r.Context(), tryBound)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	answer, err := base.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	const longest = 1 << 20
+	body, err := io.ReadAll(io.LimitReader(answer.Body, longest))
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
+		return nil, err
+	}
+	answer.Body = io.NopCloser(bytes.NewReader(body))
+	return answer, nil
 }
 
 // formOf reads the form that a request sends, and closes its body.

@@ -27,7 +27,7 @@ export interface ClientOptions extends RetryOptions {
 export interface DirescoClient extends Client<paths> {
   readonly options: ClientOptions;
   /** Sends a request as the client does: with a token, again while that may help. It gives refusals as answers. */
-  readonly send: (request: Request) => Promise<Response>;
+  readonly send: (request: Request, headersWithinMs?: number) => Promise<Response>;
 }
 
 /**
@@ -35,7 +35,7 @@ export interface DirescoClient extends Client<paths> {
  * `Idempotency-Key`; an access token that has expired is renewed.
  */
 export function createDiresco(options: ClientOptions): DirescoClient {
-  const sender = async (request: Request): Promise<Response> => {
+  const sender = async (request: Request, headersWithinMs?: number): Promise<Response> => {
     const headers = new Headers(request.headers);
     if (request.method === "POST" && !headers.get("idempotency-key")) {
       headers.set("idempotency-key", crypto.randomUUID());
@@ -50,7 +50,7 @@ export function createDiresco(options: ClientOptions): DirescoClient {
     }
     const prepared = new Request(request, { headers });
     const again = prepared.clone();
-    const answer = await send(prepared, options);
+    const answer = await send(prepared, options, headersWithinMs);
     if (answer.status !== 401 || token === undefined || options.tokens === undefined) {
       return answer;
     }
@@ -59,9 +59,9 @@ export function createDiresco(options: ClientOptions): DirescoClient {
       return answer;
     }
     headers.set("authorization", `Bearer ${renewed}`);
-    return send(new Request(again, { headers }), options);
+    return send(new Request(again, { headers }), options, headersWithinMs);
   };
-  const client = createClient<paths>({ baseUrl: options.baseUrl, fetch: sender });
+  const client = createClient<paths>({ baseUrl: options.baseUrl, fetch: (request) => sender(request) });
   return Object.assign(client, { options, send: sender });
 }
 

@@ -1,4 +1,3 @@
-import { EventSourceParserStream } from "eventsource-parser/stream";
 import { type DirescoClient, ok } from "./client.js";
 import { problemOf } from "./problem.js";
 import { jitter, wait } from "./retry.js";
@@ -53,7 +52,12 @@ export async function* followEvents(api: DirescoClient, options: EventOptions = 
   try {
     for (let attempt = 1; ; attempt++) {
       for await (const message of stream(api, cursor, options, signal)) {
-        if (message.event === "end") {
+        if (message.data === "") {
+          // What the caller may not see is passed over: from here, after a break.
+          cursor = message.id || cursor;
+          continue;
+        }
+        if (message.kind === "end") {
           const { reason } = JSON.parse(message.data) as { reason: string };
           if (reason !== "server-stopping" && reason !== "too-slow") {
             throw new StreamEndedError(reason, cursor);
@@ -61,7 +65,7 @@ export async function* followEvents(api: DirescoClient, options: EventOptions = 
           break;
         }
         attempt = 0;
-        cursor = message.id ?? cursor;
+        cursor = message.id || cursor;
         yield { event: JSON.parse(message.data) as DirescoEvent, cursor };
       }
       await (api.options.wait ?? wait)(jitter(attempt), signal);
@@ -84,7 +88,7 @@ async function* stream(api: DirescoClient, cursor: string, options: EventOptions
   const reading = AbortSignal.any([signal, quiet.signal]);
   const answer = await api.send(new Request(url, {
     headers: { accept: "text/event-stream", "last-event-id": cursor }, cache: "no-store", signal: reading,
-  }));
+  }), silenceMs);
   if (!answer.ok || answer.body === null) {
     throw await problemOf(answer);
   }
@@ -96,7 +100,7 @@ async function* stream(api: DirescoClient, cursor: string, options: EventOptions
       controller.enqueue(chunk);
     },
   });
-  const reader = answer.body.pipeThrough(heard).pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
+  const reader = answer.body.pipeThrough(heard).pipeThrough(new TextDecoderStream()).pipeThrough(messages()).getReader();
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((error: unknown) => {
@@ -114,4 +118,40 @@ async function* stream(api: DirescoClient, cursor: string, options: EventOptions
     clearTimeout(watchdog);
     await reader.cancel().catch(() => undefined);
   }
+}
+
+/** One event of a stream, as browsers would have it; `data` is empty where only the id is said. */
+interface Message {
+  id: string;
+  kind: string;
+  data: string;
+}
+
+/** Reads server-sent events. Ready-made parsers drop an id that comes without data. */
+function messages(): TransformStream<string, Message> {
+  let id = "", kind = "", rest = "";
+  let data: string[] = [];
+  return new TransformStream({
+    transform(chunk, controller) {
+      // A line end of two characters may come in two pieces.
+      const text = rest + chunk;
+      const whole = text.endsWith("\r") ? text.length - 1 : text.length;
+      const lines = text.slice(0, whole).split(/\r\n|\n|\r/);
+      rest = (lines.pop() ?? "") + text.slice(whole);
+      for (const line of lines) {
+        const [, field, value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+        if (line === "") {
+          controller.enqueue({ id, kind, data: data.join("\n") });
+          kind = "";
+          data = [];
+        } else if (field === "id") {
+          id = value;
+        } else if (field === "event") {
+          kind = value;
+        } else if (field === "data") {
+          data.push(value);
+        }
+      }
+    },
+  });
 }

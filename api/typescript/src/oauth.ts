@@ -1,5 +1,7 @@
 import * as oauth from "oauth4webapi";
 import type { TokenSource } from "./client.js";
+import { retryAfterMs } from "./problem.js";
+import { jitter, wait } from "./retry.js";
 
 export interface AppOptions {
   /** The address of the service, such as `https://diresco.example`. */
@@ -12,7 +14,16 @@ export interface AppOptions {
   key?: { key: CryptoKey; kid: string };
   /** Sends the requests; that of the platform if left out. */
   fetch?: (url: string, init: RequestInit) => Promise<Response>;
+  /** Waits between tries. */
+  wait?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
+
+/** How often a request is sent, but the one with a code: that is good once. */
+const tries = 4;
+/** How long one try may take. */
+const tryMs = 15_000;
+/** The service gives the same successor to who renews a token again within a minute; later, that ends the grant. */
+const renewalMs = 50_000;
 
 /** Limits what a person is asked for (RFC 9396). What is left out is not limited. */
 export interface Access {
@@ -84,7 +95,7 @@ export class App {
       asked.set("authorization_details", JSON.stringify(limits.map((l) => ({ type: "diresco_access", contributors: "all", ...l }))));
     }
     const pushed = await oauth.processPushedAuthorizationResponse(
-      this.#as, this.#client, await oauth.pushedAuthorizationRequest(this.#as, this.#client, this.#auth, asked, this.#http),
+      this.#as, this.#client, await this.#again((http) => oauth.pushedAuthorizationRequest(this.#as, this.#client, this.#auth, asked, http)),
     );
     const url = new URL(this.#as.authorization_endpoint ?? "");
     url.search = new URLSearchParams({ client_id: this.#options.clientId, request_uri: pushed.request_uri }).toString();
@@ -102,9 +113,9 @@ export class App {
 
   /** Begins the login of somebody elsewhere: show them `verificationUri` and `userCode`. */
   async startDevice(): Promise<Device> {
-    const answer = await oauth.deviceAuthorizationRequest(
-      this.#as, this.#client, this.#auth, { scope: this.#options.scopes.join(" ") }, this.#http,
-    );
+    const answer = await this.#again((http) => oauth.deviceAuthorizationRequest(
+      this.#as, this.#client, this.#auth, { scope: this.#options.scopes.join(" ") }, http,
+    ));
     const device = await oauth.processDeviceAuthorizationResponse(this.#as, this.#client, answer);
     return {
       userCode: device.user_code, verificationUri: device.verification_uri, deviceCode: device.device_code,
@@ -118,7 +129,7 @@ export class App {
     for (;;) {
       await pause(interval);
       try {
-        const answer = await oauth.deviceCodeGrantRequest(this.#as, this.#client, this.#auth, device.deviceCode, this.#http);
+        const answer = await this.#again((http) => oauth.deviceCodeGrantRequest(this.#as, this.#client, this.#auth, device.deviceCode, http));
         return kept(await oauth.processDeviceCodeResponse(this.#as, this.#client, answer));
       } catch (error) {
         if (!(error instanceof oauth.ResponseBodyError) || !["authorization_pending", "slow_down"].includes(error.error)) {
@@ -139,9 +150,9 @@ export class App {
     const sum = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`refresh ${refreshToken}`));
     const key = btoa(String.fromCharCode(...new Uint8Array(sum))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
     try {
-      const answer = await oauth.refreshTokenGrantRequest(this.#as, this.#client, this.#auth, refreshToken, {
-        ...this.#http, headers: { "idempotency-key": key },
-      });
+      const answer = await this.#again((http) => oauth.refreshTokenGrantRequest(this.#as, this.#client, this.#auth, refreshToken, {
+        ...http, headers: { "idempotency-key": key },
+      }), renewalMs);
       return kept(await oauth.processRefreshTokenResponse(this.#as, this.#client, answer));
     } catch (error) {
       if (error instanceof oauth.ResponseBodyError && error.error === "invalid_grant") {
@@ -153,7 +164,35 @@ export class App {
 
   /** Ends what a person let the application do (RFC 7009). */
   async revoke(token: string): Promise<void> {
-    await oauth.processRevocationResponse(await oauth.revocationRequest(this.#as, this.#client, this.#auth, token, this.#http));
+    await oauth.processRevocationResponse(
+      await this.#again((http) => oauth.revocationRequest(this.#as, this.#client, this.#auth, token, http)),
+    );
+  }
+
+  /** Sends again what was lost on its way, or came while the service was away; each try proves anew who the application is. */
+  async #again(request: (http: Requests & { signal: AbortSignal }) => Promise<Response>, withinMs = Infinity): Promise<Response> {
+    const begun = Date.now();
+    for (let attempt = 1; ; attempt++) {
+      let answer: Response | undefined;
+      let failure: unknown;
+      try {
+        answer = await whole(await request({ ...this.#http, signal: AbortSignal.timeout(Math.min(tryMs, begun + withinMs - Date.now())) }));
+        if (answer.status !== 429 && answer.status < 500) {
+          return answer;
+        }
+      } catch (error) {
+        failure = error;
+      }
+      const asked = answer === undefined ? 0 : (retryAfterMs(answer) ?? 0);
+      const next = asked + jitter(attempt);
+      if (attempt >= tries || asked > 60_000 || Date.now() + next >= begun + withinMs) {
+        if (answer === undefined) {
+          throw failure;
+        }
+        return answer;
+      }
+      await (this.#options.wait ?? wait)(next, new AbortController().signal);
+    }
   }
 
   /** The tokens of a grant that a store keeps, renewed when they must be, once for all who wait. */
@@ -184,6 +223,13 @@ function requests(options: AppOptions): Requests {
   };
 }
 
+/** Reads all of an answer: one whose body is lost is lost. */
+async function whole(answer: Response): Promise<Response> {
+  const { status, statusText, headers } = answer;
+  const body = await answer.arrayBuffer();
+  return new Response(body.byteLength === 0 ? null : body, { status, statusText, headers });
+}
+
 function kept(answer: oauth.TokenEndpointResponse): TokenSet {
   return {
     accessToken: answer.access_token,
@@ -197,6 +243,10 @@ function kept(answer: oauth.TokenEndpointResponse): TokenSet {
 export interface TokenStore {
   load(): Promise<TokenSet | undefined>;
   save(tokens: TokenSet): Promise<void>;
+  /** Forgets what was saved. */
+  delete(): Promise<void>;
+  /** Runs one renewal at a time among all who share the store, where it can. */
+  alone?<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** Keeps tokens as long as the program runs. */
@@ -208,10 +258,17 @@ export function memoryStore(): TokenStore {
       held = tokens;
       return Promise.resolve();
     },
+    delete: () => {
+      held = undefined;
+      return Promise.resolve();
+    },
   };
 }
 
-/** Keeps tokens in the storage of a browser, such as `sessionStorage`, for all tabs that share it. */
+/**
+ * Keeps tokens in the storage of a browser, for all tabs that share it: `localStorage`. A tab that is duplicated takes a copy of
+ * `sessionStorage` with it; two tabs that then renew the same token more than a minute apart end the grant.
+ */
 export function webStore(storage: Storage, name = "diresco"): TokenStore {
   return {
     load: () => {
@@ -221,6 +278,14 @@ export function webStore(storage: Storage, name = "diresco"): TokenStore {
     save: (tokens) => {
       storage.setItem(name, JSON.stringify(tokens));
       return Promise.resolve();
+    },
+    delete: () => {
+      storage.removeItem(name);
+      return Promise.resolve();
+    },
+    alone: async (work) => {
+      const locks = (globalThis.navigator as Partial<Navigator> | undefined)?.locks; // none without TLS, nor in older programs
+      return locks === undefined ? work() : await locks.request(`${name} tokens`, work);
     },
   };
 }
@@ -233,6 +298,8 @@ export class Tokens implements TokenSource {
   readonly #app: App;
   readonly #store: TokenStore;
   #renewing: Promise<string> | undefined;
+  /** What could not be kept yet, in the place of what has that refresh token. */
+  #unsaved: { next: TokenSet; before: string } | undefined;
 
   constructor(app: App, store: TokenStore) {
     this.#app = app;
@@ -242,30 +309,53 @@ export class Tokens implements TokenSource {
   /** Implements `TokenSource`. It throws a `LoginAgainError` when there is no grant any more. */
   async accessToken(refused?: string): Promise<string> {
     const held = await this.#store.load();
-    if (held !== undefined && held.accessToken !== refused && held.expiresAt - leewayMs > Date.now()) {
+    if (held !== undefined && this.#unsaved === undefined && usable(held, refused)) {
       return held.accessToken;
     }
     // All who wait are given what the first of them is.
-    this.#renewing ??= this.#renew(held).finally(() => {
+    const renew = () => this.#renew(refused);
+    this.#renewing ??= (this.#store.alone?.(renew) ?? renew()).finally(() => {
       this.#renewing = undefined;
     });
     return this.#renewing;
   }
 
-  async #renew(held: TokenSet | undefined): Promise<string> {
-    if (held?.refreshToken === undefined) {
-      throw new LoginAgainError("nobody has let the application in");
+  async #renew(refused: string | undefined): Promise<string> {
+    if (this.#unsaved === undefined) {
+      // Another may have been quicker.
+      const held = await this.#store.load();
+      if (held !== undefined && usable(held, refused)) {
+        return held.accessToken;
+      }
+      if (held?.refreshToken === undefined) {
+        throw new LoginAgainError("nobody has let the application in");
+      }
+      this.#unsaved = { next: await this.#app.refresh(held.refreshToken), before: held.refreshToken };
     }
-    const next = await this.#app.refresh(held.refreshToken);
-    await this.#store.save(next);
-    return next.accessToken;
+    const { next, before } = this.#unsaved;
+    // What another has kept meanwhile is newer.
+    const held = await this.#store.load();
+    if (held?.refreshToken === before) {
+      await this.#store.save(next);
+    }
+    this.#unsaved = undefined;
+    if (held === undefined) {
+      throw new LoginAgainError("the grant was ended meanwhile");
+    }
+    return held.refreshToken === before ? next.accessToken : held.accessToken;
   }
 
-  /** Withdraws the grant at the service. */
+  /** Withdraws the grant at the service, and forgets its tokens once that is done. */
   async end(): Promise<void> {
-    const held = await this.#store.load();
+    const held = this.#unsaved?.next ?? (await this.#store.load());
     if (held !== undefined) {
       await this.#app.revoke(held.refreshToken ?? held.accessToken);
     }
+    this.#unsaved = undefined;
+    await this.#store.delete();
   }
+}
+
+function usable(held: TokenSet, refused: string | undefined): boolean {
+  return held.accessToken !== refused && held.expiresAt - leewayMs > Date.now();
 }

@@ -27,6 +27,9 @@ export interface SignedReceipt {
   reservation_id?: string;
 }
 
+/** What is known of a receipt that was verified: the text in the QR code of a printed one says four things alone. */
+export type VerifiedReceipt = Pick<SignedReceipt, "protocol_number" | "submitted_at" | "digest" | "declaration_id"> & Partial<SignedReceipt>;
+
 /** A text is no receipt that the published keys signed. */
 export class ReceiptError extends Error {
   override readonly name = "ReceiptError";
@@ -43,9 +46,9 @@ export async function fetchReceiptKeys(issuer: string, get: typeof fetch = fetch
 
 /**
  * Returns what a receipt says, without asking the service, or throws a `ReceiptError`. Whether the register has it only the service
- * knows (verifyReceipt); that matters once a key was stolen.
+ * knows (verifyReceipt); that matters once a key was stolen. It takes the text in the QR code of a printed receipt as well.
  */
-export async function verifyReceipt(keys: JSONWebKeySet, jws: string): Promise<SignedReceipt> {
+export async function verifyReceipt(keys: JSONWebKeySet, jws: string): Promise<VerifiedReceipt> {
   const text = jws.trim();
   try {
     // Nothing but receipts is signed under this name; a key that the text brings with it counts for nothing.
@@ -54,14 +57,23 @@ export async function verifyReceipt(keys: JSONWebKeySet, jws: string): Promise<S
       throw new ReceiptError("not a receipt");
     }
     const { payload } = await compactVerify(text, createLocalJWKSet(keys), { algorithms: ["ES256"] });
-    return JSON.parse(new TextDecoder().decode(payload)) as SignedReceipt;
+    const says = JSON.parse(new TextDecoder().decode(payload)) as SignedReceipt | Printed;
+    return "n" in says ? { protocol_number: says.n, submitted_at: says.t, digest: says.d, declaration_id: says.id } : says;
   } catch (error) {
     throw new ReceiptError("not a receipt of this service", { cause: error });
   }
 }
 
+/** What the text of a QR code says. */
+interface Printed {
+  n: string;
+  t: string;
+  d: string;
+  id: string;
+}
+
 /** Reports whether this content is what was declared: the digest is that of its canonical form (RFC 8785). */
-export async function matchesContent(receipt: SignedReceipt, content: unknown): Promise<boolean> {
+export async function matchesContent(receipt: VerifiedReceipt, content: unknown): Promise<boolean> {
   const { type, type_version: version, contributor_id, position_id } = receipt;
   const sum = await crypto.subtle.digest(
     "SHA-256", new TextEncoder().encode(canonical({ type, version, contributor_id, position_id, content })),

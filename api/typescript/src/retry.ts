@@ -13,18 +13,26 @@ export interface RetryOptions {
 
 const firstPauseMs = 200;
 
-/** Sends a request, again and again while that may help and does no harm. */
-export async function send(request: Request, options: RetryOptions): Promise<Response> {
+/**
+ * Sends a request, again and again while that may help and does no harm. Each try waits `headersWithinMs` for the headers of its answer;
+ * for ever if left out.
+ */
+export async function send(request: Request, options: RetryOptions, headersWithinMs?: number): Promise<Response> {
   const deliver = options.fetch ?? ((r: Request) => fetch(r));
   const tries = options.tries ?? 5;
   for (let attempt = 1; ; attempt++) {
     const last = attempt >= tries;
     let answer: Response | undefined;
     let failure: unknown;
+    const late = new AbortController();
+    const sent = last ? request : request.clone();
+    const timer = headersWithinMs === undefined ? undefined : setTimeout(() => { late.abort(new Error("no answer")); }, headersWithinMs);
     try {
-      answer = await deliver(last ? request : request.clone());
+      answer = await deliver(timer === undefined ? sent : new Request(sent, { signal: AbortSignal.any([request.signal, late.signal]) }));
     } catch (error) {
       failure = error;
+    } finally {
+      clearTimeout(timer);
     }
     const asked = answer === undefined ? 0 : (retryAfterMs(answer) ?? 0);
     const again = !last && !request.signal.aborted && asked <= (options.longestWaitMs ?? 60_000) && (await mayRepeat(request, answer));

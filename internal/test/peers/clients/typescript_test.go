@@ -60,13 +60,22 @@ func TestTypeScript_TypesAreThoseOfTheContract(t *testing.T) {
 }
 
 // A program that has nothing but the package logs in by OAuth, files a declaration and verifies its
-// receipt, hears of it, and believes webhooks that are signed.
+// receipt, hears of it, and believes webhooks that are signed. Another is given answers that a
+// sandbox does not give.
 func TestTypeScript_LogsInAndFiles(t *testing.T) {
 	w := sdk(t, newService(t))
+	key, err := os.ReadFile("../../../sandbox/bureau.jwk.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.env = append(w.env, "BUREAU_KEY="+string(key))
 	tsc := filepath.Join(w.dir, "node_modules", ".bin", "tsc")
 	w.run(tsc, "--project", "tsconfig.json")
 	w.dir = filepath.Dir(w.dir)
 	w.run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock")
 	w.run(tsc, "--project", "tsconfig.json")
+	if out := w.run("node", filepath.Join("built", "answers.js")); out != "as said\n" {
+		t.Errorf("answers.ts: %s", out)
+	}
 	w.filed(w.run("node", filepath.Join("built", "sdk.js")))
 }

@@ -25,6 +25,16 @@ await store.save(await app.exchange(login, back));
 const tokens = app.tokens(store);
 const api = createDiresco({ baseUrl, tokens, language: "en" });
 
+// A confidential application proves who it is by its key, and by no other.
+const jwk = JSON.parse(process.env["BUREAU_KEY"] ?? "") as JsonWebKey & { kid: string };
+const algorithm = { name: "ECDSA", namedCurve: "P-256" };
+const another = await crypto.subtle.generateKey(algorithm, false, ["sign", "verify"]) as CryptoKeyPair;
+const bureau = (key: CryptoKey) => App.discover({
+  issuer, clientId: "sandbox-bureau", redirectUri: "http://127.0.0.1/callback", scopes: ["declarations"], key: { key, kid: jwk.kid },
+}).then((a) => a.authorize());
+assert.ok((await bureau(await crypto.subtle.importKey("jwk", jwk, algorithm, false, ["sign"]))).url.includes("request_uri="));
+await assert.rejects(bureau(another.privateKey), (error) => error instanceof Error && "error" in error && error.error === "invalid_client");
+
 // A list, item by item.
 const ids: string[] = [];
 for await (const contributor of all((cursor) => ok(api.GET("/contributors", { params: { query: { limit: 1, ...cursor } } })))) {
