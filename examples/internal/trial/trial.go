@@ -3,6 +3,7 @@ package trial
 
 import (
 	"encoding/json"
+	"html"
 	"io"
 	"log/slog"
 	"net/http"
@@ -88,6 +89,26 @@ func (p *Person) LetInDevice(code string) {
 	}
 }
 
+// LetIn opens the address that a program begins its login with, lets it act for everything that it
+// asks for, and returns what the browser brings back to the program.
+func (p *Person) LetIn(address string) url.Values {
+	p.t.Helper()
+	page := p.open(strings.TrimPrefix(address, p.service))
+	if strings.Contains(page, `action="/oauth2/login"`) {
+		page = p.send(page, "/oauth2/login", url.Values{"tax_code": {p.taxCode}, "pin": {p.pin}})
+	}
+	page = p.send(page, "/oauth2/consent", url.Values{"decision": {"approve"}, "months": {"1"}})
+	found := leadsTo.FindStringSubmatch(page)
+	if found == nil {
+		p.t.Fatalf("the program was not let in: %s", page)
+	}
+	back, err := url.Parse(html.UnescapeString(found[1]))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return back.Query()
+}
+
 // Withdraw withdraws every consent that was given.
 func (p *Person) Withdraw() {
 	p.t.Helper()
@@ -135,6 +156,9 @@ func (p *Person) api(method, path, token string, into any) {
 func (p *Person) open(path string) string { return p.do(http.MethodGet, path, nil) }
 
 var (
+	// leadsTo is the link with which the last page leads back to the program.
+	leadsTo = regexp.MustCompile(`<a class="button" href="([^"]*)"`)
+
 	forms  = regexp.MustCompile(`(?s)<form method="post" action="([^"]*)".*?</form>`)
 	inputs = regexp.MustCompile(`<input [^>]*>`)
 	parts  = regexp.MustCompile(`(name|value|type)="([^"]*)"`)
