@@ -6,6 +6,7 @@ import (
 	"html"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -33,7 +34,7 @@ func Sandbox(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.Config.Handler = a.Handler()
+	listener.Config.Handler = withShortInterval(t, a.Handler())
 	listener.Start()
 	t.Cleanup(func() {
 		listener.CloseClientConnections()
@@ -43,6 +44,27 @@ func Sandbox(t *testing.T) string {
 		}
 	})
 	return listener.URL
+}
+
+// withShortInterval has programs ask after a second, not five, whether somebody let them in: here that
+// is done at once.
+func withShortInterval(t *testing.T, service http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/oauth2/device-authorization" {
+			service.ServeHTTP(w, r)
+			return
+		}
+		answer := httptest.NewRecorder()
+		service.ServeHTTP(answer, r)
+		body := strings.Replace(answer.Body.String(), `"interval":5`, `"interval":1`, 1)
+		if answer.Code == http.StatusOK && body == answer.Body.String() {
+			t.Errorf("the interval is another: %s", body)
+		}
+		maps.Copy(w.Header(), answer.Header())
+		w.Header().Del("Content-Length")
+		w.WriteHeader(answer.Code)
+		_, _ = io.WriteString(w, body)
+	})
 }
 
 // Person is somebody with a browser.
