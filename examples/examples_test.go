@@ -111,3 +111,20 @@ func TestExamples_RunByTheCommandsOfTheirPage(t *testing.T) {
 		t.Errorf("%v, %v", receipts, err)
 	}
 }
+
+// TestExamples_CanBeTakenAway: what a folder needs of this repository, without its tests, is the Go
+// client, as the page says.
+func TestExamples_CanBeTakenAway(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{"payroll", "webapp", "webhooks"} {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-f", `{{join .Imports "\n"}}`, "./"+folder).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, needed := range strings.Fields(string(out)) {
+			if strings.HasPrefix(needed, "diresco/") && needed != "diresco/api/client" {
+				t.Errorf("%s needs %s", folder, needed)
+			}
+		}
+	}
+}

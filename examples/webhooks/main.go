@@ -60,7 +60,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	verifier, err := newVerifier(known.Secrets, known.PublicKey)
+	verifier, err := newVerifier(known)
 	if err != nil {
 		return err
 	}

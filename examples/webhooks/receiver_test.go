@@ -54,15 +54,20 @@ func (s sender) sign(id string, at time.Time, body string) http.Header {
 	return http.Header{idHeader: {id}, timestampHeader: {stamp}, signatureHeader: {strings.Join(all, " ")}}
 }
 
-// verifierOf knows the secrets and the key of the sender.
-func verifierOf(t *testing.T, secrets ...string) verifier {
-	t.Helper()
-	var shown []string
+// keysOf has the secrets and the key of the sender, as the service shows them.
+func keysOf(secrets ...string) keys {
+	var k keys
 	for _, secret := range secrets {
-		shown = append(shown, "whsec_"+base64.StdEncoding.EncodeToString([]byte(secret)))
+		k.Secrets = append(k.Secrets, "whsec_"+base64.StdEncoding.EncodeToString([]byte(secret)))
 	}
 	public, _ := newSender().key.Public().(ed25519.PublicKey)
-	v, err := newVerifier(shown, "whpk_"+base64.StdEncoding.EncodeToString(public))
+	k.PublicKey = "whpk_" + base64.StdEncoding.EncodeToString(public)
+	return k
+}
+
+func verifierOf(t *testing.T, secrets ...string) verifier {
+	t.Helper()
+	v, err := newVerifier(keysOf(secrets...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +121,7 @@ func TestVerifier_TakesWhatTheServiceSent(t *testing.T) {
 		}
 	}
 	for _, wrong := range [][2]string{{"", "whpk_AA=="}, {"MfKQ", "whpk_AA=="}, {"whsec_MfKQ", "whpk_AA=="}, {"whsec_MfKQ", ""}} {
-		if _, err := newVerifier(strings.Fields(wrong[0]), wrong[1]); err == nil {
+		if _, err := newVerifier(keys{Secrets: strings.Fields(wrong[0]), PublicKey: wrong[1]}); err == nil {
 			t.Errorf("%q and %q are taken", wrong[0], wrong[1])
 		}
 	}

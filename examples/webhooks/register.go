@@ -10,7 +10,9 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
+	"time"
 )
 
 // keys are what the service signs with, and where it has this receiver.
@@ -20,6 +22,10 @@ type keys struct {
 	URL           string   `json:"url,omitempty"`
 	Secrets       []string `json:"secrets"`
 	PublicKey     string   `json:"public_key"`
+	// RotatedAt is since when the first of two secrets is in the other's place; nil where nobody knows.
+	RotatedAt *time.Time `json:"rotated_at,omitempty"`
+	// Rotating tells that a new secret was asked for, and may have been made and lost.
+	Rotating bool `json:"rotating,omitempty"`
 }
 
 // keyFile keeps them, for this user alone.
@@ -56,65 +62,93 @@ func (f keyFile) write(k keys) error {
 // sandbox is where the receiver adds itself. Elsewhere whoever manages the application does that.
 type sandbox struct{ url, owner, clientID, token string }
 
-// register adds the receiver to the application, unless it is there. To rotate is to have a new secret
-// and to go on with both.
+// register adds the receiver to the application, unless it is there and its secret is known. Whatever
+// else the application has for it is removed first: a secret is shown once, so an endpoint whose secret
+// was lost is good for nothing. To rotate is to have a new secret and to go on with both for a day.
 func (s sandbox) register(ctx context.Context, file keyFile, receiver string, rotate bool) error {
 	k, err := file.read()
 	if err != nil {
 		return err
 	}
-	var session struct {
-		Token string `json:"access_token"`
-	}
-	if _, err := s.ask(ctx, http.MethodPost, "/sandbox/people/"+s.owner+"/sessions", nil, &session); err != nil {
+	if s, err = s.logIn(ctx); err != nil {
 		return err
 	}
-	s.token = session.Token
-	if k.WebhookID != "" && k.URL == receiver {
-		var there struct {
-			State string `json:"state"`
+	application, err := s.application(ctx)
+	if err != nil {
+		return err
+	}
+	there, err := s.webhooks(ctx, application)
+	if err != nil {
+		return err
+	}
+	if i := slices.IndexFunc(there, func(w webhook) bool { return w.ID == k.WebhookID }); i >= 0 &&
+		there[i].URL == receiver && there[i].State == "enabled" && len(k.Secrets) > 0 {
+		if !rotate && !k.Rotating {
+			return nil
 		}
-		status, err := s.ask(ctx, http.MethodGet, "/applications/"+k.ApplicationID+"/webhooks/"+k.WebhookID, nil, &there)
-		if status != http.StatusNotFound && err != nil {
+		return s.rotate(ctx, file, k)
+	}
+	to := "/applications/" + application + "/webhooks"
+	for _, old := range there {
+		if old.ID != k.WebhookID && old.URL != receiver {
+			continue // another program's
+		}
+		if _, err := s.ask(ctx, http.MethodDelete, to+"/"+old.ID, nil, nil); err != nil {
 			return err
 		}
-		if err == nil && there.State == "enabled" {
-			if !rotate {
-				return nil
-			}
-			return s.rotate(ctx, file, k)
-		}
-	}
-	k = keys{URL: receiver}
-	if k.ApplicationID, err = s.application(ctx); err != nil {
-		return err
 	}
 	var made webhook
-	to := "/applications/" + k.ApplicationID + "/webhooks"
 	if _, err := s.ask(ctx, http.MethodPost, to, map[string]any{"url": receiver}, &made); err != nil {
 		return err
 	}
-	k.WebhookID, k.Secrets, k.PublicKey = made.ID, []string{made.Secret}, made.PublicKey
-	return file.write(k)
+	return file.write(keys{
+		ApplicationID: application, WebhookID: made.ID, URL: receiver, Secrets: []string{made.Secret}, PublicKey: made.PublicKey,
+	})
 }
 
 // webhook is what the service shows of a receiver. The secret is shown when it is made, and never
 // again.
 type webhook struct {
 	ID        string `json:"webhook_id"`
+	URL       string `json:"url"`
+	State     string `json:"state"`
 	Secret    string `json:"secret"`
 	PublicKey string `json:"public_key"`
 }
 
+// rotate has a new secret made. That it does so is kept first: a new secret that is lost on the way
+// signs in the old one's place tomorrow, so another is made at the next start.
 func (s sandbox) rotate(ctx context.Context, file keyFile, k keys) error {
+	k.Rotating = true
+	if err := file.write(k); err != nil {
+		return err
+	}
 	var made webhook
 	if _, err := s.ask(ctx, http.MethodPost, "/applications/"+k.ApplicationID+"/webhooks/"+k.WebhookID+"/secrets", nil, &made); err != nil {
 		return err
 	}
-	// The newest and the one before it: older ones sign nothing any more.
-	k.Secrets = append([]string{made.Secret}, k.Secrets...)
-	k.Secrets = k.Secrets[:min(2, len(k.Secrets))]
+	now := time.Now().UTC()
+	k.Secrets, k.RotatedAt, k.Rotating = []string{made.Secret, k.Secrets[0]}, &now, false
 	return file.write(k)
+}
+
+// logIn returns the sandbox as who manages the application sees it.
+func (s sandbox) logIn(ctx context.Context) (sandbox, error) {
+	var session struct {
+		Token string `json:"access_token"`
+	}
+	_, err := s.ask(ctx, http.MethodPost, "/sandbox/people/"+s.owner+"/sessions", nil, &session)
+	s.token = session.Token
+	return s, err
+}
+
+// webhooks returns what the application has. It has ten at most.
+func (s sandbox) webhooks(ctx context.Context, application string) ([]webhook, error) {
+	var found struct {
+		Items []webhook `json:"items"`
+	}
+	_, err := s.ask(ctx, http.MethodGet, "/applications/"+application+"/webhooks?limit=100", nil, &found)
+	return found.Items, err
 }
 
 // application returns the id of the application.
@@ -171,6 +205,9 @@ func (s sandbox) ask(ctx context.Context, method, path string, send, into any) (
 	}
 	if answer.StatusCode >= http.StatusBadRequest {
 		return answer.StatusCode, fmt.Errorf("%s %s answers %s: %s", method, path, answer.Status, text)
+	}
+	if into == nil {
+		return answer.StatusCode, nil
 	}
 	return answer.StatusCode, json.Unmarshal(text, into)
 }

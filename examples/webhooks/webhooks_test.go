@@ -104,18 +104,17 @@ func letIn(t *testing.T, service string) *client.API {
 	t.Helper()
 	ctx := t.Context()
 	app, err := client.Discover(ctx, client.AppConfig{
-		Issuer: service, ClientID: "sandbox-payroll", Scopes: []string{"declarations", "events", "offline_access"},
+		Issuer: service, ClientID: "sandbox-payroll", RedirectURL: "http://127.0.0.1/callback",
+		Scopes: []string{"declarations", "events", "offline_access"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	device, err := app.StartDevice(ctx)
+	login, err := app.Authorize(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	trial.NewPerson(t, service, "rep-rome").LetInDevice(device.UserCode)
-	device.Interval = 1 // only the first question may come so soon
-	token, err := app.WaitForDevice(ctx, device)
+	token, err := app.Exchange(ctx, login, trial.NewPerson(t, service, "rep-rome").LetIn(login.URL))
 	if err != nil {
 		t.Fatal(err)
 	}

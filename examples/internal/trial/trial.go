@@ -3,8 +3,10 @@ package trial
 
 import (
 	"encoding/json"
+	"html"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -32,7 +34,7 @@ func Sandbox(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.Config.Handler = a.Handler()
+	listener.Config.Handler = withShortInterval(t, a.Handler())
 	listener.Start()
 	t.Cleanup(func() {
 		listener.CloseClientConnections()
@@ -42,6 +44,27 @@ func Sandbox(t *testing.T) string {
 		}
 	})
 	return listener.URL
+}
+
+// withShortInterval has programs ask after a second, not five, whether somebody let them in: here that
+// is done at once.
+func withShortInterval(t *testing.T, service http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/oauth2/device-authorization" {
+			service.ServeHTTP(w, r)
+			return
+		}
+		answer := httptest.NewRecorder()
+		service.ServeHTTP(answer, r)
+		body := strings.Replace(answer.Body.String(), `"interval":5`, `"interval":1`, 1)
+		if answer.Code == http.StatusOK && body == answer.Body.String() {
+			t.Errorf("the interval is another: %s", body)
+		}
+		maps.Copy(w.Header(), answer.Header())
+		w.Header().Del("Content-Length")
+		w.WriteHeader(answer.Code)
+		_, _ = io.WriteString(w, body)
+	})
 }
 
 // Person is somebody with a browser.
@@ -86,6 +109,26 @@ func (p *Person) LetInDevice(code string) {
 	if strings.Contains(page, `role="alert"`) {
 		p.t.Fatalf("the program was not let in: %s", page)
 	}
+}
+
+// LetIn opens the address that a program begins its login with, lets it act for everything that it
+// asks for, and returns what the browser brings back to the program.
+func (p *Person) LetIn(address string) url.Values {
+	p.t.Helper()
+	page := p.open(strings.TrimPrefix(address, p.service))
+	if strings.Contains(page, `action="/oauth2/login"`) {
+		page = p.send(page, "/oauth2/login", url.Values{"tax_code": {p.taxCode}, "pin": {p.pin}})
+	}
+	page = p.send(page, "/oauth2/consent", url.Values{"decision": {"approve"}, "months": {"1"}})
+	found := leadsTo.FindStringSubmatch(page)
+	if found == nil {
+		p.t.Fatalf("the program was not let in: %s", page)
+	}
+	back, err := url.Parse(html.UnescapeString(found[1]))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return back.Query()
 }
 
 // Withdraw withdraws every consent that was given.
@@ -135,6 +178,9 @@ func (p *Person) api(method, path, token string, into any) {
 func (p *Person) open(path string) string { return p.do(http.MethodGet, path, nil) }
 
 var (
+	// leadsTo is the link with which the last page leads back to the program.
+	leadsTo = regexp.MustCompile(`<a class="button" href="([^"]*)"`)
+
 	forms  = regexp.MustCompile(`(?s)<form method="post" action="([^"]*)".*?</form>`)
 	inputs = regexp.MustCompile(`<input [^>]*>`)
 	parts  = regexp.MustCompile(`(name|value|type)="([^"]*)"`)

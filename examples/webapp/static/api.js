@@ -1,15 +1,38 @@
 // Requests to the service, with the token, and again where that helps.
 import { LoggedOut } from './oauth.js'
 
-// A refusal of the service (RFC 9457). `code` says what kind, `errors` which fields.
+// A refusal of the service (RFC 9457). `code` says what kind, `errors` which fields, `retryAfter` how
+// many seconds to wait before another try.
 export class Problem extends Error {
-  constructor(status, body) {
+  constructor(status, body, retryAfter = 0) {
     super(body.detail ?? `HTTP ${status}`)
-    Object.assign(this, { status, code: body.code, errors: body.errors ?? [] })
+    Object.assign(this, { status, code: body.code, errors: body.errors ?? [], retryAfter })
+  }
+
+  // Whether the request may have another answer by and by: what stands between, or the service, is
+  // busy or away, or the same request is still at work. Everything else is a decision.
+  get passes() {
+    return [429, 502, 503, 504].includes(this.status) || ['busy', 'rate-limited', 'request-in-progress', 'unavailable'].includes(this.code)
   }
 }
 
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
+// How often a request is sent at most, and how many seconds it waits at most before another try.
+const mostTries = 5
+const longestWait = 60
+
+export const pause = (ms, signal) =>
+  new Promise((resolve) => {
+    if (signal?.aborted) return resolve()
+    const done = () => { clearTimeout(timer); signal?.removeEventListener('abort', done); resolve() }
+    const timer = setTimeout(done, ms)
+    signal?.addEventListener('abort', done)
+  })
+
+// Retry-After is seconds or a date.
+const secondsIn = (text) => {
+  const seconds = /^\d+$/.test(text ?? '') ? Number(text) : (Date.parse(text) - Date.now()) / 1000
+  return Math.max(0, seconds || 0)
+}
 
 export class API {
   #oauth
@@ -28,30 +51,37 @@ export class API {
     if (body !== undefined) sent['Content-Type'] = 'application/json'
     // One intent, one key: however often the request is sent, its effect comes once.
     if (method === 'POST') sent['Idempotency-Key'] ??= crypto.randomUUID()
+    // What has no key may have had its effect although no answer came.
+    const safe = method === 'GET' || method === 'HEAD' || 'Idempotency-Key' in sent
     let refused
     for (let tries = 1; ; tries++) {
       sent.Authorization = `Bearer ${await this.#oauth.token(refused)}`
-      let answer
+      let failure
       try {
-        answer = await fetch(url, {
+        const answer = await fetch(url, {
           method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), signal, cache: 'no-store',
         })
+        if (answer.ok) return answer
+        if (answer.status === 401) {
+          if (refused) {
+            // With new tokens too: there is no login any more.
+            this.#oauth.forget()
+            throw new LoggedOut()
+          }
+          refused = sent.Authorization.slice('Bearer '.length)
+          continue
+        }
+        failure = new Problem(answer.status, await answer.json().catch(() => ({})), secondsIn(answer.headers.get('Retry-After')))
       } catch (error) {
-        if (signal?.aborted || tries === 4) throw error
-        await pause(300 * 2 ** tries)
-        continue
+        if (error instanceof LoggedOut || signal?.aborted) throw error
+        failure = error // of the line
       }
-      if (answer.ok) return answer
-      if (answer.status === 401 && !refused) {
-        refused = sent.Authorization.slice('Bearer '.length)
-        continue
-      }
-      if (answer.status === 401) throw new LoggedOut()
-      if ((answer.status === 429 || answer.status === 503) && tries < 4) {
-        await pause(1000 * Math.min(Number(answer.headers.get('Retry-After')) || 1, 30))
-        continue
-      }
-      throw new Problem(answer.status, await answer.json().catch(() => ({})))
+      const again = failure instanceof Problem ? failure.passes && (safe || failure.status === 429) : safe
+      const asked = failure.retryAfter ?? 0
+      if (!again || asked > longestWait || tries >= mostTries) throw failure
+      // What the service asks for is a minimum. Pages that were turned away together do not come back together.
+      await pause(1000 * asked + 200 * 2 ** tries * (0.25 + 0.75 * Math.random()), signal)
+      if (signal?.aborted) throw failure
     }
   }
 

@@ -1,6 +1,6 @@
 // The page: what is shown for which address, and who is logged in.
 import { API, Problem } from './api.js'
-import { LoggedOut, OAuth } from './oauth.js'
+import { claim, LoggedOut, OAuth } from './oauth.js'
 import { element } from './dom.js'
 import { follow } from './events.js'
 import { formOf, written } from './form.js'
@@ -40,12 +40,10 @@ const paged = async (path, rowOf, into) => {
 
 const pages = {
   async home() {
-    const said = notice
-    notice = ''
     return [t('brand'),
       element('section.hero', {},
         heading(t('home.title')),
-        said && element('p.notice', { role: 'status' }, said),
+        notice && element('p.notice', { role: 'status' }, notice), // it stays until the login leaves the page
         element('p.lead', {}, t('home.lead')),
         element('p.actions', {}, element('button.primary', { type: 'button', onclick: guard(() => oauth.begin(language.get())) }, t('login'))),
         element('p.muted', {}, t('home.pin')))]
@@ -163,6 +161,12 @@ const receipt = (declaration) => {
     element('p.actions', {}, element('button', { type: 'button', onclick: guard(save) }, t('receipt.pdf'))))
 }
 
+// Leads to the first page. A new address calls route by itself.
+const home = () => {
+  if (['', '#', '#/'].includes(location.hash)) return route()
+  location.hash = '#/'
+}
+
 // Runs what may fail. `passed` says which errors the caller deals with.
 const guard = (work, passed = () => false) => async (...args) => {
   try {
@@ -176,8 +180,7 @@ const guard = (work, passed = () => false) => async (...args) => {
 const failed = (error) => {
   if (error instanceof LoggedOut) {
     notice = t('home.ended')
-    location.hash = '#/'
-    return route()
+    return home()
   }
   show(t('errors.title'),
     heading(t('errors.title')),
@@ -238,8 +241,7 @@ function frame() {
 
 const logOut = async () => {
   stopWatching()
-  location.hash = '#/'
-  await oauth.end().finally(() => route())
+  await oauth.end().finally(home)
 }
 
 // What happens while the page is open.
@@ -266,7 +268,12 @@ function watch() {
   following = new AbortController()
   follow(api, {
     signal: following.signal,
-    state: (now) => { connection = now; drawLive() },
+    state: (now) => {
+      connection = now
+      drawLive()
+      // Whoever is typing is told beside the form, and loses nothing yet.
+      if (now === 'ended' && !main.querySelector('form')) failed(new LoggedOut())
+    },
     told: (event) => {
       if (!hasText(`event.${event.type}`)) return // of a later version
       happened.unshift(event)
@@ -288,6 +295,7 @@ function stopWatching() {
 
 layout.append(main, aside)
 document.body.replaceChildren(header, layout)
+await claim()
 if (location.pathname === '/callback') {
   try {
     if (!(await oauth.finish())) notice = t('home.refused')

@@ -1,9 +1,15 @@
 // What happens, as it happens: server-sent events over fetch, since EventSource can send no token.
 import { LoggedOut } from './oauth.js'
-import { Problem } from './api.js'
+import { pause, Problem } from './api.js'
 
-// Reads a stream of events: blocks of "field: value" lines, ended by an empty one.
-async function* parse(stream) {
+// The service says something every 25 seconds, if only that it is there.
+const longestSilence = 60_000
+// A stream that still speaks after this long works.
+const settled = 10_000
+
+// Reads a stream of events: blocks of "field: value" lines, ended by an empty one. `heard` is called
+// whenever something comes, heartbeats as well.
+async function* parse(stream, heard) {
   let rest = ''
   let event = {}
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader()
@@ -11,6 +17,7 @@ async function* parse(stream) {
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return
+      heard()
       const lines = (rest + value).split('\n')
       rest = lines.pop()
       for (const raw of lines) {
@@ -31,41 +38,53 @@ async function* parse(stream) {
   }
 }
 
-const pause = (ms, signal) =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms)
-    signal.addEventListener('abort', () => { clearTimeout(timer); resolve() }, { once: true })
-  })
-
 // Follows the events from now on until the signal ends it. Whatever breaks the stream, it goes on where
 // it was. `told` hears of each event, `state` whether it is connected.
 export async function follow(api, { told, state, signal }) {
-  let last // what was seen last
-  for (let failures = 0; !signal.aborted; ) {
+  let cursor // what was seen last
+  let failures = 0
+  while (!signal.aborted) {
+    const attempt = new AbortController()
+    const end = () => attempt.abort()
+    signal.addEventListener('abort', end)
+    // A line that is dead without a word about it is left.
+    let silence
+    const listen = () => { clearTimeout(silence); silence = setTimeout(end, longestSilence) }
+    let asked = 0
     try {
-      const headers = last ? { 'Last-Event-ID': last } : {}
-      const answer = await api.fetch(`events/stream${last ? '' : '?after=latest'}`, { accept: 'text/event-stream', headers, signal })
+      // The cursor comes first, so that nothing is lost should the stream break before its first event.
+      cursor ??= (await api.json('events?after=latest', { signal })).next_cursor
+      listen()
+      const answer = await api.fetch('events/stream', {
+        accept: 'text/event-stream', headers: { 'Last-Event-ID': cursor }, signal: attempt.signal,
+      })
       state('live')
-      failures = 0
-      for await (const event of parse(answer.body)) {
+      const opened = Date.now()
+      const heard = () => {
+        listen()
+        if (Date.now() - opened >= settled) failures = 0
+      }
+      for await (const event of parse(answer.body, heard)) {
         if (event.event === 'end') break // the service says why; all reasons are good for another try
-        if (event.id) last = event.id
+        if (event.id) cursor = event.id
         told(JSON.parse(event.data))
       }
     } catch (error) {
       if (signal.aborted) return
       if (error instanceof LoggedOut) return state('ended')
       if (error instanceof Problem && error.status < 500 && error.status !== 429) {
+        if (!cursor || (error.status !== 410 && error.status !== 400)) return state('missing')
         // It was away for so long that what it missed is not kept any more: from now on, then.
-        if (last && (error.status === 410 || error.status === 400)) {
-          last = undefined
-          continue
-        }
-        return state('missing')
+        cursor = undefined
       }
+      asked = 1000 * (error.retryAfter ?? 0)
+    } finally {
+      clearTimeout(silence)
+      signal.removeEventListener('abort', end)
+      attempt.abort()
     }
     if (signal.aborted) return
     state('waiting')
-    await pause(Math.min(500 * 2 ** failures++, 30_000) * (0.75 + Math.random() / 2), signal)
+    await pause(asked + Math.min(500 * 2 ** failures++, 30_000) * (0.75 + Math.random() / 2), signal)
   }
 }

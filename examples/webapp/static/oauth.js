@@ -19,6 +19,35 @@ const store = (key) => ({
 })
 const tokens = store('tokens')
 const login = store('login')
+const tab = store('tab')
+
+// Holds a name for as long as the page is open. Rejects when another page does not let go of it.
+const hold = (name) =>
+  new Promise((resolve, reject) => {
+    const held = () => new Promise((release) => {
+      addEventListener('pagehide', release, { once: true })
+      resolve()
+    })
+    navigator.locks.request(name, { signal: AbortSignal.timeout(2000) }, held).catch(reject)
+  })
+
+// Tells a tab from its copy. Whoever duplicates a tab, or opens a window from it, copies what it has
+// stored, and a refresh token works once: a second use ends the login in both. So a copy, which finds
+// the name of its tab held, forgets the login and begins anew. A page that is loaded again waits for
+// the one before it to let go, which is at once.
+export async function claim() {
+  // A page out of the browser's memory holds nothing any more.
+  addEventListener('pageshow', (event) => event.persisted && location.reload())
+  if (tab.get()) {
+    try {
+      return await hold(`tab ${tab.get()}`)
+    } catch {
+      sessionStorage.clear()
+    }
+  }
+  tab.set(crypto.randomUUID())
+  await hold(`tab ${tab.get()}`)
+}
 
 export class OAuth {
   #config
@@ -45,6 +74,8 @@ export class OAuth {
   async #post(endpoint, form, headers = {}) {
     const answer = await fetch(endpoint, {
       method: 'POST', headers, body: new URLSearchParams({ client_id: this.#config.client_id, ...form }), cache: 'no-store',
+      // Four tries are over within the minute in which a renewal can be repeated.
+      signal: AbortSignal.timeout(10_000),
     })
     const body = answer.status === 200 || answer.status >= 400 || answer.status === 201 ? await answer.text() : ''
     const read = body ? JSON.parse(body) : {}
@@ -97,7 +128,9 @@ export class OAuth {
     // A refresh token works once: all who wait are served by the same renewal.
     this.#renewing ??= this.#renew(now).finally(() => (this.#renewing = null))
     await this.#renewing
-    return tokens.get().access
+    const renewed = tokens.get()
+    if (!renewed) throw new LoggedOut() // somebody logged out meanwhile
+    return renewed.access
   }
 
   async #renew({ refresh, key }) {
@@ -105,9 +138,11 @@ export class OAuth {
     const form = { grant_type: 'refresh_token', refresh_token: refresh }
     for (let tries = 1; ; tries++) {
       try {
-        return this.#keep(await this.#post(metadata.token_endpoint, form, { 'Idempotency-Key': key }))
+        const answer = await this.#post(metadata.token_endpoint, form, { 'Idempotency-Key': key })
+        if (tokens.get()?.refresh === refresh) this.#keep(answer) // unless somebody logged out meanwhile
+        return
       } catch (error) {
-        if (error.status >= 400 && error.status < 429) {
+        if (error.status === 400 || error.status === 401) { // invalid_grant above all
           tokens.clear()
           throw new LoggedOut()
         }
@@ -117,10 +152,15 @@ export class OAuth {
     }
   }
 
+  // Forgets the tokens, which the service does not take any more.
+  forget() {
+    tokens.clear()
+  }
+
   // Gives the tokens back, which ends what they could do.
   async end() {
     const now = tokens.get()
-    tokens.clear()
+    this.forget()
     if (!now) return
     const metadata = await this.#discover()
     await this.#post(metadata.revocation_endpoint, { token: now.refresh })

@@ -68,7 +68,7 @@ var guides = []guide{
 		prints: []string{
 			"/oauth2/device and type ", `"scope":"declarations events offline_access"}`, `"by":"Bianchi","with":"sandbox-payroll"}`,
 			"\nthe same successor\n", `"as":"intermediary"}`, `{"error":"invalid_client",`, `{"scope":"declarations events","refresh":false}`,
-			"Access-Control-Allow-Origin: http://127.0.0.1:5173\n", "\ncom.example.paghe:/callback\n", `401 {"code":"session-ended"}`,
+			"Access-Control-Allow-Origin: http://127.0.0.1:5173\n", "\ncom.example.paghe:/callback\n", "\nanother refresh token\n", `{"may_go_on":true}`, `401 {"code":"session-ended"}`,
 			`{"valid":true,"finding":"genuine"}`, `422 {"code":"validation-failed"}`, `{"error":"invalid_grant",`, "\none draft\n",
 			`{"type":"declaration.submitted","subject":"declaration"}`, "\nevent: declaration.submitted\n",
 			`{"state":"enabled","secret":"whsec_","public_key":"whpk_"}`, "\nv1,\n", `{"type":"webhook.ping","subject":"webhook"}`,

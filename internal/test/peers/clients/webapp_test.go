@@ -80,3 +80,17 @@ func TestWebapp_FilesAcrossOrigins(t *testing.T) {
 		t.Errorf("got %s", out)
 	}
 }
+
+// What its modules do when the line, the service or the login fails: no event is lost, nothing is
+// asked for ever, and a login that has ended is forgotten.
+func TestWebapp_RecoversFromFailures(t *testing.T) {
+	static, err := filepath.Abs("../../../../examples/webapp/static")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorkshop(t, "webapp", newService(t))
+	w.env = append(w.env, "STATIC="+static)
+	if out := w.run("node", "--test", "--test-reporter=tap", "units.mjs"); !strings.Contains(out, "# pass 13\n# fail 0") {
+		t.Errorf("got %s", out)
+	}
+}

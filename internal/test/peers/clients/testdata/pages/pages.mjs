@@ -86,8 +86,7 @@ for (const [language, width, scheme] of [['it', 320, 'light'], ['en', 1280, 'dar
   await page.click('#which-all')
   const before = arrived.length
   await page.click('button[value=approve]')
-  await page.waitForFunction("location.pathname === '/end'").catch(() => {})
-  for (let i = 0; i < 100 && !page.url().endsWith('/end'); i++) await new Promise((resolve) => setTimeout(resolve, 100))
+  await page.waitForFrame((frame) => frame.url().endsWith('/end'))
   must(page.url().endsWith('/end'), `the consent leads to ${page.url()}`)
   must(arrived.length === before + 1, `the application was told ${arrived.length - before} times`)
   const told = arrived.at(-1)

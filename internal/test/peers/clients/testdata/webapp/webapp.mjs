@@ -1,6 +1,6 @@
 // Files a declaration with the example in a browser, from its own origin, at the width of a phone and
 // of a desk, in both languages, light and dark; axe looks at each page. Prints "filed INPS.…" each time.
-import { mkdir, readFile, readdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import puppeteer from 'puppeteer-core'
 
@@ -40,14 +40,41 @@ for (const [language, width, scheme, words] of [
   page.on('pageerror', (error) => complaints.push(String(error)))
   page.on('console', (message) => {
     // What the page asks for on purpose and is refused is shown by the browser as an error, too.
-    if (message.type() === 'error' && !/status of (401|422)/.test(message.text())) complaints.push(`${message.text()} ${message.location().url}`)
+    if (message.type() === 'error' && !/status of (400|401|422)/.test(message.text())) complaints.push(`${message.text()} ${message.location().url}`)
   })
   await page.setViewport({ width, height: 800 })
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
   await page.evaluateOnNewDocument((l) => Object.defineProperty(navigator, 'languages', { value: [l] }), language)
   await page.setExtraHTTPHeaders({ 'Accept-Language': language })
   const session = await page.createCDPSession()
-  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads, browserContextId: context.id })
+  // `breakLine` cuts what is open, and lets nothing through to the stream until `mendLine`.
+  await page.evaluateOnNewDocument(() => {
+    const real = fetch
+    let [broken, open] = [null, []]
+    window.fetch = async (url, options) => {
+      if (!String(url).includes('/events/stream')) return real(url, options)
+      await broken?.mended
+      const answer = await real(url, options)
+      const cut = new TransformStream()
+      const ending = new AbortController()
+      answer.body.pipeTo(cut.writable, { signal: ending.signal }).catch(() => {})
+      open.push(ending)
+      return new Response(cut.readable)
+    }
+    window.breakLine = () => {
+      broken = {}
+      broken.mended = new Promise((resolve) => (broken.mend = resolve))
+      open.forEach((ending) => ending.abort())
+      open = []
+    }
+    window.mendLine = () => { broken.mend(); broken = null }
+  })
+  // What the page asks of the tokens' endpoint.
+  let renewals = 0
+  page.on('request', (request) => {
+    if (request.method() === 'POST' && new URL(request.url()).pathname === '/oauth2/token') renewals++
+  })
+  const kept = (of = page) => of.evaluate(() => JSON.parse(sessionStorage.getItem('tokens')))
 
   // Whoever says no comes back too.
   const enter = async (decision) => {
@@ -65,6 +92,14 @@ for (const [language, width, scheme, words] of [
   await page.goto(webapp)
   await page.waitForSelector('h1')
   await look(page, `home ${language}`)
+  // What is no answer to a login of this page, or by another service, is given no code.
+  for (const back of [`state=another&iss=${encodeURIComponent(service)}`, 'state=mine&iss=https%3A%2F%2Fmix-up.example', 'state=mine']) {
+    await page.evaluate(() => sessionStorage.setItem('login', JSON.stringify({ state: 'mine', verifier: 'v' })))
+    await page.goto(new URL(`/callback?code=c&${back}`, webapp).href)
+    await page.waitForSelector('.hero .notice')
+    must(renewals === 0 && (await kept()) === null, `${back} is taken`)
+    must(page.url() === new URL('/', webapp).href, `the code stands in ${page.url()}`)
+  }
   await enter('refuse')
   await page.waitForSelector('.notice')
   await look(page, `refused ${language}`)
@@ -90,9 +125,11 @@ for (const [language, width, scheme, words] of [
   // Whoever filed hears of it as everybody does, on the stream.
   await page.waitForFunction((text) => document.querySelector('#log')?.textContent.includes(text), {}, words.happened)
   await look(page, `receipt ${language}`)
-  await press(page, words.pdf)
   const saved = `${protocol.replaceAll('/', '-')}.pdf`
-  for (let i = 0; i < 100 && !(await readdir(downloads)).includes(saved); i++) await new Promise((resolve) => setTimeout(resolve, 100))
+  await session.send('Browser.setDownloadBehavior', { behavior: 'allow', downloadPath: downloads, browserContextId: context.id, eventsEnabled: true })
+  const downloaded = new Promise((resolve) => session.on('Browser.downloadProgress', ({ state }) => state === 'completed' && resolve()))
+  await press(page, words.pdf)
+  await downloaded
   must((await readFile(`${downloads}/${saved}`)).subarray(0, 5).toString() === '%PDF-', 'the receipt is no PDF')
 
   // A reload keeps the login, and the list has what was filed.
@@ -102,18 +139,63 @@ for (const [language, width, scheme, words] of [
   await page.waitForFunction((text) => document.querySelector('table')?.textContent.includes(text), {}, protocol)
   await look(page, `declarations ${language}`)
 
+  // Tokens that end are renewed, once for all who ask, and what was shown stays.
+  const first = await kept()
+  renewals = 0
+  await page.evaluate(() => sessionStorage.setItem('tokens', JSON.stringify({ ...JSON.parse(sessionStorage.getItem('tokens')), until: 0 })))
+  await page.reload()
+  await page.waitForFunction((text) => document.querySelector('table')?.textContent.includes(text), {}, protocol)
+  await page.waitForSelector('.connection.live')
+  const second = await kept()
+  must(renewals === 1, `renewed ${renewals} times`)
+  must(second.access !== first.access && second.refresh !== first.refresh && second.until > Date.now(), 'the tokens are the old ones')
+
+  // A copy of the tab has no part in its login: each refresh token works once.
+  const copying = new Promise((resolve) => page.once('popup', resolve))
+  await page.evaluate(() => void window.open('/'))
+  const copy = await copying
+  await copy.waitForSelector('.hero')
+  must((await kept(copy)) === null, 'a copy of the tab has its tokens')
+  await copy.close()
+  must((await kept()).refresh === second.refresh, 'the tab has other tokens than before the copy')
+
+  // What happens while the line is broken is told when it is mended.
+  const shown = await page.$$eval('#log li', (all) => all.length)
+  await page.evaluate(() => window.breakLine())
+  await page.waitForSelector('.connection.waiting')
+  const contributor = /contributors\/([^/]+)/.exec(page.url())[1]
+  const headers = { Authorization: `Bearer ${second.access}`, 'Content-Type': 'application/json' }
+  const read = async (path) => (await fetch(`${service}/v1/${path}`, { headers })).json()
+  const type = await read('declaration-types/RIOC')
+  const positions = await read(`contributors/${contributor}/positions`)
+  const filed = await fetch(`${service}/v1/contributors/${contributor}/declarations`, {
+    method: 'POST', headers: { ...headers, 'Idempotency-Key': crypto.randomUUID() },
+    body: JSON.stringify({ type: type.code, position_id: positions.items[0].position_id, content: type.content_example, submit: true }),
+  })
+  must(filed.status === 201, `the other program's declaration is answered with ${filed.status}`)
+  await page.evaluate(() => window.mendLine())
+  await page.waitForSelector('.connection.live')
+  await page.waitForFunction((n, text) => [...document.querySelectorAll('#log li')].filter((e) => e.textContent.includes(text)).length === n + 1,
+    {}, shown, words.happened)
+
+  // A login that was ended elsewhere is noticed, said, and asked about once.
+  await fetch(`${service}/oauth2/revocation`, { method: 'POST', body: new URLSearchParams({ client_id: 'sandbox-payroll', token: second.refresh }) })
+  renewals = 0
+  await page.click('header .brand')
+  await page.waitForSelector('.hero .notice')
+  must((await kept()) === null && renewals === 1, `after its end the login was renewed ${renewals} times`)
+  await look(page, `ended ${language}`)
+  await enter('approve')
+  await page.waitForSelector('.cards .card')
+
   // The tokens end with the login.
-  const token = await page.evaluate(() => JSON.parse(sessionStorage.getItem('tokens')).access)
+  const token = (await kept()).access
   const out = await page.waitForSelector(`::-p-xpath(//header//button[normalize-space()="${words.out}"])`)
   await out.click()
   await page.waitForSelector('.hero')
-  let status
-  for (let i = 0; i < 50 && status !== 401; i++) {
-    status = (await fetch(`${service}/v1/contributors`, { headers: { Authorization: `Bearer ${token}` } })).status
-    if (status !== 401) await new Promise((resolve) => setTimeout(resolve, 100))
-  }
+  const { status } = await fetch(`${service}/v1/contributors`, { headers: { Authorization: `Bearer ${token}` } })
   must(status === 401, `after the end the token is answered with ${status}`)
-  must(await page.evaluate(() => sessionStorage.length === 0), 'tokens are left in the tab')
+  must(await page.evaluate(() => !sessionStorage.getItem('tokens') && !sessionStorage.getItem('login')), 'tokens are left in the tab')
   must(complaints.length === 0, `the browser complains: ${complaints.join('\n')}`)
   await context.close()
   console.log(`filed ${protocol}`)
