@@ -183,8 +183,8 @@ var accessTable = map[string]row{
 	"listOfficeApplications": {anybodys: true}, "showOfficeApplication": {anybodys: true}, "readmitApplication": {anybodys: true},
 	"decideApplication":  {body: func(filer) any { return map[string]any{"outcome": "approved", "reason": "prova"} }, anybodys: true},
 	"suspendApplication": {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
-	"listEvents": {}, "streamEvents": {},
-	"listMyConsents":     {}, "showMyConsent": {}, "withdrawMyConsent": {},
+	"listEvents":         {}, "streamEvents": {},
+	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
 	"listMyServices": {}, "showMyMenu": {},
 	"replaceMyMenu": {body: func(filer) any {
