@@ -35,3 +35,50 @@ func TestLock_NamesAreLocked(t *testing.T) {
 		}
 	})
 }
+
+// Many share a name; who locks it waits for them, and who would share it then waits for that one.
+func TestLock_NamesAreShared(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := context.Background()
+		undo := errors.New("undo")
+		share := func(ctx context.Context) error { return d.ShareNames(ctx, "SELECT CAST( ? AS text)", "a") }
+		// beside runs each in a transaction of its own, all of them open together.
+		var beside func(steps ...func(ctx context.Context) error) error
+		beside = func(steps ...func(ctx context.Context) error) error {
+			if len(steps) == 0 {
+				return undo
+			}
+			return d.InTx(ctx, func(ctx context.Context) error {
+				if d.Dialect() == db.Postgres {
+					if err := d.From(ctx).Exec("SET LOCAL lock_timeout = '20ms'").Error; err != nil {
+						return err
+					}
+				}
+				if err := steps[0](ctx); err != nil {
+					return err
+				}
+				if d.Dialect() != db.Postgres {
+					return undo
+				}
+				return beside(steps[1:]...)
+			})
+		}
+		waits := func(take func(ctx context.Context) error) func(ctx context.Context) error {
+			return func(ctx context.Context) error {
+				if err := take(ctx); !db.IsLockTimeout(err) {
+					t.Errorf("it got %v", err)
+				}
+				return undo
+			}
+		}
+		lock := func(ctx context.Context) error { return d.LockName(ctx, "a") }
+		for what, steps := range map[string][]func(ctx context.Context) error{
+			"shared, shared, locked": {share, share, waits(lock)},
+			"locked, shared":         {lock, waits(share)},
+		} {
+			if err := beside(steps...); !errors.Is(err, undo) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
+}

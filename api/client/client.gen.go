@@ -11809,7 +11809,9 @@ type ClientInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once.
+	// So does an exchange of keys (for a key that got out: at most as many put in as are taken out of `jwks`, and nothing else changed) where the PIN was entered in the last five minutes
+	// (reauthenticate), and all who manage the application are told; without that it waits like any other change. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -11824,7 +11826,9 @@ type ClientInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once.
+	// So does an exchange of keys (for a key that got out: at most as many put in as are taken out of `jwks`, and nothing else changed) where the PIN was entered in the last five minutes
+	// (reauthenticate), and all who manage the application are told; without that it waits like any other change. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -14539,7 +14543,9 @@ func (c *Client) ShowApplication(ctx context.Context, applicationId ApplicationI
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once.
+// So does an exchange of keys (for a key that got out: at most as many put in as are taken out of `jwks`, and nothing else changed) where the PIN was entered in the last five minutes
+// (reauthenticate), and all who manage the application are told; without that it waits like any other change. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -14564,7 +14570,9 @@ func (c *Client) ChangeApplicationWithBody(ctx context.Context, applicationId Ap
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once.
+// So does an exchange of keys (for a key that got out: at most as many put in as are taken out of `jwks`, and nothing else changed) where the PIN was entered in the last five minutes
+// (reauthenticate), and all who manage the application are told; without that it waits like any other change. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -33089,7 +33097,9 @@ type ClientWithResponsesInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once.
+	// So does an exchange of keys (for a key that got out: at most as many put in as are taken out of `jwks`, and nothing else changed) where the PIN was entered in the last five minutes
+	// (reauthenticate), and all who manage the application are told; without that it waits like any other change. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -33104,7 +33114,9 @@ type ClientWithResponsesInterface interface {
 	// Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 	// scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 	// the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
+	// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once.
+	// So does an exchange of keys (for a key that got out: at most as many put in as are taken out of `jwks`, and nothing else changed) where the PIN was entered in the last five minutes
+	// (reauthenticate), and all who manage the application are told; without that it waits like any other change. `kind` and `token_endpoint_auth_method` never change.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 	// somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -45128,7 +45140,9 @@ func (c *ClientWithResponses) ShowApplicationWithResponse(ctx context.Context, a
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once.
+// So does an exchange of keys (for a key that got out: at most as many put in as are taken out of `jwks`, and nothing else changed) where the PIN was entered in the last five minutes
+// (reauthenticate), and all who manage the application are told; without that it waits like any other change. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -45149,7 +45163,9 @@ func (c *ClientWithResponses) ChangeApplicationWithBodyWithResponse(ctx context.
 // Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
 // scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
 // the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
+// ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once.
+// So does an exchange of keys (for a key that got out: at most as many put in as are taken out of `jwks`, and nothing else changed) where the PIN was entered in the last five minutes
+// (reauthenticate), and all who manage the application are told; without that it waits like any other change. `kind` and `token_endpoint_auth_method` never change.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
 // somebody changed the application in between. What is wrong answers 422 as in registerApplication.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).

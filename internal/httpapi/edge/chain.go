@@ -57,7 +57,7 @@ type request struct {
 	found uuid.UUID
 	// refused is what a page says that it refused.
 	refused *reqctx.Refused
-	// unproved says that the request counts for the address unless a page finds out who sent it.
+	// unproved says that the request counts for the address until a page finds out who sent it.
 	unproved bool
 	// sender is who that was, if a page did.
 	sender uuid.UUID
@@ -149,7 +149,6 @@ func (e *edge) finish(r *request) {
 	if err := errors.Join(closeForm(r.form), closeRaw(r.raw)); err != nil {
 		e.deps.Log.WarnContext(r.c.Request().Context(), "uploaded files not dropped", "request_id", r.requestID, "error", err)
 	}
-	e.countUnproved(r)
 	e.logRequest(r)
 	e.trace(r)
 }

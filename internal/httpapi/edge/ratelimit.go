@@ -51,16 +51,15 @@ func newLimits(person, application, address int) limits {
 // limitRate counts the request. It counts for its person once the token is verified, whichever of
 // their sessions it is in, else for the client's address. What an application does counts for the
 // consent by which it does it, and costs the person nothing. Who sent a request for a page is found
-// out later: here it is only refused where the address has none left for those that nobody proved to
-// have sent.
+// out later: it counts for the address until then, so that many at once are no more than one after
+// another.
 func (e *edge) limitRate(r *request) error {
 	limiter, key := e.limits.address, ""
 	switch {
 	case strings.HasPrefix(r.c.Path(), assetsPath):
 		limiter, key = e.limits.asset, clientKey(r.address)
 	case e.counting[r.c.Path()] && r.op == nil && !r.preflight:
-		key = clientKey(r.address)
-		r.unproved = e.leaves(r, limiter, key)
+		key, r.unproved = clientKey(r.address), true
 	case r.preflight:
 		limiter, key = e.limits.preflight, clientKey(r.address)
 	case r.authError == nil && r.caller.ClientID != "":
@@ -71,9 +70,6 @@ func (e *edge) limitRate(r *request) error {
 		limiter, key = e.limits.signed, clientKey(r.address)
 	default:
 		key = clientKey(r.address)
-	}
-	if r.unproved {
-		return nil
 	}
 	return e.take(r, limiter, key)
 }
@@ -93,40 +89,28 @@ func (e *edge) take(r *request, limiter *httprate.RateLimiter, key string) error
 	return nil
 }
 
-// leaves reports whether another request may come, which is not counted, and says so in the headers
-// as if it were.
-func (e *edge) leaves(r *request, limiter *httprate.RateLimiter, key string) bool {
-	sent, header := r.c.Request(), r.c.Response().Header()
-	limiter.OnLimit(r.c.Response(), sent.WithContext(httprate.WithIncrement(sent.Context(), 0)), key)
-	header.Set(limitReset, strconv.Itoa(e.secondsUntil(header)))
-	left, err := strconv.Atoi(header.Get(limitLeft))
-	if err != nil || left < 1 {
-		return false
-	}
-	header.Set(limitLeft, strconv.Itoa(left-1))
-	return true
-}
-
-// countSender counts a request for a page for whoever proved to have sent it, once.
+// countSender counts a request for a page for whoever proved to have sent it, once, and no more for
+// the address. Where the sender has sent too many it stays the address's: who goes on after that is
+// refused before anything is looked up for them.
 func (e *edge) countSender(r *request, sender reqctx.Sender) error {
 	if !r.unproved {
 		return nil
 	}
-	r.unproved, r.sender = false, sender.ID
+	limiter := e.limits.person
 	if sender.Program {
-		return e.take(r, e.limits.application, string(sender.ID[:]))
+		limiter = e.limits.application
 	}
-	return e.take(r, e.limits.person, string(sender.ID[:]))
+	r.sender = sender.ID
+	if err := e.take(r, limiter, string(sender.ID[:])); err != nil {
+		return err
+	}
+	r.unproved = false
+	sent := r.c.Request()
+	e.limits.address.OnLimit(discardedHeaders{}, sent.WithContext(httprate.WithIncrement(sent.Context(), -1)), clientKey(r.address))
+	return nil
 }
 
-// countUnproved counts a request for the address if nobody proved to have sent it.
-func (e *edge) countUnproved(r *request) {
-	if r.unproved {
-		e.limits.address.OnLimit(discardedHeaders{}, r.c.Request(), clientKey(r.address))
-	}
-}
-
-// discardedHeaders is where headers go that come too late for the answer.
+// discardedHeaders is where headers go that the answer does not show.
 type discardedHeaders struct{ http.ResponseWriter }
 
 // Header implements http.ResponseWriter.

@@ -80,7 +80,7 @@ func TestRateLimit_APageCountsForWhoeverProvedToHaveSentIt(t *testing.T) {
 	form := pages.Page{
 		Pattern: "/further/{who}", Methods: []string{http.MethodPost}, Counts: true,
 		Serve: func(w http.ResponseWriter, r *http.Request) error {
-			senders := map[string]reqctx.Sender{"ann": {ID: uuid.UUID{1}}, "bob": {ID: uuid.UUID{2}}, "server": {ID: uuid.UUID{3}, Program: true}}
+			senders := map[string]reqctx.Sender{"ann": {ID: uuid.UUID{1}}, "bob": {ID: uuid.UUID{2}}, "carl": {ID: uuid.UUID{4}}, "server": {ID: uuid.UUID{3}, Program: true}}
 			if sender, known := senders[r.PathValue("who")]; known {
 				for range 2 {
 					// Once, however often it is found out.
@@ -93,30 +93,95 @@ func TestRateLimit_APageCountsForWhoeverProvedToHaveSentIt(t *testing.T) {
 			return nil
 		},
 	}
-	w := newWorldWith(t, []pages.Page{form}, rates(7, 4), func(c *Config) { c.ApplicationRate = 6 })
+	w := newWorldWith(t, []pages.Page{form}, rates(7, 20), func(c *Config) { c.ApplicationRate = 6 })
 	from := func(who string) func(int) ask {
 		return func(int) ask { return ask{method: http.MethodPost, path: "/further/" + who, address: "192.0.2.7:1"} }
 	}
 	for _, c := range []struct {
 		who         string
 		sent, taken int
-	}{{"ann", 10, 7}, {"bob", 10, 7}, {"server", 10, 6}, {"nobody", 10, 4}, {"nobody", 1, 0}} {
+	}{
+		{"ann", 10, 7}, {"bob", 10, 7}, {"server", 10, 6},
+		// Who is over their own limit counts for the address too: 3, 3 and 4 of its 20.
+		{"nobody", 20, 10}, {"nobody", 1, 0}, {"ann", 1, 0}, {"carl", 1, 0},
+	} {
 		if passed := count(w, c.sent, from(c.who)); passed != c.taken {
 			t.Errorf("%s: %d of %d passed, want %d", c.who, passed, c.sent, c.taken)
 		}
 	}
 	style := func(int) ask { return ask{method: http.MethodGet, path: "/assets/style.css", address: "192.0.2.7:1"} }
-	if passed := count(w, 10, style); passed != 7 {
-		t.Errorf("%d assets passed, want 7", passed)
+	if passed := count(w, 30, style); passed != 20 {
+		t.Errorf("%d assets passed, want 20", passed)
 	}
 	answer := w.do(ask{method: http.MethodPost, path: "/further/nobody", address: "192.0.2.9:1"})
-	if h := answer.Header(); h.Get("RateLimit-Limit") != "4" || h.Get("RateLimit-Remaining") != "3" || h.Get("RateLimit-Reset") == "" {
+	if h := answer.Header(); h.Get("RateLimit-Limit") != "20" || h.Get("RateLimit-Remaining") != "19" || h.Get("RateLimit-Reset") == "" {
 		t.Errorf("headers %v", h)
 	}
 	answer = w.do(ask{method: http.MethodPost, path: "/further/bob", address: "192.0.2.9:1"})
 	if h := answer.Header(); answer.Code != http.StatusTooManyRequests || h.Get("RateLimit-Limit") != "7" || h.Get("RateLimit-Remaining") != "0" {
 		t.Errorf("got %d, headers %v", answer.Code, h)
 	}
+}
+
+// Whoever sends many requests at once proves nothing by it: no more come in than the address has
+// left. One that proves who sent it makes room at once, not when it is answered.
+func TestRateLimit_PagesAskedForTogetherAreCountedAsTheyCome(t *testing.T) {
+	const limit = 4
+	arrived, refused, release := make(chan struct{}), make(chan int), make(chan struct{})
+	form := pages.Page{
+		Pattern: "/further/{who}", Methods: []string{http.MethodPost}, Counts: true,
+		Serve: func(w http.ResponseWriter, r *http.Request) error {
+			if r.PathValue("who") == "ann" {
+				if err := reqctx.Count(r.Context(), reqctx.Sender{ID: uuid.UUID{1}}); err != nil {
+					return err
+				}
+			}
+			arrived <- struct{}{}
+			<-release
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		},
+	}
+	w := newWorldWith(t, []pages.Page{form}, rates(100, limit))
+	var group sync.WaitGroup
+	// held sends requests and returns how many of them are let in, which all are still there.
+	held := func(who string, n int, together bool) (in int) {
+		settle := func() {
+			select {
+			case <-arrived:
+				in++
+			case code := <-refused:
+				if code != http.StatusTooManyRequests {
+					t.Errorf("%s is answered %d", who, code)
+				}
+			}
+		}
+		for range n {
+			group.Go(func() {
+				code := w.do(ask{method: http.MethodPost, path: "/further/" + who, address: "192.0.2.7:1"}).Code
+				if code != http.StatusNoContent {
+					refused <- code
+				}
+			})
+			if !together {
+				settle()
+			}
+		}
+		for range n {
+			if together {
+				settle()
+			}
+		}
+		return in
+	}
+	if in := held("ann", 3*limit, false); in != 3*limit {
+		t.Errorf("%d of somebody's are in, want %d", in, 3*limit)
+	}
+	if in := held("nobody", 5*limit, true); in != limit {
+		t.Errorf("%d of nobody's are in at once, want %d", in, limit)
+	}
+	close(release)
+	group.Wait()
 }
 
 func TestRateLimit_AnIPv6NetworkIsOneClient(t *testing.T) {

@@ -105,6 +105,27 @@ func members(t *testing.T, answer *httptest.ResponseRecorder) map[string]any {
 	return all
 }
 
+// A device is told where to type its code and never a link that brings it along: who sends such a link
+// to somebody has their own device let in.
+func TestOAuthEndpoints_NoLinkBringsTheCodeOfADevice(t *testing.T) {
+	shown := members(t, post(t, &server{}, oauth.DevicePath, "a=b", nil))
+	if _, given := shown["verification_uri_complete"]; given {
+		t.Error("there is a complete link")
+	}
+	code, _ := shown["user_code"].(string)
+	for name, value := range shown {
+		if text, _ := value.(string); name != "user_code" && (code == "" || holdsCode(text, code)) {
+			t.Errorf("%s holds the code: %q", name, text)
+		}
+	}
+}
+
+// holdsCode reports whether a text has a code in it, however that is written.
+func holdsCode(text, code string) bool {
+	plain := strings.NewReplacer("-", "", "%2D", "", "%2d", "", " ", "", "+", "")
+	return strings.Contains(strings.ToUpper(plain.Replace(text)), strings.ToUpper(plain.Replace(code)))
+}
+
 func TestOAuthEndpoints_HaveNoEmptyMembers(t *testing.T) {
 	detail := &oauth.Detail{Services: access.ServiceSet{access.Declarations}}
 	for name, one := range map[string]struct {

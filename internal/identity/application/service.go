@@ -319,7 +319,7 @@ func (s *Service) Remove(ctx context.Context, by access.Actor, id uuid.UUID) err
 
 // manage runs what its owner does to an application as one operation.
 //
-// Lock order: the application, what effect locks.
+// Lock order: the application's name, the application, what effect locks.
 func (s *Service) manage(
 	ctx context.Context, by access.Actor, id uuid.UUID, effect func(ctx context.Context, a Application, now time.Time) (Application, error),
 ) (Application, error) {
@@ -347,8 +347,12 @@ func (s *Service) manage(
 	}, nil)
 }
 
-// lock returns an application that was not removed, and keeps everybody else from changing it.
+// lock returns an application that was not removed, and keeps everybody else from changing it. What
+// the application does now it waits for, and it keeps it from doing more.
 func (s *Service) lock(ctx context.Context, id uuid.UUID) (Application, error) {
+	if err := s.run.Recheck.HoldApplication(ctx, id); err != nil {
+		return Application{}, err
+	}
 	a, err := s.repo.lock(ctx, id)
 	if err == nil && a.RemovedAt != nil {
 		err = fault.New(fault.NotFound)
@@ -465,7 +469,7 @@ func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) er
 // endRest ends what is left of what people let a suspended application do, so that nothing of it
 // comes back to life.
 //
-// Lock order: the application, what is ended.
+// Lock order: the application's name, the application, what is ended.
 func (s *Service) endRest(ctx context.Context, id uuid.UUID) error {
 	for more := true; more; {
 		if err := s.run.DB.InTx(ctx, func(ctx context.Context) error {
@@ -485,7 +489,7 @@ func (s *Service) endRest(ctx context.Context, id uuid.UUID) error {
 // judge runs what an administrator does to an application as one operation. effect is given who
 // manages the application.
 //
-// Lock order: the application, what effect locks.
+// Lock order: the application's name, the application, what effect locks.
 func (s *Service) judge(
 	ctx context.Context, by access.Actor, id uuid.UUID,
 	effect func(ctx context.Context, a Application, told []uuid.UUID, now time.Time) (Application, error),

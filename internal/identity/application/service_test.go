@@ -13,6 +13,7 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/application"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
@@ -44,24 +45,27 @@ func each(t *testing.T, test func(t *testing.T, w *fixture)) {
 // eachOf is each, with what is registered approved at once or not.
 func eachOf(t *testing.T, instant bool, test func(t *testing.T, w *fixture)) {
 	t.Helper()
-	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		w := &fixture{App: world.New(t, d), t: t}
-		w.service = application.NewService(application.Deps{
-			Runner: w.Runner, Rights: w.Rights, Outbox: w.Outbox, Instant: instant,
-			Ended: func(ctx context.Context, id uuid.UUID, reason string) (bool, error) {
-				// It is part of the same transaction.
-				if err := w.DB.From(ctx).Exec("UPDATE applications SET contact_email = contact_email WHERE id = ?", id).Error; err != nil {
-					return false, err
-				}
-				w.ended = append(w.ended, id.String()+" "+reason)
-				w.left--
-				return w.left > 0, nil
-			},
-		})
-		w.owner = w.enter(w.Person(t, nil))
-		w.admin = w.enter(w.Person(t, func(p *world.Person) { p.UserClass = access.Administrator }))
-		test(t, w)
+	dbtest.Each(t, func(t *testing.T, d *db.DB) { test(t, newFixture(t, d, instant)) })
+}
+
+func newFixture(t *testing.T, d *db.DB, instant bool) *fixture {
+	t.Helper()
+	w := &fixture{App: world.New(t, d), t: t}
+	w.service = application.NewService(application.Deps{
+		Runner: w.Runner, Rights: w.Rights, Outbox: w.Outbox, Instant: instant,
+		Ended: func(ctx context.Context, id uuid.UUID, reason string) (bool, error) {
+			// It is part of the same transaction.
+			if err := w.DB.From(ctx).Exec("UPDATE applications SET contact_email = contact_email WHERE id = ?", id).Error; err != nil {
+				return false, err
+			}
+			w.ended = append(w.ended, id.String()+" "+reason)
+			w.left--
+			return w.left > 0, nil
+		},
 	})
+	w.owner = w.enter(w.Person(t, nil))
+	w.admin = w.enter(w.Person(t, func(p *world.Person) { p.UserClass = access.Administrator }))
+	return w
 }
 
 // enter is a person with a session.
@@ -392,6 +396,39 @@ func TestApplication_SuspensionAndRemovalEndWhatPeopleAllowed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What an application does while it is suspended or removed is done before that or not at all, also
+// by a consent that ends later.
+func TestApplication_SuspensionAndRemovalWaitForWhatItDoes(t *testing.T) {
+	w := newFixture(t, dbtest.Open(t, dbtest.Postgres(t)), false)
+	company := w.Company(t, world.Rome)
+	w.Role(t, w.owner.PersonID, company.ID, access.LegalRepresentative)
+	for what, end := range map[string]func(id uuid.UUID) error{
+		"suspension": func(id uuid.UUID) error { _, err := w.service.Suspend(ctx, w.admin, id, "x"); return err },
+		"removal":    func(id uuid.UUID) error { return w.service.Remove(ctx, w.owner, id) },
+	} {
+		s := w.Software(t, w.owner.PersonID, nil)
+		by := w.LetIn(t, s, company.ID)
+		outcome := func(ctx context.Context) error {
+			outcomes, err := w.Recheck.All(ctx, []recheck.Claim{recheck.ClaimOf(by, by.Rights[0])})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return outcomes[0]
+		}
+		var ended error
+		world.Beside(t, w.DB, outcome, func() { ended = end(s.ID) })
+		if ended != nil {
+			t.Fatalf("%s: %v", what, ended)
+		}
+		w.Must(t, func(ctx context.Context) error {
+			if err := outcome(ctx); !fault.Is(err, fault.NotFound) {
+				t.Errorf("after the %s: %v", what, err)
+			}
+			return nil
+		})
+	}
 }
 
 // TestApplication_BelongsToWhoManagesUsers: one of an organisation is shown to those, and to nobody

@@ -20,6 +20,7 @@ import (
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
 )
 
@@ -215,6 +216,7 @@ func TestExchange_CountsForWhoProvedToHaveSentIt(t *testing.T) {
 		}
 		counts("a public one says who it is", 0, uuid.Nil, func() error { return f.pushing(web, nil) })
 		counts("a confidential one proves it", 1, server.ID, func() error { return f.pushing(server, f.says(server, nil)) })
+		other := f.register("other", nil)
 		for _, c := range []*client{web, server} {
 			var tokens oauth.Tokens
 			code := f.code(c, nil).Get("code")
@@ -228,8 +230,24 @@ func TestExchange_CountsForWhoProvedToHaveSentIt(t *testing.T) {
 			want(t, err, fault.RateLimited)
 			f.full = false
 			// It was not used by that.
-			_, err = f.refresh(c, tokens.RefreshToken, nil)
+			current, err := f.refresh(c, tokens.RefreshToken, nil)
 			f.must(err)
+			// A token that is another's or was used proves no grant; who has a key proves who they are.
+			n, of := 0, uuid.Nil
+			if c == server {
+				n, of = 1, server.ID
+			}
+			wrong := func(by *client, token secret.Text) func() error {
+				return func() error {
+					_, err := f.refresh(by, token, nil)
+					refused(t, err, "invalid_grant")
+					return nil
+				}
+			}
+			counts("somebody else's token", 0, uuid.Nil, wrong(other, current.RefreshToken))
+			counts("somebody else's dead token", 0, uuid.Nil, wrong(other, tokens.RefreshToken))
+			counts("a token that was used", n, of, wrong(c, tokens.RefreshToken))
+			counts("a token of a grant that has ended", n, of, wrong(c, current.RefreshToken))
 		}
 		f.counted = nil
 		_, err := f.refresh(web, "made up", nil)

@@ -52,6 +52,19 @@ func TestDevice_ShowsACodeThatIsEasyToType(t *testing.T) {
 	})
 }
 
+// No address that a device is given has the code that is to be typed in it.
+func TestDevice_IsGivenNoLinkWithItsCode(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := begin(t, d)
+		got := f.device(f.register("desktop", nil))
+		at, err := url.Parse(got.VerificationURI)
+		f.must(err)
+		if at.RawQuery != "" || at.Fragment != "" || at.User != nil || at.Path != oauth.DevicePagePath {
+			t.Errorf("it is sent to %s", got.VerificationURI)
+		}
+	})
+}
+
 func TestDevice_AsksUntilSomebodyDecides(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		f := begin(t, d)

@@ -43,13 +43,11 @@ type Consents interface {
 type Sessions interface {
 	OpenGrant(ctx context.Context, g session.Grant) (session.GrantTokens, error)
 	RenewGrant(
-		ctx context.Context, refresh secret.Text, clientID string, scopes []string, idempotencyKey string,
+		ctx context.Context, refresh secret.Text, clientID string, scopes []string, idempotencyKey string, admit session.Admit,
 	) (session.GrantTokens, error)
 	InspectAccess(ctx context.Context, token secret.Text) (session.Claims, error)
 	InspectRefresh(ctx context.Context, token secret.Text) (session.Claims, error)
 	GrantOf(ctx context.Context, refresh secret.Text) (session.Claims, error)
-	// NamedGrant returns which grant's a genuine refresh token is, whether or not that lives.
-	NamedGrant(refresh secret.Text) (sessionID uuid.UUID, genuine bool)
 }
 
 // Deps are what the service works with.

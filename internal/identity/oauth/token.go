@@ -238,15 +238,16 @@ func (s *Service) refresh(ctx context.Context, app application.Application, form
 	if token == "" {
 		return Tokens{}, refuse(invalidRequest, "refresh_token is missing")
 	}
-	grant, _ := s.sessions.NamedGrant(secret.Text(token))
-	if err := s.countFor(ctx, app, grant); err != nil {
-		return Tokens{}, err
-	}
+	// Only the token that is good now proves a grant: an older one is in too many hands to spend what
+	// the grant may send, and each of one's own would bring a rate of its own.
 	tokens, err := s.sessions.RenewGrant(
-		named(ctx, opRefresh), secret.Text(token), app.ClientID, strings.Fields(parameter(form, "scope")), idempotencyKey,
+		named(ctx, opRefresh), secret.Text(token), app.ClientID, strings.Fields(parameter(form, "scope")), idempotencyKey, s.count,
 	)
 	switch {
 	case isEnd(err):
+		if err := s.countFor(ctx, app, uuid.Nil); err != nil {
+			return Tokens{}, err
+		}
 		return Tokens{}, refuse(
 			invalidGrant, "the refresh_token is not known, was used before, is for another client, or its grant has ended")
 	case fault.Is(err, fault.Forbidden):

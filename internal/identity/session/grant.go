@@ -49,6 +49,9 @@ type GrantTokens struct {
 	Scopes []string
 }
 
+// Admit is asked whether a grant may go on, by its session.
+type Admit func(ctx context.Context, sessionID uuid.UUID) error
+
 // OnReuse names who ends a consent whose refresh token was used a second time. It is called in a
 // transaction that holds the session and has ended it.
 func (s *Service) OnReuse(end func(ctx context.Context, consentID uuid.UUID) error) { s.onReuse = end }
@@ -96,18 +99,19 @@ func (s *Service) handGrant(r grantRow, refresh secret.Text, scopes []string, no
 // RenewGrant gives the next pair of tokens to the application whose refresh token it is. The scopes
 // may be fewer than those of the consent; nil are all. Within 60 seconds the same refresh token with
 // the same idempotency key gives the same successor, since an answer may be lost; any other second
-// use ends the consent. It returns these faults:
+// use ends the consent. Before anything is done admit is told of which grant the token is, once it is
+// known to be the one that the application may use now, and may refuse. It returns its fault or these:
 //   - fault.Unauthenticated: the text is no refresh token of this application's;
 //   - fault.SessionEnded: the grant has ended, or ends thereby;
 //   - fault.Forbidden, for access.ReasonScope: a scope is not one of the consent's.
 func (s *Service) RenewGrant(
-	ctx context.Context, refresh secret.Text, clientID string, scopes []string, idempotencyKey string,
+	ctx context.Context, refresh secret.Text, clientID string, scopes []string, idempotencyKey string, admit Admit,
 ) (GrantTokens, error) {
 	id, genuine := s.refresh.openGrant(refresh)
 	if !genuine {
 		return GrantTokens{}, errNoRefresh()
 	}
-	tokens, err := s.renewGrant(ctx, id, refresh, clientID, scopes, idempotencyKey)
+	tokens, err := s.renewGrant(ctx, id, refresh, clientID, scopes, idempotencyKey, admit)
 	if !errors.Is(err, errReused) {
 		return tokens, err
 	}
@@ -138,7 +142,7 @@ func (s *Service) RenewGrant(
 func errNoRefresh() error { return fault.Because(fault.Unauthenticated, "refresh-token") }
 
 func (s *Service) renewGrant(
-	ctx context.Context, id uuid.UUID, refresh secret.Text, clientID string, scopes []string, key string,
+	ctx context.Context, id uuid.UUID, refresh secret.Text, clientID string, scopes []string, key string, admit Admit,
 ) (GrantTokens, error) {
 	if key == "" {
 		// Nobody can repeat what has no name.
@@ -155,14 +159,24 @@ func (s *Service) renewGrant(
 			// It is not theirs: they learn nothing, and end nothing.
 			return GrantTokens{}, errNoRefresh()
 		}
-		granted, err := r.narrowed(scopes)
-		if err != nil {
-			return GrantTokens{}, err
+		current := r.Session.RefreshHash == used
+		var successor secret.Text
+		repeats := false
+		if !current {
+			successor, repeats = s.repeated(r.Session, refresh, key, used, now)
 		}
-		if r.Session.RefreshHash != used {
-			if successor, ok := s.repeated(r.Session, refresh, key, used, now); ok {
-				return s.handGrant(r, successor, granted, now)
+		if current || repeats {
+			if err := admit(ctx, id); err != nil {
+				return GrantTokens{}, err
 			}
+		}
+		granted, err := r.narrowed(scopes)
+		switch {
+		case err != nil:
+			return GrantTokens{}, err
+		case repeats:
+			return s.handGrant(r, successor, granted, now)
+		case !current:
 			return GrantTokens{}, errReused
 		}
 		next := s.refresh.successors(refresh, key, id, r.Session.RefreshGeneration+1)[0]
@@ -205,12 +219,6 @@ func (s *Service) EndGrantsOf(ctx context.Context, reason string, consentIDs ...
 		return err
 	}
 	return s.repo.endGrants(ctx, consentIDs, reason, s.run.Clock.Now())
-}
-
-// NamedGrant returns which grant's a genuine refresh token is or was, whether or not that lives. It
-// asks nobody.
-func (s *Service) NamedGrant(refresh secret.Text) (sessionID uuid.UUID, genuine bool) {
-	return s.refresh.openGrant(refresh)
 }
 
 // InspectRefresh returns what a refresh token stands for while it is the current one of a grant

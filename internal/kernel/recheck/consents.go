@@ -2,6 +2,7 @@ package recheck
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,26 @@ func (all consents) allow(claim Claim) bool {
 	}
 	one := all[claim.ConsentID]
 	return one.good && (claim.ContributorID == uuid.Nil || slices.Contains(one.covered, claim.ContributorID))
+}
+
+// HoldApplication waits for what an application does now, and keeps it from doing more until the
+// context's transaction ends. Whoever suspends, removes or changes it calls this first: by consents
+// that end later something may be under way.
+func (c *Checker) HoldApplication(ctx context.Context, id uuid.UUID) error {
+	return c.db.LockName(ctx, applicationName+id.String())
+}
+
+// applicationName begins the name by which an application is locked. It is no lock on its row: one of
+// many who share that keep out whoever would change it for as long as they come.
+const applicationName = "application "
+
+// shareApplications keeps the applications by whose consents something is done as they are.
+func (c *Checker) shareApplications(ctx context.Context, all consents) error {
+	if len(all) == 0 {
+		return nil
+	}
+	const selectNames = "SELECT DISTINCT ? || k.application_id FROM consents k WHERE k.id IN ? ORDER BY 1"
+	return c.db.ShareNames(ctx, selectNames, applicationName, slices.Collect(maps.Keys(all)))
 }
 
 // confirmConsents marks the consents that live, and locks them against their end. Who takes a

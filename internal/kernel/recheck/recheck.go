@@ -2,7 +2,7 @@
 // do. Package access lets in; here the session, its person and the right are read again under a
 // lock, so that what ends them comes before the whole transaction, and is seen, or after it.
 //
-// Lock order: people and sessions, consents, intermediaries, roles at contributors, delegations,
+// Lock order: names of applications, people and sessions, consents, intermediaries, roles at contributors, delegations,
 // roles at intermediaries, sub-delegations.
 package recheck
 
@@ -175,6 +175,9 @@ func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]Out
 			sessions[claim.SessionID] = standing{}
 		}
 		l.add(claim.Right)
+	}
+	if err := c.shareApplications(ctx, consents); err != nil {
+		return nil, err
 	}
 	if err := c.confirmPeople(ctx, people); err != nil {
 		return nil, err

@@ -179,7 +179,7 @@ func TestAccess_AnApplicationKeepsToItsConsent(t *testing.T) {
 				g.contributors = []uuid.UUID{w.otherContributor(f)}
 			}), everyScope),
 			"taken out by the contributor": w.token(f.token, takenOut, everyScope),
-			"the person's right ended": w.token(f.token, w.software(former.PersonId, nil), everyScope),
+			"the person's right ended":     w.token(f.token, w.software(former.PersonId, nil), everyScope),
 		}
 		otherService := w.token(f.token, w.software(f.person.PersonId, func(g *given) { g.services = payments }), everyScope)
 		whole, narrow := w.token(f.token, live, everyScope), w.token(f.token, live, "offline_access")

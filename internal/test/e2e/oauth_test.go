@@ -285,6 +285,9 @@ func TestOAuth_ADeviceIsLetInFromElsewhere(t *testing.T) {
 		f := w.filer()
 		p := w.program(f.token, nil)
 		shown := p.post("/oauth2/device-authorization", url.Values{"scope": {"declarations offline_access"}}).want(t, http.StatusOK, "")
+		if complete := shown.field("verification_uri_complete"); complete != nil {
+			t.Errorf("a link that brings the code: %v", complete)
+		}
 		code, _ := shown.field("device_code").(string)
 		user, _ := shown.field("user_code").(string)
 		p.secrets.add("device code", code)

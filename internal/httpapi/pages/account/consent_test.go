@@ -13,6 +13,7 @@ import (
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
 	"diresco/internal/identity/oauth"
+	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
@@ -162,6 +163,41 @@ func TestDevice_IsLetInByItsCode(t *testing.T) {
 	asked := c.follow(c.submit(page, devicePath, url.Values{"user_code": {"bcdf ghjk"}}))
 	asked.says(http.StatusOK, "Il codice è stato mandato da qualcuno? Allora rifiutare.")
 	c.follow(c.submit(asked, consentPath, url.Values{"decision": {"approve"}})).says(http.StatusOK, "Il dispositivo è autorizzato")
+}
+
+// A code comes from who types it: an address that brings one fills in nothing and opens nothing, before
+// the login and after it.
+func TestDevice_NoLinkBringsItsCode(t *testing.T) {
+	w := newWorld(t, sqlite(t))
+	c := w.client()
+	const link = devicePath + "?user_code=BCDF-GHJK&code=BCDF-GHJK"
+	brought := func(what string, s shown) {
+		t.Helper()
+		if s.status != http.StatusOK || strings.Contains(strings.ReplaceAll(strings.ToUpper(s.body+s.path), "-", ""), "USER_CODE=BCDFGHJK") {
+			t.Errorf("%s: %d at %s", what, s.status, s.path)
+		}
+		if len(w.flows.approved) > 0 || strings.HasPrefix(s.path, consentPath) {
+			t.Errorf("%s: it leads to %s", what, s.path)
+		}
+		if s.path == devicePath || strings.HasPrefix(s.path, devicePath+"?") {
+			if got := s.form(devicePath).Get("user_code"); got != "" {
+				t.Errorf("%s: the code %q is filled in", what, got)
+			}
+		}
+	}
+	login := c.follow(c.get(link))
+	brought("before the login", login)
+	page := c.follow(c.submit(login, loginPath, url.Values{"tax_code": {pintest.Mario.Clear()}, "pin": {w.pin.Reveal()}}))
+	page.says(http.StatusOK, "Digitare solo un codice che si vede su un proprio dispositivo.")
+	brought("after the login", page)
+	again := c.get(link)
+	if got := again.form(devicePath).Get("user_code"); again.status != http.StatusOK || got != "" {
+		t.Errorf("opened again: %d, filled in with %q", again.status, got)
+	}
+	// Nor does a form that is sent to such an address.
+	c.submit(again, devicePath, nil).says(http.StatusUnprocessableEntity, "Digitare il codice.")
+	r := c.do(http.MethodPost, link, again.form(devicePath))
+	r.says(http.StatusUnprocessableEntity, "Digitare il codice.")
 }
 
 // People see what they gave and what they registered, and end it.
