@@ -145,7 +145,7 @@ func (s *Service) List(ctx context.Context, by access.Actor, q Query) (Page, err
 // wait waits for an event behind the position. What comes meanwhile is not missed.
 func (s *Service) wait(ctx context.Context, by access.Actor, q Query, after int64) (Page, error) {
 	over := s.after(min(q.Wait, MaxWait))
-	waiting, err := s.hub.join(ctx, by, q, false)
+	waiting, err := s.hub.join(ctx, by, q, after, false)
 	if errors.Is(err, errStopped) {
 		return Page{Next: Cursor(after)}, nil
 	}

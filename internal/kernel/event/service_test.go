@@ -391,6 +391,26 @@ func TestStream_Ends(t *testing.T) {
 	})
 }
 
+// Who connects again while others are yet to be told is not told what it has had.
+func TestStream_WhoComesBackHasNothingTwice(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		k := newDesk(t, d, nil)
+		c, rep := k.Employer(t)
+		k.open(rep, "")
+		k.submit(rep, c)
+		newest, err := k.feed.Newest(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		back := k.open(rep, event.Cursor(newest))
+		want := k.submit(rep, c)
+		k.run()
+		if events, reason := k.next(back); !slices.Equal(subjects(events), []string{want}) {
+			t.Errorf("streamed %v %q, want %s", subjects(events), reason, want)
+		}
+	})
+}
+
 // must executes a statement in a transaction that announces a topic.
 func (k *desk) must(topic, statement string, args ...any) {
 	k.t.Helper()

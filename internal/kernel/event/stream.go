@@ -36,7 +36,7 @@ func (s *Service) Open(ctx context.Context, by access.Actor, q Query) (*Stream, 
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.hub.join(ctx, by, q, true)
+	w, err := s.hub.join(ctx, by, q, after, true)
 	if err != nil {
 		return nil, err
 	}
