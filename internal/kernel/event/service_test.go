@@ -279,6 +279,54 @@ func TestEvents_AreWaitedFor(t *testing.T) {
 	})
 }
 
+// Who waits while the session ends, or asks when it has, is told so, and has no cursor to go on from.
+func TestEvents_ASessionThatIsOverGetsNoCursor(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		k := newDesk(t, d, nil)
+		k.run()
+		c, rep := k.Employer(t)
+		colleague := k.Colleague(t, c.ID, access.Employer, access.Dispositive)
+		answered := make(chan error)
+		witness := k.open(colleague, "")
+		go func() {
+			_, err := k.shown.List(context.Background(), rep, event.Query{Limit: 10, Wait: event.MaxWait})
+			answered <- err
+		}()
+		k.Exec(t, "UPDATE sessions SET ended_at = ?, end_reason = 'ended-by-holder' WHERE id = ?", k.Clock.Now(), rep.SessionID)
+		k.submit(colleague, c)
+		if events, reason := k.next(witness); len(events) != 1 {
+			t.Errorf("another is told %v %q", events, reason)
+		}
+		select {
+		case k.over <- k.Clock.Now():
+			if err := <-answered; !fault.Is(err, fault.SessionEnded) {
+				t.Errorf("who waited: %v", err)
+			}
+		case err := <-answered:
+			if !fault.Is(err, fault.SessionEnded) {
+				t.Errorf("who waited: %v", err)
+			}
+		}
+		if page, err := k.shown.List(context.Background(), rep, event.Query{Limit: 10}); !fault.Is(err, fault.SessionEnded) {
+			t.Errorf("who asks: %v, %v", page, err)
+		}
+		s, err := k.shown.Open(context.Background(), rep, event.Query{After: event.Cursor(0), Parameter: "after"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		go func() {
+			select {
+			case k.over <- k.Clock.Now():
+			case <-t.Context().Done():
+			}
+		}()
+		if events, reason := k.next(s); len(events) != 0 || reason != event.SessionEnded {
+			t.Errorf("who goes on: %v, %q", events, reason)
+		}
+	})
+}
+
 // A stream has what happens, each once and in order, from where its reader left off; and with its
 // rights of the moment.
 func TestStream_GoesOnWhereItsReaderLeftOff(t *testing.T) {
