@@ -170,6 +170,7 @@ func TestEvents_AListShowsWhatWatchingSays(t *testing.T) {
 				dice = dice*1664525 + 1013904223
 				return int(dice>>16) % most
 			})
+			by.SessionID = k.Session(t, by.PersonID, nil)
 			newest, err := k.feed.Newest(context.Background())
 			if err != nil {
 				t.Fatal(err)
