@@ -4922,9 +4922,9 @@ type Event struct {
 	Subject EventSubject `json:"subject"`
 
 	// Type What happened. Further types may be added: a program ignores those that it does not know.
-	// `declaration.submitted`: filed, or given back to the office's queue. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
+	// `declaration.submitted`: filed. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
 	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
-	// the moment of its filing has `declaration.submitted` alone. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
+	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 	// `consent.given`, `consent.ended`: told to the person who gave it.
 	//
@@ -4996,9 +4996,9 @@ type EventSubject struct {
 type EventSubjectKind string
 
 // EventType What happened. Further types may be added: a program ignores those that it does not know.
-// `declaration.submitted`: filed, or given back to the office's queue. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
+// `declaration.submitted`: filed. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
 // `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
-// the moment of its filing has `declaration.submitted` alone. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
+// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 // `consent.given`, `consent.ended`: told to the person who gave it.
 //

@@ -5115,9 +5115,9 @@ type Event struct {
 	Subject EventSubject `json:"subject"`
 
 	// Type What happened. Further types may be added: a program ignores those that it does not know.
-	// `declaration.submitted`: filed, or given back to the office's queue. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
+	// `declaration.submitted`: filed. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
 	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
-	// the moment of its filing has `declaration.submitted` alone. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
+	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 	// `consent.given`, `consent.ended`: told to the person who gave it.
 	//
@@ -5189,9 +5189,9 @@ type EventSubject struct {
 type EventSubjectKind string
 
 // EventType What happened. Further types may be added: a program ignores those that it does not know.
-// `declaration.submitted`: filed, or given back to the office's queue. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
+// `declaration.submitted`: filed. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
 // `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
-// the moment of its filing has `declaration.submitted` alone. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
+// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 // `consent.given`, `consent.ended`: told to the person who gave it.
 //
@@ -13563,6 +13563,7 @@ type ClientInterface interface {
 	//
 	// The same feed as a stream of server-sent events (`text/event-stream`), each as soon as it is there: `id` is the cursor, `event` the type, `data` the Event as JSON on one line. Without `after` it
 	// begins with what happens from now on. After a break go on with the header `Last-Event-ID`, or with `after`; nothing is missed and nothing comes twice. Every 25 seconds without an event a comment is sent.
+	// An `id` that stands alone, first of all and wherever nothing of late was for you, is no event; go on from it like from any other.
 	//
 	// Before the service ends a stream it sends the event `end`, whose data says why: `{"reason": "session-ended"}`: log in or renew the grant, then go on from the last id; `server-stopping`: connect
 	// again; `too-slow`: you did not read as fast as events came: connect again. `EventSource` of browsers sends no token: read the stream with `fetch`.
@@ -17857,6 +17858,7 @@ func (c *Client) ListEvents(ctx context.Context, params *ListEventsParams, reqEd
 //
 // The same feed as a stream of server-sent events (`text/event-stream`), each as soon as it is there: `id` is the cursor, `event` the type, `data` the Event as JSON on one line. Without `after` it
 // begins with what happens from now on. After a break go on with the header `Last-Event-ID`, or with `after`; nothing is missed and nothing comes twice. Every 25 seconds without an event a comment is sent.
+// An `id` that stands alone, first of all and wherever nothing of late was for you, is no event; go on from it like from any other.
 //
 // Before the service ends a stream it sends the event `end`, whose data says why: `{"reason": "session-ended"}`: log in or renew the grant, then go on from the last id; `server-stopping`: connect
 // again; `too-slow`: you did not read as fast as events came: connect again. `EventSource` of browsers sends no token: read the stream with `fetch`.
@@ -34999,6 +35001,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// The same feed as a stream of server-sent events (`text/event-stream`), each as soon as it is there: `id` is the cursor, `event` the type, `data` the Event as JSON on one line. Without `after` it
 	// begins with what happens from now on. After a break go on with the header `Last-Event-ID`, or with `after`; nothing is missed and nothing comes twice. Every 25 seconds without an event a comment is sent.
+	// An `id` that stands alone, first of all and wherever nothing of late was for you, is no event; go on from it like from any other.
 	//
 	// Before the service ends a stream it sends the event `end`, whose data says why: `{"reason": "session-ended"}`: log in or renew the grant, then go on from the last id; `server-stopping`: connect
 	// again; `too-slow`: you did not read as fast as events came: connect again. `EventSource` of browsers sends no token: read the stream with `fetch`.
@@ -47978,6 +47981,7 @@ func (c *ClientWithResponses) ListEventsWithResponse(ctx context.Context, params
 //
 // The same feed as a stream of server-sent events (`text/event-stream`), each as soon as it is there: `id` is the cursor, `event` the type, `data` the Event as JSON on one line. Without `after` it
 // begins with what happens from now on. After a break go on with the header `Last-Event-ID`, or with `after`; nothing is missed and nothing comes twice. Every 25 seconds without an event a comment is sent.
+// An `id` that stands alone, first of all and wherever nothing of late was for you, is no event; go on from it like from any other.
 //
 // Before the service ends a stream it sends the event `end`, whose data says why: `{"reason": "session-ended"}`: log in or renew the grant, then go on from the last id; `server-stopping`: connect
 // again; `too-slow`: you did not read as fast as events came: connect again. `EventSource` of browsers sends no token: read the stream with `fetch`.

@@ -62,6 +62,7 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	sessions := session.NewService(session.Deps{
 		Runner: k.runner, PINs: verifier, Keyring: p.keys, Keys: p.dataKeys, Outbox: k.outbox, PublicURL: p.config.PublicURL, Log: p.log,
 	})
+	k.rights.SeenBy(sessions.LastSeen)
 	consents := consent.NewService(consent.Deps{
 		Runner: k.runner, Rights: k.rights, Contributors: m.contributors, Sessions: sessions, Outbox: k.outbox,
 	})

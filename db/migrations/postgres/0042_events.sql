@@ -10,7 +10,7 @@ CREATE INDEX audit_records_by_xact ON audit_records (xact_id);
 -- position. No personal data, and no references: what it is about may be gone.
 CREATE TABLE events (
     position bigint PRIMARY KEY,
-    -- That of the audit record.
+    -- That of the audit record; a second event of one record has one that is made of it.
     id uuid NOT NULL UNIQUE,
     type text NOT NULL,
     at timestamptz NOT NULL,

@@ -7,7 +7,7 @@ ALTER TABLE audit_records ADD COLUMN xact_id integer NOT NULL DEFAULT 0;
 -- position. No personal data, and no references: what it is about may be gone.
 CREATE TABLE events (
     position bigint PRIMARY KEY,
-    -- That of the audit record.
+    -- That of the audit record; a second event of one record has one that is made of it.
     id text NOT NULL UNIQUE,
     type text NOT NULL,
     at timestamp NOT NULL,

@@ -136,7 +136,8 @@ func (s eventStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 	}
 	out := sender{w: w, connection: http.NewResponseController(w)}
 	_ = out.connection.SetReadDeadline(time.Time{})
-	if out.flush() != nil {
+	// Whoever loses the connection before the first event goes on from here.
+	if !out.place(stream.Cursor()) {
 		return nil
 	}
 	for {
@@ -153,7 +154,7 @@ func (s eventStream) VisitStreamEventsResponse(w http.ResponseWriter) error {
 			out.end(reason)
 			return nil
 		}
-		if !out.send(events) {
+		if !out.send(events) || len(events) == 0 && !out.place(stream.Cursor()) {
 			return nil
 		}
 	}
@@ -164,6 +165,18 @@ type sender struct {
 	w          http.ResponseWriter
 	connection *http.ResponseController
 	piece      bytes.Buffer
+	// placed is the last id that was sent.
+	placed string
+}
+
+// place says where to go on from, where that is elsewhere than before. By itself an id is no event.
+func (s *sender) place(cursor string) bool {
+	if cursor == s.placed {
+		return true
+	}
+	s.placed = cursor
+	fmt.Fprintf(&s.piece, "id: %s\n\n", cursor)
+	return s.flush() == nil
 }
 
 // send writes events, or a heartbeat where there are none. It reports false where they are not
@@ -178,6 +191,7 @@ func (s *sender) send(events []event.Event) bool {
 		if err != nil {
 			return false
 		}
+		s.placed = e.Cursor()
 		fmt.Fprintf(&s.piece, "id: %s\nevent: %s\ndata: %s\n\n", e.Cursor(), e.Type, data)
 	}
 	return s.flush() == nil

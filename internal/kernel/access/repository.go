@@ -25,6 +25,8 @@ type Repository struct {
 	selectActor, selectConsent string
 	// grant is selectGrant, and watchedRights that part of the query about watchers, in the dialect.
 	grant, watchedRights string
+	// lastSeen is what this process knows of when a session was used; see SeenBy.
+	lastSeen func(sessionID uuid.UUID, fromRow time.Time) time.Time
 }
 
 // question is which session asks for what.

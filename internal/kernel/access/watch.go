@@ -89,12 +89,22 @@ const soon = 2 * time.Second
 
 // Live returns those of the sessions that are not over, or about to be, and see events at all.
 func (r *Repository) Live(ctx context.Context, sessionIDs []uuid.UUID) (map[uuid.UUID]bool, error) {
+	return r.live(ctx, sessionIDs, soon)
+}
+
+// StillLive reports whether a session is not over at this moment, and sees events at all.
+func (r *Repository) StillLive(ctx context.Context, sessionID uuid.UUID) (bool, error) {
+	live, err := r.live(ctx, []uuid.UUID{sessionID}, 0)
+	return live[sessionID], err
+}
+
+func (r *Repository) live(ctx context.Context, sessionIDs []uuid.UUID, ahead time.Duration) (map[uuid.UUID]bool, error) {
 	live := make(map[uuid.UUID]bool, len(sessionIDs))
 	if len(sessionIDs) == 0 {
 		return live, nil
 	}
 	var ids []uuid.UUID
-	q := r.watch(sessionIDs, soon)
+	q := r.watch(sessionIDs, ahead, 0)
 	err := r.db.From(ctx).Raw(
 		"WITH "+q.sql+" SELECT w.session_id FROM w JOIN sessions s ON s.id = w.session_id WHERE s.consent_id IS NULL OR "+r.grant+
 			" IS NOT NULL", q.args,
@@ -111,14 +121,35 @@ type watch struct {
 	args map[string]any
 }
 
+// unwritten is how long it takes at most until it is written that another process saw a session.
+const unwritten = 10 * time.Second
+
+// SeenBy has what this process knows of the activity of sessions count, beside what their rows say.
+// Call it before anything else.
+func (r *Repository) SeenBy(lastSeen func(sessionID uuid.UUID, fromRow time.Time) time.Time) {
+	r.lastSeen = lastSeen
+}
+
 // watch begins a statement with the sessions that live after so long if nothing is done in them.
-func (r *Repository) watch(sessionIDs []uuid.UUID, ahead time.Duration) watch {
+// Those that have idled for no longer than the leave are among them.
+func (r *Repository) watch(sessionIDs []uuid.UUID, ahead, leave time.Duration) watch {
 	now := r.clock.Now().Add(ahead)
-	q := watch{args: map[string]any{"now": now, "idle": now.Add(-IdleAfter)}}
+	idle := now.Add(-IdleAfter - leave)
+	q := watch{args: map[string]any{"now": now, "idle": idle}}
+	seen := "1 = 0"
+	var seenHere []uuid.UUID
+	for _, id := range sessionIDs {
+		if r.lastSeen != nil && r.lastSeen(id, time.Time{}).After(idle) {
+			seenHere = append(seenHere, id)
+		}
+	}
+	if len(seenHere) > 0 {
+		seen = "s.id IN (" + r.ids(q.args, "seen", seenHere) + ")"
+	}
 	q.sql = "v AS (" + r.ids(q.args, "sessions", sessionIDs) + `), w AS MATERIALIZED (
 		SELECT s.id AS session_id, s.person_id, p.tax_code FROM v JOIN sessions s ON s.id = v.id JOIN people p ON p.id = s.person_id
 		WHERE s.ended_at IS NULL AND s.expires_at > @now AND NOT s.pin_change_required AND p.suspended_at IS NULL
-		AND (s.consent_id IS NOT NULL OR s.last_seen_at > @idle)
+		AND (s.consent_id IS NOT NULL OR s.last_seen_at > @idle OR ` + seen + `)
 		AND p.user_class NOT IN ('operator', 'contact_centre', 'administrator'))`
 	return q
 }
@@ -184,7 +215,7 @@ type watcher struct {
 
 // watchers reads the sessions that have to do with what the events are about.
 func (r *Repository) watchers(ctx context.Context, sessionIDs []uuid.UUID, events []About) (map[uuid.UUID]*watcher, error) {
-	q := r.watch(sessionIDs, 0)
+	q := r.watch(sessionIDs, 0, unwritten)
 	var parts []string
 	for _, of := range []struct {
 		table, part string

@@ -126,7 +126,10 @@ func TestWatching_ShowsWhatTheSubjectWouldBeShownTo(t *testing.T) {
 			{"a stranger", stranger.SessionID, nil},
 			{"an operator of the office", session(w.Operator(t, world.Rome).ID), nil},
 			{"a session that ended", w.Session(t, rep, func(s *world.Session) { s.EndedAt = &now }), nil},
-			{"a session that idled", w.Session(t, rep, func(s *world.Session) { s.LastSeenAt = now.Add(-access.IdleAfter) }), nil},
+			{"a session that idled", w.Session(t, rep, func(s *world.Session) { s.LastSeenAt = now.Add(-access.IdleAfter - 10*time.Second) }), nil},
+			{"a session of which another process may know more", w.Session(t, rep, func(s *world.Session) {
+				s.LastSeenAt = now.Add(-access.IdleAfter)
+			}), []int{0, 1, 2, 5}},
 			{"a session that is too old", w.Session(t, rep, func(s *world.Session) { s.ExpiresAt = now }), nil},
 			{"a session that must change its PIN", w.Session(t, rep, func(s *world.Session) { s.PinChangeRequired = true }), nil},
 			{"software", software(rep, nil), []int{0, 1, 2, 5}},
@@ -174,12 +177,50 @@ func TestWatching_ShowsWhatTheSubjectWouldBeShownTo(t *testing.T) {
 		for name, id := range ids {
 			over := slices.Contains([]string{
 				"an operator of the office", "a session that ended", "a session that idled", "a session that is too old",
+				"a session of which another process may know more",
 				"a session that must change its PIN", "software whose consent ended", "software that is suspended",
 				"software whose consent expired",
 			}, name)
-			if live[id] == over {
-				t.Errorf("%s: live %v", name, live[id])
+			still, err := w.Rights.StillLive(context.Background(), id)
+			if live[id] == over || still == over || err != nil {
+				t.Errorf("%s: live %v, still %v (%v)", name, live[id], still, err)
 			}
+		}
+	})
+}
+
+// A session lives while its user does something, also where this is not written yet; and until the
+// end of its time.
+func TestWatching_ASessionLivesAsLongAsItIsLetIn(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		p := w.Person(t, nil)
+		w.Role(t, p.ID, w.company.ID, access.LegalRepresentative)
+		id := w.Session(t, p.ID, func(s *world.Session) { s.LastSeenAt = w.Clock.Now().Add(-time.Hour) })
+		seen := w.Clock.Now().Add(-access.IdleAfter)
+		w.Rights.SeenBy(func(uuid.UUID, time.Time) time.Time { return seen })
+		still := func() bool {
+			t.Helper()
+			live, err := w.Rights.StillLive(context.Background(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := w.Rights.Watching(context.Background(), []uuid.UUID{id}, []access.About{w.events(uuid.Nil, uuid.Nil).inRome})
+			if err != nil || live && len(got[id]) != 1 {
+				t.Errorf("live %v, sees %v (%v)", live, got[id], err)
+			}
+			return live
+		}
+		if still() {
+			t.Error("lives after half an hour")
+		}
+		seen = seen.Add(time.Millisecond)
+		if !still() {
+			t.Error("is over a moment before half an hour has gone")
+		}
+		w.Exec(t, "UPDATE sessions SET ended_at = ?, end_reason = 'ended-by-holder' WHERE id = ?", w.Clock.Now(), id)
+		if still() {
+			t.Error("lives after its end")
 		}
 	})
 }

@@ -51,7 +51,7 @@ func (t Type) kind() string {
 type Event struct {
 	// Position is its place in the feed; there are no gaps.
 	Position int64 `gorm:"primaryKey;autoIncrement:false"`
-	// ID is that of the audit record that it was made of.
+	// ID is that of the audit record that it was made of, or made of that for a second event.
 	ID   uuid.UUID
 	Type Type
 	At   time.Time

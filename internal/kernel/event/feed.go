@@ -22,9 +22,10 @@ const (
 	lookEvery = time.Second
 	// appendedAtOnce is how many records one transaction of the appender looks at.
 	appendedAtOnce = 500
-	// latest is longer than any transaction lasts: what is written later than so long before the
-	// newest event has been appended.
-	latest = 3 * time.Hour
+	// latest is longer than any transaction lasts: of what another cluster counted, nothing is missed
+	// that was written so long before the last missedWithin events.
+	latest       = 3 * time.Hour
+	missedWithin = 1000
 	// pace is how long the appender rests after it appended something, so that under load it makes
 	// many events at once.
 	pace = 15 * time.Millisecond
@@ -52,9 +53,9 @@ type Feed struct {
 
 	// mu is held by who appends in this process.
 	mu sync.Mutex
-	// since is when the records begin of which any could be missing; nil until this process has
-	// looked for what was missed.
-	since *uuid.UUID
+	// begun says that this process has looked for what was committed since the last look, and caught
+	// that it has looked for what was missed before.
+	begun, caught bool
 	// part is how far a look has come that is too much for one transaction.
 	part *part
 }
@@ -111,25 +112,23 @@ func (f *Feed) Append(ctx context.Context) error {
 func (f *Feed) next(ctx context.Context) (more, some bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.since != nil && f.part == nil {
-		if due, err := f.repo.due(ctx, *f.since); err != nil || !due {
+	if f.caught && f.part == nil {
+		if due, err := f.repo.due(ctx); err != nil || !due {
 			return false, false, err
 		}
 	}
-	var since uuid.UUID
+	var done look
 	var left *part
 	err = f.repo.db.InTx(ctx, func(ctx context.Context) error {
 		state, err := f.repo.lock(ctx)
 		if err != nil {
 			return err
 		}
-		if since, err = f.repo.since(ctx, state); err != nil {
+		now, err := f.goOn(ctx, state)
+		if err != nil {
 			return err
 		}
-		now := part{look: look{since: since, from: state, to: state.seen(), whole: f.since == nil}}
-		if f.part != nil {
-			now = *f.part
-		}
+		done = now.look
 		records, err := f.repo.records(ctx, now.look, now.after, appendedAtOnce)
 		if err != nil {
 			return err
@@ -154,11 +153,21 @@ func (f *Feed) next(ctx context.Context) (more, some bool, err error) {
 	if err != nil {
 		return false, false, err
 	}
-	// What was missed before is there once a whole look is through.
 	if f.part = left; left == nil {
-		f.since = &since
+		f.begun, f.caught = true, f.caught || done.whole
 	}
-	return more, some, nil
+	return more || !f.caught, some, nil
+}
+
+// goOn goes on with the look under way, or begins the next: for what was committed since the last
+// one, once for what was missed before, and for all where the last was elsewhere.
+func (f *Feed) goOn(ctx context.Context, s state) (part, error) {
+	elsewhere := s.elsewhere()
+	if f.part != nil && (f.part.look.whole || !elsewhere) {
+		return *f.part, nil
+	}
+	l, err := f.repo.look(ctx, s, elsewhere || f.begun && !f.caught)
+	return part{look: l}, err
 }
 
 func (f *Feed) append(ctx context.Context, events []Event) error {

@@ -80,9 +80,9 @@ type waiting struct {
 	ended  Reason
 }
 
-// join has somebody told what comes from now on. It returns fault.RateLimited for one stream more
-// than a session may have open.
-func (h *hub) join(ctx context.Context, by access.Actor, q Query, stream bool) (*waiting, error) {
+// join has somebody told what comes from now on, behind a position up to which they know all. It
+// returns fault.RateLimited for one stream more than a session may have open.
+func (h *hub) join(ctx context.Context, by access.Actor, q Query, after int64, stream bool) (*waiting, error) {
 	newest, err := h.feed.Newest(ctx)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,9 @@ func (h *hub) join(ctx context.Context, by access.Actor, q Query, stream bool) (
 	if len(h.waiting) == 0 {
 		h.position = max(h.position, newest)
 	}
-	w := &waiting{hub: h, by: by, query: q, stream: stream, from: h.position, told: h.position, signal: make(chan struct{}, 1)}
+	// The hub may not have come as far as they have.
+	from := max(h.position, after)
+	w := &waiting{hub: h, by: by, query: q, stream: stream, from: from, told: from, signal: make(chan struct{}, 1)}
 	h.waiting[w] = true
 	if stream {
 		h.streams[by.SessionID]++
@@ -125,30 +127,48 @@ func (w *waiting) leave() {
 	}
 }
 
-// tell gives it events that it sees, of those up to a position.
+// tell gives it events that it sees, of those up to a position. One that ended is told no more.
 func (w *waiting) tell(events []Event, through int64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.told = through
-	switch {
-	case w.ended != "" || len(events) == 0:
+	if w.ended != "" {
 		return
-	case len(w.events)+len(events) > mostUntold:
-		w.events, w.ended = nil, TooSlow
-	default:
-		w.events = append(w.events, events...)
 	}
-	w.wake()
+	// It finds those before in the feed.
+	events = slices.DeleteFunc(events, func(e Event) bool { return e.Position <= w.from })
+	w.events = append(w.events, events...)
+	if len(w.events) > mostUntold {
+		w.drop()
+		w.ended = TooSlow
+		w.wake()
+		return
+	}
+	w.told = max(w.told, through)
+	if len(events) > 0 {
+		w.wake()
+	}
 }
 
-// close ends it for a reason. What it was told before is still to be taken.
+// drop forgets what was not taken, which whoever comes again finds in the feed.
+func (w *waiting) drop() {
+	if len(w.events) > 0 {
+		w.events, w.told = nil, w.events[0].Position-1
+	}
+}
+
+// close ends it for a reason. What it was told before is still to be taken, unless its session is
+// over.
 func (w *waiting) close(reason Reason) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ended == "" {
-		w.ended = reason
-		w.wake()
+	if w.ended != "" {
+		return
 	}
+	if reason == SessionEnded {
+		w.drop()
+	}
+	w.ended = reason
+	w.wake()
 }
 
 func (w *waiting) wake() {
@@ -271,7 +291,8 @@ func (h *hub) look(ctx context.Context) error {
 		h.mu.Lock()
 		// Who joins from here on finds these in the feed.
 		all := h.everybody()
-		h.position = through
+		// Where nobody waited for a moment, who joined may have come further.
+		h.position = max(h.position, through)
 		h.mu.Unlock()
 		if err := h.tell(ctx, all, events, through); err != nil {
 			// They go on from where they are, by asking again.

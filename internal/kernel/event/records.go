@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/kernel/access"
 )
 
@@ -36,14 +38,27 @@ func eventsOf(records []record) []Event {
 	events := make([]Event, 0, len(records))
 	for _, r := range records {
 		e, is := r.event()
-		if is {
+		if !is {
+			continue
+		}
+		events = append(events, e)
+		if e.Type == DeclarationSubmitted && r.decided() {
+			e.ID, e.Type = also(e.ID, DeclarationDecided), DeclarationDecided
 			events = append(events, e)
 		}
 	}
 	return events
 }
 
-// event returns what a record tells, and false where that is nothing.
+// also is the id of a second event of a record. It is made of the first, so it is always the same,
+// and has the same time.
+func also(id uuid.UUID, second Type) uuid.UUID {
+	hash := uuid.NewSHA1(id, []byte(second))
+	copy(id[8:], hash[8:])
+	return id
+}
+
+// event returns what a record tells first, and false where that is nothing.
 func (r record) event() (Event, bool) {
 	e := Event{
 		ID: r.ID, At: r.At, ContributorID: r.ContributorID, ApplicationID: r.ApplicationID, SubjectKind: r.SubjectKind,
@@ -88,19 +103,32 @@ func (r record) event() (Event, bool) {
 	return e, e.Type != ""
 }
 
-// files are the operations that file a declaration; a draft that they leave one has no detail.
-var files = []string{"draftDeclaration", "submitDeclaration", "fileDeclarationBatch"}
+// files are the operations by which a declaration is submitted; a draft that they leave one has no
+// detail.
+var files = []string{"draftDeclaration", "submitDeclaration", "fileDeclarationBatch", "completeDeclaration"}
 
-// cameInto is the event of a declaration's record, or "". What is decided in the moment of its
-// filing was submitted first.
-func (r record) cameInto() Type {
+// state is what the operation made of a declaration, or "".
+func (r record) state() string {
 	var detail struct{ State string }
 	if r.Detail == nil || json.Unmarshal([]byte(*r.Detail), &detail) != nil || detail.State == "" {
-		return came[undetailed[r.Operation]]
+		return undetailed[r.Operation]
 	}
-	into := came[detail.State]
-	if into == DeclarationDecided && slices.Contains(files, r.Operation) {
+	return detail.State
+}
+
+// decided reports whether a declaration was decided in the moment of its filing.
+func (r record) decided() bool {
+	return came[r.state()] == DeclarationDecided && slices.Contains(files, r.Operation)
+}
+
+// cameInto is the first event of a declaration's record, or "". What is decided in the moment of its
+// filing was submitted first; what is no longer in charge was submitted long ago.
+func (r record) cameInto() Type {
+	switch {
+	case r.decided():
 		return DeclarationSubmitted
+	case r.Operation == "releaseDeclaration":
+		return ""
 	}
-	return into
+	return came[r.state()]
 }

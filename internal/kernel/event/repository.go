@@ -33,6 +33,21 @@ type mark struct {
 
 func (s state) seen() mark { return mark{s.Seen, s.SeenRow} }
 
+// elsewhere reports whether the last look was at another cluster, or at what a restored backup does
+// not know: no mark is ever above what is there.
+func (s state) elsewhere() bool {
+	if s.LastRow > s.SeenRow {
+		return true
+	}
+	if s.Snapshot == nil || s.Seen == "" {
+		return false
+	}
+	last, _ := bounds(*s.Snapshot)
+	now, _ := bounds(s.Seen)
+	// They are numbers without leading zeros.
+	return len(last) > len(now) || len(last) == len(now) && last > now
+}
+
 // look is for the records that were committed after one mark and before the next.
 type look struct {
 	from state
@@ -72,23 +87,29 @@ func (r repository) save(ctx context.Context, s state) error {
 	).Error
 }
 
-// since returns the id behind which every record stands that is not appended yet: ids rise with the
-// machine's time.
-func (r repository) since(ctx context.Context, s state) (uuid.UUID, error) {
-	var since uuid.UUID
+// look begins a look from the state.
+func (r repository) look(ctx context.Context, s state, whole bool) (look, error) {
+	l := look{from: s, to: s.seen(), whole: whole}
 	if s.Since != nil {
-		since = *s.Since
+		l.since = *s.Since
 	}
-	newest, err := r.between(ctx, s.Position-1, s.Position, 1)
-	if err != nil || len(newest) == 0 {
-		return since, err
+	if !whole {
+		// What was committed since is new, whatever the clock was by which its id was made.
+		return l, nil
 	}
-	seconds, nanoseconds := newest[0].ID.Time().UnixTime()
+	var oldest []uuid.UUID
+	err := r.db.From(ctx).Raw(
+		"SELECT e.id FROM events e WHERE e.position > ? ORDER BY e.id LIMIT 1", s.Position-missedWithin,
+	).Scan(&oldest).Error
+	if err != nil || len(oldest) == 0 {
+		return l, err
+	}
+	seconds, nanoseconds := oldest[0].Time().UnixTime()
 	late := idAt(time.Unix(seconds, nanoseconds).Add(-latest))
-	if strings.Compare(late.String(), since.String()) > 0 {
-		since = late
+	if strings.Compare(late.String(), l.since.String()) > 0 {
+		l.since = late
 	}
-	return since, nil
+	return l, nil
 }
 
 // idAt is lower than all ids of version 7 that were made at the instant or later.
@@ -98,14 +119,18 @@ func idAt(at time.Time) uuid.UUID {
 }
 
 // due reports whether records were committed since the last look.
-func (r repository) due(ctx context.Context, since uuid.UUID) (bool, error) {
+func (r repository) due(ctx context.Context) (bool, error) {
 	var s state
-	if err := r.db.From(ctx).Raw(r.selectState()).Take(&s).Error; err != nil {
+	if err := r.db.From(ctx).Raw(r.selectState()).Take(&s).Error; err != nil || s.elsewhere() {
+		return err == nil, err
+	}
+	l, err := r.look(ctx, s, false)
+	if err != nil {
 		return false, err
 	}
-	found, args := r.found(look{from: s, to: s.seen(), since: since})
+	found, args := r.found(l)
 	var some []int
-	err := r.db.From(ctx).Raw("SELECT 1 FROM ("+found+") a LIMIT 1", args...).Scan(&some).Error
+	err = r.db.From(ctx).Raw("SELECT 1 FROM ("+found+") a LIMIT 1", args...).Scan(&some).Error
 	return len(some) > 0, err
 }
 
@@ -120,11 +145,13 @@ func (r repository) found(l look) (string, []any) {
 		}
 		return from + "a.rowid > ? AND a.rowid <= ?", []any{l.since, l.from.LastRow, l.to.row}
 	}
+	if l.whole || l.from.Snapshot == nil {
+		// Another cluster may have counted these. What comes after the mark is found again by the next
+		// look, and is an event by then.
+		return from + "a.xact_id > '0'", []any{l.since}
+	}
 	// What was committed before the mark is to be seen now; what is seen now may have come later.
 	const seen = " AND pg_visible_in_snapshot(a.xact_id, CAST(CAST(? AS text) AS pg_snapshot))"
-	if l.whole || l.from.Snapshot == nil {
-		return from + "a.xact_id > '0'" + seen, []any{l.since, l.to.snapshot}
-	}
 	last, running := bounds(*l.from.Snapshot)
 	next, _ := bounds(l.to.snapshot)
 	// It either began after the last look, or was under way then.

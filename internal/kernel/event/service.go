@@ -122,11 +122,28 @@ func (s *Service) End() { s.hub.end() }
 // List returns events that the actor may see now, the oldest first. Where there is none it waits
 // for one, if asked. It returns these faults:
 //   - fault.Forbidden: the actor works here;
-//   - fault.Malformed: the cursor is none, or is not kept any more.
+//   - fault.Malformed: the cursor is none, or is not kept any more;
+//   - fault.SessionEnded: the session is over by now. It saw nothing of what there was, so it gets no
+//     cursor.
 func (s *Service) List(ctx context.Context, by access.Actor, q Query) (Page, error) {
 	if by.Staff() {
 		return Page{}, fault.New(fault.Forbidden)
 	}
+	page, err := s.list(ctx, by, q)
+	if err != nil {
+		return Page{}, err
+	}
+	live, err := s.rights.StillLive(ctx, by.SessionID)
+	if err == nil && !live {
+		err = fault.New(fault.SessionEnded)
+	}
+	if err != nil {
+		return Page{}, err
+	}
+	return page, nil
+}
+
+func (s *Service) list(ctx context.Context, by access.Actor, q Query) (Page, error) {
 	if err := s.beforeReading(ctx); err != nil {
 		return Page{}, err
 	}
@@ -145,7 +162,7 @@ func (s *Service) List(ctx context.Context, by access.Actor, q Query) (Page, err
 // wait waits for an event behind the position. What comes meanwhile is not missed.
 func (s *Service) wait(ctx context.Context, by access.Actor, q Query, after int64) (Page, error) {
 	over := s.after(min(q.Wait, MaxWait))
-	waiting, err := s.hub.join(ctx, by, q, false)
+	waiting, err := s.hub.join(ctx, by, q, after, false)
 	if errors.Is(err, errStopped) {
 		return Page{Next: Cursor(after)}, nil
 	}
@@ -162,6 +179,9 @@ func (s *Service) wait(ctx context.Context, by access.Actor, q Query, after int6
 		return Page{}, ctx.Err()
 	case <-waiting.signal:
 	case <-over:
+	}
+	if waiting.reason() == SessionEnded {
+		return Page{}, fault.New(fault.SessionEnded)
 	}
 	found, next = waiting.take(q.Limit)
 	return Page{found, Cursor(next)}, nil

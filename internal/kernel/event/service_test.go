@@ -170,6 +170,7 @@ func TestEvents_AListShowsWhatWatchingSays(t *testing.T) {
 				dice = dice*1664525 + 1013904223
 				return int(dice>>16) % most
 			})
+			by.SessionID = k.Session(t, by.PersonID, nil)
 			newest, err := k.feed.Newest(context.Background())
 			if err != nil {
 				t.Fatal(err)
@@ -275,6 +276,54 @@ func TestEvents_AreWaitedFor(t *testing.T) {
 		k.shown.End()
 		if page = <-answered; len(page.Items) != 0 {
 			t.Errorf("after the end: %v", page)
+		}
+	})
+}
+
+// Who waits while the session ends, or asks when it has, is told so, and has no cursor to go on from.
+func TestEvents_ASessionThatIsOverGetsNoCursor(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		k := newDesk(t, d, nil)
+		k.run()
+		c, rep := k.Employer(t)
+		colleague := k.Colleague(t, c.ID, access.Employer, access.Dispositive)
+		answered := make(chan error)
+		witness := k.open(colleague, "")
+		go func() {
+			_, err := k.shown.List(context.Background(), rep, event.Query{Limit: 10, Wait: event.MaxWait})
+			answered <- err
+		}()
+		k.Exec(t, "UPDATE sessions SET ended_at = ?, end_reason = 'ended-by-holder' WHERE id = ?", k.Clock.Now(), rep.SessionID)
+		k.submit(colleague, c)
+		if events, reason := k.next(witness); len(events) != 1 {
+			t.Errorf("another is told %v %q", events, reason)
+		}
+		select {
+		case k.over <- k.Clock.Now():
+			if err := <-answered; !fault.Is(err, fault.SessionEnded) {
+				t.Errorf("who waited: %v", err)
+			}
+		case err := <-answered:
+			if !fault.Is(err, fault.SessionEnded) {
+				t.Errorf("who waited: %v", err)
+			}
+		}
+		if page, err := k.shown.List(context.Background(), rep, event.Query{Limit: 10}); !fault.Is(err, fault.SessionEnded) {
+			t.Errorf("who asks: %v, %v", page, err)
+		}
+		s, err := k.shown.Open(context.Background(), rep, event.Query{After: event.Cursor(0), Parameter: "after"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		go func() {
+			select {
+			case k.over <- k.Clock.Now():
+			case <-t.Context().Done():
+			}
+		}()
+		if events, reason := k.next(s); len(events) != 0 || reason != event.SessionEnded {
+			t.Errorf("who goes on: %v, %q", events, reason)
 		}
 	})
 }
@@ -387,6 +436,26 @@ func TestStream_Ends(t *testing.T) {
 		}
 		if _, err := k.shown.Open(context.Background(), other, event.Query{}); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("opened after the end: %v", err)
+		}
+	})
+}
+
+// Who connects again while others are yet to be told is not told what it has had.
+func TestStream_WhoComesBackHasNothingTwice(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		k := newDesk(t, d, nil)
+		c, rep := k.Employer(t)
+		k.open(rep, "")
+		k.submit(rep, c)
+		newest, err := k.feed.Newest(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		back := k.open(rep, event.Cursor(newest))
+		want := k.submit(rep, c)
+		k.run()
+		if events, reason := k.next(back); !slices.Equal(subjects(events), []string{want}) {
+			t.Errorf("streamed %v %q, want %s", subjects(events), reason, want)
 		}
 	})
 }

@@ -36,18 +36,21 @@ func (s *Service) Open(ctx context.Context, by access.Actor, q Query) (*Stream, 
 	if err != nil {
 		return nil, err
 	}
-	w, err := s.hub.join(ctx, by, q, true)
+	w, err := s.hub.join(ctx, by, q, after, true)
 	if err != nil {
 		return nil, err
 	}
 	return &Stream{service: s, waiting: w, after: after}, nil
 }
 
+// Cursor is where to go on from, also where nothing came.
+func (s *Stream) Cursor() string { return Cursor(s.after) }
+
 // Close ends the stream.
 func (s *Stream) Close() { s.waiting.leave() }
 
-// Next returns the next events, none where a heartbeat is due, or the reason for which the stream
-// ended. Events come once each, in order.
+// Next returns the next events, none where a heartbeat is due or much was not to be seen, or the
+// reason for which the stream ended. Events come once each, in order.
 func (s *Stream) Next(ctx context.Context) ([]Event, Reason, error) {
 	w := s.waiting
 	for s.after < w.from {
@@ -62,12 +65,16 @@ func (s *Stream) Next(ctx context.Context) ([]Event, Reason, error) {
 		if s.after = next; len(found) > 0 {
 			return found, "", nil
 		}
+		if s.after < w.from {
+			return s.silent(ctx)
+		}
 	}
 	silent := s.service.after(HeartbeatEvery)
 	for {
 		// It was told before it was ended, and is told no more after.
 		reason := w.reason()
-		if events, _ := w.take(MaxLimit); len(events) > 0 {
+		events, through := w.take(MaxLimit)
+		if s.after = max(s.after, through); len(events) > 0 {
 			return events, "", nil
 		}
 		if reason != "" {
@@ -78,7 +85,17 @@ func (s *Stream) Next(ctx context.Context) ([]Event, Reason, error) {
 			return nil, "", ctx.Err()
 		case <-w.signal:
 		case <-silent:
-			return nil, "", nil
+			return s.silent(ctx)
 		}
 	}
+}
+
+// silent is nothing to be seen so far. A session that is over sees nothing of anything, so it does
+// not go on from there.
+func (s *Stream) silent(ctx context.Context) ([]Event, Reason, error) {
+	live, err := s.service.rights.StillLive(ctx, s.waiting.by.SessionID)
+	if err == nil && !live {
+		return nil, SessionEnded, nil
+	}
+	return nil, "", err
 }
