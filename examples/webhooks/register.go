@@ -93,12 +93,12 @@ func (s sandbox) register(ctx context.Context, file keyFile, receiver string, ro
 		if old.ID != k.WebhookID && old.URL != receiver {
 			continue // another program's
 		}
-		if _, err := s.ask(ctx, http.MethodDelete, to+"/"+old.ID, nil, nil); err != nil {
+		if err := s.ask(ctx, http.MethodDelete, to+"/"+old.ID, nil, nil); err != nil {
 			return err
 		}
 	}
 	var made webhook
-	if _, err := s.ask(ctx, http.MethodPost, to, map[string]any{"url": receiver}, &made); err != nil {
+	if err := s.ask(ctx, http.MethodPost, to, map[string]any{"url": receiver}, &made); err != nil {
 		return err
 	}
 	return file.write(keys{
@@ -124,7 +124,7 @@ func (s sandbox) rotate(ctx context.Context, file keyFile, k keys) error {
 		return err
 	}
 	var made webhook
-	if _, err := s.ask(ctx, http.MethodPost, "/applications/"+k.ApplicationID+"/webhooks/"+k.WebhookID+"/secrets", nil, &made); err != nil {
+	if err := s.ask(ctx, http.MethodPost, "/applications/"+k.ApplicationID+"/webhooks/"+k.WebhookID+"/secrets", nil, &made); err != nil {
 		return err
 	}
 	now := time.Now().UTC()
@@ -137,7 +137,7 @@ func (s sandbox) logIn(ctx context.Context) (sandbox, error) {
 	var session struct {
 		Token string `json:"access_token"`
 	}
-	_, err := s.ask(ctx, http.MethodPost, "/sandbox/people/"+s.owner+"/sessions", nil, &session)
+	err := s.ask(ctx, http.MethodPost, "/sandbox/people/"+s.owner+"/sessions", nil, &session)
 	s.token = session.Token
 	return s, err
 }
@@ -147,7 +147,7 @@ func (s sandbox) webhooks(ctx context.Context, application string) ([]webhook, e
 	var found struct {
 		Items []webhook `json:"items"`
 	}
-	_, err := s.ask(ctx, http.MethodGet, "/applications/"+application+"/webhooks?limit=100", nil, &found)
+	err := s.ask(ctx, http.MethodGet, "/applications/"+application+"/webhooks?limit=100", nil, &found)
 	return found.Items, err
 }
 
@@ -159,7 +159,7 @@ func (s sandbox) application(ctx context.Context) (string, error) {
 			ClientID string `json:"client_id"`
 		} `json:"items"`
 	}
-	if _, err := s.ask(ctx, http.MethodGet, "/applications?limit=100", nil, &found); err != nil {
+	if err := s.ask(ctx, http.MethodGet, "/applications?limit=100", nil, &found); err != nil {
 		return "", err
 	}
 	for _, a := range found.Items {
@@ -171,18 +171,18 @@ func (s sandbox) application(ctx context.Context) (string, error) {
 }
 
 // ask asks the service, and reads its answer.
-func (s sandbox) ask(ctx context.Context, method, path string, send, into any) (status int, err error) {
+func (s sandbox) ask(ctx context.Context, method, path string, send, into any) error {
 	var body io.Reader
 	if send != nil {
 		text, err := json.Marshal(send)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		body = bytes.NewReader(text)
 	}
 	r, err := http.NewRequestWithContext(ctx, method, s.url+"/v1"+path, body)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	r.Header.Set("Accept-Language", "en")
 	if send != nil {
@@ -196,18 +196,18 @@ func (s sandbox) ask(ctx context.Context, method, path string, send, into any) (
 	}
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { _ = answer.Body.Close() }()
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
-		return answer.StatusCode, err
+		return err
 	}
 	if answer.StatusCode >= http.StatusBadRequest {
-		return answer.StatusCode, fmt.Errorf("%s %s answers %s: %s", method, path, answer.Status, text)
+		return fmt.Errorf("%s %s answers %s: %s", method, path, answer.Status, text)
 	}
 	if into == nil {
-		return answer.StatusCode, nil
+		return nil
 	}
-	return answer.StatusCode, json.Unmarshal(text, into)
+	return json.Unmarshal(text, into)
 }

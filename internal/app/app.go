@@ -160,7 +160,9 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	}
 	// What writes is ended in this order: nothing that ends later is still written to by what ends
 	// before.
-	a.closers = append([]func(){g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close, g.webhooks.sender.Close}, a.closers...)
+	a.closers = append([]func(){
+		g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close, g.webhooks.sender.Close,
+	}, a.closers...)
 	g.mandate = newMandate(p, g.kernel, g.identity, g.masterdata, g.filing)
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,

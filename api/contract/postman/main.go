@@ -149,7 +149,10 @@ func collect(doc *openapi3.T) (collection, error) {
 		Auth:  auth{Type: "bearer", Bearer: []variable{{Key: "token", Value: "{{token}}", Type: "string"}}},
 		Event: []event{{Listen: "test", Script: script{Type: "text/javascript", Exec: keep}}},
 		Variable: []variable{
-			{Key: "base_url", Value: "http://127.0.0.1:8080/v1"}, {Key: "token"}, {Key: "refresh_token"}, {Key: "etag", Value: "*"},
+			{Key: "base_url", Value: "http://127.0.0.1:8080/v1"},
+			{Key: "token"},
+			{Key: "refresh_token"},
+			{Key: "etag", Value: "*"},
 			{Key: "key", Value: "rep-rome"},
 		},
 	}

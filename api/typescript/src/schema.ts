@@ -69,7 +69,9 @@ export interface paths {
          * @description Merges the body into the application (JSON Merge Patch, RFC 7396). The contact changes at once. What people see and what the application may do (name, logo, addresses, keys,
          *     scopes) changes at once in the sandbox and while nothing was approved; a `refused` one is `submitted` again. Of an approved or suspended one the approved version stays in force, and
          *     the change waits beside it as `pending_change` until an administrator has decided; a further change is made to that one, and one that takes everything back
-         *     ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once. `kind` and `token_endpoint_auth_method` never change.
+         *     ends it. A change that only takes something away (a key, an address, a scope, the logo) takes effect at once.
+         *     So does an exchange of keys (for a key that got out: at most as many put in as are taken out of `jwks`, and nothing else changed) where the PIN was entered in the last five minutes
+         *     (reauthenticate), and all who manage the application are told; without that it waits like any other change. `kind` and `token_endpoint_auth_method` never change.
          *     `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when
          *     somebody changed the application in between. What is wrong answers 422 as in registerApplication.
          *     Needs dispositive credentials (403 `dispositive-credentials-required`).
@@ -2832,6 +2834,7 @@ export interface paths {
          * Be sent what happens
          * @description The same feed as a stream of server-sent events (`text/event-stream`), each as soon as it is there: `id` is the cursor, `event` the type, `data` the Event as JSON on one line. Without `after` it
          *     begins with what happens from now on. After a break go on with the header `Last-Event-ID`, or with `after`; nothing is missed and nothing comes twice. Every 25 seconds without an event a comment is sent.
+         *     An `id` that stands alone, first of all and wherever nothing of late was for you, is no event; go on from it like from any other.
          *
          *     Before the service ends a stream it sends the event `end`, whose data says why: `{"reason": "session-ended"}`: log in or renew the grant, then go on from the last id; `server-stopping`: connect
          *     again; `too-slow`: you did not read as fast as events came: connect again. `EventSource` of browsers sends no token: read the stream with `fetch`.
@@ -7847,9 +7850,9 @@ export interface components {
         EventSubjectKind: "declaration" | "declaration_batch" | "delegation" | "consent";
         /**
          * @description What happened. Further types may be added: a program ignores those that it does not know.
-         *     `declaration.submitted`: filed, or given back to the office's queue. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
+         *     `declaration.submitted`: filed. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
          *     `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
-         *     the moment of its filing has `declaration.submitted` alone. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
+         *     the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
          *     `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
          *     `consent.given`, `consent.ended`: told to the person who gave it.
          * @example declaration.submitted

@@ -101,9 +101,14 @@ func TestRateLimit_APageCountsForWhoeverProvedToHaveSentIt(t *testing.T) {
 		who         string
 		sent, taken int
 	}{
-		{"ann", 10, 7}, {"bob", 10, 7}, {"server", 10, 6},
+		{"ann", 10, 7},
+		{"bob", 10, 7},
+		{"server", 10, 6},
 		// Who is over their own limit counts for the address too: 3, 3 and 4 of its 20.
-		{"nobody", 20, 10}, {"nobody", 1, 0}, {"ann", 1, 0}, {"carl", 1, 0},
+		{"nobody", 20, 10},
+		{"nobody", 1, 0},
+		{"ann", 1, 0},
+		{"carl", 1, 0},
 	} {
 		if passed := count(w, c.sent, from(c.who)); passed != c.taken {
 			t.Errorf("%s: %d of %d passed, want %d", c.who, passed, c.sent, c.taken)

@@ -242,7 +242,7 @@ var inEnglish = dictionary{
 		"issuer-only":                      "The copy of the document is handed in by who issued the PIN.",
 		"post-unconfirmed":                 "The post of administrator still has to be confirmed by a second administrator.",
 		"consent-of-staff":                 "Whoever works for the institute authorises no application to act in their name.",
-		"consent-reaches-nothing":          "You have no right over any contributor, so there is nothing yet that an application could do for you.",
+		"consent-reaches-nothing":          "You have no right over any contributor yet, so an application could do nothing for you.",
 		"post-confirmed":                   "There is nothing to confirm.",
 		"application-decided":              "Nothing of the application waits for a decision.",
 		"webhook-disabled":                 "The webhook is disabled: nothing is sent to it.",

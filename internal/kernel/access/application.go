@@ -187,8 +187,8 @@ func readGrant(text string) (*Grant, error) {
 // excluded is, in SQL, whether a contributor took itself out of a consent. Both are columns, or the
 // ? of an argument.
 func excluded(consent, contributor string) string {
-	return "CASE WHEN EXISTS (SELECT 1 FROM consent_exclusions z WHERE z.consent_id = " + consent + " AND z.contributor_id = " + contributor +
-		") THEN 1 ELSE 0 END"
+	return "CASE WHEN EXISTS (SELECT 1 FROM consent_exclusions z WHERE z.consent_id = " + consent +
+		" AND z.contributor_id = " + contributor + ") THEN 1 ELSE 0 END"
 }
 
 // listed reads ids with commas between them. It never returns nil, which stands for all.

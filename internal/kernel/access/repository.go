@@ -161,9 +161,11 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 	query := ""
 	switch to {
 	case ToContributor:
-		query = r.selectActor + contributorColumns + excluded("s.consent_id", "c.id") + " AS excluded FROM " + source + joinActor + joinContributor
+		query = r.selectActor + contributorColumns + excluded("s.consent_id", "c.id") + " AS excluded FROM " + source + joinActor +
+			joinContributor
 	case ToDeclaration:
-		query = r.selectActor + declarationColumns + excluded("s.consent_id", "d.contributor_id") + " AS excluded FROM " + source + joinActor + joinDeclaration
+		query = r.selectActor + declarationColumns + excluded("s.consent_id", "d.contributor_id") + " AS excluded FROM " + source +
+			joinActor + joinDeclaration
 	case ToAnyone, ToSession, ToOffice, ToDelegate, ToDelegation:
 		query = r.selectActor + " FROM " + source + joinActor
 	}

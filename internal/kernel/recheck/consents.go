@@ -119,7 +119,8 @@ func (c *Checker) selectCovered(consents, contributors db.UUIDs) (query string, 
 	for i := range consents {
 		args = append(args, consents[i], contributors[i])
 	}
-	return "WITH v (consent_id, contributor_id) AS (VALUES " + strings.Repeat("( ?, ?), ", len(consents)-1) + "( ?, ?)) " + consentCovers, args
+	values := strings.Repeat("( ?, ?), ", len(consents)-1) + "( ?, ?)"
+	return "WITH v (consent_id, contributor_id) AS (VALUES " + values + ") " + consentCovers, args
 }
 
 // earlier returns the earlier of two ends, of which nil never comes.

@@ -15,6 +15,7 @@ import (
 
 	"diresco/internal/kernel/event"
 	"diresco/internal/messaging/webhook"
+	"diresco/internal/platform/clock"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
 )
@@ -270,7 +271,7 @@ func TestWebhook_ObeysItsEndpoint(t *testing.T) {
 		r := newReceiver(t)
 		hook := w.add(r.URL)
 		for header, want := range map[string]time.Duration{
-			"3600": time.Hour, "900000": day, time.Now().Add(2 * time.Hour).UTC().Format(http.TimeFormat): 2*time.Hour - 2*time.Second, "soon": 5 * time.Second,
+			"3600": time.Hour, "900000": day, clock.System{}.Now().Add(2 * time.Hour).UTC().Format(http.TimeFormat): 2*time.Hour - 2*time.Second, "soon": 5 * time.Second,
 		} {
 			r.answers(func(rw http.ResponseWriter, _ *http.Request) {
 				rw.Header().Set("Retry-After", header)

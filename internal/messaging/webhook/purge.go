@@ -65,10 +65,14 @@ type sealedRow struct {
 func (s *Sender) reseal(ctx context.Context) error {
 	current, _ := s.keys.MAC(sealedSecret)
 	for _, of := range []struct{ selection, update, label string }{
-		{"SELECT id, webhook_id, sealed FROM webhook_secrets WHERE sealed NOT LIKE ?",
-			"UPDATE webhook_secrets SET sealed = ? WHERE id = ? AND sealed = ?", sealedSecret},
-		{"SELECT id, id AS webhook_id, private_key AS sealed FROM webhooks WHERE private_key NOT LIKE ?",
-			"UPDATE webhooks SET private_key = ? WHERE id = ? AND private_key = ?", sealedKey},
+		{
+			"SELECT id, webhook_id, sealed FROM webhook_secrets WHERE sealed NOT LIKE ?",
+			"UPDATE webhook_secrets SET sealed = ? WHERE id = ? AND sealed = ?", sealedSecret,
+		},
+		{
+			"SELECT id, id AS webhook_id, private_key AS sealed FROM webhooks WHERE private_key NOT LIKE ?",
+			"UPDATE webhooks SET private_key = ? WHERE id = ? AND private_key = ?", sealedKey,
+		},
 	} {
 		var rows []sealedRow
 		// The id of a key may have an underscore, for which LIKE takes any character: at worst one is left.

@@ -119,14 +119,14 @@ func (d *database) approve(ctx context.Context, clientID, taxCode, name string, 
 			SELECT p.id AS person, a.id AS application FROM people p, applications a WHERE p.tax_code = $1 AND a.client_id = $2
 		), consent AS (
 			INSERT INTO consents (id, person_id, application_id, scopes, services, every_contributor, given_at, expires_at)
-			SELECT md5($3 || ' consent ' || n)::uuid, who.person, who.application, '["declarations","offline_access"]', '["*"]', true, now(),
-			now() + interval '90 days' FROM who, generate_series(1, $4::integer) n
+			SELECT md5($3 || ' consent ' || n)::uuid, who.person, who.application, '["declarations","offline_access"]', '["*"]', true,
+			now(), now() + interval '90 days' FROM who, generate_series(1, $4::integer) n
 		)
 		INSERT INTO oauth_flows (id, application_id, kind, state, redirect_uri, code_challenge, scopes, details, language, code_hash,
 			code_expires_at, person_id, consent_id, created_at, expires_at)
-		SELECT md5($3 || ' flow ' || n)::uuid, who.application, 'browser', 'approved', $5, $6, '["declarations","offline_access"]', '[]', '',
-			encode(sha256(convert_to($3 || n, 'UTF8')), 'hex'), now() + interval '1 day', who.person, md5($3 || ' consent ' || n)::uuid, now(),
-			now() + interval '1 day' FROM who, generate_series(1, $4::integer) n`,
+		SELECT md5($3 || ' flow ' || n)::uuid, who.application, 'browser', 'approved', $5, $6, '["declarations","offline_access"]', '[]',
+			'', encode(sha256(convert_to($3 || n, 'UTF8')), 'hex'), now() + interval '1 day', who.person,
+			md5($3 || ' consent ' || n)::uuid, now(), now() + interval '1 day' FROM who, generate_series(1, $4::integer) n`,
 		taxCode, clientID, name, n, benchReturn, base64.RawURLEncoding.EncodeToString(sum[:]))
 	return err
 }
@@ -134,8 +134,8 @@ func (d *database) approve(ctx context.Context, clientID, taxCode, name string, 
 // form renders a request for tokens.
 func (b *bench) form(values url.Values) []byte {
 	body := values.Encode()
-	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s",
-		oauth.TokenPath, b.server.address, len(body), body)
+	const request = "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s"
+	return fmt.Appendf(nil, request, oauth.TokenPath, b.server.address, len(body), body)
 }
 
 // says is how an application says who it is.

@@ -160,21 +160,29 @@ func (h *hooked) begin(ctx context.Context, hooks *webhook.Service, url string) 
 			sql  string
 			args []any
 		}{
-			{`INSERT INTO applications (id, client_id, display_name, kind, token_endpoint_auth_method, redirect_uris, scopes, contact_email,
+			{
+				`INSERT INTO applications (id, client_id, display_name, kind, token_endpoint_auth_method, redirect_uris, scopes, contact_email,
 				jwks_uri, logo_uri, state, person_id, created_at, updated_at, submitted_at)
 				VALUES (?, 'bench', 'Bench', 'public', 'none', '[]', '["declarations.read","events"]', 'x@example.org', '', '',
 				'approved', ?, ?, ?, ?)`,
-				[]any{app, by.PersonID, now, now, now}},
+				[]any{app, by.PersonID, now, now, now},
+			},
 			{`INSERT INTO consents (id, person_id, application_id, scopes, services, every_contributor, given_at, expires_at)
 				VALUES (?, ?, ?, '["declarations.read","events"]', '["*"]', TRUE, ?, ?)`, []any{consent, by.PersonID, app, now, until}},
-			{`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at, expires_at,
+			{
+				`INSERT INTO sessions (id, person_id, login_method, pin_change_required, created_at, authenticated_at, last_seen_at, expires_at,
 				refresh_generation, refresh_hash, consent_id) VALUES (?, ?, 'pin', FALSE, ?, ?, ?, ?, 0, 'x', ?)`,
-				[]any{session, by.PersonID, now, now, now, until, consent}},
-			{`INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, person_id,
+				[]any{session, by.PersonID, now, now, now, until, consent},
+			},
+			{
+				`INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, person_id,
 				acting_as, right_id, version, created_at, updated_at, listed_at, submitted_at, protocol_number, digest)
 				VALUES (?, ?, ?, ?, ?, ?, 'single', 'submitted', '{}', ?, 'legal_representative', ?, 1, ?, ?, ?, ?, 'x', 'x')`,
-				[]any{h.subject, h.filer.contributor, h.filer.spread, h.filer.office, typeCode, version, by.PersonID, uuid.New(), now, now,
-					now, now}},
+				[]any{
+					h.subject, h.filer.contributor, h.filer.spread, h.filer.office, typeCode, version, by.PersonID, uuid.New(), now, now,
+					now, now,
+				},
+			},
 		} {
 			if err := g.Exec(s.sql, s.args...).Error; err != nil {
 				return err

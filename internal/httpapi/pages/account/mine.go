@@ -68,7 +68,9 @@ func (v *visit) askWithdraw(id uuid.UUID) error {
 	shown, err := v.s.Consents.Show(v.r.Context(), *v.by, id)
 	return v.confirm(v.t("consents.ask.title", shown.DisplayName), confirmation{
 		ID: id, Text: v.t("consents.ask.text"), Button: v.t("consents.withdraw"),
-		Facts: []fact{{v.t("consents.given"), momentText(v.lang, shown.GivenAt)}, {v.t("consents.until"), momentText(v.lang, shown.ExpiresAt)}},
+		Facts: []fact{
+			{v.t("consents.given"), momentText(v.lang, shown.GivenAt)}, {v.t("consents.until"), momentText(v.lang, shown.ExpiresAt)},
+		},
 	}, err)
 }
 
