@@ -71,7 +71,7 @@ var (
 
 // visit opens a page.
 func (p *person) visit(address string) string {
-	answer := must(p.http.Get(address)) //nolint:noctx,bodyclose // a person at a browser
+	answer := must(p.http.Get(address)) //nolint:noctx // a person at a browser
 	return p.page(answer)
 }
 
@@ -108,7 +108,7 @@ func (p *person) fill(page, action string, values map[string]string) string {
 	r := must(http.NewRequestWithContext(context.Background(), http.MethodPost, p.issuer+action, strings.NewReader(form.Encode())))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Origin", p.issuer)
-	return p.page(must(p.http.Do(r))) //nolint:bodyclose // by page
+	return p.page(must(p.http.Do(r)))
 }
 
 // decide logs in and decides whether to let an application in.

@@ -24,7 +24,7 @@ const (
 
 // signedCall makes the headers of a call.
 func signedCall() http.Header {
-	return call("e1", time.Now(), payload, secretOne) //nolint:forbidigo // as a call is signed
+	return call("e1", time.Now(), payload, secretOne)
 }
 
 // call makes the headers of a call, with signatures that the library of Standard Webhooks makes.
@@ -42,7 +42,7 @@ func call(id string, at time.Time, body string, secrets ...string) http.Header {
 }
 
 func TestWebhook_IsBelievedByOneSignature(t *testing.T) {
-	now := time.Now() //nolint:forbidigo // as calls are signed
+	now := time.Now()
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -241,7 +241,7 @@ var inItalian = dictionary{
 		"issuer-only":                      "La copia del documento è acquisita da chi ha rilasciato il PIN.",
 		"post-unconfirmed":                 "L'incarico di amministratore va ancora confermato da un secondo amministratore.",
 		"consent-of-staff":                 "Chi lavora per l'istituto non autorizza applicazioni ad agire per suo conto.",
-		"consent-reaches-nothing":          "Non può operare per alcun contribuente: un'applicazione non potrebbe fare nulla per Suo conto.",
+		"consent-reaches-nothing":          "Non può operare per alcun contribuente: un'applicazione non potrebbe fare nulla per Lei.",
 		"post-confirmed":                   "Non c'è nulla da confermare.",
 		"application-decided":              "Nulla dell'applicazione attende una decisione.",
 		"webhook-disabled":                 "Il webhook è disattivato: non vi si invia nulla.",
