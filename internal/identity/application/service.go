@@ -330,7 +330,7 @@ func (s *Service) manage(
 		return Application{}, err
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Application, error) {
-		a, err := s.lock(ctx, id)
+		a, err := s.hold(ctx, id)
 		if err != nil {
 			return Application{}, err
 		}
@@ -347,12 +347,17 @@ func (s *Service) manage(
 	}, nil)
 }
 
-// lock returns an application that was not removed, and keeps everybody else from changing it. What
-// the application does now it waits for, and it keeps it from doing more.
-func (s *Service) lock(ctx context.Context, id uuid.UUID) (Application, error) {
+// hold is lock for what may take something from the application. What it does now is waited for,
+// and it is kept from doing more.
+func (s *Service) hold(ctx context.Context, id uuid.UUID) (Application, error) {
 	if err := s.run.Recheck.HoldApplication(ctx, id); err != nil {
 		return Application{}, err
 	}
+	return s.lock(ctx, id)
+}
+
+// lock returns an application that was not removed, and keeps everybody else from changing it.
+func (s *Service) lock(ctx context.Context, id uuid.UUID) (Application, error) {
 	a, err := s.repo.lock(ctx, id)
 	if err == nil && a.RemovedAt != nil {
 		err = fault.New(fault.NotFound)
@@ -473,7 +478,7 @@ func (s *Service) Readmit(ctx context.Context, by access.Actor, id uuid.UUID) er
 func (s *Service) endRest(ctx context.Context, id uuid.UUID) error {
 	for more := true; more; {
 		if err := s.run.DB.InTx(ctx, func(ctx context.Context) error {
-			a, err := s.lock(ctx, id)
+			a, err := s.hold(ctx, id)
 			if more = err == nil && a.State == Suspended; !more {
 				return err
 			}
@@ -499,7 +504,7 @@ func (s *Service) judge(
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Details, error) {
 		trace.SubjectKind, trace.Right = SubjectKind, by.Office()
-		a, err := s.lock(ctx, id)
+		a, err := s.hold(ctx, id)
 		if err != nil {
 			return Details{}, err
 		}

@@ -13,6 +13,7 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/application"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/recheck"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -429,6 +430,27 @@ func TestApplication_SuspensionAndRemovalWaitForWhatItDoes(t *testing.T) {
 			return nil
 		})
 	}
+}
+
+// Whoever works on something of an application, such as its webhooks, holds up nothing that it does.
+func TestApplication_ManagingWhatItHasHoldsUpNothing(t *testing.T) {
+	w := newFixture(t, dbtest.Open(t, dbtest.Postgres(t)), false)
+	company := w.Company(t, world.Rome)
+	w.Role(t, w.owner.PersonID, company.ID, access.LegalRepresentative)
+	s := w.Software(t, w.owner.PersonID, nil)
+	by := w.LetIn(t, s, company.ID)
+	w.Must(t, func(ctx context.Context) error {
+		if _, err := w.service.Manage(ctx, w.owner, s.ID, &operation.Trace{}); err != nil {
+			return err
+		}
+		return w.DB.InTx(context.Background(), func(beside context.Context) error {
+			outcomes, err := w.Recheck.All(beside, []recheck.Claim{recheck.ClaimOf(by, by.Rights[0])})
+			if err != nil {
+				return err
+			}
+			return outcomes[0]
+		})
+	})
 }
 
 // TestApplication_BelongsToWhoManagesUsers: one of an organisation is shown to those, and to nobody

@@ -97,15 +97,16 @@ func (s *Sender) settle(ctx context.Context, group []result) error {
 				return err
 			}
 		}
-		if err := s.repo.rest(ctx, unique(quiet)); err != nil {
-			return err
-		}
 		return db.InsertMissing(ctx, s.db, attempts)
 	})
 	if err != nil {
 		return err
 	}
 	s.metrics.count(ctx, group, failed)
+	if err := s.db.InTx(ctx, func(ctx context.Context) error { return s.repo.rest(ctx, unique(quiet)) }); err != nil {
+		// The next one that is dropped, or taken, makes up for it.
+		s.log.WarnContext(ctx, "what webhooks failed at is not forgotten", "error", err)
+	}
 	s.disableSome(ctx, failing, gone, now)
 	return nil
 }
