@@ -36,7 +36,7 @@ quick: ## test PKG=./internal/mandate/... on SQLite alone: the loop while writin
 	TEST_DATABASE_URL=$${TEST_DATABASE_URL:-$$(tools/postgres.sh url)} go test -short $(TESTFLAGS) $(PKG)
 
 test: ## run every test, on SQLite and on PostgreSQL
-	tools/postgres.sh run go test $(TESTFLAGS) $(PACKAGES)
+	tools/postgres.sh run go test -timeout 20m $(TESTFLAGS) $(PACKAGES)
 	@echo 'left out: the tests with real nginx, HAProxy, PgBouncer, node and Chromium, which make check-peers runs'
 
 check-peers: ## run the tests with nginx, HAProxy, PgBouncer, node and Chromium, which must be installed

@@ -92,6 +92,7 @@ func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, conf
 	w.url = listener.URL
 	w.http = &http.Client{Transport: newContractTransport(t)}
 	w.stop = sync.OnceFunc(func() {
+		w.app.EndStreams() // a listener waits for what goes on
 		listener.Close()
 		w.trailNamesRights()
 		if err := w.app.Close(); err != nil {
