@@ -86,7 +86,10 @@ func (s sandbox) register(ctx context.Context, file keyFile, receiver string, ro
 		if !rotate && !k.Rotating {
 			return nil
 		}
-		return s.rotate(ctx, file, k)
+		if err := s.rotate(ctx, file, k); !errors.Is(err, errConflict) {
+			return err
+		}
+		return nil // so many were made today that no more is: it goes on with those that it knows
 	}
 	to := "/applications/" + application + "/webhooks"
 	for _, old := range there {
@@ -170,6 +173,9 @@ func (s sandbox) application(ctx context.Context) (string, error) {
 	return "", fmt.Errorf("%s manages no application %s", s.owner, s.clientID)
 }
 
+// errConflict is that the service cannot do it as things are.
+var errConflict = errors.New("not now")
+
 // ask asks the service, and reads its answer.
 func (s sandbox) ask(ctx context.Context, method, path string, send, into any) error {
 	var body io.Reader
@@ -202,6 +208,9 @@ func (s sandbox) ask(ctx context.Context, method, path string, send, into any) e
 	text, err := io.ReadAll(answer.Body)
 	if err != nil {
 		return err
+	}
+	if answer.StatusCode == http.StatusConflict {
+		return fmt.Errorf("%s %s: %w: %s", method, path, errConflict, text)
 	}
 	if answer.StatusCode >= http.StatusBadRequest {
 		return fmt.Errorf("%s %s answers %s: %s", method, path, answer.Status, text)

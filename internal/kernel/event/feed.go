@@ -58,6 +58,8 @@ type Feed struct {
 	begun, caught bool
 	// part is how far a look has come that is too much for one transaction.
 	part *part
+	// atOnce is how many records the next transaction looks at: fewer after one that failed.
+	atOnce int
 }
 
 // part is a look of which some was appended.
@@ -68,12 +70,13 @@ type part struct {
 
 // NewFeed returns the feed of a database. It appends nothing yet: call Run or Append.
 func NewFeed(d Deps) *Feed {
-	return &Feed{repo: repository{d.DB}, clock: d.Clock, log: d.Log}
+	return &Feed{repo: repository{d.DB}, clock: d.Clock, log: d.Log, atOnce: appendedAtOnce}
 }
 
 // OnAppended has the hook called in the appender's transaction with all that it appends. Call it
-// before Run. An error undoes what was appended, which is tried again; an event that was appended
-// is never given to a hook again.
+// before Run. An error undoes what was appended, which is tried again, with half as many at a time:
+// what takes too long for many goes on with few. An event that was appended is never given to a hook
+// again.
 //
 // Lock order: the feed, what hooks lock.
 func (f *Feed) OnAppended(hook func(ctx context.Context, events []Event) error) {
@@ -129,11 +132,11 @@ func (f *Feed) next(ctx context.Context) (more, some bool, err error) {
 			return err
 		}
 		done = now.look
-		records, err := f.repo.records(ctx, now.look, now.after, appendedAtOnce)
+		records, err := f.repo.records(ctx, now.look, now.after, f.atOnce)
 		if err != nil {
 			return err
 		}
-		if more = len(records) == appendedAtOnce; more {
+		if more = len(records) == f.atOnce; more {
 			left = &part{now.look, records[len(records)-1].ID}
 		}
 		events := eventsOf(records)
@@ -151,8 +154,10 @@ func (f *Feed) next(ctx context.Context) (more, some bool, err error) {
 		return f.repo.save(ctx, state)
 	})
 	if err != nil {
+		f.atOnce = max(1, f.atOnce/2)
 		return false, false, err
 	}
+	f.atOnce = min(appendedAtOnce, 2*f.atOnce)
 	if f.part = left; left == nil {
 		f.begun, f.caught = true, f.caught || done.whole
 	}

@@ -305,6 +305,38 @@ func TestFeed_ALongBacklogIsAppendedInParts(t *testing.T) {
 	})
 }
 
+// What a hook cannot do for many at a time goes on with fewer, and afterwards with many again.
+func TestFeed_GoesOnWithFewerWhereManyAreTooMuch(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		records := make([]audit.Record, 1000)
+		for i := range records {
+			records[i] = written()
+		}
+		write(t, d, records...)
+		f, most, slow := feedOn(d), 0, true
+		f.OnAppended(func(_ context.Context, events []event.Event) error {
+			if slow && len(events) > 70 {
+				return context.DeadlineExceeded
+			}
+			most = max(most, len(events))
+			return nil
+		})
+		for range 3 {
+			if err := f.Append(context.Background()); !errors.Is(err, context.DeadlineExceeded) {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Append(context.Background()); err == nil || most == 0 || most > 70 {
+			t.Fatalf("%d at a time, %v", most, err)
+		}
+		slow = false
+		appendAll(t, f)
+		if got := len(all(t, f)); got != len(records) || most <= 70 {
+			t.Errorf("%d events, %d at a time", got, most)
+		}
+	})
+}
+
 // What has been kept for 90 days goes, but for the newest: without it the appender would begin anew.
 func TestFeed_ForgetsAfterNinetyDays(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

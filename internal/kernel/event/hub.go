@@ -96,7 +96,7 @@ func (h *hub) join(ctx context.Context, by access.Actor, q Query, after int64, s
 		return nil, &fault.Fault{Code: fault.RateLimited, Reason: "too-many-streams", RetryAfter: time.Minute}
 	}
 	if len(h.waiting) == 0 {
-		h.position = max(h.position, newest)
+		h.position = newest
 	}
 	// The hub may not have come as far as they have.
 	from := max(h.position, after)
@@ -277,7 +277,10 @@ func (h *hub) look(ctx context.Context) error {
 		h.mu.Lock()
 		position := h.position
 		h.mu.Unlock()
-		if position >= newest {
+		if position > newest {
+			return h.goBack(ctx, position)
+		}
+		if position == newest {
 			return nil
 		}
 		events, err := h.feed.Between(ctx, position, newest, toldAtOnce)
@@ -302,6 +305,24 @@ func (h *hub) look(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// goBack ends all who wait where the feed has less than the position up to which they were told: the
+// database was restored to an earlier state. Who comes again goes on from what there is.
+func (h *hub) goBack(ctx context.Context, position int64) error {
+	// Who joined since the feed was asked may only have come further.
+	newest, err := h.feed.Newest(ctx)
+	if err != nil || newest >= position {
+		return err
+	}
+	h.mu.Lock()
+	all := h.everybody()
+	h.position = newest
+	h.mu.Unlock()
+	for _, w := range all {
+		w.close(ServerStopping)
+	}
+	return nil
 }
 
 // tell tells each of those who wait what they see of the events.

@@ -460,6 +460,31 @@ func TestStream_WhoComesBackHasNothingTwice(t *testing.T) {
 	})
 }
 
+// A database that was restored under a living process has less than its streams were told. They end,
+// and whoever comes again is told what comes from there.
+func TestStream_EndsWhereTheFeedWentBack(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		k := newDesk(t, d, nil)
+		c, rep := k.Employer(t)
+		for range 3 {
+			k.submit(rep, c)
+		}
+		stream := k.open(rep, "")
+		k.must(event.Appended, "DELETE FROM events WHERE position > 1")
+		k.must(event.Appended, "UPDATE event_feed SET position = 1")
+		k.run()
+		if events, reason := k.next(stream); len(events) > 0 || reason != event.ServerStopping {
+			t.Fatalf("streamed %v, %q", subjects(events), reason)
+		}
+		stream.Close()
+		again := k.open(rep, "")
+		want := k.submit(rep, c)
+		if events, reason := k.next(again); !slices.Equal(subjects(events), []string{want}) {
+			t.Errorf("streamed %v %q, want %s", subjects(events), reason, want)
+		}
+	})
+}
+
 // must executes a statement in a transaction that announces a topic.
 func (k *desk) must(topic, statement string, args ...any) {
 	k.t.Helper()

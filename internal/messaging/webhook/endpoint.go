@@ -106,6 +106,7 @@ func (b *breaker) succeeded() { *b = breaker{until: b.asked, asked: b.asked} }
 
 // failed notes a failure. after is how long the endpoint asked to be left alone.
 func (b *breaker) failed(now time.Time, after time.Duration) {
+	paused := !b.closed(now)
 	if after > 0 {
 		if until := now.Add(min(after, longestRetryAfter)); until.After(b.asked) {
 			b.asked = until
@@ -114,7 +115,7 @@ func (b *breaker) failed(now time.Time, after time.Duration) {
 			b.until = b.asked
 		}
 	}
-	if b.failures++; b.failures < patienceOfEndpoint || !b.closed(now) {
+	if b.failures++; b.failures < patienceOfEndpoint || paused {
 		return // what was under way since before the pause says nothing new
 	}
 	b.pause = min(max(firstPause, 2*b.pause), lastPause)

@@ -26,26 +26,23 @@ func abouts(deliveries []Delivery) []access.About {
 	return all
 }
 
-// write is settle for a group that is tried again where it fails. What fails twice is written one by
-// one, so that what the database does not take keeps nothing else from being noted.
+// write is settle for a group that is tried again where the database cannot be asked. What it does
+// not take is looked for by halves, so that it keeps nothing else from being noted.
 func (s *Sender) write(ctx context.Context, group []result) error {
 	err := s.settle(ctx, group)
-	if again := s.writeFailed; err == nil || !again || db.IsUnavailable(err) || ctx.Err() != nil {
-		s.writeFailed = err != nil
+	if err == nil || passes(ctx, err) {
 		return err
 	}
-	for i := range group {
-		err := s.settle(ctx, group[i:i+1])
-		if err != nil && (db.IsUnavailable(err) || db.IsLockTimeout(err) || ctx.Err() != nil) {
-			return err
-		}
-		if err != nil {
-			// Its lease ends, and it is sent again.
-			s.log.ErrorContext(ctx, "outcome of a webhook cannot be written", "delivery_id", group[i].delivery.ID, "error", err)
-		}
+	if len(group) == 1 {
+		// Its lease ends, and it is sent again.
+		s.log.ErrorContext(ctx, "outcome of a webhook cannot be written", "delivery_id", group[0].delivery.ID, "error", err)
+		return nil
 	}
-	s.writeFailed = false
-	return nil
+	half := len(group) / 2
+	if err := s.write(ctx, group[:half]); err != nil {
+		return err
+	}
+	return s.write(ctx, group[half:])
 }
 
 // settle writes what became of deliveries, in one transaction, and disables endpoints that want it
