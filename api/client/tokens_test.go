@@ -334,9 +334,12 @@ func TestApp_SendsACodeOnce(t *testing.T) {
 // A service that is away for a moment does not end the wait for a device (RFC 8628 3.5).
 func TestApp_WaitsForADeviceWhileTheServiceIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		app, service := confidential(t, answered(400, "", `{"error":"authorization_pending"}`), answered(503, "1", ""), lostOnItsWay, tokensOf("1"))
+		away := answered(503, "1", "")
+		app, service := confidential(
+			t, answered(400, "", `{"error":"authorization_pending"}`), away, lostOnItsWay, away, away, away, away, tokensOf("1"),
+		)
 		got, err := app.WaitForDevice(t.Context(), &oauth2.DeviceAuthResponse{DeviceCode: "d", Interval: 5})
-		if err != nil || got.AccessToken != "access-1" || len(service.sent) != 4 {
+		if err != nil || got.AccessToken != "access-1" || len(service.sent) != 8 {
 			t.Errorf("%v, %v after %d requests", got, err, len(service.sent))
 		}
 	})

@@ -22,7 +22,10 @@ const (
 	formType = "application/x-www-form-urlencoded"
 	// assertionLife is how long an assertion is good: as long as it takes to arrive.
 	assertionLife = time.Minute
-	tokenTries    = 4
+	// tokenTries is how often a form is sent. A program that waits for somebody goes on until its code
+	// expires (RFC 8628 3.5).
+	tokenTries  = 4
+	deviceGrant = "urn:ietf:params:oauth:grant-type:device_code"
 	// tryBound is how long one try may take.
 	tryBound = 15 * time.Second
 )
@@ -60,7 +63,8 @@ func (t *tokenTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 			}
 		}
 		// A code is good once: a second use would end what the first began.
-		if form.Has("code") || try >= tokenTries || asked > time.Minute || r.Context().Err() != nil {
+		last := form.Has("code") || try >= tokenTries && form.Get("grant_type") != deviceGrant
+		if last || asked > time.Minute || r.Context().Err() != nil {
 			return answer, err
 		}
 		next := pause(asked, try)

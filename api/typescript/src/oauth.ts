@@ -53,6 +53,8 @@ export interface Device {
   verificationUri: string;
   deviceCode: string;
   intervalMs: number;
+  /** How long the code is good. */
+  expiresInMs: number;
 }
 
 /** There is no grant, or none any more: nothing but another login helps. */
@@ -119,7 +121,7 @@ export class App {
     const device = await oauth.processDeviceAuthorizationResponse(this.#as, this.#client, answer);
     return {
       userCode: device.user_code, verificationUri: device.verification_uri, deviceCode: device.device_code,
-      intervalMs: (device.interval ?? 5) * 1000,
+      intervalMs: (device.interval ?? 5) * 1000, expiresInMs: device.expires_in * 1000,
     };
   }
 
@@ -129,7 +131,9 @@ export class App {
     for (;;) {
       await pause(interval);
       try {
-        const answer = await this.#again((http) => oauth.deviceCodeGrantRequest(this.#as, this.#client, this.#auth, device.deviceCode, http));
+        const answer = await this.#again(
+          (http) => oauth.deviceCodeGrantRequest(this.#as, this.#client, this.#auth, device.deviceCode, http), device.expiresInMs, Infinity,
+        );
         return kept(await oauth.processDeviceCodeResponse(this.#as, this.#client, answer));
       } catch (error) {
         if (!(error instanceof oauth.ResponseBodyError) || !["authorization_pending", "slow_down"].includes(error.error)) {
@@ -170,7 +174,7 @@ export class App {
   }
 
   /** Sends again what was lost on its way, or came while the service was away; each try proves anew who the application is. */
-  async #again(request: (http: Requests & { signal: AbortSignal }) => Promise<Response>, withinMs = Infinity): Promise<Response> {
+  async #again(request: (http: Requests & { signal: AbortSignal }) => Promise<Response>, withinMs = Infinity, most = tries): Promise<Response> {
     const begun = Date.now();
     for (let attempt = 1; ; attempt++) {
       let answer: Response | undefined;
@@ -185,7 +189,7 @@ export class App {
       }
       const asked = answer === undefined ? 0 : (retryAfterMs(answer) ?? 0);
       const next = asked + jitter(attempt);
-      if (attempt >= tries || asked > 60_000 || Date.now() + next >= begun + withinMs) {
+      if (attempt >= most || asked > 60_000 || Date.now() + next >= begun + withinMs) {
         if (answer === undefined) {
           throw failure;
         }

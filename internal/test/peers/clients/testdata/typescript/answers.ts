@@ -71,10 +71,11 @@ for (const given of [lost, json(503, {})]) {
 
 // A service that is away for a moment does not end the wait for a device.
 {
-  const { app, sent } = await application(json(400, { error: "authorization_pending" }), json(503, {}), lost, tokensOf(1));
-  const device = { userCode: "u", verificationUri: "", deviceCode: "d", intervalMs: 1 };
+  const away = json(503, {});
+  const { app, sent } = await application(json(400, { error: "authorization_pending" }), away, lost, away, away, away, away, tokensOf(1));
+  const device = { userCode: "u", verificationUri: "", deviceCode: "d", intervalMs: 1, expiresInMs: 600_000 };
   assert.equal((await app.waitForDevice(device, () => Promise.resolve())).accessToken, "access-1");
-  assert.equal(sent.length, 4);
+  assert.equal(sent.length, 8);
 }
 
 // What could not be kept is kept later, and not asked for again; what another has kept is newer; the end forgets all.
