@@ -27,7 +27,7 @@ const contractFile = "../openapi.yaml"
 // The sections of the contract stand in the order in which documentation shows them. First comes
 // what most come for, last what is for the office and for tests.
 var sections = []string{
-	"Declarations", "Declaration batches", "Receipts", "Declaration types", "Contributors", "Sessions", "PIN", "Me", "Consents", "Services", "Offices", "Users", "Enrolments",
+	"Declarations", "Declaration batches", "Receipts", "Declaration types", "Contributors", "Tickets", "Appointments", "Smart tasks", "Electronic file", "Public bodies", "Surveys", "Sessions", "PIN", "Me", "Consents", "Services", "Offices", "Users", "Enrolments",
 	"Delegations", "Sub-delegations", "Applications", "Webhooks", "Events", "Status", "Back office", "Channels", "Sandbox",
 }
 

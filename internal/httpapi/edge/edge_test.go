@@ -199,7 +199,7 @@ func (g *guard) EnterAs(_ context.Context, caller access.Caller, rule access.Rul
 		}
 	case access.ToOffice:
 		return actor, fault.New(fault.Forbidden)
-	case access.ToAnyone, access.ToSession, access.ToDelegate, access.ToDelegation:
+	case access.ToAnyone, access.ToSession, access.ToDelegate, access.ToDelegation, access.ToPosition, access.ToTicket, access.ToSmartTask, access.ToDMA:
 	}
 	return actor, nil
 }

@@ -51,6 +51,8 @@ func (r *request) pathTarget() access.Target {
 		t.DelegateID = pathID(r.c.Param("delegate_id"))
 	case access.ToDelegation:
 		t.DelegationID = pathID(r.c.Param("delegation_id"))
+	case access.ToPosition, access.ToTicket, access.ToSmartTask, access.ToDMA:
+		t.AffairID = pathID(r.c.Param(access.Affairs()[r.op.rule.To]))
 	case access.ToAnyone, access.ToSession, access.ToOffice:
 	}
 	return t

@@ -182,13 +182,14 @@ func (op *operation) readRule(o *openapi3.Operation, path string) error {
 	switch {
 	case !slices.Contains([]access.To{
 		access.ToAnyone, access.ToSession, access.ToContributor, access.ToDeclaration, access.ToDelegate, access.ToDelegation,
-		access.ToOffice,
+		access.ToOffice, access.ToPosition, access.ToTicket, access.ToSmartTask, access.ToDMA,
 	}, rule.To):
 		return fmt.Errorf("%s: unknown to %q", accessExtension, rule.To)
 	case rule.To == access.ToContributor && !strings.Contains(path, "{contributor_id}"),
 		rule.To == access.ToDeclaration && !strings.Contains(path, "{declaration_id}"),
 		rule.To == access.ToDelegate && !strings.Contains(path, "{delegate_id}"), rule.To == access.ToDelegation &&
-			!strings.Contains(path, "{delegation_id}"):
+			!strings.Contains(path, "{delegation_id}"),
+		access.Affairs()[rule.To] != "" && !strings.Contains(path, "{"+access.Affairs()[rule.To]+"}"):
 		return fmt.Errorf("%s: the path does not name the %s", accessExtension, rule.To)
 	case rule.Service != "" && !slices.Contains(access.Services(), rule.Service):
 		return fmt.Errorf("%s: unknown service %q", accessExtension, rule.Service)

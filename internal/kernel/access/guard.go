@@ -23,6 +23,11 @@ const (
 	ToDelegate    To = "delegate"
 	ToDelegation  To = "delegation"
 	ToOffice      To = "office"
+	// What follows belongs to a contributor's dossier; see affairs.
+	ToPosition  To = "position"
+	ToTicket    To = "ticket"
+	ToSmartTask To = "smart_task"
+	ToDMA       To = "dma"
 )
 
 // Rule is what the contract says about one operation.
@@ -53,6 +58,8 @@ type Target struct {
 	DeclarationID uuid.UUID
 	DelegateID    uuid.UUID
 	DelegationID  uuid.UUID
+	// AffairID is that of what the operation gives access to, where that belongs to a dossier.
+	AffairID uuid.UUID
 }
 
 // FreshFor is how long a PIN entry is good for changing PIN, contacts or consents.
@@ -184,7 +191,7 @@ func (f *findings) decide(rule Rule, now time.Time) error {
 	if rule.Fresh && !a.PINChangeRequired && now.Sub(a.AuthenticatedAt) > FreshFor {
 		return fault.New(fault.Reauthenticate)
 	}
-	if rule.To != ToContributor && rule.To != ToDeclaration {
+	if !rule.To.byRight() {
 		return nil
 	}
 	if len(a.Rights) == 0 || !f.seesDraft() {

@@ -58,7 +58,7 @@ func NewRepository(d *db.DB, c clock.Clock) *Repository {
 	r.selectConsent = "SELECT s.expires_at, " + grant + " AS consent FROM sessions s WHERE s.id = ? AND s.consent_id IS NOT NULL"
 	if d.Dialect() == db.Postgres {
 		r.loaders = map[To]*batch.Loader[question, findings]{}
-		for _, to := range []To{ToSession, ToContributor, ToDeclaration} {
+		for _, to := range []To{ToSession, ToContributor, ToDeclaration, ToPosition, ToTicket, ToSmartTask, ToDMA} {
 			r.loaders[to] = batch.NewLoader(questionsTogether, questionLanes, func(
 				ctx context.Context, asked []question,
 			) (map[question]findings, error) {
@@ -133,6 +133,8 @@ func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, to To, targe
 		q.target = target.ContributorID
 	case ToDeclaration:
 		q.target = target.DeclarationID
+	case ToPosition, ToTicket, ToSmartTask, ToDMA:
+		q.target = target.AffairID
 	case ToAnyone, ToSession, ToOffice, ToDelegate, ToDelegation:
 		to = ToSession
 	}
@@ -166,10 +168,13 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 	case ToDeclaration:
 		query = r.selectActor + declarationColumns + excluded("s.consent_id", "d.contributor_id") + " AS excluded FROM " + source +
 			joinActor + joinDeclaration
+	case ToPosition, ToTicket, ToSmartTask, ToDMA:
+		query = r.selectActor + affairs[to].columns() + excluded("s.consent_id", "d.contributor_id") + " AS excluded FROM " + source +
+			joinActor + affairs[to].join()
 	case ToAnyone, ToSession, ToOffice, ToDelegate, ToDelegation:
 		query = r.selectActor + " FROM " + source + joinActor
 	}
-	if to == ToContributor || to == ToDeclaration {
+	if to.byRight() {
 		rights, more := r.rightsQuery()
 		query = "WITH a AS (" + query + "), b AS (" + rights + ") SELECT a.*, " + rightColumns +
 			" FROM a LEFT JOIN b ON b.session_id = a.session_id AND b.target_id = a.target_id"
@@ -187,7 +192,7 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 			f = row.findings()
 		}
 		// What is stored wrongly about one must not keep the others of the group out.
-		f.broken = errors.Join(f.broken, f.add(row))
+		f.broken = errors.Join(f.broken, f.add(row, to.isAffair()))
 		all[q] = f
 	}
 	for q, f := range all {
@@ -231,11 +236,13 @@ func (row row) findings() findings {
 	return f
 }
 
-// add adds the right that the row tells of, if any. A right over other positions than the
-// declaration's is none over it.
-func (f *findings) add(row row) error {
+// add adds the right that the row tells of, if any. A right over other positions than the one at
+// hand is none over it. Nor is a right over some positions one over an affair of the whole
+// contributor.
+func (f *findings) add(row row, affair bool) error {
 	right, err := row.Right.right(f.actor.ContributorID)
-	if err != nil || right == nil || row.PositionID != nil && !right.About(*row.PositionID) {
+	if err != nil || right == nil || row.PositionID != nil && !right.About(*row.PositionID) ||
+		affair && row.PositionID == nil && right.Positions != nil {
 		return err
 	}
 	if left, some := f.actor.limited(*right); some {

@@ -20,6 +20,9 @@ const (
 	Declarations Service = "declarations"
 	// Delegations is the management of delegations themselves.
 	Delegations Service = "delegations"
+	// Dossier is what goes on between a contributor and its office beside declarations: two-way
+	// communication, appointments, smart tasks, the electronic file (cassetto previdenziale).
+	Dossier Service = "dossier"
 	// What public bodies (amministrazioni, enti) have: payments, debit notes, amortisation plans,
 	// DMA/UNIEMENS ListaPosPa.
 	ViewPayments          Service = "view_payments"
@@ -31,7 +34,7 @@ const (
 
 // Services lists every service that there is.
 func Services() []Service {
-	return append([]Service{Declarations, Delegations}, PublicBodyServices()...)
+	return append([]Service{Declarations, Delegations, Dossier}, PublicBodyServices()...)
 }
 
 // PublicBodyServices lists the services of public bodies, access to which is asked for on form

@@ -22,6 +22,9 @@ const (
 	WatchedBatch       = "declaration-batch"
 	WatchedDelegation  = "delegation"
 	WatchedConsent     = "consent"
+	WatchedTicket      = "ticket"
+	WatchedAppointment = "appointment"
+	WatchedDMA         = "dma-submission"
 )
 
 // About is what an event is about: whom it concerns, and what a right must cover to see it.
@@ -47,6 +50,8 @@ func WatchScopes(kind string) []string {
 		return []string{ScopeDeclarations, ScopeDeclarationsRead}
 	case WatchedDelegation:
 		return []string{ScopeDelegationsRead}
+	case WatchedTicket, WatchedAppointment, WatchedDMA:
+		return []string{ScopeDossier, ScopeDossierRead}
 	}
 	return nil
 }
@@ -335,6 +340,10 @@ func (w *watcher) sees(e About, batches map[string]watchedBatch) bool {
 		return known && w.seesBatch(e, batch)
 	case WatchedDelegation:
 		return w.managesGiven(e) || w.managesTaken(e)
+	case WatchedTicket, WatchedAppointment, WatchedDMA:
+		return slices.ContainsFunc(w.rights[e.ContributorID], func(r Right) bool {
+			return (r.Positions == nil || e.PositionID != uuid.Nil && r.About(e.PositionID)) && r.Covers(e.Service)
+		})
 	case WatchedConsent:
 		return w.actor.Grant == nil && w.self && w.actor.PersonID == e.PersonID
 	}

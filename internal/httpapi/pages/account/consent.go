@@ -174,8 +174,10 @@ func (o *offer) choice(v *visit) error {
 var scopeServices = map[string]access.ServiceSet{
 	access.ScopeDeclarations: {access.Declarations}, access.ScopeDeclarationsRead: {access.Declarations},
 	access.ScopeDelegationsRead: {access.Delegations},
-	access.ScopeDossier:         access.PublicBodyServices(), access.ScopeDossierRead: access.PublicBodyServices(),
+	access.ScopeDossier:         dossierServices, access.ScopeDossierRead: dossierServices,
 }
+
+var dossierServices = append(access.ServiceSet{access.Dossier}, access.PublicBodyServices()...)
 
 // services offers those that the application asks for, or else those that its scopes are about, as
 // far as the person's rights cover them.

@@ -1,0 +1,44 @@
+package access
+
+import "slices"
+
+// affair is a kind of what belongs to a contributor's dossier: rows with a contributor, the office
+// that has them and, where they are about one, a position.
+type affair struct {
+	table string
+	// position is the column with the position.
+	position string
+	// only is a condition on rows d, beside their id.
+	only string
+}
+
+// affairs has each kind by what an operation gives access to.
+var affairs = map[To]affair{
+	ToPosition:  {table: "positions", position: "id"},
+	ToTicket:    {table: "tickets", position: "position_id"},
+	ToSmartTask: {table: "tickets", position: "position_id", only: " AND d.kind = 'smart_task'"},
+	ToDMA:       {table: "dma_submissions", position: "position_id"},
+}
+
+func (a affair) columns() string {
+	return ", d.contributor_id, d." + a.position + " AS position_id, NULL AS state, NULL AS maker_id, NULL AS maker_right_id, " +
+		"CASE WHEN " + worksAtOffice + " AND d.office_code = p.office_code THEN 1 ELSE 0 END AS in_office, "
+}
+
+func (a affair) join() string { return " LEFT JOIN " + a.table + " d ON d.id = v.target_id" + a.only }
+
+// Affairs lists what operations give access to that belongs to a dossier, with the name of the
+// parameter of the path that has its id.
+func Affairs() map[To]string {
+	return map[To]string{ToPosition: "position_id", ToTicket: "ticket_id", ToSmartTask: "smart_task_id", ToDMA: "dma_id"}
+}
+
+func (to To) isAffair() bool {
+	_, is := affairs[to]
+	return is
+}
+
+// byRight reports whether a right over the contributor lets in.
+func (to To) byRight() bool {
+	return to.isAffair() || slices.Contains([]To{ToContributor, ToDeclaration}, to)
+}
