@@ -1206,6 +1206,81 @@ func (e MutableCategory) Valid() bool {
 	}
 }
 
+// Defines values for OfficeTicketAssignment.
+const (
+	OfficeTicketAssignmentMe     OfficeTicketAssignment = "me"
+	OfficeTicketAssignmentNobody OfficeTicketAssignment = "nobody"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketAssignment enum.
+func (e OfficeTicketAssignment) Valid() bool {
+	switch e {
+	case OfficeTicketAssignmentMe:
+		return true
+	case OfficeTicketAssignmentNobody:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketCommentBy.
+const (
+	OfficeTicketCommentByOffice OfficeTicketCommentBy = "office"
+	OfficeTicketCommentByPerson OfficeTicketCommentBy = "person"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketCommentBy enum.
+func (e OfficeTicketCommentBy) Valid() bool {
+	switch e {
+	case OfficeTicketCommentByOffice:
+		return true
+	case OfficeTicketCommentByPerson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketOverdue.
+const (
+	OfficeTicketOverdueDue  OfficeTicketOverdue = "due"
+	OfficeTicketOverdueLate OfficeTicketOverdue = "late"
+	OfficeTicketOverdueNone OfficeTicketOverdue = "none"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketOverdue enum.
+func (e OfficeTicketOverdue) Valid() bool {
+	switch e {
+	case OfficeTicketOverdueDue:
+		return true
+	case OfficeTicketOverdueLate:
+		return true
+	case OfficeTicketOverdueNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketOverdueFilter.
+const (
+	OfficeTicketOverdueFilterDue  OfficeTicketOverdueFilter = "due"
+	OfficeTicketOverdueFilterLate OfficeTicketOverdueFilter = "late"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketOverdueFilter enum.
+func (e OfficeTicketOverdueFilter) Valid() bool {
+	switch e {
+	case OfficeTicketOverdueFilterDue:
+		return true
+	case OfficeTicketOverdueFilterLate:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PinHalf.
 const (
 	PinHalfFirst  PinHalf = "first"
@@ -1788,6 +1863,84 @@ func (e SubDelegationState) Valid() bool {
 	case SubDelegationStateRevoked:
 		return true
 	case SubDelegationStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketKind.
+const (
+	TicketKindRequest   TicketKind = "request"
+	TicketKindSmartTask TicketKind = "smart_task"
+)
+
+// Valid indicates whether the value is a known member of the TicketKind enum.
+func (e TicketKind) Valid() bool {
+	switch e {
+	case TicketKindRequest:
+		return true
+	case TicketKindSmartTask:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketOutcome.
+const (
+	TicketOutcomeAccepted    TicketOutcome = "accepted"
+	TicketOutcomeInformed    TicketOutcome = "informed"
+	TicketOutcomeNotAccepted TicketOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the TicketOutcome enum.
+func (e TicketOutcome) Valid() bool {
+	switch e {
+	case TicketOutcomeAccepted:
+		return true
+	case TicketOutcomeInformed:
+		return true
+	case TicketOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketState.
+const (
+	TicketStateClosed   TicketState = "closed"
+	TicketStateInCharge TicketState = "in_charge"
+	TicketStateOpen     TicketState = "open"
+)
+
+// Valid indicates whether the value is a known member of the TicketState enum.
+func (e TicketState) Valid() bool {
+	switch e {
+	case TicketStateClosed:
+		return true
+	case TicketStateInCharge:
+		return true
+	case TicketStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketVisibility.
+const (
+	TicketVisibilityInternal TicketVisibility = "internal"
+	TicketVisibilityVisible  TicketVisibility = "visible"
+)
+
+// Valid indicates whether the value is a known member of the TicketVisibility enum.
+func (e TicketVisibility) Valid() bool {
+	switch e {
+	case TicketVisibilityInternal:
+		return true
+	case TicketVisibilityVisible:
 		return true
 	default:
 		return false
@@ -5879,6 +6032,26 @@ type OfficeApplicationList = Page[OfficeApplication]
 // Example: 1400
 type OfficeCode = string
 
+// OfficeColleague An operator of an office.
+//
+// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+type OfficeColleague struct {
+	// FamilyName The family name.
+	//
+	// Example: Ferrari
+	FamilyName string `json:"family_name"`
+
+	// GivenName The given name.
+	//
+	// Example: Luca
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+}
+
 // OfficeDeclarationSearch What to search the declarations of an office by. What is given must all match.
 //
 // Example: {"state":"submitted","worker_tax_code":"BNCLRA75D52F205V"}
@@ -6179,6 +6352,452 @@ type OfficePinUpgrade struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/pin-upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
 type OfficePinUpgradeList = Page[OfficePinUpgrade]
+
+// OfficeTicket A ticket as the office sees it.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"assigned_at":"2026-03-17T09:31:40.110225Z","assigned_to":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"attachments":[{"digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","file_name":"f24-febbraio.pdf","size":482113}],"comments":[{"at":"2026-03-17T09:40:12.004871Z","author":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"by":"office","comment_id":"018f3c11-3e5f-7061-8c83-9eaf102b3c4d","text":"Ho chiesto la quietanza alla tesoreria.","visibility":"internal"}],"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"},"due_at":"2026-03-23T23:00:00Z","email":"paghe@brambilla.example","kind":"request","late_at":"2026-04-14T22:00:00Z","office_code":"4900","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"overdue":"none","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","position_number":"4906310275","protocol_number":"INPS.4900.16/03/2026.0000051","state":"in_charge","subject":"Versamento di febbraio","text":"Il modello F24 di febbraio non risulta tra i versamenti.","ticket_id":"018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c","topic":"payments-allocation","updated_at":"2026-03-17T09:31:40.110225Z"}
+type OfficeTicket struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// AssignedAt Since when somebody has it in charge.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *OfficeColleague `json:"assigned_to,omitempty"`
+
+	// Attachments The files that came with it.
+	Attachments List[OfficeTicketFile] `json:"attachments"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosedBy An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	ClosedBy *OfficeColleague `json:"closed_by,omitempty"`
+
+	// ClosingText The answer with which it was closed.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	ClosingText *string `json:"closing_text,omitempty"`
+
+	// Comments The comments, the first one first.
+	Comments List[OfficeTicketComment] `json:"comments"`
+
+	// Contributor For whom it was opened.
+	//
+	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"}
+	Contributor TicketContributor `json:"contributor"`
+
+	// DueAt When five working days are over.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt time.Time `json:"due_at"`
+
+	// Email The e-mail address at which it is told.
+	//
+	// Example: paghe@brambilla.example
+	Email *string `json:"email,omitempty"`
+
+	// Kind What a ticket is.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// LateAt When twenty working days are over.
+	//
+	// Example: 2026-04-14T22:00:00Z
+	LateAt time.Time `json:"late_at"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who opened a ticket, and as what.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"}
+	OpenedBy TicketOpener `json:"opened_by"`
+
+	// Outcome How a ticket was closed.
+	//
+	// Example: informed
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// Overdue Whether the time to answer is over: `due` after five working days, `late` after twenty. What is closed is `none`.
+	//
+	// Example: due
+	Overdue OfficeTicketOverdue `json:"overdue"`
+
+	// Phone The mobile at which it is told.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When it was last asked after (sollecito).
+	//
+	// Example: 2026-03-25T09:00:00Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// ReopenedAt When it was last opened again; the working days run from then.
+	//
+	// Example: 2026-03-20T09:00:00Z
+	ReopenedAt *time.Time `json:"reopened_at,omitempty"`
+
+	// RoutedAt When it last came here from another office or topic.
+	//
+	// Example: 2026-03-17T09:00:00Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// State Where a ticket stands.
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject What it is about, with the section of the dossier from which it was written.
+	//
+	// Example: Versamento di febbraio
+	Subject string `json:"subject"`
+
+	// Text What is asked.
+	//
+	// Example: Il modello F24 di febbraio non risulta tra i versamenti.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic.
+	//
+	// Example: payments-allocation
+	Topic TicketTopicCode `json:"topic"`
+
+	// UpdatedAt When it last changed.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// OfficeTicketAssignment Who has it in charge at the office.
+//
+// Example: me
+type OfficeTicketAssignment string
+
+// OfficeTicketComment A comment, as the office sees it.
+//
+// Example: {"at":"2026-03-17T09:40:12.004871Z","author":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"by":"office","comment_id":"018f3c11-3e5f-7061-8c83-9eaf102b3c4d","text":"Ho chiesto la quietanza alla tesoreria.","visibility":"internal"}
+type OfficeTicketComment struct {
+	// At When it was written.
+	//
+	// Example: 2026-03-17T09:40:12.004871Z
+	At time.Time `json:"at"`
+
+	// Author An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Author OfficeColleague `json:"author"`
+
+	// By From which side it comes.
+	//
+	// Example: office
+	By OfficeTicketCommentBy `json:"by"`
+
+	// CommentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	CommentId Id `json:"comment_id"`
+
+	// Text What it says.
+	//
+	// Example: Ho chiesto la quietanza alla tesoreria.
+	Text string `json:"text"`
+
+	// Visibility `visible` to all who see the ticket, or `internal`, for the offices that have it.
+	//
+	// Example: internal
+	Visibility TicketVisibility `json:"visibility"`
+}
+
+// OfficeTicketCommentBy From which side it comes.
+//
+// Example: office
+type OfficeTicketCommentBy string
+
+// OfficeTicketCommentInput A comment of the office.
+//
+// Example: {"text":"Ho chiesto la quietanza alla tesoreria.","visibility":"internal"}
+type OfficeTicketCommentInput struct {
+	// Text What it says.
+	//
+	// Example: Ho chiesto la quietanza alla tesoreria.
+	Text string `json:"text"`
+
+	// Visibility `visible` to all who see the ticket, or `internal`, for the offices that have it.
+	//
+	// Example: internal
+	Visibility TicketVisibility `json:"visibility"`
+}
+
+// OfficeTicketFile A file in the archive of a ticket.
+//
+// Example: {"digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","file_name":"f24-febbraio.pdf","size":482113}
+type OfficeTicketFile struct {
+	// Digest SHA-256 of its bytes.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// FileName What it is called in the archive.
+	//
+	// Example: f24-febbraio.pdf
+	FileName string `json:"file_name"`
+
+	// Size Its length in bytes.
+	//
+	// Example: 482113
+	Size int32 `json:"size"`
+}
+
+// OfficeTicketItem A ticket in the queue of an office.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"},"due_at":"2026-03-23T23:00:00Z","kind":"request","late_at":"2026-04-14T22:00:00Z","office_code":"4900","opened_at":"2026-03-16T08:15:04.218301Z","overdue":"none","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","position_number":"4906310275","protocol_number":"INPS.4900.16/03/2026.0000051","state":"open","subject":"Versamento di febbraio","ticket_id":"018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}
+type OfficeTicketItem struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// AssignedAt Since when somebody has it in charge.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *OfficeColleague `json:"assigned_to,omitempty"`
+
+	// Contributor For whom it was opened.
+	//
+	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"}
+	Contributor TicketContributor `json:"contributor"`
+
+	// DueAt When five working days are over.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt time.Time `json:"due_at"`
+
+	// Kind What a ticket is.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// LateAt When twenty working days are over.
+	//
+	// Example: 2026-04-14T22:00:00Z
+	LateAt time.Time `json:"late_at"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// Overdue Whether the time to answer is over: `due` after five working days, `late` after twenty. What is closed is `none`.
+	//
+	// Example: due
+	Overdue OfficeTicketOverdue `json:"overdue"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When it was last asked after (sollecito).
+	//
+	// Example: 2026-03-25T09:00:00Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// ReopenedAt When it was last opened again; the working days run from then.
+	//
+	// Example: 2026-03-20T09:00:00Z
+	ReopenedAt *time.Time `json:"reopened_at,omitempty"`
+
+	// RoutedAt When it last came here from another office or topic.
+	//
+	// Example: 2026-03-17T09:00:00Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// State Where a ticket stands.
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject What it is about, with the section of the dossier from which it was written.
+	//
+	// Example: Versamento di febbraio
+	Subject string `json:"subject"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic.
+	//
+	// Example: payments-allocation
+	Topic TicketTopicCode `json:"topic"`
+
+	// UpdatedAt When it last changed.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// OfficeTicketList One page of tickets of an office.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/tickets"}},"items":[{"_links":{"self":{"href":"/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"},"due_at":"2026-03-23T23:00:00Z","kind":"request","late_at":"2026-04-14T22:00:00Z","office_code":"4900","opened_at":"2026-03-16T08:15:04.218301Z","overdue":"none","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","position_number":"4906310275","protocol_number":"INPS.4900.16/03/2026.0000051","state":"open","subject":"Versamento di febbraio","ticket_id":"018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type OfficeTicketList = Page[OfficeTicketItem]
+
+// OfficeTicketOverdue Whether the time to answer is over: `due` after five working days, `late` after twenty. What is closed is `none`.
+//
+// Example: due
+type OfficeTicketOverdue string
+
+// OfficeTicketOverdueFilter `due`: over five working days old, the late ones too. `late`: over twenty.
+//
+// Example: due
+type OfficeTicketOverdueFilter string
+
+// OfficeTicketSearch What to look for among the tickets of the operator's office.
+//
+// Example: {"protocol_number":"INPS.4900.16/03/2026.0000051"}
+type OfficeTicketSearch struct {
+	// AssignedTo Who has it in charge at the office.
+	//
+	// Example: me
+	AssignedTo *OfficeTicketAssignment `json:"assigned_to,omitempty"`
+
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
+
+	// Kind What a ticket is.
+	//
+	// Example: request
+	Kind *TicketKind `json:"kind,omitempty"`
+
+	// Overdue `due`: over five working days old, the late ones too. `late`: over twenty.
+	//
+	// Example: due
+	Overdue *OfficeTicketOverdueFilter `json:"overdue,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// State Where a ticket stands.
+	//
+	// Example: open
+	State *TicketState `json:"state,omitempty"`
+
+	// Topic The code of a topic.
+	//
+	// Example: payments-allocation
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+}
+
+// OfficeTicketTopic A topic of tickets (oggetto) as it is kept.
+//
+// Example: {"appointments":true,"office_code":"7000","parent_code":"payments","retired":false,"title_en":"Allocation of payments","title_it":"Abbinamento dei versamenti","topic_code":"payments-allocation"}
+type OfficeTicketTopic struct {
+	// Appointments Whether an appointment on it can be booked without a ticket.
+	//
+	// Example: true
+	Appointments bool `json:"appointments"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// ParentCode The code of a topic.
+	//
+	// Example: payments-allocation
+	ParentCode *TicketTopicCode `json:"parent_code,omitempty"`
+
+	// Retired Whether it is offered no more.
+	//
+	// Example: false
+	Retired bool `json:"retired"`
+
+	// TitleEn The title in English.
+	//
+	// Example: Allocation of payments
+	TitleEn string `json:"title_en"`
+
+	// TitleIt The title in Italian.
+	//
+	// Example: Abbinamento dei versamenti
+	TitleIt string `json:"title_it"`
+
+	// TopicCode The code of a topic.
+	//
+	// Example: payments-allocation
+	TopicCode TicketTopicCode `json:"topic_code"`
+}
 
 // Operator A person who works here.
 //
@@ -7378,6 +7997,71 @@ type RegisterName string
 // Example: 1234
 type RegistrationNumber = string
 
+// ReplyTemplate A ready-made answer (risposta predefinita) of an office.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/reply-templates/payment-matched"}},"template_code":"payment-matched","text":"Il versamento è stato abbinato alla posizione.","title":"Versamento abbinato","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}
+type ReplyTemplate struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// TemplateCode The code of a ready-made answer, at one office.
+	//
+	// Example: payment-matched
+	TemplateCode ReplyTemplateCode `json:"template_code"`
+
+	// Text The answer.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	Text string `json:"text"`
+
+	// Title By what operators find it.
+	//
+	// Example: Versamento abbinato
+	Title string `json:"title"`
+
+	// Topic The code of a topic.
+	//
+	// Example: payments-allocation
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+
+	// UpdatedAt When it was last written.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ReplyTemplateCode The code of a ready-made answer, at one office.
+//
+// Example: payment-matched
+type ReplyTemplateCode = string
+
+// ReplyTemplateList One page of ready-made answers.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/reply-templates"}},"items":[{"_links":{"self":{"href":"/v1/backoffice/reply-templates/payment-matched"}},"template_code":"payment-matched","text":"Il versamento è stato abbinato alla posizione.","title":"Versamento abbinato","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type ReplyTemplateList = Page[ReplyTemplate]
+
+// ReplyTemplateReplacement A ready-made answer to write.
+//
+// Example: {"text":"Il versamento è stato abbinato alla posizione.","title":"Versamento abbinato","topic":"payments-allocation"}
+type ReplyTemplateReplacement struct {
+	// Text The answer.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	Text string `json:"text"`
+
+	// Title By what operators find it.
+	//
+	// Example: Versamento abbinato
+	Title string `json:"title"`
+
+	// Topic The code of a topic.
+	//
+	// Example: payments-allocation
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+}
+
 // Residence An address in Italy (indirizzo di residenza).
 //
 // Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
@@ -8235,6 +8919,161 @@ type TaxCode = string
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
 
+// TicketClosure With what a ticket is closed.
+//
+// Example: {"outcome":"informed","text":"Il versamento è stato abbinato alla posizione."}
+type TicketClosure struct {
+	// Outcome How a ticket was closed.
+	//
+	// Example: informed
+	Outcome TicketOutcome `json:"outcome"`
+
+	// Text The answer, for all who see the ticket.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	Text string `json:"text"`
+}
+
+// TicketContributor For whom it was opened.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"}
+type TicketContributor struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// LegalName What it is called.
+	//
+	// Example: Officine Brambilla S.r.l.
+	LegalName string `json:"legal_name"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// TicketKind What a ticket is.
+//
+// Example: request
+type TicketKind string
+
+// TicketOpener Who opened a ticket, and as what.
+//
+// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"}
+type TicketOpener struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs ActingAs `json:"acting_as"`
+
+	// FamilyName The family name.
+	//
+	// Example: Rossi
+	FamilyName string `json:"family_name"`
+
+	// GivenName The given name.
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// TicketOutcome How a ticket was closed.
+//
+// Example: informed
+type TicketOutcome string
+
+// TicketReopening Why a ticket is open again.
+//
+// Example: {"reason":"È stato trovato un secondo versamento."}
+type TicketReopening struct {
+	// Reason Why, for all who see the ticket.
+	//
+	// Example: È stato trovato un secondo versamento.
+	Reason string `json:"reason"`
+}
+
+// TicketRouting Where a ticket goes; at least one of office and topic.
+//
+// Example: {"office_code":"7000","reason":"La posizione è gestita dalla sede di Roma.","topic":"uniemens-corrections"}
+type TicketRouting struct {
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Reason Why, for the colleagues who get it.
+	//
+	// Example: La posizione è gestita dalla sede di Roma.
+	Reason *string `json:"reason,omitempty"`
+
+	// Topic The code of a topic.
+	//
+	// Example: payments-allocation
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+}
+
+// TicketState Where a ticket stands.
+//
+// Example: open
+type TicketState string
+
+// TicketTopicCode The code of a topic.
+//
+// Example: payments-allocation
+type TicketTopicCode = string
+
+// TicketTopicReplacement What a topic is to be.
+//
+// Example: {"appointments":true,"office_code":"7000","parent_code":"payments","retired":false,"title_en":"Allocation of payments","title_it":"Abbinamento dei versamenti"}
+type TicketTopicReplacement struct {
+	// Appointments Whether an appointment on it can be booked without a ticket.
+	//
+	// Example: true
+	Appointments bool `json:"appointments"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// ParentCode The code of a topic.
+	//
+	// Example: payments-allocation
+	ParentCode *TicketTopicCode `json:"parent_code,omitempty"`
+
+	// Retired Whether it is offered no more.
+	//
+	// Example: false
+	Retired bool `json:"retired"`
+
+	// TitleEn The title in English.
+	//
+	// Example: Allocation of payments
+	TitleEn string `json:"title_en"`
+
+	// TitleIt The title in Italian.
+	//
+	// Example: Abbinamento dei versamenti
+	TitleIt string `json:"title_it"`
+}
+
+// TicketVisibility `visible` to all who see the ticket, or `internal`, for the offices that have it.
+//
+// Example: internal
+type TicketVisibility string
+
 // TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
 //
 // Example: none
@@ -8862,6 +9701,46 @@ type SubmittedFrom = time.Time
 // SubmittedTo defines model for SubmittedTo.
 type SubmittedTo = time.Time
 
+// TemplatePath The code of a ready-made answer, at one office.
+//
+// Example: payment-matched
+type TemplatePath = ReplyTemplateCode
+
+// TicketAssignedToFilter Who has it in charge at the office.
+//
+// Example: me
+type TicketAssignedToFilter = OfficeTicketAssignment
+
+// TicketId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type TicketId = Id
+
+// TicketKindFilter What a ticket is.
+//
+// Example: request
+type TicketKindFilter = TicketKind
+
+// TicketOverdueFilter `due`: over five working days old, the late ones too. `late`: over twenty.
+//
+// Example: due
+type TicketOverdueFilter = OfficeTicketOverdueFilter
+
+// TicketStateFilter Where a ticket stands.
+//
+// Example: open
+type TicketStateFilter = TicketState
+
+// TicketTopicFilter The code of a topic.
+//
+// Example: payments-allocation
+type TicketTopicFilter = TicketTopicCode
+
+// TopicPath The code of a topic.
+//
+// Example: payments-allocation
+type TopicPath = TicketTopicCode
+
 // TypeFilter The code of a declaration type. Upper and lower case differ.
 //
 // Example: RIOC
@@ -9349,6 +10228,119 @@ type ImportRegisterParams struct {
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 	ContentType    *string                `json:"Content-Type,omitempty"`
+}
+
+// ListReplyTemplatesParams defines parameters for ListReplyTemplates.
+type ListReplyTemplatesParams struct {
+	// Topic Only tickets on this topic, or on one below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RemoveReplyTemplateParams defines parameters for RemoveReplyTemplate.
+type RemoveReplyTemplateParams struct {
+	// IfMatch The `ETag` of the version that you saw. Missing, it is about whichever version there is.
+	IfMatch *IfMatchOptional `json:"If-Match,omitempty"`
+}
+
+// ReplaceReplyTemplateParams defines parameters for ReplaceReplyTemplate.
+type ReplaceReplyTemplateParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`.
+	IfNoneMatch *IfNoneMatchNew `json:"If-None-Match,omitempty"`
+}
+
+// SearchOfficeTicketsParams defines parameters for SearchOfficeTickets.
+type SearchOfficeTicketsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ReplaceTicketTopicParams defines parameters for ReplaceTicketTopic.
+type ReplaceTicketTopicParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`.
+	IfNoneMatch *IfNoneMatchNew `json:"If-None-Match,omitempty"`
+}
+
+// ListOfficeTicketsParams defines parameters for ListOfficeTickets.
+type ListOfficeTicketsParams struct {
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Topic Only tickets on this topic, or on one below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// AssignedTo `me`: what I have in charge. `nobody`: what is `open` and nobody has in charge.
+	AssignedTo *TicketAssignedToFilter `form:"assigned_to,omitempty" json:"assigned_to,omitempty"`
+
+	// Overdue Only what is not answered in time.
+	Overdue *TicketOverdueFilter `form:"overdue,omitempty" json:"overdue,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// TakeTicketInChargeParams defines parameters for TakeTicketInCharge.
+type TakeTicketInChargeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CloseTicketParams defines parameters for CloseTicket.
+type CloseTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CommentTicketParams defines parameters for CommentTicket.
+type CommentTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReopenTicketParams defines parameters for ReopenTicket.
+type ReopenTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RouteTicketParams defines parameters for RouteTicket.
+type RouteTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // SearchContributorsParams defines parameters for SearchContributors.
@@ -10221,6 +11213,27 @@ type DecidePinRequestJSONRequestBody = PinRequestDecision
 // DecidePinUpgradeJSONRequestBody defines body for DecidePinUpgrade for application/json ContentType.
 type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 
+// ReplaceReplyTemplateJSONRequestBody defines body for ReplaceReplyTemplate for application/json ContentType.
+type ReplaceReplyTemplateJSONRequestBody = ReplyTemplateReplacement
+
+// SearchOfficeTicketsJSONRequestBody defines body for SearchOfficeTickets for application/json ContentType.
+type SearchOfficeTicketsJSONRequestBody = OfficeTicketSearch
+
+// ReplaceTicketTopicJSONRequestBody defines body for ReplaceTicketTopic for application/json ContentType.
+type ReplaceTicketTopicJSONRequestBody = TicketTopicReplacement
+
+// CloseTicketJSONRequestBody defines body for CloseTicket for application/json ContentType.
+type CloseTicketJSONRequestBody = TicketClosure
+
+// CommentTicketJSONRequestBody defines body for CommentTicket for application/json ContentType.
+type CommentTicketJSONRequestBody = OfficeTicketCommentInput
+
+// ReopenTicketJSONRequestBody defines body for ReopenTicket for application/json ContentType.
+type ReopenTicketJSONRequestBody = TicketReopening
+
+// RouteTicketJSONRequestBody defines body for RouteTicket for application/json ContentType.
+type RouteTicketJSONRequestBody = TicketRouting
+
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
 
@@ -10538,6 +11551,54 @@ type ServerInterface interface {
 	// ShowRegisterImport Show an import of a register
 	// (GET /backoffice/register-imports/{import_id})
 	ShowRegisterImport(ctx echo.Context, importId ImportId) error
+	// ListReplyTemplates List the ready-made answers of my office
+	// (GET /backoffice/reply-templates)
+	ListReplyTemplates(ctx echo.Context, params ListReplyTemplatesParams) error
+	// RemoveReplyTemplate Remove a ready-made answer of my office
+	// (DELETE /backoffice/reply-templates/{template_code})
+	RemoveReplyTemplate(ctx echo.Context, templateCode TemplatePath, params RemoveReplyTemplateParams) error
+	// ShowReplyTemplate Show a ready-made answer of my office
+	// (GET /backoffice/reply-templates/{template_code})
+	ShowReplyTemplate(ctx echo.Context, templateCode TemplatePath) error
+	// ReplaceReplyTemplate Write a ready-made answer of my office
+	// (PUT /backoffice/reply-templates/{template_code})
+	ReplaceReplyTemplate(ctx echo.Context, templateCode TemplatePath, params ReplaceReplyTemplateParams) error
+	// SearchOfficeTickets Search the tickets of my office
+	// (POST /backoffice/ticket-searches)
+	SearchOfficeTickets(ctx echo.Context, params SearchOfficeTicketsParams) error
+	// ShowOfficeTicketTopic Show a topic of tickets
+	// (GET /backoffice/ticket-topics/{topic_code})
+	ShowOfficeTicketTopic(ctx echo.Context, topicCode TopicPath) error
+	// ReplaceTicketTopic Set a topic of tickets
+	// (PUT /backoffice/ticket-topics/{topic_code})
+	ReplaceTicketTopic(ctx echo.Context, topicCode TopicPath, params ReplaceTicketTopicParams) error
+	// ListOfficeTickets List the tickets of my office
+	// (GET /backoffice/tickets)
+	ListOfficeTickets(ctx echo.Context, params ListOfficeTicketsParams) error
+	// ShowOfficeTicket Show a ticket of my office
+	// (GET /backoffice/tickets/{ticket_id})
+	ShowOfficeTicket(ctx echo.Context, ticketId TicketId) error
+	// ReleaseTicket Release a ticket
+	// (DELETE /backoffice/tickets/{ticket_id}/assignment)
+	ReleaseTicket(ctx echo.Context, ticketId TicketId) error
+	// TakeTicketInCharge Take a ticket in charge
+	// (POST /backoffice/tickets/{ticket_id}/assignment)
+	TakeTicketInCharge(ctx echo.Context, ticketId TicketId, params TakeTicketInChargeParams) error
+	// DownloadOfficeTicketAttachments Download the files of a ticket of my office
+	// (GET /backoffice/tickets/{ticket_id}/attachments)
+	DownloadOfficeTicketAttachments(ctx echo.Context, ticketId TicketId) error
+	// CloseTicket Close a ticket
+	// (POST /backoffice/tickets/{ticket_id}/closure)
+	CloseTicket(ctx echo.Context, ticketId TicketId, params CloseTicketParams) error
+	// CommentTicket Comment a ticket of my office
+	// (POST /backoffice/tickets/{ticket_id}/comments)
+	CommentTicket(ctx echo.Context, ticketId TicketId, params CommentTicketParams) error
+	// ReopenTicket Reopen a ticket
+	// (POST /backoffice/tickets/{ticket_id}/reopening)
+	ReopenTicket(ctx echo.Context, ticketId TicketId, params ReopenTicketParams) error
+	// RouteTicket Route a ticket
+	// (POST /backoffice/tickets/{ticket_id}/routing)
+	RouteTicket(ctx echo.Context, ticketId TicketId, params RouteTicketParams) error
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx echo.Context, params SearchContributorsParams) error
@@ -13010,6 +14071,548 @@ func (w *ServerInterfaceWrapper) ShowRegisterImport(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ShowRegisterImport(ctx, importId)
+	return err
+}
+
+// ListReplyTemplates converts echo context to params.
+func (w *ServerInterfaceWrapper) ListReplyTemplates(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListReplyTemplatesParams
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListReplyTemplates(ctx, params)
+	return err
+}
+
+// RemoveReplyTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveReplyTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "template_code" -------------
+	var templateCode TemplatePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template_code", ctx.Param("template_code"), &templateCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter template_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemoveReplyTemplateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchOptional
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveReplyTemplate(ctx, templateCode, params)
+	return err
+}
+
+// ShowReplyTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowReplyTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "template_code" -------------
+	var templateCode TemplatePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template_code", ctx.Param("template_code"), &templateCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter template_code: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowReplyTemplate(ctx, templateCode)
+	return err
+}
+
+// ReplaceReplyTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceReplyTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "template_code" -------------
+	var templateCode TemplatePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template_code", ctx.Param("template_code"), &templateCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter template_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceReplyTemplateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchNew
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceReplyTemplate(ctx, templateCode, params)
+	return err
+}
+
+// SearchOfficeTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchOfficeTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchOfficeTicketsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchOfficeTickets(ctx, params)
+	return err
+}
+
+// ShowOfficeTicketTopic converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficeTicketTopic(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "topic_code" -------------
+	var topicCode TopicPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "topic_code", ctx.Param("topic_code"), &topicCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic_code: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficeTicketTopic(ctx, topicCode)
+	return err
+}
+
+// ReplaceTicketTopic converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceTicketTopic(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "topic_code" -------------
+	var topicCode TopicPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "topic_code", ctx.Param("topic_code"), &topicCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceTicketTopicParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchNew
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceTicketTopic(ctx, topicCode, params)
+	return err
+}
+
+// ListOfficeTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOfficeTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOfficeTicketsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// ------------- Optional query parameter "assigned_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assigned_to", ctx.QueryParams(), &params.AssignedTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assigned_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "overdue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "overdue", ctx.QueryParams(), &params.Overdue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter overdue: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOfficeTickets(ctx, params)
+	return err
+}
+
+// ShowOfficeTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficeTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficeTicket(ctx, ticketId)
+	return err
+}
+
+// ReleaseTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) ReleaseTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReleaseTicket(ctx, ticketId)
+	return err
+}
+
+// TakeTicketInCharge converts echo context to params.
+func (w *ServerInterfaceWrapper) TakeTicketInCharge(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TakeTicketInChargeParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TakeTicketInCharge(ctx, ticketId, params)
+	return err
+}
+
+// DownloadOfficeTicketAttachments converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadOfficeTicketAttachments(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadOfficeTicketAttachments(ctx, ticketId)
+	return err
+}
+
+// CloseTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) CloseTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CloseTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CloseTicket(ctx, ticketId, params)
+	return err
+}
+
+// CommentTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) CommentTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CommentTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CommentTicket(ctx, ticketId, params)
+	return err
+}
+
+// ReopenTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) ReopenTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReopenTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReopenTicket(ctx, ticketId, params)
+	return err
+}
+
+// RouteTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) RouteTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RouteTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RouteTicket(ctx, ticketId, params)
 	return err
 }
 
@@ -16574,6 +18177,22 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/backoffice/register-imports", wrapper.ListRegisterImports, options.OperationMiddlewares["listRegisterImports"]...)
 	router.POST(options.BaseURL+"/backoffice/register-imports", wrapper.ImportRegister, options.OperationMiddlewares["importRegister"]...)
 	router.GET(options.BaseURL+"/backoffice/register-imports/:import_id", wrapper.ShowRegisterImport, options.OperationMiddlewares["showRegisterImport"]...)
+	router.GET(options.BaseURL+"/backoffice/reply-templates", wrapper.ListReplyTemplates, options.OperationMiddlewares["listReplyTemplates"]...)
+	router.DELETE(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.RemoveReplyTemplate, options.OperationMiddlewares["removeReplyTemplate"]...)
+	router.GET(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.ShowReplyTemplate, options.OperationMiddlewares["showReplyTemplate"]...)
+	router.PUT(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.ReplaceReplyTemplate, options.OperationMiddlewares["replaceReplyTemplate"]...)
+	router.POST(options.BaseURL+"/backoffice/ticket-searches", wrapper.SearchOfficeTickets, options.OperationMiddlewares["searchOfficeTickets"]...)
+	router.GET(options.BaseURL+"/backoffice/ticket-topics/:topic_code", wrapper.ShowOfficeTicketTopic, options.OperationMiddlewares["showOfficeTicketTopic"]...)
+	router.PUT(options.BaseURL+"/backoffice/ticket-topics/:topic_code", wrapper.ReplaceTicketTopic, options.OperationMiddlewares["replaceTicketTopic"]...)
+	router.GET(options.BaseURL+"/backoffice/tickets", wrapper.ListOfficeTickets, options.OperationMiddlewares["listOfficeTickets"]...)
+	router.GET(options.BaseURL+"/backoffice/tickets/:ticket_id", wrapper.ShowOfficeTicket, options.OperationMiddlewares["showOfficeTicket"]...)
+	router.DELETE(options.BaseURL+"/backoffice/tickets/:ticket_id/assignment", wrapper.ReleaseTicket, options.OperationMiddlewares["releaseTicket"]...)
+	router.POST(options.BaseURL+"/backoffice/tickets/:ticket_id/assignment", wrapper.TakeTicketInCharge, options.OperationMiddlewares["takeTicketInCharge"]...)
+	router.GET(options.BaseURL+"/backoffice/tickets/:ticket_id/attachments", wrapper.DownloadOfficeTicketAttachments, options.OperationMiddlewares["downloadOfficeTicketAttachments"]...)
+	router.POST(options.BaseURL+"/backoffice/tickets/:ticket_id/closure", wrapper.CloseTicket, options.OperationMiddlewares["closeTicket"]...)
+	router.POST(options.BaseURL+"/backoffice/tickets/:ticket_id/comments", wrapper.CommentTicket, options.OperationMiddlewares["commentTicket"]...)
+	router.POST(options.BaseURL+"/backoffice/tickets/:ticket_id/reopening", wrapper.ReopenTicket, options.OperationMiddlewares["reopenTicket"]...)
+	router.POST(options.BaseURL+"/backoffice/tickets/:ticket_id/routing", wrapper.RouteTicket, options.OperationMiddlewares["routeTicket"]...)
 	router.POST(options.BaseURL+"/contributor-searches", wrapper.SearchContributors, options.OperationMiddlewares["searchContributors"]...)
 	router.GET(options.BaseURL+"/contributors", wrapper.ListContributors, options.OperationMiddlewares["listContributors"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id", wrapper.ShowContributor, options.OperationMiddlewares["showContributor"]...)
@@ -18713,6 +20332,501 @@ func (response ShowRegisterImport200JSONResponse) VisitShowRegisterImportRespons
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListReplyTemplatesRequestObject struct {
+	Params ListReplyTemplatesParams
+}
+
+type ListReplyTemplatesResponseObject interface {
+	VisitListReplyTemplatesResponse(w http.ResponseWriter) error
+}
+
+type ListReplyTemplates200JSONResponse ReplyTemplateList
+
+func (response ListReplyTemplates200JSONResponse) VisitListReplyTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveReplyTemplateRequestObject struct {
+	TemplateCode TemplatePath `json:"template_code"`
+	Params       RemoveReplyTemplateParams
+}
+
+type RemoveReplyTemplateResponseObject interface {
+	VisitRemoveReplyTemplateResponse(w http.ResponseWriter) error
+}
+
+type RemoveReplyTemplate204Response = NoContentResponse
+
+func (response RemoveReplyTemplate204Response) VisitRemoveReplyTemplateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ShowReplyTemplateRequestObject struct {
+	TemplateCode TemplatePath `json:"template_code"`
+}
+
+type ShowReplyTemplateResponseObject interface {
+	VisitShowReplyTemplateResponse(w http.ResponseWriter) error
+}
+
+type ShowReplyTemplate200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowReplyTemplate200JSONResponse struct {
+	Body    ReplyTemplate
+	Headers ShowReplyTemplate200ResponseHeaders
+}
+
+func (response ShowReplyTemplate200JSONResponse) VisitShowReplyTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceReplyTemplateRequestObject struct {
+	TemplateCode TemplatePath `json:"template_code"`
+	Params       ReplaceReplyTemplateParams
+	Body         *ReplaceReplyTemplateJSONRequestBody
+}
+
+type ReplaceReplyTemplateResponseObject interface {
+	VisitReplaceReplyTemplateResponse(w http.ResponseWriter) error
+}
+
+type ReplaceReplyTemplate200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReplaceReplyTemplate200JSONResponse struct {
+	Body    ReplyTemplate
+	Headers ReplaceReplyTemplate200ResponseHeaders
+}
+
+func (response ReplaceReplyTemplate200JSONResponse) VisitReplaceReplyTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceReplyTemplate201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type ReplaceReplyTemplate201JSONResponse struct {
+	Body    ReplyTemplate
+	Headers ReplaceReplyTemplate201ResponseHeaders
+}
+
+func (response ReplaceReplyTemplate201JSONResponse) VisitReplaceReplyTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchOfficeTicketsRequestObject struct {
+	Params SearchOfficeTicketsParams
+	Body   *SearchOfficeTicketsJSONRequestBody
+}
+
+type SearchOfficeTicketsResponseObject interface {
+	VisitSearchOfficeTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchOfficeTickets200JSONResponse OfficeTicketList
+
+func (response SearchOfficeTickets200JSONResponse) VisitSearchOfficeTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficeTicketTopicRequestObject struct {
+	TopicCode TopicPath `json:"topic_code"`
+}
+
+type ShowOfficeTicketTopicResponseObject interface {
+	VisitShowOfficeTicketTopicResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficeTicketTopic200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowOfficeTicketTopic200JSONResponse struct {
+	Body    OfficeTicketTopic
+	Headers ShowOfficeTicketTopic200ResponseHeaders
+}
+
+func (response ShowOfficeTicketTopic200JSONResponse) VisitShowOfficeTicketTopicResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTicketTopicRequestObject struct {
+	TopicCode TopicPath `json:"topic_code"`
+	Params    ReplaceTicketTopicParams
+	Body      *ReplaceTicketTopicJSONRequestBody
+}
+
+type ReplaceTicketTopicResponseObject interface {
+	VisitReplaceTicketTopicResponse(w http.ResponseWriter) error
+}
+
+type ReplaceTicketTopic200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReplaceTicketTopic200JSONResponse struct {
+	Body    OfficeTicketTopic
+	Headers ReplaceTicketTopic200ResponseHeaders
+}
+
+func (response ReplaceTicketTopic200JSONResponse) VisitReplaceTicketTopicResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTicketTopic201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type ReplaceTicketTopic201JSONResponse struct {
+	Body    OfficeTicketTopic
+	Headers ReplaceTicketTopic201ResponseHeaders
+}
+
+func (response ReplaceTicketTopic201JSONResponse) VisitReplaceTicketTopicResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOfficeTicketsRequestObject struct {
+	Params ListOfficeTicketsParams
+}
+
+type ListOfficeTicketsResponseObject interface {
+	VisitListOfficeTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListOfficeTickets200JSONResponse OfficeTicketList
+
+func (response ListOfficeTickets200JSONResponse) VisitListOfficeTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficeTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+}
+
+type ShowOfficeTicketResponseObject interface {
+	VisitShowOfficeTicketResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficeTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowOfficeTicket200JSONResponse struct {
+	Body    OfficeTicket
+	Headers ShowOfficeTicket200ResponseHeaders
+}
+
+func (response ShowOfficeTicket200JSONResponse) VisitShowOfficeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+}
+
+type ReleaseTicketResponseObject interface {
+	VisitReleaseTicketResponse(w http.ResponseWriter) error
+}
+
+type ReleaseTicket204Response = NoContentResponse
+
+func (response ReleaseTicket204Response) VisitReleaseTicketResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type TakeTicketInChargeRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   TakeTicketInChargeParams
+}
+
+type TakeTicketInChargeResponseObject interface {
+	VisitTakeTicketInChargeResponse(w http.ResponseWriter) error
+}
+
+type TakeTicketInCharge200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type TakeTicketInCharge200JSONResponse struct {
+	Body    OfficeTicket
+	Headers TakeTicketInCharge200ResponseHeaders
+}
+
+func (response TakeTicketInCharge200JSONResponse) VisitTakeTicketInChargeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadOfficeTicketAttachmentsRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+}
+
+type DownloadOfficeTicketAttachmentsResponseObject interface {
+	VisitDownloadOfficeTicketAttachmentsResponse(w http.ResponseWriter) error
+}
+
+type DownloadOfficeTicketAttachments200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type DownloadOfficeTicketAttachments200ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       DownloadOfficeTicketAttachments200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadOfficeTicketAttachments200ApplicationzipResponse) VisitDownloadOfficeTicketAttachmentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CloseTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   CloseTicketParams
+	Body     *CloseTicketJSONRequestBody
+}
+
+type CloseTicketResponseObject interface {
+	VisitCloseTicketResponse(w http.ResponseWriter) error
+}
+
+type CloseTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type CloseTicket200JSONResponse struct {
+	Body    OfficeTicket
+	Headers CloseTicket200ResponseHeaders
+}
+
+func (response CloseTicket200JSONResponse) VisitCloseTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CommentTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   CommentTicketParams
+	Body     *CommentTicketJSONRequestBody
+}
+
+type CommentTicketResponseObject interface {
+	VisitCommentTicketResponse(w http.ResponseWriter) error
+}
+
+type CommentTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type CommentTicket200JSONResponse struct {
+	Body    OfficeTicket
+	Headers CommentTicket200ResponseHeaders
+}
+
+func (response CommentTicket200JSONResponse) VisitCommentTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   ReopenTicketParams
+	Body     *ReopenTicketJSONRequestBody
+}
+
+type ReopenTicketResponseObject interface {
+	VisitReopenTicketResponse(w http.ResponseWriter) error
+}
+
+type ReopenTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReopenTicket200JSONResponse struct {
+	Body    OfficeTicket
+	Headers ReopenTicket200ResponseHeaders
+}
+
+func (response ReopenTicket200JSONResponse) VisitReopenTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RouteTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   RouteTicketParams
+	Body     *RouteTicketJSONRequestBody
+}
+
+type RouteTicketResponseObject interface {
+	VisitRouteTicketResponse(w http.ResponseWriter) error
+}
+
+type RouteTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type RouteTicket200JSONResponse struct {
+	Body    OfficeTicket
+	Headers RouteTicket200ResponseHeaders
+}
+
+func (response RouteTicket200JSONResponse) VisitRouteTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -22204,6 +24318,54 @@ type StrictServerInterface interface {
 	// ShowRegisterImport Show an import of a register
 	// (GET /backoffice/register-imports/{import_id})
 	ShowRegisterImport(ctx context.Context, request ShowRegisterImportRequestObject) (ShowRegisterImportResponseObject, error)
+	// ListReplyTemplates List the ready-made answers of my office
+	// (GET /backoffice/reply-templates)
+	ListReplyTemplates(ctx context.Context, request ListReplyTemplatesRequestObject) (ListReplyTemplatesResponseObject, error)
+	// RemoveReplyTemplate Remove a ready-made answer of my office
+	// (DELETE /backoffice/reply-templates/{template_code})
+	RemoveReplyTemplate(ctx context.Context, request RemoveReplyTemplateRequestObject) (RemoveReplyTemplateResponseObject, error)
+	// ShowReplyTemplate Show a ready-made answer of my office
+	// (GET /backoffice/reply-templates/{template_code})
+	ShowReplyTemplate(ctx context.Context, request ShowReplyTemplateRequestObject) (ShowReplyTemplateResponseObject, error)
+	// ReplaceReplyTemplate Write a ready-made answer of my office
+	// (PUT /backoffice/reply-templates/{template_code})
+	ReplaceReplyTemplate(ctx context.Context, request ReplaceReplyTemplateRequestObject) (ReplaceReplyTemplateResponseObject, error)
+	// SearchOfficeTickets Search the tickets of my office
+	// (POST /backoffice/ticket-searches)
+	SearchOfficeTickets(ctx context.Context, request SearchOfficeTicketsRequestObject) (SearchOfficeTicketsResponseObject, error)
+	// ShowOfficeTicketTopic Show a topic of tickets
+	// (GET /backoffice/ticket-topics/{topic_code})
+	ShowOfficeTicketTopic(ctx context.Context, request ShowOfficeTicketTopicRequestObject) (ShowOfficeTicketTopicResponseObject, error)
+	// ReplaceTicketTopic Set a topic of tickets
+	// (PUT /backoffice/ticket-topics/{topic_code})
+	ReplaceTicketTopic(ctx context.Context, request ReplaceTicketTopicRequestObject) (ReplaceTicketTopicResponseObject, error)
+	// ListOfficeTickets List the tickets of my office
+	// (GET /backoffice/tickets)
+	ListOfficeTickets(ctx context.Context, request ListOfficeTicketsRequestObject) (ListOfficeTicketsResponseObject, error)
+	// ShowOfficeTicket Show a ticket of my office
+	// (GET /backoffice/tickets/{ticket_id})
+	ShowOfficeTicket(ctx context.Context, request ShowOfficeTicketRequestObject) (ShowOfficeTicketResponseObject, error)
+	// ReleaseTicket Release a ticket
+	// (DELETE /backoffice/tickets/{ticket_id}/assignment)
+	ReleaseTicket(ctx context.Context, request ReleaseTicketRequestObject) (ReleaseTicketResponseObject, error)
+	// TakeTicketInCharge Take a ticket in charge
+	// (POST /backoffice/tickets/{ticket_id}/assignment)
+	TakeTicketInCharge(ctx context.Context, request TakeTicketInChargeRequestObject) (TakeTicketInChargeResponseObject, error)
+	// DownloadOfficeTicketAttachments Download the files of a ticket of my office
+	// (GET /backoffice/tickets/{ticket_id}/attachments)
+	DownloadOfficeTicketAttachments(ctx context.Context, request DownloadOfficeTicketAttachmentsRequestObject) (DownloadOfficeTicketAttachmentsResponseObject, error)
+	// CloseTicket Close a ticket
+	// (POST /backoffice/tickets/{ticket_id}/closure)
+	CloseTicket(ctx context.Context, request CloseTicketRequestObject) (CloseTicketResponseObject, error)
+	// CommentTicket Comment a ticket of my office
+	// (POST /backoffice/tickets/{ticket_id}/comments)
+	CommentTicket(ctx context.Context, request CommentTicketRequestObject) (CommentTicketResponseObject, error)
+	// ReopenTicket Reopen a ticket
+	// (POST /backoffice/tickets/{ticket_id}/reopening)
+	ReopenTicket(ctx context.Context, request ReopenTicketRequestObject) (ReopenTicketResponseObject, error)
+	// RouteTicket Route a ticket
+	// (POST /backoffice/tickets/{ticket_id}/routing)
+	RouteTicket(ctx context.Context, request RouteTicketRequestObject) (RouteTicketResponseObject, error)
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx context.Context, request SearchContributorsRequestObject) (SearchContributorsResponseObject, error)
@@ -24735,6 +26897,575 @@ func (sh *strictHandler) ShowRegisterImport(ctx echo.Context, importId ImportId)
 		return err
 	} else if validResponse, ok := response.(ShowRegisterImportResponseObject); ok {
 		return validResponse.VisitShowRegisterImportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListReplyTemplates operation middleware
+func (sh *strictHandler) ListReplyTemplates(ctx echo.Context, params ListReplyTemplatesParams) error {
+	var request ListReplyTemplatesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListReplyTemplates(ctx.Request().Context(), request.(ListReplyTemplatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListReplyTemplates")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListReplyTemplatesResponseObject); ok {
+		return validResponse.VisitListReplyTemplatesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveReplyTemplate operation middleware
+func (sh *strictHandler) RemoveReplyTemplate(ctx echo.Context, templateCode TemplatePath, params RemoveReplyTemplateParams) error {
+	var request RemoveReplyTemplateRequestObject
+
+	request.TemplateCode = templateCode
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveReplyTemplate(ctx.Request().Context(), request.(RemoveReplyTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveReplyTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveReplyTemplateResponseObject); ok {
+		return validResponse.VisitRemoveReplyTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowReplyTemplate operation middleware
+func (sh *strictHandler) ShowReplyTemplate(ctx echo.Context, templateCode TemplatePath) error {
+	var request ShowReplyTemplateRequestObject
+
+	request.TemplateCode = templateCode
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowReplyTemplate(ctx.Request().Context(), request.(ShowReplyTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowReplyTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowReplyTemplateResponseObject); ok {
+		return validResponse.VisitShowReplyTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceReplyTemplate operation middleware
+func (sh *strictHandler) ReplaceReplyTemplate(ctx echo.Context, templateCode TemplatePath, params ReplaceReplyTemplateParams) error {
+	var request ReplaceReplyTemplateRequestObject
+
+	request.TemplateCode = templateCode
+	request.Params = params
+
+	var body ReplaceReplyTemplateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceReplyTemplate(ctx.Request().Context(), request.(ReplaceReplyTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceReplyTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceReplyTemplateResponseObject); ok {
+		return validResponse.VisitReplaceReplyTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchOfficeTickets operation middleware
+func (sh *strictHandler) SearchOfficeTickets(ctx echo.Context, params SearchOfficeTicketsParams) error {
+	var request SearchOfficeTicketsRequestObject
+
+	request.Params = params
+
+	var body SearchOfficeTicketsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchOfficeTickets(ctx.Request().Context(), request.(SearchOfficeTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchOfficeTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchOfficeTicketsResponseObject); ok {
+		return validResponse.VisitSearchOfficeTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficeTicketTopic operation middleware
+func (sh *strictHandler) ShowOfficeTicketTopic(ctx echo.Context, topicCode TopicPath) error {
+	var request ShowOfficeTicketTopicRequestObject
+
+	request.TopicCode = topicCode
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficeTicketTopic(ctx.Request().Context(), request.(ShowOfficeTicketTopicRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficeTicketTopic")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeTicketTopicResponseObject); ok {
+		return validResponse.VisitShowOfficeTicketTopicResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceTicketTopic operation middleware
+func (sh *strictHandler) ReplaceTicketTopic(ctx echo.Context, topicCode TopicPath, params ReplaceTicketTopicParams) error {
+	var request ReplaceTicketTopicRequestObject
+
+	request.TopicCode = topicCode
+	request.Params = params
+
+	var body ReplaceTicketTopicJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceTicketTopic(ctx.Request().Context(), request.(ReplaceTicketTopicRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceTicketTopic")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceTicketTopicResponseObject); ok {
+		return validResponse.VisitReplaceTicketTopicResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOfficeTickets operation middleware
+func (sh *strictHandler) ListOfficeTickets(ctx echo.Context, params ListOfficeTicketsParams) error {
+	var request ListOfficeTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOfficeTickets(ctx.Request().Context(), request.(ListOfficeTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOfficeTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOfficeTicketsResponseObject); ok {
+		return validResponse.VisitListOfficeTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficeTicket operation middleware
+func (sh *strictHandler) ShowOfficeTicket(ctx echo.Context, ticketId TicketId) error {
+	var request ShowOfficeTicketRequestObject
+
+	request.TicketId = ticketId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficeTicket(ctx.Request().Context(), request.(ShowOfficeTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficeTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeTicketResponseObject); ok {
+		return validResponse.VisitShowOfficeTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReleaseTicket operation middleware
+func (sh *strictHandler) ReleaseTicket(ctx echo.Context, ticketId TicketId) error {
+	var request ReleaseTicketRequestObject
+
+	request.TicketId = ticketId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseTicket(ctx.Request().Context(), request.(ReleaseTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReleaseTicketResponseObject); ok {
+		return validResponse.VisitReleaseTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TakeTicketInCharge operation middleware
+func (sh *strictHandler) TakeTicketInCharge(ctx echo.Context, ticketId TicketId, params TakeTicketInChargeParams) error {
+	var request TakeTicketInChargeRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TakeTicketInCharge(ctx.Request().Context(), request.(TakeTicketInChargeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TakeTicketInCharge")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TakeTicketInChargeResponseObject); ok {
+		return validResponse.VisitTakeTicketInChargeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadOfficeTicketAttachments operation middleware
+func (sh *strictHandler) DownloadOfficeTicketAttachments(ctx echo.Context, ticketId TicketId) error {
+	var request DownloadOfficeTicketAttachmentsRequestObject
+
+	request.TicketId = ticketId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadOfficeTicketAttachments(ctx.Request().Context(), request.(DownloadOfficeTicketAttachmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadOfficeTicketAttachments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadOfficeTicketAttachmentsResponseObject); ok {
+		return validResponse.VisitDownloadOfficeTicketAttachmentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CloseTicket operation middleware
+func (sh *strictHandler) CloseTicket(ctx echo.Context, ticketId TicketId, params CloseTicketParams) error {
+	var request CloseTicketRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	var body CloseTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CloseTicket(ctx.Request().Context(), request.(CloseTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CloseTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CloseTicketResponseObject); ok {
+		return validResponse.VisitCloseTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CommentTicket operation middleware
+func (sh *strictHandler) CommentTicket(ctx echo.Context, ticketId TicketId, params CommentTicketParams) error {
+	var request CommentTicketRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	var body CommentTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CommentTicket(ctx.Request().Context(), request.(CommentTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CommentTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CommentTicketResponseObject); ok {
+		return validResponse.VisitCommentTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReopenTicket operation middleware
+func (sh *strictHandler) ReopenTicket(ctx echo.Context, ticketId TicketId, params ReopenTicketParams) error {
+	var request ReopenTicketRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	var body ReopenTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReopenTicket(ctx.Request().Context(), request.(ReopenTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReopenTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReopenTicketResponseObject); ok {
+		return validResponse.VisitReopenTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RouteTicket operation middleware
+func (sh *strictHandler) RouteTicket(ctx echo.Context, ticketId TicketId, params RouteTicketParams) error {
+	var request RouteTicketRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	var body RouteTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RouteTicket(ctx.Request().Context(), request.(RouteTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RouteTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RouteTicketResponseObject); ok {
+		return validResponse.VisitRouteTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

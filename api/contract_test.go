@@ -265,6 +265,7 @@ func TestContract_EveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 	required := []string{
 		"takeDeclarationInCharge", "decideDeclaration",
+		"takeTicketInCharge", "commentTicket", "routeTicket", "closeTicket", "reopenTicket",
 		"draftDeclaration", "submitDeclaration", "withdrawDeclaration", "fileDeclarationBatch", "cancelDeclarationBatch",
 		"addContact", "verifyContact", "resendContactCode",
 		"filePinRequest", "decidePinRequest", "decidePinUpgrade", "registerPerson", "suspendPerson", "addOperator", "confirmOperator",

@@ -253,6 +253,11 @@ var inEnglish = dictionary{
 		"declaration-not-in-charge":        "Nobody has the declaration in charge.",
 		"declaration-not-to-be-decided":    "The declaration is decided already, or does not wait for the office.",
 		"declaration-decided-by-itself":    "Declarations of this type are decided by themselves, not by an operator.",
+		"ticket-not-in-charge": "Nobody has the ticket in charge.",
+		"ticket-decides-itself": "The request is decided by itself, not by an operator.",
+		"ticket-not-closed": "The ticket is not closed.",
+		"ticket-closed-too-long-ago": "The ticket was closed more than 30 days ago: open a new one.",
+		"too-many-templates": "The office has as many ready-made answers as it can. Remove one first.",
 		"counter-needed": "The data differ from the register and the person has no verified contacts to send the PIN to: they " +
 			"turn to a counter with an identity document.",
 		"person-has-pin":    "The person has a valid PIN already.",

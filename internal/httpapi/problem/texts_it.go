@@ -252,6 +252,11 @@ var inItalian = dictionary{
 		"declaration-not-in-charge":        "Nessuno ha in carico la dichiarazione.",
 		"declaration-not-to-be-decided":    "La dichiarazione è già definita, oppure non attende una decisione della sede.",
 		"declaration-decided-by-itself":    "Le dichiarazioni di questo tipo sono definite automaticamente, non da un operatore.",
+		"ticket-not-in-charge": "Nessuno ha in carico il quesito.",
+		"ticket-decides-itself": "La richiesta è definita automaticamente, non da un operatore.",
+		"ticket-not-closed": "Il quesito non è chiuso.",
+		"ticket-closed-too-long-ago": "Il quesito è chiuso da più di 30 giorni: se ne apre uno nuovo.",
+		"too-many-templates": "Le risposte predefinite della sede sono già quante se ne possono avere. Rimuoverne prima una.",
 		"counter-needed": "I dati non coincidono con l'anagrafe e la persona non ha recapiti verificati a cui inviare il PIN: si " +
 			"rivolga a uno sportello con un documento di identità.",
 		"person-has-pin":    "La persona ha già un PIN valido.",
