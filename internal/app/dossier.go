@@ -10,6 +10,7 @@ import (
 type dossier struct {
 	topics  *ticket.Topics
 	tickets *ticket.Service
+	desk    *ticket.Desk
 }
 
 func newDossier(p platform, k kernel, m masterdata, f filing) dossier {

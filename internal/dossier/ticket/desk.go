@@ -214,7 +214,7 @@ func (s *Desk) Release(ctx context.Context, by access.Actor, id uuid.UUID) error
 	return err
 }
 
-// Comment adds a comment of the office. It returns the faults of change, fault.Conflict for a
+// Comment adds a comment of the office; of a visible one who opened the ticket is told. It returns the faults of change, fault.Conflict for a
 // ticket that is closed or has too many comments, and fault.Invalid for what is no text.
 func (s *Desk) Comment(ctx context.Context, by access.Actor, id uuid.UUID, text string, v Visibility) (Details, error) {
 	var wrong []fault.Field
@@ -233,7 +233,10 @@ func (s *Desk) Comment(ctx context.Context, by access.Actor, id uuid.UUID, text 
 		}
 		return t.changed(now), nil
 	}, func(ctx context.Context, _, t Ticket, now time.Time) error {
-		return s.say(ctx, t, by.PersonID, text, v, now)
+		if err := s.say(ctx, t, by.PersonID, text, v, now); err != nil || v == Internal {
+			return err
+		}
+		return s.tickets.tell(ctx, t.ID, commentedKind, now)
 	}, "visibility", string(v))
 }
 

@@ -182,3 +182,6 @@ func (r deskRepository) worksAt(ctx context.Context, personID uuid.UUID, office 
 	err := r.db.From(ctx).Raw(count, personID, office).Scan(&n).Error
 	return n > 0, err
 }
+
+// addComment stores a comment.
+func (r repository) addComment(ctx context.Context, c Comment) error { return r.db.From(ctx).Create(&c).Error }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"regexp"
 
+	"gorm.io/gorm/clause"
+
 	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
@@ -153,7 +155,10 @@ func (r deskRepository) placeBelow(ctx context.Context, parent *string) (int, er
 }
 
 func (r deskRepository) putTopic(ctx context.Context, t Topic) error {
-	return db.InsertOver(ctx, r.db, []Topic{t}, `ON CONFLICT (code) DO UPDATE SET revision = excluded.revision,
-		title_it = excluded.title_it, title_en = excluded.title_en, office_code = excluded.office_code,
-		appointments = excluded.appointments, retired = excluded.retired`)
+	return r.db.From(ctx).Clauses(clause.OnConflict{
+		Columns: []clause.Column{{Name: "code"}},
+		DoUpdates: clause.AssignmentColumns([]string{
+			"revision", "title_it", "title_en", "office_code", "appointments", "retired",
+		}),
+	}).Create(&t).Error
 }

@@ -13,8 +13,10 @@ import (
 
 	"diresco/db"
 	"diresco/internal/dossier/ticket"
+	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
+	"diresco/internal/kernel/look"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
@@ -34,12 +36,16 @@ const (
 // fixture is an App in which tickets are opened.
 type fixture struct {
 	*world.App
-	t *testing.T
+	TicketDesk *ticket.Desk
+	t          *testing.T
 }
 
 func newWorld(t *testing.T, d *db.DB) *fixture {
 	t.Helper()
-	return &fixture{App: world.New(t, d), t: t}
+	a := world.New(t, d)
+	people := person.NewService(person.Deps{Runner: a.Runner})
+	looks := look.NewService(look.Deps{DB: d, Clock: a.Clock, Trail: a.Runner.Trail, Staff: people, Outbox: a.Outbox})
+	return &fixture{App: a, TicketDesk: ticket.NewDesk(ticket.DeskDeps{Tickets: a.Tickets, Looks: looks}), t: t}
 }
 
 func (w *fixture) upload(name, content string) *attachment.Upload {

@@ -117,7 +117,7 @@ func TestTicketTopic_IsDataOfAnAdministrator(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
 		c, by := w.Employer(t)
-		admin := w.Person(t, func(p *world.Person) { p.UserClass = string(access.Administrator) })
+		admin := w.Person(t, func(p *world.Person) { p.UserClass = access.Administrator })
 		boss := access.Actor{PersonID: admin.ID, SessionID: w.Session(t, admin.ID, nil), UserClass: access.Administrator}
 		made := must[ticket.Topic](t)(w.TicketDesk.CreateTopic(asked("replaceTicketTopic"), boss, "payments-slips", setting()))
 		in := about(c)
@@ -169,7 +169,7 @@ func TestTicketTopic_IsDataOfAnAdministrator(t *testing.T) {
 func TestTicketTopic_FieldsAreNamed(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		admin := w.Person(t, func(p *world.Person) { p.UserClass = string(access.Administrator) })
+		admin := w.Person(t, func(p *world.Person) { p.UserClass = access.Administrator })
 		boss := access.Actor{PersonID: admin.ID, SessionID: w.Session(t, admin.ID, nil), UserClass: access.Administrator}
 		for name, c := range map[string]struct {
 			change func(in *ticket.TopicSetting)

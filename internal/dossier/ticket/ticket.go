@@ -103,6 +103,8 @@ type Ticket struct {
 	State          State
 	// RoutedAt is when it came to its office; nil for the first one.
 	RoutedAt *time.Time
+	// ReopenedAt is when it was last opened again.
+	ReopenedAt *time.Time
 	// AssignedTo is who has it in charge; nil also for the system.
 	AssignedTo  *uuid.UUID
 	AssignedAt  *time.Time
@@ -202,7 +204,7 @@ func (t Ticket) changed(now time.Time) Ticket {
 // asFiled is the ticket as it was when it was opened, whatever became of it since.
 func (t Ticket) asFiled() Ticket {
 	t.State, t.Version, t.UpdatedAt = Open, 1, t.OpenedAt
-	t.RoutedAt, t.AssignedTo, t.AssignedAt, t.RemindedAt = nil, nil, nil, nil
+	t.RoutedAt, t.ReopenedAt, t.AssignedTo, t.AssignedAt, t.RemindedAt = nil, nil, nil, nil, nil
 	t.Outcome, t.ClosingText, t.ClosedBy, t.ClosedAt = nil, nil, nil, nil
 	return t
 }

@@ -32,6 +32,9 @@ type Topic struct {
 	OfficeCode *string `json:"office_code"`
 	// Appointments says that an appointment on it may be booked without a ticket.
 	Appointments bool `json:"appointments"`
+	// Revision counts how often an administrator set it, Retired says that it is offered no more.
+	Revision int  `json:"-"`
+	Retired  bool `json:"-"`
 }
 
 // TableName tells GORM the table.
@@ -44,6 +47,11 @@ func (t Topic) Title(english bool) string {
 	}
 	return t.TitleIT
 }
+
+// offered is a condition on topics in SQL. It leaves out what is retired, and what stands below a
+// heading that is.
+const offered = "NOT retired AND (parent_code IS NULL OR NOT EXISTS (SELECT 1 FROM ticket_topics h WHERE h.code = " +
+	"ticket_topics.parent_code AND h.retired))"
 
 // Topics knows the topics of this installation.
 type Topics struct{ db *db.DB }
@@ -70,7 +78,8 @@ func ShippedTopics() ([]Topic, error) {
 }
 
 // Install brings the topics that come with the program into the context's transaction. It adds
-// those that are not there yet, and newer versions of those that are.
+// those that are not there yet, and newer versions of those that are. What an administrator has set
+// stays as it is.
 func (t *Topics) Install(ctx context.Context) error {
 	all, err := ShippedTopics()
 	if err != nil {
@@ -81,7 +90,7 @@ func (t *Topics) Install(ctx context.Context) error {
 		DoUpdates: clause.AssignmentColumns([]string{
 			"version", "parent_code", "place", "title_it", "title_en", "office_code", "appointments",
 		}),
-		Where: clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "ticket_topics.version < excluded.version"}}},
+		Where: clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "ticket_topics.version < excluded.version AND ticket_topics.revision = 0"}}},
 	}).Create(&all).Error
 }
 
@@ -95,10 +104,10 @@ func (t *Topics) List(ctx context.Context, request page.Request) (page.Page[Topi
 }
 
 // Choose returns a topic on which a ticket may be opened. It returns fault.Invalid naming /topic
-// for a heading, and for a code that is not known.
+// for a heading, and for a code that is not known or not offered any more.
 func (t *Topics) Choose(ctx context.Context, code string) (Topic, error) {
 	var found []Topic
-	err := t.db.From(ctx).Raw("SELECT "+db.Columns[Topic]("")+" FROM ticket_topics WHERE code = ?", code).Scan(&found).Error
+	err := t.db.From(ctx).Raw("SELECT "+db.Columns[Topic]("")+" FROM ticket_topics WHERE code = ? AND "+offered, code).Scan(&found).Error
 	if err != nil {
 		return Topic{}, err
 	}
@@ -113,6 +122,6 @@ func (t *Topics) Choose(ctx context.Context, code string) (Topic, error) {
 
 func (t *Topics) all(ctx context.Context) ([]Topic, error) {
 	var all []Topic
-	err := t.db.From(ctx).Raw("SELECT " + db.Columns[Topic]("") + " FROM ticket_topics ORDER BY place, code").Scan(&all).Error
+	err := t.db.From(ctx).Raw("SELECT " + db.Columns[Topic]("") + " FROM ticket_topics WHERE " + offered + " ORDER BY place, code").Scan(&all).Error
 	return all, err
 }
