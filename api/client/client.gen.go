@@ -6729,7 +6729,7 @@ type OfficeTicket struct {
 	// Example: Il versamento è stato abbinato alla posizione.
 	ClosingText *string `json:"closing_text,omitempty"`
 
-	// Comments The comments, the first one first.
+	// Comments The last 100 comments, the first one first. All of them are in listTicketComments.
 	Comments []OfficeTicketComment `json:"comments"`
 
 	// Contributor For whom it was opened.

@@ -165,12 +165,13 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 		g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close, g.webhooks.sender.Close,
 	}, a.closers...)
 	g.mandate = newMandate(p, g.kernel, g.identity, g.masterdata, g.filing)
-	g.dossier = newDossier(p, g.kernel, g.masterdata, g.filing)
+	g.dossier = newDossier(p, g.kernel, g.identity, g.masterdata, g.filing)
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
 		append(
 			slices.Concat(g.identity.pins.Reminders(), g.identity.consents.Ends(), g.mandate.delegations.Ends()),
 			g.filing.declarations.Lapses(), g.filing.funds, g.mandate.enrolments.Lapses(), g.credentials.staff.Ripens(),
+			g.dossier.desk.Summaries(),
 		)...)
 	if err := g.events.Begin(ctx); err != nil {
 		return g, err

@@ -13,14 +13,15 @@ type dossier struct {
 	desk    *ticket.Desk
 }
 
-func newDossier(p platform, k kernel, m masterdata, f filing) dossier {
+func newDossier(p platform, k kernel, id identity, m masterdata, f filing) dossier {
 	topics := ticket.NewTopics(p.db)
+	tickets := ticket.NewService(ticket.Deps{
+		Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
+		Blobs: p.bucket, Log: p.log,
+	})
 	return dossier{
-		topics: topics,
-		tickets: ticket.NewService(ticket.Deps{
-			Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
-			Blobs: p.bucket, Log: p.log,
-		}),
+		topics: topics, tickets: tickets,
+		desk: ticket.NewDesk(ticket.DeskDeps{Tickets: tickets, Looks: id.looks}),
 	}
 }
 

@@ -81,6 +81,7 @@ func sights(g groups) map[string]edge.Sight {
 		"/enrolments/{enrolment_id}":                sight(g.mandate.enrolments.Show),
 		"/backoffice/declarations/{declaration_id}": sight(g.filing.declarations.ShowAtOffice),
 		"/backoffice/enrolments/{enrolment_id}":     sight(g.mandate.enrolments.ShowAtOffice),
+		"/backoffice/tickets/{ticket_id}":           sight(g.dossier.desk.Visible),
 		"/delegation-batches/{batch_id}":            sight(g.mandate.batches.Show),
 		"/sub-delegations/{sub_delegation_id}":      sight(g.mandate.subDelegations.Show),
 		"/declaration-batches/{batch_id}":           sight(g.filing.batches.Visible),
@@ -137,6 +138,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		EventHandlers:             handlers.EventHandlers{Events: g.kernel.events},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
+		TicketDeskHandlers:        handlers.TicketDeskHandlers{Desk: g.dossier.desk},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
 	}
 }

@@ -3,6 +3,7 @@ package ticket
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,7 +48,7 @@ type Details struct {
 	// Assignee and Closer are nil where nobody is; of a list Closer is never read.
 	Assignee *Colleague `gorm:"-"`
 	Closer   *Colleague `gorm:"-"`
-	// Said are the comments, the first one first, the internal ones too. Lists have none.
+	// Said are the last comments, the first one first, the internal ones too. Lists have none.
 	Said []Said `gorm:"-"`
 }
 
@@ -105,12 +106,22 @@ func (s *Desk) OfOffice(ctx context.Context, by access.Actor, f DeskFilter, requ
 	return listed, s.repo.nameAssignees(ctx, listed.Items)
 }
 
-// ShowAtOffice returns a ticket at the operator's office, and fault.NotFound for any other.
-func (s *Desk) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
+// Visible returns a ticket at the operator's office without what is said about it, and
+// fault.NotFound for any other.
+func (s *Desk) Visible(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
 	d, err := s.repo.details(ctx, id)
 	if err == nil {
 		err = review.RequireOffice(by, d.OfficeCode)
 	}
+	if err != nil {
+		return Details{}, err
+	}
+	return d, nil
+}
+
+// ShowAtOffice returns a ticket at the operator's office, and fault.NotFound for any other.
+func (s *Desk) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
+	d, err := s.Visible(ctx, by, id)
 	if err != nil {
 		return Details{}, err
 	}
@@ -214,11 +225,12 @@ func (s *Desk) Release(ctx context.Context, by access.Actor, id uuid.UUID) error
 	return err
 }
 
-// Comment adds a comment of the office; of a visible one who opened the ticket is told. It returns the faults of change, fault.Conflict for a
-// ticket that is closed or has too many comments, and fault.Invalid for what is no text.
+// Comment adds a comment of the office; of a visible one who opened the ticket is told. It returns
+// the faults of change, fault.Conflict for a ticket that is closed, and fault.Invalid for what is no
+// text.
 func (s *Desk) Comment(ctx context.Context, by access.Actor, id uuid.UUID, text string, v Visibility) (Details, error) {
 	var wrong []fault.Field
-	if !plainText(text, maxText, true) {
+	if !plainText(text, maxComment, true) {
 		wrong = append(wrong, fault.Field{Pointer: "/text", Code: fault.FieldPattern})
 	}
 	if v != Visible && v != Internal {
@@ -279,14 +291,14 @@ func (s *Desk) telling(kind outbox.Kind) func(context.Context, Ticket, Ticket, t
 	return func(ctx context.Context, _, t Ticket, now time.Time) error { return s.tickets.tell(ctx, t.ID, kind, now) }
 }
 
-// Archive opens the archive with the files of a ticket at the operator's office. It is a look at
-// who opened it: it returns what OpenAtOffice does, and fault.NotFound for a ticket without files.
-func (s *Desk) Archive(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
-	d, err := s.OpenAtOffice(ctx, by, id)
-	if err == nil && d.ArchiveDigest == nil {
-		err = fault.New(fault.NotFound)
+// Archive returns the files of a ticket at the operator's office as one archive, to be closed. It is
+// a look at who opened it: it returns what OpenAtOffice does, and fault.NotFound where there are no
+// files.
+func (s *Desk) Archive(ctx context.Context, by access.Actor, id uuid.UUID) (View, io.ReadSeekCloser, error) {
+	if _, err := s.OpenAtOffice(ctx, by, id); err != nil {
+		return View{}, nil, err
 	}
-	return d, err
+	return s.tickets.Archive(ctx, by, id)
 }
 
 // say adds a comment of the office to a ticket that the caller holds locked.

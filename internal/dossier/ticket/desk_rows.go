@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,12 +105,17 @@ func (f DeskFilter) where(by access.Actor, now time.Time) conditions {
 	return c
 }
 
-// said lists what is said about a ticket, the first one first.
+// mostSaid is how many comments are shown with a ticket; the others have a list of their own.
+const mostSaid = 100
+
+// said lists the last of what is said about a ticket, the first one first.
 func (r deskRepository) said(ctx context.Context, ticketID uuid.UUID) ([]Said, error) {
 	var all []Said
 	err := r.db.From(ctx).Raw(
-		"SELECT "+db.Columns[Comment]("")+" FROM ticket_comments WHERE ticket_id = ? ORDER BY at, id", ticketID,
+		"SELECT "+db.Columns[Comment]("")+" FROM ticket_comments WHERE ticket_id = ? ORDER BY at DESC, id DESC LIMIT ?",
+		ticketID, mostSaid,
 	).Scan(&all).Error
+	slices.Reverse(all)
 	return all, err
 }
 
@@ -182,6 +188,3 @@ func (r deskRepository) worksAt(ctx context.Context, personID uuid.UUID, office 
 	err := r.db.From(ctx).Raw(count, personID, office).Scan(&n).Error
 	return n > 0, err
 }
-
-// addComment stores a comment.
-func (r repository) addComment(ctx context.Context, c Comment) error { return r.db.From(ctx).Create(&c).Error }

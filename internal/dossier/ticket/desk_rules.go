@@ -45,17 +45,12 @@ func (t Ticket) WaitsFrom() time.Time {
 // AnswerDue is when the five working days of the office are over.
 func (t Ticket) AnswerDue() time.Time { return calendar.DeadlineWorkingDays(t.WaitsFrom(), workingDays) }
 
-// AnswerLate is when its twenty working days are over.
-func (t Ticket) AnswerLate() time.Time {
-	return calendar.DeadlineWorkingDays(t.WaitsFrom(), mostWorkingDays)
-}
-
 // Overdue says how overdue the ticket is at an instant.
 func (t Ticket) Overdue(now time.Time) Overdue {
 	switch {
 	case t.State == Closed || now.Before(t.AnswerDue()):
 		return NotOverdue
-	case now.Before(t.AnswerLate()):
+	case now.Before(t.AnsweredBy()):
 		return Due
 	}
 	return Late
@@ -175,7 +170,7 @@ func (c Closure) check() error {
 	if c.Outcome != Accepted && c.Outcome != NotAccepted && c.Outcome != Informed {
 		wrong = append(wrong, fault.Field{Pointer: "/outcome", Code: fault.FieldEnum})
 	}
-	if !plainText(c.Text, maxText, true) {
+	if !plainText(c.Text, maxComment, true) {
 		wrong = append(wrong, fault.Field{Pointer: "/text", Code: fault.FieldPattern})
 	}
 	if len(wrong) > 0 {

@@ -13,7 +13,7 @@ func TestDesk_AListAgreesWithEachTicketOnWhatIsOverdue(t *testing.T) {
 	from := time.Date(2026, 3, 1, 0, 0, 0, 0, calendar.Rome).UTC()
 	for opened := from; opened.Before(from.AddDate(0, 9, 0)); opened = opened.Add(17 * time.Hour) {
 		ticket := Ticket{State: Open, OpenedAt: opened}
-		for _, edge := range []time.Time{ticket.AnswerDue(), ticket.AnswerLate()} {
+		for _, edge := range []time.Time{ticket.AnswerDue(), ticket.AnsweredBy()} {
 			for _, now := range []time.Time{edge.Add(-time.Microsecond), edge, edge.Add(time.Microsecond), edge.Add(31 * time.Hour)} {
 				want := NotOverdue
 				if opened.Before(overSince(now, workingDays)) {

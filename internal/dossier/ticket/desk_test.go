@@ -177,7 +177,7 @@ func TestDesk_NothingOfAnotherOfficesTickets(t *testing.T) {
 		before := w.shown(rome, opened.ID)
 		for name, try := range map[string]func() error{
 			"show":    func() error { _, err := w.TicketDesk.OpenAtOffice(ctx, milan, opened.ID); return err },
-			"files":   func() error { _, err := w.TicketDesk.Archive(ctx, milan, opened.ID); return err },
+			"files":   func() error { _, _, err := w.TicketDesk.Archive(ctx, milan, opened.ID); return err },
 			"take":    func() error { _, err := w.TicketDesk.TakeInCharge(ctx, milan, opened.ID); return err },
 			"release": func() error { return w.TicketDesk.Release(ctx, milan, opened.ID) },
 			"comment": func() error {
@@ -219,7 +219,7 @@ func TestDesk_ShowingATicketIsALook(t *testing.T) {
 		if n := w.Count(t, "staff_looks WHERE staff_id = ? AND person_id = ? AND operation = 'showOfficeTicket'", desk.PersonID, by.PersonID); n != 1 {
 			t.Errorf("%d looks", n)
 		}
-		_, err := w.TicketDesk.Archive(ctx, desk, opened.ID)
+		_, _, err := w.TicketDesk.Archive(ctx, desk, opened.ID)
 		refused(t, "files where there are none", err, fault.NotFound)
 	})
 }

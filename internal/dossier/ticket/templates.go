@@ -55,7 +55,7 @@ func (in NewTemplate) check() error {
 	if !plainText(in.Title, maxTemplateTitle, false) {
 		wrong = append(wrong, fault.Field{Pointer: "/title", Code: fault.FieldPattern})
 	}
-	if !plainText(in.Text, maxText, true) {
+	if !plainText(in.Text, maxComment, true) {
 		wrong = append(wrong, fault.Field{Pointer: "/text", Code: fault.FieldPattern})
 	}
 	if len(wrong) > 0 {

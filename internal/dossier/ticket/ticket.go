@@ -135,21 +135,21 @@ func (t Ticket) ShownSubject() string {
 	return "[" + sectionTitles[*t.Section] + "] " + t.Subject
 }
 
-// since is when the office that has the ticket got it.
+// since is when the office that has the ticket got it, or got it again.
 func (t Ticket) since() time.Time {
-	if t.RoutedAt != nil {
-		return *t.RoutedAt
+	if from := t.WaitsFrom(); t.RoutedAt == nil || t.RoutedAt.Before(from) {
+		return from
 	}
-	return t.OpenedAt
+	return *t.RoutedAt
 }
 
 // DueAt is until when the office should answer: five working days after it got the ticket.
 func (t Ticket) DueAt() time.Time { return calendar.DeadlineWorkingDays(t.since(), workingDays) }
 
 // AnsweredBy is until when the ticket is answered at the latest: 20 working days after it was
-// opened.
+// opened, or opened again.
 func (t Ticket) AnsweredBy() time.Time {
-	return calendar.DeadlineWorkingDays(t.OpenedAt, mostWorkingDays)
+	return calendar.DeadlineWorkingDays(t.WaitsFrom(), mostWorkingDays)
 }
 
 // AllowsAppointment reports whether an appointment may be booked about the ticket. It was not
@@ -158,7 +158,7 @@ func (t Ticket) AllowsAppointment(now time.Time) bool {
 	if t.State == Closed {
 		return t.Outcome != nil && *t.Outcome == NotAccepted
 	}
-	return !now.Before(calendar.DeadlineWorkingDays(t.OpenedAt, workingDays))
+	return !now.Before(t.AnswerDue())
 }
 
 // requireLive returns fault.Conflict for a ticket that is closed.

@@ -2,13 +2,13 @@ package handlers
 
 import (
 	"context"
-
-	"github.com/google/uuid"
+	"strings"
 
 	"diresco/api"
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/platform/attachment"
 )
 
 // TicketDeskHandlers has the operations with which an office deals with tickets.
@@ -77,6 +77,26 @@ func (h TicketDeskHandlers) ShowOfficeTicket(
 	return api.ShowOfficeTicket200JSONResponse{
 		Body: viewOfficeTicket(d), Headers: api.ShowOfficeTicket200ResponseHeaders{ETag: deskTag(d)},
 	}, nil
+}
+
+// DownloadOfficeTicketAttachments implements api.StrictServerInterface.
+func (h TicketDeskHandlers) DownloadOfficeTicketAttachments(
+	ctx context.Context, r api.DownloadOfficeTicketAttachmentsRequestObject,
+) (api.DownloadOfficeTicketAttachmentsResponseObject, error) {
+	d, content, err := h.Desk.Archive(ctx, reqctx.ActorOf(ctx), r.TicketId)
+	if err != nil {
+		return nil, err
+	}
+	disposition := attachment.Disposition(archiveName(d.ProtocolNumber))
+	return api.DownloadOfficeTicketAttachments200ApplicationzipResponse{
+		Body: content, ContentLength: *d.ArchiveSize,
+		Headers: api.DownloadOfficeTicketAttachments200ResponseHeaders{ContentDisposition: &disposition},
+	}, nil
+}
+
+// archiveName is what the archive of a ticket is called when it is kept.
+func archiveName(protocolNumber string) string {
+	return strings.ReplaceAll(protocolNumber, "/", "-") + ".zip"
 }
 
 // TakeTicketInCharge implements api.StrictServerInterface.
@@ -293,7 +313,7 @@ func viewOfficeTicketItem(d ticket.Details) api.OfficeTicketItem {
 		TicketId: d.ID, Kind: api.TicketKind(d.Kind), Contributor: viewTicketContributor(d), PositionId: d.PositionID,
 		PositionNumber: d.PositionNumber, OfficeCode: d.OfficeCode, Topic: d.Topic, Subject: d.ShownSubject(),
 		State: api.TicketState(d.State), ProtocolNumber: d.ProtocolNumber, OpenedAt: d.OpenedAt, UpdatedAt: d.UpdatedAt,
-		DueAt: d.AnswerDue(), LateAt: d.AnswerLate(), Overdue: api.OfficeTicketOverdue(d.Late), ReopenedAt: d.ReopenedAt,
+		DueAt: d.AnswerDue(), LateAt: d.AnsweredBy(), Overdue: api.OfficeTicketOverdue(d.Late), ReopenedAt: d.ReopenedAt,
 		RoutedAt: d.RoutedAt, RemindedAt: d.RemindedAt, AssignedTo: viewColleague(d.Assignee), AssignedAt: d.AssignedAt,
 		Links: api.SelfLinks{Self: link(idPath(officeTicketsPath, d.ID), "")},
 	}
@@ -304,7 +324,7 @@ func viewOfficeTicket(d ticket.Details) api.OfficeTicket {
 		TicketId: d.ID, Kind: api.TicketKind(d.Kind), Contributor: viewTicketContributor(d), PositionId: d.PositionID,
 		PositionNumber: d.PositionNumber, OfficeCode: d.OfficeCode, Topic: d.Topic, Subject: d.ShownSubject(),
 		State: api.TicketState(d.State), ProtocolNumber: d.ProtocolNumber, OpenedAt: d.OpenedAt, UpdatedAt: d.UpdatedAt,
-		DueAt: d.AnswerDue(), LateAt: d.AnswerLate(), Overdue: api.OfficeTicketOverdue(d.Late), ReopenedAt: d.ReopenedAt,
+		DueAt: d.AnswerDue(), LateAt: d.AnsweredBy(), Overdue: api.OfficeTicketOverdue(d.Late), ReopenedAt: d.ReopenedAt,
 		RoutedAt: d.RoutedAt, RemindedAt: d.RemindedAt, AssignedTo: viewColleague(d.Assignee), AssignedAt: d.AssignedAt,
 		Text: d.Text, Email: d.Email, Phone: d.Phone,
 		OpenedBy: api.TicketOpener{
@@ -337,9 +357,9 @@ func viewOfficeFiles(d ticket.Details) api.List[api.OfficeTicketFile] {
 }
 
 func viewSaid(s ticket.Said) api.OfficeTicketComment {
-	from := api.Person
+	from := api.OfficeTicketCommentByPerson
 	if s.ByOffice {
-		from = api.Office
+		from = api.OfficeTicketCommentByOffice
 	}
 	return api.OfficeTicketComment{
 		CommentId: s.ID, Visibility: api.TicketVisibility(s.Visibility), By: from, Author: *viewColleague(&s.Author), Text: s.Text, At: s.At,
@@ -359,5 +379,3 @@ func viewKeptTopic(t ticket.Topic) api.OfficeTicketTopic {
 		Appointments: t.Appointments, Retired: t.Retired,
 	}
 }
-
-var _ uuid.UUID

@@ -40,6 +40,7 @@ type Handlers struct {
 	ReceiptHandlers
 	FundHandlers
 	DeclarationDeskHandlers
+	TicketDeskHandlers
 	PeopleHandlers
 	OfficePINRequestHandlers
 	PINUpgradeHandlers
