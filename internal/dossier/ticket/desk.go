@@ -288,7 +288,9 @@ func (s *Desk) Reopen(ctx context.Context, by access.Actor, id uuid.UUID, reason
 
 // telling promises the messages of a kind about what was changed.
 func (s *Desk) telling(kind outbox.Kind) func(context.Context, Ticket, Ticket, time.Time) error {
-	return func(ctx context.Context, _, t Ticket, now time.Time) error { return s.tickets.tell(ctx, t.ID, kind, now) }
+	return func(ctx context.Context, _, t Ticket, now time.Time) error {
+		return s.tickets.tell(ctx, t.ID, kind, now)
+	}
 }
 
 // Archive returns the files of a ticket at the operator's office as one archive, to be closed. It is

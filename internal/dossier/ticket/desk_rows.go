@@ -16,8 +16,8 @@ import (
 // deskRepository reads and writes what an office sees of tickets.
 type deskRepository struct{ repository }
 
-// waitsFrom is Ticket.WaitsFrom in SQL, as the indexes have it.
-const waitsFrom = "COALESCE(d.reopened_at, d.opened_at)"
+// waitsFrom is Ticket.WaitsFrom in SQL.
+const waitsFrom = "d.waits_from"
 
 var selectDetails = "SELECT " + db.Columns[Ticket]("d") + `, y.title_it AS topic_it, y.title_en AS topic_en, y.parent_code AS parent_topic,
 	o.title AS office_title, p.given_name, p.family_name, p.tax_code AS opener_tax_code, COALESCE(a.client_id, '') AS client_id,

@@ -43,7 +43,9 @@ func (t Ticket) WaitsFrom() time.Time {
 }
 
 // AnswerDue is when the five working days of the office are over.
-func (t Ticket) AnswerDue() time.Time { return calendar.DeadlineWorkingDays(t.WaitsFrom(), workingDays) }
+func (t Ticket) AnswerDue() time.Time {
+	return calendar.DeadlineWorkingDays(t.WaitsFrom(), workingDays)
+}
 
 // Overdue says how overdue the ticket is at an instant.
 func (t Ticket) Overdue(now time.Time) Overdue {

@@ -263,9 +263,12 @@ func TestDesk_ClosesWithAnAnswer(t *testing.T) {
 			t.Errorf("closed as %+v", closed)
 		}
 		for what, try := range map[string]func() error{
-			"closing":    func() error { _, err := w.TicketDesk.Close(ctx, desk, opened.ID, informed); return err },
-			"taking":     func() error { _, err := w.TicketDesk.TakeInCharge(ctx, desk, opened.ID); return err },
-			"commenting": func() error { _, err := w.TicketDesk.Comment(ctx, desk, opened.ID, "Ancora", ticket.Internal); return err },
+			"closing": func() error { _, err := w.TicketDesk.Close(ctx, desk, opened.ID, informed); return err },
+			"taking":  func() error { _, err := w.TicketDesk.TakeInCharge(ctx, desk, opened.ID); return err },
+			"commenting": func() error {
+				_, err := w.TicketDesk.Comment(ctx, desk, opened.ID, "Ancora", ticket.Internal)
+				return err
+			},
 			"routing": func() error {
 				_, err := w.TicketDesk.Route(ctx, desk, opened.ID, ticket.Routing{OfficeCode: world.Milan})
 				return err
@@ -351,13 +354,13 @@ func TestDesk_RoutesToAnotherOfficeAndTopic(t *testing.T) {
 			to            ticket.Routing
 			pointer, code string
 		}{
-			"nowhere":              {ticket.Routing{}, "/office_code", "required"},
-			"an unknown office":    {ticket.Routing{OfficeCode: "9999"}, "/office_code", "unknown-office"},
-			"an unknown topic":     {ticket.Routing{Topic: "weather"}, "/topic", "unknown-topic"},
-			"a heading":            {ticket.Routing{Topic: "payments"}, "/topic", "topic-heading"},
-			"where it is":          {ticket.Routing{OfficeCode: world.Milan}, "/office_code", "not-applicable"},
+			"nowhere":               {ticket.Routing{}, "/office_code", "required"},
+			"an unknown office":     {ticket.Routing{OfficeCode: "9999"}, "/office_code", "unknown-office"},
+			"an unknown topic":      {ticket.Routing{Topic: "weather"}, "/topic", "unknown-topic"},
+			"a heading":             {ticket.Routing{Topic: "payments"}, "/topic", "topic-heading"},
+			"where it is":           {ticket.Routing{OfficeCode: world.Milan}, "/office_code", "not-applicable"},
 			"the topic that it has": {ticket.Routing{Topic: "uniemens-corrections"}, "/topic", "not-applicable"},
-			"a reason of nothing":  {ticket.Routing{OfficeCode: world.Rome, Reason: "\t"}, "/reason", "pattern"},
+			"a reason of nothing":   {ticket.Routing{OfficeCode: world.Rome, Reason: "\t"}, "/reason", "pattern"},
 		} {
 			_, err := w.TicketDesk.Route(ctx, milan, opened.ID, c.to)
 			refused(t, name, err, fault.Invalid, c.pointer, c.code)

@@ -54,7 +54,9 @@ func (in TopicSetting) check() error {
 func (t Topic) Edition() int { return t.Version + t.Revision }
 
 // Topic returns a topic as it is kept, retired ones too, or fault.NotFound.
-func (s *Desk) Topic(ctx context.Context, code string) (Topic, error) { return s.repo.topic(ctx, code, "") }
+func (s *Desk) Topic(ctx context.Context, code string) (Topic, error) {
+	return s.repo.topic(ctx, code, "")
+}
 
 // CreateTopic adds a topic, at the end of those below its heading. It returns these faults:
 //   - fault.Invalid: fields are wrong, office and heading among them;

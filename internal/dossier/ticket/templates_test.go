@@ -175,11 +175,13 @@ func TestTicketTopic_FieldsAreNamed(t *testing.T) {
 			change func(in *ticket.TopicSetting)
 			fields []string
 		}{
-			"titles":              {func(in *ticket.TopicSetting) { in.TitleIT, in.TitleEN = "", "a\nb" }, []string{"/title_it", "pattern", "/title_en", "pattern"}},
-			"an unknown heading":  {func(in *ticket.TopicSetting) { in.ParentCode = new("weather") }, []string{"/parent_code", "unknown-topic"}},
-			"below no heading":    {func(in *ticket.TopicSetting) { in.ParentCode = new("payments-f24") }, []string{"/parent_code", "unknown-topic"}},
-			"an unknown office":   {func(in *ticket.TopicSetting) { in.OfficeCode = new("9999") }, []string{"/office_code", "unknown-office"}},
-			"a heading's office":  {func(in *ticket.TopicSetting) { in.ParentCode, in.OfficeCode, in.Appointments = nil, new(world.Rome), false }, []string{"/office_code", "not-applicable"}},
+			"titles":             {func(in *ticket.TopicSetting) { in.TitleIT, in.TitleEN = "", "a\nb" }, []string{"/title_it", "pattern", "/title_en", "pattern"}},
+			"an unknown heading": {func(in *ticket.TopicSetting) { in.ParentCode = new("weather") }, []string{"/parent_code", "unknown-topic"}},
+			"below no heading":   {func(in *ticket.TopicSetting) { in.ParentCode = new("payments-f24") }, []string{"/parent_code", "unknown-topic"}},
+			"an unknown office":  {func(in *ticket.TopicSetting) { in.OfficeCode = new("9999") }, []string{"/office_code", "unknown-office"}},
+			"a heading's office": {func(in *ticket.TopicSetting) {
+				in.ParentCode, in.OfficeCode, in.Appointments = nil, new(world.Rome), false
+			}, []string{"/office_code", "not-applicable"}},
 			"a heading's bookings": {func(in *ticket.TopicSetting) { in.ParentCode = nil }, []string{"/appointments", "not-applicable"}},
 		} {
 			in := setting()

@@ -96,8 +96,23 @@ var accessTable = map[string]row{
 	"listOfficeDeclarations":   {},
 	"searchOfficeDeclarations": {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
 	"takeDeclarationInCharge":  {}, "releaseDeclaration": {},
-	"decideDeclaration": {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
-	"searchPeople":      {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},
+	"decideDeclaration":   {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
+	"listOfficeTickets":   {},
+	"searchOfficeTickets": {body: func(filer) any { return map[string]any{"state": "open"} }},
+	"showOfficeTicket":    {}, "downloadOfficeTicketAttachments": {}, "takeTicketInCharge": {}, "releaseTicket": {},
+	"commentTicket":      {body: func(filer) any { return map[string]any{"text": "prova", "visibility": "visible"} }},
+	"routeTicket":        {body: func(filer) any { return map[string]any{"office_code": "7000"} }},
+	"closeTicket":        {body: func(filer) any { return map[string]any{"outcome": "informed", "text": "prova"} }},
+	"reopenTicket":       {body: func(filer) any { return map[string]any{"reason": "prova"} }},
+	"listReplyTemplates": {}, "showReplyTemplate": {}, "removeReplyTemplate": {},
+	"replaceReplyTemplate": {body: func(filer) any {
+		return map[string]any{"title": "prova", "text": "prova"}
+	}, headers: []header{{"If-Match", `"1"`}}},
+	"showOfficeTicketTopic": {anybodys: true},
+	"replaceTicketTopic": {body: func(filer) any {
+		return map[string]any{"parent_code": "payments", "title_it": "prova", "title_en": "prova", "appointments": true, "retired": true}
+	}, headers: []header{{"If-Match", `"1"`}}, anybodys: true},
+	"searchPeople": {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},
 	"fileDeclarationBatch": {body: func(f filer) any {
 		item := f.draft(map[string]any{"reference": "1"})
 		return map[string]any{"items": []any{item}}
@@ -208,6 +223,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		filersBatch, "{grant_id}", "019d0000-0000-7000-8000-000000000003",
 		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
+		"{template_code}", "payment-matched", "{topic_code}", "payments-f24", "{ticket_id}", "019d0000-0000-7000-8000-000000000006",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
 		filersConsent).Replace(o.path)
