@@ -2,13 +2,12 @@ package handlers
 
 import (
 	"context"
-	"strings"
+	"net/http"
 
 	"diresco/api"
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/reqctx"
-	"diresco/internal/platform/attachment"
 )
 
 // TicketDeskHandlers has the operations with which an office deals with tickets.
@@ -83,20 +82,17 @@ func (h TicketDeskHandlers) ShowOfficeTicket(
 func (h TicketDeskHandlers) DownloadOfficeTicketAttachments(
 	ctx context.Context, r api.DownloadOfficeTicketAttachmentsRequestObject,
 ) (api.DownloadOfficeTicketAttachmentsResponseObject, error) {
-	d, content, err := h.Desk.Archive(ctx, reqctx.ActorOf(ctx), r.TicketId)
+	found, content, err := h.Desk.Archive(ctx, reqctx.ActorOf(ctx), r.TicketId)
 	if err != nil {
 		return nil, err
 	}
-	disposition := attachment.Disposition(archiveName(d.ProtocolNumber))
-	return api.DownloadOfficeTicketAttachments200ApplicationzipResponse{
-		Body: content, ContentLength: *d.ArchiveSize,
-		Headers: api.DownloadOfficeTicketAttachments200ResponseHeaders{ContentDisposition: &disposition},
-	}, nil
+	return downloadOf(found, content, r.Params.Range, r.Params.IfRange), nil
 }
 
-// archiveName is what the archive of a ticket is called when it is kept.
-func archiveName(protocolNumber string) string {
-	return strings.ReplaceAll(protocolNumber, "/", "-") + ".zip"
+// VisitDownloadOfficeTicketAttachmentsResponse implements
+// api.DownloadOfficeTicketAttachmentsResponseObject.
+func (d download) VisitDownloadOfficeTicketAttachmentsResponse(w http.ResponseWriter) error {
+	return d.VisitDownloadTicketAttachmentsResponse(w)
 }
 
 // TakeTicketInCharge implements api.StrictServerInterface.
@@ -331,7 +327,7 @@ func viewOfficeTicket(d ticket.Details) api.OfficeTicket {
 			PersonId: d.PersonID, TaxCode: d.OpenerTaxCode, GivenName: d.GivenName, FamilyName: d.FamilyName,
 			ActingAs: api.ActingAs(d.ActingAs),
 		},
-		Attachments: viewOfficeFiles(d), Comments: items(d.Said, viewSaid), Outcome: (*api.TicketOutcome)(d.Outcome),
+		Attachments: items(d.Attachments, viewTicketFile), Comments: items(d.Said, viewSaid), Outcome: (*api.TicketOutcome)(d.Outcome),
 		ClosingText: d.ClosingText, ClosedBy: viewColleague(d.Closer), ClosedAt: d.ClosedAt,
 		Links: api.SelfLinks{Self: link(idPath(officeTicketsPath, d.ID), "")},
 	}
@@ -346,14 +342,6 @@ func viewColleague(c *ticket.Colleague) *api.OfficeColleague {
 		return nil
 	}
 	return &api.OfficeColleague{PersonId: c.ID, GivenName: c.GivenName, FamilyName: c.FamilyName}
-}
-
-func viewOfficeFiles(d ticket.Details) api.List[api.OfficeTicketFile] {
-	files := make(api.List[api.OfficeTicketFile], len(d.Attachments))
-	for i, f := range d.Attachments {
-		files[i] = api.OfficeTicketFile{FileName: f.Name, Size: int32(f.Size), Digest: f.Digest}
-	}
-	return files
 }
 
 func viewSaid(s ticket.Said) api.OfficeTicketComment {
