@@ -62,6 +62,16 @@ var guides = []guide{
 		pdfs: []string{"delegation.pdf"},
 	},
 	{page: "docs/users.md", prints: []string{`"acting_as":"employee_delegate"`, "\n404\n"}},
+	{
+		page: "docs/dossier-office.md",
+		prints: []string{
+			`{"state":"open","overdue":"none","subject":"Versamento di febbraio"}`, `{"found":1}`, `{"state":"in_charge","by":"`,
+			`["visible","internal"]`, `{"state":"open","office_code":"4900","topic":"uniemens-corrections"}`, "\n404\n",
+			`{"state":"closed","outcome":"informed"}`,
+			`{"state":"open","outcome":null,"said":["La denuncia è stata corretta.","Ne manca ancora una."]}`, `{"template_code":"received"}`,
+			"\nreceived\n", `{"topic_code":"payments-overdue","title_en":"Debts and reminders"}`,
+		},
+	},
 	{page: "docs/enrolments.md", prints: []string{"INPS.", `{"state":"accepted"}`, "\nview_payments\n"}},
 	{
 		page: "docs/integrating.md",
