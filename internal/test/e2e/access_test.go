@@ -236,7 +236,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		filersBatch, "{grant_id}", "019d0000-0000-7000-8000-000000000003",
 		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
-		"{template_code}", "payment-matched", "{topic_code}", "payments-f24", "{ticket_id}", "019d0000-0000-7000-8000-000000000006",
+		"{template_code}", "payment-matched", "{topic_code}", "payments-f24",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
 		filersConsent, "{ticket_id}", filersTicket).Replace(o.path)

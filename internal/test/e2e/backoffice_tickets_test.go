@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// openTicket opens a ticket about the filer's first position, at the office of Rome.
-func (w *fixture) openTicket(f filer, email string) (id, number string) {
+// askOffice opens a ticket about the filer's first position, at the office of Rome.
+func (w *fixture) askOffice(f filer, email string) (id, number string) {
 	w.t.Helper()
 	opened := w.do(http.MethodPost, "/v1/contributors/"+f.contributor.String()+"/tickets", f.token, map[string]any{
 		"topic": "payments-allocation", "position_id": f.position, "subject": "Versamento di febbraio",
@@ -42,7 +42,7 @@ func TestTicketDesk_AnOfficeAnswers(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
 		const email = "paghe@officine.example"
-		id, number := w.openTicket(f, email)
+		id, number := w.askOffice(f, email)
 		rome, milan := w.loginAs(w.person(operatorOf("7000"))).AccessToken, w.loginAs(w.person(operatorOf("4900"))).AccessToken
 		at := "/v1/backoffice/tickets/" + id
 
@@ -178,7 +178,7 @@ func TestTicketDesk_FilesComeAsOneArchive(t *testing.T) {
 			t.Errorf("a part of %d bytes", len(part.body))
 		}
 		w.do(http.MethodGet, path, w.loginAs(w.person(operatorOf("4900"))).AccessToken, nil).want(t, http.StatusNotFound, "not-found")
-		without, _ := w.openTicket(f, "a@officine.example")
+		without, _ := w.askOffice(f, "a@officine.example")
 		w.do(http.MethodGet, "/v1/backoffice/tickets/"+without+"/attachments", rome, nil).want(t, http.StatusNotFound, "not-found")
 	})
 }
@@ -237,7 +237,7 @@ func TestTicketDesk_KeepsReadyMadeAnswers(t *testing.T) {
 func TestTicketDesk_OperatorsHearOfWhatIsOverTime(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		f := w.filer()
-		_, number := w.openTicket(f, "a@officine.example")
+		_, number := w.askOffice(f, "a@officine.example")
 		operator := w.person(operatorOf("7000"))
 		email := ""
 		for _, c := range operator.Contacts {
