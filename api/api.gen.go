@@ -903,6 +903,7 @@ const (
 	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
 	EventSubjectKindDelegation       EventSubjectKind = "delegation"
+	EventSubjectKindTicket           EventSubjectKind = "ticket"
 )
 
 // Valid indicates whether the value is a known member of the EventSubjectKind enum.
@@ -915,6 +916,8 @@ func (e EventSubjectKind) Valid() bool {
 	case EventSubjectKindDeclarationBatch:
 		return true
 	case EventSubjectKindDelegation:
+		return true
+	case EventSubjectKindTicket:
 		return true
 	default:
 		return false
@@ -935,6 +938,12 @@ const (
 	EventTypeDeclarationWithdrawn           EventType = "declaration.withdrawn"
 	EventTypeDelegationActivated            EventType = "delegation.activated"
 	EventTypeDelegationEnded                EventType = "delegation.ended"
+	EventTypeTicketClosed                   EventType = "ticket.closed"
+	EventTypeTicketCommented                EventType = "ticket.commented"
+	EventTypeTicketInCharge                 EventType = "ticket.in_charge"
+	EventTypeTicketOpened                   EventType = "ticket.opened"
+	EventTypeTicketReopened                 EventType = "ticket.reopened"
+	EventTypeTicketRouted                   EventType = "ticket.routed"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -963,6 +972,18 @@ func (e EventType) Valid() bool {
 	case EventTypeDelegationActivated:
 		return true
 	case EventTypeDelegationEnded:
+		return true
+	case EventTypeTicketClosed:
+		return true
+	case EventTypeTicketCommented:
+		return true
+	case EventTypeTicketInCharge:
+		return true
+	case EventTypeTicketOpened:
+		return true
+	case EventTypeTicketReopened:
+		return true
+	case EventTypeTicketRouted:
 		return true
 	default:
 		return false
@@ -1200,6 +1221,81 @@ func (e MutableCategory) Valid() bool {
 	case MutableCategoryDeclarations:
 		return true
 	case MutableCategoryReminders:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketAssignment.
+const (
+	OfficeTicketAssignmentMe     OfficeTicketAssignment = "me"
+	OfficeTicketAssignmentNobody OfficeTicketAssignment = "nobody"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketAssignment enum.
+func (e OfficeTicketAssignment) Valid() bool {
+	switch e {
+	case OfficeTicketAssignmentMe:
+		return true
+	case OfficeTicketAssignmentNobody:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketCommentBy.
+const (
+	OfficeTicketCommentByOffice OfficeTicketCommentBy = "office"
+	OfficeTicketCommentByPerson OfficeTicketCommentBy = "person"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketCommentBy enum.
+func (e OfficeTicketCommentBy) Valid() bool {
+	switch e {
+	case OfficeTicketCommentByOffice:
+		return true
+	case OfficeTicketCommentByPerson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketOverdue.
+const (
+	OfficeTicketOverdueDue  OfficeTicketOverdue = "due"
+	OfficeTicketOverdueLate OfficeTicketOverdue = "late"
+	OfficeTicketOverdueNone OfficeTicketOverdue = "none"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketOverdue enum.
+func (e OfficeTicketOverdue) Valid() bool {
+	switch e {
+	case OfficeTicketOverdueDue:
+		return true
+	case OfficeTicketOverdueLate:
+		return true
+	case OfficeTicketOverdueNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketOverdueFilter.
+const (
+	OfficeTicketOverdueFilterDue  OfficeTicketOverdueFilter = "due"
+	OfficeTicketOverdueFilterLate OfficeTicketOverdueFilter = "late"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketOverdueFilter enum.
+func (e OfficeTicketOverdueFilter) Valid() bool {
+	switch e {
+	case OfficeTicketOverdueFilterDue:
+		return true
+	case OfficeTicketOverdueFilterLate:
 		return true
 	default:
 		return false
@@ -1794,6 +1890,165 @@ func (e SubDelegationState) Valid() bool {
 	}
 }
 
+// Defines values for TicketAttachmentMediaType.
+const (
+	TicketAttachmentMediaTypeApplicationpdf             TicketAttachmentMediaType = "application/pdf"
+	TicketAttachmentMediaTypeApplicationpkcs7Mime       TicketAttachmentMediaType = "application/pkcs7-mime"
+	TicketAttachmentMediaTypeApplicationvndEtsiAsicEZip TicketAttachmentMediaType = "application/vnd.etsi.asic-e+zip"
+	TicketAttachmentMediaTypeApplicationvndEtsiAsicSZip TicketAttachmentMediaType = "application/vnd.etsi.asic-s+zip"
+	TicketAttachmentMediaTypeApplicationxml             TicketAttachmentMediaType = "application/xml"
+	TicketAttachmentMediaTypeApplicationzip             TicketAttachmentMediaType = "application/zip"
+	TicketAttachmentMediaTypeImageheic                  TicketAttachmentMediaType = "image/heic"
+	TicketAttachmentMediaTypeImagejpeg                  TicketAttachmentMediaType = "image/jpeg"
+	TicketAttachmentMediaTypeImagepng                   TicketAttachmentMediaType = "image/png"
+	TicketAttachmentMediaTypeImagetiff                  TicketAttachmentMediaType = "image/tiff"
+	TicketAttachmentMediaTypeTextplain                  TicketAttachmentMediaType = "text/plain"
+)
+
+// Valid indicates whether the value is a known member of the TicketAttachmentMediaType enum.
+func (e TicketAttachmentMediaType) Valid() bool {
+	switch e {
+	case TicketAttachmentMediaTypeApplicationpdf:
+		return true
+	case TicketAttachmentMediaTypeApplicationpkcs7Mime:
+		return true
+	case TicketAttachmentMediaTypeApplicationvndEtsiAsicEZip:
+		return true
+	case TicketAttachmentMediaTypeApplicationvndEtsiAsicSZip:
+		return true
+	case TicketAttachmentMediaTypeApplicationxml:
+		return true
+	case TicketAttachmentMediaTypeApplicationzip:
+		return true
+	case TicketAttachmentMediaTypeImageheic:
+		return true
+	case TicketAttachmentMediaTypeImagejpeg:
+		return true
+	case TicketAttachmentMediaTypeImagepng:
+		return true
+	case TicketAttachmentMediaTypeImagetiff:
+		return true
+	case TicketAttachmentMediaTypeTextplain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketKind.
+const (
+	TicketKindRequest   TicketKind = "request"
+	TicketKindSmartTask TicketKind = "smart_task"
+)
+
+// Valid indicates whether the value is a known member of the TicketKind enum.
+func (e TicketKind) Valid() bool {
+	switch e {
+	case TicketKindRequest:
+		return true
+	case TicketKindSmartTask:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketOutcome.
+const (
+	TicketOutcomeAccepted    TicketOutcome = "accepted"
+	TicketOutcomeInformed    TicketOutcome = "informed"
+	TicketOutcomeNotAccepted TicketOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the TicketOutcome enum.
+func (e TicketOutcome) Valid() bool {
+	switch e {
+	case TicketOutcomeAccepted:
+		return true
+	case TicketOutcomeInformed:
+		return true
+	case TicketOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketSection.
+const (
+	TicketSectionAmortisationPlans TicketSection = "amortisation_plans"
+	TicketSectionAppointments      TicketSection = "appointments"
+	TicketSectionDebitNotes        TicketSection = "debit_notes"
+	TicketSectionDeclarations      TicketSection = "declarations"
+	TicketSectionDelegations       TicketSection = "delegations"
+	TicketSectionDma               TicketSection = "dma"
+	TicketSectionPayments          TicketSection = "payments"
+	TicketSectionPositions         TicketSection = "positions"
+)
+
+// Valid indicates whether the value is a known member of the TicketSection enum.
+func (e TicketSection) Valid() bool {
+	switch e {
+	case TicketSectionAmortisationPlans:
+		return true
+	case TicketSectionAppointments:
+		return true
+	case TicketSectionDebitNotes:
+		return true
+	case TicketSectionDeclarations:
+		return true
+	case TicketSectionDelegations:
+		return true
+	case TicketSectionDma:
+		return true
+	case TicketSectionPayments:
+		return true
+	case TicketSectionPositions:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketState.
+const (
+	TicketStateClosed   TicketState = "closed"
+	TicketStateInCharge TicketState = "in_charge"
+	TicketStateOpen     TicketState = "open"
+)
+
+// Valid indicates whether the value is a known member of the TicketState enum.
+func (e TicketState) Valid() bool {
+	switch e {
+	case TicketStateClosed:
+		return true
+	case TicketStateInCharge:
+		return true
+	case TicketStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketVisibility.
+const (
+	TicketVisibilityInternal TicketVisibility = "internal"
+	TicketVisibilityVisible  TicketVisibility = "visible"
+)
+
+// Valid indicates whether the value is a known member of the TicketVisibility enum.
+func (e TicketVisibility) Valid() bool {
+	switch e {
+	case TicketVisibilityInternal:
+		return true
+	case TicketVisibilityVisible:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenEndpointAuthMethod.
 const (
 	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
@@ -1898,6 +2153,12 @@ const (
 	WebhookEventTypeDeclarationWithdrawn           WebhookEventType = "declaration.withdrawn"
 	WebhookEventTypeDelegationActivated            WebhookEventType = "delegation.activated"
 	WebhookEventTypeDelegationEnded                WebhookEventType = "delegation.ended"
+	WebhookEventTypeTicketClosed                   WebhookEventType = "ticket.closed"
+	WebhookEventTypeTicketCommented                WebhookEventType = "ticket.commented"
+	WebhookEventTypeTicketInCharge                 WebhookEventType = "ticket.in_charge"
+	WebhookEventTypeTicketOpened                   WebhookEventType = "ticket.opened"
+	WebhookEventTypeTicketReopened                 WebhookEventType = "ticket.reopened"
+	WebhookEventTypeTicketRouted                   WebhookEventType = "ticket.routed"
 	WebhookEventTypeWebhookPing                    WebhookEventType = "webhook.ping"
 )
 
@@ -1927,6 +2188,18 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeDelegationActivated:
 		return true
 	case WebhookEventTypeDelegationEnded:
+		return true
+	case WebhookEventTypeTicketClosed:
+		return true
+	case WebhookEventTypeTicketCommented:
+		return true
+	case WebhookEventTypeTicketInCharge:
+		return true
+	case WebhookEventTypeTicketOpened:
+		return true
+	case WebhookEventTypeTicketReopened:
+		return true
+	case WebhookEventTypeTicketRouted:
 		return true
 	case WebhookEventTypeWebhookPing:
 		return true
@@ -4926,7 +5199,8 @@ type Event struct {
 	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
-	// `consent.given`, `consent.ended`: told to the person who gave it.
+	// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+	// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 	//
 	// Example: declaration.submitted
 	Type EventType `json:"type"`
@@ -5000,7 +5274,8 @@ type EventSubjectKind string
 // `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
-// `consent.given`, `consent.ended`: told to the person who gave it.
+// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 //
 // Example: declaration.submitted
 type EventType string
@@ -5879,6 +6154,26 @@ type OfficeApplicationList = Page[OfficeApplication]
 // Example: 1400
 type OfficeCode = string
 
+// OfficeColleague An operator of an office.
+//
+// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+type OfficeColleague struct {
+	// FamilyName The family name.
+	//
+	// Example: Ferrari
+	FamilyName string `json:"family_name"`
+
+	// GivenName The given name.
+	//
+	// Example: Luca
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+}
+
 // OfficeDeclarationSearch What to search the declarations of an office by. What is given must all match.
 //
 // Example: {"state":"submitted","worker_tax_code":"BNCLRA75D52F205V"}
@@ -6179,6 +6474,432 @@ type OfficePinUpgrade struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/pin-upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
 type OfficePinUpgradeList = Page[OfficePinUpgrade]
+
+// OfficeTicket A ticket as the office sees it.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"assigned_at":"2026-03-17T09:31:40.110225Z","assigned_to":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"attachments":[{"digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","file_name":"f24-febbraio.pdf","media_type":"application/pdf","number":1,"size":482113}],"comments":[{"at":"2026-03-17T09:40:12.004871Z","author":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"by":"office","comment_id":"018f3c11-3e5f-7061-8c83-9eaf102b3c4d","text":"Ho chiesto la quietanza alla tesoreria.","visibility":"internal"}],"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"},"due_at":"2026-03-23T23:00:00Z","email":"paghe@brambilla.example","kind":"request","late_at":"2026-04-14T22:00:00Z","office_code":"4900","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"overdue":"none","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","position_number":"4906310275","protocol_number":"INPS.4900.16/03/2026.0000051","state":"in_charge","subject":"Versamento di febbraio","text":"Il modello F24 di febbraio non risulta tra i versamenti.","ticket_id":"018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c","topic":"payments-allocation","updated_at":"2026-03-17T09:31:40.110225Z"}
+type OfficeTicket struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// AssignedAt Since when somebody has it in charge.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *OfficeColleague `json:"assigned_to,omitempty"`
+
+	// Attachments The files that came with it.
+	Attachments List[TicketAttachment] `json:"attachments"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosedBy An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	ClosedBy *OfficeColleague `json:"closed_by,omitempty"`
+
+	// ClosingText The answer with which it was closed.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	ClosingText *string `json:"closing_text,omitempty"`
+
+	// Comments The last 100 comments, the first one first. All of them are in listTicketComments.
+	Comments List[OfficeTicketComment] `json:"comments"`
+
+	// Contributor For whom it was opened.
+	//
+	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"}
+	Contributor TicketContributor `json:"contributor"`
+
+	// DueAt When five working days are over.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt time.Time `json:"due_at"`
+
+	// Email The e-mail address at which it is told.
+	//
+	// Example: paghe@brambilla.example
+	Email *string `json:"email,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// LateAt When twenty working days are over.
+	//
+	// Example: 2026-04-14T22:00:00Z
+	LateAt time.Time `json:"late_at"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who opened a ticket, and as what.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"}
+	OpenedBy TicketOpener `json:"opened_by"`
+
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// Overdue Whether the time to answer is over: `due` after five working days, `late` after twenty. What is closed is `none`.
+	//
+	// Example: due
+	Overdue OfficeTicketOverdue `json:"overdue"`
+
+	// Phone The mobile at which it is told.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When it was last asked after (sollecito).
+	//
+	// Example: 2026-03-25T09:00:00Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// ReopenedAt When it was last opened again; the working days run from then.
+	//
+	// Example: 2026-03-20T09:00:00Z
+	ReopenedAt *time.Time `json:"reopened_at,omitempty"`
+
+	// RoutedAt When it last came here from another office or topic.
+	//
+	// Example: 2026-03-17T09:00:00Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject What it is about, with the section of the dossier from which it was written.
+	//
+	// Example: Versamento di febbraio
+	Subject string `json:"subject"`
+
+	// Text What is asked.
+	//
+	// Example: Il modello F24 di febbraio non risulta tra i versamenti.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// UpdatedAt When it last changed.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// OfficeTicketAssignment Who has it in charge at the office.
+//
+// Example: me
+type OfficeTicketAssignment string
+
+// OfficeTicketComment A comment, as the office sees it.
+//
+// Example: {"at":"2026-03-17T09:40:12.004871Z","author":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"by":"office","comment_id":"018f3c11-3e5f-7061-8c83-9eaf102b3c4d","text":"Ho chiesto la quietanza alla tesoreria.","visibility":"internal"}
+type OfficeTicketComment struct {
+	// At When it was written.
+	//
+	// Example: 2026-03-17T09:40:12.004871Z
+	At time.Time `json:"at"`
+
+	// Author An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Author OfficeColleague `json:"author"`
+
+	// By From which side it comes.
+	//
+	// Example: office
+	By OfficeTicketCommentBy `json:"by"`
+
+	// CommentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	CommentId Id `json:"comment_id"`
+
+	// Text What it says.
+	//
+	// Example: Ho chiesto la quietanza alla tesoreria.
+	Text string `json:"text"`
+
+	// Visibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+	//
+	// Example: visible
+	Visibility TicketVisibility `json:"visibility"`
+}
+
+// OfficeTicketCommentBy From which side it comes.
+//
+// Example: office
+type OfficeTicketCommentBy string
+
+// OfficeTicketCommentInput A comment of the office.
+//
+// Example: {"text":"Ho chiesto la quietanza alla tesoreria.","visibility":"internal"}
+type OfficeTicketCommentInput struct {
+	// Text What it says.
+	//
+	// Example: Ho chiesto la quietanza alla tesoreria.
+	Text string `json:"text"`
+
+	// Visibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+	//
+	// Example: visible
+	Visibility TicketVisibility `json:"visibility"`
+}
+
+// OfficeTicketItem A ticket in the queue of an office.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"},"due_at":"2026-03-23T23:00:00Z","kind":"request","late_at":"2026-04-14T22:00:00Z","office_code":"4900","opened_at":"2026-03-16T08:15:04.218301Z","overdue":"none","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","position_number":"4906310275","protocol_number":"INPS.4900.16/03/2026.0000051","state":"open","subject":"Versamento di febbraio","ticket_id":"018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}
+type OfficeTicketItem struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// AssignedAt Since when somebody has it in charge.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *OfficeColleague `json:"assigned_to,omitempty"`
+
+	// Contributor For whom it was opened.
+	//
+	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"}
+	Contributor TicketContributor `json:"contributor"`
+
+	// DueAt When five working days are over.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt time.Time `json:"due_at"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// LateAt When twenty working days are over.
+	//
+	// Example: 2026-04-14T22:00:00Z
+	LateAt time.Time `json:"late_at"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// Overdue Whether the time to answer is over: `due` after five working days, `late` after twenty. What is closed is `none`.
+	//
+	// Example: due
+	Overdue OfficeTicketOverdue `json:"overdue"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When it was last asked after (sollecito).
+	//
+	// Example: 2026-03-25T09:00:00Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// ReopenedAt When it was last opened again; the working days run from then.
+	//
+	// Example: 2026-03-20T09:00:00Z
+	ReopenedAt *time.Time `json:"reopened_at,omitempty"`
+
+	// RoutedAt When it last came here from another office or topic.
+	//
+	// Example: 2026-03-17T09:00:00Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject What it is about, with the section of the dossier from which it was written.
+	//
+	// Example: Versamento di febbraio
+	Subject string `json:"subject"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// UpdatedAt When it last changed.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// OfficeTicketList One page of tickets of an office.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/tickets"}},"items":[{"_links":{"self":{"href":"/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"},"due_at":"2026-03-23T23:00:00Z","kind":"request","late_at":"2026-04-14T22:00:00Z","office_code":"4900","opened_at":"2026-03-16T08:15:04.218301Z","overdue":"none","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","position_number":"4906310275","protocol_number":"INPS.4900.16/03/2026.0000051","state":"open","subject":"Versamento di febbraio","ticket_id":"018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type OfficeTicketList = Page[OfficeTicketItem]
+
+// OfficeTicketOverdue Whether the time to answer is over: `due` after five working days, `late` after twenty. What is closed is `none`.
+//
+// Example: due
+type OfficeTicketOverdue string
+
+// OfficeTicketOverdueFilter `due`: over five working days old, the late ones too. `late`: over twenty.
+//
+// Example: due
+type OfficeTicketOverdueFilter string
+
+// OfficeTicketSearch What to look for among the tickets of the operator's office.
+//
+// Example: {"protocol_number":"INPS.4900.16/03/2026.0000051"}
+type OfficeTicketSearch struct {
+	// AssignedTo Who has it in charge at the office.
+	//
+	// Example: me
+	AssignedTo *OfficeTicketAssignment `json:"assigned_to,omitempty"`
+
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind *TicketKind `json:"kind,omitempty"`
+
+	// Overdue `due`: over five working days old, the late ones too. `late`: over twenty.
+	//
+	// Example: due
+	Overdue *OfficeTicketOverdueFilter `json:"overdue,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State *TicketState `json:"state,omitempty"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+}
+
+// OfficeTicketTopic A topic of tickets (oggetto) as it is kept.
+//
+// Example: {"appointments":true,"office_code":"7000","parent_code":"payments","retired":false,"title_en":"Allocation of payments","title_it":"Abbinamento dei versamenti","topic_code":"payments-allocation"}
+type OfficeTicketTopic struct {
+	// Appointments Whether an appointment on it can be booked without a ticket.
+	//
+	// Example: true
+	Appointments bool `json:"appointments"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// ParentCode The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentCode *TicketTopicCode `json:"parent_code,omitempty"`
+
+	// Retired Whether it is offered no more.
+	//
+	// Example: false
+	Retired bool `json:"retired"`
+
+	// TitleEn The title in English.
+	//
+	// Example: Allocation of payments
+	TitleEn string `json:"title_en"`
+
+	// TitleIt The title in Italian.
+	//
+	// Example: Abbinamento dei versamenti
+	TitleIt string `json:"title_it"`
+
+	// TopicCode The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	TopicCode TicketTopicCode `json:"topic_code"`
+}
 
 // Operator A person who works here.
 //
@@ -7378,6 +8099,71 @@ type RegisterName string
 // Example: 1234
 type RegistrationNumber = string
 
+// ReplyTemplate A ready-made answer (risposta predefinita) of an office.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/reply-templates/payment-matched"}},"template_code":"payment-matched","text":"Il versamento è stato abbinato alla posizione.","title":"Versamento abbinato","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}
+type ReplyTemplate struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// TemplateCode The code of a ready-made answer, at one office.
+	//
+	// Example: payment-matched
+	TemplateCode ReplyTemplateCode `json:"template_code"`
+
+	// Text The answer.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	Text string `json:"text"`
+
+	// Title By what operators find it.
+	//
+	// Example: Versamento abbinato
+	Title string `json:"title"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+
+	// UpdatedAt When it was last written.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ReplyTemplateCode The code of a ready-made answer, at one office.
+//
+// Example: payment-matched
+type ReplyTemplateCode = string
+
+// ReplyTemplateList One page of ready-made answers.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/reply-templates"}},"items":[{"_links":{"self":{"href":"/v1/backoffice/reply-templates/payment-matched"}},"template_code":"payment-matched","text":"Il versamento è stato abbinato alla posizione.","title":"Versamento abbinato","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type ReplyTemplateList = Page[ReplyTemplate]
+
+// ReplyTemplateReplacement A ready-made answer to write.
+//
+// Example: {"text":"Il versamento è stato abbinato alla posizione.","title":"Versamento abbinato","topic":"payments-allocation"}
+type ReplyTemplateReplacement struct {
+	// Text The answer.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	Text string `json:"text"`
+
+	// Title By what operators find it.
+	//
+	// Example: Versamento abbinato
+	Title string `json:"title"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+}
+
 // Residence An address in Italy (indirizzo di residenza).
 //
 // Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
@@ -8235,6 +9021,689 @@ type TaxCode = string
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
 
+// Ticket A ticket (quesito): a request on a topic, to an office. Without `position_id` it is about the whole contributor.
+//
+// Example: {"_links":{"attachments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/attachments"},"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"allows_appointment":false,"answered_by":"2026-04-14T22:00:00Z","attachments":[{"digest":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","file_name":"F24.pdf","media_type":"application/pdf","number":1,"size":482113}],"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","due_at":"2026-03-23T23:00:00Z","email":"studio@example.com","kind":"request","may_remind":false,"office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}
+type Ticket struct {
+	// Links What goes with a ticket, and what may be done with it now.
+	//
+	// Example: {"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+	Links TicketLinks `json:"_links"`
+
+	// AllowsAppointment Whether an appointment about it may be booked now. It was not answered within 5 working days, or not accepted.
+	//
+	// Example: false
+	AllowsAppointment bool `json:"allows_appointment"`
+
+	// AnsweredBy Until when it is answered at the latest, 20 working days after it was opened.
+	//
+	// Example: 2026-04-14T22:00:00Z
+	AnsweredBy *time.Time `json:"answered_by,omitempty"`
+
+	// Attachments The files that came with it; downloadTicketAttachments has them.
+	Attachments List[TicketAttachment] `json:"attachments"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:20:30.123456Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosingText The answer with which it was closed.
+	//
+	// Example: Il rimborso è stato disposto.
+	ClosingText *string `json:"closing_text,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Digest What the register keeps of it, the SHA-256 of what was asked and of the digests of its files.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// DueAt Until when the office should answer, 5 working days after it got the ticket. After that a reminder may be sent.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt *time.Time `json:"due_at,omitempty"`
+
+	// Email Where its opener is told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// MayRemind Whether the office may be reminded of it now.
+	//
+	// Example: false
+	MayRemind bool `json:"may_remind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle What the office that has it is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	OfficeTitle string `json:"office_title"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	OpenedBy FiledBy `json:"opened_by"`
+
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// ParentTopic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentTopic TicketTopicCode `json:"parent_topic"`
+
+	// Phone Where its opener is told of it by SMS.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When the office was last reminded.
+	//
+	// Example: 2026-03-24T08:15:04.218301Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// RoutedAt When it was last passed on to another office or topic.
+	//
+	// Example: 2026-03-17T08:15:04.218301Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject The subject; what was written in a section of the dossier has its title in brackets before it.
+	//
+	// Example: [Versamenti] Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	TopicTitle string `json:"topic_title"`
+
+	// UpdatedAt When it last changed; a comment is a change.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// TicketAttachment A file that came with a ticket.
+//
+// Example: {"digest":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","file_name":"F24.pdf","media_type":"application/pdf","number":1,"size":482113}
+type TicketAttachment struct {
+	// Digest SHA-256 of the bytes of a file.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest FileDigest `json:"digest"`
+
+	// FileName What its sender called it, made safe.
+	//
+	// Example: F24.pdf
+	FileName string `json:"file_name"`
+
+	// MediaType What it is, by its content.
+	//
+	// Example: application/pdf
+	MediaType TicketAttachmentMediaType `json:"media_type"`
+
+	// Number Its place among the files, from 1 on.
+	//
+	// Example: 1
+	Number int32 `json:"number"`
+
+	// Size Its length in bytes.
+	//
+	// Example: 482113
+	Size int32 `json:"size"`
+}
+
+// TicketAttachmentMediaType What it is, by its content.
+//
+// Example: application/pdf
+type TicketAttachmentMediaType string
+
+// TicketClosure With what a ticket is closed.
+//
+// Example: {"outcome":"informed","text":"Il versamento è stato abbinato alla posizione."}
+type TicketClosure struct {
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome TicketOutcome `json:"outcome"`
+
+	// Text The answer, for all who see the ticket.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	Text string `json:"text"`
+}
+
+// TicketComment A comment on a ticket. The office speaks with one voice, without the name of who writes.
+//
+// Example: {"at":"2026-03-17T09:00:12.004518Z","author":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"by_office":false,"comment_id":"018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f","text":"Si allega la quietanza.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","visibility":"visible"}
+type TicketComment struct {
+	// At When.
+	//
+	// Example: 2026-03-17T09:00:12.004518Z
+	At time.Time `json:"at"`
+
+	// Author Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Author *PersonReference `json:"author,omitempty"`
+
+	// ByOffice Whether the office said it.
+	//
+	// Example: false
+	ByOffice bool `json:"by_office"`
+
+	// ClientId The application by which the author did it; absent where they did it themselves.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
+
+	// CommentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	CommentId Id `json:"comment_id"`
+
+	// Text What was said.
+	//
+	// Example: Si allega la quietanza.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Visibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+	//
+	// Example: visible
+	Visibility TicketVisibility `json:"visibility"`
+}
+
+// TicketCommentInput What is said about a ticket.
+//
+// Example: {"text":"Si allega la quietanza."}
+type TicketCommentInput struct {
+	// Text The comment; may have several lines.
+	//
+	// Example: Si allega la quietanza.
+	Text string `json:"text"`
+}
+
+// TicketCommentList One page of comments.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"}},"items":[{"at":"2026-03-17T09:00:12.004518Z","author":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"by_office":false,"comment_id":"018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f","text":"Si allega la quietanza.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","visibility":"visible"}]}
+type TicketCommentList = Page[TicketComment]
+
+// TicketContributor For whom it was opened.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"}
+type TicketContributor struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// LegalName What it is called.
+	//
+	// Example: Officine Brambilla S.r.l.
+	LegalName string `json:"legal_name"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// TicketForm A request to an office, with its files. One of `email` and `phone` is needed.
+//
+// Example: {"attachments":["(the bytes of F24.pdf)"],"email":"studio@example.com","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","section":"payments","subject":"Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","topic":"payments-refunds"}
+type TicketForm struct {
+	// Attachments Up to 3 files.
+	//
+	// Example: ["(the bytes of F24.pdf)"]
+	Attachments *[]openapi_types.File `json:"attachments,omitempty"`
+
+	// Email Where you are told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Phone The mobile number where you are told of it by SMS (Italian without a country code).
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// Subject What it is about, in one line.
+	//
+	// Example: Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked; may have several lines.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+}
+
+// TicketInput A request to an office, without files. One of `email` and `phone` is needed.
+//
+// Example: {"email":"studio@example.com","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","section":"payments","subject":"Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","topic":"payments-refunds"}
+type TicketInput struct {
+	// Email Where you are told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Phone The mobile number where you are told of it by SMS (Italian without a country code).
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// Subject What it is about, in one line.
+	//
+	// Example: Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked; may have several lines.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+}
+
+// TicketKind `request`: an office answers it. `smart_task`: the system decides it by itself.
+//
+// Example: request
+type TicketKind string
+
+// TicketLinks What goes with a ticket, and what may be done with it now.
+//
+// Example: {"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+type TicketLinks struct {
+	// Attachments Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Attachments *Link `json:"attachments,omitempty"`
+
+	// Comments Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Comments Link `json:"comments"`
+
+	// Contributor Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Contributor Link `json:"contributor"`
+
+	// Reminders Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reminders *Link `json:"reminders,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// TicketList One page of tickets.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets"}},"items":[{"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","due_at":"2026-03-23T23:00:00Z","kind":"request","office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type TicketList = Page[TicketSummary]
+
+// TicketOpener Who opened a ticket, and as what.
+//
+// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"}
+type TicketOpener struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs ActingAs `json:"acting_as"`
+
+	// FamilyName The family name.
+	//
+	// Example: Rossi
+	FamilyName string `json:"family_name"`
+
+	// GivenName The given name.
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// TicketOutcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+//
+// Example: accepted
+type TicketOutcome string
+
+// TicketReopening Why a ticket is open again.
+//
+// Example: {"reason":"È stato trovato un secondo versamento."}
+type TicketReopening struct {
+	// Reason Why, for all who see the ticket.
+	//
+	// Example: È stato trovato un secondo versamento.
+	Reason string `json:"reason"`
+}
+
+// TicketRouting Where a ticket goes; at least one of office and topic.
+//
+// Example: {"office_code":"7000","reason":"La posizione è gestita dalla sede di Roma.","topic":"uniemens-corrections"}
+type TicketRouting struct {
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Reason Why, for the colleagues who get it.
+	//
+	// Example: La posizione è gestita dalla sede di Roma.
+	Reason *string `json:"reason,omitempty"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+}
+
+// TicketSection A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+//
+// Example: payments
+type TicketSection string
+
+// TicketState Where a ticket stands (aperta, in carico, chiusa).
+//
+// Example: open
+type TicketState string
+
+// TicketSummary A ticket (quesito) in a list.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","due_at":"2026-03-23T23:00:00Z","kind":"request","office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}
+type TicketSummary struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:20:30.123456Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// DueAt Until when the office should answer, 5 working days after it got the ticket. After that a reminder may be sent.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt *time.Time `json:"due_at,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle What the office that has it is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	OfficeTitle string `json:"office_title"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	OpenedBy FiledBy `json:"opened_by"`
+
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// ParentTopic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentTopic TicketTopicCode `json:"parent_topic"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When the office was last reminded.
+	//
+	// Example: 2026-03-24T08:15:04.218301Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// RoutedAt When it was last passed on to another office or topic.
+	//
+	// Example: 2026-03-17T08:15:04.218301Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject The subject; what was written in a section of the dossier has its title in brackets before it.
+	//
+	// Example: [Versamenti] Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	TopicTitle string `json:"topic_title"`
+
+	// UpdatedAt When it last changed; a comment is a change.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// TicketTopic A topic (argomento), or a heading with topics below it.
+//
+// Example: {"appointments":true,"code":"payments-refunds","parent_code":"payments","title":"Refunds and set-off"}
+type TicketTopic struct {
+	// Appointments Whether an appointment on it may be booked without a ticket. Not there for a heading.
+	//
+	// Example: true
+	Appointments *bool `json:"appointments,omitempty"`
+
+	// Code The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Code TicketTopicCode `json:"code"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// ParentCode The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentCode *TicketTopicCode `json:"parent_code,omitempty"`
+
+	// Title What it is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	Title string `json:"title"`
+}
+
+// TicketTopicCode The code of a topic, or of a heading that has topics below it.
+//
+// Example: payments-refunds
+type TicketTopicCode = string
+
+// TicketTopicList One page of topics.
+//
+// Example: {"_links":{"self":{"href":"/v1/ticket-topics"}},"items":[{"code":"payments","title":"Payments"},{"appointments":true,"code":"payments-refunds","parent_code":"payments","title":"Refunds and set-off"}]}
+type TicketTopicList = Page[TicketTopic]
+
+// TicketTopicReplacement What a topic is to be.
+//
+// Example: {"appointments":true,"office_code":"7000","parent_code":"payments","retired":false,"title_en":"Allocation of payments","title_it":"Abbinamento dei versamenti"}
+type TicketTopicReplacement struct {
+	// Appointments Whether an appointment on it can be booked without a ticket.
+	//
+	// Example: true
+	Appointments bool `json:"appointments"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// ParentCode The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentCode *TicketTopicCode `json:"parent_code,omitempty"`
+
+	// Retired Whether it is offered no more.
+	//
+	// Example: false
+	Retired bool `json:"retired"`
+
+	// TitleEn The title in English.
+	//
+	// Example: Allocation of payments
+	TitleEn string `json:"title_en"`
+
+	// TitleIt The title in Italian.
+	//
+	// Example: Abbinamento dei versamenti
+	TitleIt string `json:"title_it"`
+}
+
+// TicketVisibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+//
+// Example: visible
+type TicketVisibility string
+
 // TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
 //
 // Example: none
@@ -8742,6 +10211,9 @@ type IfNoneMatch = string
 // IfNoneMatchNew defines model for IfNoneMatchNew.
 type IfNoneMatchNew = string
 
+// IfRange defines model for IfRange.
+type IfRange = string
+
 // ImportId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -8765,6 +10237,9 @@ type MessageId = Id
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type OfWebhook = Id
+
+// OpenedFrom defines model for OpenedFrom.
+type OpenedFrom = time.Time
 
 // OperatorId A UUID (RFC 9562).
 //
@@ -8800,6 +10275,9 @@ type PinUpgradeStateFilter = PinUpgradeState
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type PositionFilter = Id
+
+// Range defines model for Range.
+type Range = string
 
 // ReceiptOverdueFilter defines model for ReceiptOverdueFilter.
 type ReceiptOverdueFilter = bool
@@ -8862,10 +10340,58 @@ type SubmittedFrom = time.Time
 // SubmittedTo defines model for SubmittedTo.
 type SubmittedTo = time.Time
 
+// TemplatePath The code of a ready-made answer, at one office.
+//
+// Example: payment-matched
+type TemplatePath = ReplyTemplateCode
+
+// TicketAssignedToFilter Who has it in charge at the office.
+//
+// Example: me
+type TicketAssignedToFilter = OfficeTicketAssignment
+
+// TicketId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type TicketId = Id
+
+// TicketKindFilter `request`: an office answers it. `smart_task`: the system decides it by itself.
+//
+// Example: request
+type TicketKindFilter = TicketKind
+
+// TicketOverdueFilter `due`: over five working days old, the late ones too. `late`: over twenty.
+//
+// Example: due
+type TicketOverdueFilter = OfficeTicketOverdueFilter
+
+// TicketPosition A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type TicketPosition = Id
+
+// TicketStateFilter Where a ticket stands (aperta, in carico, chiusa).
+//
+// Example: open
+type TicketStateFilter = TicketState
+
+// TicketTopicFilter The code of a topic, or of a heading that has topics below it.
+//
+// Example: payments-refunds
+type TicketTopicFilter = TicketTopicCode
+
+// TopicPath The code of a topic, or of a heading that has topics below it.
+//
+// Example: payments-refunds
+type TopicPath = TicketTopicCode
+
 // TypeFilter The code of a declaration type. Upper and lower case differ.
 //
 // Example: RIOC
 type TypeFilter = DeclarationTypeCode
+
+// UpdatedFrom defines model for UpdatedFrom.
+type UpdatedFrom = time.Time
 
 // UpgradeId A UUID (RFC 9562).
 //
@@ -9351,6 +10877,128 @@ type ImportRegisterParams struct {
 	ContentType    *string                `json:"Content-Type,omitempty"`
 }
 
+// ListReplyTemplatesParams defines parameters for ListReplyTemplates.
+type ListReplyTemplatesParams struct {
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RemoveReplyTemplateParams defines parameters for RemoveReplyTemplate.
+type RemoveReplyTemplateParams struct {
+	// IfMatch The `ETag` of the version that you saw. Missing, it is about whichever version there is.
+	IfMatch *IfMatchOptional `json:"If-Match,omitempty"`
+}
+
+// ReplaceReplyTemplateParams defines parameters for ReplaceReplyTemplate.
+type ReplaceReplyTemplateParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`.
+	IfNoneMatch *IfNoneMatchNew `json:"If-None-Match,omitempty"`
+}
+
+// SearchOfficeTicketsParams defines parameters for SearchOfficeTickets.
+type SearchOfficeTicketsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ReplaceTicketTopicParams defines parameters for ReplaceTicketTopic.
+type ReplaceTicketTopicParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`.
+	IfNoneMatch *IfNoneMatchNew `json:"If-None-Match,omitempty"`
+}
+
+// ListOfficeTicketsParams defines parameters for ListOfficeTickets.
+type ListOfficeTicketsParams struct {
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// AssignedTo `me`: what I have in charge. `nobody`: what is `open` and nobody has in charge.
+	AssignedTo *TicketAssignedToFilter `form:"assigned_to,omitempty" json:"assigned_to,omitempty"`
+
+	// Overdue Only what is not answered in time.
+	Overdue *TicketOverdueFilter `form:"overdue,omitempty" json:"overdue,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// TakeTicketInChargeParams defines parameters for TakeTicketInCharge.
+type TakeTicketInChargeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// DownloadOfficeTicketAttachmentsParams defines parameters for DownloadOfficeTicketAttachments.
+type DownloadOfficeTicketAttachmentsParams struct {
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
+	IfRange *IfRange `json:"If-Range,omitempty"`
+}
+
+// CloseTicketParams defines parameters for CloseTicket.
+type CloseTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CommentTicketParams defines parameters for CommentTicket.
+type CommentTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ReopenTicketParams defines parameters for ReopenTicket.
+type ReopenTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RouteTicketParams defines parameters for RouteTicket.
+type RouteTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // SearchContributorsParams defines parameters for SearchContributors.
 type SearchContributorsParams struct {
 	// Limit How many items a page has at most.
@@ -9510,6 +11158,41 @@ type ListPositionsParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListTicketsParams defines parameters for ListTickets.
+type ListTicketsParams struct {
+	// PositionId Only what is about this position.
+	PositionId *TicketPosition `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// OpenedFrom Only tickets that were opened at this instant or later.
+	OpenedFrom *OpenedFrom `form:"opened_from,omitempty" json:"opened_from,omitempty"`
+
+	// UpdatedFrom Only tickets that changed at this instant or later.
+	UpdatedFrom *UpdatedFrom `form:"updated_from,omitempty" json:"updated_from,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// OpenTicketParams defines parameters for OpenTicket.
+type OpenTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // ListContributorUsersParams defines parameters for ListContributorUsers.
@@ -10149,6 +11832,76 @@ type RevokeSubDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListTicketTopicsParams defines parameters for ListTicketTopics.
+type ListTicketTopicsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListMyTicketsParams defines parameters for ListMyTickets.
+type ListMyTicketsParams struct {
+	// PositionId Only what is about this position.
+	PositionId *TicketPosition `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// OpenedFrom Only tickets that were opened at this instant or later.
+	OpenedFrom *OpenedFrom `form:"opened_from,omitempty" json:"opened_from,omitempty"`
+
+	// UpdatedFrom Only tickets that changed at this instant or later.
+	UpdatedFrom *UpdatedFrom `form:"updated_from,omitempty" json:"updated_from,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DownloadTicketAttachmentsParams defines parameters for DownloadTicketAttachments.
+type DownloadTicketAttachmentsParams struct {
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
+	IfRange *IfRange `json:"If-Range,omitempty"`
+}
+
+// ListTicketCommentsParams defines parameters for ListTicketComments.
+type ListTicketCommentsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddTicketCommentParams defines parameters for AddTicketComment.
+type AddTicketCommentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindTicketParams defines parameters for RemindTicket.
+type RemindTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // RegisterApplicationJSONRequestBody defines body for RegisterApplication for application/json ContentType.
 type RegisterApplicationJSONRequestBody = ApplicationInput
 
@@ -10221,6 +11974,27 @@ type DecidePinRequestJSONRequestBody = PinRequestDecision
 // DecidePinUpgradeJSONRequestBody defines body for DecidePinUpgrade for application/json ContentType.
 type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 
+// ReplaceReplyTemplateJSONRequestBody defines body for ReplaceReplyTemplate for application/json ContentType.
+type ReplaceReplyTemplateJSONRequestBody = ReplyTemplateReplacement
+
+// SearchOfficeTicketsJSONRequestBody defines body for SearchOfficeTickets for application/json ContentType.
+type SearchOfficeTicketsJSONRequestBody = OfficeTicketSearch
+
+// ReplaceTicketTopicJSONRequestBody defines body for ReplaceTicketTopic for application/json ContentType.
+type ReplaceTicketTopicJSONRequestBody = TicketTopicReplacement
+
+// CloseTicketJSONRequestBody defines body for CloseTicket for application/json ContentType.
+type CloseTicketJSONRequestBody = TicketClosure
+
+// CommentTicketJSONRequestBody defines body for CommentTicket for application/json ContentType.
+type CommentTicketJSONRequestBody = OfficeTicketCommentInput
+
+// ReopenTicketJSONRequestBody defines body for ReopenTicket for application/json ContentType.
+type ReopenTicketJSONRequestBody = TicketReopening
+
+// RouteTicketJSONRequestBody defines body for RouteTicket for application/json ContentType.
+type RouteTicketJSONRequestBody = TicketRouting
+
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
 
@@ -10238,6 +12012,12 @@ type DraftDeclarationJSONRequestBody = DeclarationDraft
 
 // SearchPeopleForRoleJSONRequestBody defines body for SearchPeopleForRole for application/json ContentType.
 type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
+
+// OpenTicketJSONRequestBody defines body for OpenTicket for application/json ContentType.
+type OpenTicketJSONRequestBody = TicketInput
+
+// OpenTicketMultipartRequestBody defines body for OpenTicket for multipart/form-data ContentType.
+type OpenTicketMultipartRequestBody = TicketForm
 
 // GrantContributorRoleJSONRequestBody defines body for GrantContributorRole for application/json ContentType.
 type GrantContributorRoleJSONRequestBody = ContributorRoleInput
@@ -10343,6 +12123,9 @@ type ReceiveSmsReportJSONRequestBody = SmsReport
 
 // GrantSubDelegationJSONRequestBody defines body for GrantSubDelegation for application/json ContentType.
 type GrantSubDelegationJSONRequestBody = SubDelegationInput
+
+// AddTicketCommentJSONRequestBody defines body for AddTicketComment for application/json ContentType.
+type AddTicketCommentJSONRequestBody = TicketCommentInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -10538,6 +12321,54 @@ type ServerInterface interface {
 	// ShowRegisterImport Show an import of a register
 	// (GET /backoffice/register-imports/{import_id})
 	ShowRegisterImport(ctx echo.Context, importId ImportId) error
+	// ListReplyTemplates List the ready-made answers of my office
+	// (GET /backoffice/reply-templates)
+	ListReplyTemplates(ctx echo.Context, params ListReplyTemplatesParams) error
+	// RemoveReplyTemplate Remove a ready-made answer of my office
+	// (DELETE /backoffice/reply-templates/{template_code})
+	RemoveReplyTemplate(ctx echo.Context, templateCode TemplatePath, params RemoveReplyTemplateParams) error
+	// ShowReplyTemplate Show a ready-made answer of my office
+	// (GET /backoffice/reply-templates/{template_code})
+	ShowReplyTemplate(ctx echo.Context, templateCode TemplatePath) error
+	// ReplaceReplyTemplate Write a ready-made answer of my office
+	// (PUT /backoffice/reply-templates/{template_code})
+	ReplaceReplyTemplate(ctx echo.Context, templateCode TemplatePath, params ReplaceReplyTemplateParams) error
+	// SearchOfficeTickets Search the tickets of my office
+	// (POST /backoffice/ticket-searches)
+	SearchOfficeTickets(ctx echo.Context, params SearchOfficeTicketsParams) error
+	// ShowOfficeTicketTopic Show a topic of tickets
+	// (GET /backoffice/ticket-topics/{topic_code})
+	ShowOfficeTicketTopic(ctx echo.Context, topicCode TopicPath) error
+	// ReplaceTicketTopic Set a topic of tickets
+	// (PUT /backoffice/ticket-topics/{topic_code})
+	ReplaceTicketTopic(ctx echo.Context, topicCode TopicPath, params ReplaceTicketTopicParams) error
+	// ListOfficeTickets List the tickets of my office
+	// (GET /backoffice/tickets)
+	ListOfficeTickets(ctx echo.Context, params ListOfficeTicketsParams) error
+	// ShowOfficeTicket Show a ticket of my office
+	// (GET /backoffice/tickets/{ticket_id})
+	ShowOfficeTicket(ctx echo.Context, ticketId TicketId) error
+	// ReleaseTicket Release a ticket
+	// (DELETE /backoffice/tickets/{ticket_id}/assignment)
+	ReleaseTicket(ctx echo.Context, ticketId TicketId) error
+	// TakeTicketInCharge Take a ticket in charge
+	// (POST /backoffice/tickets/{ticket_id}/assignment)
+	TakeTicketInCharge(ctx echo.Context, ticketId TicketId, params TakeTicketInChargeParams) error
+	// DownloadOfficeTicketAttachments Download the files of a ticket of my office
+	// (GET /backoffice/tickets/{ticket_id}/attachments)
+	DownloadOfficeTicketAttachments(ctx echo.Context, ticketId TicketId, params DownloadOfficeTicketAttachmentsParams) error
+	// CloseTicket Close a ticket
+	// (POST /backoffice/tickets/{ticket_id}/closure)
+	CloseTicket(ctx echo.Context, ticketId TicketId, params CloseTicketParams) error
+	// CommentTicket Comment a ticket of my office
+	// (POST /backoffice/tickets/{ticket_id}/comments)
+	CommentTicket(ctx echo.Context, ticketId TicketId, params CommentTicketParams) error
+	// ReopenTicket Reopen a ticket
+	// (POST /backoffice/tickets/{ticket_id}/reopening)
+	ReopenTicket(ctx echo.Context, ticketId TicketId, params ReopenTicketParams) error
+	// RouteTicket Route a ticket
+	// (POST /backoffice/tickets/{ticket_id}/routing)
+	RouteTicket(ctx echo.Context, ticketId TicketId, params RouteTicketParams) error
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx echo.Context, params SearchContributorsParams) error
@@ -10586,6 +12417,12 @@ type ServerInterface interface {
 	// ListPositions List the positions of a contributor
 	// (GET /contributors/{contributor_id}/positions)
 	ListPositions(ctx echo.Context, contributorId ContributorId, params ListPositionsParams) error
+	// ListTickets List the tickets of a contributor
+	// (GET /contributors/{contributor_id}/tickets)
+	ListTickets(ctx echo.Context, contributorId ContributorId, params ListTicketsParams) error
+	// OpenTicket Ask an office
+	// (POST /contributors/{contributor_id}/tickets)
+	OpenTicket(ctx echo.Context, contributorId ContributorId, params OpenTicketParams) error
 	// ListContributorUsers List who has a role at a contributor
 	// (GET /contributors/{contributor_id}/users)
 	ListContributorUsers(ctx echo.Context, contributorId ContributorId, params ListContributorUsersParams) error
@@ -10889,6 +12726,27 @@ type ServerInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	// (POST /sub-delegations/{sub_delegation_id}/revocation)
 	RevokeSubDelegation(ctx echo.Context, subDelegationId SubDelegationId, params RevokeSubDelegationParams) error
+	// ListTicketTopics List what a ticket may be about
+	// (GET /ticket-topics)
+	ListTicketTopics(ctx echo.Context, params ListTicketTopicsParams) error
+	// ListMyTickets List the tickets of all my contributors
+	// (GET /tickets)
+	ListMyTickets(ctx echo.Context, params ListMyTicketsParams) error
+	// ShowTicket Show a ticket
+	// (GET /tickets/{ticket_id})
+	ShowTicket(ctx echo.Context, ticketId TicketId) error
+	// DownloadTicketAttachments Download the files of a ticket
+	// (GET /tickets/{ticket_id}/attachments)
+	DownloadTicketAttachments(ctx echo.Context, ticketId TicketId, params DownloadTicketAttachmentsParams) error
+	// ListTicketComments List the comments on a ticket
+	// (GET /tickets/{ticket_id}/comments)
+	ListTicketComments(ctx echo.Context, ticketId TicketId, params ListTicketCommentsParams) error
+	// AddTicketComment Comment on a ticket
+	// (POST /tickets/{ticket_id}/comments)
+	AddTicketComment(ctx echo.Context, ticketId TicketId, params AddTicketCommentParams) error
+	// RemindTicket Remind the office of a ticket
+	// (POST /tickets/{ticket_id}/reminders)
+	RemindTicket(ctx echo.Context, ticketId TicketId, params RemindTicketParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -13013,6 +14871,583 @@ func (w *ServerInterfaceWrapper) ShowRegisterImport(ctx echo.Context) error {
 	return err
 }
 
+// ListReplyTemplates converts echo context to params.
+func (w *ServerInterfaceWrapper) ListReplyTemplates(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListReplyTemplatesParams
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListReplyTemplates(ctx, params)
+	return err
+}
+
+// RemoveReplyTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveReplyTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "template_code" -------------
+	var templateCode TemplatePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template_code", ctx.Param("template_code"), &templateCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter template_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemoveReplyTemplateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchOptional
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveReplyTemplate(ctx, templateCode, params)
+	return err
+}
+
+// ShowReplyTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowReplyTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "template_code" -------------
+	var templateCode TemplatePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template_code", ctx.Param("template_code"), &templateCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter template_code: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowReplyTemplate(ctx, templateCode)
+	return err
+}
+
+// ReplaceReplyTemplate converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceReplyTemplate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "template_code" -------------
+	var templateCode TemplatePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "template_code", ctx.Param("template_code"), &templateCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter template_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceReplyTemplateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchNew
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceReplyTemplate(ctx, templateCode, params)
+	return err
+}
+
+// SearchOfficeTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchOfficeTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchOfficeTicketsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchOfficeTickets(ctx, params)
+	return err
+}
+
+// ShowOfficeTicketTopic converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficeTicketTopic(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "topic_code" -------------
+	var topicCode TopicPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "topic_code", ctx.Param("topic_code"), &topicCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic_code: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficeTicketTopic(ctx, topicCode)
+	return err
+}
+
+// ReplaceTicketTopic converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceTicketTopic(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "topic_code" -------------
+	var topicCode TopicPath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "topic_code", ctx.Param("topic_code"), &topicCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceTicketTopicParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatchNew
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceTicketTopic(ctx, topicCode, params)
+	return err
+}
+
+// ListOfficeTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOfficeTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOfficeTicketsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// ------------- Optional query parameter "assigned_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "assigned_to", ctx.QueryParams(), &params.AssignedTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter assigned_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "overdue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "overdue", ctx.QueryParams(), &params.Overdue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter overdue: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOfficeTickets(ctx, params)
+	return err
+}
+
+// ShowOfficeTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficeTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficeTicket(ctx, ticketId)
+	return err
+}
+
+// ReleaseTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) ReleaseTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReleaseTicket(ctx, ticketId)
+	return err
+}
+
+// TakeTicketInCharge converts echo context to params.
+func (w *ServerInterfaceWrapper) TakeTicketInCharge(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TakeTicketInChargeParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TakeTicketInCharge(ctx, ticketId, params)
+	return err
+}
+
+// DownloadOfficeTicketAttachments converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadOfficeTicketAttachments(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadOfficeTicketAttachmentsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range Range
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Range: %s", err))
+		}
+
+		params.Range = &Range
+	}
+	// ------------- Optional header parameter "If-Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Range")]; found {
+		var IfRange IfRange
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Range", valueList[0], &IfRange, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Range: %s", err))
+		}
+
+		params.IfRange = &IfRange
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadOfficeTicketAttachments(ctx, ticketId, params)
+	return err
+}
+
+// CloseTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) CloseTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CloseTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CloseTicket(ctx, ticketId, params)
+	return err
+}
+
+// CommentTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) CommentTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CommentTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CommentTicket(ctx, ticketId, params)
+	return err
+}
+
+// ReopenTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) ReopenTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReopenTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReopenTicket(ctx, ticketId, params)
+	return err
+}
+
+// RouteTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) RouteTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RouteTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RouteTicket(ctx, ticketId, params)
+	return err
+}
+
 // SearchContributors converts echo context to params.
 func (w *ServerInterfaceWrapper) SearchContributors(ctx echo.Context) error {
 	var err error
@@ -13614,6 +16049,118 @@ func (w *ServerInterfaceWrapper) ListPositions(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListPositions(ctx, contributorId, params)
+	return err
+}
+
+// ListTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTicketsParams
+	// ------------- Optional query parameter "position_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "position_id", ctx.QueryParams(), &params.PositionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// ------------- Optional query parameter "opened_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "opened_from", ctx.QueryParams(), &params.OpenedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter opened_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_from", ctx.QueryParams(), &params.UpdatedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTickets(ctx, contributorId, params)
+	return err
+}
+
+// OpenTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) OpenTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OpenTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.OpenTicket(ctx, contributorId, params)
 	return err
 }
 
@@ -16463,6 +19010,273 @@ func (w *ServerInterfaceWrapper) RevokeSubDelegation(ctx echo.Context) error {
 	return err
 }
 
+// ListTicketTopics converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTicketTopics(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTicketTopicsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTicketTopics(ctx, params)
+	return err
+}
+
+// ListMyTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMyTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMyTicketsParams
+	// ------------- Optional query parameter "position_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "position_id", ctx.QueryParams(), &params.PositionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// ------------- Optional query parameter "opened_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "opened_from", ctx.QueryParams(), &params.OpenedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter opened_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_from", ctx.QueryParams(), &params.UpdatedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMyTickets(ctx, params)
+	return err
+}
+
+// ShowTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowTicket(ctx, ticketId)
+	return err
+}
+
+// DownloadTicketAttachments converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadTicketAttachments(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadTicketAttachmentsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range Range
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Range: %s", err))
+		}
+
+		params.Range = &Range
+	}
+	// ------------- Optional header parameter "If-Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Range")]; found {
+		var IfRange IfRange
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Range", valueList[0], &IfRange, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Range: %s", err))
+		}
+
+		params.IfRange = &IfRange
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadTicketAttachments(ctx, ticketId, params)
+	return err
+}
+
+// ListTicketComments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTicketComments(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTicketCommentsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTicketComments(ctx, ticketId, params)
+	return err
+}
+
+// AddTicketComment converts echo context to params.
+func (w *ServerInterfaceWrapper) AddTicketComment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddTicketCommentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddTicketComment(ctx, ticketId, params)
+	return err
+}
+
+// RemindTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) RemindTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemindTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemindTicket(ctx, ticketId, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -16574,6 +19388,22 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/backoffice/register-imports", wrapper.ListRegisterImports, options.OperationMiddlewares["listRegisterImports"]...)
 	router.POST(options.BaseURL+"/backoffice/register-imports", wrapper.ImportRegister, options.OperationMiddlewares["importRegister"]...)
 	router.GET(options.BaseURL+"/backoffice/register-imports/:import_id", wrapper.ShowRegisterImport, options.OperationMiddlewares["showRegisterImport"]...)
+	router.GET(options.BaseURL+"/backoffice/reply-templates", wrapper.ListReplyTemplates, options.OperationMiddlewares["listReplyTemplates"]...)
+	router.DELETE(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.RemoveReplyTemplate, options.OperationMiddlewares["removeReplyTemplate"]...)
+	router.GET(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.ShowReplyTemplate, options.OperationMiddlewares["showReplyTemplate"]...)
+	router.PUT(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.ReplaceReplyTemplate, options.OperationMiddlewares["replaceReplyTemplate"]...)
+	router.POST(options.BaseURL+"/backoffice/ticket-searches", wrapper.SearchOfficeTickets, options.OperationMiddlewares["searchOfficeTickets"]...)
+	router.GET(options.BaseURL+"/backoffice/ticket-topics/:topic_code", wrapper.ShowOfficeTicketTopic, options.OperationMiddlewares["showOfficeTicketTopic"]...)
+	router.PUT(options.BaseURL+"/backoffice/ticket-topics/:topic_code", wrapper.ReplaceTicketTopic, options.OperationMiddlewares["replaceTicketTopic"]...)
+	router.GET(options.BaseURL+"/backoffice/tickets", wrapper.ListOfficeTickets, options.OperationMiddlewares["listOfficeTickets"]...)
+	router.GET(options.BaseURL+"/backoffice/tickets/:ticket_id", wrapper.ShowOfficeTicket, options.OperationMiddlewares["showOfficeTicket"]...)
+	router.DELETE(options.BaseURL+"/backoffice/tickets/:ticket_id/assignment", wrapper.ReleaseTicket, options.OperationMiddlewares["releaseTicket"]...)
+	router.POST(options.BaseURL+"/backoffice/tickets/:ticket_id/assignment", wrapper.TakeTicketInCharge, options.OperationMiddlewares["takeTicketInCharge"]...)
+	router.GET(options.BaseURL+"/backoffice/tickets/:ticket_id/attachments", wrapper.DownloadOfficeTicketAttachments, options.OperationMiddlewares["downloadOfficeTicketAttachments"]...)
+	router.POST(options.BaseURL+"/backoffice/tickets/:ticket_id/closure", wrapper.CloseTicket, options.OperationMiddlewares["closeTicket"]...)
+	router.POST(options.BaseURL+"/backoffice/tickets/:ticket_id/comments", wrapper.CommentTicket, options.OperationMiddlewares["commentTicket"]...)
+	router.POST(options.BaseURL+"/backoffice/tickets/:ticket_id/reopening", wrapper.ReopenTicket, options.OperationMiddlewares["reopenTicket"]...)
+	router.POST(options.BaseURL+"/backoffice/tickets/:ticket_id/routing", wrapper.RouteTicket, options.OperationMiddlewares["routeTicket"]...)
 	router.POST(options.BaseURL+"/contributor-searches", wrapper.SearchContributors, options.OperationMiddlewares["searchContributors"]...)
 	router.GET(options.BaseURL+"/contributors", wrapper.ListContributors, options.OperationMiddlewares["listContributors"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id", wrapper.ShowContributor, options.OperationMiddlewares["showContributor"]...)
@@ -16590,6 +19420,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegations", wrapper.ListContributorDelegations, options.OperationMiddlewares["listContributorDelegations"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/people-searches", wrapper.SearchPeopleForRole, options.OperationMiddlewares["searchPeopleForRole"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/positions", wrapper.ListPositions, options.OperationMiddlewares["listPositions"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
+	router.POST(options.BaseURL+"/contributors/:contributor_id/tickets", wrapper.OpenTicket, options.OperationMiddlewares["openTicket"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/users", wrapper.ListContributorUsers, options.OperationMiddlewares["listContributorUsers"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/users", wrapper.GrantContributorRole, options.OperationMiddlewares["grantContributorRole"]...)
 	router.DELETE(options.BaseURL+"/contributors/:contributor_id/users/:grant_id", wrapper.WithdrawContributorRole, options.OperationMiddlewares["withdrawContributorRole"]...)
@@ -16691,6 +19523,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/sub-delegations", wrapper.GrantSubDelegation, options.OperationMiddlewares["grantSubDelegation"]...)
 	router.GET(options.BaseURL+"/sub-delegations/:sub_delegation_id", wrapper.ShowSubDelegation, options.OperationMiddlewares["showSubDelegation"]...)
 	router.POST(options.BaseURL+"/sub-delegations/:sub_delegation_id/revocation", wrapper.RevokeSubDelegation, options.OperationMiddlewares["revokeSubDelegation"]...)
+	router.GET(options.BaseURL+"/ticket-topics", wrapper.ListTicketTopics, options.OperationMiddlewares["listTicketTopics"]...)
+	router.GET(options.BaseURL+"/tickets", wrapper.ListMyTickets, options.OperationMiddlewares["listMyTickets"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.ShowTicket, options.OperationMiddlewares["showTicket"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/attachments", wrapper.DownloadTicketAttachments, options.OperationMiddlewares["downloadTicketAttachments"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/comments", wrapper.ListTicketComments, options.OperationMiddlewares["listTicketComments"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/comments", wrapper.AddTicketComment, options.OperationMiddlewares["addTicketComment"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/reminders", wrapper.RemindTicket, options.OperationMiddlewares["remindTicket"]...)
 
 }
 
@@ -18718,6 +21557,546 @@ func (response ShowRegisterImport200JSONResponse) VisitShowRegisterImportRespons
 	return err
 }
 
+type ListReplyTemplatesRequestObject struct {
+	Params ListReplyTemplatesParams
+}
+
+type ListReplyTemplatesResponseObject interface {
+	VisitListReplyTemplatesResponse(w http.ResponseWriter) error
+}
+
+type ListReplyTemplates200JSONResponse ReplyTemplateList
+
+func (response ListReplyTemplates200JSONResponse) VisitListReplyTemplatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveReplyTemplateRequestObject struct {
+	TemplateCode TemplatePath `json:"template_code"`
+	Params       RemoveReplyTemplateParams
+}
+
+type RemoveReplyTemplateResponseObject interface {
+	VisitRemoveReplyTemplateResponse(w http.ResponseWriter) error
+}
+
+type RemoveReplyTemplate204Response = NoContentResponse
+
+func (response RemoveReplyTemplate204Response) VisitRemoveReplyTemplateResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ShowReplyTemplateRequestObject struct {
+	TemplateCode TemplatePath `json:"template_code"`
+}
+
+type ShowReplyTemplateResponseObject interface {
+	VisitShowReplyTemplateResponse(w http.ResponseWriter) error
+}
+
+type ShowReplyTemplate200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowReplyTemplate200JSONResponse struct {
+	Body    ReplyTemplate
+	Headers ShowReplyTemplate200ResponseHeaders
+}
+
+func (response ShowReplyTemplate200JSONResponse) VisitShowReplyTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceReplyTemplateRequestObject struct {
+	TemplateCode TemplatePath `json:"template_code"`
+	Params       ReplaceReplyTemplateParams
+	Body         *ReplaceReplyTemplateJSONRequestBody
+}
+
+type ReplaceReplyTemplateResponseObject interface {
+	VisitReplaceReplyTemplateResponse(w http.ResponseWriter) error
+}
+
+type ReplaceReplyTemplate200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReplaceReplyTemplate200JSONResponse struct {
+	Body    ReplyTemplate
+	Headers ReplaceReplyTemplate200ResponseHeaders
+}
+
+func (response ReplaceReplyTemplate200JSONResponse) VisitReplaceReplyTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceReplyTemplate201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type ReplaceReplyTemplate201JSONResponse struct {
+	Body    ReplyTemplate
+	Headers ReplaceReplyTemplate201ResponseHeaders
+}
+
+func (response ReplaceReplyTemplate201JSONResponse) VisitReplaceReplyTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchOfficeTicketsRequestObject struct {
+	Params SearchOfficeTicketsParams
+	Body   *SearchOfficeTicketsJSONRequestBody
+}
+
+type SearchOfficeTicketsResponseObject interface {
+	VisitSearchOfficeTicketsResponse(w http.ResponseWriter) error
+}
+
+type SearchOfficeTickets200JSONResponse OfficeTicketList
+
+func (response SearchOfficeTickets200JSONResponse) VisitSearchOfficeTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficeTicketTopicRequestObject struct {
+	TopicCode TopicPath `json:"topic_code"`
+}
+
+type ShowOfficeTicketTopicResponseObject interface {
+	VisitShowOfficeTicketTopicResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficeTicketTopic200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowOfficeTicketTopic200JSONResponse struct {
+	Body    OfficeTicketTopic
+	Headers ShowOfficeTicketTopic200ResponseHeaders
+}
+
+func (response ShowOfficeTicketTopic200JSONResponse) VisitShowOfficeTicketTopicResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTicketTopicRequestObject struct {
+	TopicCode TopicPath `json:"topic_code"`
+	Params    ReplaceTicketTopicParams
+	Body      *ReplaceTicketTopicJSONRequestBody
+}
+
+type ReplaceTicketTopicResponseObject interface {
+	VisitReplaceTicketTopicResponse(w http.ResponseWriter) error
+}
+
+type ReplaceTicketTopic200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReplaceTicketTopic200JSONResponse struct {
+	Body    OfficeTicketTopic
+	Headers ReplaceTicketTopic200ResponseHeaders
+}
+
+func (response ReplaceTicketTopic200JSONResponse) VisitReplaceTicketTopicResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceTicketTopic201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type ReplaceTicketTopic201JSONResponse struct {
+	Body    OfficeTicketTopic
+	Headers ReplaceTicketTopic201ResponseHeaders
+}
+
+func (response ReplaceTicketTopic201JSONResponse) VisitReplaceTicketTopicResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOfficeTicketsRequestObject struct {
+	Params ListOfficeTicketsParams
+}
+
+type ListOfficeTicketsResponseObject interface {
+	VisitListOfficeTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListOfficeTickets200JSONResponse OfficeTicketList
+
+func (response ListOfficeTickets200JSONResponse) VisitListOfficeTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficeTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+}
+
+type ShowOfficeTicketResponseObject interface {
+	VisitShowOfficeTicketResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficeTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowOfficeTicket200JSONResponse struct {
+	Body    OfficeTicket
+	Headers ShowOfficeTicket200ResponseHeaders
+}
+
+func (response ShowOfficeTicket200JSONResponse) VisitShowOfficeTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+}
+
+type ReleaseTicketResponseObject interface {
+	VisitReleaseTicketResponse(w http.ResponseWriter) error
+}
+
+type ReleaseTicket204Response = NoContentResponse
+
+func (response ReleaseTicket204Response) VisitReleaseTicketResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type TakeTicketInChargeRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   TakeTicketInChargeParams
+}
+
+type TakeTicketInChargeResponseObject interface {
+	VisitTakeTicketInChargeResponse(w http.ResponseWriter) error
+}
+
+type TakeTicketInCharge200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type TakeTicketInCharge200JSONResponse struct {
+	Body    OfficeTicket
+	Headers TakeTicketInCharge200ResponseHeaders
+}
+
+func (response TakeTicketInCharge200JSONResponse) VisitTakeTicketInChargeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadOfficeTicketAttachmentsRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   DownloadOfficeTicketAttachmentsParams
+}
+
+type DownloadOfficeTicketAttachmentsResponseObject interface {
+	VisitDownloadOfficeTicketAttachmentsResponse(w http.ResponseWriter) error
+}
+
+type DownloadOfficeTicketAttachments200ResponseHeaders struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ETag               EntityTag
+}
+
+type DownloadOfficeTicketAttachments200ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       DownloadOfficeTicketAttachments200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadOfficeTicketAttachments200ApplicationzipResponse) VisitDownloadOfficeTicketAttachmentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadOfficeTicketAttachments206ResponseHeaders struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ContentRange       *string
+	ETag               EntityTag
+}
+
+type DownloadOfficeTicketAttachments206ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       DownloadOfficeTicketAttachments206ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadOfficeTicketAttachments206ApplicationzipResponse) VisitDownloadOfficeTicketAttachmentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ContentRange != nil {
+		w.Header().Set("Content-Range", fmt.Sprint(*response.Headers.ContentRange))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CloseTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   CloseTicketParams
+	Body     *CloseTicketJSONRequestBody
+}
+
+type CloseTicketResponseObject interface {
+	VisitCloseTicketResponse(w http.ResponseWriter) error
+}
+
+type CloseTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type CloseTicket200JSONResponse struct {
+	Body    OfficeTicket
+	Headers CloseTicket200ResponseHeaders
+}
+
+func (response CloseTicket200JSONResponse) VisitCloseTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CommentTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   CommentTicketParams
+	Body     *CommentTicketJSONRequestBody
+}
+
+type CommentTicketResponseObject interface {
+	VisitCommentTicketResponse(w http.ResponseWriter) error
+}
+
+type CommentTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type CommentTicket200JSONResponse struct {
+	Body    OfficeTicket
+	Headers CommentTicket200ResponseHeaders
+}
+
+func (response CommentTicket200JSONResponse) VisitCommentTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReopenTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   ReopenTicketParams
+	Body     *ReopenTicketJSONRequestBody
+}
+
+type ReopenTicketResponseObject interface {
+	VisitReopenTicketResponse(w http.ResponseWriter) error
+}
+
+type ReopenTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReopenTicket200JSONResponse struct {
+	Body    OfficeTicket
+	Headers ReopenTicket200ResponseHeaders
+}
+
+func (response ReopenTicket200JSONResponse) VisitReopenTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RouteTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   RouteTicketParams
+	Body     *RouteTicketJSONRequestBody
+}
+
+type RouteTicketResponseObject interface {
+	VisitRouteTicketResponse(w http.ResponseWriter) error
+}
+
+type RouteTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type RouteTicket200JSONResponse struct {
+	Body    OfficeTicket
+	Headers RouteTicket200ResponseHeaders
+}
+
+func (response RouteTicket200JSONResponse) VisitRouteTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SearchContributorsRequestObject struct {
 	Params SearchContributorsParams
 	Body   *SearchContributorsJSONRequestBody
@@ -19218,6 +22597,64 @@ func (response ListPositions200JSONResponse) VisitListPositionsResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTicketsRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListTicketsParams
+}
+
+type ListTicketsResponseObject interface {
+	VisitListTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListTickets200JSONResponse TicketList
+
+func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OpenTicketRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        OpenTicketParams
+	JSONBody      *OpenTicketJSONRequestBody
+	MultipartBody *multipart.Reader
+}
+
+type OpenTicketResponseObject interface {
+	VisitOpenTicketResponse(w http.ResponseWriter) error
+}
+
+type OpenTicket201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type OpenTicket201JSONResponse struct {
+	Body    Ticket
+	Headers OpenTicket201ResponseHeaders
+}
+
+func (response OpenTicket201JSONResponse) VisitOpenTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -22010,6 +25447,247 @@ func (response RevokeSubDelegation200JSONResponse) VisitRevokeSubDelegationRespo
 	return err
 }
 
+type ListTicketTopicsRequestObject struct {
+	Params ListTicketTopicsParams
+}
+
+type ListTicketTopicsResponseObject interface {
+	VisitListTicketTopicsResponse(w http.ResponseWriter) error
+}
+
+type ListTicketTopics200JSONResponse TicketTopicList
+
+func (response ListTicketTopics200JSONResponse) VisitListTicketTopicsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMyTicketsRequestObject struct {
+	Params ListMyTicketsParams
+}
+
+type ListMyTicketsResponseObject interface {
+	VisitListMyTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListMyTickets200JSONResponse TicketList
+
+func (response ListMyTickets200JSONResponse) VisitListMyTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+}
+
+type ShowTicketResponseObject interface {
+	VisitShowTicketResponse(w http.ResponseWriter) error
+}
+
+type ShowTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowTicket200JSONResponse struct {
+	Body    Ticket
+	Headers ShowTicket200ResponseHeaders
+}
+
+func (response ShowTicket200JSONResponse) VisitShowTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadTicketAttachmentsRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   DownloadTicketAttachmentsParams
+}
+
+type DownloadTicketAttachmentsResponseObject interface {
+	VisitDownloadTicketAttachmentsResponse(w http.ResponseWriter) error
+}
+
+type DownloadTicketAttachments200ResponseHeaders struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ETag               EntityTag
+}
+
+type DownloadTicketAttachments200ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       DownloadTicketAttachments200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadTicketAttachments200ApplicationzipResponse) VisitDownloadTicketAttachmentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadTicketAttachments206ResponseHeaders struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ContentRange       *string
+	ETag               EntityTag
+}
+
+type DownloadTicketAttachments206ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       DownloadTicketAttachments206ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadTicketAttachments206ApplicationzipResponse) VisitDownloadTicketAttachmentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ContentRange != nil {
+		w.Header().Set("Content-Range", fmt.Sprint(*response.Headers.ContentRange))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ListTicketCommentsRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   ListTicketCommentsParams
+}
+
+type ListTicketCommentsResponseObject interface {
+	VisitListTicketCommentsResponse(w http.ResponseWriter) error
+}
+
+type ListTicketComments200JSONResponse TicketCommentList
+
+func (response ListTicketComments200JSONResponse) VisitListTicketCommentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddTicketCommentRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   AddTicketCommentParams
+	Body     *AddTicketCommentJSONRequestBody
+}
+
+type AddTicketCommentResponseObject interface {
+	VisitAddTicketCommentResponse(w http.ResponseWriter) error
+}
+
+type AddTicketComment201ResponseHeaders struct {
+	Location string
+}
+
+type AddTicketComment201JSONResponse struct {
+	Body    TicketComment
+	Headers AddTicketComment201ResponseHeaders
+}
+
+func (response AddTicketComment201JSONResponse) VisitAddTicketCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemindTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   RemindTicketParams
+}
+
+type RemindTicketResponseObject interface {
+	VisitRemindTicketResponse(w http.ResponseWriter) error
+}
+
+type RemindTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type RemindTicket200JSONResponse struct {
+	Body    Ticket
+	Headers RemindTicket200ResponseHeaders
+}
+
+func (response RemindTicket200JSONResponse) VisitRemindTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListApplications List my applications
@@ -22204,6 +25882,54 @@ type StrictServerInterface interface {
 	// ShowRegisterImport Show an import of a register
 	// (GET /backoffice/register-imports/{import_id})
 	ShowRegisterImport(ctx context.Context, request ShowRegisterImportRequestObject) (ShowRegisterImportResponseObject, error)
+	// ListReplyTemplates List the ready-made answers of my office
+	// (GET /backoffice/reply-templates)
+	ListReplyTemplates(ctx context.Context, request ListReplyTemplatesRequestObject) (ListReplyTemplatesResponseObject, error)
+	// RemoveReplyTemplate Remove a ready-made answer of my office
+	// (DELETE /backoffice/reply-templates/{template_code})
+	RemoveReplyTemplate(ctx context.Context, request RemoveReplyTemplateRequestObject) (RemoveReplyTemplateResponseObject, error)
+	// ShowReplyTemplate Show a ready-made answer of my office
+	// (GET /backoffice/reply-templates/{template_code})
+	ShowReplyTemplate(ctx context.Context, request ShowReplyTemplateRequestObject) (ShowReplyTemplateResponseObject, error)
+	// ReplaceReplyTemplate Write a ready-made answer of my office
+	// (PUT /backoffice/reply-templates/{template_code})
+	ReplaceReplyTemplate(ctx context.Context, request ReplaceReplyTemplateRequestObject) (ReplaceReplyTemplateResponseObject, error)
+	// SearchOfficeTickets Search the tickets of my office
+	// (POST /backoffice/ticket-searches)
+	SearchOfficeTickets(ctx context.Context, request SearchOfficeTicketsRequestObject) (SearchOfficeTicketsResponseObject, error)
+	// ShowOfficeTicketTopic Show a topic of tickets
+	// (GET /backoffice/ticket-topics/{topic_code})
+	ShowOfficeTicketTopic(ctx context.Context, request ShowOfficeTicketTopicRequestObject) (ShowOfficeTicketTopicResponseObject, error)
+	// ReplaceTicketTopic Set a topic of tickets
+	// (PUT /backoffice/ticket-topics/{topic_code})
+	ReplaceTicketTopic(ctx context.Context, request ReplaceTicketTopicRequestObject) (ReplaceTicketTopicResponseObject, error)
+	// ListOfficeTickets List the tickets of my office
+	// (GET /backoffice/tickets)
+	ListOfficeTickets(ctx context.Context, request ListOfficeTicketsRequestObject) (ListOfficeTicketsResponseObject, error)
+	// ShowOfficeTicket Show a ticket of my office
+	// (GET /backoffice/tickets/{ticket_id})
+	ShowOfficeTicket(ctx context.Context, request ShowOfficeTicketRequestObject) (ShowOfficeTicketResponseObject, error)
+	// ReleaseTicket Release a ticket
+	// (DELETE /backoffice/tickets/{ticket_id}/assignment)
+	ReleaseTicket(ctx context.Context, request ReleaseTicketRequestObject) (ReleaseTicketResponseObject, error)
+	// TakeTicketInCharge Take a ticket in charge
+	// (POST /backoffice/tickets/{ticket_id}/assignment)
+	TakeTicketInCharge(ctx context.Context, request TakeTicketInChargeRequestObject) (TakeTicketInChargeResponseObject, error)
+	// DownloadOfficeTicketAttachments Download the files of a ticket of my office
+	// (GET /backoffice/tickets/{ticket_id}/attachments)
+	DownloadOfficeTicketAttachments(ctx context.Context, request DownloadOfficeTicketAttachmentsRequestObject) (DownloadOfficeTicketAttachmentsResponseObject, error)
+	// CloseTicket Close a ticket
+	// (POST /backoffice/tickets/{ticket_id}/closure)
+	CloseTicket(ctx context.Context, request CloseTicketRequestObject) (CloseTicketResponseObject, error)
+	// CommentTicket Comment a ticket of my office
+	// (POST /backoffice/tickets/{ticket_id}/comments)
+	CommentTicket(ctx context.Context, request CommentTicketRequestObject) (CommentTicketResponseObject, error)
+	// ReopenTicket Reopen a ticket
+	// (POST /backoffice/tickets/{ticket_id}/reopening)
+	ReopenTicket(ctx context.Context, request ReopenTicketRequestObject) (ReopenTicketResponseObject, error)
+	// RouteTicket Route a ticket
+	// (POST /backoffice/tickets/{ticket_id}/routing)
+	RouteTicket(ctx context.Context, request RouteTicketRequestObject) (RouteTicketResponseObject, error)
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx context.Context, request SearchContributorsRequestObject) (SearchContributorsResponseObject, error)
@@ -22252,6 +25978,12 @@ type StrictServerInterface interface {
 	// ListPositions List the positions of a contributor
 	// (GET /contributors/{contributor_id}/positions)
 	ListPositions(ctx context.Context, request ListPositionsRequestObject) (ListPositionsResponseObject, error)
+	// ListTickets List the tickets of a contributor
+	// (GET /contributors/{contributor_id}/tickets)
+	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
+	// OpenTicket Ask an office
+	// (POST /contributors/{contributor_id}/tickets)
+	OpenTicket(ctx context.Context, request OpenTicketRequestObject) (OpenTicketResponseObject, error)
 	// ListContributorUsers List who has a role at a contributor
 	// (GET /contributors/{contributor_id}/users)
 	ListContributorUsers(ctx context.Context, request ListContributorUsersRequestObject) (ListContributorUsersResponseObject, error)
@@ -22555,6 +26287,27 @@ type StrictServerInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	// (POST /sub-delegations/{sub_delegation_id}/revocation)
 	RevokeSubDelegation(ctx context.Context, request RevokeSubDelegationRequestObject) (RevokeSubDelegationResponseObject, error)
+	// ListTicketTopics List what a ticket may be about
+	// (GET /ticket-topics)
+	ListTicketTopics(ctx context.Context, request ListTicketTopicsRequestObject) (ListTicketTopicsResponseObject, error)
+	// ListMyTickets List the tickets of all my contributors
+	// (GET /tickets)
+	ListMyTickets(ctx context.Context, request ListMyTicketsRequestObject) (ListMyTicketsResponseObject, error)
+	// ShowTicket Show a ticket
+	// (GET /tickets/{ticket_id})
+	ShowTicket(ctx context.Context, request ShowTicketRequestObject) (ShowTicketResponseObject, error)
+	// DownloadTicketAttachments Download the files of a ticket
+	// (GET /tickets/{ticket_id}/attachments)
+	DownloadTicketAttachments(ctx context.Context, request DownloadTicketAttachmentsRequestObject) (DownloadTicketAttachmentsResponseObject, error)
+	// ListTicketComments List the comments on a ticket
+	// (GET /tickets/{ticket_id}/comments)
+	ListTicketComments(ctx context.Context, request ListTicketCommentsRequestObject) (ListTicketCommentsResponseObject, error)
+	// AddTicketComment Comment on a ticket
+	// (POST /tickets/{ticket_id}/comments)
+	AddTicketComment(ctx context.Context, request AddTicketCommentRequestObject) (AddTicketCommentResponseObject, error)
+	// RemindTicket Remind the office of a ticket
+	// (POST /tickets/{ticket_id}/reminders)
+	RemindTicket(ctx context.Context, request RemindTicketRequestObject) (RemindTicketResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -24741,6 +28494,576 @@ func (sh *strictHandler) ShowRegisterImport(ctx echo.Context, importId ImportId)
 	return nil
 }
 
+// ListReplyTemplates operation middleware
+func (sh *strictHandler) ListReplyTemplates(ctx echo.Context, params ListReplyTemplatesParams) error {
+	var request ListReplyTemplatesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListReplyTemplates(ctx.Request().Context(), request.(ListReplyTemplatesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListReplyTemplates")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListReplyTemplatesResponseObject); ok {
+		return validResponse.VisitListReplyTemplatesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveReplyTemplate operation middleware
+func (sh *strictHandler) RemoveReplyTemplate(ctx echo.Context, templateCode TemplatePath, params RemoveReplyTemplateParams) error {
+	var request RemoveReplyTemplateRequestObject
+
+	request.TemplateCode = templateCode
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveReplyTemplate(ctx.Request().Context(), request.(RemoveReplyTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveReplyTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveReplyTemplateResponseObject); ok {
+		return validResponse.VisitRemoveReplyTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowReplyTemplate operation middleware
+func (sh *strictHandler) ShowReplyTemplate(ctx echo.Context, templateCode TemplatePath) error {
+	var request ShowReplyTemplateRequestObject
+
+	request.TemplateCode = templateCode
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowReplyTemplate(ctx.Request().Context(), request.(ShowReplyTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowReplyTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowReplyTemplateResponseObject); ok {
+		return validResponse.VisitShowReplyTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceReplyTemplate operation middleware
+func (sh *strictHandler) ReplaceReplyTemplate(ctx echo.Context, templateCode TemplatePath, params ReplaceReplyTemplateParams) error {
+	var request ReplaceReplyTemplateRequestObject
+
+	request.TemplateCode = templateCode
+	request.Params = params
+
+	var body ReplaceReplyTemplateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceReplyTemplate(ctx.Request().Context(), request.(ReplaceReplyTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceReplyTemplate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceReplyTemplateResponseObject); ok {
+		return validResponse.VisitReplaceReplyTemplateResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchOfficeTickets operation middleware
+func (sh *strictHandler) SearchOfficeTickets(ctx echo.Context, params SearchOfficeTicketsParams) error {
+	var request SearchOfficeTicketsRequestObject
+
+	request.Params = params
+
+	var body SearchOfficeTicketsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchOfficeTickets(ctx.Request().Context(), request.(SearchOfficeTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchOfficeTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchOfficeTicketsResponseObject); ok {
+		return validResponse.VisitSearchOfficeTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficeTicketTopic operation middleware
+func (sh *strictHandler) ShowOfficeTicketTopic(ctx echo.Context, topicCode TopicPath) error {
+	var request ShowOfficeTicketTopicRequestObject
+
+	request.TopicCode = topicCode
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficeTicketTopic(ctx.Request().Context(), request.(ShowOfficeTicketTopicRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficeTicketTopic")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeTicketTopicResponseObject); ok {
+		return validResponse.VisitShowOfficeTicketTopicResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceTicketTopic operation middleware
+func (sh *strictHandler) ReplaceTicketTopic(ctx echo.Context, topicCode TopicPath, params ReplaceTicketTopicParams) error {
+	var request ReplaceTicketTopicRequestObject
+
+	request.TopicCode = topicCode
+	request.Params = params
+
+	var body ReplaceTicketTopicJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceTicketTopic(ctx.Request().Context(), request.(ReplaceTicketTopicRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceTicketTopic")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceTicketTopicResponseObject); ok {
+		return validResponse.VisitReplaceTicketTopicResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOfficeTickets operation middleware
+func (sh *strictHandler) ListOfficeTickets(ctx echo.Context, params ListOfficeTicketsParams) error {
+	var request ListOfficeTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOfficeTickets(ctx.Request().Context(), request.(ListOfficeTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOfficeTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOfficeTicketsResponseObject); ok {
+		return validResponse.VisitListOfficeTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficeTicket operation middleware
+func (sh *strictHandler) ShowOfficeTicket(ctx echo.Context, ticketId TicketId) error {
+	var request ShowOfficeTicketRequestObject
+
+	request.TicketId = ticketId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficeTicket(ctx.Request().Context(), request.(ShowOfficeTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficeTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeTicketResponseObject); ok {
+		return validResponse.VisitShowOfficeTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReleaseTicket operation middleware
+func (sh *strictHandler) ReleaseTicket(ctx echo.Context, ticketId TicketId) error {
+	var request ReleaseTicketRequestObject
+
+	request.TicketId = ticketId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseTicket(ctx.Request().Context(), request.(ReleaseTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReleaseTicketResponseObject); ok {
+		return validResponse.VisitReleaseTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TakeTicketInCharge operation middleware
+func (sh *strictHandler) TakeTicketInCharge(ctx echo.Context, ticketId TicketId, params TakeTicketInChargeParams) error {
+	var request TakeTicketInChargeRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TakeTicketInCharge(ctx.Request().Context(), request.(TakeTicketInChargeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TakeTicketInCharge")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TakeTicketInChargeResponseObject); ok {
+		return validResponse.VisitTakeTicketInChargeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadOfficeTicketAttachments operation middleware
+func (sh *strictHandler) DownloadOfficeTicketAttachments(ctx echo.Context, ticketId TicketId, params DownloadOfficeTicketAttachmentsParams) error {
+	var request DownloadOfficeTicketAttachmentsRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadOfficeTicketAttachments(ctx.Request().Context(), request.(DownloadOfficeTicketAttachmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadOfficeTicketAttachments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadOfficeTicketAttachmentsResponseObject); ok {
+		return validResponse.VisitDownloadOfficeTicketAttachmentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CloseTicket operation middleware
+func (sh *strictHandler) CloseTicket(ctx echo.Context, ticketId TicketId, params CloseTicketParams) error {
+	var request CloseTicketRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	var body CloseTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CloseTicket(ctx.Request().Context(), request.(CloseTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CloseTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CloseTicketResponseObject); ok {
+		return validResponse.VisitCloseTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CommentTicket operation middleware
+func (sh *strictHandler) CommentTicket(ctx echo.Context, ticketId TicketId, params CommentTicketParams) error {
+	var request CommentTicketRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	var body CommentTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CommentTicket(ctx.Request().Context(), request.(CommentTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CommentTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CommentTicketResponseObject); ok {
+		return validResponse.VisitCommentTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReopenTicket operation middleware
+func (sh *strictHandler) ReopenTicket(ctx echo.Context, ticketId TicketId, params ReopenTicketParams) error {
+	var request ReopenTicketRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	var body ReopenTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReopenTicket(ctx.Request().Context(), request.(ReopenTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReopenTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReopenTicketResponseObject); ok {
+		return validResponse.VisitReopenTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RouteTicket operation middleware
+func (sh *strictHandler) RouteTicket(ctx echo.Context, ticketId TicketId, params RouteTicketParams) error {
+	var request RouteTicketRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	var body RouteTicketJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RouteTicket(ctx.Request().Context(), request.(RouteTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RouteTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RouteTicketResponseObject); ok {
+		return validResponse.VisitRouteTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SearchContributors operation middleware
 func (sh *strictHandler) SearchContributors(ctx echo.Context, params SearchContributorsParams) error {
 	var request SearchContributorsRequestObject
@@ -25286,6 +29609,90 @@ func (sh *strictHandler) ListPositions(ctx echo.Context, contributorId Contribut
 		return err
 	} else if validResponse, ok := response.(ListPositionsResponseObject); ok {
 		return validResponse.VisitListPositionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTickets operation middleware
+func (sh *strictHandler) ListTickets(ctx echo.Context, contributorId ContributorId, params ListTicketsParams) error {
+	var request ListTicketsRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTickets(ctx.Request().Context(), request.(ListTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTicketsResponseObject); ok {
+		return validResponse.VisitListTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OpenTicket operation middleware
+func (sh *strictHandler) OpenTicket(ctx echo.Context, contributorId ContributorId, params OpenTicketParams) error {
+	var request OpenTicketRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body OpenTicketJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := ctx.Request().MultipartReader(); err != nil {
+			return err
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.OpenTicket(ctx.Request().Context(), request.(OpenTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OpenTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OpenTicketResponseObject); ok {
+		return validResponse.VisitOpenTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -28626,6 +33033,208 @@ func (sh *strictHandler) RevokeSubDelegation(ctx echo.Context, subDelegationId S
 		return err
 	} else if validResponse, ok := response.(RevokeSubDelegationResponseObject); ok {
 		return validResponse.VisitRevokeSubDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTicketTopics operation middleware
+func (sh *strictHandler) ListTicketTopics(ctx echo.Context, params ListTicketTopicsParams) error {
+	var request ListTicketTopicsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTicketTopics(ctx.Request().Context(), request.(ListTicketTopicsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTicketTopics")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTicketTopicsResponseObject); ok {
+		return validResponse.VisitListTicketTopicsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMyTickets operation middleware
+func (sh *strictHandler) ListMyTickets(ctx echo.Context, params ListMyTicketsParams) error {
+	var request ListMyTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMyTickets(ctx.Request().Context(), request.(ListMyTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMyTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMyTicketsResponseObject); ok {
+		return validResponse.VisitListMyTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowTicket operation middleware
+func (sh *strictHandler) ShowTicket(ctx echo.Context, ticketId TicketId) error {
+	var request ShowTicketRequestObject
+
+	request.TicketId = ticketId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowTicket(ctx.Request().Context(), request.(ShowTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowTicketResponseObject); ok {
+		return validResponse.VisitShowTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadTicketAttachments operation middleware
+func (sh *strictHandler) DownloadTicketAttachments(ctx echo.Context, ticketId TicketId, params DownloadTicketAttachmentsParams) error {
+	var request DownloadTicketAttachmentsRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadTicketAttachments(ctx.Request().Context(), request.(DownloadTicketAttachmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadTicketAttachments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadTicketAttachmentsResponseObject); ok {
+		return validResponse.VisitDownloadTicketAttachmentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTicketComments operation middleware
+func (sh *strictHandler) ListTicketComments(ctx echo.Context, ticketId TicketId, params ListTicketCommentsParams) error {
+	var request ListTicketCommentsRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTicketComments(ctx.Request().Context(), request.(ListTicketCommentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTicketComments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTicketCommentsResponseObject); ok {
+		return validResponse.VisitListTicketCommentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddTicketComment operation middleware
+func (sh *strictHandler) AddTicketComment(ctx echo.Context, ticketId TicketId, params AddTicketCommentParams) error {
+	var request AddTicketCommentRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	var body AddTicketCommentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddTicketComment(ctx.Request().Context(), request.(AddTicketCommentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddTicketComment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddTicketCommentResponseObject); ok {
+		return validResponse.VisitAddTicketCommentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemindTicket operation middleware
+func (sh *strictHandler) RemindTicket(ctx echo.Context, ticketId TicketId, params RemindTicketParams) error {
+	var request RemindTicketRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemindTicket(ctx.Request().Context(), request.(RemindTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemindTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemindTicketResponseObject); ok {
+		return validResponse.VisitRemindTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -901,6 +901,7 @@ const (
 	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
 	EventSubjectKindDelegation       EventSubjectKind = "delegation"
+	EventSubjectKindTicket           EventSubjectKind = "ticket"
 )
 
 // Valid indicates whether the value is a known member of the EventSubjectKind enum.
@@ -913,6 +914,8 @@ func (e EventSubjectKind) Valid() bool {
 	case EventSubjectKindDeclarationBatch:
 		return true
 	case EventSubjectKindDelegation:
+		return true
+	case EventSubjectKindTicket:
 		return true
 	default:
 		return false
@@ -933,6 +936,12 @@ const (
 	EventTypeDeclarationWithdrawn           EventType = "declaration.withdrawn"
 	EventTypeDelegationActivated            EventType = "delegation.activated"
 	EventTypeDelegationEnded                EventType = "delegation.ended"
+	EventTypeTicketClosed                   EventType = "ticket.closed"
+	EventTypeTicketCommented                EventType = "ticket.commented"
+	EventTypeTicketInCharge                 EventType = "ticket.in_charge"
+	EventTypeTicketOpened                   EventType = "ticket.opened"
+	EventTypeTicketReopened                 EventType = "ticket.reopened"
+	EventTypeTicketRouted                   EventType = "ticket.routed"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -961,6 +970,18 @@ func (e EventType) Valid() bool {
 	case EventTypeDelegationActivated:
 		return true
 	case EventTypeDelegationEnded:
+		return true
+	case EventTypeTicketClosed:
+		return true
+	case EventTypeTicketCommented:
+		return true
+	case EventTypeTicketInCharge:
+		return true
+	case EventTypeTicketOpened:
+		return true
+	case EventTypeTicketReopened:
+		return true
+	case EventTypeTicketRouted:
 		return true
 	default:
 		return false
@@ -1198,6 +1219,81 @@ func (e MutableCategory) Valid() bool {
 	case MutableCategoryDeclarations:
 		return true
 	case MutableCategoryReminders:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketAssignment.
+const (
+	OfficeTicketAssignmentMe     OfficeTicketAssignment = "me"
+	OfficeTicketAssignmentNobody OfficeTicketAssignment = "nobody"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketAssignment enum.
+func (e OfficeTicketAssignment) Valid() bool {
+	switch e {
+	case OfficeTicketAssignmentMe:
+		return true
+	case OfficeTicketAssignmentNobody:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketCommentBy.
+const (
+	OfficeTicketCommentByOffice OfficeTicketCommentBy = "office"
+	OfficeTicketCommentByPerson OfficeTicketCommentBy = "person"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketCommentBy enum.
+func (e OfficeTicketCommentBy) Valid() bool {
+	switch e {
+	case OfficeTicketCommentByOffice:
+		return true
+	case OfficeTicketCommentByPerson:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketOverdue.
+const (
+	OfficeTicketOverdueDue  OfficeTicketOverdue = "due"
+	OfficeTicketOverdueLate OfficeTicketOverdue = "late"
+	OfficeTicketOverdueNone OfficeTicketOverdue = "none"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketOverdue enum.
+func (e OfficeTicketOverdue) Valid() bool {
+	switch e {
+	case OfficeTicketOverdueDue:
+		return true
+	case OfficeTicketOverdueLate:
+		return true
+	case OfficeTicketOverdueNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for OfficeTicketOverdueFilter.
+const (
+	OfficeTicketOverdueFilterDue  OfficeTicketOverdueFilter = "due"
+	OfficeTicketOverdueFilterLate OfficeTicketOverdueFilter = "late"
+)
+
+// Valid indicates whether the value is a known member of the OfficeTicketOverdueFilter enum.
+func (e OfficeTicketOverdueFilter) Valid() bool {
+	switch e {
+	case OfficeTicketOverdueFilterDue:
+		return true
+	case OfficeTicketOverdueFilterLate:
 		return true
 	default:
 		return false
@@ -1792,6 +1888,165 @@ func (e SubDelegationState) Valid() bool {
 	}
 }
 
+// Defines values for TicketAttachmentMediaType.
+const (
+	TicketAttachmentMediaTypeApplicationpdf             TicketAttachmentMediaType = "application/pdf"
+	TicketAttachmentMediaTypeApplicationpkcs7Mime       TicketAttachmentMediaType = "application/pkcs7-mime"
+	TicketAttachmentMediaTypeApplicationvndEtsiAsicEZip TicketAttachmentMediaType = "application/vnd.etsi.asic-e+zip"
+	TicketAttachmentMediaTypeApplicationvndEtsiAsicSZip TicketAttachmentMediaType = "application/vnd.etsi.asic-s+zip"
+	TicketAttachmentMediaTypeApplicationxml             TicketAttachmentMediaType = "application/xml"
+	TicketAttachmentMediaTypeApplicationzip             TicketAttachmentMediaType = "application/zip"
+	TicketAttachmentMediaTypeImageheic                  TicketAttachmentMediaType = "image/heic"
+	TicketAttachmentMediaTypeImagejpeg                  TicketAttachmentMediaType = "image/jpeg"
+	TicketAttachmentMediaTypeImagepng                   TicketAttachmentMediaType = "image/png"
+	TicketAttachmentMediaTypeImagetiff                  TicketAttachmentMediaType = "image/tiff"
+	TicketAttachmentMediaTypeTextplain                  TicketAttachmentMediaType = "text/plain"
+)
+
+// Valid indicates whether the value is a known member of the TicketAttachmentMediaType enum.
+func (e TicketAttachmentMediaType) Valid() bool {
+	switch e {
+	case TicketAttachmentMediaTypeApplicationpdf:
+		return true
+	case TicketAttachmentMediaTypeApplicationpkcs7Mime:
+		return true
+	case TicketAttachmentMediaTypeApplicationvndEtsiAsicEZip:
+		return true
+	case TicketAttachmentMediaTypeApplicationvndEtsiAsicSZip:
+		return true
+	case TicketAttachmentMediaTypeApplicationxml:
+		return true
+	case TicketAttachmentMediaTypeApplicationzip:
+		return true
+	case TicketAttachmentMediaTypeImageheic:
+		return true
+	case TicketAttachmentMediaTypeImagejpeg:
+		return true
+	case TicketAttachmentMediaTypeImagepng:
+		return true
+	case TicketAttachmentMediaTypeImagetiff:
+		return true
+	case TicketAttachmentMediaTypeTextplain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketKind.
+const (
+	TicketKindRequest   TicketKind = "request"
+	TicketKindSmartTask TicketKind = "smart_task"
+)
+
+// Valid indicates whether the value is a known member of the TicketKind enum.
+func (e TicketKind) Valid() bool {
+	switch e {
+	case TicketKindRequest:
+		return true
+	case TicketKindSmartTask:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketOutcome.
+const (
+	TicketOutcomeAccepted    TicketOutcome = "accepted"
+	TicketOutcomeInformed    TicketOutcome = "informed"
+	TicketOutcomeNotAccepted TicketOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the TicketOutcome enum.
+func (e TicketOutcome) Valid() bool {
+	switch e {
+	case TicketOutcomeAccepted:
+		return true
+	case TicketOutcomeInformed:
+		return true
+	case TicketOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketSection.
+const (
+	TicketSectionAmortisationPlans TicketSection = "amortisation_plans"
+	TicketSectionAppointments      TicketSection = "appointments"
+	TicketSectionDebitNotes        TicketSection = "debit_notes"
+	TicketSectionDeclarations      TicketSection = "declarations"
+	TicketSectionDelegations       TicketSection = "delegations"
+	TicketSectionDma               TicketSection = "dma"
+	TicketSectionPayments          TicketSection = "payments"
+	TicketSectionPositions         TicketSection = "positions"
+)
+
+// Valid indicates whether the value is a known member of the TicketSection enum.
+func (e TicketSection) Valid() bool {
+	switch e {
+	case TicketSectionAmortisationPlans:
+		return true
+	case TicketSectionAppointments:
+		return true
+	case TicketSectionDebitNotes:
+		return true
+	case TicketSectionDeclarations:
+		return true
+	case TicketSectionDelegations:
+		return true
+	case TicketSectionDma:
+		return true
+	case TicketSectionPayments:
+		return true
+	case TicketSectionPositions:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketState.
+const (
+	TicketStateClosed   TicketState = "closed"
+	TicketStateInCharge TicketState = "in_charge"
+	TicketStateOpen     TicketState = "open"
+)
+
+// Valid indicates whether the value is a known member of the TicketState enum.
+func (e TicketState) Valid() bool {
+	switch e {
+	case TicketStateClosed:
+		return true
+	case TicketStateInCharge:
+		return true
+	case TicketStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketVisibility.
+const (
+	TicketVisibilityInternal TicketVisibility = "internal"
+	TicketVisibilityVisible  TicketVisibility = "visible"
+)
+
+// Valid indicates whether the value is a known member of the TicketVisibility enum.
+func (e TicketVisibility) Valid() bool {
+	switch e {
+	case TicketVisibilityInternal:
+		return true
+	case TicketVisibilityVisible:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenEndpointAuthMethod.
 const (
 	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
@@ -1896,6 +2151,12 @@ const (
 	WebhookEventTypeDeclarationWithdrawn           WebhookEventType = "declaration.withdrawn"
 	WebhookEventTypeDelegationActivated            WebhookEventType = "delegation.activated"
 	WebhookEventTypeDelegationEnded                WebhookEventType = "delegation.ended"
+	WebhookEventTypeTicketClosed                   WebhookEventType = "ticket.closed"
+	WebhookEventTypeTicketCommented                WebhookEventType = "ticket.commented"
+	WebhookEventTypeTicketInCharge                 WebhookEventType = "ticket.in_charge"
+	WebhookEventTypeTicketOpened                   WebhookEventType = "ticket.opened"
+	WebhookEventTypeTicketReopened                 WebhookEventType = "ticket.reopened"
+	WebhookEventTypeTicketRouted                   WebhookEventType = "ticket.routed"
 	WebhookEventTypeWebhookPing                    WebhookEventType = "webhook.ping"
 )
 
@@ -1925,6 +2186,18 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeDelegationActivated:
 		return true
 	case WebhookEventTypeDelegationEnded:
+		return true
+	case WebhookEventTypeTicketClosed:
+		return true
+	case WebhookEventTypeTicketCommented:
+		return true
+	case WebhookEventTypeTicketInCharge:
+		return true
+	case WebhookEventTypeTicketOpened:
+		return true
+	case WebhookEventTypeTicketReopened:
+		return true
+	case WebhookEventTypeTicketRouted:
 		return true
 	case WebhookEventTypeWebhookPing:
 		return true
@@ -5119,7 +5392,8 @@ type Event struct {
 	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
-	// `consent.given`, `consent.ended`: told to the person who gave it.
+	// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+	// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 	//
 	// Example: declaration.submitted
 	Type EventType `json:"type"`
@@ -5193,7 +5467,8 @@ type EventSubjectKind string
 // `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
-// `consent.given`, `consent.ended`: told to the person who gave it.
+// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 //
 // Example: declaration.submitted
 type EventType string
@@ -6166,6 +6441,26 @@ type OfficeApplicationList struct {
 // Example: 1400
 type OfficeCode = string
 
+// OfficeColleague An operator of an office.
+//
+// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+type OfficeColleague struct {
+	// FamilyName The family name.
+	//
+	// Example: Ferrari
+	FamilyName string `json:"family_name"`
+
+	// GivenName The given name.
+	//
+	// Example: Luca
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+}
+
 // OfficeDeclarationSearch What to search the declarations of an office by. What is given must all match.
 //
 // Example: {"state":"submitted","worker_tax_code":"BNCLRA75D52F205V"}
@@ -6517,6 +6812,445 @@ type OfficePinUpgradeList struct {
 	//
 	// Example: MDE4ZjNiMjA
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// OfficeTicket A ticket as the office sees it.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"assigned_at":"2026-03-17T09:31:40.110225Z","assigned_to":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"attachments":[{"digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","file_name":"f24-febbraio.pdf","media_type":"application/pdf","number":1,"size":482113}],"comments":[{"at":"2026-03-17T09:40:12.004871Z","author":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"by":"office","comment_id":"018f3c11-3e5f-7061-8c83-9eaf102b3c4d","text":"Ho chiesto la quietanza alla tesoreria.","visibility":"internal"}],"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"},"due_at":"2026-03-23T23:00:00Z","email":"paghe@brambilla.example","kind":"request","late_at":"2026-04-14T22:00:00Z","office_code":"4900","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"overdue":"none","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","position_number":"4906310275","protocol_number":"INPS.4900.16/03/2026.0000051","state":"in_charge","subject":"Versamento di febbraio","text":"Il modello F24 di febbraio non risulta tra i versamenti.","ticket_id":"018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c","topic":"payments-allocation","updated_at":"2026-03-17T09:31:40.110225Z"}
+type OfficeTicket struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// AssignedAt Since when somebody has it in charge.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *OfficeColleague `json:"assigned_to,omitempty"`
+
+	// Attachments The files that came with it.
+	Attachments []TicketAttachment `json:"attachments"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosedBy An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	ClosedBy *OfficeColleague `json:"closed_by,omitempty"`
+
+	// ClosingText The answer with which it was closed.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	ClosingText *string `json:"closing_text,omitempty"`
+
+	// Comments The last 100 comments, the first one first. All of them are in listTicketComments.
+	Comments []OfficeTicketComment `json:"comments"`
+
+	// Contributor For whom it was opened.
+	//
+	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"}
+	Contributor TicketContributor `json:"contributor"`
+
+	// DueAt When five working days are over.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt time.Time `json:"due_at"`
+
+	// Email The e-mail address at which it is told.
+	//
+	// Example: paghe@brambilla.example
+	Email *string `json:"email,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// LateAt When twenty working days are over.
+	//
+	// Example: 2026-04-14T22:00:00Z
+	LateAt time.Time `json:"late_at"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who opened a ticket, and as what.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"}
+	OpenedBy TicketOpener `json:"opened_by"`
+
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// Overdue Whether the time to answer is over: `due` after five working days, `late` after twenty. What is closed is `none`.
+	//
+	// Example: due
+	Overdue OfficeTicketOverdue `json:"overdue"`
+
+	// Phone The mobile at which it is told.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When it was last asked after (sollecito).
+	//
+	// Example: 2026-03-25T09:00:00Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// ReopenedAt When it was last opened again; the working days run from then.
+	//
+	// Example: 2026-03-20T09:00:00Z
+	ReopenedAt *time.Time `json:"reopened_at,omitempty"`
+
+	// RoutedAt When it last came here from another office or topic.
+	//
+	// Example: 2026-03-17T09:00:00Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject What it is about, with the section of the dossier from which it was written.
+	//
+	// Example: Versamento di febbraio
+	Subject string `json:"subject"`
+
+	// Text What is asked.
+	//
+	// Example: Il modello F24 di febbraio non risulta tra i versamenti.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// UpdatedAt When it last changed.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// OfficeTicketAssignment Who has it in charge at the office.
+//
+// Example: me
+type OfficeTicketAssignment string
+
+// OfficeTicketComment A comment, as the office sees it.
+//
+// Example: {"at":"2026-03-17T09:40:12.004871Z","author":{"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"},"by":"office","comment_id":"018f3c11-3e5f-7061-8c83-9eaf102b3c4d","text":"Ho chiesto la quietanza alla tesoreria.","visibility":"internal"}
+type OfficeTicketComment struct {
+	// At When it was written.
+	//
+	// Example: 2026-03-17T09:40:12.004871Z
+	At time.Time `json:"at"`
+
+	// Author An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Author OfficeColleague `json:"author"`
+
+	// By From which side it comes.
+	//
+	// Example: office
+	By OfficeTicketCommentBy `json:"by"`
+
+	// CommentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	CommentId Id `json:"comment_id"`
+
+	// Text What it says.
+	//
+	// Example: Ho chiesto la quietanza alla tesoreria.
+	Text string `json:"text"`
+
+	// Visibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+	//
+	// Example: visible
+	Visibility TicketVisibility `json:"visibility"`
+}
+
+// OfficeTicketCommentBy From which side it comes.
+//
+// Example: office
+type OfficeTicketCommentBy string
+
+// OfficeTicketCommentInput A comment of the office.
+//
+// Example: {"text":"Ho chiesto la quietanza alla tesoreria.","visibility":"internal"}
+type OfficeTicketCommentInput struct {
+	// Text What it says.
+	//
+	// Example: Ho chiesto la quietanza alla tesoreria.
+	Text string `json:"text"`
+
+	// Visibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+	//
+	// Example: visible
+	Visibility TicketVisibility `json:"visibility"`
+}
+
+// OfficeTicketItem A ticket in the queue of an office.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"},"due_at":"2026-03-23T23:00:00Z","kind":"request","late_at":"2026-04-14T22:00:00Z","office_code":"4900","opened_at":"2026-03-16T08:15:04.218301Z","overdue":"none","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","position_number":"4906310275","protocol_number":"INPS.4900.16/03/2026.0000051","state":"open","subject":"Versamento di febbraio","ticket_id":"018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}
+type OfficeTicketItem struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// AssignedAt Since when somebody has it in charge.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	AssignedAt *time.Time `json:"assigned_at,omitempty"`
+
+	// AssignedTo An operator of an office.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	AssignedTo *OfficeColleague `json:"assigned_to,omitempty"`
+
+	// Contributor For whom it was opened.
+	//
+	// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"}
+	Contributor TicketContributor `json:"contributor"`
+
+	// DueAt When five working days are over.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt time.Time `json:"due_at"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// LateAt When twenty working days are over.
+	//
+	// Example: 2026-04-14T22:00:00Z
+	LateAt time.Time `json:"late_at"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// Overdue Whether the time to answer is over: `due` after five working days, `late` after twenty. What is closed is `none`.
+	//
+	// Example: due
+	Overdue OfficeTicketOverdue `json:"overdue"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When it was last asked after (sollecito).
+	//
+	// Example: 2026-03-25T09:00:00Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// ReopenedAt When it was last opened again; the working days run from then.
+	//
+	// Example: 2026-03-20T09:00:00Z
+	ReopenedAt *time.Time `json:"reopened_at,omitempty"`
+
+	// RoutedAt When it last came here from another office or topic.
+	//
+	// Example: 2026-03-17T09:00:00Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject What it is about, with the section of the dossier from which it was written.
+	//
+	// Example: Versamento di febbraio
+	Subject string `json:"subject"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// UpdatedAt When it last changed.
+	//
+	// Example: 2026-03-17T09:31:40.110225Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// OfficeTicketList One page of tickets of an office.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/tickets"}},"items":[{"_links":{"self":{"href":"/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"contributor":{"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"},"due_at":"2026-03-23T23:00:00Z","kind":"request","late_at":"2026-04-14T22:00:00Z","office_code":"4900","opened_at":"2026-03-16T08:15:04.218301Z","overdue":"none","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","position_number":"4906310275","protocol_number":"INPS.4900.16/03/2026.0000051","state":"open","subject":"Versamento di febbraio","ticket_id":"018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type OfficeTicketList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The tickets; what has waited longest comes first.
+	Items []OfficeTicketItem `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// OfficeTicketOverdue Whether the time to answer is over: `due` after five working days, `late` after twenty. What is closed is `none`.
+//
+// Example: due
+type OfficeTicketOverdue string
+
+// OfficeTicketOverdueFilter `due`: over five working days old, the late ones too. `late`: over twenty.
+//
+// Example: due
+type OfficeTicketOverdueFilter string
+
+// OfficeTicketSearch What to look for among the tickets of the operator's office.
+//
+// Example: {"protocol_number":"INPS.4900.16/03/2026.0000051"}
+type OfficeTicketSearch struct {
+	// AssignedTo Who has it in charge at the office.
+	//
+	// Example: me
+	AssignedTo *OfficeTicketAssignment `json:"assigned_to,omitempty"`
+
+	// ContributorTaxCode A tax code (codice fiscale) in upper or lower case; spaces in it and around it do not count. One that is not formally valid, check character included, answers 422.
+	//
+	// Example: RSSMRA80A01H501U
+	ContributorTaxCode *TaxCodeInput `json:"contributor_tax_code,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind *TicketKind `json:"kind,omitempty"`
+
+	// Overdue `due`: over five working days old, the late ones too. `late`: over twenty.
+	//
+	// Example: due
+	Overdue *OfficeTicketOverdueFilter `json:"overdue,omitempty"`
+
+	// PositionNumber The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	PositionNumber *PositionNumber `json:"position_number,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State *TicketState `json:"state,omitempty"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+}
+
+// OfficeTicketTopic A topic of tickets (oggetto) as it is kept.
+//
+// Example: {"appointments":true,"office_code":"7000","parent_code":"payments","retired":false,"title_en":"Allocation of payments","title_it":"Abbinamento dei versamenti","topic_code":"payments-allocation"}
+type OfficeTicketTopic struct {
+	// Appointments Whether an appointment on it can be booked without a ticket.
+	//
+	// Example: true
+	Appointments bool `json:"appointments"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// ParentCode The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentCode *TicketTopicCode `json:"parent_code,omitempty"`
+
+	// Retired Whether it is offered no more.
+	//
+	// Example: false
+	Retired bool `json:"retired"`
+
+	// TitleEn The title in English.
+	//
+	// Example: Allocation of payments
+	TitleEn string `json:"title_en"`
+
+	// TitleIt The title in Italian.
+	//
+	// Example: Abbinamento dei versamenti
+	TitleIt string `json:"title_it"`
+
+	// TopicCode The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	TopicCode TicketTopicCode `json:"topic_code"`
 }
 
 // Operator A person who works here.
@@ -7795,6 +8529,84 @@ type RegisterName string
 // Example: 1234
 type RegistrationNumber = string
 
+// ReplyTemplate A ready-made answer (risposta predefinita) of an office.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/reply-templates/payment-matched"}},"template_code":"payment-matched","text":"Il versamento è stato abbinato alla posizione.","title":"Versamento abbinato","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}
+type ReplyTemplate struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// TemplateCode The code of a ready-made answer, at one office.
+	//
+	// Example: payment-matched
+	TemplateCode ReplyTemplateCode `json:"template_code"`
+
+	// Text The answer.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	Text string `json:"text"`
+
+	// Title By what operators find it.
+	//
+	// Example: Versamento abbinato
+	Title string `json:"title"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+
+	// UpdatedAt When it was last written.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// ReplyTemplateCode The code of a ready-made answer, at one office.
+//
+// Example: payment-matched
+type ReplyTemplateCode = string
+
+// ReplyTemplateList One page of ready-made answers.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/reply-templates"}},"items":[{"_links":{"self":{"href":"/v1/backoffice/reply-templates/payment-matched"}},"template_code":"payment-matched","text":"Il versamento è stato abbinato alla posizione.","title":"Versamento abbinato","topic":"payments-allocation","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type ReplyTemplateList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The answers, by code.
+	Items []ReplyTemplate `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// ReplyTemplateReplacement A ready-made answer to write.
+//
+// Example: {"text":"Il versamento è stato abbinato alla posizione.","title":"Versamento abbinato","topic":"payments-allocation"}
+type ReplyTemplateReplacement struct {
+	// Text The answer.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	Text string `json:"text"`
+
+	// Title By what operators find it.
+	//
+	// Example: Versamento abbinato
+	Title string `json:"title"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+}
+
 // Residence An address in Italy (indirizzo di residenza).
 //
 // Example: {"postal_code":"00184","province":"RM","street":"Via Nazionale 10","town":"Roma"}
@@ -8717,6 +9529,728 @@ type TaxCode = string
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
 
+// Ticket A ticket (quesito): a request on a topic, to an office. Without `position_id` it is about the whole contributor.
+//
+// Example: {"_links":{"attachments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/attachments"},"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"allows_appointment":false,"answered_by":"2026-04-14T22:00:00Z","attachments":[{"digest":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","file_name":"F24.pdf","media_type":"application/pdf","number":1,"size":482113}],"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","due_at":"2026-03-23T23:00:00Z","email":"studio@example.com","kind":"request","may_remind":false,"office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}
+type Ticket struct {
+	// Links What goes with a ticket, and what may be done with it now.
+	//
+	// Example: {"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+	Links TicketLinks `json:"_links"`
+
+	// AllowsAppointment Whether an appointment about it may be booked now. It was not answered within 5 working days, or not accepted.
+	//
+	// Example: false
+	AllowsAppointment bool `json:"allows_appointment"`
+
+	// AnsweredBy Until when it is answered at the latest, 20 working days after it was opened.
+	//
+	// Example: 2026-04-14T22:00:00Z
+	AnsweredBy *time.Time `json:"answered_by,omitempty"`
+
+	// Attachments The files that came with it; downloadTicketAttachments has them.
+	Attachments []TicketAttachment `json:"attachments"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:20:30.123456Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosingText The answer with which it was closed.
+	//
+	// Example: Il rimborso è stato disposto.
+	ClosingText *string `json:"closing_text,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Digest What the register keeps of it, the SHA-256 of what was asked and of the digests of its files.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// DueAt Until when the office should answer, 5 working days after it got the ticket. After that a reminder may be sent.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt *time.Time `json:"due_at,omitempty"`
+
+	// Email Where its opener is told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// MayRemind Whether the office may be reminded of it now.
+	//
+	// Example: false
+	MayRemind bool `json:"may_remind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle What the office that has it is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	OfficeTitle string `json:"office_title"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	OpenedBy FiledBy `json:"opened_by"`
+
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// ParentTopic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentTopic TicketTopicCode `json:"parent_topic"`
+
+	// Phone Where its opener is told of it by SMS.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When the office was last reminded.
+	//
+	// Example: 2026-03-24T08:15:04.218301Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// RoutedAt When it was last passed on to another office or topic.
+	//
+	// Example: 2026-03-17T08:15:04.218301Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject The subject; what was written in a section of the dossier has its title in brackets before it.
+	//
+	// Example: [Versamenti] Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	TopicTitle string `json:"topic_title"`
+
+	// UpdatedAt When it last changed; a comment is a change.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// TicketAttachment A file that came with a ticket.
+//
+// Example: {"digest":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","file_name":"F24.pdf","media_type":"application/pdf","number":1,"size":482113}
+type TicketAttachment struct {
+	// Digest SHA-256 of the bytes of a file.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest FileDigest `json:"digest"`
+
+	// FileName What its sender called it, made safe.
+	//
+	// Example: F24.pdf
+	FileName string `json:"file_name"`
+
+	// MediaType What it is, by its content.
+	//
+	// Example: application/pdf
+	MediaType TicketAttachmentMediaType `json:"media_type"`
+
+	// Number Its place among the files, from 1 on.
+	//
+	// Example: 1
+	Number int32 `json:"number"`
+
+	// Size Its length in bytes.
+	//
+	// Example: 482113
+	Size int32 `json:"size"`
+}
+
+// TicketAttachmentMediaType What it is, by its content.
+//
+// Example: application/pdf
+type TicketAttachmentMediaType string
+
+// TicketClosure With what a ticket is closed.
+//
+// Example: {"outcome":"informed","text":"Il versamento è stato abbinato alla posizione."}
+type TicketClosure struct {
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome TicketOutcome `json:"outcome"`
+
+	// Text The answer, for all who see the ticket.
+	//
+	// Example: Il versamento è stato abbinato alla posizione.
+	Text string `json:"text"`
+}
+
+// TicketComment A comment on a ticket. The office speaks with one voice, without the name of who writes.
+//
+// Example: {"at":"2026-03-17T09:00:12.004518Z","author":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"by_office":false,"comment_id":"018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f","text":"Si allega la quietanza.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","visibility":"visible"}
+type TicketComment struct {
+	// At When.
+	//
+	// Example: 2026-03-17T09:00:12.004518Z
+	At time.Time `json:"at"`
+
+	// Author Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Author *PersonReference `json:"author,omitempty"`
+
+	// ByOffice Whether the office said it.
+	//
+	// Example: false
+	ByOffice bool `json:"by_office"`
+
+	// ClientId The application by which the author did it; absent where they did it themselves.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
+
+	// CommentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	CommentId Id `json:"comment_id"`
+
+	// Text What was said.
+	//
+	// Example: Si allega la quietanza.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Visibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+	//
+	// Example: visible
+	Visibility TicketVisibility `json:"visibility"`
+}
+
+// TicketCommentInput What is said about a ticket.
+//
+// Example: {"text":"Si allega la quietanza."}
+type TicketCommentInput struct {
+	// Text The comment; may have several lines.
+	//
+	// Example: Si allega la quietanza.
+	Text string `json:"text"`
+}
+
+// TicketCommentList One page of comments.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"}},"items":[{"at":"2026-03-17T09:00:12.004518Z","author":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"by_office":false,"comment_id":"018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f","text":"Si allega la quietanza.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","visibility":"visible"}]}
+type TicketCommentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The comments, the earliest first.
+	Items []TicketComment `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// TicketContributor For whom it was opened.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","legal_name":"Officine Brambilla S.r.l.","tax_code":"00743110157"}
+type TicketContributor struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// LegalName What it is called.
+	//
+	// Example: Officine Brambilla S.r.l.
+	LegalName string `json:"legal_name"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// TicketForm A request to an office, with its files. One of `email` and `phone` is needed.
+//
+// Example: {"attachments":["(the bytes of F24.pdf)"],"email":"studio@example.com","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","section":"payments","subject":"Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","topic":"payments-refunds"}
+type TicketForm struct {
+	// Attachments Up to 3 files.
+	//
+	// Example: ["(the bytes of F24.pdf)"]
+	Attachments *[]openapi_types.File `json:"attachments,omitempty"`
+
+	// Email Where you are told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Phone The mobile number where you are told of it by SMS (Italian without a country code).
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// Subject What it is about, in one line.
+	//
+	// Example: Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked; may have several lines.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+}
+
+// TicketInput A request to an office, without files. One of `email` and `phone` is needed.
+//
+// Example: {"email":"studio@example.com","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","section":"payments","subject":"Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","topic":"payments-refunds"}
+type TicketInput struct {
+	// Email Where you are told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Phone The mobile number where you are told of it by SMS (Italian without a country code).
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// Subject What it is about, in one line.
+	//
+	// Example: Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked; may have several lines.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+}
+
+// TicketKind `request`: an office answers it. `smart_task`: the system decides it by itself.
+//
+// Example: request
+type TicketKind string
+
+// TicketLinks What goes with a ticket, and what may be done with it now.
+//
+// Example: {"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+type TicketLinks struct {
+	// Attachments Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Attachments *Link `json:"attachments,omitempty"`
+
+	// Comments Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Comments Link `json:"comments"`
+
+	// Contributor Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Contributor Link `json:"contributor"`
+
+	// Reminders Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reminders *Link `json:"reminders,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// TicketList One page of tickets.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets"}},"items":[{"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","due_at":"2026-03-23T23:00:00Z","kind":"request","office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type TicketList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The tickets, the newest first.
+	Items []TicketSummary `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// TicketOpener Who opened a ticket, and as what.
+//
+// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"}
+type TicketOpener struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs ActingAs `json:"acting_as"`
+
+	// FamilyName The family name.
+	//
+	// Example: Rossi
+	FamilyName string `json:"family_name"`
+
+	// GivenName The given name.
+	//
+	// Example: Mario
+	GivenName string `json:"given_name"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// TicketOutcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+//
+// Example: accepted
+type TicketOutcome string
+
+// TicketReopening Why a ticket is open again.
+//
+// Example: {"reason":"È stato trovato un secondo versamento."}
+type TicketReopening struct {
+	// Reason Why, for all who see the ticket.
+	//
+	// Example: È stato trovato un secondo versamento.
+	Reason string `json:"reason"`
+}
+
+// TicketRouting Where a ticket goes; at least one of office and topic.
+//
+// Example: {"office_code":"7000","reason":"La posizione è gestita dalla sede di Roma.","topic":"uniemens-corrections"}
+type TicketRouting struct {
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Reason Why, for the colleagues who get it.
+	//
+	// Example: La posizione è gestita dalla sede di Roma.
+	Reason *string `json:"reason,omitempty"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic *TicketTopicCode `json:"topic,omitempty"`
+}
+
+// TicketSection A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+//
+// Example: payments
+type TicketSection string
+
+// TicketState Where a ticket stands (aperta, in carico, chiusa).
+//
+// Example: open
+type TicketState string
+
+// TicketSummary A ticket (quesito) in a list.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","due_at":"2026-03-23T23:00:00Z","kind":"request","office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}
+type TicketSummary struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:20:30.123456Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// DueAt Until when the office should answer, 5 working days after it got the ticket. After that a reminder may be sent.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt *time.Time `json:"due_at,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle What the office that has it is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	OfficeTitle string `json:"office_title"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	OpenedBy FiledBy `json:"opened_by"`
+
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// ParentTopic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentTopic TicketTopicCode `json:"parent_topic"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When the office was last reminded.
+	//
+	// Example: 2026-03-24T08:15:04.218301Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// RoutedAt When it was last passed on to another office or topic.
+	//
+	// Example: 2026-03-17T08:15:04.218301Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject The subject; what was written in a section of the dossier has its title in brackets before it.
+	//
+	// Example: [Versamenti] Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	TopicTitle string `json:"topic_title"`
+
+	// UpdatedAt When it last changed; a comment is a change.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// TicketTopic A topic (argomento), or a heading with topics below it.
+//
+// Example: {"appointments":true,"code":"payments-refunds","parent_code":"payments","title":"Refunds and set-off"}
+type TicketTopic struct {
+	// Appointments Whether an appointment on it may be booked without a ticket. Not there for a heading.
+	//
+	// Example: true
+	Appointments *bool `json:"appointments,omitempty"`
+
+	// Code The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Code TicketTopicCode `json:"code"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// ParentCode The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentCode *TicketTopicCode `json:"parent_code,omitempty"`
+
+	// Title What it is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	Title string `json:"title"`
+}
+
+// TicketTopicCode The code of a topic, or of a heading that has topics below it.
+//
+// Example: payments-refunds
+type TicketTopicCode = string
+
+// TicketTopicList One page of topics.
+//
+// Example: {"_links":{"self":{"href":"/v1/ticket-topics"}},"items":[{"code":"payments","title":"Payments"},{"appointments":true,"code":"payments-refunds","parent_code":"payments","title":"Refunds and set-off"}]}
+type TicketTopicList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The topics, each heading before those below it.
+	Items []TicketTopic `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// TicketTopicReplacement What a topic is to be.
+//
+// Example: {"appointments":true,"office_code":"7000","parent_code":"payments","retired":false,"title_en":"Allocation of payments","title_it":"Abbinamento dei versamenti"}
+type TicketTopicReplacement struct {
+	// Appointments Whether an appointment on it can be booked without a ticket.
+	//
+	// Example: true
+	Appointments bool `json:"appointments"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// ParentCode The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentCode *TicketTopicCode `json:"parent_code,omitempty"`
+
+	// Retired Whether it is offered no more.
+	//
+	// Example: false
+	Retired bool `json:"retired"`
+
+	// TitleEn The title in English.
+	//
+	// Example: Allocation of payments
+	TitleEn string `json:"title_en"`
+
+	// TitleIt The title in Italian.
+	//
+	// Example: Abbinamento dei versamenti
+	TitleIt string `json:"title_it"`
+}
+
+// TicketVisibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+//
+// Example: visible
+type TicketVisibility string
+
 // TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
 //
 // Example: none
@@ -9263,6 +10797,9 @@ type IfNoneMatch = string
 // IfNoneMatchNew defines model for IfNoneMatchNew.
 type IfNoneMatchNew = string
 
+// IfRange defines model for IfRange.
+type IfRange = string
+
 // ImportId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -9286,6 +10823,9 @@ type MessageId = Id
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type OfWebhook = Id
+
+// OpenedFrom defines model for OpenedFrom.
+type OpenedFrom = time.Time
 
 // OperatorId A UUID (RFC 9562).
 //
@@ -9321,6 +10861,9 @@ type PinUpgradeStateFilter = PinUpgradeState
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type PositionFilter = Id
+
+// Range defines model for Range.
+type Range = string
 
 // ReceiptOverdueFilter defines model for ReceiptOverdueFilter.
 type ReceiptOverdueFilter = bool
@@ -9383,10 +10926,58 @@ type SubmittedFrom = time.Time
 // SubmittedTo defines model for SubmittedTo.
 type SubmittedTo = time.Time
 
+// TemplatePath The code of a ready-made answer, at one office.
+//
+// Example: payment-matched
+type TemplatePath = ReplyTemplateCode
+
+// TicketAssignedToFilter Who has it in charge at the office.
+//
+// Example: me
+type TicketAssignedToFilter = OfficeTicketAssignment
+
+// TicketId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type TicketId = Id
+
+// TicketKindFilter `request`: an office answers it. `smart_task`: the system decides it by itself.
+//
+// Example: request
+type TicketKindFilter = TicketKind
+
+// TicketOverdueFilter `due`: over five working days old, the late ones too. `late`: over twenty.
+//
+// Example: due
+type TicketOverdueFilter = OfficeTicketOverdueFilter
+
+// TicketPosition A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type TicketPosition = Id
+
+// TicketStateFilter Where a ticket stands (aperta, in carico, chiusa).
+//
+// Example: open
+type TicketStateFilter = TicketState
+
+// TicketTopicFilter The code of a topic, or of a heading that has topics below it.
+//
+// Example: payments-refunds
+type TicketTopicFilter = TicketTopicCode
+
+// TopicPath The code of a topic, or of a heading that has topics below it.
+//
+// Example: payments-refunds
+type TopicPath = TicketTopicCode
+
 // TypeFilter The code of a declaration type. Upper and lower case differ.
 //
 // Example: RIOC
 type TypeFilter = DeclarationTypeCode
+
+// UpdatedFrom defines model for UpdatedFrom.
+type UpdatedFrom = time.Time
 
 // UpgradeId A UUID (RFC 9562).
 //
@@ -10152,6 +11743,200 @@ type ShowRegisterImportParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListReplyTemplatesParams defines parameters for ListReplyTemplates.
+type ListReplyTemplatesParams struct {
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RemoveReplyTemplateParams defines parameters for RemoveReplyTemplate.
+type RemoveReplyTemplateParams struct {
+	// IfMatch The `ETag` of the version that you saw. Missing, it is about whichever version there is.
+	IfMatch *IfMatchOptional `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowReplyTemplateParams defines parameters for ShowReplyTemplate.
+type ShowReplyTemplateParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReplaceReplyTemplateParams defines parameters for ReplaceReplyTemplate.
+type ReplaceReplyTemplateParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`.
+	IfNoneMatch *IfNoneMatchNew `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// SearchOfficeTicketsParams defines parameters for SearchOfficeTickets.
+type SearchOfficeTicketsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOfficeTicketTopicParams defines parameters for ShowOfficeTicketTopic.
+type ShowOfficeTicketTopicParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReplaceTicketTopicParams defines parameters for ReplaceTicketTopic.
+type ReplaceTicketTopicParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// IfNoneMatch `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`.
+	IfNoneMatch *IfNoneMatchNew `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListOfficeTicketsParams defines parameters for ListOfficeTickets.
+type ListOfficeTicketsParams struct {
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// AssignedTo `me`: what I have in charge. `nobody`: what is `open` and nobody has in charge.
+	AssignedTo *TicketAssignedToFilter `form:"assigned_to,omitempty" json:"assigned_to,omitempty"`
+
+	// Overdue Only what is not answered in time.
+	Overdue *TicketOverdueFilter `form:"overdue,omitempty" json:"overdue,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOfficeTicketParams defines parameters for ShowOfficeTicket.
+type ShowOfficeTicketParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReleaseTicketParams defines parameters for ReleaseTicket.
+type ReleaseTicketParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// TakeTicketInChargeParams defines parameters for TakeTicketInCharge.
+type TakeTicketInChargeParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DownloadOfficeTicketAttachmentsParams defines parameters for DownloadOfficeTicketAttachments.
+type DownloadOfficeTicketAttachmentsParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
+	IfRange *IfRange `json:"If-Range,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CloseTicketParams defines parameters for CloseTicket.
+type CloseTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CommentTicketParams defines parameters for CommentTicket.
+type CommentTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReopenTicketParams defines parameters for ReopenTicket.
+type ReopenTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RouteTicketParams defines parameters for RouteTicket.
+type RouteTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // SearchContributorsParams defines parameters for SearchContributors.
 type SearchContributorsParams struct {
 	// Limit How many items a page has at most.
@@ -10365,6 +12150,47 @@ type ListPositionsParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListTicketsParams defines parameters for ListTickets.
+type ListTicketsParams struct {
+	// PositionId Only what is about this position.
+	PositionId *TicketPosition `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// OpenedFrom Only tickets that were opened at this instant or later.
+	OpenedFrom *OpenedFrom `form:"opened_from,omitempty" json:"opened_from,omitempty"`
+
+	// UpdatedFrom Only tickets that changed at this instant or later.
+	UpdatedFrom *UpdatedFrom `form:"updated_from,omitempty" json:"updated_from,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// OpenTicketParams defines parameters for OpenTicket.
+type OpenTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -11479,6 +13305,106 @@ type RevokeSubDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListTicketTopicsParams defines parameters for ListTicketTopics.
+type ListTicketTopicsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListMyTicketsParams defines parameters for ListMyTickets.
+type ListMyTicketsParams struct {
+	// PositionId Only what is about this position.
+	PositionId *TicketPosition `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// OpenedFrom Only tickets that were opened at this instant or later.
+	OpenedFrom *OpenedFrom `form:"opened_from,omitempty" json:"opened_from,omitempty"`
+
+	// UpdatedFrom Only tickets that changed at this instant or later.
+	UpdatedFrom *UpdatedFrom `form:"updated_from,omitempty" json:"updated_from,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowTicketParams defines parameters for ShowTicket.
+type ShowTicketParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DownloadTicketAttachmentsParams defines parameters for DownloadTicketAttachments.
+type DownloadTicketAttachmentsParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
+	IfRange *IfRange `json:"If-Range,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListTicketCommentsParams defines parameters for ListTicketComments.
+type ListTicketCommentsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AddTicketCommentParams defines parameters for AddTicketComment.
+type AddTicketCommentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RemindTicketParams defines parameters for RemindTicket.
+type RemindTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // RegisterApplicationJSONRequestBody defines body for RegisterApplication for application/json ContentType.
 type RegisterApplicationJSONRequestBody = ApplicationInput
 
@@ -11551,6 +13477,27 @@ type DecidePinRequestJSONRequestBody = PinRequestDecision
 // DecidePinUpgradeJSONRequestBody defines body for DecidePinUpgrade for application/json ContentType.
 type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 
+// ReplaceReplyTemplateJSONRequestBody defines body for ReplaceReplyTemplate for application/json ContentType.
+type ReplaceReplyTemplateJSONRequestBody = ReplyTemplateReplacement
+
+// SearchOfficeTicketsJSONRequestBody defines body for SearchOfficeTickets for application/json ContentType.
+type SearchOfficeTicketsJSONRequestBody = OfficeTicketSearch
+
+// ReplaceTicketTopicJSONRequestBody defines body for ReplaceTicketTopic for application/json ContentType.
+type ReplaceTicketTopicJSONRequestBody = TicketTopicReplacement
+
+// CloseTicketJSONRequestBody defines body for CloseTicket for application/json ContentType.
+type CloseTicketJSONRequestBody = TicketClosure
+
+// CommentTicketJSONRequestBody defines body for CommentTicket for application/json ContentType.
+type CommentTicketJSONRequestBody = OfficeTicketCommentInput
+
+// ReopenTicketJSONRequestBody defines body for ReopenTicket for application/json ContentType.
+type ReopenTicketJSONRequestBody = TicketReopening
+
+// RouteTicketJSONRequestBody defines body for RouteTicket for application/json ContentType.
+type RouteTicketJSONRequestBody = TicketRouting
+
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
 
@@ -11568,6 +13515,12 @@ type DraftDeclarationJSONRequestBody = DeclarationDraft
 
 // SearchPeopleForRoleJSONRequestBody defines body for SearchPeopleForRole for application/json ContentType.
 type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
+
+// OpenTicketJSONRequestBody defines body for OpenTicket for application/json ContentType.
+type OpenTicketJSONRequestBody = TicketInput
+
+// OpenTicketMultipartRequestBody defines body for OpenTicket for multipart/form-data ContentType.
+type OpenTicketMultipartRequestBody = TicketForm
 
 // GrantContributorRoleJSONRequestBody defines body for GrantContributorRole for application/json ContentType.
 type GrantContributorRoleJSONRequestBody = ContributorRoleInput
@@ -11673,6 +13626,9 @@ type ReceiveSmsReportJSONRequestBody = SmsReport
 
 // GrantSubDelegationJSONRequestBody defines body for GrantSubDelegation for application/json ContentType.
 type GrantSubDelegationJSONRequestBody = SubDelegationInput
+
+// AddTicketCommentJSONRequestBody defines body for AddTicketComment for application/json ContentType.
+type AddTicketCommentJSONRequestBody = TicketCommentInput
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -12704,6 +14660,232 @@ type ClientInterface interface {
 	// Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
 	ShowRegisterImport(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListReplyTemplates List the ready-made answers of my office
+	//
+	// The texts (risposte predefinite) that the operator's office keeps for its answers, by code; at most 200. With `topic` those for that topic and those for any.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/reply-templates (the `ListReplyTemplates` operationId).
+	ListReplyTemplates(ctx context.Context, params *ListReplyTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveReplyTemplate Remove a ready-made answer of my office
+	//
+	// Answers that were given with it stay as they are. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with DELETE /backoffice/reply-templates/{template_code} (the `RemoveReplyTemplate` operationId).
+	RemoveReplyTemplate(ctx context.Context, templateCode TemplatePath, params *RemoveReplyTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowReplyTemplate Show a ready-made answer of my office
+	//
+	// The text with the `ETag` that replaceReplyTemplate needs. One that the operator's office does not have answers 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/reply-templates/{template_code} (the `ShowReplyTemplate` operationId).
+	ShowReplyTemplate(ctx context.Context, templateCode TemplatePath, params *ShowReplyTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceReplyTemplateWithBody Write a ready-made answer of my office
+	//
+	// A new one needs `If-None-Match: *` and answers 201; an office that has 200 answers 409 `conflict`. To replace one, `If-Match` with the `ETag` that you read is needed: without either
+	// 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
+	ReplaceReplyTemplateWithBody(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceReplyTemplate Write a ready-made answer of my office
+	//
+	// A new one needs `If-None-Match: *` and answers 201; an office that has 200 answers 409 `conflict`. To replace one, `If-Match` with the `ETag` that you read is needed: without either
+	// 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
+	ReplaceReplyTemplate(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, body ReplaceReplyTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchOfficeTicketsWithBody Search the tickets of my office
+	//
+	// Like listOfficeTickets, and also by the contributor's tax code, the number of a position and the protocol number, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/ticket-searches (the `SearchOfficeTickets` operationId).
+	SearchOfficeTicketsWithBody(ctx context.Context, params *SearchOfficeTicketsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchOfficeTickets Search the tickets of my office
+	//
+	// Like listOfficeTickets, and also by the contributor's tax code, the number of a position and the protocol number, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/ticket-searches (the `SearchOfficeTickets` operationId).
+	SearchOfficeTickets(ctx context.Context, params *SearchOfficeTicketsParams, body SearchOfficeTicketsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOfficeTicketTopic Show a topic of tickets
+	//
+	// The topic (oggetto) as it is kept, retired ones too, with the `ETag` that replaceTicketTopic needs. What people can choose is in listTicketTopics.
+	// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/ticket-topics/{topic_code} (the `ShowOfficeTicketTopic` operationId).
+	ShowOfficeTicketTopic(ctx context.Context, topicCode TopicPath, params *ShowOfficeTicketTopicParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceTicketTopicWithBody Set a topic of tickets
+	//
+	// Adds a topic, or changes its titles, its office, whether an appointment can be booked on it directly, and whether it is retired; a topic is data. With `parent_code` it stands below that one and can be chosen; without, it
+	// is a heading. Where it stands does not change later. One that is retired is not offered any more; tickets on it stay. A new one needs `If-None-Match: *` and answers 201; else `If-Match` with the `ETag` that
+	// you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. An office that does not exist, or a parent that is none, is 422.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /backoffice/ticket-topics/{topic_code} (the `ReplaceTicketTopic` operationId).
+	ReplaceTicketTopicWithBody(ctx context.Context, topicCode TopicPath, params *ReplaceTicketTopicParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceTicketTopic Set a topic of tickets
+	//
+	// Adds a topic, or changes its titles, its office, whether an appointment can be booked on it directly, and whether it is retired; a topic is data. With `parent_code` it stands below that one and can be chosen; without, it
+	// is a heading. Where it stands does not change later. One that is retired is not offered any more; tickets on it stay. A new one needs `If-None-Match: *` and answers 201; else `If-Match` with the `ETag` that
+	// you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. An office that does not exist, or a parent that is none, is 422.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /backoffice/ticket-topics/{topic_code} (the `ReplaceTicketTopic` operationId).
+	ReplaceTicketTopic(ctx context.Context, topicCode TopicPath, params *ReplaceTicketTopicParams, body ReplaceTicketTopicJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOfficeTickets List the tickets of my office
+	//
+	// For an operator (operatore di sede): what has been asked of the operator's own office, over all contributors, smart tasks among it; what has waited longest comes first. Each says by when it is to be answered, five
+	// working days (`due_at`) and twenty at most (`late_at`), and whether that is over, all at one instant. `assigned_to=nobody` is what waits for somebody. By tax code, position or protocol number search:
+	// searchOfficeTickets. Who is no operator gets 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/tickets (the `ListOfficeTickets` operationId).
+	ListOfficeTickets(ctx context.Context, params *ListOfficeTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOfficeTicket Show a ticket of my office
+	//
+	// The ticket with its contributor, who opened it, its files and all its comments, the internal ones of the office too. One of another office answers 404. It is a look at the person who
+	// opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/tickets/{ticket_id} (the `ShowOfficeTicket` operationId).
+	ShowOfficeTicket(ctx context.Context, ticketId TicketId, params *ShowOfficeTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReleaseTicket Release a ticket
+	//
+	// Makes a ticket `open` again that one has in charge, so that others can take it; by when it is to be answered stays. What another operator has in charge is released by anybody of the office once that operator
+	// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+	// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with DELETE /backoffice/tickets/{ticket_id}/assignment (the `ReleaseTicket` operationId).
+	ReleaseTicket(ctx context.Context, ticketId TicketId, params *ReleaseTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TakeTicketInCharge Take a ticket in charge
+	//
+	// Makes an `open` ticket of one's office `in_charge` of oneself (presa in carico): nobody else closes or routes it until it is released. What one has in charge already stays as it is. One that
+	// another operator has in charge, that is closed, or that is a smart task and decides itself answers 409 `conflict`; one of another office 404; one that one opened oneself 403 `forbidden`.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/assignment (the `TakeTicketInCharge` operationId).
+	TakeTicketInCharge(ctx context.Context, ticketId TicketId, params *TakeTicketInChargeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadOfficeTicketAttachments Download the files of a ticket of my office
+	//
+	// The files that came with it, as the one archive in which they are kept, byte for byte; `Range` asks for a part, as in downloadTicketAttachments. A ticket without files, and one of another office, answer 404. It is a look at the person who
+	// opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/tickets/{ticket_id}/attachments (the `DownloadOfficeTicketAttachments` operationId).
+	DownloadOfficeTicketAttachments(ctx context.Context, ticketId TicketId, params *DownloadOfficeTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CloseTicketWithBody Close a ticket
+	//
+	// Closes a ticket that one has in charge, with an outcome and the answer, which all who see the ticket can read. Who opened it is told that it is closed, without the text. One that nobody or another operator has in charge, that is
+	// closed already, or that is a smart task and decides itself answers 409 `conflict`; one that one opened oneself 403 `forbidden`: it takes a second person; one of another office 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/closure (the `CloseTicket` operationId).
+	CloseTicketWithBody(ctx context.Context, ticketId TicketId, params *CloseTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CloseTicket Close a ticket
+	//
+	// Closes a ticket that one has in charge, with an outcome and the answer, which all who see the ticket can read. Who opened it is told that it is closed, without the text. One that nobody or another operator has in charge, that is
+	// closed already, or that is a smart task and decides itself answers 409 `conflict`; one that one opened oneself 403 `forbidden`: it takes a second person; one of another office 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/closure (the `CloseTicket` operationId).
+	CloseTicket(ctx context.Context, ticketId TicketId, params *CloseTicketParams, body CloseTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CommentTicketWithBody Comment a ticket of my office
+	//
+	// Adds a comment: `visible` to who opened the ticket and to all who may see it, or `internal`, for the operators of the office that has the ticket, and of offices to which it is routed later. Any operator of the
+	// office may, whoever has it in charge. A closed ticket answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/comments (the `CommentTicket` operationId).
+	CommentTicketWithBody(ctx context.Context, ticketId TicketId, params *CommentTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CommentTicket Comment a ticket of my office
+	//
+	// Adds a comment: `visible` to who opened the ticket and to all who may see it, or `internal`, for the operators of the office that has the ticket, and of offices to which it is routed later. Any operator of the
+	// office may, whoever has it in charge. A closed ticket answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/comments (the `CommentTicket` operationId).
+	CommentTicket(ctx context.Context, ticketId TicketId, params *CommentTicketParams, body CommentTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReopenTicketWithBody Reopen a ticket
+	//
+	// Opens a closed ticket again, within 30 days of its closure, where the answer was wrong or not complete. It keeps its protocol number, is in nobody's charge, and is to be answered within five
+	// working days from now. The answer that it was closed with and the `reason` stay with it as visible comments. Who opened it is told. One that is not closed, that was closed too long ago, or that is a smart task answers 409 `conflict`;
+	// one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/reopening (the `ReopenTicket` operationId).
+	ReopenTicketWithBody(ctx context.Context, ticketId TicketId, params *ReopenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReopenTicket Reopen a ticket
+	//
+	// Opens a closed ticket again, within 30 days of its closure, where the answer was wrong or not complete. It keeps its protocol number, is in nobody's charge, and is to be answered within five
+	// working days from now. The answer that it was closed with and the `reason` stay with it as visible comments. Who opened it is told. One that is not closed, that was closed too long ago, or that is a smart task answers 409 `conflict`;
+	// one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/reopening (the `ReopenTicket` operationId).
+	ReopenTicket(ctx context.Context, ticketId TicketId, params *ReopenTicketParams, body ReopenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RouteTicketWithBody Route a ticket
+	//
+	// Hands a ticket over to another office, or under another topic, or both. A topic that belongs to one office takes the ticket there, unless `office_code` says otherwise. The ticket is `open` again, in nobody's
+	// charge, and stands in the queue of its new office at once; its protocol number, and by when it is to be answered, stay. Who opened it is told the new office; the `reason` stays with the ticket as an internal comment.
+	// One that another operator has in charge, that is closed, or that is a smart task answers 409 `conflict`; what changes nothing, an office that does not exist, and a topic that cannot be chosen 422; one of another office 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/routing (the `RouteTicket` operationId).
+	RouteTicketWithBody(ctx context.Context, ticketId TicketId, params *RouteTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RouteTicket Route a ticket
+	//
+	// Hands a ticket over to another office, or under another topic, or both. A topic that belongs to one office takes the ticket there, unless `office_code` says otherwise. The ticket is `open` again, in nobody's
+	// charge, and stands in the queue of its new office at once; its protocol number, and by when it is to be answered, stay. Who opened it is told the new office; the `reason` stays with the ticket as an internal comment.
+	// One that another operator has in charge, that is closed, or that is a smart task answers 409 `conflict`; what changes nothing, an office that does not exist, and a topic that cannot be chosen 422; one of another office 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/routing (the `RouteTicket` operationId).
+	RouteTicket(ctx context.Context, ticketId TicketId, params *RouteTicketParams, body RouteTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// SearchContributorsWithBody Search the contributors for whom I may act
 	//
 	// Like listContributors, by tax code or by part of the legal name. Both given must both match; with neither, all are listed.
@@ -12957,6 +15139,46 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 	ListPositions(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTickets List the tickets of a contributor
+	//
+	// What was asked for this contributor, by whomever, and what the system decides by itself (smart tasks); the newest first. Who acts by a delegation sees what is about the positions that it covers.
+	// An operator sees what is at the own office.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/tickets (the `ListTickets` operationId).
+	ListTickets(ctx context.Context, contributorId ContributorId, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpenTicketWithBody Ask an office
+	//
+	// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+	// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+	//
+	// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+	// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+	//
+	// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+	// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+	OpenTicketWithBody(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpenTicket Ask an office
+	//
+	// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+	// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+	//
+	// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+	// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+	//
+	// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+	// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+	OpenTicket(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, body OpenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListContributorUsers List who has a role at a contributor
 	//
@@ -14431,6 +16653,68 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTicketTopics List what a ticket may be about
+	//
+	// The topics (argomenti) in two levels: headings, which have no `parent_code`, and what is chosen below each. The topic decides with the position which office gets a ticket;
+	// one with an `office_code` always goes to that office. Needs no login.
+	//
+	// Corresponds with GET /ticket-topics (the `ListTicketTopics` operationId).
+	ListTicketTopics(ctx context.Context, params *ListTicketTopicsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMyTickets List the tickets of all my contributors
+	//
+	// What was asked for any contributor for which a right of yours covers the dossier; the newest first. For an intermediary, all clients in one list.
+	//
+	// Corresponds with GET /tickets (the `ListMyTickets` operationId).
+	ListMyTickets(ctx context.Context, params *ListMyTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowTicket Show a ticket
+	//
+	// The ticket as it stands. Its comments and files are found by its links.
+	//
+	// Corresponds with GET /tickets/{ticket_id} (the `ShowTicket` operationId).
+	ShowTicket(ctx context.Context, ticketId TicketId, params *ShowTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadTicketAttachments Download the files of a ticket
+	//
+	// All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
+	// a range that cannot be met gets the whole. A ticket without files answers 404.
+	//
+	// Corresponds with GET /tickets/{ticket_id}/attachments (the `DownloadTicketAttachments` operationId).
+	DownloadTicketAttachments(ctx context.Context, ticketId TicketId, params *DownloadTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTicketComments List the comments on a ticket
+	//
+	// What both sides said, the earliest first. Operators of its office also see what is internal.
+	//
+	// Corresponds with GET /tickets/{ticket_id}/comments (the `ListTicketComments` operationId).
+	ListTicketComments(ctx context.Context, ticketId TicketId, params *ListTicketCommentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddTicketCommentWithBody Comment on a ticket
+	//
+	// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+	AddTicketCommentWithBody(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddTicketComment Comment on a ticket
+	//
+	// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+	AddTicketComment(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, body AddTicketCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemindTicket Remind the office of a ticket
+	//
+	// Sends a reminder (sollecito). Possible once the office has had the ticket for 5 working days, `due_at`, once in 24 hours, and until it is closed; else 409 `conflict`.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/reminders (the `RemindTicket` operationId).
+	RemindTicket(ctx context.Context, ticketId TicketId, params *RemindTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListApplications List my applications
@@ -16259,6 +18543,462 @@ func (c *Client) ShowRegisterImport(ctx context.Context, importId ImportId, para
 	return c.Client.Do(req)
 }
 
+// ListReplyTemplates List the ready-made answers of my office
+//
+// The texts (risposte predefinite) that the operator's office keeps for its answers, by code; at most 200. With `topic` those for that topic and those for any.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/reply-templates (the `ListReplyTemplates` operationId).
+func (c *Client) ListReplyTemplates(ctx context.Context, params *ListReplyTemplatesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListReplyTemplatesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveReplyTemplate Remove a ready-made answer of my office
+//
+// Answers that were given with it stay as they are. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with DELETE /backoffice/reply-templates/{template_code} (the `RemoveReplyTemplate` operationId).
+func (c *Client) RemoveReplyTemplate(ctx context.Context, templateCode TemplatePath, params *RemoveReplyTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveReplyTemplateRequest(c.Server, templateCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowReplyTemplate Show a ready-made answer of my office
+//
+// The text with the `ETag` that replaceReplyTemplate needs. One that the operator's office does not have answers 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/reply-templates/{template_code} (the `ShowReplyTemplate` operationId).
+func (c *Client) ShowReplyTemplate(ctx context.Context, templateCode TemplatePath, params *ShowReplyTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowReplyTemplateRequest(c.Server, templateCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceReplyTemplateWithBody Write a ready-made answer of my office
+//
+// A new one needs `If-None-Match: *` and answers 201; an office that has 200 answers 409 `conflict`. To replace one, `If-Match` with the `ETag` that you read is needed: without either
+// 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
+func (c *Client) ReplaceReplyTemplateWithBody(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceReplyTemplateRequestWithBody(c.Server, templateCode, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceReplyTemplate Write a ready-made answer of my office
+//
+// A new one needs `If-None-Match: *` and answers 201; an office that has 200 answers 409 `conflict`. To replace one, `If-Match` with the `ETag` that you read is needed: without either
+// 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
+func (c *Client) ReplaceReplyTemplate(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, body ReplaceReplyTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceReplyTemplateRequest(c.Server, templateCode, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchOfficeTicketsWithBody Search the tickets of my office
+//
+// Like listOfficeTickets, and also by the contributor's tax code, the number of a position and the protocol number, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/ticket-searches (the `SearchOfficeTickets` operationId).
+func (c *Client) SearchOfficeTicketsWithBody(ctx context.Context, params *SearchOfficeTicketsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchOfficeTicketsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchOfficeTickets Search the tickets of my office
+//
+// Like listOfficeTickets, and also by the contributor's tax code, the number of a position and the protocol number, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/ticket-searches (the `SearchOfficeTickets` operationId).
+func (c *Client) SearchOfficeTickets(ctx context.Context, params *SearchOfficeTicketsParams, body SearchOfficeTicketsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchOfficeTicketsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOfficeTicketTopic Show a topic of tickets
+//
+// The topic (oggetto) as it is kept, retired ones too, with the `ETag` that replaceTicketTopic needs. What people can choose is in listTicketTopics.
+// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/ticket-topics/{topic_code} (the `ShowOfficeTicketTopic` operationId).
+func (c *Client) ShowOfficeTicketTopic(ctx context.Context, topicCode TopicPath, params *ShowOfficeTicketTopicParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficeTicketTopicRequest(c.Server, topicCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceTicketTopicWithBody Set a topic of tickets
+//
+// Adds a topic, or changes its titles, its office, whether an appointment can be booked on it directly, and whether it is retired; a topic is data. With `parent_code` it stands below that one and can be chosen; without, it
+// is a heading. Where it stands does not change later. One that is retired is not offered any more; tickets on it stay. A new one needs `If-None-Match: *` and answers 201; else `If-Match` with the `ETag` that
+// you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. An office that does not exist, or a parent that is none, is 422.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /backoffice/ticket-topics/{topic_code} (the `ReplaceTicketTopic` operationId).
+func (c *Client) ReplaceTicketTopicWithBody(ctx context.Context, topicCode TopicPath, params *ReplaceTicketTopicParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceTicketTopicRequestWithBody(c.Server, topicCode, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceTicketTopic Set a topic of tickets
+//
+// Adds a topic, or changes its titles, its office, whether an appointment can be booked on it directly, and whether it is retired; a topic is data. With `parent_code` it stands below that one and can be chosen; without, it
+// is a heading. Where it stands does not change later. One that is retired is not offered any more; tickets on it stay. A new one needs `If-None-Match: *` and answers 201; else `If-Match` with the `ETag` that
+// you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. An office that does not exist, or a parent that is none, is 422.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /backoffice/ticket-topics/{topic_code} (the `ReplaceTicketTopic` operationId).
+func (c *Client) ReplaceTicketTopic(ctx context.Context, topicCode TopicPath, params *ReplaceTicketTopicParams, body ReplaceTicketTopicJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceTicketTopicRequest(c.Server, topicCode, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOfficeTickets List the tickets of my office
+//
+// For an operator (operatore di sede): what has been asked of the operator's own office, over all contributors, smart tasks among it; what has waited longest comes first. Each says by when it is to be answered, five
+// working days (`due_at`) and twenty at most (`late_at`), and whether that is over, all at one instant. `assigned_to=nobody` is what waits for somebody. By tax code, position or protocol number search:
+// searchOfficeTickets. Who is no operator gets 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/tickets (the `ListOfficeTickets` operationId).
+func (c *Client) ListOfficeTickets(ctx context.Context, params *ListOfficeTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOfficeTicketsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOfficeTicket Show a ticket of my office
+//
+// The ticket with its contributor, who opened it, its files and all its comments, the internal ones of the office too. One of another office answers 404. It is a look at the person who
+// opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/tickets/{ticket_id} (the `ShowOfficeTicket` operationId).
+func (c *Client) ShowOfficeTicket(ctx context.Context, ticketId TicketId, params *ShowOfficeTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficeTicketRequest(c.Server, ticketId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseTicket Release a ticket
+//
+// Makes a ticket `open` again that one has in charge, so that others can take it; by when it is to be answered stays. What another operator has in charge is released by anybody of the office once that operator
+// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with DELETE /backoffice/tickets/{ticket_id}/assignment (the `ReleaseTicket` operationId).
+func (c *Client) ReleaseTicket(ctx context.Context, ticketId TicketId, params *ReleaseTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseTicketRequest(c.Server, ticketId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TakeTicketInCharge Take a ticket in charge
+//
+// Makes an `open` ticket of one's office `in_charge` of oneself (presa in carico): nobody else closes or routes it until it is released. What one has in charge already stays as it is. One that
+// another operator has in charge, that is closed, or that is a smart task and decides itself answers 409 `conflict`; one of another office 404; one that one opened oneself 403 `forbidden`.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/assignment (the `TakeTicketInCharge` operationId).
+func (c *Client) TakeTicketInCharge(ctx context.Context, ticketId TicketId, params *TakeTicketInChargeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTakeTicketInChargeRequest(c.Server, ticketId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadOfficeTicketAttachments Download the files of a ticket of my office
+//
+// The files that came with it, as the one archive in which they are kept, byte for byte; `Range` asks for a part, as in downloadTicketAttachments. A ticket without files, and one of another office, answer 404. It is a look at the person who
+// opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/tickets/{ticket_id}/attachments (the `DownloadOfficeTicketAttachments` operationId).
+func (c *Client) DownloadOfficeTicketAttachments(ctx context.Context, ticketId TicketId, params *DownloadOfficeTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadOfficeTicketAttachmentsRequest(c.Server, ticketId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CloseTicketWithBody Close a ticket
+//
+// Closes a ticket that one has in charge, with an outcome and the answer, which all who see the ticket can read. Who opened it is told that it is closed, without the text. One that nobody or another operator has in charge, that is
+// closed already, or that is a smart task and decides itself answers 409 `conflict`; one that one opened oneself 403 `forbidden`: it takes a second person; one of another office 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/closure (the `CloseTicket` operationId).
+func (c *Client) CloseTicketWithBody(ctx context.Context, ticketId TicketId, params *CloseTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCloseTicketRequestWithBody(c.Server, ticketId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CloseTicket Close a ticket
+//
+// Closes a ticket that one has in charge, with an outcome and the answer, which all who see the ticket can read. Who opened it is told that it is closed, without the text. One that nobody or another operator has in charge, that is
+// closed already, or that is a smart task and decides itself answers 409 `conflict`; one that one opened oneself 403 `forbidden`: it takes a second person; one of another office 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/closure (the `CloseTicket` operationId).
+func (c *Client) CloseTicket(ctx context.Context, ticketId TicketId, params *CloseTicketParams, body CloseTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCloseTicketRequest(c.Server, ticketId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CommentTicketWithBody Comment a ticket of my office
+//
+// Adds a comment: `visible` to who opened the ticket and to all who may see it, or `internal`, for the operators of the office that has the ticket, and of offices to which it is routed later. Any operator of the
+// office may, whoever has it in charge. A closed ticket answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/comments (the `CommentTicket` operationId).
+func (c *Client) CommentTicketWithBody(ctx context.Context, ticketId TicketId, params *CommentTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCommentTicketRequestWithBody(c.Server, ticketId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CommentTicket Comment a ticket of my office
+//
+// Adds a comment: `visible` to who opened the ticket and to all who may see it, or `internal`, for the operators of the office that has the ticket, and of offices to which it is routed later. Any operator of the
+// office may, whoever has it in charge. A closed ticket answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/comments (the `CommentTicket` operationId).
+func (c *Client) CommentTicket(ctx context.Context, ticketId TicketId, params *CommentTicketParams, body CommentTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCommentTicketRequest(c.Server, ticketId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReopenTicketWithBody Reopen a ticket
+//
+// Opens a closed ticket again, within 30 days of its closure, where the answer was wrong or not complete. It keeps its protocol number, is in nobody's charge, and is to be answered within five
+// working days from now. The answer that it was closed with and the `reason` stay with it as visible comments. Who opened it is told. One that is not closed, that was closed too long ago, or that is a smart task answers 409 `conflict`;
+// one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/reopening (the `ReopenTicket` operationId).
+func (c *Client) ReopenTicketWithBody(ctx context.Context, ticketId TicketId, params *ReopenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReopenTicketRequestWithBody(c.Server, ticketId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReopenTicket Reopen a ticket
+//
+// Opens a closed ticket again, within 30 days of its closure, where the answer was wrong or not complete. It keeps its protocol number, is in nobody's charge, and is to be answered within five
+// working days from now. The answer that it was closed with and the `reason` stay with it as visible comments. Who opened it is told. One that is not closed, that was closed too long ago, or that is a smart task answers 409 `conflict`;
+// one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/reopening (the `ReopenTicket` operationId).
+func (c *Client) ReopenTicket(ctx context.Context, ticketId TicketId, params *ReopenTicketParams, body ReopenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReopenTicketRequest(c.Server, ticketId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RouteTicketWithBody Route a ticket
+//
+// Hands a ticket over to another office, or under another topic, or both. A topic that belongs to one office takes the ticket there, unless `office_code` says otherwise. The ticket is `open` again, in nobody's
+// charge, and stands in the queue of its new office at once; its protocol number, and by when it is to be answered, stay. Who opened it is told the new office; the `reason` stays with the ticket as an internal comment.
+// One that another operator has in charge, that is closed, or that is a smart task answers 409 `conflict`; what changes nothing, an office that does not exist, and a topic that cannot be chosen 422; one of another office 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/routing (the `RouteTicket` operationId).
+func (c *Client) RouteTicketWithBody(ctx context.Context, ticketId TicketId, params *RouteTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRouteTicketRequestWithBody(c.Server, ticketId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RouteTicket Route a ticket
+//
+// Hands a ticket over to another office, or under another topic, or both. A topic that belongs to one office takes the ticket there, unless `office_code` says otherwise. The ticket is `open` again, in nobody's
+// charge, and stands in the queue of its new office at once; its protocol number, and by when it is to be answered, stay. Who opened it is told the new office; the `reason` stays with the ticket as an internal comment.
+// One that another operator has in charge, that is closed, or that is a smart task answers 409 `conflict`; what changes nothing, an office that does not exist, and a topic that cannot be chosen 422; one of another office 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/routing (the `RouteTicket` operationId).
+func (c *Client) RouteTicket(ctx context.Context, ticketId TicketId, params *RouteTicketParams, body RouteTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRouteTicketRequest(c.Server, ticketId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // SearchContributorsWithBody Search the contributors for whom I may act
 //
 // Like listContributors, by tax code or by part of the legal name. Both given must both match; with neither, all are listed.
@@ -16723,6 +19463,76 @@ func (c *Client) SearchPeopleForRole(ctx context.Context, contributorId Contribu
 // Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 func (c *Client) ListPositions(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPositionsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTickets List the tickets of a contributor
+//
+// What was asked for this contributor, by whomever, and what the system decides by itself (smart tasks); the newest first. Who acts by a delegation sees what is about the positions that it covers.
+// An operator sees what is at the own office.
+//
+// Corresponds with GET /contributors/{contributor_id}/tickets (the `ListTickets` operationId).
+func (c *Client) ListTickets(ctx context.Context, contributorId ContributorId, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTicketsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpenTicketWithBody Ask an office
+//
+// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+//
+// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+//
+// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+func (c *Client) OpenTicketWithBody(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpenTicketRequestWithBody(c.Server, contributorId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpenTicket Ask an office
+//
+// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+//
+// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+//
+// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+func (c *Client) OpenTicket(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, body OpenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpenTicketRequest(c.Server, contributorId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -19547,6 +22357,148 @@ func (c *Client) ShowSubDelegation(ctx context.Context, subDelegationId SubDeleg
 // Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeSubDelegationRequest(c.Server, subDelegationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTicketTopics List what a ticket may be about
+//
+// The topics (argomenti) in two levels: headings, which have no `parent_code`, and what is chosen below each. The topic decides with the position which office gets a ticket;
+// one with an `office_code` always goes to that office. Needs no login.
+//
+// Corresponds with GET /ticket-topics (the `ListTicketTopics` operationId).
+func (c *Client) ListTicketTopics(ctx context.Context, params *ListTicketTopicsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTicketTopicsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMyTickets List the tickets of all my contributors
+//
+// What was asked for any contributor for which a right of yours covers the dossier; the newest first. For an intermediary, all clients in one list.
+//
+// Corresponds with GET /tickets (the `ListMyTickets` operationId).
+func (c *Client) ListMyTickets(ctx context.Context, params *ListMyTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMyTicketsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowTicket Show a ticket
+//
+// The ticket as it stands. Its comments and files are found by its links.
+//
+// Corresponds with GET /tickets/{ticket_id} (the `ShowTicket` operationId).
+func (c *Client) ShowTicket(ctx context.Context, ticketId TicketId, params *ShowTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowTicketRequest(c.Server, ticketId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadTicketAttachments Download the files of a ticket
+//
+// All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
+// a range that cannot be met gets the whole. A ticket without files answers 404.
+//
+// Corresponds with GET /tickets/{ticket_id}/attachments (the `DownloadTicketAttachments` operationId).
+func (c *Client) DownloadTicketAttachments(ctx context.Context, ticketId TicketId, params *DownloadTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadTicketAttachmentsRequest(c.Server, ticketId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTicketComments List the comments on a ticket
+//
+// What both sides said, the earliest first. Operators of its office also see what is internal.
+//
+// Corresponds with GET /tickets/{ticket_id}/comments (the `ListTicketComments` operationId).
+func (c *Client) ListTicketComments(ctx context.Context, ticketId TicketId, params *ListTicketCommentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTicketCommentsRequest(c.Server, ticketId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddTicketCommentWithBody Comment on a ticket
+//
+// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+func (c *Client) AddTicketCommentWithBody(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddTicketCommentRequestWithBody(c.Server, ticketId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddTicketComment Comment on a ticket
+//
+// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+func (c *Client) AddTicketComment(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, body AddTicketCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddTicketCommentRequest(c.Server, ticketId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemindTicket Remind the office of a ticket
+//
+// Sends a reminder (sollecito). Possible once the office has had the ticket for 5 working days, `due_at`, once in 24 hours, and until it is closed; else 409 `conflict`.
+//
+// Corresponds with POST /tickets/{ticket_id}/reminders (the `RemindTicket` operationId).
+func (c *Client) RemindTicket(ctx context.Context, ticketId TicketId, params *RemindTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemindTicketRequest(c.Server, ticketId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -24383,6 +27335,1226 @@ func NewShowRegisterImportRequest(server string, importId ImportId, params *Show
 	return req, nil
 }
 
+// NewListReplyTemplatesRequest constructs an http.Request for the ListReplyTemplates method
+func NewListReplyTemplatesRequest(server string, params *ListReplyTemplatesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/reply-templates")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Topic != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "topic", *params.Topic, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemoveReplyTemplateRequest constructs an http.Request for the RemoveReplyTemplate method
+func NewRemoveReplyTemplateRequest(server string, templateCode TemplatePath, params *RemoveReplyTemplateParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "template_code", templateCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/reply-templates/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowReplyTemplateRequest constructs an http.Request for the ShowReplyTemplate method
+func NewShowReplyTemplateRequest(server string, templateCode TemplatePath, params *ShowReplyTemplateParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "template_code", templateCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/reply-templates/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReplaceReplyTemplateRequest calls the generic ReplaceReplyTemplate builder with application/json body
+func NewReplaceReplyTemplateRequest(server string, templateCode TemplatePath, params *ReplaceReplyTemplateParams, body ReplaceReplyTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceReplyTemplateRequestWithBody(server, templateCode, params, "application/json", bodyReader)
+}
+
+// NewReplaceReplyTemplateRequestWithBody constructs an http.Request for the ReplaceReplyTemplate method, with any body, and a specified content type
+func NewReplaceReplyTemplateRequestWithBody(server string, templateCode TemplatePath, params *ReplaceReplyTemplateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "template_code", templateCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/reply-templates/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSearchOfficeTicketsRequest calls the generic SearchOfficeTickets builder with application/json body
+func NewSearchOfficeTicketsRequest(server string, params *SearchOfficeTicketsParams, body SearchOfficeTicketsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchOfficeTicketsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSearchOfficeTicketsRequestWithBody constructs an http.Request for the SearchOfficeTickets method, with any body, and a specified content type
+func NewSearchOfficeTicketsRequestWithBody(server string, params *SearchOfficeTicketsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/ticket-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOfficeTicketTopicRequest constructs an http.Request for the ShowOfficeTicketTopic method
+func NewShowOfficeTicketTopicRequest(server string, topicCode TopicPath, params *ShowOfficeTicketTopicParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "topic_code", topicCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/ticket-topics/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReplaceTicketTopicRequest calls the generic ReplaceTicketTopic builder with application/json body
+func NewReplaceTicketTopicRequest(server string, topicCode TopicPath, params *ReplaceTicketTopicParams, body ReplaceTicketTopicJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceTicketTopicRequestWithBody(server, topicCode, params, "application/json", bodyReader)
+}
+
+// NewReplaceTicketTopicRequestWithBody constructs an http.Request for the ReplaceTicketTopic method, with any body, and a specified content type
+func NewReplaceTicketTopicRequestWithBody(server string, topicCode TopicPath, params *ReplaceTicketTopicParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "topic_code", topicCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/ticket-topics/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.IfNoneMatch != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam1)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListOfficeTicketsRequest constructs an http.Request for the ListOfficeTickets method
+func NewListOfficeTicketsRequest(server string, params *ListOfficeTicketsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/tickets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Topic != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "topic", *params.Topic, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.AssignedTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "assigned_to", *params.AssignedTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Overdue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "overdue", *params.Overdue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOfficeTicketRequest constructs an http.Request for the ShowOfficeTicket method
+func NewShowOfficeTicketRequest(server string, ticketId TicketId, params *ShowOfficeTicketParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/tickets/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReleaseTicketRequest constructs an http.Request for the ReleaseTicket method
+func NewReleaseTicketRequest(server string, ticketId TicketId, params *ReleaseTicketParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/tickets/%s/assignment", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewTakeTicketInChargeRequest constructs an http.Request for the TakeTicketInCharge method
+func NewTakeTicketInChargeRequest(server string, ticketId TicketId, params *TakeTicketInChargeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/tickets/%s/assignment", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDownloadOfficeTicketAttachmentsRequest constructs an http.Request for the DownloadOfficeTicketAttachments method
+func NewDownloadOfficeTicketAttachmentsRequest(server string, ticketId TicketId, params *DownloadOfficeTicketAttachmentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/tickets/%s/attachments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.Range != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam1)
+		}
+
+		if params.IfRange != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Range", *params.IfRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Range", headerParam2)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCloseTicketRequest calls the generic CloseTicket builder with application/json body
+func NewCloseTicketRequest(server string, ticketId TicketId, params *CloseTicketParams, body CloseTicketJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCloseTicketRequestWithBody(server, ticketId, params, "application/json", bodyReader)
+}
+
+// NewCloseTicketRequestWithBody constructs an http.Request for the CloseTicket method, with any body, and a specified content type
+func NewCloseTicketRequestWithBody(server string, ticketId TicketId, params *CloseTicketParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/tickets/%s/closure", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCommentTicketRequest calls the generic CommentTicket builder with application/json body
+func NewCommentTicketRequest(server string, ticketId TicketId, params *CommentTicketParams, body CommentTicketJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCommentTicketRequestWithBody(server, ticketId, params, "application/json", bodyReader)
+}
+
+// NewCommentTicketRequestWithBody constructs an http.Request for the CommentTicket method, with any body, and a specified content type
+func NewCommentTicketRequestWithBody(server string, ticketId TicketId, params *CommentTicketParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/tickets/%s/comments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReopenTicketRequest calls the generic ReopenTicket builder with application/json body
+func NewReopenTicketRequest(server string, ticketId TicketId, params *ReopenTicketParams, body ReopenTicketJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReopenTicketRequestWithBody(server, ticketId, params, "application/json", bodyReader)
+}
+
+// NewReopenTicketRequestWithBody constructs an http.Request for the ReopenTicket method, with any body, and a specified content type
+func NewReopenTicketRequestWithBody(server string, ticketId TicketId, params *ReopenTicketParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/tickets/%s/reopening", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRouteTicketRequest calls the generic RouteTicket builder with application/json body
+func NewRouteTicketRequest(server string, ticketId TicketId, params *RouteTicketParams, body RouteTicketJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRouteTicketRequestWithBody(server, ticketId, params, "application/json", bodyReader)
+}
+
+// NewRouteTicketRequestWithBody constructs an http.Request for the RouteTicket method, with any body, and a specified content type
+func NewRouteTicketRequestWithBody(server string, ticketId TicketId, params *RouteTicketParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/tickets/%s/routing", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewSearchContributorsRequest calls the generic SearchContributors builder with application/json body
 func NewSearchContributorsRequest(server string, params *SearchContributorsParams, body SearchContributorsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -25841,6 +30013,237 @@ func NewListPositionsRequest(server string, contributorId ContributorId, params 
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListTicketsRequest constructs an http.Request for the ListTickets method
+func NewListTicketsRequest(server string, contributorId ContributorId, params *ListTicketsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/tickets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.PositionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "position_id", *params.PositionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Topic != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "topic", *params.Topic, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.OpenedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "opened_from", *params.OpenedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UpdatedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_from", *params.UpdatedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewOpenTicketRequest calls the generic OpenTicket builder with application/json body
+func NewOpenTicketRequest(server string, contributorId ContributorId, params *OpenTicketParams, body OpenTicketJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOpenTicketRequestWithBody(server, contributorId, params, "application/json", bodyReader)
+}
+
+// NewOpenTicketRequestWithBody constructs an http.Request for the OpenTicket method, with any body, and a specified content type
+func NewOpenTicketRequestWithBody(server string, contributorId ContributorId, params *OpenTicketParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/tickets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -32988,6 +37391,599 @@ func NewRevokeSubDelegationRequest(server string, subDelegationId SubDelegationI
 	return req, nil
 }
 
+// NewListTicketTopicsRequest constructs an http.Request for the ListTicketTopics method
+func NewListTicketTopicsRequest(server string, params *ListTicketTopicsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ticket-topics")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListMyTicketsRequest constructs an http.Request for the ListMyTickets method
+func NewListMyTicketsRequest(server string, params *ListMyTicketsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.PositionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "position_id", *params.PositionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Topic != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "topic", *params.Topic, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.OpenedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "opened_from", *params.OpenedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UpdatedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_from", *params.UpdatedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowTicketRequest constructs an http.Request for the ShowTicket method
+func NewShowTicketRequest(server string, ticketId TicketId, params *ShowTicketParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDownloadTicketAttachmentsRequest constructs an http.Request for the DownloadTicketAttachments method
+func NewDownloadTicketAttachmentsRequest(server string, ticketId TicketId, params *DownloadTicketAttachmentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/attachments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.Range != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam1)
+		}
+
+		if params.IfRange != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Range", *params.IfRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Range", headerParam2)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListTicketCommentsRequest constructs an http.Request for the ListTicketComments method
+func NewListTicketCommentsRequest(server string, ticketId TicketId, params *ListTicketCommentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/comments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddTicketCommentRequest calls the generic AddTicketComment builder with application/json body
+func NewAddTicketCommentRequest(server string, ticketId TicketId, params *AddTicketCommentParams, body AddTicketCommentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddTicketCommentRequestWithBody(server, ticketId, params, "application/json", bodyReader)
+}
+
+// NewAddTicketCommentRequestWithBody constructs an http.Request for the AddTicketComment method, with any body, and a specified content type
+func NewAddTicketCommentRequestWithBody(server string, ticketId TicketId, params *AddTicketCommentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/comments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemindTicketRequest constructs an http.Request for the RemindTicket method
+func NewRemindTicketRequest(server string, ticketId TicketId, params *RemindTicketParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/reminders", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -34066,6 +39062,250 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
 	ShowRegisterImportWithResponse(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*ShowRegisterImportResponse, error)
 
+	// ListReplyTemplatesWithResponse List the ready-made answers of my office
+	//
+	// The texts (risposte predefinite) that the operator's office keeps for its answers, by code; at most 200. With `topic` those for that topic and those for any.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/reply-templates (the `ListReplyTemplates` operationId).
+	ListReplyTemplatesWithResponse(ctx context.Context, params *ListReplyTemplatesParams, reqEditors ...RequestEditorFn) (*ListReplyTemplatesResponse, error)
+
+	// RemoveReplyTemplateWithResponse Remove a ready-made answer of my office
+	//
+	// Answers that were given with it stay as they are. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /backoffice/reply-templates/{template_code} (the `RemoveReplyTemplate` operationId).
+	RemoveReplyTemplateWithResponse(ctx context.Context, templateCode TemplatePath, params *RemoveReplyTemplateParams, reqEditors ...RequestEditorFn) (*RemoveReplyTemplateResponse, error)
+
+	// ShowReplyTemplateWithResponse Show a ready-made answer of my office
+	//
+	// The text with the `ETag` that replaceReplyTemplate needs. One that the operator's office does not have answers 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/reply-templates/{template_code} (the `ShowReplyTemplate` operationId).
+	ShowReplyTemplateWithResponse(ctx context.Context, templateCode TemplatePath, params *ShowReplyTemplateParams, reqEditors ...RequestEditorFn) (*ShowReplyTemplateResponse, error)
+
+	// ReplaceReplyTemplateWithBodyWithResponse Write a ready-made answer of my office
+	//
+	// A new one needs `If-None-Match: *` and answers 201; an office that has 200 answers 409 `conflict`. To replace one, `If-Match` with the `ETag` that you read is needed: without either
+	// 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
+	ReplaceReplyTemplateWithBodyWithResponse(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceReplyTemplateResponse, error)
+
+	// ReplaceReplyTemplateWithResponse Write a ready-made answer of my office
+	//
+	// A new one needs `If-None-Match: *` and answers 201; an office that has 200 answers 409 `conflict`. To replace one, `If-Match` with the `ETag` that you read is needed: without either
+	// 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
+	ReplaceReplyTemplateWithResponse(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, body ReplaceReplyTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceReplyTemplateResponse, error)
+
+	// SearchOfficeTicketsWithBodyWithResponse Search the tickets of my office
+	//
+	// Like listOfficeTickets, and also by the contributor's tax code, the number of a position and the protocol number, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/ticket-searches (the `SearchOfficeTickets` operationId).
+	SearchOfficeTicketsWithBodyWithResponse(ctx context.Context, params *SearchOfficeTicketsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchOfficeTicketsResponse, error)
+
+	// SearchOfficeTicketsWithResponse Search the tickets of my office
+	//
+	// Like listOfficeTickets, and also by the contributor's tax code, the number of a position and the protocol number, which may not stand in a URL.
+	// To get the next page send the same body to `_links.next.href`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/ticket-searches (the `SearchOfficeTickets` operationId).
+	SearchOfficeTicketsWithResponse(ctx context.Context, params *SearchOfficeTicketsParams, body SearchOfficeTicketsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchOfficeTicketsResponse, error)
+
+	// ShowOfficeTicketTopicWithResponse Show a topic of tickets
+	//
+	// The topic (oggetto) as it is kept, retired ones too, with the `ETag` that replaceTicketTopic needs. What people can choose is in listTicketTopics.
+	// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/ticket-topics/{topic_code} (the `ShowOfficeTicketTopic` operationId).
+	ShowOfficeTicketTopicWithResponse(ctx context.Context, topicCode TopicPath, params *ShowOfficeTicketTopicParams, reqEditors ...RequestEditorFn) (*ShowOfficeTicketTopicResponse, error)
+
+	// ReplaceTicketTopicWithBodyWithResponse Set a topic of tickets
+	//
+	// Adds a topic, or changes its titles, its office, whether an appointment can be booked on it directly, and whether it is retired; a topic is data. With `parent_code` it stands below that one and can be chosen; without, it
+	// is a heading. Where it stands does not change later. One that is retired is not offered any more; tickets on it stay. A new one needs `If-None-Match: *` and answers 201; else `If-Match` with the `ETag` that
+	// you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. An office that does not exist, or a parent that is none, is 422.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/ticket-topics/{topic_code} (the `ReplaceTicketTopic` operationId).
+	ReplaceTicketTopicWithBodyWithResponse(ctx context.Context, topicCode TopicPath, params *ReplaceTicketTopicParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceTicketTopicResponse, error)
+
+	// ReplaceTicketTopicWithResponse Set a topic of tickets
+	//
+	// Adds a topic, or changes its titles, its office, whether an appointment can be booked on it directly, and whether it is retired; a topic is data. With `parent_code` it stands below that one and can be chosen; without, it
+	// is a heading. Where it stands does not change later. One that is retired is not offered any more; tickets on it stay. A new one needs `If-None-Match: *` and answers 201; else `If-Match` with the `ETag` that
+	// you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. An office that does not exist, or a parent that is none, is 422.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/ticket-topics/{topic_code} (the `ReplaceTicketTopic` operationId).
+	ReplaceTicketTopicWithResponse(ctx context.Context, topicCode TopicPath, params *ReplaceTicketTopicParams, body ReplaceTicketTopicJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceTicketTopicResponse, error)
+
+	// ListOfficeTicketsWithResponse List the tickets of my office
+	//
+	// For an operator (operatore di sede): what has been asked of the operator's own office, over all contributors, smart tasks among it; what has waited longest comes first. Each says by when it is to be answered, five
+	// working days (`due_at`) and twenty at most (`late_at`), and whether that is over, all at one instant. `assigned_to=nobody` is what waits for somebody. By tax code, position or protocol number search:
+	// searchOfficeTickets. Who is no operator gets 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/tickets (the `ListOfficeTickets` operationId).
+	ListOfficeTicketsWithResponse(ctx context.Context, params *ListOfficeTicketsParams, reqEditors ...RequestEditorFn) (*ListOfficeTicketsResponse, error)
+
+	// ShowOfficeTicketWithResponse Show a ticket of my office
+	//
+	// The ticket with its contributor, who opened it, its files and all its comments, the internal ones of the office too. One of another office answers 404. It is a look at the person who
+	// opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/tickets/{ticket_id} (the `ShowOfficeTicket` operationId).
+	ShowOfficeTicketWithResponse(ctx context.Context, ticketId TicketId, params *ShowOfficeTicketParams, reqEditors ...RequestEditorFn) (*ShowOfficeTicketResponse, error)
+
+	// ReleaseTicketWithResponse Release a ticket
+	//
+	// Makes a ticket `open` again that one has in charge, so that others can take it; by when it is to be answered stays. What another operator has in charge is released by anybody of the office once that operator
+	// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+	// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /backoffice/tickets/{ticket_id}/assignment (the `ReleaseTicket` operationId).
+	ReleaseTicketWithResponse(ctx context.Context, ticketId TicketId, params *ReleaseTicketParams, reqEditors ...RequestEditorFn) (*ReleaseTicketResponse, error)
+
+	// TakeTicketInChargeWithResponse Take a ticket in charge
+	//
+	// Makes an `open` ticket of one's office `in_charge` of oneself (presa in carico): nobody else closes or routes it until it is released. What one has in charge already stays as it is. One that
+	// another operator has in charge, that is closed, or that is a smart task and decides itself answers 409 `conflict`; one of another office 404; one that one opened oneself 403 `forbidden`.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/assignment (the `TakeTicketInCharge` operationId).
+	TakeTicketInChargeWithResponse(ctx context.Context, ticketId TicketId, params *TakeTicketInChargeParams, reqEditors ...RequestEditorFn) (*TakeTicketInChargeResponse, error)
+
+	// DownloadOfficeTicketAttachmentsWithResponse Download the files of a ticket of my office
+	//
+	// The files that came with it, as the one archive in which they are kept, byte for byte; `Range` asks for a part, as in downloadTicketAttachments. A ticket without files, and one of another office, answer 404. It is a look at the person who
+	// opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/tickets/{ticket_id}/attachments (the `DownloadOfficeTicketAttachments` operationId).
+	DownloadOfficeTicketAttachmentsWithResponse(ctx context.Context, ticketId TicketId, params *DownloadOfficeTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*DownloadOfficeTicketAttachmentsResponse, error)
+
+	// CloseTicketWithBodyWithResponse Close a ticket
+	//
+	// Closes a ticket that one has in charge, with an outcome and the answer, which all who see the ticket can read. Who opened it is told that it is closed, without the text. One that nobody or another operator has in charge, that is
+	// closed already, or that is a smart task and decides itself answers 409 `conflict`; one that one opened oneself 403 `forbidden`: it takes a second person; one of another office 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/closure (the `CloseTicket` operationId).
+	CloseTicketWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *CloseTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CloseTicketResponse, error)
+
+	// CloseTicketWithResponse Close a ticket
+	//
+	// Closes a ticket that one has in charge, with an outcome and the answer, which all who see the ticket can read. Who opened it is told that it is closed, without the text. One that nobody or another operator has in charge, that is
+	// closed already, or that is a smart task and decides itself answers 409 `conflict`; one that one opened oneself 403 `forbidden`: it takes a second person; one of another office 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/closure (the `CloseTicket` operationId).
+	CloseTicketWithResponse(ctx context.Context, ticketId TicketId, params *CloseTicketParams, body CloseTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CloseTicketResponse, error)
+
+	// CommentTicketWithBodyWithResponse Comment a ticket of my office
+	//
+	// Adds a comment: `visible` to who opened the ticket and to all who may see it, or `internal`, for the operators of the office that has the ticket, and of offices to which it is routed later. Any operator of the
+	// office may, whoever has it in charge. A closed ticket answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/comments (the `CommentTicket` operationId).
+	CommentTicketWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *CommentTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CommentTicketResponse, error)
+
+	// CommentTicketWithResponse Comment a ticket of my office
+	//
+	// Adds a comment: `visible` to who opened the ticket and to all who may see it, or `internal`, for the operators of the office that has the ticket, and of offices to which it is routed later. Any operator of the
+	// office may, whoever has it in charge. A closed ticket answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/comments (the `CommentTicket` operationId).
+	CommentTicketWithResponse(ctx context.Context, ticketId TicketId, params *CommentTicketParams, body CommentTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CommentTicketResponse, error)
+
+	// ReopenTicketWithBodyWithResponse Reopen a ticket
+	//
+	// Opens a closed ticket again, within 30 days of its closure, where the answer was wrong or not complete. It keeps its protocol number, is in nobody's charge, and is to be answered within five
+	// working days from now. The answer that it was closed with and the `reason` stay with it as visible comments. Who opened it is told. One that is not closed, that was closed too long ago, or that is a smart task answers 409 `conflict`;
+	// one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/reopening (the `ReopenTicket` operationId).
+	ReopenTicketWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *ReopenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReopenTicketResponse, error)
+
+	// ReopenTicketWithResponse Reopen a ticket
+	//
+	// Opens a closed ticket again, within 30 days of its closure, where the answer was wrong or not complete. It keeps its protocol number, is in nobody's charge, and is to be answered within five
+	// working days from now. The answer that it was closed with and the `reason` stay with it as visible comments. Who opened it is told. One that is not closed, that was closed too long ago, or that is a smart task answers 409 `conflict`;
+	// one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/reopening (the `ReopenTicket` operationId).
+	ReopenTicketWithResponse(ctx context.Context, ticketId TicketId, params *ReopenTicketParams, body ReopenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*ReopenTicketResponse, error)
+
+	// RouteTicketWithBodyWithResponse Route a ticket
+	//
+	// Hands a ticket over to another office, or under another topic, or both. A topic that belongs to one office takes the ticket there, unless `office_code` says otherwise. The ticket is `open` again, in nobody's
+	// charge, and stands in the queue of its new office at once; its protocol number, and by when it is to be answered, stay. Who opened it is told the new office; the `reason` stays with the ticket as an internal comment.
+	// One that another operator has in charge, that is closed, or that is a smart task answers 409 `conflict`; what changes nothing, an office that does not exist, and a topic that cannot be chosen 422; one of another office 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/routing (the `RouteTicket` operationId).
+	RouteTicketWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *RouteTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RouteTicketResponse, error)
+
+	// RouteTicketWithResponse Route a ticket
+	//
+	// Hands a ticket over to another office, or under another topic, or both. A topic that belongs to one office takes the ticket there, unless `office_code` says otherwise. The ticket is `open` again, in nobody's
+	// charge, and stands in the queue of its new office at once; its protocol number, and by when it is to be answered, stay. Who opened it is told the new office; the `reason` stays with the ticket as an internal comment.
+	// One that another operator has in charge, that is closed, or that is a smart task answers 409 `conflict`; what changes nothing, an office that does not exist, and a topic that cannot be chosen 422; one of another office 404.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/tickets/{ticket_id}/routing (the `RouteTicket` operationId).
+	RouteTicketWithResponse(ctx context.Context, ticketId TicketId, params *RouteTicketParams, body RouteTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*RouteTicketResponse, error)
+
 	// SearchContributorsWithBodyWithResponse Search the contributors for whom I may act
 	//
 	// Like listContributors, by tax code or by part of the legal name. Both given must both match; with neither, all are listed.
@@ -34339,6 +39579,48 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 	ListPositionsWithResponse(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*ListPositionsResponse, error)
+
+	// ListTicketsWithResponse List the tickets of a contributor
+	//
+	// What was asked for this contributor, by whomever, and what the system decides by itself (smart tasks); the newest first. Who acts by a delegation sees what is about the positions that it covers.
+	// An operator sees what is at the own office.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/tickets (the `ListTickets` operationId).
+	ListTicketsWithResponse(ctx context.Context, contributorId ContributorId, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*ListTicketsResponse, error)
+
+	// OpenTicketWithBodyWithResponse Ask an office
+	//
+	// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+	// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+	//
+	// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+	// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+	//
+	// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+	// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+	OpenTicketWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OpenTicketResponse, error)
+
+	// OpenTicketWithResponse Ask an office
+	//
+	// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+	// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+	//
+	// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+	// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+	//
+	// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+	// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+	OpenTicketWithResponse(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, body OpenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*OpenTicketResponse, error)
 
 	// ListContributorUsersWithResponse List who has a role at a contributor
 	//
@@ -35945,6 +41227,80 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
+
+	// ListTicketTopicsWithResponse List what a ticket may be about
+	//
+	// The topics (argomenti) in two levels: headings, which have no `parent_code`, and what is chosen below each. The topic decides with the position which office gets a ticket;
+	// one with an `office_code` always goes to that office. Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /ticket-topics (the `ListTicketTopics` operationId).
+	ListTicketTopicsWithResponse(ctx context.Context, params *ListTicketTopicsParams, reqEditors ...RequestEditorFn) (*ListTicketTopicsResponse, error)
+
+	// ListMyTicketsWithResponse List the tickets of all my contributors
+	//
+	// What was asked for any contributor for which a right of yours covers the dossier; the newest first. For an intermediary, all clients in one list.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tickets (the `ListMyTickets` operationId).
+	ListMyTicketsWithResponse(ctx context.Context, params *ListMyTicketsParams, reqEditors ...RequestEditorFn) (*ListMyTicketsResponse, error)
+
+	// ShowTicketWithResponse Show a ticket
+	//
+	// The ticket as it stands. Its comments and files are found by its links.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tickets/{ticket_id} (the `ShowTicket` operationId).
+	ShowTicketWithResponse(ctx context.Context, ticketId TicketId, params *ShowTicketParams, reqEditors ...RequestEditorFn) (*ShowTicketResponse, error)
+
+	// DownloadTicketAttachmentsWithResponse Download the files of a ticket
+	//
+	// All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
+	// a range that cannot be met gets the whole. A ticket without files answers 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tickets/{ticket_id}/attachments (the `DownloadTicketAttachments` operationId).
+	DownloadTicketAttachmentsWithResponse(ctx context.Context, ticketId TicketId, params *DownloadTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*DownloadTicketAttachmentsResponse, error)
+
+	// ListTicketCommentsWithResponse List the comments on a ticket
+	//
+	// What both sides said, the earliest first. Operators of its office also see what is internal.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tickets/{ticket_id}/comments (the `ListTicketComments` operationId).
+	ListTicketCommentsWithResponse(ctx context.Context, ticketId TicketId, params *ListTicketCommentsParams, reqEditors ...RequestEditorFn) (*ListTicketCommentsResponse, error)
+
+	// AddTicketCommentWithBodyWithResponse Comment on a ticket
+	//
+	// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+	AddTicketCommentWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddTicketCommentResponse, error)
+
+	// AddTicketCommentWithResponse Comment on a ticket
+	//
+	// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+	AddTicketCommentWithResponse(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, body AddTicketCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*AddTicketCommentResponse, error)
+
+	// RemindTicketWithResponse Remind the office of a ticket
+	//
+	// Sends a reminder (sollecito). Possible once the office has had the ticket for 5 working days, `due_at`, once in 24 hours, and until it is closed; else 409 `conflict`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/reminders (the `RemindTicket` operationId).
+	RemindTicketWithResponse(ctx context.Context, ticketId TicketId, params *RemindTicketParams, reqEditors ...RequestEditorFn) (*RemindTicketResponse, error)
 }
 
 type ListApplicationsResponse struct {
@@ -39192,6 +44548,870 @@ func (r ShowRegisterImportResponse) ContentType() string {
 	return ""
 }
 
+type ListReplyTemplatesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReplyTemplateList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListReplyTemplatesResponse) GetJSON200() *ReplyTemplateList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListReplyTemplatesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListReplyTemplatesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListReplyTemplatesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListReplyTemplatesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListReplyTemplatesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveReplyTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemoveReplyTemplateResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemoveReplyTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveReplyTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveReplyTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveReplyTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowReplyTemplateResponse200Headers the declared response headers of an HTTP 200 response for ShowReplyTemplate
+type ShowReplyTemplateResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowReplyTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReplyTemplate
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowReplyTemplateResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowReplyTemplateResponse) GetJSON200() *ReplyTemplate {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowReplyTemplateResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowReplyTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowReplyTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowReplyTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowReplyTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceReplyTemplateResponse200Headers the declared response headers of an HTTP 200 response for ReplaceReplyTemplate
+type ReplaceReplyTemplateResponse200Headers struct {
+	ETag EntityTag
+}
+
+// ReplaceReplyTemplateResponse201Headers the declared response headers of an HTTP 201 response for ReplaceReplyTemplate
+type ReplaceReplyTemplateResponse201Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type ReplaceReplyTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReplyTemplate
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ReplyTemplate
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReplaceReplyTemplateResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *ReplaceReplyTemplateResponse201Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceReplyTemplateResponse) GetJSON200() *ReplyTemplate {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ReplaceReplyTemplateResponse) GetJSON201() *ReplyTemplate {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplaceReplyTemplateResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceReplyTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceReplyTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceReplyTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceReplyTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SearchOfficeTicketsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeTicketList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchOfficeTicketsResponse) GetJSON200() *OfficeTicketList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchOfficeTicketsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchOfficeTicketsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchOfficeTicketsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchOfficeTicketsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchOfficeTicketsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowOfficeTicketTopicResponse200Headers the declared response headers of an HTTP 200 response for ShowOfficeTicketTopic
+type ShowOfficeTicketTopicResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOfficeTicketTopicResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeTicketTopic
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOfficeTicketTopicResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficeTicketTopicResponse) GetJSON200() *OfficeTicketTopic {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficeTicketTopicResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficeTicketTopicResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficeTicketTopicResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficeTicketTopicResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficeTicketTopicResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceTicketTopicResponse200Headers the declared response headers of an HTTP 200 response for ReplaceTicketTopic
+type ReplaceTicketTopicResponse200Headers struct {
+	ETag EntityTag
+}
+
+// ReplaceTicketTopicResponse201Headers the declared response headers of an HTTP 201 response for ReplaceTicketTopic
+type ReplaceTicketTopicResponse201Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type ReplaceTicketTopicResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeTicketTopic
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *OfficeTicketTopic
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReplaceTicketTopicResponse200Headers
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *ReplaceTicketTopicResponse201Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceTicketTopicResponse) GetJSON200() *OfficeTicketTopic {
+	return r.JSON200
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r ReplaceTicketTopicResponse) GetJSON201() *OfficeTicketTopic {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplaceTicketTopicResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceTicketTopicResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceTicketTopicResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceTicketTopicResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceTicketTopicResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListOfficeTicketsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeTicketList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOfficeTicketsResponse) GetJSON200() *OfficeTicketList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOfficeTicketsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOfficeTicketsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOfficeTicketsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOfficeTicketsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOfficeTicketsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowOfficeTicketResponse200Headers the declared response headers of an HTTP 200 response for ShowOfficeTicket
+type ShowOfficeTicketResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOfficeTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeTicket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOfficeTicketResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficeTicketResponse) GetJSON200() *OfficeTicket {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficeTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficeTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficeTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficeTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficeTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReleaseTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReleaseTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReleaseTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReleaseTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReleaseTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReleaseTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// TakeTicketInChargeResponse200Headers the declared response headers of an HTTP 200 response for TakeTicketInCharge
+type TakeTicketInChargeResponse200Headers struct {
+	ETag EntityTag
+}
+
+type TakeTicketInChargeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeTicket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *TakeTicketInChargeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TakeTicketInChargeResponse) GetJSON200() *OfficeTicket {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TakeTicketInChargeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TakeTicketInChargeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TakeTicketInChargeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TakeTicketInChargeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TakeTicketInChargeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DownloadOfficeTicketAttachmentsResponse200Headers the declared response headers of an HTTP 200 response for DownloadOfficeTicketAttachments
+type DownloadOfficeTicketAttachmentsResponse200Headers struct {
+	AcceptRanges *string
+	ETag         EntityTag
+}
+
+// DownloadOfficeTicketAttachmentsResponse206Headers the declared response headers of an HTTP 206 response for DownloadOfficeTicketAttachments
+type DownloadOfficeTicketAttachmentsResponse206Headers struct {
+	AcceptRanges *string
+	ContentRange *string
+	ETag         EntityTag
+}
+
+type DownloadOfficeTicketAttachmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DownloadOfficeTicketAttachmentsResponse200Headers
+	// Headers206 the parsed response headers for an HTTP 206 response
+	Headers206 *DownloadOfficeTicketAttachmentsResponse206Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadOfficeTicketAttachmentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadOfficeTicketAttachmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadOfficeTicketAttachmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadOfficeTicketAttachmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadOfficeTicketAttachmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CloseTicketResponse200Headers the declared response headers of an HTTP 200 response for CloseTicket
+type CloseTicketResponse200Headers struct {
+	ETag EntityTag
+}
+
+type CloseTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeTicket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CloseTicketResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CloseTicketResponse) GetJSON200() *OfficeTicket {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CloseTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CloseTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CloseTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CloseTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CloseTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CommentTicketResponse200Headers the declared response headers of an HTTP 200 response for CommentTicket
+type CommentTicketResponse200Headers struct {
+	ETag EntityTag
+}
+
+type CommentTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeTicket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CommentTicketResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CommentTicketResponse) GetJSON200() *OfficeTicket {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CommentTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CommentTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CommentTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CommentTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CommentTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReopenTicketResponse200Headers the declared response headers of an HTTP 200 response for ReopenTicket
+type ReopenTicketResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ReopenTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeTicket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReopenTicketResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReopenTicketResponse) GetJSON200() *OfficeTicket {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReopenTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReopenTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReopenTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReopenTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReopenTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RouteTicketResponse200Headers the declared response headers of an HTTP 200 response for RouteTicket
+type RouteTicketResponse200Headers struct {
+	ETag EntityTag
+}
+
+type RouteTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeTicket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RouteTicketResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RouteTicketResponse) GetJSON200() *OfficeTicket {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RouteTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RouteTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RouteTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RouteTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RouteTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type SearchContributorsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -39955,6 +46175,110 @@ func (r ListPositionsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListPositionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListTicketsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TicketList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTicketsResponse) GetJSON200() *TicketList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTicketsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTicketsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTicketsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTicketsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTicketsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// OpenTicketResponse201Headers the declared response headers of an HTTP 201 response for OpenTicket
+type OpenTicketResponse201Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type OpenTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Ticket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *OpenTicketResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r OpenTicketResponse) GetJSON201() *Ticket {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OpenTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OpenTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OpenTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OpenTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OpenTicketResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -45046,6 +51370,373 @@ func (r RevokeSubDelegationResponse) ContentType() string {
 	return ""
 }
 
+type ListTicketTopicsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TicketTopicList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTicketTopicsResponse) GetJSON200() *TicketTopicList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTicketTopicsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTicketTopicsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTicketTopicsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTicketTopicsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTicketTopicsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMyTicketsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TicketList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMyTicketsResponse) GetJSON200() *TicketList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMyTicketsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMyTicketsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMyTicketsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMyTicketsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMyTicketsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowTicketResponse200Headers the declared response headers of an HTTP 200 response for ShowTicket
+type ShowTicketResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowTicketResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowTicketResponse) GetJSON200() *Ticket {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DownloadTicketAttachmentsResponse200Headers the declared response headers of an HTTP 200 response for DownloadTicketAttachments
+type DownloadTicketAttachmentsResponse200Headers struct {
+	AcceptRanges *string
+	ETag         EntityTag
+}
+
+// DownloadTicketAttachmentsResponse206Headers the declared response headers of an HTTP 206 response for DownloadTicketAttachments
+type DownloadTicketAttachmentsResponse206Headers struct {
+	AcceptRanges *string
+	ContentRange *string
+	ETag         EntityTag
+}
+
+type DownloadTicketAttachmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DownloadTicketAttachmentsResponse200Headers
+	// Headers206 the parsed response headers for an HTTP 206 response
+	Headers206 *DownloadTicketAttachmentsResponse206Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadTicketAttachmentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadTicketAttachmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadTicketAttachmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadTicketAttachmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadTicketAttachmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListTicketCommentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TicketCommentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTicketCommentsResponse) GetJSON200() *TicketCommentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTicketCommentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTicketCommentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTicketCommentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTicketCommentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTicketCommentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddTicketCommentResponse201Headers the declared response headers of an HTTP 201 response for AddTicketComment
+type AddTicketCommentResponse201Headers struct {
+	Location string
+}
+
+type AddTicketCommentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *TicketComment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *AddTicketCommentResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddTicketCommentResponse) GetJSON201() *TicketComment {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddTicketCommentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddTicketCommentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddTicketCommentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddTicketCommentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddTicketCommentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RemindTicketResponse200Headers the declared response headers of an HTTP 200 response for RemindTicket
+type RemindTicketResponse200Headers struct {
+	ETag EntityTag
+}
+
+type RemindTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RemindTicketResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RemindTicketResponse) GetJSON200() *Ticket {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemindTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemindTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemindTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemindTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemindTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListApplicationsWithResponse List my applications
 //
 // The applications of your own and those of the organisations whose users you manage, the newest first.
@@ -46602,6 +53293,388 @@ func (c *ClientWithResponses) ShowRegisterImportWithResponse(ctx context.Context
 	return ParseShowRegisterImportResponse(rsp)
 }
 
+// ListReplyTemplatesWithResponse List the ready-made answers of my office
+//
+// The texts (risposte predefinite) that the operator's office keeps for its answers, by code; at most 200. With `topic` those for that topic and those for any.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/reply-templates (the `ListReplyTemplates` operationId).
+func (c *ClientWithResponses) ListReplyTemplatesWithResponse(ctx context.Context, params *ListReplyTemplatesParams, reqEditors ...RequestEditorFn) (*ListReplyTemplatesResponse, error) {
+	rsp, err := c.ListReplyTemplates(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListReplyTemplatesResponse(rsp)
+}
+
+// RemoveReplyTemplateWithResponse Remove a ready-made answer of my office
+//
+// Answers that were given with it stay as they are. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /backoffice/reply-templates/{template_code} (the `RemoveReplyTemplate` operationId).
+func (c *ClientWithResponses) RemoveReplyTemplateWithResponse(ctx context.Context, templateCode TemplatePath, params *RemoveReplyTemplateParams, reqEditors ...RequestEditorFn) (*RemoveReplyTemplateResponse, error) {
+	rsp, err := c.RemoveReplyTemplate(ctx, templateCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveReplyTemplateResponse(rsp)
+}
+
+// ShowReplyTemplateWithResponse Show a ready-made answer of my office
+//
+// The text with the `ETag` that replaceReplyTemplate needs. One that the operator's office does not have answers 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/reply-templates/{template_code} (the `ShowReplyTemplate` operationId).
+func (c *ClientWithResponses) ShowReplyTemplateWithResponse(ctx context.Context, templateCode TemplatePath, params *ShowReplyTemplateParams, reqEditors ...RequestEditorFn) (*ShowReplyTemplateResponse, error) {
+	rsp, err := c.ShowReplyTemplate(ctx, templateCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowReplyTemplateResponse(rsp)
+}
+
+// ReplaceReplyTemplateWithBodyWithResponse Write a ready-made answer of my office
+//
+// A new one needs `If-None-Match: *` and answers 201; an office that has 200 answers 409 `conflict`. To replace one, `If-Match` with the `ETag` that you read is needed: without either
+// 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
+func (c *ClientWithResponses) ReplaceReplyTemplateWithBodyWithResponse(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceReplyTemplateResponse, error) {
+	rsp, err := c.ReplaceReplyTemplateWithBody(ctx, templateCode, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceReplyTemplateResponse(rsp)
+}
+
+// ReplaceReplyTemplateWithResponse Write a ready-made answer of my office
+//
+// A new one needs `If-None-Match: *` and answers 201; an office that has 200 answers 409 `conflict`. To replace one, `If-Match` with the `ETag` that you read is needed: without either
+// 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
+func (c *ClientWithResponses) ReplaceReplyTemplateWithResponse(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, body ReplaceReplyTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceReplyTemplateResponse, error) {
+	rsp, err := c.ReplaceReplyTemplate(ctx, templateCode, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceReplyTemplateResponse(rsp)
+}
+
+// SearchOfficeTicketsWithBodyWithResponse Search the tickets of my office
+//
+// Like listOfficeTickets, and also by the contributor's tax code, the number of a position and the protocol number, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/ticket-searches (the `SearchOfficeTickets` operationId).
+func (c *ClientWithResponses) SearchOfficeTicketsWithBodyWithResponse(ctx context.Context, params *SearchOfficeTicketsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchOfficeTicketsResponse, error) {
+	rsp, err := c.SearchOfficeTicketsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchOfficeTicketsResponse(rsp)
+}
+
+// SearchOfficeTicketsWithResponse Search the tickets of my office
+//
+// Like listOfficeTickets, and also by the contributor's tax code, the number of a position and the protocol number, which may not stand in a URL.
+// To get the next page send the same body to `_links.next.href`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/ticket-searches (the `SearchOfficeTickets` operationId).
+func (c *ClientWithResponses) SearchOfficeTicketsWithResponse(ctx context.Context, params *SearchOfficeTicketsParams, body SearchOfficeTicketsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchOfficeTicketsResponse, error) {
+	rsp, err := c.SearchOfficeTickets(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchOfficeTicketsResponse(rsp)
+}
+
+// ShowOfficeTicketTopicWithResponse Show a topic of tickets
+//
+// The topic (oggetto) as it is kept, retired ones too, with the `ETag` that replaceTicketTopic needs. What people can choose is in listTicketTopics.
+// For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/ticket-topics/{topic_code} (the `ShowOfficeTicketTopic` operationId).
+func (c *ClientWithResponses) ShowOfficeTicketTopicWithResponse(ctx context.Context, topicCode TopicPath, params *ShowOfficeTicketTopicParams, reqEditors ...RequestEditorFn) (*ShowOfficeTicketTopicResponse, error) {
+	rsp, err := c.ShowOfficeTicketTopic(ctx, topicCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficeTicketTopicResponse(rsp)
+}
+
+// ReplaceTicketTopicWithBodyWithResponse Set a topic of tickets
+//
+// Adds a topic, or changes its titles, its office, whether an appointment can be booked on it directly, and whether it is retired; a topic is data. With `parent_code` it stands below that one and can be chosen; without, it
+// is a heading. Where it stands does not change later. One that is retired is not offered any more; tickets on it stay. A new one needs `If-None-Match: *` and answers 201; else `If-Match` with the `ETag` that
+// you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. An office that does not exist, or a parent that is none, is 422.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/ticket-topics/{topic_code} (the `ReplaceTicketTopic` operationId).
+func (c *ClientWithResponses) ReplaceTicketTopicWithBodyWithResponse(ctx context.Context, topicCode TopicPath, params *ReplaceTicketTopicParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceTicketTopicResponse, error) {
+	rsp, err := c.ReplaceTicketTopicWithBody(ctx, topicCode, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceTicketTopicResponse(rsp)
+}
+
+// ReplaceTicketTopicWithResponse Set a topic of tickets
+//
+// Adds a topic, or changes its titles, its office, whether an appointment can be booked on it directly, and whether it is retired; a topic is data. With `parent_code` it stands below that one and can be chosen; without, it
+// is a heading. Where it stands does not change later. One that is retired is not offered any more; tickets on it stay. A new one needs `If-None-Match: *` and answers 201; else `If-Match` with the `ETag` that
+// you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. An office that does not exist, or a parent that is none, is 422.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/ticket-topics/{topic_code} (the `ReplaceTicketTopic` operationId).
+func (c *ClientWithResponses) ReplaceTicketTopicWithResponse(ctx context.Context, topicCode TopicPath, params *ReplaceTicketTopicParams, body ReplaceTicketTopicJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceTicketTopicResponse, error) {
+	rsp, err := c.ReplaceTicketTopic(ctx, topicCode, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceTicketTopicResponse(rsp)
+}
+
+// ListOfficeTicketsWithResponse List the tickets of my office
+//
+// For an operator (operatore di sede): what has been asked of the operator's own office, over all contributors, smart tasks among it; what has waited longest comes first. Each says by when it is to be answered, five
+// working days (`due_at`) and twenty at most (`late_at`), and whether that is over, all at one instant. `assigned_to=nobody` is what waits for somebody. By tax code, position or protocol number search:
+// searchOfficeTickets. Who is no operator gets 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/tickets (the `ListOfficeTickets` operationId).
+func (c *ClientWithResponses) ListOfficeTicketsWithResponse(ctx context.Context, params *ListOfficeTicketsParams, reqEditors ...RequestEditorFn) (*ListOfficeTicketsResponse, error) {
+	rsp, err := c.ListOfficeTickets(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOfficeTicketsResponse(rsp)
+}
+
+// ShowOfficeTicketWithResponse Show a ticket of my office
+//
+// The ticket with its contributor, who opened it, its files and all its comments, the internal ones of the office too. One of another office answers 404. It is a look at the person who
+// opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/tickets/{ticket_id} (the `ShowOfficeTicket` operationId).
+func (c *ClientWithResponses) ShowOfficeTicketWithResponse(ctx context.Context, ticketId TicketId, params *ShowOfficeTicketParams, reqEditors ...RequestEditorFn) (*ShowOfficeTicketResponse, error) {
+	rsp, err := c.ShowOfficeTicket(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficeTicketResponse(rsp)
+}
+
+// ReleaseTicketWithResponse Release a ticket
+//
+// Makes a ticket `open` again that one has in charge, so that others can take it; by when it is to be answered stays. What another operator has in charge is released by anybody of the office once that operator
+// does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+// One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /backoffice/tickets/{ticket_id}/assignment (the `ReleaseTicket` operationId).
+func (c *ClientWithResponses) ReleaseTicketWithResponse(ctx context.Context, ticketId TicketId, params *ReleaseTicketParams, reqEditors ...RequestEditorFn) (*ReleaseTicketResponse, error) {
+	rsp, err := c.ReleaseTicket(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReleaseTicketResponse(rsp)
+}
+
+// TakeTicketInChargeWithResponse Take a ticket in charge
+//
+// Makes an `open` ticket of one's office `in_charge` of oneself (presa in carico): nobody else closes or routes it until it is released. What one has in charge already stays as it is. One that
+// another operator has in charge, that is closed, or that is a smart task and decides itself answers 409 `conflict`; one of another office 404; one that one opened oneself 403 `forbidden`.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/assignment (the `TakeTicketInCharge` operationId).
+func (c *ClientWithResponses) TakeTicketInChargeWithResponse(ctx context.Context, ticketId TicketId, params *TakeTicketInChargeParams, reqEditors ...RequestEditorFn) (*TakeTicketInChargeResponse, error) {
+	rsp, err := c.TakeTicketInCharge(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTakeTicketInChargeResponse(rsp)
+}
+
+// DownloadOfficeTicketAttachmentsWithResponse Download the files of a ticket of my office
+//
+// The files that came with it, as the one archive in which they are kept, byte for byte; `Range` asks for a part, as in downloadTicketAttachments. A ticket without files, and one of another office, answer 404. It is a look at the person who
+// opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/tickets/{ticket_id}/attachments (the `DownloadOfficeTicketAttachments` operationId).
+func (c *ClientWithResponses) DownloadOfficeTicketAttachmentsWithResponse(ctx context.Context, ticketId TicketId, params *DownloadOfficeTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*DownloadOfficeTicketAttachmentsResponse, error) {
+	rsp, err := c.DownloadOfficeTicketAttachments(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadOfficeTicketAttachmentsResponse(rsp)
+}
+
+// CloseTicketWithBodyWithResponse Close a ticket
+//
+// Closes a ticket that one has in charge, with an outcome and the answer, which all who see the ticket can read. Who opened it is told that it is closed, without the text. One that nobody or another operator has in charge, that is
+// closed already, or that is a smart task and decides itself answers 409 `conflict`; one that one opened oneself 403 `forbidden`: it takes a second person; one of another office 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/closure (the `CloseTicket` operationId).
+func (c *ClientWithResponses) CloseTicketWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *CloseTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CloseTicketResponse, error) {
+	rsp, err := c.CloseTicketWithBody(ctx, ticketId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCloseTicketResponse(rsp)
+}
+
+// CloseTicketWithResponse Close a ticket
+//
+// Closes a ticket that one has in charge, with an outcome and the answer, which all who see the ticket can read. Who opened it is told that it is closed, without the text. One that nobody or another operator has in charge, that is
+// closed already, or that is a smart task and decides itself answers 409 `conflict`; one that one opened oneself 403 `forbidden`: it takes a second person; one of another office 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/closure (the `CloseTicket` operationId).
+func (c *ClientWithResponses) CloseTicketWithResponse(ctx context.Context, ticketId TicketId, params *CloseTicketParams, body CloseTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CloseTicketResponse, error) {
+	rsp, err := c.CloseTicket(ctx, ticketId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCloseTicketResponse(rsp)
+}
+
+// CommentTicketWithBodyWithResponse Comment a ticket of my office
+//
+// Adds a comment: `visible` to who opened the ticket and to all who may see it, or `internal`, for the operators of the office that has the ticket, and of offices to which it is routed later. Any operator of the
+// office may, whoever has it in charge. A closed ticket answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/comments (the `CommentTicket` operationId).
+func (c *ClientWithResponses) CommentTicketWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *CommentTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CommentTicketResponse, error) {
+	rsp, err := c.CommentTicketWithBody(ctx, ticketId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCommentTicketResponse(rsp)
+}
+
+// CommentTicketWithResponse Comment a ticket of my office
+//
+// Adds a comment: `visible` to who opened the ticket and to all who may see it, or `internal`, for the operators of the office that has the ticket, and of offices to which it is routed later. Any operator of the
+// office may, whoever has it in charge. A closed ticket answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/comments (the `CommentTicket` operationId).
+func (c *ClientWithResponses) CommentTicketWithResponse(ctx context.Context, ticketId TicketId, params *CommentTicketParams, body CommentTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*CommentTicketResponse, error) {
+	rsp, err := c.CommentTicket(ctx, ticketId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCommentTicketResponse(rsp)
+}
+
+// ReopenTicketWithBodyWithResponse Reopen a ticket
+//
+// Opens a closed ticket again, within 30 days of its closure, where the answer was wrong or not complete. It keeps its protocol number, is in nobody's charge, and is to be answered within five
+// working days from now. The answer that it was closed with and the `reason` stay with it as visible comments. Who opened it is told. One that is not closed, that was closed too long ago, or that is a smart task answers 409 `conflict`;
+// one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/reopening (the `ReopenTicket` operationId).
+func (c *ClientWithResponses) ReopenTicketWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *ReopenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReopenTicketResponse, error) {
+	rsp, err := c.ReopenTicketWithBody(ctx, ticketId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReopenTicketResponse(rsp)
+}
+
+// ReopenTicketWithResponse Reopen a ticket
+//
+// Opens a closed ticket again, within 30 days of its closure, where the answer was wrong or not complete. It keeps its protocol number, is in nobody's charge, and is to be answered within five
+// working days from now. The answer that it was closed with and the `reason` stay with it as visible comments. Who opened it is told. One that is not closed, that was closed too long ago, or that is a smart task answers 409 `conflict`;
+// one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/reopening (the `ReopenTicket` operationId).
+func (c *ClientWithResponses) ReopenTicketWithResponse(ctx context.Context, ticketId TicketId, params *ReopenTicketParams, body ReopenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*ReopenTicketResponse, error) {
+	rsp, err := c.ReopenTicket(ctx, ticketId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReopenTicketResponse(rsp)
+}
+
+// RouteTicketWithBodyWithResponse Route a ticket
+//
+// Hands a ticket over to another office, or under another topic, or both. A topic that belongs to one office takes the ticket there, unless `office_code` says otherwise. The ticket is `open` again, in nobody's
+// charge, and stands in the queue of its new office at once; its protocol number, and by when it is to be answered, stay. Who opened it is told the new office; the `reason` stays with the ticket as an internal comment.
+// One that another operator has in charge, that is closed, or that is a smart task answers 409 `conflict`; what changes nothing, an office that does not exist, and a topic that cannot be chosen 422; one of another office 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/routing (the `RouteTicket` operationId).
+func (c *ClientWithResponses) RouteTicketWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *RouteTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RouteTicketResponse, error) {
+	rsp, err := c.RouteTicketWithBody(ctx, ticketId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRouteTicketResponse(rsp)
+}
+
+// RouteTicketWithResponse Route a ticket
+//
+// Hands a ticket over to another office, or under another topic, or both. A topic that belongs to one office takes the ticket there, unless `office_code` says otherwise. The ticket is `open` again, in nobody's
+// charge, and stands in the queue of its new office at once; its protocol number, and by when it is to be answered, stay. Who opened it is told the new office; the `reason` stays with the ticket as an internal comment.
+// One that another operator has in charge, that is closed, or that is a smart task answers 409 `conflict`; what changes nothing, an office that does not exist, and a topic that cannot be chosen 422; one of another office 404.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/tickets/{ticket_id}/routing (the `RouteTicket` operationId).
+func (c *ClientWithResponses) RouteTicketWithResponse(ctx context.Context, ticketId TicketId, params *RouteTicketParams, body RouteTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*RouteTicketResponse, error) {
+	rsp, err := c.RouteTicket(ctx, ticketId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRouteTicketResponse(rsp)
+}
+
 // SearchContributorsWithBodyWithResponse Search the contributors for whom I may act
 //
 // Like listContributors, by tax code or by part of the legal name. Both given must both match; with neither, all are listed.
@@ -47006,6 +54079,66 @@ func (c *ClientWithResponses) ListPositionsWithResponse(ctx context.Context, con
 		return nil, err
 	}
 	return ParseListPositionsResponse(rsp)
+}
+
+// ListTicketsWithResponse List the tickets of a contributor
+//
+// What was asked for this contributor, by whomever, and what the system decides by itself (smart tasks); the newest first. Who acts by a delegation sees what is about the positions that it covers.
+// An operator sees what is at the own office.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/tickets (the `ListTickets` operationId).
+func (c *ClientWithResponses) ListTicketsWithResponse(ctx context.Context, contributorId ContributorId, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*ListTicketsResponse, error) {
+	rsp, err := c.ListTickets(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTicketsResponse(rsp)
+}
+
+// OpenTicketWithBodyWithResponse Ask an office
+//
+// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+//
+// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+//
+// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+func (c *ClientWithResponses) OpenTicketWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OpenTicketResponse, error) {
+	rsp, err := c.OpenTicketWithBody(ctx, contributorId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpenTicketResponse(rsp)
+}
+
+// OpenTicketWithResponse Ask an office
+//
+// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+//
+// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+//
+// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+func (c *ClientWithResponses) OpenTicketWithResponse(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, body OpenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*OpenTicketResponse, error) {
+	rsp, err := c.OpenTicket(ctx, contributorId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpenTicketResponse(rsp)
 }
 
 // ListContributorUsersWithResponse List who has a role at a contributor
@@ -49422,6 +56555,128 @@ func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseRevokeSubDelegationResponse(rsp)
+}
+
+// ListTicketTopicsWithResponse List what a ticket may be about
+//
+// The topics (argomenti) in two levels: headings, which have no `parent_code`, and what is chosen below each. The topic decides with the position which office gets a ticket;
+// one with an `office_code` always goes to that office. Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /ticket-topics (the `ListTicketTopics` operationId).
+func (c *ClientWithResponses) ListTicketTopicsWithResponse(ctx context.Context, params *ListTicketTopicsParams, reqEditors ...RequestEditorFn) (*ListTicketTopicsResponse, error) {
+	rsp, err := c.ListTicketTopics(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTicketTopicsResponse(rsp)
+}
+
+// ListMyTicketsWithResponse List the tickets of all my contributors
+//
+// What was asked for any contributor for which a right of yours covers the dossier; the newest first. For an intermediary, all clients in one list.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tickets (the `ListMyTickets` operationId).
+func (c *ClientWithResponses) ListMyTicketsWithResponse(ctx context.Context, params *ListMyTicketsParams, reqEditors ...RequestEditorFn) (*ListMyTicketsResponse, error) {
+	rsp, err := c.ListMyTickets(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMyTicketsResponse(rsp)
+}
+
+// ShowTicketWithResponse Show a ticket
+//
+// The ticket as it stands. Its comments and files are found by its links.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tickets/{ticket_id} (the `ShowTicket` operationId).
+func (c *ClientWithResponses) ShowTicketWithResponse(ctx context.Context, ticketId TicketId, params *ShowTicketParams, reqEditors ...RequestEditorFn) (*ShowTicketResponse, error) {
+	rsp, err := c.ShowTicket(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowTicketResponse(rsp)
+}
+
+// DownloadTicketAttachmentsWithResponse Download the files of a ticket
+//
+// All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
+// a range that cannot be met gets the whole. A ticket without files answers 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tickets/{ticket_id}/attachments (the `DownloadTicketAttachments` operationId).
+func (c *ClientWithResponses) DownloadTicketAttachmentsWithResponse(ctx context.Context, ticketId TicketId, params *DownloadTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*DownloadTicketAttachmentsResponse, error) {
+	rsp, err := c.DownloadTicketAttachments(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadTicketAttachmentsResponse(rsp)
+}
+
+// ListTicketCommentsWithResponse List the comments on a ticket
+//
+// What both sides said, the earliest first. Operators of its office also see what is internal.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tickets/{ticket_id}/comments (the `ListTicketComments` operationId).
+func (c *ClientWithResponses) ListTicketCommentsWithResponse(ctx context.Context, ticketId TicketId, params *ListTicketCommentsParams, reqEditors ...RequestEditorFn) (*ListTicketCommentsResponse, error) {
+	rsp, err := c.ListTicketComments(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTicketCommentsResponse(rsp)
+}
+
+// AddTicketCommentWithBodyWithResponse Comment on a ticket
+//
+// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+func (c *ClientWithResponses) AddTicketCommentWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddTicketCommentResponse, error) {
+	rsp, err := c.AddTicketCommentWithBody(ctx, ticketId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddTicketCommentResponse(rsp)
+}
+
+// AddTicketCommentWithResponse Comment on a ticket
+//
+// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+func (c *ClientWithResponses) AddTicketCommentWithResponse(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, body AddTicketCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*AddTicketCommentResponse, error) {
+	rsp, err := c.AddTicketComment(ctx, ticketId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddTicketCommentResponse(rsp)
+}
+
+// RemindTicketWithResponse Remind the office of a ticket
+//
+// Sends a reminder (sollecito). Possible once the office has had the ticket for 5 working days, `due_at`, once in 24 hours, and until it is closed; else 409 `conflict`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/reminders (the `RemindTicket` operationId).
+func (c *ClientWithResponses) RemindTicketWithResponse(ctx context.Context, ticketId TicketId, params *RemindTicketParams, reqEditors ...RequestEditorFn) (*RemindTicketResponse, error) {
+	rsp, err := c.RemindTicket(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemindTicketResponse(rsp)
 }
 
 // ParseListApplicationsResponse parses an HTTP response from a ListApplicationsWithResponse call
@@ -52000,6 +59255,753 @@ func ParseShowRegisterImportResponse(rsp *http.Response) (*ShowRegisterImportRes
 	return response, nil
 }
 
+// ParseListReplyTemplatesResponse parses an HTTP response from a ListReplyTemplatesWithResponse call
+func ParseListReplyTemplatesResponse(rsp *http.Response) (*ListReplyTemplatesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListReplyTemplatesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReplyTemplateList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemoveReplyTemplateResponse parses an HTTP response from a RemoveReplyTemplateWithResponse call
+func ParseRemoveReplyTemplateResponse(rsp *http.Response) (*RemoveReplyTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveReplyTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowReplyTemplateResponse parses an HTTP response from a ShowReplyTemplateWithResponse call
+func ParseShowReplyTemplateResponse(rsp *http.Response) (*ShowReplyTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowReplyTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReplyTemplate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowReplyTemplateResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceReplyTemplateResponse parses an HTTP response from a ReplaceReplyTemplateWithResponse call
+func ParseReplaceReplyTemplateResponse(rsp *http.Response) (*ReplaceReplyTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceReplyTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReplyTemplate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ReplyTemplate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReplaceReplyTemplateResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers ReplaceReplyTemplateResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSearchOfficeTicketsResponse parses an HTTP response from a SearchOfficeTicketsWithResponse call
+func ParseSearchOfficeTicketsResponse(rsp *http.Response) (*SearchOfficeTicketsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchOfficeTicketsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeTicketList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficeTicketTopicResponse parses an HTTP response from a ShowOfficeTicketTopicWithResponse call
+func ParseShowOfficeTicketTopicResponse(rsp *http.Response) (*ShowOfficeTicketTopicResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficeTicketTopicResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeTicketTopic
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOfficeTicketTopicResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceTicketTopicResponse parses an HTTP response from a ReplaceTicketTopicWithResponse call
+func ParseReplaceTicketTopicResponse(rsp *http.Response) (*ReplaceTicketTopicResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceTicketTopicResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeTicketTopic
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest OfficeTicketTopic
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReplaceTicketTopicResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 201:
+		var headers ReplaceTicketTopicResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListOfficeTicketsResponse parses an HTTP response from a ListOfficeTicketsWithResponse call
+func ParseListOfficeTicketsResponse(rsp *http.Response) (*ListOfficeTicketsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOfficeTicketsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeTicketList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficeTicketResponse parses an HTTP response from a ShowOfficeTicketWithResponse call
+func ParseShowOfficeTicketResponse(rsp *http.Response) (*ShowOfficeTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficeTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeTicket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOfficeTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReleaseTicketResponse parses an HTTP response from a ReleaseTicketWithResponse call
+func ParseReleaseTicketResponse(rsp *http.Response) (*ReleaseTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReleaseTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTakeTicketInChargeResponse parses an HTTP response from a TakeTicketInChargeWithResponse call
+func ParseTakeTicketInChargeResponse(rsp *http.Response) (*TakeTicketInChargeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TakeTicketInChargeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeTicket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers TakeTicketInChargeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDownloadOfficeTicketAttachmentsResponse parses an HTTP response from a DownloadOfficeTicketAttachmentsWithResponse call
+func ParseDownloadOfficeTicketAttachmentsResponse(rsp *http.Response) (*DownloadOfficeTicketAttachmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadOfficeTicketAttachmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DownloadOfficeTicketAttachmentsResponse200Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 206:
+		var headers DownloadOfficeTicketAttachmentsResponse206Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentRange = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers206 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCloseTicketResponse parses an HTTP response from a CloseTicketWithResponse call
+func ParseCloseTicketResponse(rsp *http.Response) (*CloseTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CloseTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeTicket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CloseTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCommentTicketResponse parses an HTTP response from a CommentTicketWithResponse call
+func ParseCommentTicketResponse(rsp *http.Response) (*CommentTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CommentTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeTicket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CommentTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReopenTicketResponse parses an HTTP response from a ReopenTicketWithResponse call
+func ParseReopenTicketResponse(rsp *http.Response) (*ReopenTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReopenTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeTicket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReopenTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRouteTicketResponse parses an HTTP response from a RouteTicketWithResponse call
+func ParseRouteTicketResponse(rsp *http.Response) (*RouteTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RouteTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeTicket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RouteTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseSearchContributorsResponse parses an HTTP response from a SearchContributorsWithResponse call
 func ParseSearchContributorsResponse(rsp *http.Response) (*SearchContributorsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -52554,6 +60556,92 @@ func ParseListPositionsResponse(rsp *http.Response) (*ListPositionsResponse, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListTicketsResponse parses an HTTP response from a ListTicketsWithResponse call
+func ParseListTicketsResponse(rsp *http.Response) (*ListTicketsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTicketsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TicketList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOpenTicketResponse parses an HTTP response from a OpenTicketWithResponse call
+func ParseOpenTicketResponse(rsp *http.Response) (*OpenTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OpenTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers OpenTicketResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil
@@ -56562,6 +64650,319 @@ func ParseRevokeSubDelegationResponse(rsp *http.Response) (*RevokeSubDelegationR
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListTicketTopicsResponse parses an HTTP response from a ListTicketTopicsWithResponse call
+func ParseListTicketTopicsResponse(rsp *http.Response) (*ListTicketTopicsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTicketTopicsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TicketTopicList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListMyTicketsResponse parses an HTTP response from a ListMyTicketsWithResponse call
+func ParseListMyTicketsResponse(rsp *http.Response) (*ListMyTicketsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMyTicketsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TicketList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowTicketResponse parses an HTTP response from a ShowTicketWithResponse call
+func ParseShowTicketResponse(rsp *http.Response) (*ShowTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDownloadTicketAttachmentsResponse parses an HTTP response from a DownloadTicketAttachmentsWithResponse call
+func ParseDownloadTicketAttachmentsResponse(rsp *http.Response) (*DownloadTicketAttachmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadTicketAttachmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DownloadTicketAttachmentsResponse200Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 206:
+		var headers DownloadTicketAttachmentsResponse206Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentRange = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers206 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListTicketCommentsResponse parses an HTTP response from a ListTicketCommentsWithResponse call
+func ParseListTicketCommentsResponse(rsp *http.Response) (*ListTicketCommentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTicketCommentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TicketCommentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddTicketCommentResponse parses an HTTP response from a AddTicketCommentWithResponse call
+func ParseAddTicketCommentResponse(rsp *http.Response) (*AddTicketCommentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddTicketCommentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest TicketComment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers AddTicketCommentResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRemindTicketResponse parses an HTTP response from a RemindTicketWithResponse call
+func ParseRemindTicketResponse(rsp *http.Response) (*RemindTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemindTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RemindTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

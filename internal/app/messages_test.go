@@ -66,6 +66,7 @@ func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 		"declaration.lapsed":     outbox.AboutDeclarations,
 		"declaration.received":   outbox.AboutDeclarations, "declaration.withdrawn": outbox.AboutDeclarations,
 		"consent.reminder": outbox.Reminders, "delegation.reminder": outbox.Reminders, "pin.reminder": outbox.Reminders,
+		"ticket.summary": outbox.Reminders,
 	}
 	for _, k := range outbox.Kinds() {
 		if (k.Audience == outbox.EveryContact) != slices.Contains(everyContact, k.Name) {

@@ -40,6 +40,7 @@ type Handlers struct {
 	ReceiptHandlers
 	FundHandlers
 	DeclarationDeskHandlers
+	TicketDeskHandlers
 	PeopleHandlers
 	OfficePINRequestHandlers
 	PINUpgradeHandlers
@@ -58,6 +59,7 @@ type Handlers struct {
 	OfficeApplicationHandlers
 	WebhookHandlers
 	EventHandlers
+	TicketHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

@@ -42,6 +42,11 @@ func operations(t *testing.T) map[string]operation {
 	return found
 }
 
+// isAffair reports whether it is about something of a contributor's dossier.
+func (o operation) isAffair() bool {
+	return slices.Contains([]string{"position", "ticket", "smart_task", "dma"}, o.to)
+}
+
 func accessRule(t *testing.T, o *openapi3.Operation) map[string]any {
 	t.Helper()
 	rule, ok := o.Extensions["x-access"].(map[string]any)
@@ -96,8 +101,23 @@ var accessTable = map[string]row{
 	"listOfficeDeclarations":   {},
 	"searchOfficeDeclarations": {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
 	"takeDeclarationInCharge":  {}, "releaseDeclaration": {},
-	"decideDeclaration": {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
-	"searchPeople":      {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},
+	"decideDeclaration":   {body: func(filer) any { return map[string]any{"outcome": "accepted", "reason": "prova"} }},
+	"listOfficeTickets":   {},
+	"searchOfficeTickets": {body: func(filer) any { return map[string]any{"state": "open"} }},
+	"showOfficeTicket":    {}, "downloadOfficeTicketAttachments": {}, "takeTicketInCharge": {}, "releaseTicket": {},
+	"commentTicket":      {body: func(filer) any { return map[string]any{"text": "prova", "visibility": "visible"} }},
+	"routeTicket":        {body: func(filer) any { return map[string]any{"office_code": "7000"} }},
+	"closeTicket":        {body: func(filer) any { return map[string]any{"outcome": "informed", "text": "prova"} }},
+	"reopenTicket":       {body: func(filer) any { return map[string]any{"reason": "prova"} }},
+	"listReplyTemplates": {}, "showReplyTemplate": {}, "removeReplyTemplate": {},
+	"replaceReplyTemplate": {body: func(filer) any {
+		return map[string]any{"title": "prova", "text": "prova"}
+	}, headers: []header{{"If-Match", `"1"`}}},
+	"showOfficeTicketTopic": {anybodys: true},
+	"replaceTicketTopic": {body: func(filer) any {
+		return map[string]any{"parent_code": "payments", "title_it": "prova", "title_en": "prova", "appointments": true, "retired": true}
+	}, headers: []header{{"If-Match", `"1"`}}, anybodys: true},
+	"searchPeople": {body: func(f filer) any { return map[string]any{"tax_code": f.person.TaxCode} }, anybodys: true},
 	"fileDeclarationBatch": {body: func(f filer) any {
 		item := f.draft(map[string]any{"reference": "1"})
 		return map[string]any{"items": []any{item}}
@@ -190,7 +210,15 @@ var accessTable = map[string]row{
 	"decideApplication":  {body: func(filer) any { return map[string]any{"outcome": "approved", "reason": "prova"} }, anybodys: true},
 	"suspendApplication": {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
 	"listEvents":         {}, "streamEvents": {},
-	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
+	"openTicket": {body: func(f filer) any {
+		return map[string]any{
+			"topic": "payments-refunds", "position_id": f.position, "subject": "prova", "text": "prova", "email": "studio@example.com",
+		}
+	}},
+	"listTickets": {}, "listMyTickets": {}, "showTicket": {}, "listTicketComments": {}, "remindTicket": {},
+	"downloadTicketAttachments": {},
+	"addTicketComment":          {body: func(filer) any { return map[string]any{"text": "prova"} }},
+	"listMyConsents":            {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
 	"listMyServices": {}, "showMyMenu": {},
 	"replaceMyMenu": {body: func(filer) any {
@@ -208,9 +236,10 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		filersBatch, "{grant_id}", "019d0000-0000-7000-8000-000000000003",
 		"{person_id}", f.person.PersonId.String(), "{operator_id}", f.person.PersonId.String(), "{request_id}", "q7Vn2xWc9KfT4bLm8RzY1A",
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
+		"{template_code}", "payment-matched", "{topic_code}", "payments-f24",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
-		filersConsent).Replace(o.path)
+		filersConsent, "{ticket_id}", filersTicket).Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -314,7 +343,7 @@ func TestAccess_NobodyElsesData(t *testing.T) {
 						}
 					case hasPart:
 						checkPart(t, name, some, o, r, i == 1, positions[0].Number, a)
-					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" ||
+					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" || o.isAffair() ||
 						o.to == "session" && namesAnothers(o.path):
 						if !refused {
 							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
@@ -390,6 +419,7 @@ func (w *fixture) worked(f filer, declarations ...answer) string {
 	for _, path := range []string{
 		f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
 			filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch,
+		"/v1/tickets/" + filersTicket, "/v1/tickets/" + filersTicket + "/comments",
 	} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}

@@ -61,7 +61,27 @@ var guides = []guide{
 		},
 		pdfs: []string{"delegation.pdf"},
 	},
+	{
+		page: "docs/dossier.md",
+		prints: []string{
+			`{"code":"payments-refunds","title":"Refunds and set-off","appointments":true}`,
+			`"state":"open","office_code":"7000","subject":"[Versamenti] Rimborso di un F24","files":["F24.pdf","quietanza.txt"]}`, "DiResCo: quesito INPS.7000.",
+			`{"text":"La quietanza è allegata.","by":"Bianchi"}`, `"state":"open","kind":"request"}`,
+			`{"subject":"Nota di rettifica di febbraio","state":"open","by":"intermediary"}`, "\n206\n", "\nthe same\n", "\n409\n",
+			`{"state":"in_charge","allows_appointment":true,"overdue":true}`,
+		},
+	},
 	{page: "docs/users.md", prints: []string{`"acting_as":"employee_delegate"`, "\n404\n"}},
+	{
+		page: "docs/dossier-office.md",
+		prints: []string{
+			`{"state":"open","overdue":"none","subject":"Versamento di febbraio"}`, `{"found":1}`, `{"state":"in_charge","by":"`,
+			`["visible","internal"]`, `{"state":"open","office_code":"4900","topic":"uniemens-corrections"}`, "\n404\n",
+			`{"state":"closed","outcome":"informed"}`,
+			`{"state":"open","outcome":null,"said":["La denuncia è stata corretta.","Ne manca ancora una."]}`, `{"template_code":"received"}`,
+			"\nreceived\n", `{"topic_code":"payments-overdue","title_en":"Debts and reminders"}`,
+		},
+	},
 	{page: "docs/enrolments.md", prints: []string{"INPS.", `{"state":"accepted"}`, "\nview_payments\n"}},
 	{
 		page: "docs/integrating.md",

@@ -286,6 +286,45 @@ var inward = []struct {
 			c.do(c.inside, http.MethodDelete, "/backoffice/declarations/"+id+"/assignment", nil)
 		}
 	}},
+	{"listOfficeTickets", func(c *conspiracy) { c.items("/backoffice/tickets", "ticket_id") }},
+	{"searchOfficeTickets", func(c *conspiracy) {
+		c.do(c.inside, http.MethodPost, "/backoffice/ticket-searches", map[string]any{"contributor_tax_code": c.contributorCode})
+	}},
+	{"showOfficeTicket", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/tickets", "ticket_id") {
+			c.do(c.inside, http.MethodGet, "/backoffice/tickets/"+id, nil)
+		}
+	}},
+	{"downloadOfficeTicketAttachments", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/tickets", "ticket_id") {
+			c.do(c.inside, http.MethodGet, "/backoffice/tickets/"+id+"/attachments", nil)
+		}
+	}},
+	{"takeTicketInCharge", func(c *conspiracy) { c.onTickets("/assignment", nil) }},
+	{"commentTicket", func(c *conspiracy) {
+		c.onTickets("/comments", map[string]any{"text": "Inviare il PIN a " + c.email, "visibility": "visible"})
+	}},
+	{"closeTicket", func(c *conspiracy) { c.onTickets("/closure", map[string]any{"outcome": "informed", "text": "Chiuso"}) }},
+	{"reopenTicket", func(c *conspiracy) { c.onTickets("/reopening", map[string]any{"reason": "Errore"}) }},
+	{"releaseTicket", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/tickets", "ticket_id") {
+			c.do(c.inside, http.MethodDelete, "/backoffice/tickets/"+id+"/assignment", nil)
+		}
+	}},
+	{"routeTicket", func(c *conspiracy) { c.onTickets("/routing", map[string]any{"topic": "payments-refunds"}) }},
+	{"replaceReplyTemplate", func(c *conspiracy) {
+		c.do(c.inside, http.MethodPut, "/backoffice/reply-templates/taken", map[string]any{"title": "Prova", "text": "Prova"},
+			header{"If-None-Match", "*"})
+	}},
+	{"listReplyTemplates", func(c *conspiracy) { c.items("/backoffice/reply-templates", "template_code") }},
+	{"showReplyTemplate", func(c *conspiracy) { c.do(c.inside, http.MethodGet, "/backoffice/reply-templates/taken", nil) }},
+	{"removeReplyTemplate", func(c *conspiracy) { c.do(c.inside, http.MethodDelete, "/backoffice/reply-templates/taken", nil) }},
+	{"showOfficeTicketTopic", func(c *conspiracy) { c.do(c.inside, http.MethodGet, "/backoffice/ticket-topics/payments-f24", nil) }},
+	{"replaceTicketTopic", func(c *conspiracy) {
+		c.do(c.inside, http.MethodPut, "/backoffice/ticket-topics/taken", map[string]any{
+			"parent_code": "payments", "title_it": "Prova", "title_en": "Trial", "appointments": false, "retired": false,
+		}, header{"If-None-Match", "*"})
+	}},
 	{"listDeliveries", func(c *conspiracy) { c.items("/backoffice/deliveries", "delivery_id") }},
 	{"retryDelivery", func(c *conspiracy) {
 		for _, id := range c.items("/backoffice/deliveries", "delivery_id") {
@@ -310,6 +349,13 @@ func (c *conspiracy) outward() {
 	users := "/contributors/" + c.contributor + "/users"
 	c.do(c.outside, http.MethodPost, users, map[string]any{"tax_code": c.outside.TaxCode, "role": "employer"})
 	c.do(c.outside, http.MethodGet, "/contributors/"+c.contributor+"/declarations", nil)
+}
+
+// onTickets asks for something about each ticket in the queue of the one inside.
+func (c *conspiracy) onTickets(what string, body any) {
+	for _, id := range c.items("/backoffice/tickets", "ticket_id") {
+		c.do(c.inside, http.MethodPost, "/backoffice/tickets/"+id+what, body)
+	}
 }
 
 func (c *conspiracy) person(p client.SandboxPerson) string {

@@ -1,0 +1,190 @@
+package ticket
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"diresco/db"
+	"diresco/internal/kernel/access"
+	"diresco/internal/platform/page"
+)
+
+// deskRepository reads and writes what an office sees of tickets.
+type deskRepository struct{ repository }
+
+// waitsFrom is Ticket.WaitsFrom in SQL.
+const waitsFrom = "d.waits_from"
+
+var selectDetails = "SELECT " + db.Columns[Ticket]("d") + `, y.title_it AS topic_it, y.title_en AS topic_en, y.parent_code AS parent_topic,
+	o.title AS office_title, p.given_name, p.family_name, p.tax_code AS opener_tax_code, COALESCE(a.client_id, '') AS client_id,
+	c.legal_name, c.tax_code AS contributor_tax_code, n.number AS position_number
+	FROM tickets d JOIN ticket_topics y ON y.code = d.topic JOIN offices o ON o.code = d.office_code JOIN people p ON p.id = d.person_id
+	JOIN contributors c ON c.id = d.contributor_id LEFT JOIN positions n ON n.id = d.position_id
+	LEFT JOIN applications a ON a.id = d.application_id WHERE `
+
+// details returns a ticket as its office sees it, without what is said, or fault.NotFound.
+func (r deskRepository) details(ctx context.Context, id uuid.UUID) (Details, error) {
+	var d Details
+	err := r.db.From(ctx).Raw(selectDetails+"d.id = ?", id).Take(&d).Error
+	return d, notFound(err)
+}
+
+// conditions are the parts of a WHERE clause with their arguments.
+type conditions struct {
+	parts []string
+	args  []any
+}
+
+func (c *conditions) add(part string, args ...any) {
+	c.parts, c.args = append(c.parts, part), append(c.args, args...)
+}
+
+// ofOffice lists the tickets at the operator's office; what waits longest comes first.
+func (r deskRepository) ofOffice(
+	ctx context.Context, by access.Actor, f DeskFilter, now time.Time, request page.Request,
+) (page.Page[Details], error) {
+	after, err := request.After()
+	if err != nil {
+		return page.Page[Details]{}, err
+	}
+	where := f.where(by, now)
+	if after != nil {
+		where.add("("+waitsFrom+", d.id) > (?, ?)", after.At.UTC(), after.ID)
+	}
+	var rows []Details
+	err = r.db.From(ctx).Raw(
+		selectDetails+strings.Join(where.parts, " AND ")+" ORDER BY "+waitsFrom+", d.id LIMIT ?", append(where.args, request.Size()+1)...,
+	).Scan(&rows).Error
+	if err != nil {
+		return page.Page[Details]{}, err
+	}
+	return page.Cut(rows, request.Size(), func(d Details) page.Key { return page.Key{At: d.WaitsFrom(), ID: d.ID} }), nil
+}
+
+// where is the filter in SQL, at the operator's office and at an instant.
+func (f DeskFilter) where(by access.Actor, now time.Time) conditions {
+	var c conditions
+	c.add("d.office_code = ?", by.OfficeCode)
+	switch f.Assigned {
+	case AssignedToMe:
+		c.add("d.assigned_to = ?", by.PersonID)
+	case AssignedToNobody:
+		c.add("d.state = 'open'")
+	}
+	switch {
+	case f.State != "":
+		c.add("d.state = ?", f.State)
+	case !f.Any:
+		c.add("d.state <> 'closed'")
+	}
+	switch f.Overdue {
+	case Due:
+		c.add("d.state <> 'closed' AND "+waitsFrom+" < ?", overSince(now, workingDays))
+	case Late:
+		c.add("d.state <> 'closed' AND "+waitsFrom+" < ?", overSince(now, mostWorkingDays))
+	}
+	if f.Topic != "" {
+		c.add("(y.code = ? OR y.parent_code = ?)", f.Topic, f.Topic)
+	}
+	if f.Kind != "" {
+		c.add("d.kind = ?", f.Kind)
+	}
+	if f.ContributorTaxCode != "" {
+		c.add("d.contributor_id = (SELECT id FROM contributors WHERE tax_code = ?)", f.ContributorTaxCode)
+	}
+	if f.PositionNumber != "" {
+		c.add("d.position_id IN (SELECT id FROM positions WHERE number = ?)", f.PositionNumber)
+	}
+	if f.ProtocolNumber != "" {
+		c.add("d.protocol_number = ?", f.ProtocolNumber)
+	}
+	return c
+}
+
+// mostSaid is how many comments are shown with a ticket; the others have a list of their own.
+const mostSaid = 100
+
+// said lists the last of what is said about a ticket, the first one first.
+func (r deskRepository) said(ctx context.Context, ticketID uuid.UUID) ([]Said, error) {
+	var all []Said
+	err := r.db.From(ctx).Raw(
+		"SELECT "+db.Columns[Comment]("")+" FROM ticket_comments WHERE ticket_id = ? ORDER BY at DESC, id DESC LIMIT ?",
+		ticketID, mostSaid,
+	).Scan(&all).Error
+	slices.Reverse(all)
+	return all, err
+}
+
+// name adds the names of all who had to do with a ticket.
+func (r deskRepository) name(ctx context.Context, d *Details) error {
+	var ids []uuid.UUID
+	for _, id := range []*uuid.UUID{d.AssignedTo, d.ClosedBy} {
+		if id != nil {
+			ids = append(ids, *id)
+		}
+	}
+	for _, said := range d.Said {
+		ids = append(ids, said.AuthorID)
+	}
+	named, err := r.names(ctx, ids)
+	if err != nil {
+		return err
+	}
+	d.Assignee, d.Closer = of(named, d.AssignedTo), of(named, d.ClosedBy)
+	for i := range d.Said {
+		d.Said[i].Author = named[d.Said[i].AuthorID]
+	}
+	return nil
+}
+
+// nameAssignees adds to tickets who has them in charge, with one statement for all.
+func (r deskRepository) nameAssignees(ctx context.Context, all []Details) error {
+	var ids []uuid.UUID
+	for _, d := range all {
+		if d.AssignedTo != nil {
+			ids = append(ids, *d.AssignedTo)
+		}
+	}
+	named, err := r.names(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		all[i].Assignee = of(named, all[i].AssignedTo)
+	}
+	return nil
+}
+
+func of(named map[uuid.UUID]Colleague, id *uuid.UUID) *Colleague {
+	if id == nil {
+		return nil
+	}
+	c := named[*id]
+	return &c
+}
+
+// names returns what people are called.
+func (r deskRepository) names(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Colleague, error) {
+	named := make(map[uuid.UUID]Colleague, len(ids))
+	if len(ids) == 0 {
+		return named, nil
+	}
+	var rows []Colleague
+	err := r.db.From(ctx).Raw("SELECT id, given_name, family_name FROM people WHERE id IN ?", ids).Scan(&rows).Error
+	for _, row := range rows {
+		named[row.ID] = row
+	}
+	return named, err
+}
+
+// worksAt reports whether somebody is an operator of an office now.
+func (r deskRepository) worksAt(ctx context.Context, personID uuid.UUID, office string) (bool, error) {
+	var n int
+	const count = "SELECT COUNT(*) FROM people WHERE id = ? AND office_code = ? AND user_class = 'operator' AND suspended_at IS NULL"
+	err := r.db.From(ctx).Raw(count, personID, office).Scan(&n).Error
+	return n > 0, err
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+const (
+	deskName = "desk"
+	// deskTopic is what the tickets of the queue are about.
+	deskTopic = "payments-allocation"
+)
+
+// desks are how many tickets an office has while the same pages of its queue are measured.
+var desks = []int{1_000, 100_000}
+
+// desk measures whether an office that has many tickets waits longer for a page of its queue.
+func (b *bench) desk(ctx context.Context, binary, dir string) error {
+	if !b.options.only.MatchString(deskName) {
+		return nil
+	}
+	var before []*result
+	for _, total := range desks {
+		if b.options.quick {
+			total /= quickShare
+		}
+		after, err := b.deskOf(ctx, binary, dir, total)
+		if err != nil {
+			return fmt.Errorf("%d tickets: %w", total, err)
+		}
+		for i, r := range after {
+			if before != nil {
+				compare(r, before[i], "the fewer")
+			}
+		}
+		before = after
+	}
+	return nil
+}
+
+// deskOf measures on a database of its own: half of its tickets are closed, and of the others half
+// wait for longer than twenty working days.
+func (b *bench) deskOf(ctx context.Context, binary, dir string, total int) (results []*result, err error) {
+	name := fmt.Sprintf("%s_%d", deskName, total)
+	databaseURL, err := b.database.another(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	own := *b
+	own.results = nil
+	own.database = &database{url: databaseURL, stop: func() {}}
+	if err := own.database.look(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, own.database.close(ctx)) }()
+	if own.world, err = seed(ctx, databaseURL); err != nil {
+		return nil, fmt.Errorf("seed: %w", err)
+	}
+	files := filepath.Join(dir, name)
+	if err := os.Mkdir(files, 0o750); err != nil {
+		return nil, err
+	}
+	if err := own.startServer(ctx, binary, files); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, own.server.stop()) }()
+	if err := own.world.logIn(ctx, own.server.address); err != nil {
+		return nil, fmt.Errorf("login: %w", err)
+	}
+	if err := own.database.fillDesk(ctx, total); err != nil {
+		return nil, err
+	}
+	const path = "/v1/backoffice/tickets?limit=50"
+	works := []work{
+		own.operatorGets("first page of the queue", path), own.operatorGets("what nobody has in charge", path+"&assigned_to=nobody"),
+		own.operatorGets("what is late", path+"&overdue=late"), own.operatorGets("what is closed", path+"&state=closed"),
+	}
+	for i := range works {
+		works[i].name = fmt.Sprintf("%s, %s: %s", deskName, thousands(float64(total)), works[i].name)
+	}
+	results, err = own.all(ctx, works...)
+	b.results = append(b.results, own.results...)
+	return results, err
+}
+
+// fillDesk gives the office of the operator so many tickets, over all contributors that have a
+// position there.
+func (d *database) fillDesk(ctx context.Context, total int) error {
+	_, err := d.conn.Exec(ctx, `INSERT INTO tickets (id, kind, contributor_id, position_id, office_code, topic, subject, text, email, person_id,
+			right_id, acting_as, attachments, protocol_number, digest, opened_at, state, outcome, closing_text, closed_at, version, updated_at)
+		SELECT gen_random_uuid(), 'request', p.contributor_id, p.id, p.office_code, $2, 'Versamento di febbraio', repeat('Testo. ', 50),
+			'a@example.com', o.id, o.id, 'legal_representative', '[]', 'INPS.' || p.office_code || '.' || i, 'sha-256:', t.at,
+			CASE WHEN i % 2 = 0 THEN 'closed' ELSE 'open' END, CASE WHEN i % 2 = 0 THEN 'informed' END, CASE WHEN i % 2 = 0 THEN 'x' END,
+			CASE WHEN i % 2 = 0 THEN t.at END, 1, t.at
+		FROM generate_series(1, $1::int) i
+		CROSS JOIN (SELECT id, office_code FROM people WHERE user_class = 'operator' LIMIT 1) o
+		JOIN (SELECT *, row_number() OVER (ORDER BY id) - 1 AS k, count(*) OVER () AS n FROM positions WHERE office_code =
+			(SELECT office_code FROM people WHERE user_class = 'operator' LIMIT 1)) p ON p.k = i % p.n
+		CROSS JOIN LATERAL (SELECT now() - i * interval '60 days' / $1::int AS at) t`, total, deskTopic)
+	if err != nil {
+		return err
+	}
+	return d.analyse(ctx)
+}
