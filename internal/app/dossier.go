@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"diresco/internal/dossier/smarttask"
 	"diresco/internal/dossier/ticket"
 )
 
@@ -10,15 +11,21 @@ import (
 type dossier struct {
 	topics  *ticket.Topics
 	tickets *ticket.Service
+	// smartTasks decides some tickets by itself.
+	smartTasks *smarttask.Service
 }
 
-func newDossier(p platform, k kernel, m masterdata, f filing) dossier {
+func newDossier(p platform, k kernel, m masterdata, f filing, ma mandate) dossier {
 	topics := ticket.NewTopics(p.db)
+	tickets := ticket.NewService(ticket.Deps{
+		Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
+		Blobs: p.bucket, Log: p.log,
+	})
 	return dossier{
-		topics: topics,
-		tickets: ticket.NewService(ticket.Deps{
-			Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
-			Blobs: p.bucket, Log: p.log,
+		topics: topics, tickets: tickets,
+		smartTasks: smarttask.NewService(smarttask.Deps{
+			Runner: k.runner, Tickets: tickets, Delegations: ma.delegations, Grants: ma.grants, Contributors: m.contributors,
+			Rights: k.rights, Log: p.log, BeforeShowing: p.beforeShowing,
 		}),
 	}
 }

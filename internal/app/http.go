@@ -137,6 +137,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		EventHandlers:             handlers.EventHandlers{Events: g.kernel.events},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
+		SmartTaskHandlers:         handlers.SmartTaskHandlers{SmartTasks: g.dossier.smartTasks, Positions: m.contributors},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
 	}
 }

@@ -61,7 +61,7 @@ func each(t *testing.T, test func(t *testing.T, w *fixture)) {
 		w.deleg = w.Delegation(t, w.delegate, w.company, nil)
 		w.professional = w.Enter(t, w.Session(t, w.professionalPerson.ID, nil), w.company.ID)
 		p := w.Person(t, nil)
-		w.employeeRole = w.Role(t, p.ID, w.company.ID, access.EmployeeDelegate, access.Dossier)
+		w.employeeRole = w.Role(t, p.ID, w.company.ID, access.EmployeeDelegate, access.Dossier, access.Declarations)
 		w.employee = w.Enter(t, w.Session(t, p.ID, nil), w.company.ID)
 		test(t, w)
 	})

@@ -13,9 +13,9 @@ import (
 // Type is a kind of task: who may ask for it, what it says, what is examined and what it brings
 // about.
 type Type struct {
-	Code      string `json:"type"`
-	TitleIT   string `json:"title_it"`
-	TitleEN   string `json:"title_en"`
+	Code    string `json:"type"`
+	TitleIT string `json:"title_it"`
+	TitleEN string `json:"title_en"`
 	// ActingAs are the rights by which it may be asked for.
 	ActingAs []access.ActingAs `json:"acting_as"`
 	// Topic is that of its ticket.

@@ -138,7 +138,7 @@ func (h SmartTaskHandlers) ShowSmartTaskAccess(
 func (h SmartTaskHandlers) ReplaceSmartTaskAccess(
 	ctx context.Context, r api.ReplaceSmartTaskAccessRequestObject,
 ) (api.ReplaceSmartTaskAccessResponseObject, error) {
-	expected, err := etag.Expected(r.Params.IfMatch, func() (int, error) {
+	expected, err := etag.Expected(value(r.Params.IfMatch), func() (int, error) {
 		found, err := h.SmartTasks.Access(ctx, string(r.Type))
 		return found.Version, err
 	})
