@@ -95,6 +95,9 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 	if err := s.plantIntermediaries(ctx, ids); err != nil {
 		return err
 	}
+	if err := s.plantRectificationContacts(ctx); err != nil {
+		return err
+	}
 	if err := s.plantRegister(ctx); err != nil {
 		return err
 	}

@@ -215,7 +215,7 @@ func TestAccess_AnApplicationKeepsToItsConsent(t *testing.T) {
 				}
 				open++
 				insufficient("without its scope", call(narrow))
-				names := o.to == "contributor" || o.to == "declaration" || o.to == "delegation" || o.to == "session" && namesAnothers(o.path)
+				names := o.to == "contributor" || o.to == "position" || o.to == "smart_task" || o.to == "declaration" || o.to == "delegation" || o.to == "session" && namesAnothers(o.path)
 				for name, token := range elsewhere {
 					a := call(token)
 					if names && a.status != http.StatusNotFound || a.status >= http.StatusInternalServerError {

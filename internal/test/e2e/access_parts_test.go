@@ -31,7 +31,7 @@ type part struct {
 func (p part) expected(o operation, r row, draft bool) (status int, problem string) {
 	switch {
 	case o.to == "session" && namesAnothers(o.path), o.to == "delegate", o.to == "delegation" && !p.role, o.to == "declaration" &&
-		(p.elsewhere || draft):
+		(p.elsewhere || draft), (o.to == "position" || o.to == "smart_task") && p.elsewhere:
 		// They are none of the filer's CAF and no party to its delegation. Another position's
 		// declarations and others' drafts are as if they did not exist.
 		return http.StatusNotFound, "not-found"

@@ -193,6 +193,11 @@ var accessTable = map[string]row{
 	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
 	"listMyServices": {}, "showMyMenu": {},
+	"listSmartTaskTypes": {}, "showSmartTaskType": {}, "listSmartTasks": {}, "showSmartTask": {}, "listRectificationContacts": {},
+	"requestSmartTask": {body: deletionOfFilers}, "showSmartTaskAccess": {anybodys: true},
+	"replaceSmartTaskAccess": {body: func(filer) any {
+		return map[string]any{"open_to": "everybody"}
+	}, headers: []header{{"If-Match", `"0"`}}, anybodys: true},
 	"replaceMyMenu": {body: func(filer) any {
 		return map[string]any{"entries": []any{}}
 	}, headers: []header{{"If-Match", `"1"`}}},
@@ -210,7 +215,8 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
-		filersConsent).Replace(o.path)
+		filersConsent, "{position_id}", f.position.String(), "{smart_task_id}", filersSmartTask, "{type}",
+		"delete-rectification-contacts").Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -314,7 +320,7 @@ func TestAccess_NobodyElsesData(t *testing.T) {
 						}
 					case hasPart:
 						checkPart(t, name, some, o, r, i == 1, positions[0].Number, a)
-					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" ||
+					case o.to == "contributor" || o.to == "position" || o.to == "smart_task" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" ||
 						o.to == "session" && namesAnothers(o.path):
 						if !refused {
 							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
@@ -363,7 +369,7 @@ func (w *fixture) positions(f filer) []client.Position {
 
 // namesAnothers reports whether the table's path names something that is not the actor's own.
 func namesAnothers(path string) bool {
-	return strings.Contains(path, "{") && !strings.Contains(path, "{session_id}")
+	return strings.Contains(path, "{") && !strings.Contains(path, "{session_id}") && !strings.Contains(path, "{type}")
 }
 
 // snapshot is everything of the filer's that another could have changed.
@@ -390,6 +396,8 @@ func (w *fixture) worked(f filer, declarations ...answer) string {
 	for _, path := range []string{
 		f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
 			filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch,
+		"/v1/smart-tasks/" + filersSmartTask, "/v1/contributors/" + f.contributor.String() + "/smart-tasks",
+		"/v1/positions/" + f.position.String() + "/rectification-contacts",
 	} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
