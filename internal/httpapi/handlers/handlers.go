@@ -59,6 +59,7 @@ type Handlers struct {
 	OfficeApplicationHandlers
 	WebhookHandlers
 	EventHandlers
+	TicketHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}
