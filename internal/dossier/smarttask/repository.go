@@ -171,7 +171,7 @@ func (r repository) closedTo(ctx context.Context, taxCode string) (codes []strin
 // setAccess writes to whom a type is open, in the context's transaction, which has the type's name.
 func (r repository) setAccess(ctx context.Context, a Access, taxCodes []string) error {
 	err := r.db.From(ctx).Exec(
-		"INSERT INTO smart_task_access (type, open_to, version, updated_at) VALUES (?, ?, ?, ?) ON CONFLICT (type) DO UPDATE SET "+
+		"INSERT INTO smart_task_access (type, open_to, version, updated_at) VALUES ( ?, ?, ?, ?) ON CONFLICT (type) DO UPDATE SET "+
 			"open_to = excluded.open_to, version = excluded.version, updated_at = excluded.updated_at",
 		a.Type, a.OpenTo, a.Version, a.UpdatedAt,
 	).Error
