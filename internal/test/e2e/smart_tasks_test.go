@@ -132,7 +132,8 @@ func TestSmartTasks_AnEmployerDeletesUnusableContacts(t *testing.T) {
 			t.Errorf("listed as %+v", page)
 		}
 		// The feed and the trail know of it.
-		if n := w.rows("audit_records", "operation = 'requestSmartTask' AND subject_kind = 'rectification-contacts' AND outcome = 'deleted'"); n != 1 {
+		if n := w.rows("audit_records", "operation = 'requestSmartTask' AND subject_kind = 'rectification-contacts' AND outcome = 'deleted' AND "+
+			"subject_id = ?", position); n != 1 {
 			t.Errorf("%d traces of the effect", n)
 		}
 	})
