@@ -122,6 +122,9 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 	if err := s.plantConsents(ctx); err != nil {
 		return err
 	}
+	if err := s.plantTickets(ctx, ids); err != nil {
+		return err
+	}
 	return s.plantClosingChannel(ctx)
 }
 
