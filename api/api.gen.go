@@ -1689,6 +1689,27 @@ func (e ReceiptVerificationFinding) Valid() bool {
 	}
 }
 
+// Defines values for RectificationContactKind.
+const (
+	RectificationContactKindEmail  RectificationContactKind = "email"
+	RectificationContactKindMobile RectificationContactKind = "mobile"
+	RectificationContactKindPec    RectificationContactKind = "pec"
+)
+
+// Valid indicates whether the value is a known member of the RectificationContactKind enum.
+func (e RectificationContactKind) Valid() bool {
+	switch e {
+	case RectificationContactKindEmail:
+		return true
+	case RectificationContactKindMobile:
+		return true
+	case RectificationContactKindPec:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RegisterName.
 const (
 	RegisterNameAlbi           RegisterName = "albi"
@@ -1806,6 +1827,177 @@ const (
 func (e SessionTokenType) Valid() bool {
 	switch e {
 	case SessionTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskCheckCode.
+const (
+	SmartTaskCheckCodeAuthority SmartTaskCheckCode = "authority"
+	SmartTaskCheckCodeRight     SmartTaskCheckCode = "right"
+	SmartTaskCheckCodeState     SmartTaskCheckCode = "state"
+	SmartTaskCheckCodeSubject   SmartTaskCheckCode = "subject"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskCheckCode enum.
+func (e SmartTaskCheckCode) Valid() bool {
+	switch e {
+	case SmartTaskCheckCodeAuthority:
+		return true
+	case SmartTaskCheckCodeRight:
+		return true
+	case SmartTaskCheckCodeState:
+		return true
+	case SmartTaskCheckCodeSubject:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskCheckResult.
+const (
+	SmartTaskCheckResultFailed      SmartTaskCheckResult = "failed"
+	SmartTaskCheckResultNotExamined SmartTaskCheckResult = "not_examined"
+	SmartTaskCheckResultPassed      SmartTaskCheckResult = "passed"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskCheckResult enum.
+func (e SmartTaskCheckResult) Valid() bool {
+	switch e {
+	case SmartTaskCheckResultFailed:
+		return true
+	case SmartTaskCheckResultNotExamined:
+		return true
+	case SmartTaskCheckResultPassed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskOpenTo.
+const (
+	SmartTaskOpenToEverybody SmartTaskOpenTo = "everybody"
+	SmartTaskOpenToGroup     SmartTaskOpenTo = "group"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskOpenTo enum.
+func (e SmartTaskOpenTo) Valid() bool {
+	switch e {
+	case SmartTaskOpenToEverybody:
+		return true
+	case SmartTaskOpenToGroup:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskReasonCode.
+const (
+	SmartTaskReasonCodeContactDeleted       SmartTaskReasonCode = "contact-deleted"
+	SmartTaskReasonCodeContactUnknown       SmartTaskReasonCode = "contact-unknown"
+	SmartTaskReasonCodeContactUsable        SmartTaskReasonCode = "contact-usable"
+	SmartTaskReasonCodeCredentialsOrdinary  SmartTaskReasonCode = "credentials-ordinary"
+	SmartTaskReasonCodeDelegationEnded      SmartTaskReasonCode = "delegation-ended"
+	SmartTaskReasonCodeDelegationUnknown    SmartTaskReasonCode = "delegation-unknown"
+	SmartTaskReasonCodeIdentityNotConfirmed SmartTaskReasonCode = "identity-not-confirmed"
+	SmartTaskReasonCodeNotAuthorised        SmartTaskReasonCode = "not-authorised"
+	SmartTaskReasonCodeNotExamined          SmartTaskReasonCode = "not-examined"
+	SmartTaskReasonCodePositionUnknown      SmartTaskReasonCode = "position-unknown"
+	SmartTaskReasonCodeRightEnded           SmartTaskReasonCode = "right-ended"
+	SmartTaskReasonCodeRoleEnded            SmartTaskReasonCode = "role-ended"
+	SmartTaskReasonCodeRoleOfAnotherKind    SmartTaskReasonCode = "role-of-another-kind"
+	SmartTaskReasonCodeRoleUnknown          SmartTaskReasonCode = "role-unknown"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskReasonCode enum.
+func (e SmartTaskReasonCode) Valid() bool {
+	switch e {
+	case SmartTaskReasonCodeContactDeleted:
+		return true
+	case SmartTaskReasonCodeContactUnknown:
+		return true
+	case SmartTaskReasonCodeContactUsable:
+		return true
+	case SmartTaskReasonCodeCredentialsOrdinary:
+		return true
+	case SmartTaskReasonCodeDelegationEnded:
+		return true
+	case SmartTaskReasonCodeDelegationUnknown:
+		return true
+	case SmartTaskReasonCodeIdentityNotConfirmed:
+		return true
+	case SmartTaskReasonCodeNotAuthorised:
+		return true
+	case SmartTaskReasonCodeNotExamined:
+		return true
+	case SmartTaskReasonCodePositionUnknown:
+		return true
+	case SmartTaskReasonCodeRightEnded:
+		return true
+	case SmartTaskReasonCodeRoleEnded:
+		return true
+	case SmartTaskReasonCodeRoleOfAnotherKind:
+		return true
+	case SmartTaskReasonCodeRoleUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskState.
+const (
+	SmartTaskStateAccepted         SmartTaskState = "accepted"
+	SmartTaskStateNotAccepted      SmartTaskState = "not_accepted"
+	SmartTaskStateSubmitted        SmartTaskState = "submitted"
+	SmartTaskStateTakenInCharge    SmartTaskState = "taken_in_charge"
+	SmartTaskStateUnderExamination SmartTaskState = "under_examination"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskState enum.
+func (e SmartTaskState) Valid() bool {
+	switch e {
+	case SmartTaskStateAccepted:
+		return true
+	case SmartTaskStateNotAccepted:
+		return true
+	case SmartTaskStateSubmitted:
+		return true
+	case SmartTaskStateTakenInCharge:
+		return true
+	case SmartTaskStateUnderExamination:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskTypeCode.
+const (
+	SmartTaskTypeCodeChangeEmployeeContacts       SmartTaskTypeCode = "change-employee-contacts"
+	SmartTaskTypeCodeChangeIntermediaryContacts   SmartTaskTypeCode = "change-intermediary-contacts"
+	SmartTaskTypeCodeDeleteRectificationContacts  SmartTaskTypeCode = "delete-rectification-contacts"
+	SmartTaskTypeCodeRevokeEmployeeDelegation     SmartTaskTypeCode = "revoke-employee-delegation"
+	SmartTaskTypeCodeRevokeIntermediaryDelegation SmartTaskTypeCode = "revoke-intermediary-delegation"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskTypeCode enum.
+func (e SmartTaskTypeCode) Valid() bool {
+	switch e {
+	case SmartTaskTypeCodeChangeEmployeeContacts:
+		return true
+	case SmartTaskTypeCodeChangeIntermediaryContacts:
+		return true
+	case SmartTaskTypeCodeDeleteRectificationContacts:
+		return true
+	case SmartTaskTypeCodeRevokeEmployeeDelegation:
+		return true
+	case SmartTaskTypeCodeRevokeIntermediaryDelegation:
 		return true
 	default:
 		return false
@@ -4393,6 +4585,16 @@ type Delegation struct {
 	//
 	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
 	ActivatedBy *PersonReference `json:"activated_by,omitempty"`
+
+	// ContactEmail Where the intermediary is reached by e-mail about this; changed by a smart task. Missing while none is known.
+	//
+	// Example: studio@verdi.example
+	ContactEmail *string `json:"contact_email,omitempty"`
+
+	// ContactPhone Where the intermediary is reached by telephone about this; changed by a smart task. Missing while none is known.
+	//
+	// Example: +390655550100
+	ContactPhone *string `json:"contact_phone,omitempty"`
 
 	// Contributor The contributor that delegates.
 	//
@@ -7996,6 +8198,53 @@ type ReceiptVerification struct {
 // Example: genuine
 type ReceiptVerificationFinding string
 
+// RectificationContact Where notices of rectification (note di rettifica) about a position go.
+//
+// Example: {"contact_id":"018f3c50-1a2b-7c3d-8e4f-5a6b7c8d9e01","kind":"email","state":"bounced","unusable":true,"updated_at":"2026-03-16T08:15:04.218301Z","value":"paghe@tessiture.example"}
+type RectificationContact struct {
+	// ContactId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContactId Id `json:"contact_id"`
+
+	// Kind How notices reach it.
+	//
+	// Example: email
+	Kind RectificationContactKind `json:"kind"`
+
+	// State * `unverified`: its code was not given back yet
+	// * `verified`: it counts
+	// * `bounced`: messages to it come back, so that it no longer counts
+	//
+	// Example: verified
+	State ContactState `json:"state"`
+
+	// Unusable Whether it has bounced or was never verified, so that it may be deleted.
+	//
+	// Example: true
+	Unusable bool `json:"unusable"`
+
+	// UpdatedAt When the register last said something new about it.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Value The address or number.
+	//
+	// Example: paghe@tessiture.example
+	Value string `json:"value"`
+}
+
+// RectificationContactKind How notices reach it.
+//
+// Example: email
+type RectificationContactKind string
+
+// RectificationContactList One page of contacts for notices of rectification.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a/rectification-contacts"}},"items":[{"contact_id":"018f3c50-1a2b-7c3d-8e4f-5a6b7c8d9e01","kind":"email","state":"bounced","unusable":true,"updated_at":"2026-03-16T08:15:04.218301Z","value":"paghe@tessiture.example"}]}
+type RectificationContactList = Page[RectificationContact]
+
 // RedirectUri An address at which an application is answered.
 //
 // Example: http://127.0.0.1/callback
@@ -8834,6 +9083,346 @@ type Signatory struct {
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	SignatoryId Id `json:"signatory_id"`
 }
+
+// SmartTask A request that the system decides by itself.
+//
+// Example: {"_links":{"self":{"href":"/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"},"ticket":{"href":"/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"}},"checks":[{"check":"right","result":"passed","title":"Il diritto con cui è stata fatta la richiesta vale ancora."},{"check":"subject","result":"passed","title":"Esiste ciò che la richiesta riguarda, ed è del contribuente."},{"check":"authority","result":"passed","title":"Chi chiede può disporne."},{"check":"state","result":"passed","title":"Lo stato attuale lo permette."}],"content":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","decided_at":"2026-03-16T08:15:05.020417Z","history":[{"at":"2026-03-16T08:15:04.218301Z","state":"submitted"},{"at":"2026-03-16T08:15:04.901442Z","state":"taken_in_charge"},{"at":"2026-03-16T08:15:04.960175Z","state":"under_examination"},{"at":"2026-03-16T08:15:05.020417Z","state":"accepted"}],"office_code":"4900","protocol_number":"INPS.4900.16/03/2026.0000043","reasons":[],"smart_task_id":"018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f","state":"accepted","submitted_at":"2026-03-16T08:15:04.218301Z","title":"Revoca della delega di un intermediario","type":"revoke-intermediary-delegation"}
+type SmartTask struct {
+	// Links The links of a smart task.
+	//
+	// Example: {"self":{"href":"/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"},"ticket":{"href":"/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"}}
+	Links SmartTaskLinks `json:"_links"`
+
+	// Checks What was examined, in order, and what it came to.
+	Checks List[SmartTaskCheck] `json:"checks"`
+
+	// Content What was asked.
+	//
+	// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"}
+	Content json.RawMessage `json:"content"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// DecidedAt When it was decided.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// Email Where its asker is told of it by e-mail. Missing if nowhere in particular.
+	//
+	// Example: m.rossi@officine.example
+	Email *string `json:"email,omitempty"`
+
+	// History The states that it came into, in order.
+	History List[SmartTaskStep] `json:"history"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// Phone Where its asker is told of it by SMS. Missing if nowhere in particular.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Reasons Why it was not accepted; empty otherwise.
+	Reasons List[SmartTaskReason] `json:"reasons"`
+
+	// SmartTaskId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SmartTaskId Id `json:"smart_task_id"`
+
+	// State * `submitted`: it has its protocol number
+	// * `taken_in_charge`: the system has it (presa in carico)
+	// * `under_examination`: it is being examined (istruttoria)
+	// * `accepted`, `not_accepted`: decided (accolta, non accolta)
+	//
+	// Example: accepted
+	State SmartTaskState `json:"state"`
+
+	// SubmittedAt When it was filed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// Title What it is called, in the language of the answer.
+	//
+	// Example: Revoca della delega di un intermediario
+	Title string `json:"title"`
+
+	// Type What the system decides by itself.
+	//
+	// Example: revoke-intermediary-delegation
+	Type SmartTaskTypeCode `json:"type"`
+}
+
+// SmartTaskAccess To whom a type of smart tasks is open.
+//
+// Example: {"open_to":"group","tax_codes":["CLMGLI80S42F205L"],"type":"revoke-intermediary-delegation"}
+type SmartTaskAccess struct {
+	// OpenTo To whom a type of smart tasks is open.
+	//
+	// Example: everybody
+	OpenTo SmartTaskOpenTo `json:"open_to"`
+
+	// TaxCodes The people of the group; empty where it is open to everybody.
+	TaxCodes List[TaxCode] `json:"tax_codes"`
+
+	// Type What the system decides by itself.
+	//
+	// Example: revoke-intermediary-delegation
+	Type SmartTaskTypeCode `json:"type"`
+}
+
+// SmartTaskAccessReplacement To whom a type of smart tasks is to be open.
+//
+// Example: {"open_to":"group","tax_codes":["CLMGLI80S42F205L"]}
+type SmartTaskAccessReplacement struct {
+	// OpenTo To whom a type of smart tasks is open.
+	//
+	// Example: everybody
+	OpenTo SmartTaskOpenTo `json:"open_to"`
+
+	// TaxCodes The people of a `group`, by tax code.
+	TaxCodes *[]TaxCodeInput `json:"tax_codes,omitempty"`
+}
+
+// SmartTaskCheck A check with its result.
+//
+// Example: {"check":"right","result":"passed","title":"Il diritto con cui è stata fatta la richiesta vale ancora."}
+type SmartTaskCheck struct {
+	// Check What is looked at, in this order; what comes after the first check that failed is not examined.
+	//
+	// * `right`: the right by which it was asked for still holds
+	// * `subject`: what it is about exists and is the contributor's
+	// * `authority`: who asks may decide about it
+	// * `state`: its present state allows it
+	//
+	// Example: state
+	Check SmartTaskCheckCode `json:"check"`
+
+	// Result What a check found.
+	//
+	// Example: passed
+	Result SmartTaskCheckResult `json:"result"`
+
+	// Title What it looks at, in the language of the answer.
+	//
+	// Example: Il diritto con cui è stata fatta la richiesta vale ancora.
+	Title string `json:"title"`
+}
+
+// SmartTaskCheckCode What is looked at, in this order; what comes after the first check that failed is not examined.
+//
+// * `right`: the right by which it was asked for still holds
+// * `subject`: what it is about exists and is the contributor's
+// * `authority`: who asks may decide about it
+// * `state`: its present state allows it
+//
+// Example: state
+type SmartTaskCheckCode string
+
+// SmartTaskCheckResult What a check found.
+//
+// Example: passed
+type SmartTaskCheckResult string
+
+// SmartTaskInput What the system is asked to decide.
+//
+// Example: {"content":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"email":"m.rossi@officine.example","type":"revoke-intermediary-delegation"}
+type SmartTaskInput struct {
+	// Content What is asked. Must meet the `content_schema` of the type.
+	//
+	// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"}
+	Content json.RawMessage `json:"content"`
+
+	// Email Where you are told of it by e-mail.
+	//
+	// Example: m.rossi@officine.example
+	Email *string `json:"email,omitempty"`
+
+	// Phone Where you are told of it by SMS; a mobile number.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// Type The type; see listSmartTaskTypes. One that is not open to you answers 422 `unknown-type`.
+	//
+	// Example: revoke-intermediary-delegation
+	Type string `json:"type"`
+}
+
+// SmartTaskLinks The links of a smart task.
+//
+// Example: {"self":{"href":"/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"},"ticket":{"href":"/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"}}
+type SmartTaskLinks struct {
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+
+	// Ticket Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Ticket Link `json:"ticket"`
+}
+
+// SmartTaskList One page of smart tasks.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/smart-tasks"}},"items":[{"_links":{"self":{"href":"/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"},"ticket":{"href":"/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"}},"checks":[{"check":"right","result":"passed","title":"Il diritto con cui è stata fatta la richiesta vale ancora."},{"check":"subject","result":"passed","title":"Esiste ciò che la richiesta riguarda, ed è del contribuente."},{"check":"authority","result":"passed","title":"Chi chiede può disporne."},{"check":"state","result":"passed","title":"Lo stato attuale lo permette."}],"content":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","decided_at":"2026-03-16T08:15:05.020417Z","history":[{"at":"2026-03-16T08:15:04.218301Z","state":"submitted"},{"at":"2026-03-16T08:15:04.901442Z","state":"taken_in_charge"},{"at":"2026-03-16T08:15:04.960175Z","state":"under_examination"},{"at":"2026-03-16T08:15:05.020417Z","state":"accepted"}],"office_code":"4900","protocol_number":"INPS.4900.16/03/2026.0000043","reasons":[],"smart_task_id":"018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f","state":"accepted","submitted_at":"2026-03-16T08:15:04.218301Z","title":"Revoca della delega di un intermediario","type":"revoke-intermediary-delegation"}]}
+type SmartTaskList = Page[SmartTask]
+
+// SmartTaskOpenTo To whom a type of smart tasks is open.
+//
+// Example: everybody
+type SmartTaskOpenTo string
+
+// SmartTaskReason Why a smart task was not accepted.
+//
+// Example: {"code":"delegation-ended","text":"La delega è già finita: revocata, scaduta o sostituita."}
+type SmartTaskReason struct {
+	// Code Why a smart task was not accepted. More may come.
+	//
+	// Example: delegation-ended
+	Code SmartTaskReasonCode `json:"code"`
+
+	// SubjectId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubjectId *Id `json:"subject_id,omitempty"`
+
+	// Text The reason in words, in the language of the answer.
+	//
+	// Example: La delega è già finita: revocata, scaduta o sostituita.
+	Text string `json:"text"`
+}
+
+// SmartTaskReasonCode Why a smart task was not accepted. More may come.
+//
+// Example: delegation-ended
+type SmartTaskReasonCode string
+
+// SmartTaskState * `submitted`: it has its protocol number
+// * `taken_in_charge`: the system has it (presa in carico)
+// * `under_examination`: it is being examined (istruttoria)
+// * `accepted`, `not_accepted`: decided (accolta, non accolta)
+//
+// Example: accepted
+type SmartTaskState string
+
+// SmartTaskStep When a smart task came into a state.
+//
+// Example: {"at":"2026-03-16T08:15:05.020417Z","state":"accepted"}
+type SmartTaskStep struct {
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// State * `submitted`: it has its protocol number
+	// * `taken_in_charge`: the system has it (presa in carico)
+	// * `under_examination`: it is being examined (istruttoria)
+	// * `accepted`, `not_accepted`: decided (accolta, non accolta)
+	//
+	// Example: accepted
+	State SmartTaskState `json:"state"`
+}
+
+// SmartTaskType A type of smart tasks.
+//
+// Example: {"_links":{"self":{"href":"/v1/smart-task-types/revoke-intermediary-delegation"}},"acting_as":["legal_representative","employer","employee_delegate","intermediary"],"checks":[{"check":"right","title":"Il diritto con cui è stata fatta la richiesta vale ancora."},{"check":"subject","title":"Esiste ciò che la richiesta riguarda, ed è del contribuente."},{"check":"authority","title":"Chi chiede può disporne."},{"check":"state","title":"Lo stato attuale lo permette."}],"content_example":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"content_schema":{"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"delegation_id":{"format":"uuid","maxLength":36,"minLength":36,"title":"Delega","type":"string"},"reason":{"maxLength":1000,"minLength":1,"pattern":"^[^\\x00-\\x1F\\x7F-\\x9F]*$","title":"Motivo","type":"string"}},"required":["delegation_id"],"type":"object"},"effect":"La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.","examined":"La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.","title":"Revoca della delega di un intermediario","topic":"delegations-intermediaries","type":"revoke-intermediary-delegation"}
+type SmartTaskType struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ActingAs The rights by which it may be asked for. Each must cover the service `dossier`.
+	ActingAs List[ActingAs] `json:"acting_as"`
+
+	// Checks The checks, in the order in which they are made.
+	Checks List[SmartTaskTypeCheck] `json:"checks"`
+
+	// ContentExample Content that meets the schema.
+	//
+	// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"}
+	ContentExample json.RawMessage `json:"content_example"`
+
+	// ContentSchema JSON Schema (2020-12) of `content`, with titles in the language of the answer.
+	//
+	// Example: {"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"delegation_id":{"format":"uuid","maxLength":36,"minLength":36,"title":"Delega","type":"string"},"reason":{"maxLength":1000,"minLength":1,"pattern":"^[^\\x00-\\x1F\\x7F-\\x9F]*$","title":"Motivo","type":"string"}},"required":["delegation_id"],"type":"object"}
+	ContentSchema json.RawMessage `json:"content_schema"`
+
+	// Effect What an accepted one brings about, in the language of the answer.
+	//
+	// Example: La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.
+	Effect string `json:"effect"`
+
+	// Examined What is examined, in the language of the answer.
+	//
+	// Example: La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.
+	Examined string `json:"examined"`
+
+	// Title What it is called, in the language of the answer.
+	//
+	// Example: Revoca della delega di un intermediario
+	Title string `json:"title"`
+
+	// Topic The topic of its ticket; see listTicketTopics.
+	//
+	// Example: delegations-intermediaries
+	Topic string `json:"topic"`
+
+	// Type What the system decides by itself.
+	//
+	// Example: revoke-intermediary-delegation
+	Type SmartTaskTypeCode `json:"type"`
+}
+
+// SmartTaskTypeCheck Something that is examined.
+//
+// Example: {"check":"right","title":"Il diritto con cui è stata fatta la richiesta vale ancora."}
+type SmartTaskTypeCheck struct {
+	// Check What is looked at, in this order; what comes after the first check that failed is not examined.
+	//
+	// * `right`: the right by which it was asked for still holds
+	// * `subject`: what it is about exists and is the contributor's
+	// * `authority`: who asks may decide about it
+	// * `state`: its present state allows it
+	//
+	// Example: state
+	Check SmartTaskCheckCode `json:"check"`
+
+	// Title What it looks at, in the language of the answer.
+	//
+	// Example: Il diritto con cui è stata fatta la richiesta vale ancora.
+	Title string `json:"title"`
+}
+
+// SmartTaskTypeCode What the system decides by itself.
+//
+// Example: revoke-intermediary-delegation
+type SmartTaskTypeCode string
+
+// SmartTaskTypeList One page of types of smart tasks.
+//
+// Example: {"_links":{"self":{"href":"/v1/smart-task-types"}},"items":[{"_links":{"self":{"href":"/v1/smart-task-types/revoke-intermediary-delegation"}},"acting_as":["legal_representative","employer","employee_delegate","intermediary"],"checks":[{"check":"right","title":"Il diritto con cui è stata fatta la richiesta vale ancora."},{"check":"subject","title":"Esiste ciò che la richiesta riguarda, ed è del contribuente."},{"check":"authority","title":"Chi chiede può disporne."},{"check":"state","title":"Lo stato attuale lo permette."}],"content_example":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"content_schema":{"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"delegation_id":{"format":"uuid","maxLength":36,"minLength":36,"title":"Delega","type":"string"},"reason":{"maxLength":1000,"minLength":1,"pattern":"^[^\\x00-\\x1F\\x7F-\\x9F]*$","title":"Motivo","type":"string"}},"required":["delegation_id"],"type":"object"},"effect":"La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.","examined":"La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.","title":"Revoca della delega di un intermediario","topic":"delegations-intermediaries","type":"revoke-intermediary-delegation"}]}
+type SmartTaskTypeList = Page[SmartTaskType]
 
 // SmsReport What became of an SMS.
 //
@@ -9723,6 +10312,16 @@ type UserClass string
 //
 // Example: {"grant_id":"018f3b44-4d5e-7f60-9172-8d9e10213243","granted_at":"2026-03-16T08:15:04.218301Z","granted_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"person":{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"},"role":"employee_delegate","services":["declarations"]}
 type UserGrant struct {
+	// ContactEmail Where the person is reached by e-mail about this; changed by a smart task. Missing while none is known.
+	//
+	// Example: studio@verdi.example
+	ContactEmail *string `json:"contact_email,omitempty"`
+
+	// ContactPhone Where the person is reached by telephone about this; changed by a smart task. Missing while none is known.
+	//
+	// Example: +390655550100
+	ContactPhone *string `json:"contact_phone,omitempty"`
+
 	// GrantId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -10276,6 +10875,11 @@ type PinUpgradeStateFilter = PinUpgradeState
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type PositionFilter = Id
 
+// PositionId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type PositionId = Id
+
 // Range defines model for Range.
 type Range = string
 
@@ -10314,6 +10918,16 @@ type ServicePath = ServiceCode
 
 // SessionId defines model for SessionId.
 type SessionId = string
+
+// SmartTaskId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SmartTaskId = Id
+
+// SmartTaskTypePath What the system decides by itself.
+//
+// Example: revoke-intermediary-delegation
+type SmartTaskTypePath = SmartTaskTypeCode
 
 // StateFilter * `draft` (bozza): not filed
 // * `submitted` (inviata): filed and protocolled
@@ -10904,6 +11518,12 @@ type ReplaceReplyTemplateParams struct {
 	IfNoneMatch *IfNoneMatchNew `json:"If-None-Match,omitempty"`
 }
 
+// ReplaceSmartTaskAccessParams defines parameters for ReplaceSmartTaskAccess.
+type ReplaceSmartTaskAccessParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // SearchOfficeTicketsParams defines parameters for SearchOfficeTickets.
 type SearchOfficeTicketsParams struct {
 	// Limit How many items a page has at most.
@@ -11158,6 +11778,23 @@ type ListPositionsParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListSmartTasksParams defines parameters for ListSmartTasks.
+type ListSmartTasksParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RequestSmartTaskParams defines parameters for RequestSmartTask.
+type RequestSmartTaskParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // ListTicketsParams defines parameters for ListTickets.
@@ -11683,6 +12320,15 @@ type ConfirmPinRevocationParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListRectificationContactsParams defines parameters for ListRectificationContacts.
+type ListRectificationContactsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // VerifyReceiptParams defines parameters for VerifyReceipt.
 type VerifyReceiptParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -11789,6 +12435,15 @@ type RenewSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
 	// another request answers 422 `idempotency-key-reused`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListSmartTaskTypesParams defines parameters for ListSmartTaskTypes.
+type ListSmartTaskTypesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ReceiveSmsReportParams defines parameters for ReceiveSmsReport.
@@ -11977,6 +12632,9 @@ type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 // ReplaceReplyTemplateJSONRequestBody defines body for ReplaceReplyTemplate for application/json ContentType.
 type ReplaceReplyTemplateJSONRequestBody = ReplyTemplateReplacement
 
+// ReplaceSmartTaskAccessJSONRequestBody defines body for ReplaceSmartTaskAccess for application/json ContentType.
+type ReplaceSmartTaskAccessJSONRequestBody = SmartTaskAccessReplacement
+
 // SearchOfficeTicketsJSONRequestBody defines body for SearchOfficeTickets for application/json ContentType.
 type SearchOfficeTicketsJSONRequestBody = OfficeTicketSearch
 
@@ -12012,6 +12670,9 @@ type DraftDeclarationJSONRequestBody = DeclarationDraft
 
 // SearchPeopleForRoleJSONRequestBody defines body for SearchPeopleForRole for application/json ContentType.
 type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
+
+// RequestSmartTaskJSONRequestBody defines body for RequestSmartTask for application/json ContentType.
+type RequestSmartTaskJSONRequestBody = SmartTaskInput
 
 // OpenTicketJSONRequestBody defines body for OpenTicket for application/json ContentType.
 type OpenTicketJSONRequestBody = TicketInput
@@ -12333,6 +12994,12 @@ type ServerInterface interface {
 	// ReplaceReplyTemplate Write a ready-made answer of my office
 	// (PUT /backoffice/reply-templates/{template_code})
 	ReplaceReplyTemplate(ctx echo.Context, templateCode TemplatePath, params ReplaceReplyTemplateParams) error
+	// ShowSmartTaskAccess Show to whom a type of smart tasks is open
+	// (GET /backoffice/smart-task-types/{type}/access)
+	ShowSmartTaskAccess(ctx echo.Context, pType SmartTaskTypePath) error
+	// ReplaceSmartTaskAccess Open a type of smart tasks to everybody or to a group
+	// (PUT /backoffice/smart-task-types/{type}/access)
+	ReplaceSmartTaskAccess(ctx echo.Context, pType SmartTaskTypePath, params ReplaceSmartTaskAccessParams) error
 	// SearchOfficeTickets Search the tickets of my office
 	// (POST /backoffice/ticket-searches)
 	SearchOfficeTickets(ctx echo.Context, params SearchOfficeTicketsParams) error
@@ -12417,6 +13084,12 @@ type ServerInterface interface {
 	// ListPositions List the positions of a contributor
 	// (GET /contributors/{contributor_id}/positions)
 	ListPositions(ctx echo.Context, contributorId ContributorId, params ListPositionsParams) error
+	// ListSmartTasks List the smart tasks of a contributor
+	// (GET /contributors/{contributor_id}/smart-tasks)
+	ListSmartTasks(ctx echo.Context, contributorId ContributorId, params ListSmartTasksParams) error
+	// RequestSmartTask Ask for something that the system decides by itself
+	// (POST /contributors/{contributor_id}/smart-tasks)
+	RequestSmartTask(ctx echo.Context, contributorId ContributorId, params RequestSmartTaskParams) error
 	// ListTickets List the tickets of a contributor
 	// (GET /contributors/{contributor_id}/tickets)
 	ListTickets(ctx echo.Context, contributorId ContributorId, params ListTicketsParams) error
@@ -12654,6 +13327,9 @@ type ServerInterface interface {
 	// ConfirmPinRevocation Confirm the revocation of a PIN without a login
 	// (POST /pin-revocations/confirmation)
 	ConfirmPinRevocation(ctx echo.Context, params ConfirmPinRevocationParams) error
+	// ListRectificationContacts List where notices of rectification about a position go
+	// (GET /positions/{position_id}/rectification-contacts)
+	ListRectificationContacts(ctx echo.Context, positionId PositionId, params ListRectificationContactsParams) error
 	// VerifyReceipt Verify a receipt
 	// (POST /receipt-verifications)
 	VerifyReceipt(ctx echo.Context, params VerifyReceiptParams) error
@@ -12708,6 +13384,15 @@ type ServerInterface interface {
 	// ShowSession Show one of my sessions
 	// (GET /sessions/{session_id})
 	ShowSession(ctx echo.Context, sessionId SessionId) error
+	// ListSmartTaskTypes List what the system decides by itself
+	// (GET /smart-task-types)
+	ListSmartTaskTypes(ctx echo.Context, params ListSmartTaskTypesParams) error
+	// ShowSmartTaskType Show what the system decides by itself
+	// (GET /smart-task-types/{type})
+	ShowSmartTaskType(ctx echo.Context, pType SmartTaskTypePath) error
+	// ShowSmartTask Show how far a smart task is
+	// (GET /smart-tasks/{smart_task_id})
+	ShowSmartTask(ctx echo.Context, smartTaskId SmartTaskId) error
 	// ReceiveSmsReport Take the report about an SMS
 	// (POST /sms-reports)
 	ReceiveSmsReport(ctx echo.Context, params ReceiveSmsReportParams) error
@@ -15006,6 +15691,58 @@ func (w *ServerInterfaceWrapper) ReplaceReplyTemplate(ctx echo.Context) error {
 	return err
 }
 
+// ShowSmartTaskAccess converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSmartTaskAccess(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "type" -------------
+	var pType SmartTaskTypePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "type", ctx.Param("type"), &pType, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSmartTaskAccess(ctx, pType)
+	return err
+}
+
+// ReplaceSmartTaskAccess converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceSmartTaskAccess(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "type" -------------
+	var pType SmartTaskTypePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "type", ctx.Param("type"), &pType, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceSmartTaskAccessParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceSmartTaskAccess(ctx, pType, params)
+	return err
+}
+
 // SearchOfficeTickets converts echo context to params.
 func (w *ServerInterfaceWrapper) SearchOfficeTickets(ctx echo.Context) error {
 	var err error
@@ -16049,6 +16786,76 @@ func (w *ServerInterfaceWrapper) ListPositions(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListPositions(ctx, contributorId, params)
+	return err
+}
+
+// ListSmartTasks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSmartTasks(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSmartTasksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSmartTasks(ctx, contributorId, params)
+	return err
+}
+
+// RequestSmartTask converts echo context to params.
+func (w *ServerInterfaceWrapper) RequestSmartTask(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RequestSmartTaskParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequestSmartTask(ctx, contributorId, params)
 	return err
 }
 
@@ -18347,6 +19154,38 @@ func (w *ServerInterfaceWrapper) ConfirmPinRevocation(ctx echo.Context) error {
 	return err
 }
 
+// ListRectificationContacts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRectificationContacts(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRectificationContactsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRectificationContacts(ctx, positionId, params)
+	return err
+}
+
 // VerifyReceipt converts echo context to params.
 func (w *ServerInterfaceWrapper) VerifyReceipt(ctx echo.Context) error {
 	var err error
@@ -18814,6 +19653,63 @@ func (w *ServerInterfaceWrapper) ShowSession(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ShowSession(ctx, sessionId)
+	return err
+}
+
+// ListSmartTaskTypes converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSmartTaskTypes(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSmartTaskTypesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSmartTaskTypes(ctx, params)
+	return err
+}
+
+// ShowSmartTaskType converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSmartTaskType(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "type" -------------
+	var pType SmartTaskTypePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "type", ctx.Param("type"), &pType, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSmartTaskType(ctx, pType)
+	return err
+}
+
+// ShowSmartTask converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSmartTask(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "smart_task_id" -------------
+	var smartTaskId SmartTaskId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "smart_task_id", ctx.Param("smart_task_id"), &smartTaskId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter smart_task_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSmartTask(ctx, smartTaskId)
 	return err
 }
 
@@ -19392,6 +20288,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.RemoveReplyTemplate, options.OperationMiddlewares["removeReplyTemplate"]...)
 	router.GET(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.ShowReplyTemplate, options.OperationMiddlewares["showReplyTemplate"]...)
 	router.PUT(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.ReplaceReplyTemplate, options.OperationMiddlewares["replaceReplyTemplate"]...)
+	router.GET(options.BaseURL+"/backoffice/smart-task-types/:type/access", wrapper.ShowSmartTaskAccess, options.OperationMiddlewares["showSmartTaskAccess"]...)
+	router.PUT(options.BaseURL+"/backoffice/smart-task-types/:type/access", wrapper.ReplaceSmartTaskAccess, options.OperationMiddlewares["replaceSmartTaskAccess"]...)
 	router.POST(options.BaseURL+"/backoffice/ticket-searches", wrapper.SearchOfficeTickets, options.OperationMiddlewares["searchOfficeTickets"]...)
 	router.GET(options.BaseURL+"/backoffice/ticket-topics/:topic_code", wrapper.ShowOfficeTicketTopic, options.OperationMiddlewares["showOfficeTicketTopic"]...)
 	router.PUT(options.BaseURL+"/backoffice/ticket-topics/:topic_code", wrapper.ReplaceTicketTopic, options.OperationMiddlewares["replaceTicketTopic"]...)
@@ -19420,6 +20318,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegations", wrapper.ListContributorDelegations, options.OperationMiddlewares["listContributorDelegations"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/people-searches", wrapper.SearchPeopleForRole, options.OperationMiddlewares["searchPeopleForRole"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/positions", wrapper.ListPositions, options.OperationMiddlewares["listPositions"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/smart-tasks", wrapper.ListSmartTasks, options.OperationMiddlewares["listSmartTasks"]...)
+	router.POST(options.BaseURL+"/contributors/:contributor_id/smart-tasks", wrapper.RequestSmartTask, options.OperationMiddlewares["requestSmartTask"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/tickets", wrapper.OpenTicket, options.OperationMiddlewares["openTicket"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/users", wrapper.ListContributorUsers, options.OperationMiddlewares["listContributorUsers"]...)
@@ -19499,6 +20399,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/pin-requests/:request_id", wrapper.ShowPinRequest, options.OperationMiddlewares["showPinRequest"]...)
 	router.POST(options.BaseURL+"/pin-revocations", wrapper.StartPinRevocation, options.OperationMiddlewares["startPinRevocation"]...)
 	router.POST(options.BaseURL+"/pin-revocations/confirmation", wrapper.ConfirmPinRevocation, options.OperationMiddlewares["confirmPinRevocation"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/rectification-contacts", wrapper.ListRectificationContacts, options.OperationMiddlewares["listRectificationContacts"]...)
 	router.POST(options.BaseURL+"/receipt-verifications", wrapper.VerifyReceipt, options.OperationMiddlewares["verifyReceipt"]...)
 	router.GET(options.BaseURL+"/sandbox/clock", wrapper.ShowSandboxClock, options.OperationMiddlewares["showSandboxClock"]...)
 	router.POST(options.BaseURL+"/sandbox/clock", wrapper.MoveSandboxClock, options.OperationMiddlewares["moveSandboxClock"]...)
@@ -19517,6 +20418,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/sessions/:session_id", wrapper.ShowSession, options.OperationMiddlewares["showSession"]...)
 	router.POST(options.BaseURL+"/sessions/current/authentications", wrapper.Reauthenticate, options.OperationMiddlewares["reauthenticate"]...)
 	router.POST(options.BaseURL+"/sessions/current/tokens", wrapper.RenewSession, options.OperationMiddlewares["renewSession"]...)
+	router.GET(options.BaseURL+"/smart-task-types", wrapper.ListSmartTaskTypes, options.OperationMiddlewares["listSmartTaskTypes"]...)
+	router.GET(options.BaseURL+"/smart-task-types/:type", wrapper.ShowSmartTaskType, options.OperationMiddlewares["showSmartTaskType"]...)
+	router.GET(options.BaseURL+"/smart-tasks/:smart_task_id", wrapper.ShowSmartTask, options.OperationMiddlewares["showSmartTask"]...)
 	router.POST(options.BaseURL+"/sms-reports", wrapper.ReceiveSmsReport, options.OperationMiddlewares["receiveSmsReport"]...)
 	router.GET(options.BaseURL+"/status", wrapper.ShowStatus, options.OperationMiddlewares["showStatus"]...)
 	router.GET(options.BaseURL+"/sub-delegations", wrapper.ListSubDelegations, options.OperationMiddlewares["listSubDelegations"]...)
@@ -21681,6 +22585,68 @@ func (response ReplaceReplyTemplate201JSONResponse) VisitReplaceReplyTemplateRes
 	return err
 }
 
+type ShowSmartTaskAccessRequestObject struct {
+	Type SmartTaskTypePath `json:"type"`
+}
+
+type ShowSmartTaskAccessResponseObject interface {
+	VisitShowSmartTaskAccessResponse(w http.ResponseWriter) error
+}
+
+type ShowSmartTaskAccess200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowSmartTaskAccess200JSONResponse struct {
+	Body    SmartTaskAccess
+	Headers ShowSmartTaskAccess200ResponseHeaders
+}
+
+func (response ShowSmartTaskAccess200JSONResponse) VisitShowSmartTaskAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceSmartTaskAccessRequestObject struct {
+	Type   SmartTaskTypePath `json:"type"`
+	Params ReplaceSmartTaskAccessParams
+	Body   *ReplaceSmartTaskAccessJSONRequestBody
+}
+
+type ReplaceSmartTaskAccessResponseObject interface {
+	VisitReplaceSmartTaskAccessResponse(w http.ResponseWriter) error
+}
+
+type ReplaceSmartTaskAccess200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReplaceSmartTaskAccess200JSONResponse struct {
+	Body    SmartTaskAccess
+	Headers ReplaceSmartTaskAccess200ResponseHeaders
+}
+
+func (response ReplaceSmartTaskAccess200JSONResponse) VisitReplaceSmartTaskAccessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SearchOfficeTicketsRequestObject struct {
 	Params SearchOfficeTicketsParams
 	Body   *SearchOfficeTicketsJSONRequestBody
@@ -22597,6 +23563,61 @@ func (response ListPositions200JSONResponse) VisitListPositionsResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSmartTasksRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListSmartTasksParams
+}
+
+type ListSmartTasksResponseObject interface {
+	VisitListSmartTasksResponse(w http.ResponseWriter) error
+}
+
+type ListSmartTasks200JSONResponse SmartTaskList
+
+func (response ListSmartTasks200JSONResponse) VisitListSmartTasksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequestSmartTaskRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        RequestSmartTaskParams
+	Body          *RequestSmartTaskJSONRequestBody
+}
+
+type RequestSmartTaskResponseObject interface {
+	VisitRequestSmartTaskResponse(w http.ResponseWriter) error
+}
+
+type RequestSmartTask202ResponseHeaders struct {
+	Location string
+}
+
+type RequestSmartTask202JSONResponse struct {
+	Body    SmartTask
+	Headers RequestSmartTask202ResponseHeaders
+}
+
+func (response RequestSmartTask202JSONResponse) VisitRequestSmartTaskResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -24876,6 +25897,29 @@ func (response ConfirmPinRevocation200JSONResponse) VisitConfirmPinRevocationRes
 	return err
 }
 
+type ListRectificationContactsRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     ListRectificationContactsParams
+}
+
+type ListRectificationContactsResponseObject interface {
+	VisitListRectificationContactsResponse(w http.ResponseWriter) error
+}
+
+type ListRectificationContacts200JSONResponse RectificationContactList
+
+func (response ListRectificationContacts200JSONResponse) VisitListRectificationContactsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type VerifyReceiptRequestObject struct {
 	Params VerifyReceiptParams
 	Body   *VerifyReceiptJSONRequestBody
@@ -25301,6 +26345,72 @@ type ShowSessionResponseObject interface {
 type ShowSession200JSONResponse SessionSummary
 
 func (response ShowSession200JSONResponse) VisitShowSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSmartTaskTypesRequestObject struct {
+	Params ListSmartTaskTypesParams
+}
+
+type ListSmartTaskTypesResponseObject interface {
+	VisitListSmartTaskTypesResponse(w http.ResponseWriter) error
+}
+
+type ListSmartTaskTypes200JSONResponse SmartTaskTypeList
+
+func (response ListSmartTaskTypes200JSONResponse) VisitListSmartTaskTypesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowSmartTaskTypeRequestObject struct {
+	Type SmartTaskTypePath `json:"type"`
+}
+
+type ShowSmartTaskTypeResponseObject interface {
+	VisitShowSmartTaskTypeResponse(w http.ResponseWriter) error
+}
+
+type ShowSmartTaskType200JSONResponse SmartTaskType
+
+func (response ShowSmartTaskType200JSONResponse) VisitShowSmartTaskTypeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowSmartTaskRequestObject struct {
+	SmartTaskId SmartTaskId `json:"smart_task_id"`
+}
+
+type ShowSmartTaskResponseObject interface {
+	VisitShowSmartTaskResponse(w http.ResponseWriter) error
+}
+
+type ShowSmartTask200JSONResponse SmartTask
+
+func (response ShowSmartTask200JSONResponse) VisitShowSmartTaskResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -25894,6 +27004,12 @@ type StrictServerInterface interface {
 	// ReplaceReplyTemplate Write a ready-made answer of my office
 	// (PUT /backoffice/reply-templates/{template_code})
 	ReplaceReplyTemplate(ctx context.Context, request ReplaceReplyTemplateRequestObject) (ReplaceReplyTemplateResponseObject, error)
+	// ShowSmartTaskAccess Show to whom a type of smart tasks is open
+	// (GET /backoffice/smart-task-types/{type}/access)
+	ShowSmartTaskAccess(ctx context.Context, request ShowSmartTaskAccessRequestObject) (ShowSmartTaskAccessResponseObject, error)
+	// ReplaceSmartTaskAccess Open a type of smart tasks to everybody or to a group
+	// (PUT /backoffice/smart-task-types/{type}/access)
+	ReplaceSmartTaskAccess(ctx context.Context, request ReplaceSmartTaskAccessRequestObject) (ReplaceSmartTaskAccessResponseObject, error)
 	// SearchOfficeTickets Search the tickets of my office
 	// (POST /backoffice/ticket-searches)
 	SearchOfficeTickets(ctx context.Context, request SearchOfficeTicketsRequestObject) (SearchOfficeTicketsResponseObject, error)
@@ -25978,6 +27094,12 @@ type StrictServerInterface interface {
 	// ListPositions List the positions of a contributor
 	// (GET /contributors/{contributor_id}/positions)
 	ListPositions(ctx context.Context, request ListPositionsRequestObject) (ListPositionsResponseObject, error)
+	// ListSmartTasks List the smart tasks of a contributor
+	// (GET /contributors/{contributor_id}/smart-tasks)
+	ListSmartTasks(ctx context.Context, request ListSmartTasksRequestObject) (ListSmartTasksResponseObject, error)
+	// RequestSmartTask Ask for something that the system decides by itself
+	// (POST /contributors/{contributor_id}/smart-tasks)
+	RequestSmartTask(ctx context.Context, request RequestSmartTaskRequestObject) (RequestSmartTaskResponseObject, error)
 	// ListTickets List the tickets of a contributor
 	// (GET /contributors/{contributor_id}/tickets)
 	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
@@ -26215,6 +27337,9 @@ type StrictServerInterface interface {
 	// ConfirmPinRevocation Confirm the revocation of a PIN without a login
 	// (POST /pin-revocations/confirmation)
 	ConfirmPinRevocation(ctx context.Context, request ConfirmPinRevocationRequestObject) (ConfirmPinRevocationResponseObject, error)
+	// ListRectificationContacts List where notices of rectification about a position go
+	// (GET /positions/{position_id}/rectification-contacts)
+	ListRectificationContacts(ctx context.Context, request ListRectificationContactsRequestObject) (ListRectificationContactsResponseObject, error)
 	// VerifyReceipt Verify a receipt
 	// (POST /receipt-verifications)
 	VerifyReceipt(ctx context.Context, request VerifyReceiptRequestObject) (VerifyReceiptResponseObject, error)
@@ -26269,6 +27394,15 @@ type StrictServerInterface interface {
 	// ShowSession Show one of my sessions
 	// (GET /sessions/{session_id})
 	ShowSession(ctx context.Context, request ShowSessionRequestObject) (ShowSessionResponseObject, error)
+	// ListSmartTaskTypes List what the system decides by itself
+	// (GET /smart-task-types)
+	ListSmartTaskTypes(ctx context.Context, request ListSmartTaskTypesRequestObject) (ListSmartTaskTypesResponseObject, error)
+	// ShowSmartTaskType Show what the system decides by itself
+	// (GET /smart-task-types/{type})
+	ShowSmartTaskType(ctx context.Context, request ShowSmartTaskTypeRequestObject) (ShowSmartTaskTypeResponseObject, error)
+	// ShowSmartTask Show how far a smart task is
+	// (GET /smart-tasks/{smart_task_id})
+	ShowSmartTask(ctx context.Context, request ShowSmartTaskRequestObject) (ShowSmartTaskResponseObject, error)
 	// ReceiveSmsReport Take the report about an SMS
 	// (POST /sms-reports)
 	ReceiveSmsReport(ctx context.Context, request ReceiveSmsReportRequestObject) (ReceiveSmsReportResponseObject, error)
@@ -28619,6 +29753,80 @@ func (sh *strictHandler) ReplaceReplyTemplate(ctx echo.Context, templateCode Tem
 	return nil
 }
 
+// ShowSmartTaskAccess operation middleware
+func (sh *strictHandler) ShowSmartTaskAccess(ctx echo.Context, pType SmartTaskTypePath) error {
+	var request ShowSmartTaskAccessRequestObject
+
+	request.Type = pType
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSmartTaskAccess(ctx.Request().Context(), request.(ShowSmartTaskAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSmartTaskAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSmartTaskAccessResponseObject); ok {
+		return validResponse.VisitShowSmartTaskAccessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceSmartTaskAccess operation middleware
+func (sh *strictHandler) ReplaceSmartTaskAccess(ctx echo.Context, pType SmartTaskTypePath, params ReplaceSmartTaskAccessParams) error {
+	var request ReplaceSmartTaskAccessRequestObject
+
+	request.Type = pType
+	request.Params = params
+
+	var body ReplaceSmartTaskAccessJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceSmartTaskAccess(ctx.Request().Context(), request.(ReplaceSmartTaskAccessRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceSmartTaskAccess")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceSmartTaskAccessResponseObject); ok {
+		return validResponse.VisitReplaceSmartTaskAccessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // SearchOfficeTickets operation middleware
 func (sh *strictHandler) SearchOfficeTickets(ctx echo.Context, params SearchOfficeTicketsParams) error {
 	var request SearchOfficeTicketsRequestObject
@@ -29609,6 +30817,81 @@ func (sh *strictHandler) ListPositions(ctx echo.Context, contributorId Contribut
 		return err
 	} else if validResponse, ok := response.(ListPositionsResponseObject); ok {
 		return validResponse.VisitListPositionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSmartTasks operation middleware
+func (sh *strictHandler) ListSmartTasks(ctx echo.Context, contributorId ContributorId, params ListSmartTasksParams) error {
+	var request ListSmartTasksRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSmartTasks(ctx.Request().Context(), request.(ListSmartTasksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSmartTasks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSmartTasksResponseObject); ok {
+		return validResponse.VisitListSmartTasksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RequestSmartTask operation middleware
+func (sh *strictHandler) RequestSmartTask(ctx echo.Context, contributorId ContributorId, params RequestSmartTaskParams) error {
+	var request RequestSmartTaskRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	var body RequestSmartTaskJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RequestSmartTask(ctx.Request().Context(), request.(RequestSmartTaskRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequestSmartTask")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequestSmartTaskResponseObject); ok {
+		return validResponse.VisitRequestSmartTaskResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -32227,6 +33510,32 @@ func (sh *strictHandler) ConfirmPinRevocation(ctx echo.Context, params ConfirmPi
 	return nil
 }
 
+// ListRectificationContacts operation middleware
+func (sh *strictHandler) ListRectificationContacts(ctx echo.Context, positionId PositionId, params ListRectificationContactsParams) error {
+	var request ListRectificationContactsRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRectificationContacts(ctx.Request().Context(), request.(ListRectificationContactsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRectificationContacts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListRectificationContactsResponseObject); ok {
+		return validResponse.VisitListRectificationContactsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // VerifyReceipt operation middleware
 func (sh *strictHandler) VerifyReceipt(ctx echo.Context, params VerifyReceiptParams) error {
 	var request VerifyReceiptRequestObject
@@ -32838,6 +34147,81 @@ func (sh *strictHandler) ShowSession(ctx echo.Context, sessionId SessionId) erro
 		return err
 	} else if validResponse, ok := response.(ShowSessionResponseObject); ok {
 		return validResponse.VisitShowSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSmartTaskTypes operation middleware
+func (sh *strictHandler) ListSmartTaskTypes(ctx echo.Context, params ListSmartTaskTypesParams) error {
+	var request ListSmartTaskTypesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSmartTaskTypes(ctx.Request().Context(), request.(ListSmartTaskTypesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSmartTaskTypes")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSmartTaskTypesResponseObject); ok {
+		return validResponse.VisitListSmartTaskTypesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowSmartTaskType operation middleware
+func (sh *strictHandler) ShowSmartTaskType(ctx echo.Context, pType SmartTaskTypePath) error {
+	var request ShowSmartTaskTypeRequestObject
+
+	request.Type = pType
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSmartTaskType(ctx.Request().Context(), request.(ShowSmartTaskTypeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSmartTaskType")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSmartTaskTypeResponseObject); ok {
+		return validResponse.VisitShowSmartTaskTypeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowSmartTask operation middleware
+func (sh *strictHandler) ShowSmartTask(ctx echo.Context, smartTaskId SmartTaskId) error {
+	var request ShowSmartTaskRequestObject
+
+	request.SmartTaskId = smartTaskId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSmartTask(ctx.Request().Context(), request.(ShowSmartTaskRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSmartTask")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSmartTaskResponseObject); ok {
+		return validResponse.VisitShowSmartTaskResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

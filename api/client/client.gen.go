@@ -1687,6 +1687,27 @@ func (e ReceiptVerificationFinding) Valid() bool {
 	}
 }
 
+// Defines values for RectificationContactKind.
+const (
+	RectificationContactKindEmail  RectificationContactKind = "email"
+	RectificationContactKindMobile RectificationContactKind = "mobile"
+	RectificationContactKindPec    RectificationContactKind = "pec"
+)
+
+// Valid indicates whether the value is a known member of the RectificationContactKind enum.
+func (e RectificationContactKind) Valid() bool {
+	switch e {
+	case RectificationContactKindEmail:
+		return true
+	case RectificationContactKindMobile:
+		return true
+	case RectificationContactKindPec:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RegisterName.
 const (
 	RegisterNameAlbi           RegisterName = "albi"
@@ -1804,6 +1825,177 @@ const (
 func (e SessionTokenType) Valid() bool {
 	switch e {
 	case SessionTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskCheckCode.
+const (
+	SmartTaskCheckCodeAuthority SmartTaskCheckCode = "authority"
+	SmartTaskCheckCodeRight     SmartTaskCheckCode = "right"
+	SmartTaskCheckCodeState     SmartTaskCheckCode = "state"
+	SmartTaskCheckCodeSubject   SmartTaskCheckCode = "subject"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskCheckCode enum.
+func (e SmartTaskCheckCode) Valid() bool {
+	switch e {
+	case SmartTaskCheckCodeAuthority:
+		return true
+	case SmartTaskCheckCodeRight:
+		return true
+	case SmartTaskCheckCodeState:
+		return true
+	case SmartTaskCheckCodeSubject:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskCheckResult.
+const (
+	SmartTaskCheckResultFailed      SmartTaskCheckResult = "failed"
+	SmartTaskCheckResultNotExamined SmartTaskCheckResult = "not_examined"
+	SmartTaskCheckResultPassed      SmartTaskCheckResult = "passed"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskCheckResult enum.
+func (e SmartTaskCheckResult) Valid() bool {
+	switch e {
+	case SmartTaskCheckResultFailed:
+		return true
+	case SmartTaskCheckResultNotExamined:
+		return true
+	case SmartTaskCheckResultPassed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskOpenTo.
+const (
+	SmartTaskOpenToEverybody SmartTaskOpenTo = "everybody"
+	SmartTaskOpenToGroup     SmartTaskOpenTo = "group"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskOpenTo enum.
+func (e SmartTaskOpenTo) Valid() bool {
+	switch e {
+	case SmartTaskOpenToEverybody:
+		return true
+	case SmartTaskOpenToGroup:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskReasonCode.
+const (
+	SmartTaskReasonCodeContactDeleted       SmartTaskReasonCode = "contact-deleted"
+	SmartTaskReasonCodeContactUnknown       SmartTaskReasonCode = "contact-unknown"
+	SmartTaskReasonCodeContactUsable        SmartTaskReasonCode = "contact-usable"
+	SmartTaskReasonCodeCredentialsOrdinary  SmartTaskReasonCode = "credentials-ordinary"
+	SmartTaskReasonCodeDelegationEnded      SmartTaskReasonCode = "delegation-ended"
+	SmartTaskReasonCodeDelegationUnknown    SmartTaskReasonCode = "delegation-unknown"
+	SmartTaskReasonCodeIdentityNotConfirmed SmartTaskReasonCode = "identity-not-confirmed"
+	SmartTaskReasonCodeNotAuthorised        SmartTaskReasonCode = "not-authorised"
+	SmartTaskReasonCodeNotExamined          SmartTaskReasonCode = "not-examined"
+	SmartTaskReasonCodePositionUnknown      SmartTaskReasonCode = "position-unknown"
+	SmartTaskReasonCodeRightEnded           SmartTaskReasonCode = "right-ended"
+	SmartTaskReasonCodeRoleEnded            SmartTaskReasonCode = "role-ended"
+	SmartTaskReasonCodeRoleOfAnotherKind    SmartTaskReasonCode = "role-of-another-kind"
+	SmartTaskReasonCodeRoleUnknown          SmartTaskReasonCode = "role-unknown"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskReasonCode enum.
+func (e SmartTaskReasonCode) Valid() bool {
+	switch e {
+	case SmartTaskReasonCodeContactDeleted:
+		return true
+	case SmartTaskReasonCodeContactUnknown:
+		return true
+	case SmartTaskReasonCodeContactUsable:
+		return true
+	case SmartTaskReasonCodeCredentialsOrdinary:
+		return true
+	case SmartTaskReasonCodeDelegationEnded:
+		return true
+	case SmartTaskReasonCodeDelegationUnknown:
+		return true
+	case SmartTaskReasonCodeIdentityNotConfirmed:
+		return true
+	case SmartTaskReasonCodeNotAuthorised:
+		return true
+	case SmartTaskReasonCodeNotExamined:
+		return true
+	case SmartTaskReasonCodePositionUnknown:
+		return true
+	case SmartTaskReasonCodeRightEnded:
+		return true
+	case SmartTaskReasonCodeRoleEnded:
+		return true
+	case SmartTaskReasonCodeRoleOfAnotherKind:
+		return true
+	case SmartTaskReasonCodeRoleUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskState.
+const (
+	SmartTaskStateAccepted         SmartTaskState = "accepted"
+	SmartTaskStateNotAccepted      SmartTaskState = "not_accepted"
+	SmartTaskStateSubmitted        SmartTaskState = "submitted"
+	SmartTaskStateTakenInCharge    SmartTaskState = "taken_in_charge"
+	SmartTaskStateUnderExamination SmartTaskState = "under_examination"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskState enum.
+func (e SmartTaskState) Valid() bool {
+	switch e {
+	case SmartTaskStateAccepted:
+		return true
+	case SmartTaskStateNotAccepted:
+		return true
+	case SmartTaskStateSubmitted:
+		return true
+	case SmartTaskStateTakenInCharge:
+		return true
+	case SmartTaskStateUnderExamination:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SmartTaskTypeCode.
+const (
+	SmartTaskTypeCodeChangeEmployeeContacts       SmartTaskTypeCode = "change-employee-contacts"
+	SmartTaskTypeCodeChangeIntermediaryContacts   SmartTaskTypeCode = "change-intermediary-contacts"
+	SmartTaskTypeCodeDeleteRectificationContacts  SmartTaskTypeCode = "delete-rectification-contacts"
+	SmartTaskTypeCodeRevokeEmployeeDelegation     SmartTaskTypeCode = "revoke-employee-delegation"
+	SmartTaskTypeCodeRevokeIntermediaryDelegation SmartTaskTypeCode = "revoke-intermediary-delegation"
+)
+
+// Valid indicates whether the value is a known member of the SmartTaskTypeCode enum.
+func (e SmartTaskTypeCode) Valid() bool {
+	switch e {
+	case SmartTaskTypeCodeChangeEmployeeContacts:
+		return true
+	case SmartTaskTypeCodeChangeIntermediaryContacts:
+		return true
+	case SmartTaskTypeCodeDeleteRectificationContacts:
+		return true
+	case SmartTaskTypeCodeRevokeEmployeeDelegation:
+		return true
+	case SmartTaskTypeCodeRevokeIntermediaryDelegation:
 		return true
 	default:
 		return false
@@ -4521,6 +4713,16 @@ type Delegation struct {
 	//
 	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
 	ActivatedBy *PersonReference `json:"activated_by,omitempty"`
+
+	// ContactEmail Where the intermediary is reached by e-mail about this; changed by a smart task. Missing while none is known.
+	//
+	// Example: studio@verdi.example
+	ContactEmail *string `json:"contact_email,omitempty"`
+
+	// ContactPhone Where the intermediary is reached by telephone about this; changed by a smart task. Missing while none is known.
+	//
+	// Example: +390655550100
+	ContactPhone *string `json:"contact_phone,omitempty"`
 
 	// Contributor The contributor that delegates.
 	//
@@ -8413,6 +8615,66 @@ type ReceiptVerification struct {
 // Example: genuine
 type ReceiptVerificationFinding string
 
+// RectificationContact Where notices of rectification (note di rettifica) about a position go.
+//
+// Example: {"contact_id":"018f3c50-1a2b-7c3d-8e4f-5a6b7c8d9e01","kind":"email","state":"bounced","unusable":true,"updated_at":"2026-03-16T08:15:04.218301Z","value":"paghe@tessiture.example"}
+type RectificationContact struct {
+	// ContactId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContactId Id `json:"contact_id"`
+
+	// Kind How notices reach it.
+	//
+	// Example: email
+	Kind RectificationContactKind `json:"kind"`
+
+	// State * `unverified`: its code was not given back yet
+	// * `verified`: it counts
+	// * `bounced`: messages to it come back, so that it no longer counts
+	//
+	// Example: verified
+	State ContactState `json:"state"`
+
+	// Unusable Whether it has bounced or was never verified, so that it may be deleted.
+	//
+	// Example: true
+	Unusable bool `json:"unusable"`
+
+	// UpdatedAt When the register last said something new about it.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Value The address or number.
+	//
+	// Example: paghe@tessiture.example
+	Value string `json:"value"`
+}
+
+// RectificationContactKind How notices reach it.
+//
+// Example: email
+type RectificationContactKind string
+
+// RectificationContactList One page of contacts for notices of rectification.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a/rectification-contacts"}},"items":[{"contact_id":"018f3c50-1a2b-7c3d-8e4f-5a6b7c8d9e01","kind":"email","state":"bounced","unusable":true,"updated_at":"2026-03-16T08:15:04.218301Z","value":"paghe@tessiture.example"}]}
+type RectificationContactList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The contacts.
+	Items []RectificationContact `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
 // RedirectUri An address at which an application is answered.
 //
 // Example: http://127.0.0.1/callback
@@ -9328,6 +9590,372 @@ type Signatory struct {
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 	SignatoryId Id `json:"signatory_id"`
+}
+
+// SmartTask A request that the system decides by itself.
+//
+// Example: {"_links":{"self":{"href":"/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"},"ticket":{"href":"/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"}},"checks":[{"check":"right","result":"passed","title":"Il diritto con cui è stata fatta la richiesta vale ancora."},{"check":"subject","result":"passed","title":"Esiste ciò che la richiesta riguarda, ed è del contribuente."},{"check":"authority","result":"passed","title":"Chi chiede può disporne."},{"check":"state","result":"passed","title":"Lo stato attuale lo permette."}],"content":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","decided_at":"2026-03-16T08:15:05.020417Z","history":[{"at":"2026-03-16T08:15:04.218301Z","state":"submitted"},{"at":"2026-03-16T08:15:04.901442Z","state":"taken_in_charge"},{"at":"2026-03-16T08:15:04.960175Z","state":"under_examination"},{"at":"2026-03-16T08:15:05.020417Z","state":"accepted"}],"office_code":"4900","protocol_number":"INPS.4900.16/03/2026.0000043","reasons":[],"smart_task_id":"018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f","state":"accepted","submitted_at":"2026-03-16T08:15:04.218301Z","title":"Revoca della delega di un intermediario","type":"revoke-intermediary-delegation"}
+type SmartTask struct {
+	// Links The links of a smart task.
+	//
+	// Example: {"self":{"href":"/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"},"ticket":{"href":"/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"}}
+	Links SmartTaskLinks `json:"_links"`
+
+	// Checks What was examined, in order, and what it came to.
+	Checks []SmartTaskCheck `json:"checks"`
+
+	// Content What was asked.
+	//
+	// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"}
+	Content json.RawMessage `json:"content"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// DecidedAt When it was decided.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	DecidedAt *time.Time `json:"decided_at,omitempty"`
+
+	// Email Where its asker is told of it by e-mail. Missing if nowhere in particular.
+	//
+	// Example: m.rossi@officine.example
+	Email *string `json:"email,omitempty"`
+
+	// History The states that it came into, in order.
+	History []SmartTaskStep `json:"history"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// Phone Where its asker is told of it by SMS. Missing if nowhere in particular.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Reasons Why it was not accepted; empty otherwise.
+	Reasons []SmartTaskReason `json:"reasons"`
+
+	// SmartTaskId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SmartTaskId Id `json:"smart_task_id"`
+
+	// State * `submitted`: it has its protocol number
+	// * `taken_in_charge`: the system has it (presa in carico)
+	// * `under_examination`: it is being examined (istruttoria)
+	// * `accepted`, `not_accepted`: decided (accolta, non accolta)
+	//
+	// Example: accepted
+	State SmartTaskState `json:"state"`
+
+	// SubmittedAt When it was filed.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// Title What it is called, in the language of the answer.
+	//
+	// Example: Revoca della delega di un intermediario
+	Title string `json:"title"`
+
+	// Type What the system decides by itself.
+	//
+	// Example: revoke-intermediary-delegation
+	Type SmartTaskTypeCode `json:"type"`
+}
+
+// SmartTaskAccess To whom a type of smart tasks is open.
+//
+// Example: {"open_to":"group","tax_codes":["CLMGLI80S42F205L"],"type":"revoke-intermediary-delegation"}
+type SmartTaskAccess struct {
+	// OpenTo To whom a type of smart tasks is open.
+	//
+	// Example: everybody
+	OpenTo SmartTaskOpenTo `json:"open_to"`
+
+	// TaxCodes The people of the group; empty where it is open to everybody.
+	TaxCodes []TaxCode `json:"tax_codes"`
+
+	// Type What the system decides by itself.
+	//
+	// Example: revoke-intermediary-delegation
+	Type SmartTaskTypeCode `json:"type"`
+}
+
+// SmartTaskAccessReplacement To whom a type of smart tasks is to be open.
+//
+// Example: {"open_to":"group","tax_codes":["CLMGLI80S42F205L"]}
+type SmartTaskAccessReplacement struct {
+	// OpenTo To whom a type of smart tasks is open.
+	//
+	// Example: everybody
+	OpenTo SmartTaskOpenTo `json:"open_to"`
+
+	// TaxCodes The people of a `group`, by tax code.
+	TaxCodes *[]TaxCodeInput `json:"tax_codes,omitempty"`
+}
+
+// SmartTaskCheck A check with its result.
+//
+// Example: {"check":"right","result":"passed","title":"Il diritto con cui è stata fatta la richiesta vale ancora."}
+type SmartTaskCheck struct {
+	// Check What is looked at, in this order; what comes after the first check that failed is not examined.
+	//
+	// * `right`: the right by which it was asked for still holds
+	// * `subject`: what it is about exists and is the contributor's
+	// * `authority`: who asks may decide about it
+	// * `state`: its present state allows it
+	//
+	// Example: state
+	Check SmartTaskCheckCode `json:"check"`
+
+	// Result What a check found.
+	//
+	// Example: passed
+	Result SmartTaskCheckResult `json:"result"`
+
+	// Title What it looks at, in the language of the answer.
+	//
+	// Example: Il diritto con cui è stata fatta la richiesta vale ancora.
+	Title string `json:"title"`
+}
+
+// SmartTaskCheckCode What is looked at, in this order; what comes after the first check that failed is not examined.
+//
+// * `right`: the right by which it was asked for still holds
+// * `subject`: what it is about exists and is the contributor's
+// * `authority`: who asks may decide about it
+// * `state`: its present state allows it
+//
+// Example: state
+type SmartTaskCheckCode string
+
+// SmartTaskCheckResult What a check found.
+//
+// Example: passed
+type SmartTaskCheckResult string
+
+// SmartTaskInput What the system is asked to decide.
+//
+// Example: {"content":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"email":"m.rossi@officine.example","type":"revoke-intermediary-delegation"}
+type SmartTaskInput struct {
+	// Content What is asked. Must meet the `content_schema` of the type.
+	//
+	// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"}
+	Content json.RawMessage `json:"content"`
+
+	// Email Where you are told of it by e-mail.
+	//
+	// Example: m.rossi@officine.example
+	Email *string `json:"email,omitempty"`
+
+	// Phone Where you are told of it by SMS; a mobile number.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// Type The type; see listSmartTaskTypes. One that is not open to you answers 422 `unknown-type`.
+	//
+	// Example: revoke-intermediary-delegation
+	Type string `json:"type"`
+}
+
+// SmartTaskLinks The links of a smart task.
+//
+// Example: {"self":{"href":"/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"},"ticket":{"href":"/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"}}
+type SmartTaskLinks struct {
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+
+	// Ticket Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Ticket Link `json:"ticket"`
+}
+
+// SmartTaskList One page of smart tasks.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/smart-tasks"}},"items":[{"_links":{"self":{"href":"/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"},"ticket":{"href":"/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"}},"checks":[{"check":"right","result":"passed","title":"Il diritto con cui è stata fatta la richiesta vale ancora."},{"check":"subject","result":"passed","title":"Esiste ciò che la richiesta riguarda, ed è del contribuente."},{"check":"authority","result":"passed","title":"Chi chiede può disporne."},{"check":"state","result":"passed","title":"Lo stato attuale lo permette."}],"content":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","decided_at":"2026-03-16T08:15:05.020417Z","history":[{"at":"2026-03-16T08:15:04.218301Z","state":"submitted"},{"at":"2026-03-16T08:15:04.901442Z","state":"taken_in_charge"},{"at":"2026-03-16T08:15:04.960175Z","state":"under_examination"},{"at":"2026-03-16T08:15:05.020417Z","state":"accepted"}],"office_code":"4900","protocol_number":"INPS.4900.16/03/2026.0000043","reasons":[],"smart_task_id":"018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f","state":"accepted","submitted_at":"2026-03-16T08:15:04.218301Z","title":"Revoca della delega di un intermediario","type":"revoke-intermediary-delegation"}]}
+type SmartTaskList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The smart tasks, the latest first.
+	Items []SmartTask `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// SmartTaskOpenTo To whom a type of smart tasks is open.
+//
+// Example: everybody
+type SmartTaskOpenTo string
+
+// SmartTaskReason Why a smart task was not accepted.
+//
+// Example: {"code":"delegation-ended","text":"La delega è già finita: revocata, scaduta o sostituita."}
+type SmartTaskReason struct {
+	// Code Why a smart task was not accepted. More may come.
+	//
+	// Example: delegation-ended
+	Code SmartTaskReasonCode `json:"code"`
+
+	// SubjectId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubjectId *Id `json:"subject_id,omitempty"`
+
+	// Text The reason in words, in the language of the answer.
+	//
+	// Example: La delega è già finita: revocata, scaduta o sostituita.
+	Text string `json:"text"`
+}
+
+// SmartTaskReasonCode Why a smart task was not accepted. More may come.
+//
+// Example: delegation-ended
+type SmartTaskReasonCode string
+
+// SmartTaskState * `submitted`: it has its protocol number
+// * `taken_in_charge`: the system has it (presa in carico)
+// * `under_examination`: it is being examined (istruttoria)
+// * `accepted`, `not_accepted`: decided (accolta, non accolta)
+//
+// Example: accepted
+type SmartTaskState string
+
+// SmartTaskStep When a smart task came into a state.
+//
+// Example: {"at":"2026-03-16T08:15:05.020417Z","state":"accepted"}
+type SmartTaskStep struct {
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// State * `submitted`: it has its protocol number
+	// * `taken_in_charge`: the system has it (presa in carico)
+	// * `under_examination`: it is being examined (istruttoria)
+	// * `accepted`, `not_accepted`: decided (accolta, non accolta)
+	//
+	// Example: accepted
+	State SmartTaskState `json:"state"`
+}
+
+// SmartTaskType A type of smart tasks.
+//
+// Example: {"_links":{"self":{"href":"/v1/smart-task-types/revoke-intermediary-delegation"}},"acting_as":["legal_representative","employer","employee_delegate","intermediary"],"checks":[{"check":"right","title":"Il diritto con cui è stata fatta la richiesta vale ancora."},{"check":"subject","title":"Esiste ciò che la richiesta riguarda, ed è del contribuente."},{"check":"authority","title":"Chi chiede può disporne."},{"check":"state","title":"Lo stato attuale lo permette."}],"content_example":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"content_schema":{"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"delegation_id":{"format":"uuid","maxLength":36,"minLength":36,"title":"Delega","type":"string"},"reason":{"maxLength":1000,"minLength":1,"pattern":"^[^\\x00-\\x1F\\x7F-\\x9F]*$","title":"Motivo","type":"string"}},"required":["delegation_id"],"type":"object"},"effect":"La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.","examined":"La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.","title":"Revoca della delega di un intermediario","topic":"delegations-intermediaries","type":"revoke-intermediary-delegation"}
+type SmartTaskType struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ActingAs The rights by which it may be asked for. Each must cover the service `dossier`.
+	ActingAs []ActingAs `json:"acting_as"`
+
+	// Checks The checks, in the order in which they are made.
+	Checks []SmartTaskTypeCheck `json:"checks"`
+
+	// ContentExample Content that meets the schema.
+	//
+	// Example: {"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"}
+	ContentExample json.RawMessage `json:"content_example"`
+
+	// ContentSchema JSON Schema (2020-12) of `content`, with titles in the language of the answer.
+	//
+	// Example: {"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"delegation_id":{"format":"uuid","maxLength":36,"minLength":36,"title":"Delega","type":"string"},"reason":{"maxLength":1000,"minLength":1,"pattern":"^[^\\x00-\\x1F\\x7F-\\x9F]*$","title":"Motivo","type":"string"}},"required":["delegation_id"],"type":"object"}
+	ContentSchema json.RawMessage `json:"content_schema"`
+
+	// Effect What an accepted one brings about, in the language of the answer.
+	//
+	// Example: La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.
+	Effect string `json:"effect"`
+
+	// Examined What is examined, in the language of the answer.
+	//
+	// Example: La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.
+	Examined string `json:"examined"`
+
+	// Title What it is called, in the language of the answer.
+	//
+	// Example: Revoca della delega di un intermediario
+	Title string `json:"title"`
+
+	// Topic The topic of its ticket; see listTicketTopics.
+	//
+	// Example: delegations-intermediaries
+	Topic string `json:"topic"`
+
+	// Type What the system decides by itself.
+	//
+	// Example: revoke-intermediary-delegation
+	Type SmartTaskTypeCode `json:"type"`
+}
+
+// SmartTaskTypeCheck Something that is examined.
+//
+// Example: {"check":"right","title":"Il diritto con cui è stata fatta la richiesta vale ancora."}
+type SmartTaskTypeCheck struct {
+	// Check What is looked at, in this order; what comes after the first check that failed is not examined.
+	//
+	// * `right`: the right by which it was asked for still holds
+	// * `subject`: what it is about exists and is the contributor's
+	// * `authority`: who asks may decide about it
+	// * `state`: its present state allows it
+	//
+	// Example: state
+	Check SmartTaskCheckCode `json:"check"`
+
+	// Title What it looks at, in the language of the answer.
+	//
+	// Example: Il diritto con cui è stata fatta la richiesta vale ancora.
+	Title string `json:"title"`
+}
+
+// SmartTaskTypeCode What the system decides by itself.
+//
+// Example: revoke-intermediary-delegation
+type SmartTaskTypeCode string
+
+// SmartTaskTypeList One page of types of smart tasks.
+//
+// Example: {"_links":{"self":{"href":"/v1/smart-task-types"}},"items":[{"_links":{"self":{"href":"/v1/smart-task-types/revoke-intermediary-delegation"}},"acting_as":["legal_representative","employer","employee_delegate","intermediary"],"checks":[{"check":"right","title":"Il diritto con cui è stata fatta la richiesta vale ancora."},{"check":"subject","title":"Esiste ciò che la richiesta riguarda, ed è del contribuente."},{"check":"authority","title":"Chi chiede può disporne."},{"check":"state","title":"Lo stato attuale lo permette."}],"content_example":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"content_schema":{"$schema":"https://json-schema.org/draft/2020-12/schema","additionalProperties":false,"properties":{"delegation_id":{"format":"uuid","maxLength":36,"minLength":36,"title":"Delega","type":"string"},"reason":{"maxLength":1000,"minLength":1,"pattern":"^[^\\x00-\\x1F\\x7F-\\x9F]*$","title":"Motivo","type":"string"}},"required":["delegation_id"],"type":"object"},"effect":"La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.","examined":"La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.","title":"Revoca della delega di un intermediario","topic":"delegations-intermediaries","type":"revoke-intermediary-delegation"}]}
+type SmartTaskTypeList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The types.
+	Items []SmartTaskType `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // SmsReport What became of an SMS.
@@ -10270,6 +10898,16 @@ type UserClass string
 //
 // Example: {"grant_id":"018f3b44-4d5e-7f60-9172-8d9e10213243","granted_at":"2026-03-16T08:15:04.218301Z","granted_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"person":{"family_name":"Colombo","given_name":"Giulia","person_id":"018f3b43-3051-7627-9839-4a5b6c7d8e9f","tax_code":"CLMGLI80S42F205L"},"role":"employee_delegate","services":["declarations"]}
 type UserGrant struct {
+	// ContactEmail Where the person is reached by e-mail about this; changed by a smart task. Missing while none is known.
+	//
+	// Example: studio@verdi.example
+	ContactEmail *string `json:"contact_email,omitempty"`
+
+	// ContactPhone Where the person is reached by telephone about this; changed by a smart task. Missing while none is known.
+	//
+	// Example: +390655550100
+	ContactPhone *string `json:"contact_phone,omitempty"`
+
 	// GrantId A UUID (RFC 9562).
 	//
 	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -10862,6 +11500,11 @@ type PinUpgradeStateFilter = PinUpgradeState
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type PositionFilter = Id
 
+// PositionId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type PositionId = Id
+
 // Range defines model for Range.
 type Range = string
 
@@ -10900,6 +11543,16 @@ type ServicePath = ServiceCode
 
 // SessionId defines model for SessionId.
 type SessionId = string
+
+// SmartTaskId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SmartTaskId = Id
+
+// SmartTaskTypePath What the system decides by itself.
+//
+// Example: revoke-intermediary-delegation
+type SmartTaskTypePath = SmartTaskTypeCode
 
 // StateFilter * `draft` (bozza): not filed
 // * `submitted` (inviata): filed and protocolled
@@ -11788,6 +12441,24 @@ type ReplaceReplyTemplateParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ShowSmartTaskAccessParams defines parameters for ShowSmartTaskAccess.
+type ShowSmartTaskAccessParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReplaceSmartTaskAccessParams defines parameters for ReplaceSmartTaskAccess.
+type ReplaceSmartTaskAccessParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // SearchOfficeTicketsParams defines parameters for SearchOfficeTickets.
 type SearchOfficeTicketsParams struct {
 	// Limit How many items a page has at most.
@@ -12150,6 +12821,29 @@ type ListPositionsParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListSmartTasksParams defines parameters for ListSmartTasks.
+type ListSmartTasksParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RequestSmartTaskParams defines parameters for RequestSmartTask.
+type RequestSmartTaskParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -13048,6 +13742,18 @@ type ConfirmPinRevocationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListRectificationContactsParams defines parameters for ListRectificationContacts.
+type ListRectificationContactsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // VerifyReceiptParams defines parameters for VerifyReceipt.
 type VerifyReceiptParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -13230,6 +13936,36 @@ type EndSessionParams struct {
 
 // ShowSessionParams defines parameters for ShowSession.
 type ShowSessionParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListSmartTaskTypesParams defines parameters for ListSmartTaskTypes.
+type ListSmartTaskTypesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowSmartTaskTypeParams defines parameters for ShowSmartTaskType.
+type ShowSmartTaskTypeParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowSmartTaskParams defines parameters for ShowSmartTask.
+type ShowSmartTaskParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
@@ -13480,6 +14216,9 @@ type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 // ReplaceReplyTemplateJSONRequestBody defines body for ReplaceReplyTemplate for application/json ContentType.
 type ReplaceReplyTemplateJSONRequestBody = ReplyTemplateReplacement
 
+// ReplaceSmartTaskAccessJSONRequestBody defines body for ReplaceSmartTaskAccess for application/json ContentType.
+type ReplaceSmartTaskAccessJSONRequestBody = SmartTaskAccessReplacement
+
 // SearchOfficeTicketsJSONRequestBody defines body for SearchOfficeTickets for application/json ContentType.
 type SearchOfficeTicketsJSONRequestBody = OfficeTicketSearch
 
@@ -13515,6 +14254,9 @@ type DraftDeclarationJSONRequestBody = DeclarationDraft
 
 // SearchPeopleForRoleJSONRequestBody defines body for SearchPeopleForRole for application/json ContentType.
 type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
+
+// RequestSmartTaskJSONRequestBody defines body for RequestSmartTask for application/json ContentType.
+type RequestSmartTaskJSONRequestBody = SmartTaskInput
 
 // OpenTicketJSONRequestBody defines body for OpenTicket for application/json ContentType.
 type OpenTicketJSONRequestBody = TicketInput
@@ -14637,7 +15379,9 @@ type ClientInterface interface {
 	// * `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
 	//   `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
-	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
+	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
+	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+	//   line does not name stays as it is. A position never goes to another contributor
 	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
 	//
 	// Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
@@ -14702,6 +15446,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
 	ReplaceReplyTemplate(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, body ReplaceReplyTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSmartTaskAccess Show to whom a type of smart tasks is open
+	//
+	// Whether everybody may ask for it, or a group of people who are named by their tax codes. With the `ETag` that replaceSmartTaskAccess needs.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/smart-task-types/{type}/access (the `ShowSmartTaskAccess` operationId).
+	ShowSmartTaskAccess(ctx context.Context, pType SmartTaskTypePath, params *ShowSmartTaskAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceSmartTaskAccessWithBody Open a type of smart tasks to everybody or to a group
+	//
+	// With `open_to: group` a type is tried out by the people in `tax_codes`, whomever they act for: for everybody else there is no such type. What was asked for before is decided all the same.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
+	ReplaceSmartTaskAccessWithBody(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceSmartTaskAccess Open a type of smart tasks to everybody or to a group
+	//
+	// With `open_to: group` a type is tried out by the people in `tax_codes`, whomever they act for: for everybody else there is no such type. What was asked for before is decided all the same.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
+	ReplaceSmartTaskAccess(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, body ReplaceSmartTaskAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchOfficeTicketsWithBody Search the tickets of my office
 	//
@@ -15139,6 +15913,48 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 	ListPositions(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSmartTasks List the smart tasks of a contributor
+	//
+	// The smart tasks of a contributor, the latest first. Who acts for some positions sees those that they or others under their right asked for, and those about the
+	// contacts of these positions; who works at the office those that went there.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/smart-tasks (the `ListSmartTasks` operationId).
+	ListSmartTasks(ctx context.Context, contributorId ContributorId, params *ListSmartTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestSmartTaskWithBody Ask for something that the system decides by itself
+	//
+	// Files a smart task: it has a protocol number at once, is taken in charge, examined and decided in the background, mostly within seconds; showSmartTask tells how far it is.
+	// An accepted one has taken effect; one that is not accepted changed nothing and says why, in `reasons`.
+	//
+	// It is a ticket too, with the same id: listed among the tickets, and told by the same messages, to `email` and `phone` or, without either, to your own contact.
+	// What is asked about a delegation or a role is about the whole contributor; an intermediary asks about one of its positions.
+	//
+	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
+	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/smart-tasks (the `RequestSmartTask` operationId).
+	RequestSmartTaskWithBody(ctx context.Context, contributorId ContributorId, params *RequestSmartTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RequestSmartTask Ask for something that the system decides by itself
+	//
+	// Files a smart task: it has a protocol number at once, is taken in charge, examined and decided in the background, mostly within seconds; showSmartTask tells how far it is.
+	// An accepted one has taken effect; one that is not accepted changed nothing and says why, in `reasons`.
+	//
+	// It is a ticket too, with the same id: listed among the tickets, and told by the same messages, to `email` and `phone` or, without either, to your own contact.
+	// What is asked about a delegation or a role is about the whole contributor; an intermediary asks about one of its positions.
+	//
+	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
+	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/smart-tasks (the `RequestSmartTask` operationId).
+	RequestSmartTask(ctx context.Context, contributorId ContributorId, params *RequestSmartTaskParams, body RequestSmartTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTickets List the tickets of a contributor
 	//
@@ -16307,6 +17123,14 @@ type ClientInterface interface {
 	// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
 	ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListRectificationContacts List where notices of rectification about a position go
+	//
+	// The contacts for notices of rectification (note di rettifica) of a position, as its register has them. One is `unusable` that has bounced or was never verified; such ones
+	// are deleted by the smart task `delete-rectification-contacts`.
+	//
+	// Corresponds with GET /positions/{position_id}/rectification-contacts (the `ListRectificationContacts` operationId).
+	ListRectificationContacts(ctx context.Context, positionId PositionId, params *ListRectificationContactsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// VerifyReceiptWithBody Verify a receipt
 	//
 	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
@@ -16558,6 +17382,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /sessions/{session_id} (the `ShowSession` operationId).
 	ShowSession(ctx context.Context, sessionId SessionId, params *ShowSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSmartTaskTypes List what the system decides by itself
+	//
+	// The types of smart tasks that are open to you: who may ask, what the content is (`content_schema`, a JSON Schema 2020-12), what is examined (istruttoria) and what an
+	// accepted one brings about. A type that is being tried out with a group is shown to its people alone.
+	//
+	// Corresponds with GET /smart-task-types (the `ListSmartTaskTypes` operationId).
+	ListSmartTaskTypes(ctx context.Context, params *ListSmartTaskTypesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSmartTaskType Show what the system decides by itself
+	//
+	// One type of smart tasks. 404 for one that is not open to you.
+	//
+	// Corresponds with GET /smart-task-types/{type} (the `ShowSmartTaskType` operationId).
+	ShowSmartTaskType(ctx context.Context, pType SmartTaskTypePath, params *ShowSmartTaskTypeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSmartTask Show how far a smart task is
+	//
+	// The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+	//
+	// Corresponds with GET /smart-tasks/{smart_task_id} (the `ShowSmartTask` operationId).
+	ShowSmartTask(ctx context.Context, smartTaskId SmartTaskId, params *ShowSmartTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReceiveSmsReportWithBody Take the report about an SMS
 	//
@@ -18500,7 +19346,9 @@ func (c *Client) ListRegisterImports(ctx context.Context, params *ListRegisterIm
 //   - `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
 //     `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 //     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
-//   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
+//   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
+//     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+//     line does not name stays as it is. A position never goes to another contributor
 //   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
 //
 // Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
@@ -18626,6 +19474,66 @@ func (c *Client) ReplaceReplyTemplateWithBody(ctx context.Context, templateCode 
 // Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
 func (c *Client) ReplaceReplyTemplate(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, body ReplaceReplyTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceReplyTemplateRequest(c.Server, templateCode, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSmartTaskAccess Show to whom a type of smart tasks is open
+//
+// Whether everybody may ask for it, or a group of people who are named by their tax codes. With the `ETag` that replaceSmartTaskAccess needs.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/smart-task-types/{type}/access (the `ShowSmartTaskAccess` operationId).
+func (c *Client) ShowSmartTaskAccess(ctx context.Context, pType SmartTaskTypePath, params *ShowSmartTaskAccessParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSmartTaskAccessRequest(c.Server, pType, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceSmartTaskAccessWithBody Open a type of smart tasks to everybody or to a group
+//
+// With `open_to: group` a type is tried out by the people in `tax_codes`, whomever they act for: for everybody else there is no such type. What was asked for before is decided all the same.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
+func (c *Client) ReplaceSmartTaskAccessWithBody(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceSmartTaskAccessRequestWithBody(c.Server, pType, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceSmartTaskAccess Open a type of smart tasks to everybody or to a group
+//
+// With `open_to: group` a type is tried out by the people in `tax_codes`, whomever they act for: for everybody else there is no such type. What was asked for before is decided all the same.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
+func (c *Client) ReplaceSmartTaskAccess(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, body ReplaceSmartTaskAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceSmartTaskAccessRequest(c.Server, pType, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -19463,6 +20371,78 @@ func (c *Client) SearchPeopleForRole(ctx context.Context, contributorId Contribu
 // Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 func (c *Client) ListPositions(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPositionsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSmartTasks List the smart tasks of a contributor
+//
+// The smart tasks of a contributor, the latest first. Who acts for some positions sees those that they or others under their right asked for, and those about the
+// contacts of these positions; who works at the office those that went there.
+//
+// Corresponds with GET /contributors/{contributor_id}/smart-tasks (the `ListSmartTasks` operationId).
+func (c *Client) ListSmartTasks(ctx context.Context, contributorId ContributorId, params *ListSmartTasksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSmartTasksRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestSmartTaskWithBody Ask for something that the system decides by itself
+//
+// Files a smart task: it has a protocol number at once, is taken in charge, examined and decided in the background, mostly within seconds; showSmartTask tells how far it is.
+// An accepted one has taken effect; one that is not accepted changed nothing and says why, in `reasons`.
+//
+// It is a ticket too, with the same id: listed among the tickets, and told by the same messages, to `email` and `phone` or, without either, to your own contact.
+// What is asked about a delegation or a role is about the whole contributor; an intermediary asks about one of its positions.
+//
+// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
+// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/smart-tasks (the `RequestSmartTask` operationId).
+func (c *Client) RequestSmartTaskWithBody(ctx context.Context, contributorId ContributorId, params *RequestSmartTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestSmartTaskRequestWithBody(c.Server, contributorId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RequestSmartTask Ask for something that the system decides by itself
+//
+// Files a smart task: it has a protocol number at once, is taken in charge, examined and decided in the background, mostly within seconds; showSmartTask tells how far it is.
+// An accepted one has taken effect; one that is not accepted changed nothing and says why, in `reasons`.
+//
+// It is a ticket too, with the same id: listed among the tickets, and told by the same messages, to `email` and `phone` or, without either, to your own contact.
+// What is asked about a delegation or a role is about the whole contributor; an intermediary asks about one of its positions.
+//
+// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
+// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/smart-tasks (the `RequestSmartTask` operationId).
+func (c *Client) RequestSmartTask(ctx context.Context, contributorId ContributorId, params *RequestSmartTaskParams, body RequestSmartTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRequestSmartTaskRequest(c.Server, contributorId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -21690,6 +22670,24 @@ func (c *Client) ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRev
 	return c.Client.Do(req)
 }
 
+// ListRectificationContacts List where notices of rectification about a position go
+//
+// The contacts for notices of rectification (note di rettifica) of a position, as its register has them. One is `unusable` that has bounced or was never verified; such ones
+// are deleted by the smart task `delete-rectification-contacts`.
+//
+// Corresponds with GET /positions/{position_id}/rectification-contacts (the `ListRectificationContacts` operationId).
+func (c *Client) ListRectificationContacts(ctx context.Context, positionId PositionId, params *ListRectificationContactsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRectificationContactsRequest(c.Server, positionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // VerifyReceiptWithBody Verify a receipt
 //
 // Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
@@ -22182,6 +23180,58 @@ func (c *Client) EndSession(ctx context.Context, sessionId SessionId, params *En
 // Corresponds with GET /sessions/{session_id} (the `ShowSession` operationId).
 func (c *Client) ShowSession(ctx context.Context, sessionId SessionId, params *ShowSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowSessionRequest(c.Server, sessionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSmartTaskTypes List what the system decides by itself
+//
+// The types of smart tasks that are open to you: who may ask, what the content is (`content_schema`, a JSON Schema 2020-12), what is examined (istruttoria) and what an
+// accepted one brings about. A type that is being tried out with a group is shown to its people alone.
+//
+// Corresponds with GET /smart-task-types (the `ListSmartTaskTypes` operationId).
+func (c *Client) ListSmartTaskTypes(ctx context.Context, params *ListSmartTaskTypesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSmartTaskTypesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSmartTaskType Show what the system decides by itself
+//
+// One type of smart tasks. 404 for one that is not open to you.
+//
+// Corresponds with GET /smart-task-types/{type} (the `ShowSmartTaskType` operationId).
+func (c *Client) ShowSmartTaskType(ctx context.Context, pType SmartTaskTypePath, params *ShowSmartTaskTypeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSmartTaskTypeRequest(c.Server, pType, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSmartTask Show how far a smart task is
+//
+// The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+//
+// Corresponds with GET /smart-tasks/{smart_task_id} (the `ShowSmartTask` operationId).
+func (c *Client) ShowSmartTask(ctx context.Context, smartTaskId SmartTaskId, params *ShowSmartTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSmartTaskRequest(c.Server, smartTaskId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -27632,6 +28682,139 @@ func NewReplaceReplyTemplateRequestWithBody(server string, templateCode Template
 	return req, nil
 }
 
+// NewShowSmartTaskAccessRequest constructs an http.Request for the ShowSmartTaskAccess method
+func NewShowSmartTaskAccessRequest(server string, pType SmartTaskTypePath, params *ShowSmartTaskAccessParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "type", pType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/smart-task-types/%s/access", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReplaceSmartTaskAccessRequest calls the generic ReplaceSmartTaskAccess builder with application/json body
+func NewReplaceSmartTaskAccessRequest(server string, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, body ReplaceSmartTaskAccessJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceSmartTaskAccessRequestWithBody(server, pType, params, "application/json", bodyReader)
+}
+
+// NewReplaceSmartTaskAccessRequestWithBody constructs an http.Request for the ReplaceSmartTaskAccess method, with any body, and a specified content type
+func NewReplaceSmartTaskAccessRequestWithBody(server string, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "type", pType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/smart-task-types/%s/access", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewSearchOfficeTicketsRequest calls the generic SearchOfficeTickets builder with application/json body
 func NewSearchOfficeTicketsRequest(server string, params *SearchOfficeTicketsParams, body SearchOfficeTicketsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -30013,6 +31196,165 @@ func NewListPositionsRequest(server string, contributorId ContributorId, params 
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListSmartTasksRequest constructs an http.Request for the ListSmartTasks method
+func NewListSmartTasksRequest(server string, contributorId ContributorId, params *ListSmartTasksParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/smart-tasks", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRequestSmartTaskRequest calls the generic RequestSmartTask builder with application/json body
+func NewRequestSmartTaskRequest(server string, contributorId ContributorId, params *RequestSmartTaskParams, body RequestSmartTaskJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRequestSmartTaskRequestWithBody(server, contributorId, params, "application/json", bodyReader)
+}
+
+// NewRequestSmartTaskRequestWithBody constructs an http.Request for the RequestSmartTask method, with any body, and a specified content type
+func NewRequestSmartTaskRequestWithBody(server string, contributorId ContributorId, params *RequestSmartTaskParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/smart-tasks", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -35763,6 +37105,94 @@ func NewConfirmPinRevocationRequestWithBody(server string, params *ConfirmPinRev
 	return req, nil
 }
 
+// NewListRectificationContactsRequest constructs an http.Request for the ListRectificationContacts method
+func NewListRectificationContactsRequest(server string, positionId PositionId, params *ListRectificationContactsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/rectification-contacts", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewVerifyReceiptRequest calls the generic VerifyReceipt builder with application/json body
 func NewVerifyReceiptRequest(server string, params *VerifyReceiptParams, body VerifyReceiptJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -36944,6 +38374,207 @@ func NewShowSessionRequest(server string, sessionId SessionId, params *ShowSessi
 	}
 
 	operationPath := fmt.Sprintf("/sessions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListSmartTaskTypesRequest constructs an http.Request for the ListSmartTaskTypes method
+func NewListSmartTaskTypesRequest(server string, params *ListSmartTaskTypesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/smart-task-types")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowSmartTaskTypeRequest constructs an http.Request for the ShowSmartTaskType method
+func NewShowSmartTaskTypeRequest(server string, pType SmartTaskTypePath, params *ShowSmartTaskTypeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "type", pType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/smart-task-types/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowSmartTaskRequest constructs an http.Request for the ShowSmartTask method
+func NewShowSmartTaskRequest(server string, smartTaskId SmartTaskId, params *ShowSmartTaskParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "smart_task_id", smartTaskId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/smart-tasks/%s", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -39037,7 +40668,9 @@ type ClientWithResponsesInterface interface {
 	// * `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
 	//   `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
-	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
+	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
+	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+	//   line does not name stays as it is. A position never goes to another contributor
 	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
 	//
 	// Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
@@ -39110,6 +40743,38 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
 	ReplaceReplyTemplateWithResponse(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, body ReplaceReplyTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceReplyTemplateResponse, error)
+
+	// ShowSmartTaskAccessWithResponse Show to whom a type of smart tasks is open
+	//
+	// Whether everybody may ask for it, or a group of people who are named by their tax codes. With the `ETag` that replaceSmartTaskAccess needs.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/smart-task-types/{type}/access (the `ShowSmartTaskAccess` operationId).
+	ShowSmartTaskAccessWithResponse(ctx context.Context, pType SmartTaskTypePath, params *ShowSmartTaskAccessParams, reqEditors ...RequestEditorFn) (*ShowSmartTaskAccessResponse, error)
+
+	// ReplaceSmartTaskAccessWithBodyWithResponse Open a type of smart tasks to everybody or to a group
+	//
+	// With `open_to: group` a type is tried out by the people in `tax_codes`, whomever they act for: for everybody else there is no such type. What was asked for before is decided all the same.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
+	ReplaceSmartTaskAccessWithBodyWithResponse(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceSmartTaskAccessResponse, error)
+
+	// ReplaceSmartTaskAccessWithResponse Open a type of smart tasks to everybody or to a group
+	//
+	// With `open_to: group` a type is tried out by the people in `tax_codes`, whomever they act for: for everybody else there is no such type. What was asked for before is decided all the same.
+	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
+	ReplaceSmartTaskAccessWithResponse(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, body ReplaceSmartTaskAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceSmartTaskAccessResponse, error)
 
 	// SearchOfficeTicketsWithBodyWithResponse Search the tickets of my office
 	//
@@ -39579,6 +41244,50 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 	ListPositionsWithResponse(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*ListPositionsResponse, error)
+
+	// ListSmartTasksWithResponse List the smart tasks of a contributor
+	//
+	// The smart tasks of a contributor, the latest first. Who acts for some positions sees those that they or others under their right asked for, and those about the
+	// contacts of these positions; who works at the office those that went there.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/smart-tasks (the `ListSmartTasks` operationId).
+	ListSmartTasksWithResponse(ctx context.Context, contributorId ContributorId, params *ListSmartTasksParams, reqEditors ...RequestEditorFn) (*ListSmartTasksResponse, error)
+
+	// RequestSmartTaskWithBodyWithResponse Ask for something that the system decides by itself
+	//
+	// Files a smart task: it has a protocol number at once, is taken in charge, examined and decided in the background, mostly within seconds; showSmartTask tells how far it is.
+	// An accepted one has taken effect; one that is not accepted changed nothing and says why, in `reasons`.
+	//
+	// It is a ticket too, with the same id: listed among the tickets, and told by the same messages, to `email` and `phone` or, without either, to your own contact.
+	// What is asked about a delegation or a role is about the whole contributor; an intermediary asks about one of its positions.
+	//
+	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
+	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/smart-tasks (the `RequestSmartTask` operationId).
+	RequestSmartTaskWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *RequestSmartTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestSmartTaskResponse, error)
+
+	// RequestSmartTaskWithResponse Ask for something that the system decides by itself
+	//
+	// Files a smart task: it has a protocol number at once, is taken in charge, examined and decided in the background, mostly within seconds; showSmartTask tells how far it is.
+	// An accepted one has taken effect; one that is not accepted changed nothing and says why, in `reasons`.
+	//
+	// It is a ticket too, with the same id: listed among the tickets, and told by the same messages, to `email` and `phone` or, without either, to your own contact.
+	// What is asked about a delegation or a role is about the whole contributor; an intermediary asks about one of its positions.
+	//
+	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
+	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/smart-tasks (the `RequestSmartTask` operationId).
+	RequestSmartTaskWithResponse(ctx context.Context, contributorId ContributorId, params *RequestSmartTaskParams, body RequestSmartTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestSmartTaskResponse, error)
 
 	// ListTicketsWithResponse List the tickets of a contributor
 	//
@@ -40851,6 +42560,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
 	ConfirmPinRevocationWithResponse(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmPinRevocationResponse, error)
 
+	// ListRectificationContactsWithResponse List where notices of rectification about a position go
+	//
+	// The contacts for notices of rectification (note di rettifica) of a position, as its register has them. One is `unusable` that has bounced or was never verified; such ones
+	// are deleted by the smart task `delete-rectification-contacts`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/rectification-contacts (the `ListRectificationContacts` operationId).
+	ListRectificationContactsWithResponse(ctx context.Context, positionId PositionId, params *ListRectificationContactsParams, reqEditors ...RequestEditorFn) (*ListRectificationContactsResponse, error)
+
 	// VerifyReceiptWithBodyWithResponse Verify a receipt
 	//
 	// Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
@@ -41124,6 +42843,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /sessions/{session_id} (the `ShowSession` operationId).
 	ShowSessionWithResponse(ctx context.Context, sessionId SessionId, params *ShowSessionParams, reqEditors ...RequestEditorFn) (*ShowSessionResponse, error)
+
+	// ListSmartTaskTypesWithResponse List what the system decides by itself
+	//
+	// The types of smart tasks that are open to you: who may ask, what the content is (`content_schema`, a JSON Schema 2020-12), what is examined (istruttoria) and what an
+	// accepted one brings about. A type that is being tried out with a group is shown to its people alone.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /smart-task-types (the `ListSmartTaskTypes` operationId).
+	ListSmartTaskTypesWithResponse(ctx context.Context, params *ListSmartTaskTypesParams, reqEditors ...RequestEditorFn) (*ListSmartTaskTypesResponse, error)
+
+	// ShowSmartTaskTypeWithResponse Show what the system decides by itself
+	//
+	// One type of smart tasks. 404 for one that is not open to you.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /smart-task-types/{type} (the `ShowSmartTaskType` operationId).
+	ShowSmartTaskTypeWithResponse(ctx context.Context, pType SmartTaskTypePath, params *ShowSmartTaskTypeParams, reqEditors ...RequestEditorFn) (*ShowSmartTaskTypeResponse, error)
+
+	// ShowSmartTaskWithResponse Show how far a smart task is
+	//
+	// The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /smart-tasks/{smart_task_id} (the `ShowSmartTask` operationId).
+	ShowSmartTaskWithResponse(ctx context.Context, smartTaskId SmartTaskId, params *ShowSmartTaskParams, reqEditors ...RequestEditorFn) (*ShowSmartTaskResponse, error)
 
 	// ReceiveSmsReportWithBodyWithResponse Take the report about an SMS
 	//
@@ -44762,6 +46509,116 @@ func (r ReplaceReplyTemplateResponse) ContentType() string {
 	return ""
 }
 
+// ShowSmartTaskAccessResponse200Headers the declared response headers of an HTTP 200 response for ShowSmartTaskAccess
+type ShowSmartTaskAccessResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowSmartTaskAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SmartTaskAccess
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowSmartTaskAccessResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowSmartTaskAccessResponse) GetJSON200() *SmartTaskAccess {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSmartTaskAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSmartTaskAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSmartTaskAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSmartTaskAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSmartTaskAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceSmartTaskAccessResponse200Headers the declared response headers of an HTTP 200 response for ReplaceSmartTaskAccess
+type ReplaceSmartTaskAccessResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ReplaceSmartTaskAccessResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SmartTaskAccess
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReplaceSmartTaskAccessResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceSmartTaskAccessResponse) GetJSON200() *SmartTaskAccess {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplaceSmartTaskAccessResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceSmartTaskAccessResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceSmartTaskAccessResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceSmartTaskAccessResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceSmartTaskAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type SearchOfficeTicketsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -46175,6 +48032,109 @@ func (r ListPositionsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListPositionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSmartTasksResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SmartTaskList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSmartTasksResponse) GetJSON200() *SmartTaskList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSmartTasksResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSmartTasksResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSmartTasksResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSmartTasksResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSmartTasksResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RequestSmartTaskResponse202Headers the declared response headers of an HTTP 202 response for RequestSmartTask
+type RequestSmartTaskResponse202Headers struct {
+	Location string
+}
+
+type RequestSmartTaskResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *SmartTask
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RequestSmartTaskResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RequestSmartTaskResponse) GetJSON202() *SmartTask {
+	return r.JSON202
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RequestSmartTaskResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RequestSmartTaskResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RequestSmartTaskResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RequestSmartTaskResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RequestSmartTaskResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -50176,6 +52136,54 @@ func (r ConfirmPinRevocationResponse) ContentType() string {
 	return ""
 }
 
+type ListRectificationContactsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RectificationContactList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRectificationContactsResponse) GetJSON200() *RectificationContactList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListRectificationContactsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRectificationContactsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRectificationContactsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRectificationContactsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRectificationContactsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type VerifyReceiptResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -51069,6 +53077,164 @@ func (r ShowSessionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ShowSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSmartTaskTypesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SmartTaskTypeList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSmartTaskTypesResponse) GetJSON200() *SmartTaskTypeList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSmartTaskTypesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSmartTaskTypesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSmartTaskTypesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSmartTaskTypesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSmartTaskTypesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowSmartTaskTypeResponse200Headers the declared response headers of an HTTP 200 response for ShowSmartTaskType
+type ShowSmartTaskTypeResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowSmartTaskTypeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SmartTaskType
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowSmartTaskTypeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowSmartTaskTypeResponse) GetJSON200() *SmartTaskType {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSmartTaskTypeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSmartTaskTypeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSmartTaskTypeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSmartTaskTypeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSmartTaskTypeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowSmartTaskResponse200Headers the declared response headers of an HTTP 200 response for ShowSmartTask
+type ShowSmartTaskResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowSmartTaskResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SmartTask
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowSmartTaskResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowSmartTaskResponse) GetJSON200() *SmartTask {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSmartTaskResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSmartTaskResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSmartTaskResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSmartTaskResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSmartTaskResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -53256,7 +55422,9 @@ func (c *ClientWithResponses) ListRegisterImportsWithResponse(ctx context.Contex
 //   - `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
 //     `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 //     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
-//   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
+//   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
+//     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+//     line does not name stays as it is. A position never goes to another contributor
 //   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
 //
 // Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
@@ -53370,6 +55538,56 @@ func (c *ClientWithResponses) ReplaceReplyTemplateWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseReplaceReplyTemplateResponse(rsp)
+}
+
+// ShowSmartTaskAccessWithResponse Show to whom a type of smart tasks is open
+//
+// Whether everybody may ask for it, or a group of people who are named by their tax codes. With the `ETag` that replaceSmartTaskAccess needs.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/smart-task-types/{type}/access (the `ShowSmartTaskAccess` operationId).
+func (c *ClientWithResponses) ShowSmartTaskAccessWithResponse(ctx context.Context, pType SmartTaskTypePath, params *ShowSmartTaskAccessParams, reqEditors ...RequestEditorFn) (*ShowSmartTaskAccessResponse, error) {
+	rsp, err := c.ShowSmartTaskAccess(ctx, pType, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSmartTaskAccessResponse(rsp)
+}
+
+// ReplaceSmartTaskAccessWithBodyWithResponse Open a type of smart tasks to everybody or to a group
+//
+// With `open_to: group` a type is tried out by the people in `tax_codes`, whomever they act for: for everybody else there is no such type. What was asked for before is decided all the same.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
+func (c *ClientWithResponses) ReplaceSmartTaskAccessWithBodyWithResponse(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceSmartTaskAccessResponse, error) {
+	rsp, err := c.ReplaceSmartTaskAccessWithBody(ctx, pType, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceSmartTaskAccessResponse(rsp)
+}
+
+// ReplaceSmartTaskAccessWithResponse Open a type of smart tasks to everybody or to a group
+//
+// With `open_to: group` a type is tried out by the people in `tax_codes`, whomever they act for: for everybody else there is no such type. What was asked for before is decided all the same.
+// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
+func (c *ClientWithResponses) ReplaceSmartTaskAccessWithResponse(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, body ReplaceSmartTaskAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceSmartTaskAccessResponse, error) {
+	rsp, err := c.ReplaceSmartTaskAccess(ctx, pType, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceSmartTaskAccessResponse(rsp)
 }
 
 // SearchOfficeTicketsWithBodyWithResponse Search the tickets of my office
@@ -54079,6 +56297,68 @@ func (c *ClientWithResponses) ListPositionsWithResponse(ctx context.Context, con
 		return nil, err
 	}
 	return ParseListPositionsResponse(rsp)
+}
+
+// ListSmartTasksWithResponse List the smart tasks of a contributor
+//
+// The smart tasks of a contributor, the latest first. Who acts for some positions sees those that they or others under their right asked for, and those about the
+// contacts of these positions; who works at the office those that went there.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/smart-tasks (the `ListSmartTasks` operationId).
+func (c *ClientWithResponses) ListSmartTasksWithResponse(ctx context.Context, contributorId ContributorId, params *ListSmartTasksParams, reqEditors ...RequestEditorFn) (*ListSmartTasksResponse, error) {
+	rsp, err := c.ListSmartTasks(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSmartTasksResponse(rsp)
+}
+
+// RequestSmartTaskWithBodyWithResponse Ask for something that the system decides by itself
+//
+// Files a smart task: it has a protocol number at once, is taken in charge, examined and decided in the background, mostly within seconds; showSmartTask tells how far it is.
+// An accepted one has taken effect; one that is not accepted changed nothing and says why, in `reasons`.
+//
+// It is a ticket too, with the same id: listed among the tickets, and told by the same messages, to `email` and `phone` or, without either, to your own contact.
+// What is asked about a delegation or a role is about the whole contributor; an intermediary asks about one of its positions.
+//
+// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
+// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/smart-tasks (the `RequestSmartTask` operationId).
+func (c *ClientWithResponses) RequestSmartTaskWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *RequestSmartTaskParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RequestSmartTaskResponse, error) {
+	rsp, err := c.RequestSmartTaskWithBody(ctx, contributorId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestSmartTaskResponse(rsp)
+}
+
+// RequestSmartTaskWithResponse Ask for something that the system decides by itself
+//
+// Files a smart task: it has a protocol number at once, is taken in charge, examined and decided in the background, mostly within seconds; showSmartTask tells how far it is.
+// An accepted one has taken effect; one that is not accepted changed nothing and says why, in `reasons`.
+//
+// It is a ticket too, with the same id: listed among the tickets, and told by the same messages, to `email` and `phone` or, without either, to your own contact.
+// What is asked about a delegation or a role is about the whole contributor; an intermediary asks about one of its positions.
+//
+// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
+// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/smart-tasks (the `RequestSmartTask` operationId).
+func (c *ClientWithResponses) RequestSmartTaskWithResponse(ctx context.Context, contributorId ContributorId, params *RequestSmartTaskParams, body RequestSmartTaskJSONRequestBody, reqEditors ...RequestEditorFn) (*RequestSmartTaskResponse, error) {
+	rsp, err := c.RequestSmartTask(ctx, contributorId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRequestSmartTaskResponse(rsp)
 }
 
 // ListTicketsWithResponse List the tickets of a contributor
@@ -55982,6 +58262,22 @@ func (c *ClientWithResponses) ConfirmPinRevocationWithResponse(ctx context.Conte
 	return ParseConfirmPinRevocationResponse(rsp)
 }
 
+// ListRectificationContactsWithResponse List where notices of rectification about a position go
+//
+// The contacts for notices of rectification (note di rettifica) of a position, as its register has them. One is `unusable` that has bounced or was never verified; such ones
+// are deleted by the smart task `delete-rectification-contacts`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/rectification-contacts (the `ListRectificationContacts` operationId).
+func (c *ClientWithResponses) ListRectificationContactsWithResponse(ctx context.Context, positionId PositionId, params *ListRectificationContactsParams, reqEditors ...RequestEditorFn) (*ListRectificationContactsResponse, error) {
+	rsp, err := c.ListRectificationContacts(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRectificationContactsResponse(rsp)
+}
+
 // VerifyReceiptWithBodyWithResponse Verify a receipt
 //
 // Says whether a receipt was made here, never altered and stands in the register, and when the declaration was filed. Shows no personal
@@ -56404,6 +58700,52 @@ func (c *ClientWithResponses) ShowSessionWithResponse(ctx context.Context, sessi
 		return nil, err
 	}
 	return ParseShowSessionResponse(rsp)
+}
+
+// ListSmartTaskTypesWithResponse List what the system decides by itself
+//
+// The types of smart tasks that are open to you: who may ask, what the content is (`content_schema`, a JSON Schema 2020-12), what is examined (istruttoria) and what an
+// accepted one brings about. A type that is being tried out with a group is shown to its people alone.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /smart-task-types (the `ListSmartTaskTypes` operationId).
+func (c *ClientWithResponses) ListSmartTaskTypesWithResponse(ctx context.Context, params *ListSmartTaskTypesParams, reqEditors ...RequestEditorFn) (*ListSmartTaskTypesResponse, error) {
+	rsp, err := c.ListSmartTaskTypes(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSmartTaskTypesResponse(rsp)
+}
+
+// ShowSmartTaskTypeWithResponse Show what the system decides by itself
+//
+// One type of smart tasks. 404 for one that is not open to you.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /smart-task-types/{type} (the `ShowSmartTaskType` operationId).
+func (c *ClientWithResponses) ShowSmartTaskTypeWithResponse(ctx context.Context, pType SmartTaskTypePath, params *ShowSmartTaskTypeParams, reqEditors ...RequestEditorFn) (*ShowSmartTaskTypeResponse, error) {
+	rsp, err := c.ShowSmartTaskType(ctx, pType, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSmartTaskTypeResponse(rsp)
+}
+
+// ShowSmartTaskWithResponse Show how far a smart task is
+//
+// The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /smart-tasks/{smart_task_id} (the `ShowSmartTask` operationId).
+func (c *ClientWithResponses) ShowSmartTaskWithResponse(ctx context.Context, smartTaskId SmartTaskId, params *ShowSmartTaskParams, reqEditors ...RequestEditorFn) (*ShowSmartTaskResponse, error) {
+	rsp, err := c.ShowSmartTask(ctx, smartTaskId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSmartTaskResponse(rsp)
 }
 
 // ReceiveSmsReportWithBodyWithResponse Take the report about an SMS
@@ -59436,6 +61778,101 @@ func ParseReplaceReplyTemplateResponse(rsp *http.Response) (*ReplaceReplyTemplat
 	return response, nil
 }
 
+// ParseShowSmartTaskAccessResponse parses an HTTP response from a ShowSmartTaskAccessWithResponse call
+func ParseShowSmartTaskAccessResponse(rsp *http.Response) (*ShowSmartTaskAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSmartTaskAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SmartTaskAccess
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowSmartTaskAccessResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseReplaceSmartTaskAccessResponse parses an HTTP response from a ReplaceSmartTaskAccessWithResponse call
+func ParseReplaceSmartTaskAccessResponse(rsp *http.Response) (*ReplaceSmartTaskAccessResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceSmartTaskAccessResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SmartTaskAccess
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReplaceSmartTaskAccessResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseSearchOfficeTicketsResponse parses an HTTP response from a SearchOfficeTicketsWithResponse call
 func ParseSearchOfficeTicketsResponse(rsp *http.Response) (*SearchOfficeTicketsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -60556,6 +62993,85 @@ func ParseListPositionsResponse(rsp *http.Response) (*ListPositionsResponse, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListSmartTasksResponse parses an HTTP response from a ListSmartTasksWithResponse call
+func ParseListSmartTasksResponse(rsp *http.Response) (*ListSmartTasksResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSmartTasksResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SmartTaskList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRequestSmartTaskResponse parses an HTTP response from a RequestSmartTaskWithResponse call
+func ParseRequestSmartTaskResponse(rsp *http.Response) (*RequestSmartTaskResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RequestSmartTaskResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest SmartTask
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RequestSmartTaskResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -63737,6 +66253,39 @@ func ParseConfirmPinRevocationResponse(rsp *http.Response) (*ConfirmPinRevocatio
 	return response, nil
 }
 
+// ParseListRectificationContactsResponse parses an HTTP response from a ListRectificationContactsWithResponse call
+func ParseListRectificationContactsResponse(rsp *http.Response) (*ListRectificationContactsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRectificationContactsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RectificationContactList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseVerifyReceiptResponse parses an HTTP response from a VerifyReceiptWithResponse call
 func ParseVerifyReceiptResponse(rsp *http.Response) (*VerifyReceiptResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -64419,6 +66968,137 @@ func ParseShowSessionResponse(rsp *http.Response) (*ShowSessionResponse, error) 
 	switch {
 	case rsp.StatusCode == 200:
 		var headers ShowSessionResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSmartTaskTypesResponse parses an HTTP response from a ListSmartTaskTypesWithResponse call
+func ParseListSmartTaskTypesResponse(rsp *http.Response) (*ListSmartTaskTypesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSmartTaskTypesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SmartTaskTypeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowSmartTaskTypeResponse parses an HTTP response from a ShowSmartTaskTypeWithResponse call
+func ParseShowSmartTaskTypeResponse(rsp *http.Response) (*ShowSmartTaskTypeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSmartTaskTypeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SmartTaskType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowSmartTaskTypeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowSmartTaskResponse parses an HTTP response from a ShowSmartTaskWithResponse call
+func ParseShowSmartTaskResponse(rsp *http.Response) (*ShowSmartTaskResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSmartTaskResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SmartTask
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowSmartTaskResponse200Headers
 		if values := rsp.Header.Values("ETag"); len(values) > 0 {
 			var value EntityTag
 			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {

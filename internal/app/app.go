@@ -165,7 +165,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 		g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close, g.webhooks.sender.Close,
 	}, a.closers...)
 	g.mandate = newMandate(p, g.kernel, g.identity, g.masterdata, g.filing)
-	g.dossier = newDossier(p, g.kernel, g.identity, g.masterdata, g.filing)
+	g.dossier = newDossier(p, g.kernel, g.identity, g.masterdata, g.mandate, g.filing)
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
 		append(
@@ -215,6 +215,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 	if !p.sandbox {
 		a.background(g.mandate.batches.Run)
 		a.background(g.filing.batches.Run)
+		a.background(g.dossier.smartTasks.Run)
 	}
 }
 

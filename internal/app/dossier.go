@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"diresco/internal/dossier/smarttask"
 	"diresco/internal/dossier/ticket"
 )
 
@@ -11,9 +12,11 @@ type dossier struct {
 	topics  *ticket.Topics
 	tickets *ticket.Service
 	desk    *ticket.Desk
+	// smartTasks decides some tickets by itself.
+	smartTasks *smarttask.Service
 }
 
-func newDossier(p platform, k kernel, id identity, m masterdata, f filing) dossier {
+func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f filing) dossier {
 	topics := ticket.NewTopics(p.db)
 	tickets := ticket.NewService(ticket.Deps{
 		Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
@@ -22,6 +25,10 @@ func newDossier(p platform, k kernel, id identity, m masterdata, f filing) dossi
 	return dossier{
 		topics: topics, tickets: tickets,
 		desk: ticket.NewDesk(ticket.DeskDeps{Tickets: tickets, Looks: id.looks}),
+		smartTasks: smarttask.NewService(smarttask.Deps{
+			Runner: k.runner, Tickets: tickets, Delegations: ma.delegations, Grants: ma.grants, Contributors: m.contributors,
+			Rights: k.rights, Log: p.log, BeforeShowing: p.beforeShowing,
+		}),
 	}
 }
 

@@ -139,6 +139,7 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
 		TicketDeskHandlers:        handlers.TicketDeskHandlers{Desk: g.dossier.desk},
+		SmartTaskHandlers:         handlers.SmartTaskHandlers{SmartTasks: g.dossier.smartTasks, Positions: m.contributors},
 		TicketHandlers:            handlers.TicketHandlers{Tickets: g.dossier.tickets, Topics: g.dossier.topics, Clock: p.clock},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
 	}

@@ -12,9 +12,12 @@ import (
 func newSandbox(p platform, g groups) *sandbox.Service {
 	return sandbox.NewService(sandbox.Deps{
 		Runner: g.kernel.runner, Clock: p.clock, People: g.identity.people, Contributors: g.masterdata.contributors, Types: g.filing.types,
-		Messages:   g.messaging.worker,
-		Background: []sandbox.Backlog{registerimport.News{Worker: g.masterdata.importing}, g.mandate.batches, g.filing.batches},
-		Due:        g.events, PINs: g.identity.pins, Sessions: g.identity.sessions,
+		Messages: g.messaging.worker,
+		Background: []sandbox.Backlog{
+			registerimport.News{Worker: g.masterdata.importing}, g.mandate.batches, g.filing.batches, g.dossier.smartTasks,
+		},
+		SmartTasks: g.dossier.smartTasks, Rights: g.kernel.rights,
+		Due: g.events, PINs: g.identity.pins, Sessions: g.identity.sessions,
 		Blobs: p.bucket, Random: p.random, Public: p.config.SandboxPublic,
 	})
 }

@@ -34,6 +34,7 @@ var tables = []string{
 	"one_time_codes", "pin_revocations", "counter_pins", "pin_upgrades", "pin_requests", "staff_looks", "due_marks",
 	"notification_preferences",
 	"pin_rotations", "pins",
+	"smart_task_members", "smart_task_access", "smart_tasks", "rectification_contacts",
 	"reply_templates", "ticket_comments", "tickets", "ticket_topics",
 	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "receipts", "fund_entries",
 	"fund_claims", "funds", "declarations",

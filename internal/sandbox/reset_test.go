@@ -120,6 +120,13 @@ func (w *fixture) fill() {
 		ticket, made.ID, p.ID, id(), now, now)
 	w.execute(`INSERT INTO ticket_comments (id, ticket_id, author_id, by_office, visibility, text, at)
 		VALUES (?, ?, ?, ?, 'visible', 'x', ?)`, id(), ticket, p.ID, false, now)
+	w.execute(`INSERT INTO smart_tasks (id, contributor_id, type, content, state, person_id, right_id, session_id, request_id, address,
+		submitted_at, checks, reasons, failures) VALUES (?, ?, 'x', '{}', 'submitted', ?, ?, ?, 'x', 'x', ?, '[]', '[]', 0)`,
+		ticket, made.ID, p.ID, id(), id(), now)
+	w.execute("INSERT INTO smart_task_access (type, open_to, version, updated_at) VALUES ('x', 'group', 1, ?)", now)
+	w.execute("INSERT INTO smart_task_members (type, tax_code) VALUES ('x', 'x')")
+	w.execute(`INSERT INTO rectification_contacts (id, position_id, kind, value, state, updated_at)
+		VALUES (?, ?, 'email', 'x', 'bounced', ?)`, id(), made.Positions[0].ID, now)
 	w.execute("INSERT INTO menus (person_id, entries, version, updated_at) VALUES (?, '[]', 2, ?)", p.ID, now)
 	w.fillImports(made.Positions[0].ID, p.ID)
 	w.fillDelegations(p.ID)

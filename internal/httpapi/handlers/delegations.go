@@ -259,6 +259,7 @@ func viewDelegation(s delegation.View) api.Delegation {
 		DraftedBy:   api.PersonReference{PersonId: s.DraftedBy, GivenName: s.DrafterGivenName, FamilyName: s.DrafterFamilyName},
 		DraftedAt:   s.DraftedAt,
 		ActivatedAt: s.ActivatedAt, EndedAt: s.EndedAt, EndCause: (*api.DelegationEndCause)(s.EndCause), EndReason: s.EndReason,
+		ContactEmail: s.ContactEmail, ContactPhone: s.ContactPhone,
 	}
 	if s.HidesSignatory() {
 		view.Signatory.FamilyInitial = new(initial(s.SignatoryFamilyName))

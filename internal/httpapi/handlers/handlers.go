@@ -37,6 +37,7 @@ type Handlers struct {
 	TypeHandlers
 	DeclarationHandlers
 	DeclarationBatchHandlers
+	SmartTaskHandlers
 	ReceiptHandlers
 	FundHandlers
 	DeclarationDeskHandlers

@@ -186,7 +186,7 @@ func viewIdentity(p grant.Identity) api.PersonIdentity {
 func viewGrant(g grant.Grant) api.UserGrant {
 	view := api.UserGrant{
 		GrantId: g.ID, Person: viewIdentity(g.Person), Role: api.ContributorRole(g.Role), Services: viewServices(g.Services),
-		GrantedAt: g.GrantedAt,
+		GrantedAt: g.GrantedAt, ContactEmail: g.ContactEmail, ContactPhone: g.ContactPhone,
 	}
 	if g.GrantedBy != nil {
 		view.GrantedBy = &api.PersonReference{

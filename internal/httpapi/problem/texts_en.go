@@ -209,6 +209,7 @@ var inEnglish = dictionary{
 		"ticket-reminded":             "The office was reminded less than 24 hours ago.",
 		"ticket-closed":               "The ticket is closed.",
 		"ticket-in-charge-of-another": "Another has the ticket in charge.",
+		"smart-task-not-yours":        "Your right over the contributor is none by which this is asked for.",
 		"right-consults":              "Your right over the contributor lets you look and not declare.",
 		ReasonSignature:               "The report is not signed, its signature is wrong or it was not signed now.",
 		ReasonNoBody:                  "The body of the request is missing.",

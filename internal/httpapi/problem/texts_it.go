@@ -207,6 +207,7 @@ var inItalian = dictionary{
 		"ticket-reminded":             "La sede è stata sollecitata meno di 24 ore fa.",
 		"ticket-closed":               "Il quesito è chiuso.",
 		"ticket-in-charge-of-another": "Il quesito è in carico a un altro operatore.",
+		"smart-task-not-yours":        "Il Suo titolo per il contribuente non è tra quelli con cui si può chiedere.",
 		"right-consults":              "Il Suo titolo per il contribuente consente di consultare, non di dichiarare.",
 		ReasonSignature:               "L'esito non è firmato, la firma è sbagliata o non è di adesso.",
 		ReasonNoBody:                  "Manca il corpo della richiesta.",

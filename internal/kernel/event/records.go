@@ -82,7 +82,8 @@ func (r record) event() (Event, bool) {
 		switch {
 		case r.Operation == "activateDelegation" && r.Outcome != "replaced":
 			e.Type = DelegationActivated
-		case r.Operation == "activateDelegation", r.Operation == "revokeDelegation", r.Operation == "expireDelegation":
+		case r.Operation == "activateDelegation", r.Operation == "revokeDelegation", r.Operation == "expireDelegation",
+			r.Operation == "requestSmartTask" && r.Outcome == "revoked":
 			e.Type = DelegationEnded
 		}
 		if r.Offered == nil || *r.Offered == 0 {

@@ -43,6 +43,8 @@ func TestRecord_IsTheEventOfWhatBecameOfItsSubject(t *testing.T) {
 		{kindDelegation, "activateDelegation", "done", nil, []Type{DelegationActivated}},
 		{kindDelegation, "activateDelegation", "replaced", nil, []Type{DelegationEnded}},
 		{kindDelegation, "revokeDelegation", "done", nil, []Type{DelegationEnded}},
+		{kindDelegation, "requestSmartTask", "revoked", nil, []Type{DelegationEnded}},
+		{kindDelegation, "requestSmartTask", "contacts-changed", nil, nil},
 		{kindDelegation, "expireDelegation", "done", nil, []Type{DelegationEnded}},
 		{kindDelegation, "showDelegationForm", "done", nil, nil},
 		{kindTicket, "openTicket", "done", detail("open"), []Type{TicketOpened}},

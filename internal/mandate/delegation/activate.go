@@ -37,7 +37,7 @@ func (s *Service) Send(ctx context.Context, by access.Actor, id uuid.UUID) (View
 		if err != nil {
 			return View{}, err
 		}
-		trace.Right, trace.SubjectKind, trace.ContributorID = right, subjectKind, old.ContributorID
+		trace.Right, trace.SubjectKind, trace.ContributorID = right, SubjectKind, old.ContributorID
 		d, err := old.send(now)
 		if err != nil {
 			return View{}, err
@@ -223,7 +223,7 @@ func (s *Service) redeem(ctx context.Context, by access.Actor, right access.Righ
 	}, func(ctx context.Context) (err error) {
 		unclaimed := idempotency.WithClaim(ctx, nil)
 		shown, err = operation.Do(unclaimed, s.run, by, d.ID.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-			trace.Right, trace.SubjectKind, trace.ContributorID = right, subjectKind, activated.ContributorID
+			trace.Right, trace.SubjectKind, trace.ContributorID = right, SubjectKind, activated.ContributorID
 			return s.activate(ctx, by, right, old, activated, now)
 		}, nil)
 		return err
@@ -276,7 +276,7 @@ func (s *Service) resolveConflicts(ctx context.Context, d View, by access.Actor,
 				return err
 			}
 			replaced := operation.Trace{
-				ContributorID: other.ContributorID, Right: right, SubjectKind: subjectKind, SubjectID: other.ID.String(),
+				ContributorID: other.ContributorID, Right: right, SubjectKind: SubjectKind, SubjectID: other.ID.String(),
 				Outcome: "replaced",
 			}
 			if err := s.run.Trail.Write(ctx, replaced.Record(ctx, by, s.run.Clock)); err != nil {
@@ -314,30 +314,37 @@ func (s *Service) end(ctx context.Context, d View, by access.Actor, cause EndCau
 // Revoke ends a delegation, from either side, at once; a draft is discarded. words say why, and may
 // be empty. It returns fault.Conflict when it has ended already.
 func (s *Service) Revoke(ctx context.Context, by access.Actor, id uuid.UUID, words string) (View, error) {
-	cause := ByContributor
-	right, represents := representing(by)
-	if !represents {
-		at := slices.IndexFunc(by.Memberships, manages)
-		if at < 0 {
-			return View{}, fault.New(fault.Forbidden)
-		}
-		cause = ByIntermediary
-		// Who leaves the register may give back what was delegated all the same.
-		membership := by.Memberships[at]
-		membership.Listed = false
-		right = membership.Right()
+	right, cause, err := revoker(by)
+	if err != nil {
+		return View{}, err
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		d, now, err := s.repo.lock(ctx, id, s.run.Clock)
 		if err != nil {
 			return View{}, err
 		}
-		trace.Right, trace.SubjectKind, trace.ContributorID = right, subjectKind, d.ContributorID
+		trace.Right, trace.SubjectKind, trace.ContributorID = right, SubjectKind, d.ContributorID
 		if err := s.end(ctx, d, by, cause, words, now); err != nil {
 			return View{}, err
 		}
 		return s.shown(ctx, by, id, now)
 	}, s.replay(by))
+}
+
+// revoker is the right by which the actor ends a delegation, and from which side. It returns
+// fault.Forbidden for who manages the delegations of neither.
+func revoker(by access.Actor) (access.Right, EndCause, error) {
+	if right, represents := representing(by); represents {
+		return right, ByContributor, nil
+	}
+	at := slices.IndexFunc(by.Memberships, manages)
+	if at < 0 {
+		return access.Right{}, "", fault.New(fault.Forbidden)
+	}
+	// Who leaves the register may give back what was delegated all the same.
+	membership := by.Memberships[at]
+	membership.Listed = false
+	return membership.Right(), ByIntermediary, nil
 }
 
 // notify promises both sides a message about each of the delegations, with the words that somebody

@@ -94,7 +94,11 @@ type Delegation struct {
 	EndCause *EndCause
 	// EndReason is in the words of who ended it; nil where nobody gave any.
 	EndReason *string
-	Version   int
+	// ContactEmail and ContactPhone are where the intermediary is reached about this delegation;
+	// nil where none is known. They are not contacts of a person.
+	ContactEmail *string
+	ContactPhone *string
+	Version      int
 	// GORM would write the time of the machine.
 	UpdatedAt time.Time `gorm:"autoUpdateTime:false"`
 }
@@ -230,6 +234,30 @@ func (s View) revoke(by uuid.UUID, cause EndCause, words string, now time.Time) 
 		d.EndReason = &words
 	}
 	return d, nil
+}
+
+// withContacts is a delegation that lives, or may yet, with other contacts of its intermediary.
+func (s View) withContacts(c Contacts, now time.Time) (Delegation, error) {
+	if state := s.stateAt(now); !slices.Contains(Transitions[state], Revoked) {
+		return s.Delegation, fault.Because(fault.Conflict, "delegation-state")
+	}
+	d := s.Delegation.moved(s.Delegation.State, now)
+	d.ContactEmail, d.ContactPhone = replaced(d.ContactEmail, c.Email), replaced(d.ContactPhone, c.Phone)
+	return d, nil
+}
+
+// Contacts are where an intermediary is reached about a delegation. A nil one stays as it is, an
+// empty one is taken away.
+type Contacts struct{ Email, Phone *string }
+
+func replaced(old, wanted *string) *string {
+	switch {
+	case wanted == nil:
+		return old
+	case *wanted == "":
+		return nil
+	}
+	return wanted
 }
 
 // changed is a draft again: what was signed, and the code that was sent, were about something else.

@@ -47,7 +47,7 @@ func (s *Service) traceEnds(ctx context.Context, ended []View) error {
 	ctx = audit.WithOrigin(ctx, audit.Origin{Operation: "expireDelegation"})
 	records := make([]audit.Record, len(ended))
 	for i, d := range ended {
-		trace := operation.Trace{ContributorID: d.ContributorID, SubjectKind: subjectKind, SubjectID: d.ID.String()}
+		trace := operation.Trace{ContributorID: d.ContributorID, SubjectKind: SubjectKind, SubjectID: d.ID.String()}
 		records[i] = trace.Record(ctx, access.Actor{}, s.run.Clock)
 		records[i].At = clock.Normal(*d.ValidUntil)
 	}

@@ -153,8 +153,8 @@ func (r repository) setPositions(ctx context.Context, d Delegation, positions []
 func (r repository) save(ctx context.Context, d Delegation) error {
 	return r.db.From(ctx).Model(&Delegation{}).Where("id = ?", d.ID).Select(
 		"reference_code", "scope", "services", "exclusive", "valid_until", "signatory_id", "state",
-		"offered_at", "activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason", "version",
-		"updated_at").Updates(&d).Error
+		"offered_at", "activated_by", "activated_at", "ended_by", "ended_at", "end_cause", "end_reason",
+		"contact_email", "contact_phone", "version", "updated_at").Updates(&d).Error
 }
 
 // open returns how many delegations an intermediary prepares for a contributor.

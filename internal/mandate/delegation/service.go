@@ -197,7 +197,7 @@ func (s *Service) Draft(ctx context.Context, by access.Actor, in Input) (View, e
 func (s *Service) draft(
 	ctx context.Context, trace *operation.Trace, by access.Actor, membership access.Membership, id uuid.UUID, in Input,
 ) (View, error) {
-	trace.Right, trace.SubjectKind = membership.Right(), subjectKind
+	trace.Right, trace.SubjectKind = membership.Right(), SubjectKind
 	now := s.run.Clock.Now()
 	// Nobody is told here that there is no such contributor: it has neither the positions nor the
 	// signatory. Who wants to know looks it up, which the contributor sees.
@@ -353,8 +353,8 @@ func (s *Service) replayTo(by access.Actor) func(ctx context.Context, id string)
 	}
 }
 
-// subjectKind is how the audit trail names a delegation.
-const subjectKind = "delegation"
+// SubjectKind is how the audit trail names a delegation.
+const SubjectKind = "delegation"
 
 // Show returns one delegation as it stands. The guard has let the actor in.
 func (s *Service) Show(ctx context.Context, id uuid.UUID) (View, error) {
@@ -497,7 +497,7 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		if err != nil {
 			return View{}, err
 		}
-		trace.Right, trace.SubjectKind, trace.ContributorID = right, subjectKind, old.ContributorID
+		trace.Right, trace.SubjectKind, trace.ContributorID = right, SubjectKind, old.ContributorID
 		d, err := old.changed(now)
 		if err != nil {
 			return View{}, err

@@ -33,6 +33,9 @@ type Grant struct {
 	Role      access.ActingAs
 	Services  access.ServiceSet
 	GrantedAt time.Time
+	// ContactEmail and ContactPhone are where the person is reached about what they do here; nil
+	// where none is known, as at an intermediary. They are not the person's own contacts.
+	ContactEmail, ContactPhone *string
 	// GrantedBy is nil for a role that was not given by user management; it has no tax code.
 	GrantedBy *Identity
 }

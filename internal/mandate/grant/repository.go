@@ -23,20 +23,27 @@ type table struct {
 	roles, place, places string
 	// has are the services of a place of the kind.
 	has func(kind string) []access.Service
+	// contacts selects those that are shown beside a role.
+	contacts string
 }
 
 // contributorRoles is the table of the roles at contributors.
 func contributorRoles(d *db.DB) table {
 	has := func(kind string) []access.Service { return contributor.Kind(kind).Services() }
-	return table{db: d, roles: "contributor_roles", place: "contributor_id", places: "contributors", has: has}
+	return table{
+		db: d, roles: "contributor_roles", place: "contributor_id", places: "contributors", has: has,
+		contacts: "r.contact_email, r.contact_phone",
+	}
 }
 
 // intermediaryRoles is the table of the roles at intermediaries. What clients delegate may be any
 // service.
 func intermediaryRoles(d *db.DB) table {
-	return table{db: d, roles: "delegate_roles", place: "delegate_id", places: "delegates", has: func(string) []access.Service {
-		return access.Services()
-	}}
+	return table{
+		db: d, roles: "delegate_roles", place: "delegate_id", places: "delegates",
+		has:      func(string) []access.Service { return access.Services() },
+		contacts: "NULL AS contact_email, NULL AS contact_phone",
+	}
 }
 
 // Role is a row of such a table.
@@ -47,13 +54,15 @@ type Role struct {
 	Services access.ServiceSet
 }
 
-const selectGrants = `SELECT r.id, r.person_id, r.role, r.services, r.granted_at, p.tax_code, p.given_name, p.family_name,
+const selectGrants = `SELECT r.id, r.person_id, r.role, r.services, r.granted_at, %s, p.tax_code, p.given_name, p.family_name,
 	b.id AS giver_id, b.given_name AS giver_given_name, b.family_name AS giver_family_name
 	FROM %s r JOIN people p ON p.id = r.person_id LEFT JOIN people b ON b.id = r.granted_by`
 
 type grantRow struct {
 	Role
 	GrantedAt       time.Time
+	ContactEmail    *string
+	ContactPhone    *string
 	TaxCode         taxcode.Code
 	GivenName       string
 	FamilyName      string
@@ -65,7 +74,8 @@ type grantRow struct {
 func (row grantRow) grant() Grant {
 	g := Grant{
 		ID: row.ID, Person: Identity{ID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName},
-		Role: row.Role.Role, Services: row.Services, GrantedAt: row.GrantedAt,
+		Role: row.Role.Role, Services: row.Services, GrantedAt: row.GrantedAt, ContactEmail: row.ContactEmail,
+		ContactPhone: row.ContactPhone,
 	}
 	if row.GiverID != nil {
 		g.GrantedBy = &Identity{ID: *row.GiverID, GivenName: *row.GiverGivenName, FamilyName: *row.GiverFamilyName}
@@ -80,7 +90,7 @@ func (t table) list(ctx context.Context, placeID uuid.UUID, request page.Request
 	if err != nil {
 		return none, err
 	}
-	query, args := fmt.Sprintf(selectGrants+" WHERE r.%s = ? AND "+access.LiveRole("r"), t.roles, t.place), []any{placeID}
+	query, args := fmt.Sprintf(selectGrants+" WHERE r.%s = ? AND "+access.LiveRole("r"), t.contacts, t.roles, t.place), []any{placeID}
 	if after != nil {
 		query, args = query+" AND (r.granted_at, r.id) > (?, ?)", append(args, after.At.UTC(), after.ID)
 	}
@@ -101,7 +111,7 @@ func (t table) list(ctx context.Context, placeID uuid.UUID, request page.Request
 // one returns a role, live or not, or fault.NotFound.
 func (t table) one(ctx context.Context, id uuid.UUID) (Grant, error) {
 	var rows []grantRow
-	if err := t.db.From(ctx).Raw(fmt.Sprintf(selectGrants+" WHERE r.id = ?", t.roles), id).Scan(&rows).Error; err != nil {
+	if err := t.db.From(ctx).Raw(fmt.Sprintf(selectGrants+" WHERE r.id = ?", t.contacts, t.roles), id).Scan(&rows).Error; err != nil {
 		return Grant{}, err
 	}
 	if len(rows) == 0 {

@@ -189,7 +189,7 @@ func (s *Service) Give(ctx context.Context, by access.Actor, at Place, in Input)
 	var right access.Right
 	given, err := operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Grant, error) {
 		var err error
-		trace.ContributorID, trace.SubjectKind = at.contributorID, "role"
+		trace.ContributorID, trace.SubjectKind = at.contributorID, SubjectKind
 		refused = nil
 		if trace.Right, err = s.rightToGive(ctx, by, at, in.Role, services); err != nil {
 			return Grant{}, err
@@ -267,7 +267,7 @@ func (s *Service) give(
 func (s *Service) note(ctx context.Context, by access.Actor, at Place, right access.Right, refused *fault.Fault) error {
 	unclaimed := idempotency.WithClaim(ctx, nil)
 	_, err := operation.Do(unclaimed, s.run, by, "", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
-		trace.ContributorID, trace.SubjectKind, trace.Right, trace.Outcome = at.contributorID, "role", right, refused.Reason
+		trace.ContributorID, trace.SubjectKind, trace.Right, trace.Outcome = at.contributorID, SubjectKind, right, refused.Reason
 		if len(refused.Fields) > 0 {
 			trace.Outcome = refused.Fields[0].Code
 		}
@@ -295,37 +295,55 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 	}
 	_, err := operation.Do(ctx, s.run, by, grantID.String(), func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		// It may end the very role by which it is done; that is locked below.
-		trace.ContributorID, trace.SubjectKind, trace.Unchecked = at.contributorID, "role", true
+		trace.ContributorID, trace.SubjectKind, trace.Unchecked = at.contributorID, SubjectKind, true
 		if err := s.alive(ctx, by); err != nil {
 			return struct{}{}, err
 		}
-		live, err := at.table.lock(ctx, at.id, by.PersonID, grantID)
-		if err != nil {
-			return struct{}{}, err
-		}
-		own := slices.DeleteFunc(slices.Clone(live), func(r Role) bool { return r.PersonID != by.PersonID })
-		if _, err := manager(own); err != nil {
-			return struct{}{}, err
-		}
-		i := slices.IndexFunc(live, func(r Role) bool { return r.ID == grantID })
-		if i < 0 {
-			return struct{}{}, fault.New(fault.NotFound)
-		}
-		m, err := withdrawer(own, live[i])
-		if err != nil {
-			return struct{}{}, err
-		}
-		trace.Right = at.right(m)
-		if err := mayEnd(live[i], live); err != nil {
-			return struct{}{}, err
-		}
-		now := s.run.Clock.Now()
-		if err := at.table.withdraw(ctx, grantID, now); err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, s.notify(ctx, withdrawnKind, at, live[i], now)
+		var err error
+		trace.Right, err = s.withdraw(ctx, by, at, grantID)
+		return struct{}{}, err
 	}, nil)
 	return err
+}
+
+// withdraw ends a role in the context's transaction, and returns that by which it was done. What
+// it refuses it refuses before anything is written.
+func (s *Service) withdraw(ctx context.Context, by access.Actor, at Place, grantID uuid.UUID) (access.Right, error) {
+	right, r, live, err := s.locked(ctx, by, at, grantID)
+	if err != nil {
+		return right, err
+	}
+	if err := mayEnd(r, live); err != nil {
+		return right, err
+	}
+	now := s.run.Clock.Now()
+	if err := at.table.withdraw(ctx, grantID, now); err != nil {
+		return right, err
+	}
+	return right, s.notify(ctx, withdrawnKind, at, r, now)
+}
+
+// locked returns a live role that the actor may withdraw, with the right to do so and the roles
+// that this depends on. All are locked. Its faults are those of Withdraw.
+func (s *Service) locked(
+	ctx context.Context, by access.Actor, at Place, grantID uuid.UUID,
+) (right access.Right, wanted Role, live []Role, err error) {
+	if live, err = at.table.lock(ctx, at.id, by.PersonID, grantID); err != nil {
+		return right, wanted, live, err
+	}
+	own := slices.DeleteFunc(slices.Clone(live), func(r Role) bool { return r.PersonID != by.PersonID })
+	if _, err = manager(own); err != nil {
+		return right, wanted, live, err
+	}
+	i := slices.IndexFunc(live, func(r Role) bool { return r.ID == grantID })
+	if i < 0 {
+		return right, wanted, live, fault.New(fault.NotFound)
+	}
+	m, err := withdrawer(own, live[i])
+	if err != nil {
+		return right, wanted, live, err
+	}
+	return at.right(m), live[i], live, nil
 }
 
 // alive returns fault.SessionEnded where the actor's session has ended since the guard let it in,

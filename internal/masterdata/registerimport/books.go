@@ -224,6 +224,15 @@ type stagedPosition struct {
 	Scheme             string
 	OfficeCode         string
 	State              string
+	EmailID            uuid.UUID
+	Email              *string
+	EmailState         *string
+	PECID              uuid.UUID `gorm:"column:pec_id"`
+	PEC                *string   `gorm:"column:pec"`
+	PECState           *string   `gorm:"column:pec_state"`
+	MobileID           uuid.UUID
+	Mobile             *string
+	MobileState        *string
 }
 
 // TableName tells GORM the table.
@@ -237,10 +246,19 @@ var positions = book{
 		{name: "scheme", check: matching(`[a-z][a-z0-9_]{1,39}`)},
 		{name: "office_code", check: officeCode},
 		{name: "state", check: oneOf("active", "ceased")},
+		{name: "rectification_email", optional: true, check: mailAddress},
+		{name: "rectification_email_state", optional: true, within: contactState(5)},
+		{name: "rectification_pec", optional: true, check: mailAddress},
+		{name: "rectification_pec_state", optional: true, within: contactState(7)},
+		{name: "rectification_mobile", optional: true, check: mobileNumber},
+		{name: "rectification_mobile_state", optional: true, within: contactState(9)},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedPosition {
 		v := r.values
-		return stagedPosition{id, v[0], r.line, newID(), v[1], v[2], v[3], v[4]}
+		return stagedPosition{
+			id, v[0], r.line, newID(), v[1], v[2], v[3], v[4], newID(), optional(v[5]), optional(v[6]), newID(), optional(v[7]),
+			optional(v[8]), newID(), optional(v[9]), optional(v[10]),
+		}
 	}, func(s stagedPosition) int { return s.Line }),
 	check: func(ctx context.Context, k knowledge, rows []record) ([]LineError, error) {
 		wrong := k.offices.missing(rows, 3)
@@ -273,8 +291,31 @@ var positions = book{
 		SELECT s.id, c.id, s.key, s.scheme, s.office_code, s.state, @now FROM staged_positions AS s JOIN contributors AS c
 		ON c.tax_code = s.contributor_tax_code
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM positions AS t WHERE t.number = s.key) ON CONFLICT DO NOTHING`,
+		changeContacts("email"), changeContacts("pec"), changeContacts("mobile"),
+		addContacts("email"), addContacts("pec"), addContacts("mobile"),
 	},
 }
+
+// changeContacts says how contacts of a kind for notices of rectification are now. One that was
+// deleted on request comes back when the register has verified it.
+func changeContacts(kind string) string {
+	return ofKind(kind, `UPDATE rectification_contacts AS t SET state = COALESCE(s.KIND_state, 'unverified'), updated_at = @now,
+			deleted_at = CASE WHEN s.KIND_state = 'verified' THEN NULL ELSE t.deleted_at END
+		FROM staged_positions AS s, positions AS p WHERE `+stagedRange+` AND p.number = s.key AND t.position_id = p.id
+			AND t.kind = 'KIND' AND t.value = s.KIND AND (t.state <> COALESCE(s.KIND_state, 'unverified')
+				OR t.deleted_at IS NOT NULL AND s.KIND_state = 'verified')`)
+}
+
+// addContacts adds contacts of a kind for notices of rectification.
+func addContacts(kind string) string {
+	return ofKind(kind, `INSERT INTO rectification_contacts (id, position_id, kind, value, state, updated_at)
+		SELECT s.KIND_id, p.id, 'KIND', s.KIND, COALESCE(s.KIND_state, 'unverified'), @now
+		FROM staged_positions AS s JOIN positions AS p ON p.number = s.key
+		WHERE `+stagedRange+` AND s.KIND IS NOT NULL AND NOT EXISTS (SELECT 1 FROM rectification_contacts AS t
+			WHERE t.position_id = p.id AND t.kind = 'KIND' AND t.value = s.KIND) ON CONFLICT DO NOTHING`)
+}
+
+func ofKind(kind, statement string) string { return strings.ReplaceAll(statement, "KIND", kind) }
 
 type stagedEntry struct {
 	ImportID       uuid.UUID

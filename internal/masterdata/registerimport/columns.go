@@ -168,6 +168,22 @@ var (
 	fourSigns    = upper(matching(`[0-9A-Z]{4}`))
 )
 
+var (
+	mailAddress  = matching(`[^\s@\x00-\x1F\x7F-\x9F]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,3}`)
+	mobileNumber = matching(`\+[0-9]{8,15}`)
+	contactWord  = oneOf("unverified", "verified", "bounced")
+)
+
+// contactState is the state of the contact in the column at the place.
+func contactState(of int) func(string, []string) (string, string) {
+	return func(s string, values []string) (string, string) {
+		if values[of] == "" {
+			return s, fault.FieldNotApplicable
+		}
+		return contactWord(s)
+	}
+}
+
 // officeCode is held against the offices that there are.
 func officeCode(s string) (string, string) { return fourSigns(withZeros(s, 1, 4)) }
 

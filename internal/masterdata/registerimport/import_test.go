@@ -550,3 +550,48 @@ func TestRegisterImport_OneKey(t *testing.T) {
 		w.nothingLeft()
 	})
 }
+
+// A line says where notices of rectification go. What was deleted on request comes back when it is
+// verified, and not before.
+func TestRegisterImport_PositionsHaveContactsForNotices(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		c := w.Company(t, world.Rome)
+		code := w.one("SELECT tax_code FROM contributors WHERE id = ?", c.ID)
+		header := positionsHeader + ";rectification_email;rectification_email_state;rectification_pec;rectification_mobile;rectification_mobile_state"
+		line := func(contacts string) string {
+			return c.Positions[0].Number + ";" + code + ";aziende;" + world.Rome + ";active;" + contacts
+		}
+		kept := func() string {
+			return w.one("SELECT kind || ' ' || value || ' ' || state || CASE WHEN deleted_at IS NULL THEN '' ELSE ' deleted' END " +
+				"FROM rectification_contacts ORDER BY kind, value")
+		}
+		w.bring(registerimport.Positions, header, line("a@posta.example;bounced;a@pec.example;+393331200001;verified"))
+		const first = "email a@posta.example bounced,mobile +393331200001 verified,pec a@pec.example unverified"
+		if got := kept(); got != first {
+			t.Error(got)
+		}
+		w.bring(registerimport.Positions, positionsHeader, c.Positions[0].Number+";"+code+";aziende;"+world.Rome+";active")
+		if got := kept(); got != first {
+			t.Errorf("a file without contacts leaves %s", got)
+		}
+		w.Exec(t, "UPDATE rectification_contacts SET deleted_at = ? WHERE kind = 'email'", w.Clock.Now())
+		w.bring(registerimport.Positions, header, line("a@posta.example;unverified;;;"))
+		if got := kept(); !strings.HasPrefix(got, "email a@posta.example unverified deleted,") {
+			t.Error(got)
+		}
+		w.bring(registerimport.Positions, header, line("a@posta.example;verified;b@pec.example;;"))
+		if got := kept(); got != "email a@posta.example verified,mobile +393331200001 verified,pec a@pec.example unverified,pec b@pec.example unverified" {
+			t.Error(got)
+		}
+		got := w.wrong(registerimport.Positions, registerimport.CSV, header+"\n"+line("nobody;bounced;;3331200001;gone")+"\n"+line(";bounced;;;")+"\n")
+		for _, want := range []string{
+			"/rectification_email format", "/rectification_mobile format", "/rectification_mobile_state format",
+			"/rectification_email_state not-applicable",
+		} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s is not among %s", want, got)
+			}
+		}
+		w.nothingLeft()
+	})
+}

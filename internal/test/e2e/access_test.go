@@ -221,6 +221,11 @@ var accessTable = map[string]row{
 	"listMyConsents":            {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
 	"listMyServices": {}, "showMyMenu": {},
+	"listSmartTaskTypes": {}, "showSmartTaskType": {}, "listSmartTasks": {}, "showSmartTask": {}, "listRectificationContacts": {},
+	"requestSmartTask": {body: deletionOfFilers}, "showSmartTaskAccess": {anybodys: true},
+	"replaceSmartTaskAccess": {body: func(filer) any {
+		return map[string]any{"open_to": "everybody"}
+	}, headers: []header{{"If-Match", `"0"`}}, anybodys: true},
 	"replaceMyMenu": {body: func(filer) any {
 		return map[string]any{"entries": []any{}}
 	}, headers: []header{{"If-Match", `"1"`}}},
@@ -239,7 +244,8 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{template_code}", "payment-matched", "{topic_code}", "payments-f24",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
-		filersConsent, "{ticket_id}", filersTicket).Replace(o.path)
+		filersConsent, "{ticket_id}", filersTicket, "{position_id}", f.position.String(), "{smart_task_id}", filersSmartTask, "{type}",
+		"delete-rectification-contacts").Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -392,7 +398,7 @@ func (w *fixture) positions(f filer) []client.Position {
 
 // namesAnothers reports whether the table's path names something that is not the actor's own.
 func namesAnothers(path string) bool {
-	return strings.Contains(path, "{") && !strings.Contains(path, "{session_id}")
+	return strings.Contains(path, "{") && !strings.Contains(path, "{session_id}") && !strings.Contains(path, "{type}")
 }
 
 // snapshot is everything of the filer's that another could have changed.
@@ -420,6 +426,8 @@ func (w *fixture) worked(f filer, declarations ...answer) string {
 		f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
 			filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch,
 		"/v1/tickets/" + filersTicket, "/v1/tickets/" + filersTicket + "/comments",
+		"/v1/smart-tasks/" + filersSmartTask, "/v1/contributors/" + f.contributor.String() + "/smart-tasks",
+		"/v1/positions/" + f.position.String() + "/rectification-contacts",
 	} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}

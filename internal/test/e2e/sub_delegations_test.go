@@ -44,6 +44,7 @@ func (w *fixture) workOfCAF(f filer) {
 		uuid.New(), false, uuid.New(), now, now)
 	w.execute(`INSERT INTO declaration_batch_items (batch_id, line, reference, type, position_id, step, content, state, problem, failures)
 		VALUES (?, 1, 'marker-7f3a9c', 'RIOC', ?, '', '', 'refused', '{"code":"duplicate"}', 0)`, filersDeclarationBatch, f.position)
+	w.smartTaskOf(f)
 	w.ticketOf(f)
 }
 

@@ -260,6 +260,15 @@ var inward = []struct {
 			header{"If-None-Match", "*"},
 		)
 	}},
+	{"showSmartTaskAccess", func(c *conspiracy) {
+		c.do(c.inside, http.MethodGet, "/backoffice/smart-task-types/revoke-employee-delegation/access", nil)
+	}},
+	// Whoever is in a group may ask for what their own rights allow, and for nothing more.
+	{"replaceSmartTaskAccess", func(c *conspiracy) {
+		c.do(c.inside, http.MethodPut, "/backoffice/smart-task-types/revoke-employee-delegation/access", map[string]any{
+			"open_to": "group", "tax_codes": []string{c.outside.TaxCode},
+		}, header{"If-Match", `"0"`})
+	}},
 	{"listFundEntries", func(c *conspiracy) { c.items("/backoffice/funds/TAKEN/entries", "number") }},
 	{"listFundQueue", func(c *conspiracy) { c.items("/backoffice/funds/TAKEN/queue", "declaration_id") }},
 	{"searchOfficeDeclarations", func(c *conspiracy) {
