@@ -114,6 +114,51 @@ func (e ApplicationState) Valid() bool {
 	}
 }
 
+// Defines values for AppointmentChannel.
+const (
+	AppointmentChannelCounter AppointmentChannel = "counter"
+	AppointmentChannelPhone   AppointmentChannel = "phone"
+	AppointmentChannelVideo   AppointmentChannel = "video"
+)
+
+// Valid indicates whether the value is a known member of the AppointmentChannel enum.
+func (e AppointmentChannel) Valid() bool {
+	switch e {
+	case AppointmentChannelCounter:
+		return true
+	case AppointmentChannelPhone:
+		return true
+	case AppointmentChannelVideo:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AppointmentState.
+const (
+	AppointmentStateBooked    AppointmentState = "booked"
+	AppointmentStateCancelled AppointmentState = "cancelled"
+	AppointmentStateConfirmed AppointmentState = "confirmed"
+	AppointmentStateExpired   AppointmentState = "expired"
+)
+
+// Valid indicates whether the value is a known member of the AppointmentState enum.
+func (e AppointmentState) Valid() bool {
+	switch e {
+	case AppointmentStateBooked:
+		return true
+	case AppointmentStateCancelled:
+		return true
+	case AppointmentStateConfirmed:
+		return true
+	case AppointmentStateExpired:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AttachmentMediaType.
 const (
 	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
@@ -899,6 +944,7 @@ func (e EnrolmentState) Valid() bool {
 
 // Defines values for EventSubjectKind.
 const (
+	EventSubjectKindAppointment      EventSubjectKind = "appointment"
 	EventSubjectKindConsent          EventSubjectKind = "consent"
 	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
@@ -908,6 +954,8 @@ const (
 // Valid indicates whether the value is a known member of the EventSubjectKind enum.
 func (e EventSubjectKind) Valid() bool {
 	switch e {
+	case EventSubjectKindAppointment:
+		return true
 	case EventSubjectKindConsent:
 		return true
 	case EventSubjectKindDeclaration:
@@ -923,6 +971,12 @@ func (e EventSubjectKind) Valid() bool {
 
 // Defines values for EventType.
 const (
+	EventTypeAppointmentBooked              EventType = "appointment.booked"
+	EventTypeAppointmentCancelled           EventType = "appointment.cancelled"
+	EventTypeAppointmentConfirmed           EventType = "appointment.confirmed"
+	EventTypeAppointmentExpired             EventType = "appointment.expired"
+	EventTypeAppointmentMoved               EventType = "appointment.moved"
+	EventTypeAppointmentWithdrawn           EventType = "appointment.withdrawn"
 	EventTypeConsentEnded                   EventType = "consent.ended"
 	EventTypeConsentGiven                   EventType = "consent.given"
 	EventTypeDeclarationAwaitingCredentials EventType = "declaration.awaiting_credentials"
@@ -940,6 +994,18 @@ const (
 // Valid indicates whether the value is a known member of the EventType enum.
 func (e EventType) Valid() bool {
 	switch e {
+	case EventTypeAppointmentBooked:
+		return true
+	case EventTypeAppointmentCancelled:
+		return true
+	case EventTypeAppointmentConfirmed:
+		return true
+	case EventTypeAppointmentExpired:
+		return true
+	case EventTypeAppointmentMoved:
+		return true
+	case EventTypeAppointmentWithdrawn:
+		return true
 	case EventTypeConsentEnded:
 		return true
 	case EventTypeConsentGiven:
@@ -1456,6 +1522,7 @@ const (
 	ProblemCodeRequestInProgress              ProblemCode = "request-in-progress"
 	ProblemCodeServiceNotDelegated            ProblemCode = "service-not-delegated"
 	ProblemCodeSessionEnded                   ProblemCode = "session-ended"
+	ProblemCodeSlotTaken                      ProblemCode = "slot-taken"
 	ProblemCodeStrongLoginRequired            ProblemCode = "strong-login-required"
 	ProblemCodeUnauthenticated                ProblemCode = "unauthenticated"
 	ProblemCodeUnavailable                    ProblemCode = "unavailable"
@@ -1529,6 +1596,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeServiceNotDelegated:
 		return true
 	case ProblemCodeSessionEnded:
+		return true
+	case ProblemCodeSlotTaken:
 		return true
 	case ProblemCodeStrongLoginRequired:
 		return true
@@ -1886,6 +1955,12 @@ func (e WebhookDisabledReason) Valid() bool {
 
 // Defines values for WebhookEventType.
 const (
+	WebhookEventTypeAppointmentBooked              WebhookEventType = "appointment.booked"
+	WebhookEventTypeAppointmentCancelled           WebhookEventType = "appointment.cancelled"
+	WebhookEventTypeAppointmentConfirmed           WebhookEventType = "appointment.confirmed"
+	WebhookEventTypeAppointmentExpired             WebhookEventType = "appointment.expired"
+	WebhookEventTypeAppointmentMoved               WebhookEventType = "appointment.moved"
+	WebhookEventTypeAppointmentWithdrawn           WebhookEventType = "appointment.withdrawn"
 	WebhookEventTypeConsentEnded                   WebhookEventType = "consent.ended"
 	WebhookEventTypeConsentGiven                   WebhookEventType = "consent.given"
 	WebhookEventTypeDeclarationAwaitingCredentials WebhookEventType = "declaration.awaiting_credentials"
@@ -1904,6 +1979,18 @@ const (
 // Valid indicates whether the value is a known member of the WebhookEventType enum.
 func (e WebhookEventType) Valid() bool {
 	switch e {
+	case WebhookEventTypeAppointmentBooked:
+		return true
+	case WebhookEventTypeAppointmentCancelled:
+		return true
+	case WebhookEventTypeAppointmentConfirmed:
+		return true
+	case WebhookEventTypeAppointmentExpired:
+		return true
+	case WebhookEventTypeAppointmentMoved:
+		return true
+	case WebhookEventTypeAppointmentWithdrawn:
+		return true
 	case WebhookEventTypeConsentEnded:
 		return true
 	case WebhookEventTypeConsentGiven:
@@ -1977,6 +2064,39 @@ func (e WebhookState) Valid() bool {
 	case WebhookStateDisabled:
 		return true
 	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Weekday.
+const (
+	WeekdayFriday    Weekday = "friday"
+	WeekdayMonday    Weekday = "monday"
+	WeekdaySaturday  Weekday = "saturday"
+	WeekdaySunday    Weekday = "sunday"
+	WeekdayThursday  Weekday = "thursday"
+	WeekdayTuesday   Weekday = "tuesday"
+	WeekdayWednesday Weekday = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the Weekday enum.
+func (e Weekday) Valid() bool {
+	switch e {
+	case WeekdayFriday:
+		return true
+	case WeekdayMonday:
+		return true
+	case WeekdaySaturday:
+		return true
+	case WeekdaySunday:
+		return true
+	case WeekdayThursday:
+		return true
+	case WeekdayTuesday:
+		return true
+	case WeekdayWednesday:
 		return true
 	default:
 		return false
@@ -2339,6 +2459,211 @@ type ApplicationSuspension struct {
 	// Example: Domanda di chiarimenti senza risposta
 	Reason string `json:"reason"`
 }
+
+// Appointment An appointment at an office.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirm_by":"2026-03-16T08:45:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"booked","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}
+type Appointment struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId Id `json:"appointment_id"`
+
+	// Attended Whether the person came, once the office has noted that.
+	//
+	// Example: true
+	Attended *bool `json:"attended,omitempty"`
+
+	// BookedAt When it was booked.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	BookedAt time.Time `json:"booked_at"`
+
+	// BookedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	BookedBy PersonReference `json:"booked_by"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// ConfirmBy Until when it has to be confirmed, if it is `booked`.
+	//
+	// Example: 2026-03-16T08:45:04.218301Z
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+
+	// ConfirmedAt When it was confirmed, if it was.
+	//
+	// Example: 2026-03-16T08:20:00.118204Z
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// EndedAt When it was cancelled or expired, if it was.
+	//
+	// Example: 2026-03-18T10:00:00.118204Z
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Office The office of an appointment.
+	//
+	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+	Office AppointmentOffice `json:"office"`
+
+	// Phone Where the office reaches who booked it.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// State `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+	//
+	// Example: booked
+	State AppointmentState `json:"state"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called.
+	//
+	// Example: Rimborsi e compensazioni
+	TopicTitle string `json:"topic_title"`
+
+	// WithdrawalReason Why the office withdrew the slot, if it did.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+}
+
+// AppointmentAttendance Whether somebody came.
+//
+// Example: {"attended":true}
+type AppointmentAttendance struct {
+	// Attended Whether the person came.
+	//
+	// Example: true
+	Attended bool `json:"attended"`
+}
+
+// AppointmentChannel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+//
+// Example: counter
+type AppointmentChannel string
+
+// AppointmentInput What is booked.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","notes":"Porto le ricevute dei versamenti di gennaio","phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","topic":"payments-refunds"}
+type AppointmentInput struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Phone Where the office reaches you.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+}
+
+// AppointmentList One page of appointments.
+//
+// Example: {"_links":{"self":{"href":"/v1/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirm_by":"2026-03-16T08:45:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"booked","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+type AppointmentList = Page[Appointment]
+
+// AppointmentOffice The office of an appointment.
+//
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+type AppointmentOffice struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+
+	// Title What the office is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	Title string `json:"title"`
+}
+
+// AppointmentRescheduling Where an appointment is moved.
+//
+// Example: {"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1062"}
+type AppointmentRescheduling struct {
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+}
+
+// AppointmentState `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+//
+// Example: booked
+type AppointmentState string
+
+// AppointmentTopicCode The code of a topic of listTicketTopics.
+//
+// Example: payments-refunds
+type AppointmentTopicCode = string
 
 // Attachment A file that was sent.
 //
@@ -4927,6 +5252,8 @@ type Event struct {
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 	// `consent.given`, `consent.ended`: told to the person who gave it.
+	// `appointment.booked`, `appointment.confirmed`, `appointment.moved`, `appointment.cancelled`, `appointment.expired`, `appointment.withdrawn` (by the office): of what was booked for
+	// a contributor, told to who has the service `dossier` over all of its positions.
 	//
 	// Example: declaration.submitted
 	Type EventType `json:"type"`
@@ -5001,6 +5328,8 @@ type EventSubjectKind string
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 // `consent.given`, `consent.ended`: told to the person who gave it.
+// `appointment.booked`, `appointment.confirmed`, `appointment.moved`, `appointment.cancelled`, `appointment.expired`, `appointment.withdrawn` (by the office): of what was booked for
+// a contributor, told to who has the service `dossier` over all of its positions.
 //
 // Example: declaration.submitted
 type EventType string
@@ -5740,17 +6069,57 @@ type NotificationPreferences struct {
 
 // Office An office (sede).
 //
-// Example: {"office_code":"1400","title":"Direzione provinciale di Bergamo"}
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
 type Office struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// Hours The opening hours; none if they are not known.
+	//
+	// Example: []
+	Hours List[OpeningHours] `json:"hours"`
+
 	// OfficeCode The code of an office (sede).
 	//
 	// Example: 1400
 	OfficeCode OfficeCode `json:"office_code"`
 
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+
 	// Title What the office is called.
 	//
 	// Example: Direzione provinciale di Bergamo
 	Title string `json:"title"`
+}
+
+// OfficeAddress Where an office is.
+//
+// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+type OfficeAddress struct {
+	// PostalCode The postal code (CAP).
+	//
+	// Example: 24121
+	PostalCode string `json:"postal_code"`
+
+	// Province The province (provincia), in two letters.
+	//
+	// Example: BG
+	Province *string `json:"province,omitempty"`
+
+	// Street Street and number.
+	//
+	// Example: Viale Papa Giovanni XXIII 110
+	Street string `json:"street"`
+
+	// Town The municipality (comune).
+	//
+	// Example: Bergamo
+	Town string `json:"town"`
 }
 
 // OfficeApplication An application, as administrators see it.
@@ -5873,6 +6242,121 @@ type OfficeApplication struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
 type OfficeApplicationList = Page[OfficeApplication]
+
+// OfficeAppointment An appointment as its office sees it.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}
+type OfficeAppointment struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId Id `json:"appointment_id"`
+
+	// Attended Whether the person came, once the office has noted that.
+	//
+	// Example: true
+	Attended *bool `json:"attended,omitempty"`
+
+	// BookedAt When it was booked.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	BookedAt time.Time `json:"booked_at"`
+
+	// BookedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	BookedBy PersonReference `json:"booked_by"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// ConfirmBy Until when it has to be confirmed, if it is `booked`.
+	//
+	// Example: 2026-03-16T08:45:04.218301Z
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+
+	// ConfirmedAt When it was confirmed, if it was.
+	//
+	// Example: 2026-03-16T08:20:00.118204Z
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// ContributorLegalName What the contributor is called.
+	//
+	// Example: Officine Tiberine S.r.l.
+	ContributorLegalName *string `json:"contributor_legal_name,omitempty"`
+
+	// EndedAt When it was cancelled or expired, if it was.
+	//
+	// Example: 2026-03-18T10:00:00.118204Z
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Office The office of an appointment.
+	//
+	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+	Office AppointmentOffice `json:"office"`
+
+	// Phone Where the office reaches who booked it.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// State `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+	//
+	// Example: booked
+	State AppointmentState `json:"state"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called.
+	//
+	// Example: Rimborsi e compensazioni
+	TopicTitle string `json:"topic_title"`
+
+	// WithdrawalReason Why the office withdrew the slot, if it did.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+}
+
+// OfficeAppointmentList One page of appointments at an office, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+type OfficeAppointmentList = Page[OfficeAppointment]
 
 // OfficeCode The code of an office (sede).
 //
@@ -6011,9 +6495,9 @@ type OfficeEnrolment struct {
 // Example: {"_links":{"self":{"href":"/v1/backoffice/enrolments"}},"items":[{"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
 type OfficeEnrolmentList = Page[OfficeEnrolment]
 
-// OfficeList One page of offices.
+// OfficeList One page of offices by code.
 //
-// Example: {"_links":{"self":{"href":"/v1/offices"}},"items":[{"office_code":"1400","title":"Direzione provinciale di Bergamo"},{"office_code":"4900","title":"Filiale metropolitana di Milano Nord"}]}
+// Example: {"_links":{"self":{"href":"/v1/offices"}},"items":[{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},{"hours":[],"office_code":"4900","title":"Filiale metropolitana di Milano Nord"}]}
 type OfficeList = Page[Office]
 
 // OfficePinRequest A request for a PIN, as the contact centre sees it.
@@ -6179,6 +6663,116 @@ type OfficePinUpgrade struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/pin-upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
 type OfficePinUpgradeList = Page[OfficePinUpgrade]
+
+// OfficeReplacement What is kept of an office beside its code and title. What is left out is not known any more.
+//
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"phone":"+390354123456"}
+type OfficeReplacement struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// Hours The opening hours, which do not overlap.
+	//
+	// Example: []
+	Hours List[OpeningHours] `json:"hours"`
+
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+}
+
+// OfficeSlot A slot as its office sees it.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","channel":"counter","desk":1,"ends_at":"2026-03-23T08:30:00Z","free":false,"office_code":"1400","published_at":"2026-03-16T08:15:04.218301Z","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}
+type OfficeSlot struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId *Id `json:"appointment_id,omitempty"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// Desk Tells apart the slots of the same time.
+	//
+	// Example: 1
+	Desk int32 `json:"desk"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Free Whether it can be booked at this instant.
+	//
+	// Example: false
+	Free bool `json:"free"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// PublishedAt When it was published.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	PublishedAt time.Time `json:"published_at"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics List[AppointmentTopicCode] `json:"topics"`
+
+	// WithdrawalReason Why it was withdrawn.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+
+	// WithdrawnAt When it was withdrawn, if it was.
+	//
+	// Example: 2026-03-17T09:00:00.118204Z
+	WithdrawnAt *time.Time `json:"withdrawn_at,omitempty"`
+}
+
+// OfficeSlotList One page of slots of an office, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/offices/1400/slots"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","channel":"counter","desk":1,"ends_at":"2026-03-23T08:30:00Z","free":false,"office_code":"1400","published_at":"2026-03-16T08:15:04.218301Z","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}]}
+type OfficeSlotList = Page[OfficeSlot]
+
+// OpeningHours When an office is open on a day of the week, by the clocks of Rome. A day may have several.
+//
+// Example: {"closes":"12:30","opens":"08:30","weekday":"monday"}
+type OpeningHours struct {
+	// Closes Until when; later than `opens`.
+	//
+	// Example: 12:30
+	Closes string `json:"closes"`
+
+	// Opens From when.
+	//
+	// Example: 08:30
+	Opens string `json:"opens"`
+
+	// Weekday A day of the week.
+	//
+	// Example: monday
+	Weekday Weekday `json:"weekday"`
+}
 
 // Operator A person who works here.
 //
@@ -8049,6 +8643,141 @@ type Signatory struct {
 	SignatoryId Id `json:"signatory_id"`
 }
 
+// Slot An hour that an office offers.
+//
+// Example: {"channel":"counter","ends_at":"2026-03-23T08:30:00Z","free":true,"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}
+type Slot struct {
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Free Whether nobody holds it at this instant.
+	//
+	// Example: true
+	Free bool `json:"free"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics List[AppointmentTopicCode] `json:"topics"`
+}
+
+// SlotList One page of slots, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/offices/1400/slots"}},"items":[{"channel":"counter","ends_at":"2026-03-23T08:30:00Z","free":true,"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}]}
+type SlotList = Page[Slot]
+
+// SlotPublication What was published.
+//
+// Example: {"count":132,"ends_at":"2026-04-30T10:00:00Z","starts_at":"2026-03-23T08:00:00Z"}
+type SlotPublication struct {
+	// Count How many slots there are more.
+	//
+	// Example: 132
+	Count int32 `json:"count"`
+
+	// EndsAt When the last ends.
+	//
+	// Example: 2026-04-30T10:00:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// StartsAt When the first begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+}
+
+// SlotPublicationInput One hour (`starts_at`, `ends_at`), or a pattern of them (`from`, `to`, `weekdays`, `starts`, `ends`, `minutes`).
+//
+// Example: {"channel":"counter","desks":2,"ends":"12:00","from":"2026-03-23","minutes":30,"starts":"09:00","to":"2026-04-30","topics":["payments"],"weekdays":["monday","thursday"]}
+type SlotPublicationInput struct {
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// Desks How many slots there are at the same time.
+	//
+	// Example: 2
+	Desks *int32 `json:"desks,omitempty"`
+
+	// Ends When the last one has ended.
+	//
+	// Example: 12:00
+	Ends *string `json:"ends,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt *time.Time `json:"ends_at,omitempty"`
+
+	// FirstDesk The number of the first desk; the others follow.
+	//
+	// Example: 1
+	FirstDesk *int32 `json:"first_desk,omitempty"`
+
+	// From The first day of the pattern.
+	//
+	// Example: 2026-03-23
+	From *openapi_types.Date `json:"from,omitempty"`
+
+	// Minutes How long each is.
+	//
+	// Example: 30
+	Minutes *int32 `json:"minutes,omitempty"`
+
+	// Starts When the first slot of a day begins, by the clocks of Rome.
+	//
+	// Example: 09:00
+	Starts *string `json:"starts,omitempty"`
+
+	// StartsAt When the one hour begins; to come.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt *time.Time `json:"starts_at,omitempty"`
+
+	// To The last day of the pattern, three months after the first at most.
+	//
+	// Example: 2026-04-30
+	To *openapi_types.Date `json:"to,omitempty"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics List[AppointmentTopicCode] `json:"topics"`
+
+	// Weekdays The days of the week, as far as they are working days.
+	//
+	// Example: ["monday","thursday"]
+	Weekdays *[]Weekday `json:"weekdays,omitempty"`
+}
+
+// SlotWithdrawal Why a slot is withdrawn.
+//
+// Example: {"reason":"Assemblea del personale"}
+type SlotWithdrawal struct {
+	// Reason The reason, for who holds it.
+	//
+	// Example: Assemblea del personale
+	Reason string `json:"reason"`
+}
+
 // SmsReport What became of an SMS.
 //
 // Example: {"message_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","state":"delivered"}
@@ -8562,6 +9291,11 @@ type WebhookSubject struct {
 // Example: https://paghe.example/hooks/diresco
 type WebhookUrl = string
 
+// Weekday A day of the week.
+//
+// Example: monday
+type Weekday string
+
 // WorkerActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
 //
 // Example: sub_delegate
@@ -8579,6 +9313,32 @@ type ApplicationId = Id
 //
 // Example: approved
 type ApplicationStateFilter = ApplicationState
+
+// AppointmentChannelFilter How it is kept: at the counter of the office, or called by it on the telephone or by video.
+//
+// Example: counter
+type AppointmentChannelFilter = AppointmentChannel
+
+// AppointmentContributorFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type AppointmentContributorFilter = Id
+
+// AppointmentDay defines model for AppointmentDay.
+type AppointmentDay = openapi_types.Date
+
+// AppointmentId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type AppointmentId = Id
+
+// AppointmentStateFilter `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+//
+// Example: booked
+type AppointmentStateFilter = AppointmentState
+
+// AppointmentsFrom defines model for AppointmentsFrom.
+type AppointmentsFrom = openapi_types.Date
 
 // AssignedToFilter Who has it in charge at the office.
 //
@@ -8715,6 +9475,9 @@ type EventsAfter = string
 // EventsWait defines model for EventsWait.
 type EventsWait = int32
 
+// FreeSlotsFilter defines model for FreeSlotsFilter.
+type FreeSlotsFilter = bool
+
 // FundPath The code of a fund. Where a type has a budget for each region, it ends in that of the region.
 //
 // Example: GAGI-2026
@@ -8765,6 +9528,11 @@ type MessageId = Id
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type OfWebhook = Id
+
+// OfficePath The code of an office (sede).
+//
+// Example: 1400
+type OfficePath = OfficeCode
 
 // OperatorId A UUID (RFC 9562).
 //
@@ -8836,6 +9604,22 @@ type ServicePath = ServiceCode
 
 // SessionId defines model for SessionId.
 type SessionId = string
+
+// SlotId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SlotId = Id
+
+// SlotTopicFilter The code of a topic of listTicketTopics.
+//
+// Example: payments-refunds
+type SlotTopicFilter = AppointmentTopicCode
+
+// SlotsFrom defines model for SlotsFrom.
+type SlotsFrom = openapi_types.Date
+
+// SlotsTo defines model for SlotsTo.
+type SlotsTo = openapi_types.Date
 
 // StateFilter * `draft` (bozza): not filed
 // * `submitted` (inviata): filed and protocolled
@@ -8966,6 +9750,56 @@ type RotateWebhookSecretParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListAppointmentsParams defines parameters for ListAppointments.
+type ListAppointmentsParams struct {
+	// State Only appointments in this state.
+	State *AppointmentStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// From Only appointments on this day or later, by the clocks of Rome.
+	From *AppointmentsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// ContributorId Only appointments for this contributor.
+	ContributorId *AppointmentContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// BookAppointmentParams defines parameters for BookAppointment.
+type BookAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelAppointmentParams defines parameters for CancelAppointment.
+type CancelAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ConfirmAppointmentParams defines parameters for ConfirmAppointment.
+type ConfirmAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RescheduleAppointmentParams defines parameters for RescheduleAppointment.
+type RescheduleAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ListOfficeApplicationsParams defines parameters for ListOfficeApplications.
 type ListOfficeApplicationsParams struct {
 	// State Only applications in this state.
@@ -8994,6 +9828,29 @@ type DecideApplicationParams struct {
 
 // SuspendApplicationParams defines parameters for SuspendApplication.
 type SuspendApplicationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListOfficeAppointmentsParams defines parameters for ListOfficeAppointments.
+type ListOfficeAppointmentsParams struct {
+	// Day The day, by the clocks of Rome; today if it is not given.
+	Day *AppointmentDay `form:"day,omitempty" json:"day,omitempty"`
+
+	// State Only appointments in this state.
+	State *AppointmentStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// MarkAppointmentParams defines parameters for MarkAppointment.
+type MarkAppointmentParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
@@ -9193,6 +10050,41 @@ type ListFundQueueParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ReplaceOfficeParams defines parameters for ReplaceOffice.
+type ReplaceOfficeParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListOfficeSlotsParams defines parameters for ListOfficeSlots.
+type ListOfficeSlotsParams struct {
+	// From Only slots on this day or later, by the clocks of Rome.
+	From *SlotsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only slots on this day or before, by the clocks of Rome.
+	To *SlotsTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Channel Only slots of this channel.
+	Channel *AppointmentChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Free With `true` only slots that nobody holds at this instant.
+	Free *FreeSlotsFilter `form:"free,omitempty" json:"free,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// PublishSlotsParams defines parameters for PublishSlots.
+type PublishSlotsParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ListOperatorsParams defines parameters for ListOperators.
 type ListOperatorsParams struct {
 	// Limit How many items a page has at most.
@@ -9349,6 +10241,14 @@ type ImportRegisterParams struct {
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 	ContentType    *string                `json:"Content-Type,omitempty"`
+}
+
+// WithdrawSlotParams defines parameters for WithdrawSlot.
+type WithdrawSlotParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // SearchContributorsParams defines parameters for SearchContributors.
@@ -9965,6 +10865,30 @@ type ListOfficesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListSlotsParams defines parameters for ListSlots.
+type ListSlotsParams struct {
+	// From Only slots on this day or later, by the clocks of Rome.
+	From *SlotsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only slots on this day or before, by the clocks of Rome.
+	To *SlotsTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Topic Only slots for this topic.
+	Topic *SlotTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// Channel Only slots of this channel.
+	Channel *AppointmentChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Free With `true` only slots that nobody holds at this instant.
+	Free *FreeSlotsFilter `form:"free,omitempty" json:"free,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // StartPinRecoveryParams defines parameters for StartPinRecovery.
 type StartPinRecoveryParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -10164,11 +11088,20 @@ type ChangeWebhookApplicationMergePatchPlusJSONRequestBody = WebhookChange
 // ReplayWebhookDeliveriesJSONRequestBody defines body for ReplayWebhookDeliveries for application/json ContentType.
 type ReplayWebhookDeliveriesJSONRequestBody = WebhookReplayInput
 
+// BookAppointmentJSONRequestBody defines body for BookAppointment for application/json ContentType.
+type BookAppointmentJSONRequestBody = AppointmentInput
+
+// RescheduleAppointmentJSONRequestBody defines body for RescheduleAppointment for application/json ContentType.
+type RescheduleAppointmentJSONRequestBody = AppointmentRescheduling
+
 // DecideApplicationJSONRequestBody defines body for DecideApplication for application/json ContentType.
 type DecideApplicationJSONRequestBody = ApplicationDecision
 
 // SuspendApplicationJSONRequestBody defines body for SuspendApplication for application/json ContentType.
 type SuspendApplicationJSONRequestBody = ApplicationSuspension
+
+// MarkAppointmentJSONRequestBody defines body for MarkAppointment for application/json ContentType.
+type MarkAppointmentJSONRequestBody = AppointmentAttendance
 
 // ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
 type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
@@ -10187,6 +11120,12 @@ type DecideEnrolmentJSONRequestBody = EnrolmentDecision
 
 // ReplaceFundJSONRequestBody defines body for ReplaceFund for application/json ContentType.
 type ReplaceFundJSONRequestBody = FundReplacement
+
+// ReplaceOfficeJSONRequestBody defines body for ReplaceOffice for application/json ContentType.
+type ReplaceOfficeJSONRequestBody = OfficeReplacement
+
+// PublishSlotsJSONRequestBody defines body for PublishSlots for application/json ContentType.
+type PublishSlotsJSONRequestBody = SlotPublicationInput
 
 // AddOperatorJSONRequestBody defines body for AddOperator for application/json ContentType.
 type AddOperatorJSONRequestBody = OperatorInput
@@ -10220,6 +11159,9 @@ type DecidePinRequestJSONRequestBody = PinRequestDecision
 
 // DecidePinUpgradeJSONRequestBody defines body for DecidePinUpgrade for application/json ContentType.
 type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
+
+// WithdrawSlotJSONRequestBody defines body for WithdrawSlot for application/json ContentType.
+type WithdrawSlotJSONRequestBody = SlotWithdrawal
 
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
@@ -10388,6 +11330,27 @@ type ServerInterface interface {
 	// RotateWebhookSecret Give a webhook a new secret
 	// (POST /applications/{application_id}/webhooks/{webhook_id}/secrets)
 	RotateWebhookSecret(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params RotateWebhookSecretParams) error
+	// ListAppointments List appointments
+	// (GET /appointments)
+	ListAppointments(ctx echo.Context, params ListAppointmentsParams) error
+	// BookAppointment Book an appointment
+	// (POST /appointments)
+	BookAppointment(ctx echo.Context, params BookAppointmentParams) error
+	// ShowAppointment Show an appointment
+	// (GET /appointments/{appointment_id})
+	ShowAppointment(ctx echo.Context, appointmentId AppointmentId) error
+	// ShowAppointmentCalendar Download an appointment for a calendar
+	// (GET /appointments/{appointment_id}/calendar)
+	ShowAppointmentCalendar(ctx echo.Context, appointmentId AppointmentId) error
+	// CancelAppointment Cancel an appointment
+	// (POST /appointments/{appointment_id}/cancellation)
+	CancelAppointment(ctx echo.Context, appointmentId AppointmentId, params CancelAppointmentParams) error
+	// ConfirmAppointment Confirm a booking
+	// (POST /appointments/{appointment_id}/confirmation)
+	ConfirmAppointment(ctx echo.Context, appointmentId AppointmentId, params ConfirmAppointmentParams) error
+	// RescheduleAppointment Move an appointment
+	// (POST /appointments/{appointment_id}/rescheduling)
+	RescheduleAppointment(ctx echo.Context, appointmentId AppointmentId, params RescheduleAppointmentParams) error
 	// ListOfficeApplications List the applications
 	// (GET /backoffice/applications)
 	ListOfficeApplications(ctx echo.Context, params ListOfficeApplicationsParams) error
@@ -10403,6 +11366,15 @@ type ServerInterface interface {
 	// SuspendApplication Suspend an application
 	// (POST /backoffice/applications/{application_id}/suspension)
 	SuspendApplication(ctx echo.Context, applicationId ApplicationId, params SuspendApplicationParams) error
+	// ListOfficeAppointments List the appointments at my office
+	// (GET /backoffice/appointments)
+	ListOfficeAppointments(ctx echo.Context, params ListOfficeAppointmentsParams) error
+	// ShowOfficeAppointment Show an appointment at my office
+	// (GET /backoffice/appointments/{appointment_id})
+	ShowOfficeAppointment(ctx echo.Context, appointmentId AppointmentId) error
+	// MarkAppointment Note whether somebody came
+	// (POST /backoffice/appointments/{appointment_id}/attendance)
+	MarkAppointment(ctx echo.Context, appointmentId AppointmentId, params MarkAppointmentParams) error
 	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
 	// (POST /backoffice/declaration-export-searches)
 	ExportOfficeDeclarationSearch(ctx echo.Context, params ExportOfficeDeclarationSearchParams) error
@@ -10457,6 +11429,15 @@ type ServerInterface interface {
 	// ListFundQueue List who waits for money of a fund
 	// (GET /backoffice/funds/{fund_code}/queue)
 	ListFundQueue(ctx echo.Context, fundCode FundPath, params ListFundQueueParams) error
+	// ReplaceOffice Set where an office is and when it is open
+	// (PUT /backoffice/offices/{office_code})
+	ReplaceOffice(ctx echo.Context, officeCode OfficePath, params ReplaceOfficeParams) error
+	// ListOfficeSlots List the slots of my office
+	// (GET /backoffice/offices/{office_code}/slots)
+	ListOfficeSlots(ctx echo.Context, officeCode OfficePath, params ListOfficeSlotsParams) error
+	// PublishSlots Publish slots for appointments
+	// (POST /backoffice/offices/{office_code}/slots)
+	PublishSlots(ctx echo.Context, officeCode OfficePath, params PublishSlotsParams) error
 	// ListOperators List the operators
 	// (GET /backoffice/operators)
 	ListOperators(ctx echo.Context, params ListOperatorsParams) error
@@ -10538,6 +11519,9 @@ type ServerInterface interface {
 	// ShowRegisterImport Show an import of a register
 	// (GET /backoffice/register-imports/{import_id})
 	ShowRegisterImport(ctx echo.Context, importId ImportId) error
+	// WithdrawSlot Withdraw a slot
+	// (POST /backoffice/slots/{slot_id}/withdrawal)
+	WithdrawSlot(ctx echo.Context, slotId SlotId, params WithdrawSlotParams) error
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx echo.Context, params SearchContributorsParams) error
@@ -10799,6 +11783,12 @@ type ServerInterface interface {
 	// ListOffices List the offices
 	// (GET /offices)
 	ListOffices(ctx echo.Context, params ListOfficesParams) error
+	// ShowOffice Show an office
+	// (GET /offices/{office_code})
+	ShowOffice(ctx echo.Context, officeCode OfficePath) error
+	// ListSlots List the hours that an office offers
+	// (GET /offices/{office_code}/slots)
+	ListSlots(ctx echo.Context, officeCode OfficePath, params ListSlotsParams) error
 	// StartPinRecovery Start the recovery of a lost PIN
 	// (POST /pin-recoveries)
 	StartPinRecovery(ctx echo.Context, params StartPinRecoveryParams) error
@@ -11367,6 +12357,229 @@ func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
 	return err
 }
 
+// ListAppointments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAppointments(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAppointmentsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "contributor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "contributor_id", ctx.QueryParams(), &params.ContributorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAppointments(ctx, params)
+	return err
+}
+
+// BookAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) BookAppointment(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BookAppointmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BookAppointment(ctx, params)
+	return err
+}
+
+// ShowAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowAppointment(ctx, appointmentId)
+	return err
+}
+
+// ShowAppointmentCalendar converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowAppointmentCalendar(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowAppointmentCalendar(ctx, appointmentId)
+	return err
+}
+
+// CancelAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelAppointmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelAppointment(ctx, appointmentId, params)
+	return err
+}
+
+// ConfirmAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmAppointmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmAppointment(ctx, appointmentId, params)
+	return err
+}
+
+// RescheduleAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) RescheduleAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RescheduleAppointmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RescheduleAppointment(ctx, appointmentId, params)
+	return err
+}
+
 // ListOfficeApplications converts echo context to params.
 func (w *ServerInterfaceWrapper) ListOfficeApplications(ctx echo.Context) error {
 	var err error
@@ -11526,6 +12739,99 @@ func (w *ServerInterfaceWrapper) SuspendApplication(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.SuspendApplication(ctx, applicationId, params)
+	return err
+}
+
+// ListOfficeAppointments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOfficeAppointments(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOfficeAppointmentsParams
+	// ------------- Optional query parameter "day" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "day", ctx.QueryParams(), &params.Day, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter day: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOfficeAppointments(ctx, params)
+	return err
+}
+
+// ShowOfficeAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficeAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficeAppointment(ctx, appointmentId)
+	return err
+}
+
+// MarkAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) MarkAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MarkAppointmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MarkAppointment(ctx, appointmentId, params)
 	return err
 }
 
@@ -12224,6 +13530,140 @@ func (w *ServerInterfaceWrapper) ListFundQueue(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListFundQueue(ctx, fundCode, params)
+	return err
+}
+
+// ReplaceOffice converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceOffice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "office_code" -------------
+	var officeCode OfficePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "office_code", ctx.Param("office_code"), &officeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter office_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceOfficeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceOffice(ctx, officeCode, params)
+	return err
+}
+
+// ListOfficeSlots converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOfficeSlots(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "office_code" -------------
+	var officeCode OfficePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "office_code", ctx.Param("office_code"), &officeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter office_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOfficeSlotsParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// ------------- Optional query parameter "free" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "free", ctx.QueryParams(), &params.Free, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter free: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOfficeSlots(ctx, officeCode, params)
+	return err
+}
+
+// PublishSlots converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishSlots(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "office_code" -------------
+	var officeCode OfficePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "office_code", ctx.Param("office_code"), &officeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter office_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishSlotsParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishSlots(ctx, officeCode, params)
 	return err
 }
 
@@ -13010,6 +14450,44 @@ func (w *ServerInterfaceWrapper) ShowRegisterImport(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ShowRegisterImport(ctx, importId)
+	return err
+}
+
+// WithdrawSlot converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawSlot(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "slot_id" -------------
+	var slotId SlotId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "slot_id", ctx.Param("slot_id"), &slotId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter slot_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawSlotParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawSlot(ctx, slotId, params)
 	return err
 }
 
@@ -15639,6 +17117,89 @@ func (w *ServerInterfaceWrapper) ListOffices(ctx echo.Context) error {
 	return err
 }
 
+// ShowOffice converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOffice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "office_code" -------------
+	var officeCode OfficePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "office_code", ctx.Param("office_code"), &officeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter office_code: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOffice(ctx, officeCode)
+	return err
+}
+
+// ListSlots converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSlots(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "office_code" -------------
+	var officeCode OfficePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "office_code", ctx.Param("office_code"), &officeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter office_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSlotsParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// ------------- Optional query parameter "free" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "free", ctx.QueryParams(), &params.Free, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter free: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSlots(ctx, officeCode, params)
+	return err
+}
+
 // StartPinRecovery converts echo context to params.
 func (w *ServerInterfaceWrapper) StartPinRecovery(ctx echo.Context) error {
 	var err error
@@ -16524,11 +18085,21 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id/pings", wrapper.PingWebhook, options.OperationMiddlewares["pingWebhook"]...)
 	router.POST(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id/replays", wrapper.ReplayWebhookDeliveries, options.OperationMiddlewares["replayWebhookDeliveries"]...)
 	router.POST(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id/secrets", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.GET(options.BaseURL+"/appointments", wrapper.ListAppointments, options.OperationMiddlewares["listAppointments"]...)
+	router.POST(options.BaseURL+"/appointments", wrapper.BookAppointment, options.OperationMiddlewares["bookAppointment"]...)
+	router.GET(options.BaseURL+"/appointments/:appointment_id", wrapper.ShowAppointment, options.OperationMiddlewares["showAppointment"]...)
+	router.GET(options.BaseURL+"/appointments/:appointment_id/calendar", wrapper.ShowAppointmentCalendar, options.OperationMiddlewares["showAppointmentCalendar"]...)
+	router.POST(options.BaseURL+"/appointments/:appointment_id/cancellation", wrapper.CancelAppointment, options.OperationMiddlewares["cancelAppointment"]...)
+	router.POST(options.BaseURL+"/appointments/:appointment_id/confirmation", wrapper.ConfirmAppointment, options.OperationMiddlewares["confirmAppointment"]...)
+	router.POST(options.BaseURL+"/appointments/:appointment_id/rescheduling", wrapper.RescheduleAppointment, options.OperationMiddlewares["rescheduleAppointment"]...)
 	router.GET(options.BaseURL+"/backoffice/applications", wrapper.ListOfficeApplications, options.OperationMiddlewares["listOfficeApplications"]...)
 	router.GET(options.BaseURL+"/backoffice/applications/:application_id", wrapper.ShowOfficeApplication, options.OperationMiddlewares["showOfficeApplication"]...)
 	router.POST(options.BaseURL+"/backoffice/applications/:application_id/decision", wrapper.DecideApplication, options.OperationMiddlewares["decideApplication"]...)
 	router.DELETE(options.BaseURL+"/backoffice/applications/:application_id/suspension", wrapper.ReadmitApplication, options.OperationMiddlewares["readmitApplication"]...)
 	router.POST(options.BaseURL+"/backoffice/applications/:application_id/suspension", wrapper.SuspendApplication, options.OperationMiddlewares["suspendApplication"]...)
+	router.GET(options.BaseURL+"/backoffice/appointments", wrapper.ListOfficeAppointments, options.OperationMiddlewares["listOfficeAppointments"]...)
+	router.GET(options.BaseURL+"/backoffice/appointments/:appointment_id", wrapper.ShowOfficeAppointment, options.OperationMiddlewares["showOfficeAppointment"]...)
+	router.POST(options.BaseURL+"/backoffice/appointments/:appointment_id/attendance", wrapper.MarkAppointment, options.OperationMiddlewares["markAppointment"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-export-searches", wrapper.ExportOfficeDeclarationSearch, options.OperationMiddlewares["exportOfficeDeclarationSearch"]...)
 	router.GET(options.BaseURL+"/backoffice/declaration-exports", wrapper.ExportOfficeDeclarations, options.OperationMiddlewares["exportOfficeDeclarations"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-searches", wrapper.SearchOfficeDeclarations, options.OperationMiddlewares["searchOfficeDeclarations"]...)
@@ -16547,6 +18118,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/backoffice/funds/:fund_code", wrapper.ReplaceFund, options.OperationMiddlewares["replaceFund"]...)
 	router.GET(options.BaseURL+"/backoffice/funds/:fund_code/entries", wrapper.ListFundEntries, options.OperationMiddlewares["listFundEntries"]...)
 	router.GET(options.BaseURL+"/backoffice/funds/:fund_code/queue", wrapper.ListFundQueue, options.OperationMiddlewares["listFundQueue"]...)
+	router.PUT(options.BaseURL+"/backoffice/offices/:office_code", wrapper.ReplaceOffice, options.OperationMiddlewares["replaceOffice"]...)
+	router.GET(options.BaseURL+"/backoffice/offices/:office_code/slots", wrapper.ListOfficeSlots, options.OperationMiddlewares["listOfficeSlots"]...)
+	router.POST(options.BaseURL+"/backoffice/offices/:office_code/slots", wrapper.PublishSlots, options.OperationMiddlewares["publishSlots"]...)
 	router.GET(options.BaseURL+"/backoffice/operators", wrapper.ListOperators, options.OperationMiddlewares["listOperators"]...)
 	router.POST(options.BaseURL+"/backoffice/operators", wrapper.AddOperator, options.OperationMiddlewares["addOperator"]...)
 	router.DELETE(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.RemoveOperator, options.OperationMiddlewares["removeOperator"]...)
@@ -16574,6 +18148,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/backoffice/register-imports", wrapper.ListRegisterImports, options.OperationMiddlewares["listRegisterImports"]...)
 	router.POST(options.BaseURL+"/backoffice/register-imports", wrapper.ImportRegister, options.OperationMiddlewares["importRegister"]...)
 	router.GET(options.BaseURL+"/backoffice/register-imports/:import_id", wrapper.ShowRegisterImport, options.OperationMiddlewares["showRegisterImport"]...)
+	router.POST(options.BaseURL+"/backoffice/slots/:slot_id/withdrawal", wrapper.WithdrawSlot, options.OperationMiddlewares["withdrawSlot"]...)
 	router.POST(options.BaseURL+"/contributor-searches", wrapper.SearchContributors, options.OperationMiddlewares["searchContributors"]...)
 	router.GET(options.BaseURL+"/contributors", wrapper.ListContributors, options.OperationMiddlewares["listContributors"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id", wrapper.ShowContributor, options.OperationMiddlewares["showContributor"]...)
@@ -16661,6 +18236,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/me/pin/upgrades/:upgrade_id", wrapper.ShowPinUpgrade, options.OperationMiddlewares["showPinUpgrade"]...)
 	router.GET(options.BaseURL+"/me/services", wrapper.ListMyServices, options.OperationMiddlewares["listMyServices"]...)
 	router.GET(options.BaseURL+"/offices", wrapper.ListOffices, options.OperationMiddlewares["listOffices"]...)
+	router.GET(options.BaseURL+"/offices/:office_code", wrapper.ShowOffice, options.OperationMiddlewares["showOffice"]...)
+	router.GET(options.BaseURL+"/offices/:office_code/slots", wrapper.ListSlots, options.OperationMiddlewares["listSlots"]...)
 	router.POST(options.BaseURL+"/pin-recoveries", wrapper.StartPinRecovery, options.OperationMiddlewares["startPinRecovery"]...)
 	router.POST(options.BaseURL+"/pin-recoveries/confirmation", wrapper.ConfirmPinRecovery, options.OperationMiddlewares["confirmPinRecovery"]...)
 	router.POST(options.BaseURL+"/pin-requests", wrapper.RequestPin, options.OperationMiddlewares["requestPin"]...)
@@ -17089,6 +18666,187 @@ func (response RotateWebhookSecret201JSONResponse) VisitRotateWebhookSecretRespo
 	return err
 }
 
+type ListAppointmentsRequestObject struct {
+	Params ListAppointmentsParams
+}
+
+type ListAppointmentsResponseObject interface {
+	VisitListAppointmentsResponse(w http.ResponseWriter) error
+}
+
+type ListAppointments200JSONResponse AppointmentList
+
+func (response ListAppointments200JSONResponse) VisitListAppointmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BookAppointmentRequestObject struct {
+	Params BookAppointmentParams
+	Body   *BookAppointmentJSONRequestBody
+}
+
+type BookAppointmentResponseObject interface {
+	VisitBookAppointmentResponse(w http.ResponseWriter) error
+}
+
+type BookAppointment201ResponseHeaders struct {
+	Location string
+}
+
+type BookAppointment201JSONResponse struct {
+	Body    Appointment
+	Headers BookAppointment201ResponseHeaders
+}
+
+func (response BookAppointment201JSONResponse) VisitBookAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+}
+
+type ShowAppointmentResponseObject interface {
+	VisitShowAppointmentResponse(w http.ResponseWriter) error
+}
+
+type ShowAppointment200JSONResponse Appointment
+
+func (response ShowAppointment200JSONResponse) VisitShowAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowAppointmentCalendarRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+}
+
+type ShowAppointmentCalendarResponseObject interface {
+	VisitShowAppointmentCalendarResponse(w http.ResponseWriter) error
+}
+
+type ShowAppointmentCalendar200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ShowAppointmentCalendar200TextcalendarResponse struct {
+	Body          io.Reader
+	Headers       ShowAppointmentCalendar200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ShowAppointmentCalendar200TextcalendarResponse) VisitShowAppointmentCalendarResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/calendar")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CancelAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+	Params        CancelAppointmentParams
+}
+
+type CancelAppointmentResponseObject interface {
+	VisitCancelAppointmentResponse(w http.ResponseWriter) error
+}
+
+type CancelAppointment200JSONResponse Appointment
+
+func (response CancelAppointment200JSONResponse) VisitCancelAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+	Params        ConfirmAppointmentParams
+}
+
+type ConfirmAppointmentResponseObject interface {
+	VisitConfirmAppointmentResponse(w http.ResponseWriter) error
+}
+
+type ConfirmAppointment200JSONResponse Appointment
+
+func (response ConfirmAppointment200JSONResponse) VisitConfirmAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RescheduleAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+	Params        RescheduleAppointmentParams
+	Body          *RescheduleAppointmentJSONRequestBody
+}
+
+type RescheduleAppointmentResponseObject interface {
+	VisitRescheduleAppointmentResponse(w http.ResponseWriter) error
+}
+
+type RescheduleAppointment200JSONResponse Appointment
+
+func (response RescheduleAppointment200JSONResponse) VisitRescheduleAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListOfficeApplicationsRequestObject struct {
 	Params ListOfficeApplicationsParams
 }
@@ -17215,6 +18973,74 @@ func (response SuspendApplication200JSONResponse) VisitSuspendApplicationRespons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOfficeAppointmentsRequestObject struct {
+	Params ListOfficeAppointmentsParams
+}
+
+type ListOfficeAppointmentsResponseObject interface {
+	VisitListOfficeAppointmentsResponse(w http.ResponseWriter) error
+}
+
+type ListOfficeAppointments200JSONResponse OfficeAppointmentList
+
+func (response ListOfficeAppointments200JSONResponse) VisitListOfficeAppointmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficeAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+}
+
+type ShowOfficeAppointmentResponseObject interface {
+	VisitShowOfficeAppointmentResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficeAppointment200JSONResponse OfficeAppointment
+
+func (response ShowOfficeAppointment200JSONResponse) VisitShowOfficeAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+	Params        MarkAppointmentParams
+	Body          *MarkAppointmentJSONRequestBody
+}
+
+type MarkAppointmentResponseObject interface {
+	VisitMarkAppointmentResponse(w http.ResponseWriter) error
+}
+
+type MarkAppointment200JSONResponse OfficeAppointment
+
+func (response MarkAppointment200JSONResponse) VisitMarkAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -17832,6 +19658,93 @@ func (response ListFundQueue200JSONResponse) VisitListFundQueueResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceOfficeRequestObject struct {
+	OfficeCode OfficePath `json:"office_code"`
+	Params     ReplaceOfficeParams
+	Body       *ReplaceOfficeJSONRequestBody
+}
+
+type ReplaceOfficeResponseObject interface {
+	VisitReplaceOfficeResponse(w http.ResponseWriter) error
+}
+
+type ReplaceOffice200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReplaceOffice200JSONResponse struct {
+	Body    Office
+	Headers ReplaceOffice200ResponseHeaders
+}
+
+func (response ReplaceOffice200JSONResponse) VisitReplaceOfficeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOfficeSlotsRequestObject struct {
+	OfficeCode OfficePath `json:"office_code"`
+	Params     ListOfficeSlotsParams
+}
+
+type ListOfficeSlotsResponseObject interface {
+	VisitListOfficeSlotsResponse(w http.ResponseWriter) error
+}
+
+type ListOfficeSlots200JSONResponse OfficeSlotList
+
+func (response ListOfficeSlots200JSONResponse) VisitListOfficeSlotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishSlotsRequestObject struct {
+	OfficeCode OfficePath `json:"office_code"`
+	Params     PublishSlotsParams
+	Body       *PublishSlotsJSONRequestBody
+}
+
+type PublishSlotsResponseObject interface {
+	VisitPublishSlotsResponse(w http.ResponseWriter) error
+}
+
+type PublishSlots201ResponseHeaders struct {
+	Location string
+}
+
+type PublishSlots201JSONResponse struct {
+	Body    SlotPublication
+	Headers PublishSlots201ResponseHeaders
+}
+
+func (response PublishSlots201JSONResponse) VisitPublishSlotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -18707,6 +20620,30 @@ type ShowRegisterImportResponseObject interface {
 type ShowRegisterImport200JSONResponse RegisterImport
 
 func (response ShowRegisterImport200JSONResponse) VisitShowRegisterImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type WithdrawSlotRequestObject struct {
+	SlotId SlotId `json:"slot_id"`
+	Params WithdrawSlotParams
+	Body   *WithdrawSlotJSONRequestBody
+}
+
+type WithdrawSlotResponseObject interface {
+	VisitWithdrawSlotResponse(w http.ResponseWriter) error
+}
+
+type WithdrawSlot200JSONResponse OfficeSlot
+
+func (response WithdrawSlot200JSONResponse) VisitWithdrawSlotResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -21278,6 +23215,59 @@ func (response ListOffices200JSONResponse) VisitListOfficesResponse(w http.Respo
 	return err
 }
 
+type ShowOfficeRequestObject struct {
+	OfficeCode OfficePath `json:"office_code"`
+}
+
+type ShowOfficeResponseObject interface {
+	VisitShowOfficeResponse(w http.ResponseWriter) error
+}
+
+type ShowOffice200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowOffice200JSONResponse struct {
+	Body    Office
+	Headers ShowOffice200ResponseHeaders
+}
+
+func (response ShowOffice200JSONResponse) VisitShowOfficeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSlotsRequestObject struct {
+	OfficeCode OfficePath `json:"office_code"`
+	Params     ListSlotsParams
+}
+
+type ListSlotsResponseObject interface {
+	VisitListSlotsResponse(w http.ResponseWriter) error
+}
+
+type ListSlots200JSONResponse SlotList
+
+func (response ListSlots200JSONResponse) VisitListSlotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartPinRecoveryRequestObject struct {
 	Params StartPinRecoveryParams
 	Body   *StartPinRecoveryJSONRequestBody
@@ -22054,6 +24044,27 @@ type StrictServerInterface interface {
 	// RotateWebhookSecret Give a webhook a new secret
 	// (POST /applications/{application_id}/webhooks/{webhook_id}/secrets)
 	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// ListAppointments List appointments
+	// (GET /appointments)
+	ListAppointments(ctx context.Context, request ListAppointmentsRequestObject) (ListAppointmentsResponseObject, error)
+	// BookAppointment Book an appointment
+	// (POST /appointments)
+	BookAppointment(ctx context.Context, request BookAppointmentRequestObject) (BookAppointmentResponseObject, error)
+	// ShowAppointment Show an appointment
+	// (GET /appointments/{appointment_id})
+	ShowAppointment(ctx context.Context, request ShowAppointmentRequestObject) (ShowAppointmentResponseObject, error)
+	// ShowAppointmentCalendar Download an appointment for a calendar
+	// (GET /appointments/{appointment_id}/calendar)
+	ShowAppointmentCalendar(ctx context.Context, request ShowAppointmentCalendarRequestObject) (ShowAppointmentCalendarResponseObject, error)
+	// CancelAppointment Cancel an appointment
+	// (POST /appointments/{appointment_id}/cancellation)
+	CancelAppointment(ctx context.Context, request CancelAppointmentRequestObject) (CancelAppointmentResponseObject, error)
+	// ConfirmAppointment Confirm a booking
+	// (POST /appointments/{appointment_id}/confirmation)
+	ConfirmAppointment(ctx context.Context, request ConfirmAppointmentRequestObject) (ConfirmAppointmentResponseObject, error)
+	// RescheduleAppointment Move an appointment
+	// (POST /appointments/{appointment_id}/rescheduling)
+	RescheduleAppointment(ctx context.Context, request RescheduleAppointmentRequestObject) (RescheduleAppointmentResponseObject, error)
 	// ListOfficeApplications List the applications
 	// (GET /backoffice/applications)
 	ListOfficeApplications(ctx context.Context, request ListOfficeApplicationsRequestObject) (ListOfficeApplicationsResponseObject, error)
@@ -22069,6 +24080,15 @@ type StrictServerInterface interface {
 	// SuspendApplication Suspend an application
 	// (POST /backoffice/applications/{application_id}/suspension)
 	SuspendApplication(ctx context.Context, request SuspendApplicationRequestObject) (SuspendApplicationResponseObject, error)
+	// ListOfficeAppointments List the appointments at my office
+	// (GET /backoffice/appointments)
+	ListOfficeAppointments(ctx context.Context, request ListOfficeAppointmentsRequestObject) (ListOfficeAppointmentsResponseObject, error)
+	// ShowOfficeAppointment Show an appointment at my office
+	// (GET /backoffice/appointments/{appointment_id})
+	ShowOfficeAppointment(ctx context.Context, request ShowOfficeAppointmentRequestObject) (ShowOfficeAppointmentResponseObject, error)
+	// MarkAppointment Note whether somebody came
+	// (POST /backoffice/appointments/{appointment_id}/attendance)
+	MarkAppointment(ctx context.Context, request MarkAppointmentRequestObject) (MarkAppointmentResponseObject, error)
 	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
 	// (POST /backoffice/declaration-export-searches)
 	ExportOfficeDeclarationSearch(ctx context.Context, request ExportOfficeDeclarationSearchRequestObject) (ExportOfficeDeclarationSearchResponseObject, error)
@@ -22123,6 +24143,15 @@ type StrictServerInterface interface {
 	// ListFundQueue List who waits for money of a fund
 	// (GET /backoffice/funds/{fund_code}/queue)
 	ListFundQueue(ctx context.Context, request ListFundQueueRequestObject) (ListFundQueueResponseObject, error)
+	// ReplaceOffice Set where an office is and when it is open
+	// (PUT /backoffice/offices/{office_code})
+	ReplaceOffice(ctx context.Context, request ReplaceOfficeRequestObject) (ReplaceOfficeResponseObject, error)
+	// ListOfficeSlots List the slots of my office
+	// (GET /backoffice/offices/{office_code}/slots)
+	ListOfficeSlots(ctx context.Context, request ListOfficeSlotsRequestObject) (ListOfficeSlotsResponseObject, error)
+	// PublishSlots Publish slots for appointments
+	// (POST /backoffice/offices/{office_code}/slots)
+	PublishSlots(ctx context.Context, request PublishSlotsRequestObject) (PublishSlotsResponseObject, error)
 	// ListOperators List the operators
 	// (GET /backoffice/operators)
 	ListOperators(ctx context.Context, request ListOperatorsRequestObject) (ListOperatorsResponseObject, error)
@@ -22204,6 +24233,9 @@ type StrictServerInterface interface {
 	// ShowRegisterImport Show an import of a register
 	// (GET /backoffice/register-imports/{import_id})
 	ShowRegisterImport(ctx context.Context, request ShowRegisterImportRequestObject) (ShowRegisterImportResponseObject, error)
+	// WithdrawSlot Withdraw a slot
+	// (POST /backoffice/slots/{slot_id}/withdrawal)
+	WithdrawSlot(ctx context.Context, request WithdrawSlotRequestObject) (WithdrawSlotResponseObject, error)
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx context.Context, request SearchContributorsRequestObject) (SearchContributorsResponseObject, error)
@@ -22465,6 +24497,12 @@ type StrictServerInterface interface {
 	// ListOffices List the offices
 	// (GET /offices)
 	ListOffices(ctx context.Context, request ListOfficesRequestObject) (ListOfficesResponseObject, error)
+	// ShowOffice Show an office
+	// (GET /offices/{office_code})
+	ShowOffice(ctx context.Context, request ShowOfficeRequestObject) (ShowOfficeResponseObject, error)
+	// ListSlots List the hours that an office offers
+	// (GET /offices/{office_code}/slots)
+	ListSlots(ctx context.Context, request ListSlotsRequestObject) (ListSlotsResponseObject, error)
 	// StartPinRecovery Start the recovery of a lost PIN
 	// (POST /pin-recoveries)
 	StartPinRecovery(ctx context.Context, request StartPinRecoveryRequestObject) (StartPinRecoveryResponseObject, error)
@@ -23049,6 +25087,230 @@ func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, applicationId App
 	return nil
 }
 
+// ListAppointments operation middleware
+func (sh *strictHandler) ListAppointments(ctx echo.Context, params ListAppointmentsParams) error {
+	var request ListAppointmentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAppointments(ctx.Request().Context(), request.(ListAppointmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAppointments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAppointmentsResponseObject); ok {
+		return validResponse.VisitListAppointmentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BookAppointment operation middleware
+func (sh *strictHandler) BookAppointment(ctx echo.Context, params BookAppointmentParams) error {
+	var request BookAppointmentRequestObject
+
+	request.Params = params
+
+	var body BookAppointmentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BookAppointment(ctx.Request().Context(), request.(BookAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BookAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BookAppointmentResponseObject); ok {
+		return validResponse.VisitBookAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowAppointment operation middleware
+func (sh *strictHandler) ShowAppointment(ctx echo.Context, appointmentId AppointmentId) error {
+	var request ShowAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowAppointment(ctx.Request().Context(), request.(ShowAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowAppointmentResponseObject); ok {
+		return validResponse.VisitShowAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowAppointmentCalendar operation middleware
+func (sh *strictHandler) ShowAppointmentCalendar(ctx echo.Context, appointmentId AppointmentId) error {
+	var request ShowAppointmentCalendarRequestObject
+
+	request.AppointmentId = appointmentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowAppointmentCalendar(ctx.Request().Context(), request.(ShowAppointmentCalendarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowAppointmentCalendar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowAppointmentCalendarResponseObject); ok {
+		return validResponse.VisitShowAppointmentCalendarResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelAppointment operation middleware
+func (sh *strictHandler) CancelAppointment(ctx echo.Context, appointmentId AppointmentId, params CancelAppointmentParams) error {
+	var request CancelAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelAppointment(ctx.Request().Context(), request.(CancelAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelAppointmentResponseObject); ok {
+		return validResponse.VisitCancelAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmAppointment operation middleware
+func (sh *strictHandler) ConfirmAppointment(ctx echo.Context, appointmentId AppointmentId, params ConfirmAppointmentParams) error {
+	var request ConfirmAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmAppointment(ctx.Request().Context(), request.(ConfirmAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmAppointmentResponseObject); ok {
+		return validResponse.VisitConfirmAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RescheduleAppointment operation middleware
+func (sh *strictHandler) RescheduleAppointment(ctx echo.Context, appointmentId AppointmentId, params RescheduleAppointmentParams) error {
+	var request RescheduleAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+	request.Params = params
+
+	var body RescheduleAppointmentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RescheduleAppointment(ctx.Request().Context(), request.(RescheduleAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RescheduleAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RescheduleAppointmentResponseObject); ok {
+		return validResponse.VisitRescheduleAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListOfficeApplications operation middleware
 func (sh *strictHandler) ListOfficeApplications(ctx echo.Context, params ListOfficeApplicationsParams) error {
 	var request ListOfficeApplicationsRequestObject
@@ -23216,6 +25478,105 @@ func (sh *strictHandler) SuspendApplication(ctx echo.Context, applicationId Appl
 		return err
 	} else if validResponse, ok := response.(SuspendApplicationResponseObject); ok {
 		return validResponse.VisitSuspendApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOfficeAppointments operation middleware
+func (sh *strictHandler) ListOfficeAppointments(ctx echo.Context, params ListOfficeAppointmentsParams) error {
+	var request ListOfficeAppointmentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOfficeAppointments(ctx.Request().Context(), request.(ListOfficeAppointmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOfficeAppointments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOfficeAppointmentsResponseObject); ok {
+		return validResponse.VisitListOfficeAppointmentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficeAppointment operation middleware
+func (sh *strictHandler) ShowOfficeAppointment(ctx echo.Context, appointmentId AppointmentId) error {
+	var request ShowOfficeAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficeAppointment(ctx.Request().Context(), request.(ShowOfficeAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficeAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeAppointmentResponseObject); ok {
+		return validResponse.VisitShowOfficeAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MarkAppointment operation middleware
+func (sh *strictHandler) MarkAppointment(ctx echo.Context, appointmentId AppointmentId, params MarkAppointmentParams) error {
+	var request MarkAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+	request.Params = params
+
+	var body MarkAppointmentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MarkAppointment(ctx.Request().Context(), request.(MarkAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MarkAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MarkAppointmentResponseObject); ok {
+		return validResponse.VisitMarkAppointmentResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -23811,6 +26172,130 @@ func (sh *strictHandler) ListFundQueue(ctx echo.Context, fundCode FundPath, para
 		return err
 	} else if validResponse, ok := response.(ListFundQueueResponseObject); ok {
 		return validResponse.VisitListFundQueueResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceOffice operation middleware
+func (sh *strictHandler) ReplaceOffice(ctx echo.Context, officeCode OfficePath, params ReplaceOfficeParams) error {
+	var request ReplaceOfficeRequestObject
+
+	request.OfficeCode = officeCode
+	request.Params = params
+
+	var body ReplaceOfficeJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceOffice(ctx.Request().Context(), request.(ReplaceOfficeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceOffice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceOfficeResponseObject); ok {
+		return validResponse.VisitReplaceOfficeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOfficeSlots operation middleware
+func (sh *strictHandler) ListOfficeSlots(ctx echo.Context, officeCode OfficePath, params ListOfficeSlotsParams) error {
+	var request ListOfficeSlotsRequestObject
+
+	request.OfficeCode = officeCode
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOfficeSlots(ctx.Request().Context(), request.(ListOfficeSlotsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOfficeSlots")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOfficeSlotsResponseObject); ok {
+		return validResponse.VisitListOfficeSlotsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishSlots operation middleware
+func (sh *strictHandler) PublishSlots(ctx echo.Context, officeCode OfficePath, params PublishSlotsParams) error {
+	var request PublishSlotsRequestObject
+
+	request.OfficeCode = officeCode
+	request.Params = params
+
+	var body PublishSlotsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishSlots(ctx.Request().Context(), request.(PublishSlotsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishSlots")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishSlotsResponseObject); ok {
+		return validResponse.VisitPublishSlotsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -24735,6 +27220,55 @@ func (sh *strictHandler) ShowRegisterImport(ctx echo.Context, importId ImportId)
 		return err
 	} else if validResponse, ok := response.(ShowRegisterImportResponseObject); ok {
 		return validResponse.VisitShowRegisterImportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// WithdrawSlot operation middleware
+func (sh *strictHandler) WithdrawSlot(ctx echo.Context, slotId SlotId, params WithdrawSlotParams) error {
+	var request WithdrawSlotRequestObject
+
+	request.SlotId = slotId
+	request.Params = params
+
+	var body WithdrawSlotJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawSlot(ctx.Request().Context(), request.(WithdrawSlotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawSlot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawSlotResponseObject); ok {
+		return validResponse.VisitWithdrawSlotResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -27549,6 +30083,57 @@ func (sh *strictHandler) ListOffices(ctx echo.Context, params ListOfficesParams)
 		return err
 	} else if validResponse, ok := response.(ListOfficesResponseObject); ok {
 		return validResponse.VisitListOfficesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOffice operation middleware
+func (sh *strictHandler) ShowOffice(ctx echo.Context, officeCode OfficePath) error {
+	var request ShowOfficeRequestObject
+
+	request.OfficeCode = officeCode
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOffice(ctx.Request().Context(), request.(ShowOfficeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOffice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeResponseObject); ok {
+		return validResponse.VisitShowOfficeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSlots operation middleware
+func (sh *strictHandler) ListSlots(ctx echo.Context, officeCode OfficePath, params ListSlotsParams) error {
+	var request ListSlotsRequestObject
+
+	request.OfficeCode = officeCode
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSlots(ctx.Request().Context(), request.(ListSlotsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSlots")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSlotsResponseObject); ok {
+		return validResponse.VisitListSlotsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -273,6 +273,7 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
 		"revokeSubDelegation", "registerApplication", "decideApplication", "suspendApplication",
 		"addWebhook", "rotateWebhookSecret", "pingWebhook", "replayWebhookDeliveries",
+		"bookAppointment", "confirmAppointment", "rescheduleAppointment", "cancelAppointment", "publishSlots", "withdrawSlot", "markAppointment",
 	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {
 		key := op.Parameters.GetByInAndName("header", "Idempotency-Key")

@@ -112,6 +112,51 @@ func (e ApplicationState) Valid() bool {
 	}
 }
 
+// Defines values for AppointmentChannel.
+const (
+	AppointmentChannelCounter AppointmentChannel = "counter"
+	AppointmentChannelPhone   AppointmentChannel = "phone"
+	AppointmentChannelVideo   AppointmentChannel = "video"
+)
+
+// Valid indicates whether the value is a known member of the AppointmentChannel enum.
+func (e AppointmentChannel) Valid() bool {
+	switch e {
+	case AppointmentChannelCounter:
+		return true
+	case AppointmentChannelPhone:
+		return true
+	case AppointmentChannelVideo:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AppointmentState.
+const (
+	AppointmentStateBooked    AppointmentState = "booked"
+	AppointmentStateCancelled AppointmentState = "cancelled"
+	AppointmentStateConfirmed AppointmentState = "confirmed"
+	AppointmentStateExpired   AppointmentState = "expired"
+)
+
+// Valid indicates whether the value is a known member of the AppointmentState enum.
+func (e AppointmentState) Valid() bool {
+	switch e {
+	case AppointmentStateBooked:
+		return true
+	case AppointmentStateCancelled:
+		return true
+	case AppointmentStateConfirmed:
+		return true
+	case AppointmentStateExpired:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AttachmentMediaType.
 const (
 	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
@@ -897,6 +942,7 @@ func (e EnrolmentState) Valid() bool {
 
 // Defines values for EventSubjectKind.
 const (
+	EventSubjectKindAppointment      EventSubjectKind = "appointment"
 	EventSubjectKindConsent          EventSubjectKind = "consent"
 	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
@@ -906,6 +952,8 @@ const (
 // Valid indicates whether the value is a known member of the EventSubjectKind enum.
 func (e EventSubjectKind) Valid() bool {
 	switch e {
+	case EventSubjectKindAppointment:
+		return true
 	case EventSubjectKindConsent:
 		return true
 	case EventSubjectKindDeclaration:
@@ -921,6 +969,12 @@ func (e EventSubjectKind) Valid() bool {
 
 // Defines values for EventType.
 const (
+	EventTypeAppointmentBooked              EventType = "appointment.booked"
+	EventTypeAppointmentCancelled           EventType = "appointment.cancelled"
+	EventTypeAppointmentConfirmed           EventType = "appointment.confirmed"
+	EventTypeAppointmentExpired             EventType = "appointment.expired"
+	EventTypeAppointmentMoved               EventType = "appointment.moved"
+	EventTypeAppointmentWithdrawn           EventType = "appointment.withdrawn"
 	EventTypeConsentEnded                   EventType = "consent.ended"
 	EventTypeConsentGiven                   EventType = "consent.given"
 	EventTypeDeclarationAwaitingCredentials EventType = "declaration.awaiting_credentials"
@@ -938,6 +992,18 @@ const (
 // Valid indicates whether the value is a known member of the EventType enum.
 func (e EventType) Valid() bool {
 	switch e {
+	case EventTypeAppointmentBooked:
+		return true
+	case EventTypeAppointmentCancelled:
+		return true
+	case EventTypeAppointmentConfirmed:
+		return true
+	case EventTypeAppointmentExpired:
+		return true
+	case EventTypeAppointmentMoved:
+		return true
+	case EventTypeAppointmentWithdrawn:
+		return true
 	case EventTypeConsentEnded:
 		return true
 	case EventTypeConsentGiven:
@@ -1454,6 +1520,7 @@ const (
 	ProblemCodeRequestInProgress              ProblemCode = "request-in-progress"
 	ProblemCodeServiceNotDelegated            ProblemCode = "service-not-delegated"
 	ProblemCodeSessionEnded                   ProblemCode = "session-ended"
+	ProblemCodeSlotTaken                      ProblemCode = "slot-taken"
 	ProblemCodeStrongLoginRequired            ProblemCode = "strong-login-required"
 	ProblemCodeUnauthenticated                ProblemCode = "unauthenticated"
 	ProblemCodeUnavailable                    ProblemCode = "unavailable"
@@ -1527,6 +1594,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeServiceNotDelegated:
 		return true
 	case ProblemCodeSessionEnded:
+		return true
+	case ProblemCodeSlotTaken:
 		return true
 	case ProblemCodeStrongLoginRequired:
 		return true
@@ -1884,6 +1953,12 @@ func (e WebhookDisabledReason) Valid() bool {
 
 // Defines values for WebhookEventType.
 const (
+	WebhookEventTypeAppointmentBooked              WebhookEventType = "appointment.booked"
+	WebhookEventTypeAppointmentCancelled           WebhookEventType = "appointment.cancelled"
+	WebhookEventTypeAppointmentConfirmed           WebhookEventType = "appointment.confirmed"
+	WebhookEventTypeAppointmentExpired             WebhookEventType = "appointment.expired"
+	WebhookEventTypeAppointmentMoved               WebhookEventType = "appointment.moved"
+	WebhookEventTypeAppointmentWithdrawn           WebhookEventType = "appointment.withdrawn"
 	WebhookEventTypeConsentEnded                   WebhookEventType = "consent.ended"
 	WebhookEventTypeConsentGiven                   WebhookEventType = "consent.given"
 	WebhookEventTypeDeclarationAwaitingCredentials WebhookEventType = "declaration.awaiting_credentials"
@@ -1902,6 +1977,18 @@ const (
 // Valid indicates whether the value is a known member of the WebhookEventType enum.
 func (e WebhookEventType) Valid() bool {
 	switch e {
+	case WebhookEventTypeAppointmentBooked:
+		return true
+	case WebhookEventTypeAppointmentCancelled:
+		return true
+	case WebhookEventTypeAppointmentConfirmed:
+		return true
+	case WebhookEventTypeAppointmentExpired:
+		return true
+	case WebhookEventTypeAppointmentMoved:
+		return true
+	case WebhookEventTypeAppointmentWithdrawn:
+		return true
 	case WebhookEventTypeConsentEnded:
 		return true
 	case WebhookEventTypeConsentGiven:
@@ -1975,6 +2062,39 @@ func (e WebhookState) Valid() bool {
 	case WebhookStateDisabled:
 		return true
 	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Weekday.
+const (
+	WeekdayFriday    Weekday = "friday"
+	WeekdayMonday    Weekday = "monday"
+	WeekdaySaturday  Weekday = "saturday"
+	WeekdaySunday    Weekday = "sunday"
+	WeekdayThursday  Weekday = "thursday"
+	WeekdayTuesday   Weekday = "tuesday"
+	WeekdayWednesday Weekday = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the Weekday enum.
+func (e Weekday) Valid() bool {
+	switch e {
+	case WeekdayFriday:
+		return true
+	case WeekdayMonday:
+		return true
+	case WeekdaySaturday:
+		return true
+	case WeekdaySunday:
+		return true
+	case WeekdayThursday:
+		return true
+	case WeekdayTuesday:
+		return true
+	case WeekdayWednesday:
 		return true
 	default:
 		return false
@@ -2363,6 +2483,224 @@ type ApplicationSuspension struct {
 	// Example: Domanda di chiarimenti senza risposta
 	Reason string `json:"reason"`
 }
+
+// Appointment An appointment at an office.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirm_by":"2026-03-16T08:45:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"booked","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}
+type Appointment struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId Id `json:"appointment_id"`
+
+	// Attended Whether the person came, once the office has noted that.
+	//
+	// Example: true
+	Attended *bool `json:"attended,omitempty"`
+
+	// BookedAt When it was booked.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	BookedAt time.Time `json:"booked_at"`
+
+	// BookedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	BookedBy PersonReference `json:"booked_by"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// ConfirmBy Until when it has to be confirmed, if it is `booked`.
+	//
+	// Example: 2026-03-16T08:45:04.218301Z
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+
+	// ConfirmedAt When it was confirmed, if it was.
+	//
+	// Example: 2026-03-16T08:20:00.118204Z
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// EndedAt When it was cancelled or expired, if it was.
+	//
+	// Example: 2026-03-18T10:00:00.118204Z
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Office The office of an appointment.
+	//
+	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+	Office AppointmentOffice `json:"office"`
+
+	// Phone Where the office reaches who booked it.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// State `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+	//
+	// Example: booked
+	State AppointmentState `json:"state"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called.
+	//
+	// Example: Rimborsi e compensazioni
+	TopicTitle string `json:"topic_title"`
+
+	// WithdrawalReason Why the office withdrew the slot, if it did.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+}
+
+// AppointmentAttendance Whether somebody came.
+//
+// Example: {"attended":true}
+type AppointmentAttendance struct {
+	// Attended Whether the person came.
+	//
+	// Example: true
+	Attended bool `json:"attended"`
+}
+
+// AppointmentChannel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+//
+// Example: counter
+type AppointmentChannel string
+
+// AppointmentInput What is booked.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","notes":"Porto le ricevute dei versamenti di gennaio","phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","topic":"payments-refunds"}
+type AppointmentInput struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Phone Where the office reaches you.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+}
+
+// AppointmentList One page of appointments.
+//
+// Example: {"_links":{"self":{"href":"/v1/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirm_by":"2026-03-16T08:45:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"booked","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+type AppointmentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The appointments.
+	Items []Appointment `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// AppointmentOffice The office of an appointment.
+//
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+type AppointmentOffice struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+
+	// Title What the office is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	Title string `json:"title"`
+}
+
+// AppointmentRescheduling Where an appointment is moved.
+//
+// Example: {"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1062"}
+type AppointmentRescheduling struct {
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+}
+
+// AppointmentState `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+//
+// Example: booked
+type AppointmentState string
+
+// AppointmentTopicCode The code of a topic of listTicketTopics.
+//
+// Example: payments-refunds
+type AppointmentTopicCode = string
 
 // Attachment A file that was sent.
 //
@@ -5120,6 +5458,8 @@ type Event struct {
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 	// `consent.given`, `consent.ended`: told to the person who gave it.
+	// `appointment.booked`, `appointment.confirmed`, `appointment.moved`, `appointment.cancelled`, `appointment.expired`, `appointment.withdrawn` (by the office): of what was booked for
+	// a contributor, told to who has the service `dossier` over all of its positions.
 	//
 	// Example: declaration.submitted
 	Type EventType `json:"type"`
@@ -5194,6 +5534,8 @@ type EventSubjectKind string
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 // `consent.given`, `consent.ended`: told to the person who gave it.
+// `appointment.booked`, `appointment.confirmed`, `appointment.moved`, `appointment.cancelled`, `appointment.expired`, `appointment.withdrawn` (by the office): of what was booked for
+// a contributor, told to who has the service `dossier` over all of its positions.
 //
 // Example: declaration.submitted
 type EventType string
@@ -6014,17 +6356,57 @@ type NotificationPreferences struct {
 
 // Office An office (sede).
 //
-// Example: {"office_code":"1400","title":"Direzione provinciale di Bergamo"}
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
 type Office struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// Hours The opening hours; none if they are not known.
+	//
+	// Example: []
+	Hours []OpeningHours `json:"hours"`
+
 	// OfficeCode The code of an office (sede).
 	//
 	// Example: 1400
 	OfficeCode OfficeCode `json:"office_code"`
 
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+
 	// Title What the office is called.
 	//
 	// Example: Direzione provinciale di Bergamo
 	Title string `json:"title"`
+}
+
+// OfficeAddress Where an office is.
+//
+// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+type OfficeAddress struct {
+	// PostalCode The postal code (CAP).
+	//
+	// Example: 24121
+	PostalCode string `json:"postal_code"`
+
+	// Province The province (provincia), in two letters.
+	//
+	// Example: BG
+	Province *string `json:"province,omitempty"`
+
+	// Street Street and number.
+	//
+	// Example: Viale Papa Giovanni XXIII 110
+	Street string `json:"street"`
+
+	// Town The municipality (comune).
+	//
+	// Example: Bergamo
+	Town string `json:"town"`
 }
 
 // OfficeApplication An application, as administrators see it.
@@ -6154,6 +6536,134 @@ type OfficeApplicationList struct {
 
 	// Items The applications, the longest submitted first.
 	Items []OfficeApplication `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// OfficeAppointment An appointment as its office sees it.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}
+type OfficeAppointment struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId Id `json:"appointment_id"`
+
+	// Attended Whether the person came, once the office has noted that.
+	//
+	// Example: true
+	Attended *bool `json:"attended,omitempty"`
+
+	// BookedAt When it was booked.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	BookedAt time.Time `json:"booked_at"`
+
+	// BookedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	BookedBy PersonReference `json:"booked_by"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// ConfirmBy Until when it has to be confirmed, if it is `booked`.
+	//
+	// Example: 2026-03-16T08:45:04.218301Z
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+
+	// ConfirmedAt When it was confirmed, if it was.
+	//
+	// Example: 2026-03-16T08:20:00.118204Z
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// ContributorLegalName What the contributor is called.
+	//
+	// Example: Officine Tiberine S.r.l.
+	ContributorLegalName *string `json:"contributor_legal_name,omitempty"`
+
+	// EndedAt When it was cancelled or expired, if it was.
+	//
+	// Example: 2026-03-18T10:00:00.118204Z
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Office The office of an appointment.
+	//
+	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+	Office AppointmentOffice `json:"office"`
+
+	// Phone Where the office reaches who booked it.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// State `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+	//
+	// Example: booked
+	State AppointmentState `json:"state"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called.
+	//
+	// Example: Rimborsi e compensazioni
+	TopicTitle string `json:"topic_title"`
+
+	// WithdrawalReason Why the office withdrew the slot, if it did.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+}
+
+// OfficeAppointmentList One page of appointments at an office, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+type OfficeAppointmentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The appointments at an office, by time.
+	Items []OfficeAppointment `json:"items"`
 
 	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
 	//
@@ -6311,9 +6821,9 @@ type OfficeEnrolmentList struct {
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
-// OfficeList One page of offices.
+// OfficeList One page of offices by code.
 //
-// Example: {"_links":{"self":{"href":"/v1/offices"}},"items":[{"office_code":"1400","title":"Direzione provinciale di Bergamo"},{"office_code":"4900","title":"Filiale metropolitana di Milano Nord"}]}
+// Example: {"_links":{"self":{"href":"/v1/offices"}},"items":[{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},{"hours":[],"office_code":"4900","title":"Filiale metropolitana di Milano Nord"}]}
 type OfficeList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -6517,6 +7027,129 @@ type OfficePinUpgradeList struct {
 	//
 	// Example: MDE4ZjNiMjA
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// OfficeReplacement What is kept of an office beside its code and title. What is left out is not known any more.
+//
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"phone":"+390354123456"}
+type OfficeReplacement struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// Hours The opening hours, which do not overlap.
+	//
+	// Example: []
+	Hours []OpeningHours `json:"hours"`
+
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+}
+
+// OfficeSlot A slot as its office sees it.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","channel":"counter","desk":1,"ends_at":"2026-03-23T08:30:00Z","free":false,"office_code":"1400","published_at":"2026-03-16T08:15:04.218301Z","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}
+type OfficeSlot struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId *Id `json:"appointment_id,omitempty"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// Desk Tells apart the slots of the same time.
+	//
+	// Example: 1
+	Desk int32 `json:"desk"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Free Whether it can be booked at this instant.
+	//
+	// Example: false
+	Free bool `json:"free"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// PublishedAt When it was published.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	PublishedAt time.Time `json:"published_at"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics []AppointmentTopicCode `json:"topics"`
+
+	// WithdrawalReason Why it was withdrawn.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+
+	// WithdrawnAt When it was withdrawn, if it was.
+	//
+	// Example: 2026-03-17T09:00:00.118204Z
+	WithdrawnAt *time.Time `json:"withdrawn_at,omitempty"`
+}
+
+// OfficeSlotList One page of slots of an office, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/offices/1400/slots"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","channel":"counter","desk":1,"ends_at":"2026-03-23T08:30:00Z","free":false,"office_code":"1400","published_at":"2026-03-16T08:15:04.218301Z","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}]}
+type OfficeSlotList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The slots of an office, by time.
+	Items []OfficeSlot `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// OpeningHours When an office is open on a day of the week, by the clocks of Rome. A day may have several.
+//
+// Example: {"closes":"12:30","opens":"08:30","weekday":"monday"}
+type OpeningHours struct {
+	// Closes Until when; later than `opens`.
+	//
+	// Example: 12:30
+	Closes string `json:"closes"`
+
+	// Opens From when.
+	//
+	// Example: 08:30
+	Opens string `json:"opens"`
+
+	// Weekday A day of the week.
+	//
+	// Example: monday
+	Weekday Weekday `json:"weekday"`
 }
 
 // Operator A person who works here.
@@ -8518,6 +9151,154 @@ type Signatory struct {
 	SignatoryId Id `json:"signatory_id"`
 }
 
+// Slot An hour that an office offers.
+//
+// Example: {"channel":"counter","ends_at":"2026-03-23T08:30:00Z","free":true,"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}
+type Slot struct {
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Free Whether nobody holds it at this instant.
+	//
+	// Example: true
+	Free bool `json:"free"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics []AppointmentTopicCode `json:"topics"`
+}
+
+// SlotList One page of slots, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/offices/1400/slots"}},"items":[{"channel":"counter","ends_at":"2026-03-23T08:30:00Z","free":true,"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}]}
+type SlotList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The slots, by time.
+	Items []Slot `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// SlotPublication What was published.
+//
+// Example: {"count":132,"ends_at":"2026-04-30T10:00:00Z","starts_at":"2026-03-23T08:00:00Z"}
+type SlotPublication struct {
+	// Count How many slots there are more.
+	//
+	// Example: 132
+	Count int32 `json:"count"`
+
+	// EndsAt When the last ends.
+	//
+	// Example: 2026-04-30T10:00:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// StartsAt When the first begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+}
+
+// SlotPublicationInput One hour (`starts_at`, `ends_at`), or a pattern of them (`from`, `to`, `weekdays`, `starts`, `ends`, `minutes`).
+//
+// Example: {"channel":"counter","desks":2,"ends":"12:00","from":"2026-03-23","minutes":30,"starts":"09:00","to":"2026-04-30","topics":["payments"],"weekdays":["monday","thursday"]}
+type SlotPublicationInput struct {
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// Desks How many slots there are at the same time.
+	//
+	// Example: 2
+	Desks *int32 `json:"desks,omitempty"`
+
+	// Ends When the last one has ended.
+	//
+	// Example: 12:00
+	Ends *string `json:"ends,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt *time.Time `json:"ends_at,omitempty"`
+
+	// FirstDesk The number of the first desk; the others follow.
+	//
+	// Example: 1
+	FirstDesk *int32 `json:"first_desk,omitempty"`
+
+	// From The first day of the pattern.
+	//
+	// Example: 2026-03-23
+	From *openapi_types.Date `json:"from,omitempty"`
+
+	// Minutes How long each is.
+	//
+	// Example: 30
+	Minutes *int32 `json:"minutes,omitempty"`
+
+	// Starts When the first slot of a day begins, by the clocks of Rome.
+	//
+	// Example: 09:00
+	Starts *string `json:"starts,omitempty"`
+
+	// StartsAt When the one hour begins; to come.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt *time.Time `json:"starts_at,omitempty"`
+
+	// To The last day of the pattern, three months after the first at most.
+	//
+	// Example: 2026-04-30
+	To *openapi_types.Date `json:"to,omitempty"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics []AppointmentTopicCode `json:"topics"`
+
+	// Weekdays The days of the week, as far as they are working days.
+	//
+	// Example: ["monday","thursday"]
+	Weekdays *[]Weekday `json:"weekdays,omitempty"`
+}
+
+// SlotWithdrawal Why a slot is withdrawn.
+//
+// Example: {"reason":"Assemblea del personale"}
+type SlotWithdrawal struct {
+	// Reason The reason, for who holds it.
+	//
+	// Example: Assemblea del personale
+	Reason string `json:"reason"`
+}
+
 // SmsReport What became of an SMS.
 //
 // Example: {"message_id":"018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f","state":"delivered"}
@@ -9083,6 +9864,11 @@ type WebhookSubject struct {
 // Example: https://paghe.example/hooks/diresco
 type WebhookUrl = string
 
+// Weekday A day of the week.
+//
+// Example: monday
+type Weekday string
+
 // WorkerActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
 //
 // Example: sub_delegate
@@ -9100,6 +9886,32 @@ type ApplicationId = Id
 //
 // Example: approved
 type ApplicationStateFilter = ApplicationState
+
+// AppointmentChannelFilter How it is kept: at the counter of the office, or called by it on the telephone or by video.
+//
+// Example: counter
+type AppointmentChannelFilter = AppointmentChannel
+
+// AppointmentContributorFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type AppointmentContributorFilter = Id
+
+// AppointmentDay defines model for AppointmentDay.
+type AppointmentDay = openapi_types.Date
+
+// AppointmentId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type AppointmentId = Id
+
+// AppointmentStateFilter `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+//
+// Example: booked
+type AppointmentStateFilter = AppointmentState
+
+// AppointmentsFrom defines model for AppointmentsFrom.
+type AppointmentsFrom = openapi_types.Date
 
 // AssignedToFilter Who has it in charge at the office.
 //
@@ -9236,6 +10048,9 @@ type EventsAfter = string
 // EventsWait defines model for EventsWait.
 type EventsWait = int32
 
+// FreeSlotsFilter defines model for FreeSlotsFilter.
+type FreeSlotsFilter = bool
+
 // FundPath The code of a fund. Where a type has a budget for each region, it ends in that of the region.
 //
 // Example: GAGI-2026
@@ -9286,6 +10101,11 @@ type MessageId = Id
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type OfWebhook = Id
+
+// OfficePath The code of an office (sede).
+//
+// Example: 1400
+type OfficePath = OfficeCode
 
 // OperatorId A UUID (RFC 9562).
 //
@@ -9357,6 +10177,22 @@ type ServicePath = ServiceCode
 
 // SessionId defines model for SessionId.
 type SessionId = string
+
+// SlotId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SlotId = Id
+
+// SlotTopicFilter The code of a topic of listTicketTopics.
+//
+// Example: payments-refunds
+type SlotTopicFilter = AppointmentTopicCode
+
+// SlotsFrom defines model for SlotsFrom.
+type SlotsFrom = openapi_types.Date
+
+// SlotsTo defines model for SlotsTo.
+type SlotsTo = openapi_types.Date
 
 // StateFilter * `draft` (bozza): not filed
 // * `submitted` (inviata): filed and protocolled
@@ -9547,6 +10383,89 @@ type RotateWebhookSecretParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListAppointmentsParams defines parameters for ListAppointments.
+type ListAppointmentsParams struct {
+	// State Only appointments in this state.
+	State *AppointmentStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// From Only appointments on this day or later, by the clocks of Rome.
+	From *AppointmentsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// ContributorId Only appointments for this contributor.
+	ContributorId *AppointmentContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// BookAppointmentParams defines parameters for BookAppointment.
+type BookAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowAppointmentParams defines parameters for ShowAppointment.
+type ShowAppointmentParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowAppointmentCalendarParams defines parameters for ShowAppointmentCalendar.
+type ShowAppointmentCalendarParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CancelAppointmentParams defines parameters for CancelAppointment.
+type CancelAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ConfirmAppointmentParams defines parameters for ConfirmAppointment.
+type ConfirmAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RescheduleAppointmentParams defines parameters for RescheduleAppointment.
+type RescheduleAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListOfficeApplicationsParams defines parameters for ListOfficeApplications.
 type ListOfficeApplicationsParams struct {
 	// State Only applications in this state.
@@ -9596,6 +10515,44 @@ type ReadmitApplicationParams struct {
 
 // SuspendApplicationParams defines parameters for SuspendApplication.
 type SuspendApplicationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListOfficeAppointmentsParams defines parameters for ListOfficeAppointments.
+type ListOfficeAppointmentsParams struct {
+	// Day The day, by the clocks of Rome; today if it is not given.
+	Day *AppointmentDay `form:"day,omitempty" json:"day,omitempty"`
+
+	// State Only appointments in this state.
+	State *AppointmentStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOfficeAppointmentParams defines parameters for ShowOfficeAppointment.
+type ShowOfficeAppointmentParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// MarkAppointmentParams defines parameters for MarkAppointment.
+type MarkAppointmentParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
@@ -9861,6 +10818,50 @@ type ListFundQueueParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReplaceOfficeParams defines parameters for ReplaceOffice.
+type ReplaceOfficeParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListOfficeSlotsParams defines parameters for ListOfficeSlots.
+type ListOfficeSlotsParams struct {
+	// From Only slots on this day or later, by the clocks of Rome.
+	From *SlotsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only slots on this day or before, by the clocks of Rome.
+	To *SlotsTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Channel Only slots of this channel.
+	Channel *AppointmentChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Free With `true` only slots that nobody holds at this instant.
+	Free *FreeSlotsFilter `form:"free,omitempty" json:"free,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PublishSlotsParams defines parameters for PublishSlots.
+type PublishSlotsParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -10147,6 +11148,17 @@ type ImportRegisterParams struct {
 type ShowRegisterImportParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// WithdrawSlotParams defines parameters for WithdrawSlot.
+type WithdrawSlotParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -11163,6 +12175,42 @@ type ListOfficesParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ShowOfficeParams defines parameters for ShowOffice.
+type ShowOfficeParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListSlotsParams defines parameters for ListSlots.
+type ListSlotsParams struct {
+	// From Only slots on this day or later, by the clocks of Rome.
+	From *SlotsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only slots on this day or before, by the clocks of Rome.
+	To *SlotsTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Topic Only slots for this topic.
+	Topic *SlotTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// Channel Only slots of this channel.
+	Channel *AppointmentChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Free With `true` only slots that nobody holds at this instant.
+	Free *FreeSlotsFilter `form:"free,omitempty" json:"free,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // StartPinRecoveryParams defines parameters for StartPinRecovery.
 type StartPinRecoveryParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -11494,11 +12542,20 @@ type ChangeWebhookApplicationMergePatchPlusJSONRequestBody = WebhookChange
 // ReplayWebhookDeliveriesJSONRequestBody defines body for ReplayWebhookDeliveries for application/json ContentType.
 type ReplayWebhookDeliveriesJSONRequestBody = WebhookReplayInput
 
+// BookAppointmentJSONRequestBody defines body for BookAppointment for application/json ContentType.
+type BookAppointmentJSONRequestBody = AppointmentInput
+
+// RescheduleAppointmentJSONRequestBody defines body for RescheduleAppointment for application/json ContentType.
+type RescheduleAppointmentJSONRequestBody = AppointmentRescheduling
+
 // DecideApplicationJSONRequestBody defines body for DecideApplication for application/json ContentType.
 type DecideApplicationJSONRequestBody = ApplicationDecision
 
 // SuspendApplicationJSONRequestBody defines body for SuspendApplication for application/json ContentType.
 type SuspendApplicationJSONRequestBody = ApplicationSuspension
+
+// MarkAppointmentJSONRequestBody defines body for MarkAppointment for application/json ContentType.
+type MarkAppointmentJSONRequestBody = AppointmentAttendance
 
 // ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
 type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
@@ -11517,6 +12574,12 @@ type DecideEnrolmentJSONRequestBody = EnrolmentDecision
 
 // ReplaceFundJSONRequestBody defines body for ReplaceFund for application/json ContentType.
 type ReplaceFundJSONRequestBody = FundReplacement
+
+// ReplaceOfficeJSONRequestBody defines body for ReplaceOffice for application/json ContentType.
+type ReplaceOfficeJSONRequestBody = OfficeReplacement
+
+// PublishSlotsJSONRequestBody defines body for PublishSlots for application/json ContentType.
+type PublishSlotsJSONRequestBody = SlotPublicationInput
 
 // AddOperatorJSONRequestBody defines body for AddOperator for application/json ContentType.
 type AddOperatorJSONRequestBody = OperatorInput
@@ -11550,6 +12613,9 @@ type DecidePinRequestJSONRequestBody = PinRequestDecision
 
 // DecidePinUpgradeJSONRequestBody defines body for DecidePinUpgrade for application/json ContentType.
 type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
+
+// WithdrawSlotJSONRequestBody defines body for WithdrawSlot for application/json ContentType.
+type WithdrawSlotJSONRequestBody = SlotWithdrawal
 
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
@@ -11977,6 +13043,96 @@ type ClientInterface interface {
 	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/secrets (the `RotateWebhookSecret` operationId).
 	RotateWebhookSecret(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAppointments List appointments
+	//
+	// Those that you booked, the latest booking first, over ones included. With `contributor_id` it lists those that anybody booked for this contributor, if you have the service
+	// `dossier` over all of its positions, and else your own for it. `from` keeps those that are on this day of Europe/Rome or later.
+	//
+	// Corresponds with GET /appointments (the `ListAppointments` operationId).
+	ListAppointments(ctx context.Context, params *ListAppointmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BookAppointmentWithBody Book an appointment
+	//
+	// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+	// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+	// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+	//
+	// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+	// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /appointments (the `BookAppointment` operationId).
+	BookAppointmentWithBody(ctx context.Context, params *BookAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BookAppointment Book an appointment
+	//
+	// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+	// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+	// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+	//
+	// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+	// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /appointments (the `BookAppointment` operationId).
+	BookAppointment(ctx context.Context, params *BookAppointmentParams, body BookAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowAppointment Show an appointment
+	//
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Corresponds with GET /appointments/{appointment_id} (the `ShowAppointment` operationId).
+	ShowAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowAppointmentCalendar Download an appointment for a calendar
+	//
+	// One event (iCalendar, RFC 5545) for the calendar of a telephone or a mail program. The `UID` stays the same and `SEQUENCE` counts the changes, so importing it again moves the entry, or,
+	// once it was cancelled (`METHOD:CANCEL`, `STATUS:CANCELLED`), removes it. Neither telephone number nor notes are in it. Titles are Italian unless `Accept-Language` prefers English.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Corresponds with GET /appointments/{appointment_id}/calendar (the `ShowAppointmentCalendar` operationId).
+	ShowAppointmentCalendar(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelAppointment Cancel an appointment
+	//
+	// Gives the slot back, until it begins. Who booked it may, even if they act for the contributor no more. One that has ended or begun answers 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Corresponds with POST /appointments/{appointment_id}/cancellation (the `CancelAppointment` operationId).
+	CancelAppointment(ctx context.Context, appointmentId AppointmentId, params *CancelAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmAppointment Confirm a booking
+	//
+	// Makes a booking firm, until `confirm_by`. One that was confirmed before, has ended or has begun answers 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Corresponds with POST /appointments/{appointment_id}/confirmation (the `ConfirmAppointment` operationId).
+	ConfirmAppointment(ctx context.Context, appointmentId AppointmentId, params *ConfirmAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RescheduleAppointmentWithBody Move an appointment
+	//
+	// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+	// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+	RescheduleAppointmentWithBody(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RescheduleAppointment Move an appointment
+	//
+	// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+	// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+	RescheduleAppointment(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListOfficeApplications List the applications
 	//
 	// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -12047,6 +13203,41 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
 	SuspendApplication(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOfficeAppointments List the appointments at my office
+	//
+	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
+	ListOfficeAppointments(ctx context.Context, params *ListOfficeAppointmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOfficeAppointment Show an appointment at my office
+	//
+	// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
+	ShowOfficeAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MarkAppointmentWithBody Note whether somebody came
+	//
+	// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+	// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+	MarkAppointmentWithBody(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MarkAppointment Note whether somebody came
+	//
+	// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+	// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+	MarkAppointment(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExportOfficeDeclarationSearchWithBody Export what a search of the declarations of my office finds
 	//
@@ -12287,6 +13478,60 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
 	ListFundQueue(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceOfficeWithBody Set where an office is and when it is open
+	//
+	// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+	// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+	ReplaceOfficeWithBody(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceOffice Set where an office is and when it is open
+	//
+	// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+	// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+	ReplaceOffice(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, body ReplaceOfficeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOfficeSlots List the slots of my office
+	//
+	// All slots of the operator's own office by time, those of the past and the withdrawn ones too, with the appointment that holds each.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Corresponds with GET /backoffice/offices/{office_code}/slots (the `ListOfficeSlots` operationId).
+	ListOfficeSlots(ctx context.Context, officeCode OfficePath, params *ListOfficeSlotsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishSlotsWithBody Publish slots for appointments
+	//
+	// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+	// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+	// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+	// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+	PublishSlotsWithBody(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishSlots Publish slots for appointments
+	//
+	// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+	// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+	// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+	// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+	PublishSlots(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, body PublishSlotsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOperators List the operators
 	//
@@ -12703,6 +13948,26 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
 	ShowRegisterImport(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawSlotWithBody Withdraw a slot
+	//
+	// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+	// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+	WithdrawSlotWithBody(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawSlot Withdraw a slot
+	//
+	// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+	// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+	WithdrawSlot(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, body WithdrawSlotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchContributorsWithBody Search the contributors for whom I may act
 	//
@@ -13938,10 +15203,26 @@ type ClientInterface interface {
 
 	// ListOffices List the offices
 	//
-	// All offices (sedi) by code. The code of the competent office is part of every protocol number. Needs no login.
+	// All offices (sedi) by code, with address, telephone and opening hours where they are known. The code of the competent office is part of every protocol
+	// number. Needs no login.
 	//
 	// Corresponds with GET /offices (the `ListOffices` operationId).
 	ListOffices(ctx context.Context, params *ListOfficesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOffice Show an office
+	//
+	// Where it is, when it is open and how it is reached, as far as that is known. Needs no login.
+	//
+	// Corresponds with GET /offices/{office_code} (the `ShowOffice` operationId).
+	ShowOffice(ctx context.Context, officeCode OfficePath, params *ShowOfficeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSlots List the hours that an office offers
+	//
+	// The slots of the office that have not begun, by time; `free` is as it is at this instant. `topic` keeps those for this topic of listTicketTopics: a slot names the topic
+	// or the heading above it. Days are those of Europe/Rome, both included. Needs no login.
+	//
+	// Corresponds with GET /offices/{office_code}/slots (the `ListSlots` operationId).
+	ListSlots(ctx context.Context, officeCode OfficePath, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartPinRecoveryWithBody Start the recovery of a lost PIN
 	//
@@ -14852,6 +16133,186 @@ func (c *Client) RotateWebhookSecret(ctx context.Context, applicationId Applicat
 	return c.Client.Do(req)
 }
 
+// ListAppointments List appointments
+//
+// Those that you booked, the latest booking first, over ones included. With `contributor_id` it lists those that anybody booked for this contributor, if you have the service
+// `dossier` over all of its positions, and else your own for it. `from` keeps those that are on this day of Europe/Rome or later.
+//
+// Corresponds with GET /appointments (the `ListAppointments` operationId).
+func (c *Client) ListAppointments(ctx context.Context, params *ListAppointmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAppointmentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BookAppointmentWithBody Book an appointment
+//
+// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+//
+// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /appointments (the `BookAppointment` operationId).
+func (c *Client) BookAppointmentWithBody(ctx context.Context, params *BookAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBookAppointmentRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BookAppointment Book an appointment
+//
+// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+//
+// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /appointments (the `BookAppointment` operationId).
+func (c *Client) BookAppointment(ctx context.Context, params *BookAppointmentParams, body BookAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBookAppointmentRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowAppointment Show an appointment
+//
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Corresponds with GET /appointments/{appointment_id} (the `ShowAppointment` operationId).
+func (c *Client) ShowAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowAppointmentRequest(c.Server, appointmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowAppointmentCalendar Download an appointment for a calendar
+//
+// One event (iCalendar, RFC 5545) for the calendar of a telephone or a mail program. The `UID` stays the same and `SEQUENCE` counts the changes, so importing it again moves the entry, or,
+// once it was cancelled (`METHOD:CANCEL`, `STATUS:CANCELLED`), removes it. Neither telephone number nor notes are in it. Titles are Italian unless `Accept-Language` prefers English.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Corresponds with GET /appointments/{appointment_id}/calendar (the `ShowAppointmentCalendar` operationId).
+func (c *Client) ShowAppointmentCalendar(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowAppointmentCalendarRequest(c.Server, appointmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelAppointment Cancel an appointment
+//
+// Gives the slot back, until it begins. Who booked it may, even if they act for the contributor no more. One that has ended or begun answers 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Corresponds with POST /appointments/{appointment_id}/cancellation (the `CancelAppointment` operationId).
+func (c *Client) CancelAppointment(ctx context.Context, appointmentId AppointmentId, params *CancelAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelAppointmentRequest(c.Server, appointmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmAppointment Confirm a booking
+//
+// Makes a booking firm, until `confirm_by`. One that was confirmed before, has ended or has begun answers 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Corresponds with POST /appointments/{appointment_id}/confirmation (the `ConfirmAppointment` operationId).
+func (c *Client) ConfirmAppointment(ctx context.Context, appointmentId AppointmentId, params *ConfirmAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmAppointmentRequest(c.Server, appointmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RescheduleAppointmentWithBody Move an appointment
+//
+// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+func (c *Client) RescheduleAppointmentWithBody(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRescheduleAppointmentRequestWithBody(c.Server, appointmentId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RescheduleAppointment Move an appointment
+//
+// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+func (c *Client) RescheduleAppointment(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRescheduleAppointmentRequest(c.Server, appointmentId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListOfficeApplications List the applications
 //
 // All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -14983,6 +16444,81 @@ func (c *Client) SuspendApplicationWithBody(ctx context.Context, applicationId A
 // Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
 func (c *Client) SuspendApplication(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSuspendApplicationRequest(c.Server, applicationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOfficeAppointments List the appointments at my office
+//
+// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
+func (c *Client) ListOfficeAppointments(ctx context.Context, params *ListOfficeAppointmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOfficeAppointmentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOfficeAppointment Show an appointment at my office
+//
+// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
+func (c *Client) ShowOfficeAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficeAppointmentRequest(c.Server, appointmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MarkAppointmentWithBody Note whether somebody came
+//
+// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+func (c *Client) MarkAppointmentWithBody(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMarkAppointmentRequestWithBody(c.Server, appointmentId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MarkAppointment Note whether somebody came
+//
+// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+func (c *Client) MarkAppointment(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMarkAppointmentRequest(c.Server, appointmentId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -15463,6 +16999,110 @@ func (c *Client) ListFundEntries(ctx context.Context, fundCode FundPath, params 
 // Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
 func (c *Client) ListFundQueue(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListFundQueueRequest(c.Server, fundCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceOfficeWithBody Set where an office is and when it is open
+//
+// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+func (c *Client) ReplaceOfficeWithBody(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceOfficeRequestWithBody(c.Server, officeCode, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceOffice Set where an office is and when it is open
+//
+// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+func (c *Client) ReplaceOffice(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, body ReplaceOfficeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceOfficeRequest(c.Server, officeCode, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOfficeSlots List the slots of my office
+//
+// All slots of the operator's own office by time, those of the past and the withdrawn ones too, with the appointment that holds each.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Corresponds with GET /backoffice/offices/{office_code}/slots (the `ListOfficeSlots` operationId).
+func (c *Client) ListOfficeSlots(ctx context.Context, officeCode OfficePath, params *ListOfficeSlotsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOfficeSlotsRequest(c.Server, officeCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishSlotsWithBody Publish slots for appointments
+//
+// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+func (c *Client) PublishSlotsWithBody(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishSlotsRequestWithBody(c.Server, officeCode, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishSlots Publish slots for appointments
+//
+// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+func (c *Client) PublishSlots(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, body PublishSlotsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishSlotsRequest(c.Server, officeCode, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -16249,6 +17889,46 @@ func (c *Client) ImportRegisterWithBody(ctx context.Context, params *ImportRegis
 // Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
 func (c *Client) ShowRegisterImport(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowRegisterImportRequest(c.Server, importId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawSlotWithBody Withdraw a slot
+//
+// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+func (c *Client) WithdrawSlotWithBody(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawSlotRequestWithBody(c.Server, slotId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawSlot Withdraw a slot
+//
+// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+func (c *Client) WithdrawSlot(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, body WithdrawSlotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawSlotRequest(c.Server, slotId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -18613,11 +20293,47 @@ func (c *Client) ListMyServices(ctx context.Context, params *ListMyServicesParam
 
 // ListOffices List the offices
 //
-// All offices (sedi) by code. The code of the competent office is part of every protocol number. Needs no login.
+// All offices (sedi) by code, with address, telephone and opening hours where they are known. The code of the competent office is part of every protocol
+// number. Needs no login.
 //
 // Corresponds with GET /offices (the `ListOffices` operationId).
 func (c *Client) ListOffices(ctx context.Context, params *ListOfficesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListOfficesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOffice Show an office
+//
+// Where it is, when it is open and how it is reached, as far as that is known. Needs no login.
+//
+// Corresponds with GET /offices/{office_code} (the `ShowOffice` operationId).
+func (c *Client) ShowOffice(ctx context.Context, officeCode OfficePath, params *ShowOfficeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficeRequest(c.Server, officeCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSlots List the hours that an office offers
+//
+// The slots of the office that have not begun, by time; `free` is as it is at this instant. `topic` keeps those for this topic of listTicketTopics: a slot names the topic
+// or the heading above it. Days are those of Europe/Rome, both included. Needs no login.
+//
+// Corresponds with GET /offices/{office_code}/slots (the `ListSlots` operationId).
+func (c *Client) ListSlots(ctx context.Context, officeCode OfficePath, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSlotsRequest(c.Server, officeCode, params)
 	if err != nil {
 		return nil, err
 	}
@@ -20561,6 +22277,494 @@ func NewRotateWebhookSecretRequest(server string, applicationId ApplicationId, w
 	return req, nil
 }
 
+// NewListAppointmentsRequest constructs an http.Request for the ListAppointments method
+func NewListAppointmentsRequest(server string, params *ListAppointmentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ContributorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contributor_id", *params.ContributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewBookAppointmentRequest calls the generic BookAppointment builder with application/json body
+func NewBookAppointmentRequest(server string, params *BookAppointmentParams, body BookAppointmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBookAppointmentRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewBookAppointmentRequestWithBody constructs an http.Request for the BookAppointment method, with any body, and a specified content type
+func NewBookAppointmentRequestWithBody(server string, params *BookAppointmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowAppointmentRequest constructs an http.Request for the ShowAppointment method
+func NewShowAppointmentRequest(server string, appointmentId AppointmentId, params *ShowAppointmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowAppointmentCalendarRequest constructs an http.Request for the ShowAppointmentCalendar method
+func NewShowAppointmentCalendarRequest(server string, appointmentId AppointmentId, params *ShowAppointmentCalendarParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments/%s/calendar", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelAppointmentRequest constructs an http.Request for the CancelAppointment method
+func NewCancelAppointmentRequest(server string, appointmentId AppointmentId, params *CancelAppointmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments/%s/cancellation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmAppointmentRequest constructs an http.Request for the ConfirmAppointment method
+func NewConfirmAppointmentRequest(server string, appointmentId AppointmentId, params *ConfirmAppointmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments/%s/confirmation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRescheduleAppointmentRequest calls the generic RescheduleAppointment builder with application/json body
+func NewRescheduleAppointmentRequest(server string, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRescheduleAppointmentRequestWithBody(server, appointmentId, params, "application/json", bodyReader)
+}
+
+// NewRescheduleAppointmentRequestWithBody constructs an http.Request for the RescheduleAppointment method, with any body, and a specified content type
+func NewRescheduleAppointmentRequestWithBody(server string, appointmentId AppointmentId, params *RescheduleAppointmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments/%s/rescheduling", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListOfficeApplicationsRequest constructs an http.Request for the ListOfficeApplications method
 func NewListOfficeApplicationsRequest(server string, params *ListOfficeApplicationsParams) (*http.Request, error) {
 	var err error
@@ -20885,6 +23089,242 @@ func NewSuspendApplicationRequestWithBody(server string, applicationId Applicati
 	}
 
 	operationPath := fmt.Sprintf("/backoffice/applications/%s/suspension", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListOfficeAppointmentsRequest constructs an http.Request for the ListOfficeAppointments method
+func NewListOfficeAppointmentsRequest(server string, params *ListOfficeAppointmentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/appointments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Day != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "day", *params.Day, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOfficeAppointmentRequest constructs an http.Request for the ShowOfficeAppointment method
+func NewShowOfficeAppointmentRequest(server string, appointmentId AppointmentId, params *ShowOfficeAppointmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/appointments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewMarkAppointmentRequest calls the generic MarkAppointment builder with application/json body
+func NewMarkAppointmentRequest(server string, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMarkAppointmentRequestWithBody(server, appointmentId, params, "application/json", bodyReader)
+}
+
+// NewMarkAppointmentRequestWithBody constructs an http.Request for the MarkAppointment method, with any body, and a specified content type
+func NewMarkAppointmentRequestWithBody(server string, appointmentId AppointmentId, params *MarkAppointmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/appointments/%s/attendance", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -22503,6 +24943,286 @@ func NewListFundQueueRequest(server string, fundCode FundPath, params *ListFundQ
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReplaceOfficeRequest calls the generic ReplaceOffice builder with application/json body
+func NewReplaceOfficeRequest(server string, officeCode OfficePath, params *ReplaceOfficeParams, body ReplaceOfficeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceOfficeRequestWithBody(server, officeCode, params, "application/json", bodyReader)
+}
+
+// NewReplaceOfficeRequestWithBody constructs an http.Request for the ReplaceOffice method, with any body, and a specified content type
+func NewReplaceOfficeRequestWithBody(server string, officeCode OfficePath, params *ReplaceOfficeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "office_code", officeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/offices/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListOfficeSlotsRequest constructs an http.Request for the ListOfficeSlots method
+func NewListOfficeSlotsRequest(server string, officeCode OfficePath, params *ListOfficeSlotsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "office_code", officeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/offices/%s/slots", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Channel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Free != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "free", *params.Free, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPublishSlotsRequest calls the generic PublishSlots builder with application/json body
+func NewPublishSlotsRequest(server string, officeCode OfficePath, params *PublishSlotsParams, body PublishSlotsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPublishSlotsRequestWithBody(server, officeCode, params, "application/json", bodyReader)
+}
+
+// NewPublishSlotsRequestWithBody constructs an http.Request for the PublishSlots method, with any body, and a specified content type
+func NewPublishSlotsRequestWithBody(server string, officeCode OfficePath, params *PublishSlotsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "office_code", officeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/offices/%s/slots", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -24366,6 +27086,77 @@ func NewShowRegisterImportRequest(server string, importId ImportId, params *Show
 
 			req.Header.Set("If-None-Match", headerParam0)
 		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewWithdrawSlotRequest calls the generic WithdrawSlot builder with application/json body
+func NewWithdrawSlotRequest(server string, slotId SlotId, params *WithdrawSlotParams, body WithdrawSlotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWithdrawSlotRequestWithBody(server, slotId, params, "application/json", bodyReader)
+}
+
+// NewWithdrawSlotRequestWithBody constructs an http.Request for the WithdrawSlot method, with any body, and a specified content type
+func NewWithdrawSlotRequestWithBody(server string, slotId SlotId, params *WithdrawSlotParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "slot_id", slotId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/slots/%s/withdrawal", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
 
 		if params.AcceptLanguage != nil {
 			var headerParam1 string
@@ -30970,6 +33761,214 @@ func NewListOfficesRequest(server string, params *ListOfficesParams) (*http.Requ
 	return req, nil
 }
 
+// NewShowOfficeRequest constructs an http.Request for the ShowOffice method
+func NewShowOfficeRequest(server string, officeCode OfficePath, params *ShowOfficeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "office_code", officeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/offices/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListSlotsRequest constructs an http.Request for the ListSlots method
+func NewListSlotsRequest(server string, officeCode OfficePath, params *ListSlotsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "office_code", officeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/offices/%s/slots", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Topic != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "topic", *params.Topic, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Channel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Free != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "free", *params.Free, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewStartPinRecoveryRequest calls the generic StartPinRecovery builder with application/json body
 func NewStartPinRecoveryRequest(server string, params *StartPinRecoveryParams, body StartPinRecoveryJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -33279,6 +36278,106 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/secrets (the `RotateWebhookSecret` operationId).
 	RotateWebhookSecretWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*RotateWebhookSecretResponse, error)
 
+	// ListAppointmentsWithResponse List appointments
+	//
+	// Those that you booked, the latest booking first, over ones included. With `contributor_id` it lists those that anybody booked for this contributor, if you have the service
+	// `dossier` over all of its positions, and else your own for it. `from` keeps those that are on this day of Europe/Rome or later.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /appointments (the `ListAppointments` operationId).
+	ListAppointmentsWithResponse(ctx context.Context, params *ListAppointmentsParams, reqEditors ...RequestEditorFn) (*ListAppointmentsResponse, error)
+
+	// BookAppointmentWithBodyWithResponse Book an appointment
+	//
+	// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+	// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+	// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+	//
+	// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+	// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments (the `BookAppointment` operationId).
+	BookAppointmentWithBodyWithResponse(ctx context.Context, params *BookAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BookAppointmentResponse, error)
+
+	// BookAppointmentWithResponse Book an appointment
+	//
+	// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+	// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+	// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+	//
+	// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+	// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments (the `BookAppointment` operationId).
+	BookAppointmentWithResponse(ctx context.Context, params *BookAppointmentParams, body BookAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*BookAppointmentResponse, error)
+
+	// ShowAppointmentWithResponse Show an appointment
+	//
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /appointments/{appointment_id} (the `ShowAppointment` operationId).
+	ShowAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentParams, reqEditors ...RequestEditorFn) (*ShowAppointmentResponse, error)
+
+	// ShowAppointmentCalendarWithResponse Download an appointment for a calendar
+	//
+	// One event (iCalendar, RFC 5545) for the calendar of a telephone or a mail program. The `UID` stays the same and `SEQUENCE` counts the changes, so importing it again moves the entry, or,
+	// once it was cancelled (`METHOD:CANCEL`, `STATUS:CANCELLED`), removes it. Neither telephone number nor notes are in it. Titles are Italian unless `Accept-Language` prefers English.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /appointments/{appointment_id}/calendar (the `ShowAppointmentCalendar` operationId).
+	ShowAppointmentCalendarWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentCalendarParams, reqEditors ...RequestEditorFn) (*ShowAppointmentCalendarResponse, error)
+
+	// CancelAppointmentWithResponse Cancel an appointment
+	//
+	// Gives the slot back, until it begins. Who booked it may, even if they act for the contributor no more. One that has ended or begun answers 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments/{appointment_id}/cancellation (the `CancelAppointment` operationId).
+	CancelAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *CancelAppointmentParams, reqEditors ...RequestEditorFn) (*CancelAppointmentResponse, error)
+
+	// ConfirmAppointmentWithResponse Confirm a booking
+	//
+	// Makes a booking firm, until `confirm_by`. One that was confirmed before, has ended or has begun answers 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments/{appointment_id}/confirmation (the `ConfirmAppointment` operationId).
+	ConfirmAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ConfirmAppointmentParams, reqEditors ...RequestEditorFn) (*ConfirmAppointmentResponse, error)
+
+	// RescheduleAppointmentWithBodyWithResponse Move an appointment
+	//
+	// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+	// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+	RescheduleAppointmentWithBodyWithResponse(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RescheduleAppointmentResponse, error)
+
+	// RescheduleAppointmentWithResponse Move an appointment
+	//
+	// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+	// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+	RescheduleAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*RescheduleAppointmentResponse, error)
+
 	// ListOfficeApplicationsWithResponse List the applications
 	//
 	// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -33355,6 +36454,45 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
 	SuspendApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendApplicationResponse, error)
+
+	// ListOfficeAppointmentsWithResponse List the appointments at my office
+	//
+	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
+	ListOfficeAppointmentsWithResponse(ctx context.Context, params *ListOfficeAppointmentsParams, reqEditors ...RequestEditorFn) (*ListOfficeAppointmentsResponse, error)
+
+	// ShowOfficeAppointmentWithResponse Show an appointment at my office
+	//
+	// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
+	ShowOfficeAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*ShowOfficeAppointmentResponse, error)
+
+	// MarkAppointmentWithBodyWithResponse Note whether somebody came
+	//
+	// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+	// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+	MarkAppointmentWithBodyWithResponse(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MarkAppointmentResponse, error)
+
+	// MarkAppointmentWithResponse Note whether somebody came
+	//
+	// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+	// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+	MarkAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*MarkAppointmentResponse, error)
 
 	// ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
 	//
@@ -33619,6 +36757,62 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
 	ListFundQueueWithResponse(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*ListFundQueueResponse, error)
+
+	// ReplaceOfficeWithBodyWithResponse Set where an office is and when it is open
+	//
+	// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+	// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+	ReplaceOfficeWithBodyWithResponse(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceOfficeResponse, error)
+
+	// ReplaceOfficeWithResponse Set where an office is and when it is open
+	//
+	// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+	// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+	ReplaceOfficeWithResponse(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, body ReplaceOfficeJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceOfficeResponse, error)
+
+	// ListOfficeSlotsWithResponse List the slots of my office
+	//
+	// All slots of the operator's own office by time, those of the past and the withdrawn ones too, with the appointment that holds each.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/offices/{office_code}/slots (the `ListOfficeSlots` operationId).
+	ListOfficeSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *ListOfficeSlotsParams, reqEditors ...RequestEditorFn) (*ListOfficeSlotsResponse, error)
+
+	// PublishSlotsWithBodyWithResponse Publish slots for appointments
+	//
+	// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+	// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+	// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+	// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+	PublishSlotsWithBodyWithResponse(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishSlotsResponse, error)
+
+	// PublishSlotsWithResponse Publish slots for appointments
+	//
+	// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+	// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+	// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+	// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+	PublishSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, body PublishSlotsJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishSlotsResponse, error)
 
 	// ListOperatorsWithResponse List the operators
 	//
@@ -34065,6 +37259,26 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
 	ShowRegisterImportWithResponse(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*ShowRegisterImportResponse, error)
+
+	// WithdrawSlotWithBodyWithResponse Withdraw a slot
+	//
+	// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+	// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+	WithdrawSlotWithBodyWithResponse(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WithdrawSlotResponse, error)
+
+	// WithdrawSlotWithResponse Withdraw a slot
+	//
+	// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+	// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+	WithdrawSlotWithResponse(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, body WithdrawSlotJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawSlotResponse, error)
 
 	// SearchContributorsWithBodyWithResponse Search the contributors for whom I may act
 	//
@@ -35418,12 +38632,32 @@ type ClientWithResponsesInterface interface {
 
 	// ListOfficesWithResponse List the offices
 	//
-	// All offices (sedi) by code. The code of the competent office is part of every protocol number. Needs no login.
+	// All offices (sedi) by code, with address, telephone and opening hours where they are known. The code of the competent office is part of every protocol
+	// number. Needs no login.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /offices (the `ListOffices` operationId).
 	ListOfficesWithResponse(ctx context.Context, params *ListOfficesParams, reqEditors ...RequestEditorFn) (*ListOfficesResponse, error)
+
+	// ShowOfficeWithResponse Show an office
+	//
+	// Where it is, when it is open and how it is reached, as far as that is known. Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /offices/{office_code} (the `ShowOffice` operationId).
+	ShowOfficeWithResponse(ctx context.Context, officeCode OfficePath, params *ShowOfficeParams, reqEditors ...RequestEditorFn) (*ShowOfficeResponse, error)
+
+	// ListSlotsWithResponse List the hours that an office offers
+	//
+	// The slots of the office that have not begun, by time; `free` is as it is at this instant. `topic` keeps those for this topic of listTicketTopics: a slot names the topic
+	// or the heading above it. Days are those of Europe/Rome, both included. Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /offices/{office_code}/slots (the `ListSlots` operationId).
+	ListSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*ListSlotsResponse, error)
 
 	// StartPinRecoveryWithBodyWithResponse Start the recovery of a lost PIN
 	//
@@ -36671,6 +39905,356 @@ func (r RotateWebhookSecretResponse) ContentType() string {
 	return ""
 }
 
+type ListAppointmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AppointmentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAppointmentsResponse) GetJSON200() *AppointmentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAppointmentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAppointmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAppointmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAppointmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAppointmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BookAppointmentResponse201Headers the declared response headers of an HTTP 201 response for BookAppointment
+type BookAppointmentResponse201Headers struct {
+	Location string
+}
+
+type BookAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Appointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *BookAppointmentResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r BookAppointmentResponse) GetJSON201() *Appointment {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BookAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BookAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BookAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BookAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BookAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowAppointmentResponse200Headers the declared response headers of an HTTP 200 response for ShowAppointment
+type ShowAppointmentResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowAppointmentResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowAppointmentResponse) GetJSON200() *Appointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowAppointmentCalendarResponse200Headers the declared response headers of an HTTP 200 response for ShowAppointmentCalendar
+type ShowAppointmentCalendarResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowAppointmentCalendarResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowAppointmentCalendarResponse200Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowAppointmentCalendarResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowAppointmentCalendarResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowAppointmentCalendarResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowAppointmentCalendarResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowAppointmentCalendarResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CancelAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelAppointmentResponse) GetJSON200() *Appointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmAppointmentResponse) GetJSON200() *Appointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RescheduleAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RescheduleAppointmentResponse) GetJSON200() *Appointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RescheduleAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RescheduleAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RescheduleAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RescheduleAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RescheduleAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListOfficeApplicationsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -36919,6 +40503,157 @@ func (r SuspendApplicationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SuspendApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListOfficeAppointmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeAppointmentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOfficeAppointmentsResponse) GetJSON200() *OfficeAppointmentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOfficeAppointmentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOfficeAppointmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOfficeAppointmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOfficeAppointmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOfficeAppointmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowOfficeAppointmentResponse200Headers the declared response headers of an HTTP 200 response for ShowOfficeAppointment
+type ShowOfficeAppointmentResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOfficeAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeAppointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOfficeAppointmentResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficeAppointmentResponse) GetJSON200() *OfficeAppointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficeAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficeAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficeAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficeAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficeAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MarkAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeAppointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MarkAppointmentResponse) GetJSON200() *OfficeAppointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r MarkAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r MarkAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MarkAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MarkAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MarkAppointmentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -37826,6 +41561,164 @@ func (r ListFundQueueResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListFundQueueResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceOfficeResponse200Headers the declared response headers of an HTTP 200 response for ReplaceOffice
+type ReplaceOfficeResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ReplaceOfficeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Office
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReplaceOfficeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceOfficeResponse) GetJSON200() *Office {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplaceOfficeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceOfficeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceOfficeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceOfficeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceOfficeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListOfficeSlotsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeSlotList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOfficeSlotsResponse) GetJSON200() *OfficeSlotList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOfficeSlotsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOfficeSlotsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOfficeSlotsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOfficeSlotsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOfficeSlotsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PublishSlotsResponse201Headers the declared response headers of an HTTP 201 response for PublishSlots
+type PublishSlotsResponse201Headers struct {
+	Location string
+}
+
+type PublishSlotsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *SlotPublication
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PublishSlotsResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PublishSlotsResponse) GetJSON201() *SlotPublication {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PublishSlotsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PublishSlotsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PublishSlotsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PublishSlotsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PublishSlotsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -39186,6 +43079,54 @@ func (r ShowRegisterImportResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ShowRegisterImportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type WithdrawSlotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeSlot
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WithdrawSlotResponse) GetJSON200() *OfficeSlot {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WithdrawSlotResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WithdrawSlotResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WithdrawSlotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WithdrawSlotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WithdrawSlotResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -43534,6 +47475,109 @@ func (r ListOfficesResponse) ContentType() string {
 	return ""
 }
 
+// ShowOfficeResponse200Headers the declared response headers of an HTTP 200 response for ShowOffice
+type ShowOfficeResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOfficeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Office
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOfficeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficeResponse) GetJSON200() *Office {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSlotsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SlotList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSlotsResponse) GetJSON200() *SlotList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSlotsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSlotsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSlotsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSlotsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSlotsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // StartPinRecoveryResponse202Headers the declared response headers of an HTTP 202 response for StartPinRecovery
 type StartPinRecoveryResponse202Headers struct {
 	ContentLanguage string
@@ -45407,6 +49451,160 @@ func (c *ClientWithResponses) RotateWebhookSecretWithResponse(ctx context.Contex
 	return ParseRotateWebhookSecretResponse(rsp)
 }
 
+// ListAppointmentsWithResponse List appointments
+//
+// Those that you booked, the latest booking first, over ones included. With `contributor_id` it lists those that anybody booked for this contributor, if you have the service
+// `dossier` over all of its positions, and else your own for it. `from` keeps those that are on this day of Europe/Rome or later.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /appointments (the `ListAppointments` operationId).
+func (c *ClientWithResponses) ListAppointmentsWithResponse(ctx context.Context, params *ListAppointmentsParams, reqEditors ...RequestEditorFn) (*ListAppointmentsResponse, error) {
+	rsp, err := c.ListAppointments(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAppointmentsResponse(rsp)
+}
+
+// BookAppointmentWithBodyWithResponse Book an appointment
+//
+// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+//
+// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments (the `BookAppointment` operationId).
+func (c *ClientWithResponses) BookAppointmentWithBodyWithResponse(ctx context.Context, params *BookAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BookAppointmentResponse, error) {
+	rsp, err := c.BookAppointmentWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBookAppointmentResponse(rsp)
+}
+
+// BookAppointmentWithResponse Book an appointment
+//
+// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+//
+// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments (the `BookAppointment` operationId).
+func (c *ClientWithResponses) BookAppointmentWithResponse(ctx context.Context, params *BookAppointmentParams, body BookAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*BookAppointmentResponse, error) {
+	rsp, err := c.BookAppointment(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBookAppointmentResponse(rsp)
+}
+
+// ShowAppointmentWithResponse Show an appointment
+//
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /appointments/{appointment_id} (the `ShowAppointment` operationId).
+func (c *ClientWithResponses) ShowAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentParams, reqEditors ...RequestEditorFn) (*ShowAppointmentResponse, error) {
+	rsp, err := c.ShowAppointment(ctx, appointmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowAppointmentResponse(rsp)
+}
+
+// ShowAppointmentCalendarWithResponse Download an appointment for a calendar
+//
+// One event (iCalendar, RFC 5545) for the calendar of a telephone or a mail program. The `UID` stays the same and `SEQUENCE` counts the changes, so importing it again moves the entry, or,
+// once it was cancelled (`METHOD:CANCEL`, `STATUS:CANCELLED`), removes it. Neither telephone number nor notes are in it. Titles are Italian unless `Accept-Language` prefers English.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /appointments/{appointment_id}/calendar (the `ShowAppointmentCalendar` operationId).
+func (c *ClientWithResponses) ShowAppointmentCalendarWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentCalendarParams, reqEditors ...RequestEditorFn) (*ShowAppointmentCalendarResponse, error) {
+	rsp, err := c.ShowAppointmentCalendar(ctx, appointmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowAppointmentCalendarResponse(rsp)
+}
+
+// CancelAppointmentWithResponse Cancel an appointment
+//
+// Gives the slot back, until it begins. Who booked it may, even if they act for the contributor no more. One that has ended or begun answers 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments/{appointment_id}/cancellation (the `CancelAppointment` operationId).
+func (c *ClientWithResponses) CancelAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *CancelAppointmentParams, reqEditors ...RequestEditorFn) (*CancelAppointmentResponse, error) {
+	rsp, err := c.CancelAppointment(ctx, appointmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelAppointmentResponse(rsp)
+}
+
+// ConfirmAppointmentWithResponse Confirm a booking
+//
+// Makes a booking firm, until `confirm_by`. One that was confirmed before, has ended or has begun answers 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments/{appointment_id}/confirmation (the `ConfirmAppointment` operationId).
+func (c *ClientWithResponses) ConfirmAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ConfirmAppointmentParams, reqEditors ...RequestEditorFn) (*ConfirmAppointmentResponse, error) {
+	rsp, err := c.ConfirmAppointment(ctx, appointmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmAppointmentResponse(rsp)
+}
+
+// RescheduleAppointmentWithBodyWithResponse Move an appointment
+//
+// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+func (c *ClientWithResponses) RescheduleAppointmentWithBodyWithResponse(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RescheduleAppointmentResponse, error) {
+	rsp, err := c.RescheduleAppointmentWithBody(ctx, appointmentId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRescheduleAppointmentResponse(rsp)
+}
+
+// RescheduleAppointmentWithResponse Move an appointment
+//
+// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+func (c *ClientWithResponses) RescheduleAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*RescheduleAppointmentResponse, error) {
+	rsp, err := c.RescheduleAppointment(ctx, appointmentId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRescheduleAppointmentResponse(rsp)
+}
+
 // ListOfficeApplicationsWithResponse List the applications
 //
 // All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -45524,6 +49722,69 @@ func (c *ClientWithResponses) SuspendApplicationWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseSuspendApplicationResponse(rsp)
+}
+
+// ListOfficeAppointmentsWithResponse List the appointments at my office
+//
+// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
+func (c *ClientWithResponses) ListOfficeAppointmentsWithResponse(ctx context.Context, params *ListOfficeAppointmentsParams, reqEditors ...RequestEditorFn) (*ListOfficeAppointmentsResponse, error) {
+	rsp, err := c.ListOfficeAppointments(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOfficeAppointmentsResponse(rsp)
+}
+
+// ShowOfficeAppointmentWithResponse Show an appointment at my office
+//
+// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
+func (c *ClientWithResponses) ShowOfficeAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*ShowOfficeAppointmentResponse, error) {
+	rsp, err := c.ShowOfficeAppointment(ctx, appointmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficeAppointmentResponse(rsp)
+}
+
+// MarkAppointmentWithBodyWithResponse Note whether somebody came
+//
+// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+func (c *ClientWithResponses) MarkAppointmentWithBodyWithResponse(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MarkAppointmentResponse, error) {
+	rsp, err := c.MarkAppointmentWithBody(ctx, appointmentId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMarkAppointmentResponse(rsp)
+}
+
+// MarkAppointmentWithResponse Note whether somebody came
+//
+// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+func (c *ClientWithResponses) MarkAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*MarkAppointmentResponse, error) {
+	rsp, err := c.MarkAppointment(ctx, appointmentId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMarkAppointmentResponse(rsp)
 }
 
 // ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
@@ -45932,6 +50193,92 @@ func (c *ClientWithResponses) ListFundQueueWithResponse(ctx context.Context, fun
 		return nil, err
 	}
 	return ParseListFundQueueResponse(rsp)
+}
+
+// ReplaceOfficeWithBodyWithResponse Set where an office is and when it is open
+//
+// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+func (c *ClientWithResponses) ReplaceOfficeWithBodyWithResponse(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceOfficeResponse, error) {
+	rsp, err := c.ReplaceOfficeWithBody(ctx, officeCode, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceOfficeResponse(rsp)
+}
+
+// ReplaceOfficeWithResponse Set where an office is and when it is open
+//
+// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+func (c *ClientWithResponses) ReplaceOfficeWithResponse(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, body ReplaceOfficeJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceOfficeResponse, error) {
+	rsp, err := c.ReplaceOffice(ctx, officeCode, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceOfficeResponse(rsp)
+}
+
+// ListOfficeSlotsWithResponse List the slots of my office
+//
+// All slots of the operator's own office by time, those of the past and the withdrawn ones too, with the appointment that holds each.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/offices/{office_code}/slots (the `ListOfficeSlots` operationId).
+func (c *ClientWithResponses) ListOfficeSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *ListOfficeSlotsParams, reqEditors ...RequestEditorFn) (*ListOfficeSlotsResponse, error) {
+	rsp, err := c.ListOfficeSlots(ctx, officeCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOfficeSlotsResponse(rsp)
+}
+
+// PublishSlotsWithBodyWithResponse Publish slots for appointments
+//
+// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+func (c *ClientWithResponses) PublishSlotsWithBodyWithResponse(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishSlotsResponse, error) {
+	rsp, err := c.PublishSlotsWithBody(ctx, officeCode, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishSlotsResponse(rsp)
+}
+
+// PublishSlotsWithResponse Publish slots for appointments
+//
+// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+func (c *ClientWithResponses) PublishSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, body PublishSlotsJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishSlotsResponse, error) {
+	rsp, err := c.PublishSlots(ctx, officeCode, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishSlotsResponse(rsp)
 }
 
 // ListOperatorsWithResponse List the operators
@@ -46600,6 +50947,38 @@ func (c *ClientWithResponses) ShowRegisterImportWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseShowRegisterImportResponse(rsp)
+}
+
+// WithdrawSlotWithBodyWithResponse Withdraw a slot
+//
+// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+func (c *ClientWithResponses) WithdrawSlotWithBodyWithResponse(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WithdrawSlotResponse, error) {
+	rsp, err := c.WithdrawSlotWithBody(ctx, slotId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawSlotResponse(rsp)
+}
+
+// WithdrawSlotWithResponse Withdraw a slot
+//
+// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+func (c *ClientWithResponses) WithdrawSlotWithResponse(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, body WithdrawSlotJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawSlotResponse, error) {
+	rsp, err := c.WithdrawSlot(ctx, slotId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawSlotResponse(rsp)
 }
 
 // SearchContributorsWithBodyWithResponse Search the contributors for whom I may act
@@ -48626,7 +53005,8 @@ func (c *ClientWithResponses) ListMyServicesWithResponse(ctx context.Context, pa
 
 // ListOfficesWithResponse List the offices
 //
-// All offices (sedi) by code. The code of the competent office is part of every protocol number. Needs no login.
+// All offices (sedi) by code, with address, telephone and opening hours where they are known. The code of the competent office is part of every protocol
+// number. Needs no login.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -48637,6 +53017,37 @@ func (c *ClientWithResponses) ListOfficesWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParseListOfficesResponse(rsp)
+}
+
+// ShowOfficeWithResponse Show an office
+//
+// Where it is, when it is open and how it is reached, as far as that is known. Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /offices/{office_code} (the `ShowOffice` operationId).
+func (c *ClientWithResponses) ShowOfficeWithResponse(ctx context.Context, officeCode OfficePath, params *ShowOfficeParams, reqEditors ...RequestEditorFn) (*ShowOfficeResponse, error) {
+	rsp, err := c.ShowOffice(ctx, officeCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficeResponse(rsp)
+}
+
+// ListSlotsWithResponse List the hours that an office offers
+//
+// The slots of the office that have not begun, by time; `free` is as it is at this instant. `topic` keeps those for this topic of listTicketTopics: a slot names the topic
+// or the heading above it. Days are those of Europe/Rome, both included. Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /offices/{office_code}/slots (the `ListSlots` operationId).
+func (c *ClientWithResponses) ListSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*ListSlotsResponse, error) {
+	rsp, err := c.ListSlots(ctx, officeCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSlotsResponse(rsp)
 }
 
 // StartPinRecoveryWithBodyWithResponse Start the recovery of a lost PIN
@@ -50022,6 +54433,275 @@ func ParseRotateWebhookSecretResponse(rsp *http.Response) (*RotateWebhookSecretR
 	return response, nil
 }
 
+// ParseListAppointmentsResponse parses an HTTP response from a ListAppointmentsWithResponse call
+func ParseListAppointmentsResponse(rsp *http.Response) (*ListAppointmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAppointmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AppointmentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBookAppointmentResponse parses an HTTP response from a BookAppointmentWithResponse call
+func ParseBookAppointmentResponse(rsp *http.Response) (*BookAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BookAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers BookAppointmentResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowAppointmentResponse parses an HTTP response from a ShowAppointmentWithResponse call
+func ParseShowAppointmentResponse(rsp *http.Response) (*ShowAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowAppointmentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowAppointmentCalendarResponse parses an HTTP response from a ShowAppointmentCalendarWithResponse call
+func ParseShowAppointmentCalendarResponse(rsp *http.Response) (*ShowAppointmentCalendarResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowAppointmentCalendarResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowAppointmentCalendarResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelAppointmentResponse parses an HTTP response from a CancelAppointmentWithResponse call
+func ParseCancelAppointmentResponse(rsp *http.Response) (*CancelAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseConfirmAppointmentResponse parses an HTTP response from a ConfirmAppointmentWithResponse call
+func ParseConfirmAppointmentResponse(rsp *http.Response) (*ConfirmAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRescheduleAppointmentResponse parses an HTTP response from a RescheduleAppointmentWithResponse call
+func ParseRescheduleAppointmentResponse(rsp *http.Response) (*RescheduleAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RescheduleAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListOfficeApplicationsResponse parses an HTTP response from a ListOfficeApplicationsWithResponse call
 func ParseListOfficeApplicationsResponse(rsp *http.Response) (*ListOfficeApplicationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -50220,6 +54900,121 @@ func ParseSuspendApplicationResponse(rsp *http.Response) (*SuspendApplicationRes
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListOfficeAppointmentsResponse parses an HTTP response from a ListOfficeAppointmentsWithResponse call
+func ParseListOfficeAppointmentsResponse(rsp *http.Response) (*ListOfficeAppointmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOfficeAppointmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeAppointmentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficeAppointmentResponse parses an HTTP response from a ShowOfficeAppointmentWithResponse call
+func ParseShowOfficeAppointmentResponse(rsp *http.Response) (*ShowOfficeAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficeAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeAppointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOfficeAppointmentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseMarkAppointmentResponse parses an HTTP response from a MarkAppointmentWithResponse call
+func ParseMarkAppointmentResponse(rsp *http.Response) (*MarkAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MarkAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeAppointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -50920,6 +55715,131 @@ func ParseListFundQueueResponse(rsp *http.Response) (*ListFundQueueResponse, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseReplaceOfficeResponse parses an HTTP response from a ReplaceOfficeWithResponse call
+func ParseReplaceOfficeResponse(rsp *http.Response) (*ReplaceOfficeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceOfficeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Office
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReplaceOfficeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListOfficeSlotsResponse parses an HTTP response from a ListOfficeSlotsWithResponse call
+func ParseListOfficeSlotsResponse(rsp *http.Response) (*ListOfficeSlotsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOfficeSlotsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeSlotList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePublishSlotsResponse parses an HTTP response from a PublishSlotsWithResponse call
+func ParsePublishSlotsResponse(rsp *http.Response) (*PublishSlotsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PublishSlotsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest SlotPublication
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers PublishSlotsResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil
@@ -51995,6 +56915,39 @@ func ParseShowRegisterImportResponse(rsp *http.Response) (*ShowRegisterImportRes
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseWithdrawSlotResponse parses an HTTP response from a WithdrawSlotWithResponse call
+func ParseWithdrawSlotResponse(rsp *http.Response) (*WithdrawSlotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WithdrawSlotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeSlot
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -55365,6 +60318,88 @@ func ParseListOfficesResponse(rsp *http.Response) (*ListOfficesResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest OfficeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficeResponse parses an HTTP response from a ShowOfficeWithResponse call
+func ParseShowOfficeResponse(rsp *http.Response) (*ShowOfficeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Office
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOfficeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSlotsResponse parses an HTTP response from a ListSlotsWithResponse call
+func ParseListSlotsResponse(rsp *http.Response) (*ListSlotsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSlotsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SlotList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

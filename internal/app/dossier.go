@@ -3,13 +3,15 @@ package app
 import (
 	"context"
 
+	"diresco/internal/dossier/appointment"
 	"diresco/internal/dossier/ticket"
 )
 
 // dossier is what goes on between a contributor and its office beside declarations.
 type dossier struct {
-	topics  *ticket.Topics
-	tickets *ticket.Service
+	topics       *ticket.Topics
+	tickets      *ticket.Service
+	appointments *appointment.Service
 }
 
 func newDossier(p platform, k kernel, m masterdata, f filing) dossier {
@@ -19,6 +21,9 @@ func newDossier(p platform, k kernel, m masterdata, f filing) dossier {
 		tickets: ticket.NewService(ticket.Deps{
 			Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
 			Blobs: p.bucket, Log: p.log,
+		}),
+		appointments: appointment.NewService(appointment.Deps{
+			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, PublicURL: p.config.PublicURL,
 		}),
 	}
 }

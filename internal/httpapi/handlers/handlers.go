@@ -58,6 +58,8 @@ type Handlers struct {
 	OfficeApplicationHandlers
 	WebhookHandlers
 	EventHandlers
+	AppointmentHandlers
+	OfficeAppointmentHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

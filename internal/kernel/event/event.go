@@ -31,6 +31,12 @@ const (
 	DelegationEnded                Type = "delegation.ended"
 	ConsentGiven                   Type = "consent.given"
 	ConsentEnded                   Type = "consent.ended"
+	AppointmentBooked              Type = "appointment.booked"
+	AppointmentConfirmed           Type = "appointment.confirmed"
+	AppointmentMoved               Type = "appointment.moved"
+	AppointmentCancelled           Type = "appointment.cancelled"
+	AppointmentExpired             Type = "appointment.expired"
+	AppointmentWithdrawn           Type = "appointment.withdrawn"
 )
 
 // Types lists every type that the feed has.
@@ -38,6 +44,7 @@ func Types() []Type {
 	return []Type{
 		DeclarationSubmitted, DeclarationAwaitingCredentials, DeclarationInCharge, DeclarationDecided, DeclarationWithdrawn,
 		DeclarationSuperseded, DeclarationLapsed, BatchFinished, DelegationActivated, DelegationEnded, ConsentGiven, ConsentEnded,
+		AppointmentBooked, AppointmentConfirmed, AppointmentMoved, AppointmentCancelled, AppointmentExpired, AppointmentWithdrawn,
 	}
 }
 
@@ -90,6 +97,8 @@ func (e Event) Subject() (kind, path string) {
 		return "delegation", "/delegations/" + e.SubjectID
 	case kindConsent:
 		return "consent", "/me/consents/" + e.SubjectID
+	case kindAppointment:
+		return "appointment", "/appointments/" + e.SubjectID
 	}
 	return "declaration", "/declarations/" + e.SubjectID
 }
