@@ -34,6 +34,7 @@ var tables = []string{
 	"one_time_codes", "pin_revocations", "counter_pins", "pin_upgrades", "pin_requests", "staff_looks", "due_marks",
 	"notification_preferences",
 	"pin_rotations", "pins",
+	"appointments", "appointment_slots",
 	"ticket_comments", "tickets", "ticket_topics",
 	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "receipts", "fund_entries",
 	"fund_claims", "funds", "declarations",

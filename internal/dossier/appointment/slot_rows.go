@@ -49,7 +49,7 @@ func (r repository) between(ctx context.Context, office string, from, to time.Ti
 	var rows []Slot
 	// None is longer than maxLength, so that the index has a range to look at.
 	err := r.db.From(ctx).Raw(
-		selectSlot+"s.office_code = ? AND s.withdrawn_at IS NULL AND s.starts_at > ? AND s.starts_at < ? AND s.ends_at > ?",
+		selectSlot+"s.office_code = ? AND s.withdrawal_reason IS NULL AND s.starts_at > ? AND s.starts_at < ? AND s.ends_at > ?",
 		office, from.Add(-maxLength), to, from,
 	).Scan(&rows).Error
 	return rows, err
@@ -91,7 +91,7 @@ func (r repository) slots(
 	}
 	where, args := "s.office_code = ?", []any{now, office}
 	if offeredFrom != nil {
-		where, args = where+" AND s.withdrawn_at IS NULL AND s.starts_at > ?", append(args, *offeredFrom)
+		where, args = where+" AND s.withdrawal_reason IS NULL AND s.starts_at > ?", append(args, *offeredFrom)
 	}
 	if f.From != nil {
 		where, args = where+" AND s.starts_at >= ?", append(args, f.From.Start())
@@ -130,7 +130,7 @@ func (r repository) nextFree(ctx context.Context, office string, topics []string
 	condition, more := forTopics(topics)
 	args := slices.Concat([]any{now, office, now}, more, []any{most})
 	var rows []SlotView
-	err := r.db.From(ctx).Raw(selectSlotView+"s.office_code = ? AND s.withdrawn_at IS NULL AND s.starts_at > ? AND a.id IS NULL AND "+
+	err := r.db.From(ctx).Raw(selectSlotView+"s.office_code = ? AND s.withdrawal_reason IS NULL AND s.starts_at > ? AND a.id IS NULL AND "+
 		condition+" ORDER BY s.starts_at, s.id LIMIT ?", args...).Scan(&rows).Error
 	slots := make([]Slot, len(rows))
 	for i, v := range rows {

@@ -58,7 +58,9 @@ type Service struct {
 	contributors Contributors
 	topics       *Topics
 	files        archive
-	log          *slog.Logger
+	// stride is how a list over all of somebody's contributors goes.
+	stride access.Stride
+	log    *slog.Logger
 }
 
 // NewService returns the service.
@@ -66,7 +68,8 @@ func NewService(d Deps) *Service {
 	repo := repository{d.Runner.DB}
 	return &Service{
 		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, SubjectKind, handler{repo}), outbox: d.Outbox, rights: d.Rights,
-		contributors: d.Contributors, topics: d.Topics, files: archive{d.Blobs}, log: d.Log,
+		contributors: d.Contributors, topics: d.Topics, files: archive{d.Blobs},
+		stride: access.DefaultStride(), log: d.Log,
 	}
 }
 

@@ -192,7 +192,13 @@ var accessTable = map[string]row{
 	"listEvents":         {}, "streamEvents": {},
 	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
-	"listMyServices": {}, "showMyMenu": {},
+	"bookAppointment": {body: bookable}, "listAppointments": {}, "showAppointment": {}, "confirmAppointment": {}, "cancelAppointment": {},
+	"showAppointmentCalendar": {}, "rescheduleAppointment": {body: func(filer) any { return map[string]any{"slot_id": freeSlot} }},
+	"replaceOffice": {body: detailed, headers: []header{{"If-Match", `"1"`}}, anybodys: true},
+	"publishSlots":  {body: publishable}, "listOfficeSlots": {}, "listOfficeAppointments": {}, "showOfficeAppointment": {},
+	"withdrawSlot":    {body: func(filer) any { return map[string]any{"reason": "prova"} }},
+	"markAppointment": {body: func(filer) any { return map[string]any{"attended": true} }},
+	"listMyServices":  {}, "showMyMenu": {},
 	"replaceMyMenu": {body: func(filer) any {
 		return map[string]any{"entries": []any{}}
 	}, headers: []header{{"If-Match", `"1"`}}},
@@ -210,7 +216,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
-		filersConsent).Replace(o.path)
+		filersConsent, "{appointment_id}", filersAppointment, "{slot_id}", filersSlot, "{office_code}", "7000").Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -390,6 +396,7 @@ func (w *fixture) worked(f filer, declarations ...answer) string {
 	for _, path := range []string{
 		f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
 			filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch,
+		"/v1/appointments/" + filersAppointment,
 	} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}

@@ -25,9 +25,10 @@ const (
 )
 
 // workOfCAF adds a sub-delegation and a batch of the filer's CAF, and a batch of declarations of the
-// filer's.
+// filer's. Beside it there is an appointment of the filer's.
 func (w *fixture) workOfCAF(f filer) {
 	w.t.Helper()
+	w.agendaOf(f)
 	now := w.clock.Now()
 	w.execute(`INSERT INTO sub_delegations (id, delegate_id, person_id, every, services, granted_by, granted_at, version)
 		VALUES (?, ?, ?, ?, '["*"]', ?, ?, 1)`,
