@@ -77,6 +77,7 @@ CREATE TABLE appointments (
 CREATE UNIQUE INDEX appointments_one_a_slot ON appointments (slot_id) WHERE state IN ('booked', 'confirmed');
 CREATE INDEX appointments_by_slot ON appointments (slot_id);
 CREATE INDEX appointments_by_person ON appointments (person_id, booked_at, id);
+CREATE INDEX appointments_open_by_person ON appointments (person_id, id) WHERE state IN ('booked', 'confirmed');
 CREATE INDEX appointments_by_contributor ON appointments (contributor_id, booked_at, id) WHERE contributor_id IS NOT NULL;
 CREATE INDEX appointments_unconfirmed ON appointments (confirm_by, id) WHERE state = 'booked';
 CREATE INDEX appointments_to_remind ON appointments (remind_at, id) WHERE state = 'confirmed';

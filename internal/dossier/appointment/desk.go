@@ -92,14 +92,15 @@ func (s *Service) requireTopics(ctx context.Context, codes []string) error {
 // SlotView is a slot with what became of it.
 type SlotView struct {
 	Slot
-	// Taken says that somebody holds it.
-	Taken bool
-	// AppointmentID is that of who holds it.
+	// AppointmentID is the one that holds it; nil for none.
 	AppointmentID *uuid.UUID
 }
 
+// Taken reports whether somebody holds it.
+func (s SlotView) Taken() bool { return s.AppointmentID != nil }
+
 // Free reports whether it can be booked at an instant.
-func (s SlotView) Free(now time.Time) bool { return !s.Taken && s.requireOpen(now) == nil }
+func (s SlotView) Free(now time.Time) bool { return !s.Taken() && s.requireOpen(now) == nil }
 
 // SlotFilter narrows a list of slots down.
 type SlotFilter struct {

@@ -68,9 +68,12 @@ func (r repository) saveSlot(ctx context.Context, s Slot) error {
 		UpdateColumns(&s).Error
 }
 
+// holder is the appointment that holds a slot s at the instant ?, or NULL. As a probe it is asked of
+// the slots of a page alone, where a join would read all that are held.
+const holder = "(SELECT a.id FROM appointments a WHERE a.slot_id = s.id AND " + live + " LIMIT 1)"
+
 // selectSlotView begins with the instant at which a slot is free or taken.
-var selectSlotView = "SELECT " + db.Columns[Slot]("s") + ", a.id AS appointment_id, a.id IS NOT NULL AS taken FROM appointment_slots s " +
-	"LEFT JOIN appointments a ON a.slot_id = s.id AND " + live + " WHERE "
+var selectSlotView = "SELECT " + db.Columns[Slot]("s") + ", " + holder + " AS appointment_id FROM appointment_slots s WHERE "
 
 // slotView returns a slot with what became of it, or fault.NotFound.
 func (r repository) slotView(ctx context.Context, id uuid.UUID, now time.Time) (SlotView, error) {
@@ -107,7 +110,7 @@ func (r repository) slots(
 		where, args = where+" AND "+condition, append(args, more...)
 	}
 	if f.Free {
-		where += " AND a.id IS NULL"
+		where, args = where+" AND "+holder+" IS NULL", append(args, now)
 	}
 	if after != nil {
 		where, args = where+" AND (s.starts_at, s.id) > (?, ?)", append(args, after.At.UTC(), after.ID)
@@ -128,9 +131,9 @@ func (r repository) slots(
 // nextFree returns the first free slots of an office for a topic.
 func (r repository) nextFree(ctx context.Context, office string, topics []string, now time.Time, most int) ([]Slot, error) {
 	condition, more := forTopics(topics)
-	args := slices.Concat([]any{now, office, now}, more, []any{most})
+	args := slices.Concat([]any{now, office, now, now}, more, []any{most})
 	var rows []SlotView
-	err := r.db.From(ctx).Raw(selectSlotView+"s.office_code = ? AND s.withdrawal_reason IS NULL AND s.starts_at > ? AND a.id IS NULL AND "+
+	err := r.db.From(ctx).Raw(selectSlotView+"s.office_code = ? AND s.withdrawal_reason IS NULL AND s.starts_at > ? AND "+holder+" IS NULL AND "+
 		condition+" ORDER BY s.starts_at, s.id LIMIT ?", args...).Scan(&rows).Error
 	slots := make([]Slot, len(rows))
 	for i, v := range rows {

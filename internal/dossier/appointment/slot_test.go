@@ -259,8 +259,8 @@ func TestSlot_IsListedByWhatItIsFor(t *testing.T) {
 			var got []uuid.UUID
 			for _, s := range found.Items {
 				got = append(got, s.ID)
-				if s.Taken != (s.ID == first) {
-					t.Errorf("%s: taken: %v", name, s.Taken)
+				if s.Taken() != (s.ID == first) {
+					t.Errorf("%s: taken: %v", name, s.Taken())
 				}
 			}
 			if len(got) != len(test.want) || len(got) > 0 && got[0] != test.want[0] {
@@ -300,7 +300,7 @@ func TestSlot_WithdrawnTellsItsHolderOfTheNextFreeOnes(t *testing.T) {
 		_, err = a.Withdraw(once(), operator, v.SlotID, " ")
 		a.refused(err, fault.Invalid, "/reason pattern")
 		s, err := a.Withdraw(once(), operator, v.SlotID, "Assemblea del personale")
-		if err != nil || s.WithdrawnAt == nil || s.Taken {
+		if err != nil || s.WithdrawnAt == nil || s.Taken() {
 			t.Fatalf("withdrawn: %+v %v", s, err)
 		}
 		if v, _ = a.Show(once(), by, v.ID); v.Now != Cancelled || *v.WithdrawalReason != "Assemblea del personale" {

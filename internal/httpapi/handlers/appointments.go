@@ -34,7 +34,7 @@ func (h AppointmentHandlers) ListSlots(ctx context.Context, r api.ListSlotsReque
 	return api.ListSlots200JSONResponse(pageOf(ctx, items(found.Items, func(s appointment.SlotView) api.Slot {
 		return api.Slot{
 			SlotId: s.ID, StartsAt: s.StartsAt, EndsAt: s.EndsAt, Channel: api.AppointmentChannel(s.Channel),
-			Topics: api.List[api.AppointmentTopicCode](s.Topics), Free: !s.Taken,
+			Topics: api.List[api.AppointmentTopicCode](s.Topics), Free: !s.Taken(),
 		}
 	}), "/offices/"+r.OfficeCode+"/slots", query.Encode(), found.Next, r.Params.Limit)), nil
 }

@@ -62,6 +62,14 @@ var guides = []guide{
 		pdfs: []string{"delegation.pdf"},
 	},
 	{page: "docs/users.md", prints: []string{`"acting_as":"employee_delegate"`, "\n404\n"}},
+	{
+		page: "docs/appointments.md",
+		prints: []string{
+			`{"published":true}`, "\nVia dell'Amba Aradam 5\nmonday\n", `{"state":"booked","held":true}`, `{"state":"confirmed"}`, `{"code":"slot-taken"}`,
+			"METHOD:PUBLISH", "SEQUENCE:1", "STATUS:CONFIRMED", `{"topic":"payments-refunds","notes":"Porto le ricevute"}`,
+			`{"withdrawal_reason":"Assemblea del personale"}`, "\nAppuntamento annullato dalla sede\n",
+		},
+	},
 	{page: "docs/enrolments.md", prints: []string{"INPS.", `{"state":"accepted"}`, "\nview_payments\n"}},
 	{
 		page: "docs/integrating.md",
