@@ -11,6 +11,7 @@ import (
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/due"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/world"
@@ -167,6 +168,35 @@ func TestAppointment_ExpiryIsNotedOnce(t *testing.T) {
 		}
 		if n := a.Count(t, "audit_records WHERE operation = 'expireAppointment' AND at = ?", v.ConfirmBy); n != 1 {
 			t.Error("the record is not dated at the end")
+		}
+	})
+}
+
+// Two processes that note what is due, and one that is interrupted before its end, tell of it once.
+func TestAppointment_ExpiryIsNotedOnceByManyProcesses(t *testing.T) {
+	each(t, func(t *testing.T, a agenda) {
+		by := a.citizen()
+		a.book(by, booking(a.slot(world.Rome, nextWeek, nil)))
+		a.due.CatchUp(once())
+		a.Clock.Advance(time.Hour)
+		source := a.Ends()[0]
+		interrupted := errors.New("the process ends here")
+		err := a.DB.InTx(once(), func(ctx context.Context) error {
+			if _, err := source.Do(ctx, due.Through(world.Start), a.Clock.Now()); err != nil {
+				return err
+			}
+			return interrupted
+		})
+		if !errors.Is(err, interrupted) || a.told("expired", by) != 0 {
+			t.Fatalf("%v, told %d times", err, a.told("expired", by))
+		}
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() { a.due.CatchUp(once()) })
+		}
+		all.Wait()
+		if a.told("expired", by) != 1 || a.traced("expireAppointment") != 1 {
+			t.Errorf("told %d times, traced %d times", a.told("expired", by), a.traced("expireAppointment"))
 		}
 	})
 }

@@ -280,7 +280,7 @@ func (s *Service) Attend(ctx context.Context, by access.Actor, id uuid.UUID, att
 	show := func(ctx context.Context, id uuid.UUID) (View, error) { return s.ShowAtOffice(ctx, by, id) }
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.Right, trace.SubjectKind = by.Office(), subjectKind
-		if err := s.repo.lock(ctx, id); err != nil {
+		if err := s.repo.lock(ctx, id, s.run.Clock.Now()); err != nil {
 			return View{}, err
 		}
 		v, err := show(ctx, id)

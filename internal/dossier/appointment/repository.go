@@ -36,10 +36,16 @@ func (r repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View,
 	return v.normal(now), notFound(err)
 }
 
-// lock keeps others from changing an appointment until the context's transaction ends.
-func (r repository) lock(ctx context.Context, id uuid.UUID) error {
+// lock keeps others from changing an appointment until the context's transaction ends, and from
+// ending the bookings of the slots that were not confirmed in time. All are locked in the order of
+// their ids.
+func (r repository) lock(ctx context.Context, id uuid.UUID, now time.Time, slotIDs ...uuid.UUID) error {
+	which, args := "id = ?", []any{id}
+	if len(slotIDs) > 0 {
+		which, args = which+" OR slot_id IN ? AND state = 'booked' AND confirm_by <= ?", append(args, slotIDs, now)
+	}
 	var ids []uuid.UUID
-	return r.db.From(ctx).Raw("SELECT id FROM appointments WHERE id = ?"+r.db.ForUpdate(), id).Scan(&ids).Error
+	return r.db.From(ctx).Raw("SELECT id FROM appointments WHERE "+which+" ORDER BY id"+r.db.ForUpdate(), args...).Scan(&ids).Error
 }
 
 // lockAll returns appointments as they are now, locked in the order of their ids.

@@ -145,6 +145,9 @@ func (s *Service) Book(ctx context.Context, by access.Actor, in Booking) (View, 
 			return View{}, err
 		}
 		now := s.run.Clock.Now()
+		if err := s.calledFor(ctx, in.TicketID, now); err != nil {
+			return View{}, err
+		}
 		a, err := in.book(id, by.PersonID, slots[slot.ID], now)
 		if err != nil {
 			return View{}, err
@@ -194,11 +197,8 @@ func (s *Service) subject(ctx context.Context, by access.Actor, in Booking) (Boo
 		if in.Topic != t.Topic {
 			wrong = append(wrong, fault.Field{Pointer: "/topic", Code: fault.FieldNotOfTicket})
 		}
-		switch {
-		case len(wrong) > 0:
+		if len(wrong) > 0 {
 			return in, right, fault.InvalidFields(wrong...)
-		case !t.AllowsAppointment(s.run.Clock.Now()):
-			return in, right, fault.Because(fault.Conflict, "ticket-without-appointment")
 		}
 		in.ContributorID = &t.ContributorID
 		return in, right, nil
@@ -248,6 +248,18 @@ func (s *Service) fits(ctx context.Context, ticketID *uuid.UUID, slot Slot) erro
 	t, err := s.repo.ticket(ctx, *ticketID)
 	if err == nil && t.OfficeCode != slot.OfficeCode {
 		err = fault.InvalidFields(fault.Field{Pointer: "/slot_id", Code: fault.FieldNotOfTicket})
+	}
+	return err
+}
+
+// calledFor returns fault.Conflict for a ticket that does not call for an appointment.
+func (s *Service) calledFor(ctx context.Context, ticketID *uuid.UUID, now time.Time) error {
+	if ticketID == nil {
+		return nil
+	}
+	t, err := s.repo.ticket(ctx, *ticketID)
+	if err == nil && !t.AllowsAppointment(now) {
+		err = fault.Because(fault.Conflict, "ticket-without-appointment")
 	}
 	return err
 }
@@ -385,7 +397,7 @@ func (s *Service) change(
 		if _, err := s.repo.lockSlots(ctx, append(also, seen.SlotID)...); err != nil {
 			return View{}, err
 		}
-		if err := s.repo.lock(ctx, id); err != nil {
+		if err := s.repo.lock(ctx, id, s.run.Clock.Now(), also...); err != nil {
 			return View{}, err
 		}
 		now := s.run.Clock.Now()
