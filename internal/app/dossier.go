@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"diresco/internal/dossier/appointment"
 	"diresco/internal/dossier/smarttask"
 	"diresco/internal/dossier/ticket"
 )
@@ -13,7 +14,8 @@ type dossier struct {
 	tickets *ticket.Service
 	desk    *ticket.Desk
 	// smartTasks decides some tickets by itself.
-	smartTasks *smarttask.Service
+	smartTasks   *smarttask.Service
+	appointments *appointment.Service
 }
 
 func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f filing) dossier {
@@ -28,6 +30,9 @@ func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f f
 		smartTasks: smarttask.NewService(smarttask.Deps{
 			Runner: k.runner, Tickets: tickets, Delegations: ma.delegations, Grants: ma.grants, Contributors: m.contributors,
 			Rights: k.rights, Log: p.log, BeforeShowing: p.beforeShowing,
+		}),
+		appointments: appointment.NewService(appointment.Deps{
+			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, PublicURL: p.config.PublicURL,
 		}),
 	}
 }

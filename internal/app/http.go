@@ -85,6 +85,9 @@ func sights(g groups) map[string]edge.Sight {
 		"/delegation-batches/{batch_id}":            sight(g.mandate.batches.Show),
 		"/sub-delegations/{sub_delegation_id}":      sight(g.mandate.subDelegations.Show),
 		"/declaration-batches/{batch_id}":           sight(g.filing.batches.Visible),
+		"/appointments/{appointment_id}":            sight(g.dossier.appointments.Show),
+		"/backoffice/appointments/{appointment_id}": sight(g.dossier.appointments.ShowAtOffice),
+		"/backoffice/slots/{slot_id}":               sight(g.dossier.appointments.ShowSlot),
 		"/applications/{application_id}":            sight(g.identity.applications.Show),
 		"/backoffice/applications/{application_id}": func(ctx context.Context, _ access.Actor, id uuid.UUID) error {
 			_, err := g.identity.applications.ShowAtOffice(ctx, id)
@@ -116,7 +119,7 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 		ContactHandlers:           handlers.ContactHandlers{Book: id.contacts, People: id.people, Looks: id.looks},
 		ConsentHandlers:           handlers.ConsentHandlers{Consents: id.consents},
 		PeopleHandlers:            handlers.PeopleHandlers{BackOffice: g.credentials.staff},
-		OfficeHandlers:            handlers.OfficeHandlers{Contributors: m.contributors},
+		OfficeHandlers:            handlers.OfficeHandlers{Contributors: m.contributors, Details: m.offices},
 		ContributorHandlers:       handlers.ContributorHandlers{Contributors: m.contributors},
 		ServiceHandlers:           handlers.ServiceHandlers{Services: m.services},
 		RegisterImportHandlers:    handlers.RegisterImportHandlers{RegisterImports: m.imports},
@@ -142,5 +145,7 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 		SmartTaskHandlers:         handlers.SmartTaskHandlers{SmartTasks: g.dossier.smartTasks, Positions: m.contributors},
 		TicketHandlers:            handlers.TicketHandlers{Tickets: g.dossier.tickets, Topics: g.dossier.topics, Clock: p.clock},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
+		AppointmentHandlers:       handlers.AppointmentHandlers{Appointments: g.dossier.appointments},
+		OfficeAppointmentHandlers: handlers.OfficeAppointmentHandlers{AtDesk: g.dossier.appointments},
 	}
 }

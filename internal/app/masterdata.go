@@ -11,6 +11,7 @@ import (
 // masterdata is what others keep and we import.
 type masterdata struct {
 	contributors   *contributor.Service
+	offices        *contributor.Offices
 	intermediaries *intermediary.Repository
 	residents      *residents.Register
 	services       *servicecatalog.Catalogue
@@ -22,7 +23,7 @@ type masterdata struct {
 func newMasterdata(p platform, k kernel) masterdata {
 	contributors := contributor.NewService(contributor.Deps{DB: p.db, Rights: k.rights})
 	return masterdata{
-		contributors: contributors, intermediaries: intermediary.NewRepository(p.db), residents: residents.New(p.db, p.clock),
+		contributors: contributors, offices: contributor.NewOffices(k.runner), intermediaries: intermediary.NewRepository(p.db), residents: residents.New(p.db, p.clock),
 		services: servicecatalog.New(servicecatalog.Deps{Runner: k.runner, Rights: k.rights, Contributors: contributors}),
 		imports:  registerimport.NewService(registerimport.Deps{Runner: k.runner, Blobs: p.bucket}),
 		importing: registerimport.NewWorker(registerimport.WorkerOptions{

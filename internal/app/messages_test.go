@@ -65,8 +65,8 @@ func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 		"declaration.batch_done": outbox.AboutDeclarations,
 		"declaration.lapsed":     outbox.AboutDeclarations,
 		"declaration.received":   outbox.AboutDeclarations, "declaration.withdrawn": outbox.AboutDeclarations,
-		"consent.reminder": outbox.Reminders, "delegation.reminder": outbox.Reminders, "pin.reminder": outbox.Reminders,
 		"ticket.summary": outbox.Reminders,
+		"appointment.reminder": outbox.Reminders, "consent.reminder": outbox.Reminders, "delegation.reminder": outbox.Reminders, "pin.reminder": outbox.Reminders,
 	}
 	for _, k := range outbox.Kinds() {
 		if (k.Audience == outbox.EveryContact) != slices.Contains(everyContact, k.Name) {

@@ -35,7 +35,7 @@ var tables = []string{
 	"notification_preferences",
 	"pin_rotations", "pins",
 	"smart_task_members", "smart_task_access", "smart_tasks", "rectification_contacts",
-	"reply_templates", "ticket_comments", "tickets", "ticket_topics",
+	"appointments", "appointment_slots", "reply_templates", "ticket_comments", "tickets", "ticket_topics",
 	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "receipts", "fund_entries",
 	"fund_claims", "funds", "declarations",
 	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",

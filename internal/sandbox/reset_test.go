@@ -127,6 +127,11 @@ func (w *fixture) fill() {
 	w.execute("INSERT INTO smart_task_members (type, tax_code) VALUES ('x', 'x')")
 	w.execute(`INSERT INTO rectification_contacts (id, position_id, kind, value, state, updated_at)
 		VALUES (?, ?, 'email', 'x', 'bounced', ?)`, id(), made.Positions[0].ID, now)
+	slot := id()
+	w.execute(`INSERT INTO appointment_slots (id, office_code, desk, channel, topics, starts_at, ends_at, published_at)
+		VALUES (?, '7000', 99, 'counter', '[]', ?, ?, ?)`, slot, now, now.Add(time.Hour), now)
+	w.execute(`INSERT INTO appointments (id, slot_id, person_id, topic, ticket_id, phone, notes, state, booked_at, confirm_by, sequence,
+		version, updated_at) VALUES (?, ?, ?, 'payments-f24', ?, 'x', 'x', 'booked', ?, ?, 0, 1, ?)`, id(), slot, p.ID, ticket, now, now, now)
 	w.execute("INSERT INTO menus (person_id, entries, version, updated_at) VALUES (?, '[]', 2, ?)", p.ID, now)
 	w.fillImports(made.Positions[0].ID, p.ID)
 	w.fillDelegations(p.ID)

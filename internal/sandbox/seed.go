@@ -110,6 +110,9 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 	if err := s.install(ctx); err != nil {
 		return err
 	}
+	if err := s.plantAppointments(ctx, ids); err != nil {
+		return err
+	}
 	if err := s.plantTrialTypes(ctx); err != nil {
 		return err
 	}

@@ -61,6 +61,8 @@ type Handlers struct {
 	WebhookHandlers
 	EventHandlers
 	TicketHandlers
+	AppointmentHandlers
+	OfficeAppointmentHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

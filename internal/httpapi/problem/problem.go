@@ -51,6 +51,7 @@ var statuses = map[fault.Code]int{
 	fault.ExclusiveExists:        http.StatusConflict,
 	fault.ChannelClosed:          http.StatusConflict,
 	fault.BudgetBelowCommitments: http.StatusConflict,
+	fault.SlotTaken:              http.StatusConflict,
 	fault.PreconditionFailed:     http.StatusPreconditionFailed,
 	fault.TooLarge:               http.StatusRequestEntityTooLarge,
 	fault.UnsupportedMediaType:   http.StatusUnsupportedMediaType,

@@ -51,6 +51,7 @@ var remediesInEnglish = map[fault.Code]string{
 	fault.DelegateMustBePerson: "Name the registered professional instead of the firm.",
 	fault.PINLocked:            "Wait as long as Retry-After says; trying meanwhile has no effect. Who has forgotten the PIN recovers it.",
 	fault.RateLimited:          "Wait as long as Retry-After says, and send fewer requests; the RateLimit headers say how many are left.",
+	fault.SlotTaken:            "List the slots again with listSlots, and take a free one.",
 	fault.Unavailable:          "Try again after Retry-After, with the same Idempotency-Key. /v1/status says when the service is back.",
 	fault.Busy:                 "Try again after Retry-After, with the same Idempotency-Key.",
 	fault.Internal:             "Try once more with the same Idempotency-Key; if it stays, report the Request-Id.",
@@ -100,6 +101,7 @@ var remediesInItalian = map[fault.Code]string{
 		"recupera.",
 	fault.RateLimited: "Attendere quanto indica Retry-After e inviare meno richieste: le intestazioni RateLimit dicono " +
 		"quante ne restano.",
+	fault.SlotTaken:   "Rileggere gli orari con listSlots e sceglierne uno libero.",
 	fault.Unavailable: "Riprovare dopo Retry-After, con la stessa Idempotency-Key. /v1/status dice quando il servizio torna.",
 	fault.Busy:        "Riprovare dopo Retry-After, con la stessa Idempotency-Key.",
 	fault.Internal:    "Riprovare una volta con la stessa Idempotency-Key; se resta, segnalare il Request-Id.",

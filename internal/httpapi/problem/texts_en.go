@@ -84,6 +84,10 @@ var inEnglish = dictionary{
 			"Channel closed", "The service is not used by this channel at this time.",
 			"A service has channels with periods of validity. The member href names the open one, if there is any.",
 		},
+		fault.SlotTaken: {
+			"Slot taken", "Another holds this hour of the office. Choose a free one.",
+			"A slot is for one appointment. A booking holds it for 30 minutes, and for good once it was confirmed; then it is free again if it is cancelled.",
+		},
 		fault.BudgetBelowCommitments: {
 			"Budget below commitments", "More of the fund is reserved and spent than this budget has.",
 			"What declarations were promised stays theirs: a budget is never set below what is reserved and spent.",
@@ -314,6 +318,19 @@ var inEnglish = dictionary{
 		"batch-right-ended":     "The right or the credentials of who sent the batch ended before this declaration was filed.",
 		"batch-not-whole":       "Another declaration of the batch was refused, and all or nothing was to be filed.",
 		"batch-without-forms":   "No delegation of the list waits for a signature: there are no forms.",
+
+		"slot-withdrawn":             "The office has withdrawn this hour.",
+		"slot-begun":                 "This hour has begun: choose a later one.",
+		"slots-overlap":              "Another slot is at one of the desks at the same time: nothing was published.",
+		"appointment-cancelled":      "The appointment was cancelled.",
+		"appointment-expired":        "The booking was not confirmed in time and has expired: book again.",
+		"appointment-begun":          "The appointment has begun.",
+		"appointment-confirmed":      "The appointment is confirmed already.",
+		"appointment-moved":          "The appointment was moved at this moment: read it again.",
+		"appointment-exists":         "You have an appointment to come on this topic already: see href.",
+		"appointment-not-confirmed":  "The appointment was not confirmed, or has ended.",
+		"appointment-not-begun":      "The appointment has not begun.",
+		"ticket-without-appointment": "An appointment is for a ticket that was not answered within five working days, or was not accepted.",
 	},
 	fields: map[string]string{
 		fault.FieldRequired:     "The field is required.",
@@ -437,5 +454,16 @@ var inEnglish = dictionary{
 		fault.FieldStepOrder:            "The steps are one, single, or reservation and confirmation.",
 		fault.FieldVersionNotNext:       "This is not the version that follows the last one published.",
 		fault.FieldUnknownFund:          "The fund, or that of one of the regions, does not exist.",
+
+		fault.FieldEndsBefore:    "The end must come after the beginning.",
+		fault.FieldPeriodTooLong: "The period is too long: four hours for one slot, three months for a pattern.",
+		fault.FieldNoSlots:       "There is no working day and no hour to come in this pattern.",
+		fault.FieldTooManySlots:  "At most 2,000 slots are published at once: shorten the period or publish in parts.",
+		fault.FieldUnknownSlot:   "There is no such slot.",
+		fault.FieldSameSlot:      "The appointment is in this slot already.",
+		fault.FieldNotAtSlot:     "The slot is not for this topic.",
+		fault.FieldTicketNeeded:  "On this topic an appointment is booked about a ticket: name it.",
+		fault.FieldNotOfTicket:   "The ticket is about another contributor or topic, or at another office.",
+		fault.FieldHoursOverlap:  "The hours of a day overlap, or end before they begin.",
 	},
 }

@@ -82,6 +82,10 @@ var inItalian = dictionary{
 			"Canale chiuso", "Il servizio non si usa da questo canale in questo momento.",
 			"Un servizio ha canali con periodi di validità. Il campo href indica il canale aperto, se c'è.",
 		},
+		fault.SlotTaken: {
+			"Orario occupato", "L'orario scelto è già occupato. Sceglierne uno libero.",
+			"Un orario vale per un solo appuntamento. La prenotazione lo occupa per 30 minuti, e stabilmente dopo la conferma; torna libero se viene annullata.",
+		},
 		fault.BudgetBelowCommitments: {
 			"Stanziamento inferiore agli impegni", "Del fondo è prenotato e speso più di questo stanziamento.",
 			"Quanto è stato promesso alle dichiarazioni resta loro: lo stanziamento non scende sotto quanto è prenotato e speso.",
@@ -315,6 +319,19 @@ var inItalian = dictionary{
 		"batch-right-ended":     "Il diritto o le credenziali di chi ha fatto l'invio sono venuti meno prima di questa dichiarazione.",
 		"batch-not-whole":       "Un'altra dichiarazione dell'invio è stata respinta, ed era chiesto di presentarle tutte o nessuna.",
 		"batch-without-forms":   "Nessuna delega dell'elenco attende una firma: non ci sono moduli.",
+
+		"slot-withdrawn":             "La sede ha ritirato questo orario.",
+		"slot-begun":                 "L'orario è già iniziato: sceglierne uno successivo.",
+		"slots-overlap":              "A uno degli sportelli c'è già un altro orario nello stesso momento: nulla è stato pubblicato.",
+		"appointment-cancelled":      "L'appuntamento è stato annullato.",
+		"appointment-expired":        "La prenotazione non è stata confermata in tempo ed è scaduta: prenotare di nuovo.",
+		"appointment-begun":          "L'appuntamento è già iniziato.",
+		"appointment-confirmed":      "L'appuntamento è già confermato.",
+		"appointment-moved":          "L'appuntamento è stato spostato in questo momento: leggerlo di nuovo.",
+		"appointment-exists":         "C'è già un appuntamento in programma su questo argomento: vedi href.",
+		"appointment-not-confirmed":  "L'appuntamento non è stato confermato, o è concluso.",
+		"appointment-not-begun":      "L'appuntamento non è ancora iniziato.",
+		"ticket-without-appointment": "L'appuntamento è previsto per un quesito senza risposta dopo cinque giorni lavorativi, o non accolto.",
 	},
 	fields: map[string]string{
 		fault.FieldRequired:     "Il campo è obbligatorio.",
@@ -440,5 +457,16 @@ var inItalian = dictionary{
 		fault.FieldStepOrder:            "I passi sono uno solo, single, oppure reservation e confirmation.",
 		fault.FieldVersionNotNext:       "Non è la versione che segue l'ultima pubblicata.",
 		fault.FieldUnknownFund:          "Il fondo, o quello di una delle regioni, non esiste.",
+
+		fault.FieldEndsBefore:    "La fine deve essere successiva all'inizio.",
+		fault.FieldPeriodTooLong: "Il periodo è troppo lungo: quattro ore per un orario, tre mesi per uno schema.",
+		fault.FieldNoSlots:       "Lo schema non contiene alcun giorno lavorativo né orari futuri.",
+		fault.FieldTooManySlots:  "Si pubblicano al massimo 2.000 orari alla volta: abbreviare il periodo o pubblicare in più parti.",
+		fault.FieldUnknownSlot:   "L'orario non esiste.",
+		fault.FieldSameSlot:      "L'appuntamento è già in questo orario.",
+		fault.FieldNotAtSlot:     "L'orario non è previsto per questo argomento.",
+		fault.FieldTicketNeeded:  "Su questo argomento l'appuntamento si prenota da un quesito: indicarlo.",
+		fault.FieldNotOfTicket:   "Il quesito riguarda un altro contribuente o argomento, o un'altra sede.",
+		fault.FieldHoursOverlap:  "Gli orari di un giorno si sovrappongono, o finiscono prima di iniziare.",
 	},
 }

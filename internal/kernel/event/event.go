@@ -37,6 +37,12 @@ const (
 	TicketCommented                Type = "ticket.commented"
 	TicketClosed                   Type = "ticket.closed"
 	TicketReopened                 Type = "ticket.reopened"
+	AppointmentBooked              Type = "appointment.booked"
+	AppointmentConfirmed           Type = "appointment.confirmed"
+	AppointmentMoved               Type = "appointment.moved"
+	AppointmentCancelled           Type = "appointment.cancelled"
+	AppointmentExpired             Type = "appointment.expired"
+	AppointmentWithdrawn           Type = "appointment.withdrawn"
 )
 
 // Types lists every type that the feed has.
@@ -45,6 +51,7 @@ func Types() []Type {
 		DeclarationSubmitted, DeclarationAwaitingCredentials, DeclarationInCharge, DeclarationDecided, DeclarationWithdrawn,
 		DeclarationSuperseded, DeclarationLapsed, BatchFinished, DelegationActivated, DelegationEnded, ConsentGiven, ConsentEnded,
 		TicketOpened, TicketInCharge, TicketRouted, TicketCommented, TicketClosed, TicketReopened,
+		AppointmentBooked, AppointmentConfirmed, AppointmentMoved, AppointmentCancelled, AppointmentExpired, AppointmentWithdrawn,
 	}
 }
 
@@ -99,6 +106,8 @@ func (e Event) Subject() (kind, path string) {
 		return "consent", "/me/consents/" + e.SubjectID
 	case kindTicket:
 		return "ticket", "/tickets/" + e.SubjectID
+	case kindAppointment:
+		return "appointment", "/appointments/" + e.SubjectID
 	}
 	return "declaration", "/declarations/" + e.SubjectID
 }

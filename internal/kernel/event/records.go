@@ -16,6 +16,7 @@ const (
 	kindDelegation  = access.WatchedDelegation
 	kindConsent     = access.WatchedConsent
 	kindTicket      = access.WatchedTicket
+	kindAppointment = access.WatchedAppointment
 )
 
 // offered is that the contributor knows of a delegation g.
@@ -32,6 +33,12 @@ var came = map[string]Type{
 var undetailed = map[string]string{
 	"completeDeclaration": "submitted", "lapseDeclaration": "lapsed", "supersedeDeclaration": "superseded",
 	"withdrawDeclaration": "withdrawn",
+}
+
+// happened says which event it is that an operation changed an appointment.
+var happened = map[string]Type{
+	"bookAppointment": AppointmentBooked, "confirmAppointment": AppointmentConfirmed, "rescheduleAppointment": AppointmentMoved,
+	"cancelAppointment": AppointmentCancelled, "expireAppointment": AppointmentExpired, "withdrawAppointment": AppointmentWithdrawn,
 }
 
 // eventsOf makes events of the records that are any, in their order.
@@ -102,6 +109,12 @@ func (r record) event() (Event, bool) {
 		case r.Operation == "withdrawContributorConsent" && r.Detail != nil:
 			// Where it goes on for others there is no detail.
 			e.Type = ConsentEnded
+		}
+	case kindAppointment:
+		e.Service = access.Dossier
+		if e.ContributorID != nil {
+			// What somebody booked for themselves is nobody else's.
+			e.Type = happened[r.Operation]
 		}
 	}
 	return e, e.Type != ""

@@ -155,7 +155,7 @@ func competent(named contributor.Office, of []contributor.Office) (contributor.O
 		return named, invalid("/office_code", fault.FieldOfficeNeeded)
 	case named.Code == "":
 		return of[0], nil
-	case len(of) > 0 && !slices.Contains(of, named):
+	case len(of) > 0 && !slices.ContainsFunc(of, func(o contributor.Office) bool { return o.Code == named.Code }):
 		return named, invalid("/office_code", fault.FieldOfficeNotCompetent)
 	}
 	return named, nil

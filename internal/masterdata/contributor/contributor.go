@@ -29,6 +29,9 @@ const (
 type Office struct {
 	Code  string `gorm:"primaryKey"`
 	Title string
+	OfficeDetails
+	// Version counts the changes of the details.
+	Version int
 }
 
 // Contributor is who owes contributions.

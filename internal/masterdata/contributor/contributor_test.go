@@ -224,6 +224,9 @@ func TestContributor_OfficesAreListedByCode(t *testing.T) {
 		got := through(t, 3, func(r page.Request) (page.Page[contributor.Office], error) {
 			return a.Contributors.Offices(context.Background(), r)
 		})
+		for i := range want {
+			want[i].Hours, want[i].Version = []contributor.OpeningHours{}, 1
+		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}

@@ -105,7 +105,7 @@ func sorted(lists ...[]string) []string {
 }
 
 var (
-	own     = []string{"contacts", "enrolment", "pin"}
+	own     = []string{"appointments", "contacts", "enrolment", "pin"}
 	dossier = []string{"compile_dma", "view_amortisation_plans", "view_debit_notes", "view_dma", "view_payments"}
 )
 

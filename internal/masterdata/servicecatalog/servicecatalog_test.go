@@ -116,7 +116,7 @@ func TestServiceCatalog_TheMenuIsMadeOfRights(t *testing.T) {
 				w.enter(w.Operator(t, world.Rome).ID),
 				servicecatalog.Chosen{},
 				[]string{
-					"contacts", "office_declarations", "office_deliveries", "office_enrolments", "office_people", "office_pin_upgrades",
+					"contacts", "office_appointments", "office_declarations", "office_deliveries", "office_enrolments", "office_people", "office_pin_upgrades",
 					"pin",
 				},
 			},

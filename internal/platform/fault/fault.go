@@ -36,6 +36,8 @@ const (
 	ExclusiveExists      Code = "exclusive-delegation-exists"
 	Duplicate            Code = "duplicate"
 	ChannelClosed        Code = "channel-closed"
+	// SlotTaken is that another holds the hour that was to be booked.
+	SlotTaken Code = "slot-taken"
 	// BudgetBelowCommitments is that less was to be given than is reserved and spent.
 	BudgetBelowCommitments Code = "budget-below-commitments"
 	PreconditionFailed     Code = "precondition-failed"

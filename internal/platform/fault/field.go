@@ -64,6 +64,20 @@ const (
 	FieldLeadingZeros     = "leading-zeros"
 )
 
+// What the agenda of the offices refuses.
+const (
+	FieldEndsBefore    = "ends-before-start"
+	FieldPeriodTooLong = "period-too-long"
+	FieldNoSlots       = "no-slots"
+	FieldTooManySlots  = "too-many-slots"
+	FieldUnknownSlot   = "unknown-slot"
+	FieldSameSlot      = "same-slot"
+	FieldNotAtSlot     = "not-at-slot"
+	FieldTicketNeeded  = "ticket-needed"
+	FieldNotOfTicket   = "not-of-ticket"
+	FieldHoursOverlap  = "hours-overlap"
+)
+
 // What the rules of the domains refuse.
 const (
 	FieldWrongPIN             = "wrong-pin"

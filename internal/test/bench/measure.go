@@ -45,6 +45,9 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	if err := b.events(ctx); err != nil {
 		return err
 	}
+	if err := b.agenda(ctx); err != nil {
+		return err
+	}
 	if err := b.applications(ctx); err != nil {
 		return err
 	}

@@ -220,12 +220,18 @@ var accessTable = map[string]row{
 	"addTicketComment":          {body: func(filer) any { return map[string]any{"text": "prova"} }},
 	"listMyConsents":            {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
-	"listMyServices": {}, "showMyMenu": {},
 	"listSmartTaskTypes": {}, "showSmartTaskType": {}, "listSmartTasks": {}, "showSmartTask": {}, "listRectificationContacts": {},
 	"requestSmartTask": {body: deletionOfFilers}, "showSmartTaskAccess": {anybodys: true},
 	"replaceSmartTaskAccess": {body: func(filer) any {
 		return map[string]any{"open_to": "everybody"}
 	}, headers: []header{{"If-Match", `"0"`}}, anybodys: true},
+	"bookAppointment": {body: bookable}, "listAppointments": {}, "showAppointment": {}, "confirmAppointment": {}, "cancelAppointment": {},
+	"showAppointmentCalendar": {}, "rescheduleAppointment": {body: func(filer) any { return map[string]any{"slot_id": freeSlot} }},
+	"replaceOffice": {body: detailed, headers: []header{{"If-Match", `"1"`}}, anybodys: true},
+	"publishSlots":  {body: publishable}, "listOfficeSlots": {}, "listOfficeAppointments": {}, "showOfficeAppointment": {},
+	"withdrawSlot":    {body: func(filer) any { return map[string]any{"reason": "prova"} }},
+	"markAppointment": {body: func(filer) any { return map[string]any{"attended": true} }},
+	"listMyServices":  {}, "showMyMenu": {},
 	"replaceMyMenu": {body: func(filer) any {
 		return map[string]any{"entries": []any{}}
 	}, headers: []header{{"If-Match", `"1"`}}},
@@ -245,7 +251,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
 		filersConsent, "{ticket_id}", filersTicket, "{position_id}", f.position.String(), "{smart_task_id}", filersSmartTask, "{type}",
-		"delete-rectification-contacts").Replace(o.path)
+		"delete-rectification-contacts", "{appointment_id}", filersAppointment, "{slot_id}", filersSlot, "{office_code}", "7000").Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -428,6 +434,7 @@ func (w *fixture) worked(f filer, declarations ...answer) string {
 		"/v1/tickets/" + filersTicket, "/v1/tickets/" + filersTicket + "/comments",
 		"/v1/smart-tasks/" + filersSmartTask, "/v1/contributors/" + f.contributor.String() + "/smart-tasks",
 		"/v1/positions/" + f.position.String() + "/rectification-contacts",
+		"/v1/appointments/" + filersAppointment,
 	} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}

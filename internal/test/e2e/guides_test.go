@@ -95,6 +95,14 @@ var guides = []guide{
 		`{"type":"delete-rectification-contacts","state":"not_accepted","reasons":["contact-usable"]}`,
 		`{"open_to":"group"}`, "\n404\n", `{"open_to":"everybody"}`,
 	}},
+	{
+		page: "docs/appointments.md",
+		prints: []string{
+			`{"published":true}`, "\nVia dell'Amba Aradam 5\nmonday\n", `{"state":"booked","held":true}`, `{"state":"confirmed"}`, `{"code":"slot-taken"}`,
+			"METHOD:PUBLISH", "SEQUENCE:1", "STATUS:CONFIRMED", `{"topic":"payments-refunds","notes":"Porto le ricevute"}`,
+			`{"withdrawal_reason":"Assemblea del personale"}`, "\nAppuntamento annullato dalla sede\n",
+		},
+	},
 	{page: "docs/enrolments.md", prints: []string{"INPS.", `{"state":"accepted"}`, "\nview_payments\n"}},
 	{
 		page: "docs/integrating.md",

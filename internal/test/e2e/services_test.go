@@ -150,11 +150,11 @@ func TestServiceCatalog_TheMenu(t *testing.T) {
 			}
 			return codes, found.JSON200.Items
 		}
-		if codes, _ := menu(nil); !slices.Equal(codes, []string{"declarations", "delegations", "pin", "contacts", "enrolment", "users"}) {
+		if codes, _ := menu(nil); !slices.Equal(codes, []string{"declarations", "delegations", "appointments", "dossier", "pin", "contacts", "enrolment", "users"}) {
 			t.Errorf("the menu is %v", codes)
 		}
 		codes, items := menu(&client.ListMyServicesParams{PositionId: &f.position})
-		if !slices.Equal(codes, []string{"declarations", "delegations", "users"}) {
+		if !slices.Equal(codes, []string{"declarations", "delegations", "dossier", "users"}) {
 			t.Errorf("at the position %v", codes)
 		}
 		for _, l := range items[0].Links {
@@ -170,7 +170,7 @@ func TestServiceCatalog_TheMenu(t *testing.T) {
 
 		shown := w.do(http.MethodGet, "/v1/me/menu", f.token, nil).want(t, http.StatusOK, "")
 		tag := header{"If-Match", shown.header.Get("ETag")}
-		if got := arranged(t, shown); !slices.Equal(got, []string{"declarations", "delegations", "pin", "contacts", "enrolment", "users"}) {
+		if got := arranged(t, shown); !slices.Equal(got, []string{"declarations", "delegations", "appointments", "dossier", "pin", "contacts", "enrolment", "users"}) {
 			t.Errorf("never arranged: %v", got)
 		}
 		w.do(http.MethodGet, "/v1/me/menu", f.token, nil, header{"If-None-Match", tag.value}).want(t, http.StatusNotModified, "")
@@ -207,7 +207,7 @@ func TestServiceCatalog_TheMenu(t *testing.T) {
 		}
 		// Who never arranged theirs sees at once what a new right opens.
 		others := w.do(http.MethodGet, "/v1/me/menu", stranger, nil, header{"If-None-Match", tag.value}).want(t, http.StatusOK, "")
-		if got := arranged(t, others); !slices.Equal(got, []string{"pin", "contacts", "enrolment"}) {
+		if got := arranged(t, others); !slices.Equal(got, []string{"appointments", "pin", "contacts", "enrolment"}) {
 			t.Errorf("another's menu is %v", got)
 		}
 		// * is any that exists.

@@ -28,6 +28,7 @@ const (
 // filer's.
 func (w *fixture) workOfCAF(f filer) {
 	w.t.Helper()
+	w.agendaOf(f)
 	now := w.clock.Now()
 	w.execute(`INSERT INTO sub_delegations (id, delegate_id, person_id, every, services, granted_by, granted_at, version)
 		VALUES (?, ?, ?, ?, '["*"]', ?, ?, 1)`,

@@ -224,6 +224,30 @@ var inward = []struct {
 			c.do(c.inside, http.MethodPost, "/backoffice/enrolments/"+id+"/decision", map[string]any{"outcome": "accepted", "reason": "sì"})
 		}
 	}},
+	// Who keeps an appointment comes in person: nothing of it lets anybody in.
+	{"replaceOffice", func(c *conspiracy) {
+		c.do(c.inside, http.MethodPut, "/backoffice/offices/7000", detailed(filer{}), header{"If-Match", "*"})
+	}},
+	{"publishSlots", func(c *conspiracy) {
+		c.do(c.inside, http.MethodPost, "/backoffice/offices/7000/slots", publishable(filer{}))
+	}},
+	{"listOfficeSlots", func(c *conspiracy) { c.items("/backoffice/offices/7000/slots", "slot_id") }},
+	{"listOfficeAppointments", func(c *conspiracy) { c.items("/backoffice/appointments", "appointment_id") }},
+	{"showOfficeAppointment", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/appointments", "appointment_id") {
+			c.do(c.inside, http.MethodGet, "/backoffice/appointments/"+id, nil)
+		}
+	}},
+	{"markAppointment", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/appointments", "appointment_id") {
+			c.do(c.inside, http.MethodPost, "/backoffice/appointments/"+id+"/attendance", map[string]any{"attended": true})
+		}
+	}},
+	{"withdrawSlot", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/offices/7000/slots", "slot_id") {
+			c.do(c.inside, http.MethodPost, "/backoffice/slots/"+id+"/withdrawal", map[string]any{"reason": "prova"})
+		}
+	}},
 	{"listOfficeDeclarations", func(c *conspiracy) { c.items("/backoffice/declarations", "declaration_id") }},
 	// What software may do, a person has to let it do: that nobody inside can.
 	{"listOfficeApplications", func(c *conspiracy) {
