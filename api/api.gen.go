@@ -813,6 +813,168 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for DossierAuthorKind.
+const (
+	DossierAuthorKindOffice DossierAuthorKind = "office"
+	DossierAuthorKindPerson DossierAuthorKind = "person"
+	DossierAuthorKindSystem DossierAuthorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the DossierAuthorKind enum.
+func (e DossierAuthorKind) Valid() bool {
+	switch e {
+	case DossierAuthorKindOffice:
+		return true
+	case DossierAuthorKindPerson:
+		return true
+	case DossierAuthorKindSystem:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DossierEntryKind.
+const (
+	DossierEntryKindAppointment   DossierEntryKind = "appointment"
+	DossierEntryKindDeclaration   DossierEntryKind = "declaration"
+	DossierEntryKindDelegation    DossierEntryKind = "delegation"
+	DossierEntryKindDmaSubmission DossierEntryKind = "dma_submission"
+	DossierEntryKindEnrolment     DossierEntryKind = "enrolment"
+	DossierEntryKindRole          DossierEntryKind = "role"
+	DossierEntryKindSmartTask     DossierEntryKind = "smart_task"
+	DossierEntryKindTicket        DossierEntryKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the DossierEntryKind enum.
+func (e DossierEntryKind) Valid() bool {
+	switch e {
+	case DossierEntryKindAppointment:
+		return true
+	case DossierEntryKindDeclaration:
+		return true
+	case DossierEntryKindDelegation:
+		return true
+	case DossierEntryKindDmaSubmission:
+		return true
+	case DossierEntryKindEnrolment:
+		return true
+	case DossierEntryKindRole:
+		return true
+	case DossierEntryKindSmartTask:
+		return true
+	case DossierEntryKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DossierHappening.
+const (
+	DossierHappeningAppointmentBooked                DossierHappening = "appointment.booked"
+	DossierHappeningAppointmentCancelled             DossierHappening = "appointment.cancelled"
+	DossierHappeningAppointmentConfirmed             DossierHappening = "appointment.confirmed"
+	DossierHappeningAppointmentLapsed                DossierHappening = "appointment.lapsed"
+	DossierHappeningAppointmentRescheduled           DossierHappening = "appointment.rescheduled"
+	DossierHappeningDeclarationAwaitingCredentials   DossierHappening = "declaration.awaiting_credentials"
+	DossierHappeningDeclarationDecided               DossierHappening = "declaration.decided"
+	DossierHappeningDeclarationInCharge              DossierHappening = "declaration.in_charge"
+	DossierHappeningDeclarationLapsed                DossierHappening = "declaration.lapsed"
+	DossierHappeningDeclarationSubmitted             DossierHappening = "declaration.submitted"
+	DossierHappeningDeclarationSuperseded            DossierHappening = "declaration.superseded"
+	DossierHappeningDeclarationWithdrawn             DossierHappening = "declaration.withdrawn"
+	DossierHappeningDelegationActivated              DossierHappening = "delegation.activated"
+	DossierHappeningDelegationEnded                  DossierHappening = "delegation.ended"
+	DossierHappeningDmaSubmissionAwaitingCredentials DossierHappening = "dma_submission.awaiting_credentials"
+	DossierHappeningDmaSubmissionLapsed              DossierHappening = "dma_submission.lapsed"
+	DossierHappeningDmaSubmissionSubmitted           DossierHappening = "dma_submission.submitted"
+	DossierHappeningDmaSubmissionSuperseded          DossierHappening = "dma_submission.superseded"
+	DossierHappeningEnrolmentAwaitingCredentials     DossierHappening = "enrolment.awaiting_credentials"
+	DossierHappeningEnrolmentDecided                 DossierHappening = "enrolment.decided"
+	DossierHappeningEnrolmentLapsed                  DossierHappening = "enrolment.lapsed"
+	DossierHappeningEnrolmentSubmitted               DossierHappening = "enrolment.submitted"
+	DossierHappeningRoleGranted                      DossierHappening = "role.granted"
+	DossierHappeningRoleWithdrawn                    DossierHappening = "role.withdrawn"
+	DossierHappeningTicketClosed                     DossierHappening = "ticket.closed"
+	DossierHappeningTicketCommented                  DossierHappening = "ticket.commented"
+	DossierHappeningTicketInCharge                   DossierHappening = "ticket.in_charge"
+	DossierHappeningTicketOpened                     DossierHappening = "ticket.opened"
+	DossierHappeningTicketReminded                   DossierHappening = "ticket.reminded"
+	DossierHappeningTicketReopened                   DossierHappening = "ticket.reopened"
+	DossierHappeningTicketRouted                     DossierHappening = "ticket.routed"
+)
+
+// Valid indicates whether the value is a known member of the DossierHappening enum.
+func (e DossierHappening) Valid() bool {
+	switch e {
+	case DossierHappeningAppointmentBooked:
+		return true
+	case DossierHappeningAppointmentCancelled:
+		return true
+	case DossierHappeningAppointmentConfirmed:
+		return true
+	case DossierHappeningAppointmentLapsed:
+		return true
+	case DossierHappeningAppointmentRescheduled:
+		return true
+	case DossierHappeningDeclarationAwaitingCredentials:
+		return true
+	case DossierHappeningDeclarationDecided:
+		return true
+	case DossierHappeningDeclarationInCharge:
+		return true
+	case DossierHappeningDeclarationLapsed:
+		return true
+	case DossierHappeningDeclarationSubmitted:
+		return true
+	case DossierHappeningDeclarationSuperseded:
+		return true
+	case DossierHappeningDeclarationWithdrawn:
+		return true
+	case DossierHappeningDelegationActivated:
+		return true
+	case DossierHappeningDelegationEnded:
+		return true
+	case DossierHappeningDmaSubmissionAwaitingCredentials:
+		return true
+	case DossierHappeningDmaSubmissionLapsed:
+		return true
+	case DossierHappeningDmaSubmissionSubmitted:
+		return true
+	case DossierHappeningDmaSubmissionSuperseded:
+		return true
+	case DossierHappeningEnrolmentAwaitingCredentials:
+		return true
+	case DossierHappeningEnrolmentDecided:
+		return true
+	case DossierHappeningEnrolmentLapsed:
+		return true
+	case DossierHappeningEnrolmentSubmitted:
+		return true
+	case DossierHappeningRoleGranted:
+		return true
+	case DossierHappeningRoleWithdrawn:
+		return true
+	case DossierHappeningTicketClosed:
+		return true
+	case DossierHappeningTicketCommented:
+		return true
+	case DossierHappeningTicketInCharge:
+		return true
+	case DossierHappeningTicketOpened:
+		return true
+	case DossierHappeningTicketReminded:
+		return true
+	case DossierHappeningTicketReopened:
+		return true
+	case DossierHappeningTicketRouted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ElectronicContactKind.
 const (
 	ElectronicContactKindEmail  ElectronicContactKind = "email"
@@ -4730,6 +4892,152 @@ type DeliveryState string
 //
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
+
+// DossierAuthor Who did it.
+//
+// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+type DossierAuthor struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// ClientId The application by which the person did it; absent where they did it themselves.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
+
+	// Kind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of the contributor's office alone. `system`: it came about by itself,
+	// as a term that ended does.
+	//
+	// Example: person
+	Kind DossierAuthorKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person *PersonReference `json:"person,omitempty"`
+}
+
+// DossierAuthorKind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of the contributor's office alone. `system`: it came about by itself,
+// as a term that ended does.
+//
+// Example: person
+type DossierAuthorKind string
+
+// DossierEntry One thing that happened.
+//
+// Example: {"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"code":"76-2013","entry_id":"018f3b35-6f70-7182-9394-abbccddeeff0","happened":"declaration.decided","kind":"declaration","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","state":"accepted","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}}
+type DossierEntry struct {
+	// Links Where the thing is to be read; absent where it has no page of its own for you.
+	//
+	// Example: {"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links DossierEntryLinks `json:"_links"`
+
+	// At When it happened.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	At time.Time `json:"at"`
+
+	// By Who did it.
+	//
+	// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+	By DossierAuthor `json:"by"`
+
+	// Code The code of the declaration's type, of the ticket's or appointment's topic, the form of the enrolment, or the role.
+	//
+	// Example: 76-2013
+	Code *string `json:"code,omitempty"`
+
+	// EntryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EntryId Id `json:"entry_id"`
+
+	// Happened What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
+	// filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
+	// told as of the ticket that it is.
+	//
+	// Example: declaration.submitted
+	Happened DossierHappening `json:"happened"`
+
+	// Kind What kind of thing an entry of the timeline is about.
+	//
+	// Example: declaration
+	Kind DossierEntryKind `json:"kind"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// State The state that the subject came into, in the words of its kind; absent where it stayed in its own.
+	//
+	// Example: accepted
+	State *string `json:"state,omitempty"`
+
+	// Subject What an entry is about.
+	//
+	// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+	Subject DossierSubject `json:"subject"`
+}
+
+// DossierEntryKind What kind of thing an entry of the timeline is about.
+//
+// Example: declaration
+type DossierEntryKind string
+
+// DossierEntryLinks Where the thing is to be read; absent where it has no page of its own for you.
+//
+// Example: {"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+type DossierEntryLinks struct {
+	// Receipt Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Receipt *Link `json:"receipt,omitempty"`
+
+	// Subject Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Subject *Link `json:"subject,omitempty"`
+}
+
+// DossierEntryList One page of the timeline.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/dossier-entries"}},"items":[{"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"entry_id":"018f3b35-6f70-7182-9394-abbccddeeff0","happened":"declaration.decided","kind":"declaration","state":"accepted","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}}]}
+type DossierEntryList = Page[DossierEntry]
+
+// DossierHappening What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
+// filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
+// told as of the ticket that it is.
+//
+// Example: declaration.submitted
+type DossierHappening string
+
+// DossierSubject What an entry is about.
+//
+// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+type DossierSubject struct {
+	// Id A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Id Id `json:"id"`
+
+	// Kind What kind of thing an entry of the timeline is about.
+	//
+	// Example: declaration
+	Kind DossierEntryKind `json:"kind"`
+}
 
 // ElectronicContact A way to send somebody a message.
 //
@@ -8688,6 +8996,22 @@ type DeliveryId = Id
 // Example: sent
 type DeliveryStateFilter = DeliveryState
 
+// DossierFrom defines model for DossierFrom.
+type DossierFrom = time.Time
+
+// DossierKindFilter What kind of thing an entry of the timeline is about.
+//
+// Example: declaration
+type DossierKindFilter = DossierEntryKind
+
+// DossierPositionFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DossierPositionFilter = Id
+
+// DossierTo defines model for DossierTo.
+type DossierTo = time.Time
+
 // EnrolmentId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -9489,6 +9813,27 @@ type ListDelegationLookupsParams struct {
 
 // ListContributorDelegationsParams defines parameters for ListContributorDelegations.
 type ListContributorDelegationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDossierEntriesParams defines parameters for ListDossierEntries.
+type ListDossierEntriesParams struct {
+	// Kind Only what is about this kind of thing.
+	Kind *DossierKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// PositionId Only what is about this position.
+	PositionId *DossierPositionFilter `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// From Only what happened at this instant or later.
+	From *DossierFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only what happened before this instant.
+	To *DossierTo `form:"to,omitempty" json:"to,omitempty"`
+
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -10580,6 +10925,9 @@ type ServerInterface interface {
 	// ListContributorDelegations List the delegations that a contributor gave
 	// (GET /contributors/{contributor_id}/delegations)
 	ListContributorDelegations(ctx echo.Context, contributorId ContributorId, params ListContributorDelegationsParams) error
+	// ListDossierEntries List everything that happened for a contributor
+	// (GET /contributors/{contributor_id}/dossier-entries)
+	ListDossierEntries(ctx echo.Context, contributorId ContributorId, params ListDossierEntriesParams) error
 	// SearchPeopleForRole Search a person to whom to give a role
 	// (POST /contributors/{contributor_id}/people-searches)
 	SearchPeopleForRole(ctx echo.Context, contributorId ContributorId, params SearchPeopleForRoleParams) error
@@ -13546,6 +13894,66 @@ func (w *ServerInterfaceWrapper) ListContributorDelegations(ctx echo.Context) er
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListContributorDelegations(ctx, contributorId, params)
+	return err
+}
+
+// ListDossierEntries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDossierEntries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDossierEntriesParams
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// ------------- Optional query parameter "position_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "position_id", ctx.QueryParams(), &params.PositionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDossierEntries(ctx, contributorId, params)
 	return err
 }
 
@@ -16588,6 +16996,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/contributors/:contributor_id/declarations/export", wrapper.ExportDeclarations, options.OperationMiddlewares["exportDeclarations"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegation-lookups", wrapper.ListDelegationLookups, options.OperationMiddlewares["listDelegationLookups"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegations", wrapper.ListContributorDelegations, options.OperationMiddlewares["listContributorDelegations"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/dossier-entries", wrapper.ListDossierEntries, options.OperationMiddlewares["listDossierEntries"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/people-searches", wrapper.SearchPeopleForRole, options.OperationMiddlewares["searchPeopleForRole"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/positions", wrapper.ListPositions, options.OperationMiddlewares["listPositions"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/users", wrapper.ListContributorUsers, options.OperationMiddlewares["listContributorUsers"]...)
@@ -19164,6 +19573,29 @@ type ListContributorDelegationsResponseObject interface {
 type ListContributorDelegations200JSONResponse DelegationList
 
 func (response ListContributorDelegations200JSONResponse) VisitListContributorDelegationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDossierEntriesRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListDossierEntriesParams
+}
+
+type ListDossierEntriesResponseObject interface {
+	VisitListDossierEntriesResponse(w http.ResponseWriter) error
+}
+
+type ListDossierEntries200JSONResponse DossierEntryList
+
+func (response ListDossierEntries200JSONResponse) VisitListDossierEntriesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -22246,6 +22678,9 @@ type StrictServerInterface interface {
 	// ListContributorDelegations List the delegations that a contributor gave
 	// (GET /contributors/{contributor_id}/delegations)
 	ListContributorDelegations(ctx context.Context, request ListContributorDelegationsRequestObject) (ListContributorDelegationsResponseObject, error)
+	// ListDossierEntries List everything that happened for a contributor
+	// (GET /contributors/{contributor_id}/dossier-entries)
+	ListDossierEntries(ctx context.Context, request ListDossierEntriesRequestObject) (ListDossierEntriesResponseObject, error)
 	// SearchPeopleForRole Search a person to whom to give a role
 	// (POST /contributors/{contributor_id}/people-searches)
 	SearchPeopleForRole(ctx context.Context, request SearchPeopleForRoleRequestObject) (SearchPeopleForRoleResponseObject, error)
@@ -25211,6 +25646,32 @@ func (sh *strictHandler) ListContributorDelegations(ctx echo.Context, contributo
 		return err
 	} else if validResponse, ok := response.(ListContributorDelegationsResponseObject); ok {
 		return validResponse.VisitListContributorDelegationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDossierEntries operation middleware
+func (sh *strictHandler) ListDossierEntries(ctx echo.Context, contributorId ContributorId, params ListDossierEntriesParams) error {
+	var request ListDossierEntriesRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDossierEntries(ctx.Request().Context(), request.(ListDossierEntriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDossierEntries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDossierEntriesResponseObject); ok {
+		return validResponse.VisitListDossierEntriesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -811,6 +811,168 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for DossierAuthorKind.
+const (
+	DossierAuthorKindOffice DossierAuthorKind = "office"
+	DossierAuthorKindPerson DossierAuthorKind = "person"
+	DossierAuthorKindSystem DossierAuthorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the DossierAuthorKind enum.
+func (e DossierAuthorKind) Valid() bool {
+	switch e {
+	case DossierAuthorKindOffice:
+		return true
+	case DossierAuthorKindPerson:
+		return true
+	case DossierAuthorKindSystem:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DossierEntryKind.
+const (
+	DossierEntryKindAppointment   DossierEntryKind = "appointment"
+	DossierEntryKindDeclaration   DossierEntryKind = "declaration"
+	DossierEntryKindDelegation    DossierEntryKind = "delegation"
+	DossierEntryKindDmaSubmission DossierEntryKind = "dma_submission"
+	DossierEntryKindEnrolment     DossierEntryKind = "enrolment"
+	DossierEntryKindRole          DossierEntryKind = "role"
+	DossierEntryKindSmartTask     DossierEntryKind = "smart_task"
+	DossierEntryKindTicket        DossierEntryKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the DossierEntryKind enum.
+func (e DossierEntryKind) Valid() bool {
+	switch e {
+	case DossierEntryKindAppointment:
+		return true
+	case DossierEntryKindDeclaration:
+		return true
+	case DossierEntryKindDelegation:
+		return true
+	case DossierEntryKindDmaSubmission:
+		return true
+	case DossierEntryKindEnrolment:
+		return true
+	case DossierEntryKindRole:
+		return true
+	case DossierEntryKindSmartTask:
+		return true
+	case DossierEntryKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DossierHappening.
+const (
+	DossierHappeningAppointmentBooked                DossierHappening = "appointment.booked"
+	DossierHappeningAppointmentCancelled             DossierHappening = "appointment.cancelled"
+	DossierHappeningAppointmentConfirmed             DossierHappening = "appointment.confirmed"
+	DossierHappeningAppointmentLapsed                DossierHappening = "appointment.lapsed"
+	DossierHappeningAppointmentRescheduled           DossierHappening = "appointment.rescheduled"
+	DossierHappeningDeclarationAwaitingCredentials   DossierHappening = "declaration.awaiting_credentials"
+	DossierHappeningDeclarationDecided               DossierHappening = "declaration.decided"
+	DossierHappeningDeclarationInCharge              DossierHappening = "declaration.in_charge"
+	DossierHappeningDeclarationLapsed                DossierHappening = "declaration.lapsed"
+	DossierHappeningDeclarationSubmitted             DossierHappening = "declaration.submitted"
+	DossierHappeningDeclarationSuperseded            DossierHappening = "declaration.superseded"
+	DossierHappeningDeclarationWithdrawn             DossierHappening = "declaration.withdrawn"
+	DossierHappeningDelegationActivated              DossierHappening = "delegation.activated"
+	DossierHappeningDelegationEnded                  DossierHappening = "delegation.ended"
+	DossierHappeningDmaSubmissionAwaitingCredentials DossierHappening = "dma_submission.awaiting_credentials"
+	DossierHappeningDmaSubmissionLapsed              DossierHappening = "dma_submission.lapsed"
+	DossierHappeningDmaSubmissionSubmitted           DossierHappening = "dma_submission.submitted"
+	DossierHappeningDmaSubmissionSuperseded          DossierHappening = "dma_submission.superseded"
+	DossierHappeningEnrolmentAwaitingCredentials     DossierHappening = "enrolment.awaiting_credentials"
+	DossierHappeningEnrolmentDecided                 DossierHappening = "enrolment.decided"
+	DossierHappeningEnrolmentLapsed                  DossierHappening = "enrolment.lapsed"
+	DossierHappeningEnrolmentSubmitted               DossierHappening = "enrolment.submitted"
+	DossierHappeningRoleGranted                      DossierHappening = "role.granted"
+	DossierHappeningRoleWithdrawn                    DossierHappening = "role.withdrawn"
+	DossierHappeningTicketClosed                     DossierHappening = "ticket.closed"
+	DossierHappeningTicketCommented                  DossierHappening = "ticket.commented"
+	DossierHappeningTicketInCharge                   DossierHappening = "ticket.in_charge"
+	DossierHappeningTicketOpened                     DossierHappening = "ticket.opened"
+	DossierHappeningTicketReminded                   DossierHappening = "ticket.reminded"
+	DossierHappeningTicketReopened                   DossierHappening = "ticket.reopened"
+	DossierHappeningTicketRouted                     DossierHappening = "ticket.routed"
+)
+
+// Valid indicates whether the value is a known member of the DossierHappening enum.
+func (e DossierHappening) Valid() bool {
+	switch e {
+	case DossierHappeningAppointmentBooked:
+		return true
+	case DossierHappeningAppointmentCancelled:
+		return true
+	case DossierHappeningAppointmentConfirmed:
+		return true
+	case DossierHappeningAppointmentLapsed:
+		return true
+	case DossierHappeningAppointmentRescheduled:
+		return true
+	case DossierHappeningDeclarationAwaitingCredentials:
+		return true
+	case DossierHappeningDeclarationDecided:
+		return true
+	case DossierHappeningDeclarationInCharge:
+		return true
+	case DossierHappeningDeclarationLapsed:
+		return true
+	case DossierHappeningDeclarationSubmitted:
+		return true
+	case DossierHappeningDeclarationSuperseded:
+		return true
+	case DossierHappeningDeclarationWithdrawn:
+		return true
+	case DossierHappeningDelegationActivated:
+		return true
+	case DossierHappeningDelegationEnded:
+		return true
+	case DossierHappeningDmaSubmissionAwaitingCredentials:
+		return true
+	case DossierHappeningDmaSubmissionLapsed:
+		return true
+	case DossierHappeningDmaSubmissionSubmitted:
+		return true
+	case DossierHappeningDmaSubmissionSuperseded:
+		return true
+	case DossierHappeningEnrolmentAwaitingCredentials:
+		return true
+	case DossierHappeningEnrolmentDecided:
+		return true
+	case DossierHappeningEnrolmentLapsed:
+		return true
+	case DossierHappeningEnrolmentSubmitted:
+		return true
+	case DossierHappeningRoleGranted:
+		return true
+	case DossierHappeningRoleWithdrawn:
+		return true
+	case DossierHappeningTicketClosed:
+		return true
+	case DossierHappeningTicketCommented:
+		return true
+	case DossierHappeningTicketInCharge:
+		return true
+	case DossierHappeningTicketOpened:
+		return true
+	case DossierHappeningTicketReminded:
+		return true
+	case DossierHappeningTicketReopened:
+		return true
+	case DossierHappeningTicketRouted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ElectronicContactKind.
 const (
 	ElectronicContactKindEmail  ElectronicContactKind = "email"
@@ -4910,6 +5072,165 @@ type DeliveryState string
 //
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
+
+// DossierAuthor Who did it.
+//
+// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+type DossierAuthor struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// ClientId The application by which the person did it; absent where they did it themselves.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
+
+	// Kind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of the contributor's office alone. `system`: it came about by itself,
+	// as a term that ended does.
+	//
+	// Example: person
+	Kind DossierAuthorKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person *PersonReference `json:"person,omitempty"`
+}
+
+// DossierAuthorKind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of the contributor's office alone. `system`: it came about by itself,
+// as a term that ended does.
+//
+// Example: person
+type DossierAuthorKind string
+
+// DossierEntry One thing that happened.
+//
+// Example: {"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"code":"76-2013","entry_id":"018f3b35-6f70-7182-9394-abbccddeeff0","happened":"declaration.decided","kind":"declaration","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","state":"accepted","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}}
+type DossierEntry struct {
+	// Links Where the thing is to be read; absent where it has no page of its own for you.
+	//
+	// Example: {"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links DossierEntryLinks `json:"_links"`
+
+	// At When it happened.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	At time.Time `json:"at"`
+
+	// By Who did it.
+	//
+	// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+	By DossierAuthor `json:"by"`
+
+	// Code The code of the declaration's type, of the ticket's or appointment's topic, the form of the enrolment, or the role.
+	//
+	// Example: 76-2013
+	Code *string `json:"code,omitempty"`
+
+	// EntryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EntryId Id `json:"entry_id"`
+
+	// Happened What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
+	// filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
+	// told as of the ticket that it is.
+	//
+	// Example: declaration.submitted
+	Happened DossierHappening `json:"happened"`
+
+	// Kind What kind of thing an entry of the timeline is about.
+	//
+	// Example: declaration
+	Kind DossierEntryKind `json:"kind"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// State The state that the subject came into, in the words of its kind; absent where it stayed in its own.
+	//
+	// Example: accepted
+	State *string `json:"state,omitempty"`
+
+	// Subject What an entry is about.
+	//
+	// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+	Subject DossierSubject `json:"subject"`
+}
+
+// DossierEntryKind What kind of thing an entry of the timeline is about.
+//
+// Example: declaration
+type DossierEntryKind string
+
+// DossierEntryLinks Where the thing is to be read; absent where it has no page of its own for you.
+//
+// Example: {"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+type DossierEntryLinks struct {
+	// Receipt Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Receipt *Link `json:"receipt,omitempty"`
+
+	// Subject Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Subject *Link `json:"subject,omitempty"`
+}
+
+// DossierEntryList One page of the timeline.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/dossier-entries"}},"items":[{"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"entry_id":"018f3b35-6f70-7182-9394-abbccddeeff0","happened":"declaration.decided","kind":"declaration","state":"accepted","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}}]}
+type DossierEntryList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items What happened, the newest first.
+	Items []DossierEntry `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// DossierHappening What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
+// filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
+// told as of the ticket that it is.
+//
+// Example: declaration.submitted
+type DossierHappening string
+
+// DossierSubject What an entry is about.
+//
+// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+type DossierSubject struct {
+	// Id A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Id Id `json:"id"`
+
+	// Kind What kind of thing an entry of the timeline is about.
+	//
+	// Example: declaration
+	Kind DossierEntryKind `json:"kind"`
+}
 
 // ElectronicContact A way to send somebody a message.
 //
@@ -9209,6 +9530,22 @@ type DeliveryId = Id
 // Example: sent
 type DeliveryStateFilter = DeliveryState
 
+// DossierFrom defines model for DossierFrom.
+type DossierFrom = time.Time
+
+// DossierKindFilter What kind of thing an entry of the timeline is about.
+//
+// Example: declaration
+type DossierKindFilter = DossierEntryKind
+
+// DossierPositionFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DossierPositionFilter = Id
+
+// DossierTo defines model for DossierTo.
+type DossierTo = time.Time
+
 // EnrolmentId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -10338,6 +10675,30 @@ type ListDelegationLookupsParams struct {
 
 // ListContributorDelegationsParams defines parameters for ListContributorDelegations.
 type ListContributorDelegationsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDossierEntriesParams defines parameters for ListDossierEntries.
+type ListDossierEntriesParams struct {
+	// Kind Only what is about this kind of thing.
+	Kind *DossierKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// PositionId Only what is about this position.
+	PositionId *DossierPositionFilter `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// From Only what happened at this instant or later.
+	From *DossierFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only what happened before this instant.
+	To *DossierTo `form:"to,omitempty" json:"to,omitempty"`
+
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -12923,6 +13284,21 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
 	ListContributorDelegations(ctx context.Context, contributorId ContributorId, params *ListContributorDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDossierEntries List everything that happened for a contributor
+	//
+	// The electronic file (fascicolo elettronico) of a contributor: one timeline of declarations, tickets, smart tasks, appointments, DMA, delegations, enrolments and roles, the newest first. Each
+	// entry says what happened, when, to what and by whom, and leads to it. It is there as soon as the change was made.
+	//
+	// It needs a right that covers `dossier`, and shows what you may see of each kind: declarations with `declarations`; tickets, smart tasks and appointments with `dossier`; DMA with `view_dma`; delegations (deleghe)
+	// with a role at the contributor that covers `delegations`, or the one that you act by; enrolments (abilitazioni) and roles as its legal representative (rappresentante legale), employer or user
+	// administrator. Who acts by a delegation sees the positions that it covers. Drafts and what is internal to the office are never in it. An operator sees what their office looks after.
+	// People are named who acted for the contributor; of an office its code.
+	//
+	// An application needs the scope with which it could read the subject beside the one of this operation; enrolments and roles it does not see.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
+	ListDossierEntries(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchPeopleForRoleWithBody Search a person to whom to give a role
 	//
@@ -16659,6 +17035,31 @@ func (c *Client) ListDelegationLookups(ctx context.Context, contributorId Contri
 // Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
 func (c *Client) ListContributorDelegations(ctx context.Context, contributorId ContributorId, params *ListContributorDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListContributorDelegationsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDossierEntries List everything that happened for a contributor
+//
+// The electronic file (fascicolo elettronico) of a contributor: one timeline of declarations, tickets, smart tasks, appointments, DMA, delegations, enrolments and roles, the newest first. Each
+// entry says what happened, when, to what and by whom, and leads to it. It is there as soon as the change was made.
+//
+// It needs a right that covers `dossier`, and shows what you may see of each kind: declarations with `declarations`; tickets, smart tasks and appointments with `dossier`; DMA with `view_dma`; delegations (deleghe)
+// with a role at the contributor that covers `delegations`, or the one that you act by; enrolments (abilitazioni) and roles as its legal representative (rappresentante legale), employer or user
+// administrator. Who acts by a delegation sees the positions that it covers. Drafts and what is internal to the office are never in it. An operator sees what their office looks after.
+// People are named who acted for the contributor; of an office its code.
+//
+// An application needs the scope with which it could read the subject beside the one of this operation; enrolments and roles it does not see.
+//
+// Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
+func (c *Client) ListDossierEntries(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDossierEntriesRequest(c.Server, contributorId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -25687,6 +26088,142 @@ func NewListContributorDelegationsRequest(server string, contributorId Contribut
 	return req, nil
 }
 
+// NewListDossierEntriesRequest constructs an http.Request for the ListDossierEntries method
+func NewListDossierEntriesRequest(server string, contributorId ContributorId, params *ListDossierEntriesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/dossier-entries", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PositionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "position_id", *params.PositionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewSearchPeopleForRoleRequest calls the generic SearchPeopleForRole builder with application/json body
 func NewSearchPeopleForRoleRequest(server string, contributorId ContributorId, params *SearchPeopleForRoleParams, body SearchPeopleForRoleJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -34304,6 +34841,23 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
 	ListContributorDelegationsWithResponse(ctx context.Context, contributorId ContributorId, params *ListContributorDelegationsParams, reqEditors ...RequestEditorFn) (*ListContributorDelegationsResponse, error)
 
+	// ListDossierEntriesWithResponse List everything that happened for a contributor
+	//
+	// The electronic file (fascicolo elettronico) of a contributor: one timeline of declarations, tickets, smart tasks, appointments, DMA, delegations, enrolments and roles, the newest first. Each
+	// entry says what happened, when, to what and by whom, and leads to it. It is there as soon as the change was made.
+	//
+	// It needs a right that covers `dossier`, and shows what you may see of each kind: declarations with `declarations`; tickets, smart tasks and appointments with `dossier`; DMA with `view_dma`; delegations (deleghe)
+	// with a role at the contributor that covers `delegations`, or the one that you act by; enrolments (abilitazioni) and roles as its legal representative (rappresentante legale), employer or user
+	// administrator. Who acts by a delegation sees the positions that it covers. Drafts and what is internal to the office are never in it. An operator sees what their office looks after.
+	// People are named who acted for the contributor; of an office its code.
+	//
+	// An application needs the scope with which it could read the subject beside the one of this operation; enrolments and roles it does not see.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
+	ListDossierEntriesWithResponse(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*ListDossierEntriesResponse, error)
+
 	// SearchPeopleForRoleWithBodyWithResponse Search a person to whom to give a role
 	//
 	// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
@@ -39859,6 +40413,54 @@ func (r ListContributorDelegationsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListContributorDelegationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDossierEntriesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DossierEntryList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDossierEntriesResponse) GetJSON200() *DossierEntryList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDossierEntriesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDossierEntriesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDossierEntriesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDossierEntriesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDossierEntriesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -46954,6 +47556,29 @@ func (c *ClientWithResponses) ListContributorDelegationsWithResponse(ctx context
 	return ParseListContributorDelegationsResponse(rsp)
 }
 
+// ListDossierEntriesWithResponse List everything that happened for a contributor
+//
+// The electronic file (fascicolo elettronico) of a contributor: one timeline of declarations, tickets, smart tasks, appointments, DMA, delegations, enrolments and roles, the newest first. Each
+// entry says what happened, when, to what and by whom, and leads to it. It is there as soon as the change was made.
+//
+// It needs a right that covers `dossier`, and shows what you may see of each kind: declarations with `declarations`; tickets, smart tasks and appointments with `dossier`; DMA with `view_dma`; delegations (deleghe)
+// with a role at the contributor that covers `delegations`, or the one that you act by; enrolments (abilitazioni) and roles as its legal representative (rappresentante legale), employer or user
+// administrator. Who acts by a delegation sees the positions that it covers. Drafts and what is internal to the office are never in it. An operator sees what their office looks after.
+// People are named who acted for the contributor; of an office its code.
+//
+// An application needs the scope with which it could read the subject beside the one of this operation; enrolments and roles it does not see.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
+func (c *ClientWithResponses) ListDossierEntriesWithResponse(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*ListDossierEntriesResponse, error) {
+	rsp, err := c.ListDossierEntries(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDossierEntriesResponse(rsp)
+}
+
 // SearchPeopleForRoleWithBodyWithResponse Search a person to whom to give a role
 //
 // Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
@@ -52476,6 +53101,39 @@ func ParseListContributorDelegationsResponse(rsp *http.Response) (*ListContribut
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest DelegationList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDossierEntriesResponse parses an HTTP response from a ListDossierEntriesWithResponse call
+func ParseListDossierEntriesResponse(rsp *http.Response) (*ListDossierEntriesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDossierEntriesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DossierEntryList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -133,6 +133,7 @@ type groups struct {
 	filing     filing
 	identity   identity
 	mandate    mandate
+	dossier    dossier
 	// credentials is the part of identity that completes what waits in filing and mandate.
 	credentials credentials
 	messaging   messaging
@@ -164,6 +165,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 		g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close, g.webhooks.sender.Close,
 	}, a.closers...)
 	g.mandate = newMandate(p, g.kernel, g.identity, g.masterdata, g.filing)
+	g.dossier = newDossier(p, g)
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
 		append(

@@ -135,6 +135,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		WebhookHandlers:           handlers.WebhookHandlers{Webhooks: g.webhooks.service},
 		OfficeApplicationHandlers: handlers.OfficeApplicationHandlers{AtOffice: id.applications},
 		EventHandlers:             handlers.EventHandlers{Events: g.kernel.events},
+		ElectronicFileHandlers:    handlers.ElectronicFileHandlers{Timeline: g.dossier.timeline},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},

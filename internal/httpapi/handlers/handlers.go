@@ -58,6 +58,7 @@ type Handlers struct {
 	OfficeApplicationHandlers
 	WebhookHandlers
 	EventHandlers
+	ElectronicFileHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}
