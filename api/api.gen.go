@@ -1956,6 +1956,27 @@ func (e SubDelegationState) Valid() bool {
 	}
 }
 
+// Defines values for SurveyState.
+const (
+	SurveyStateClosed  SurveyState = "closed"
+	SurveyStateOpen    SurveyState = "open"
+	SurveyStatePlanned SurveyState = "planned"
+)
+
+// Valid indicates whether the value is a known member of the SurveyState enum.
+func (e SurveyState) Valid() bool {
+	switch e {
+	case SurveyStateClosed:
+		return true
+	case SurveyStateOpen:
+		return true
+	case SurveyStatePlanned:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenEndpointAuthMethod.
 const (
 	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
@@ -6488,6 +6509,79 @@ type OfficePinUpgrade struct {
 // Example: {"_links":{"self":{"href":"/v1/backoffice/pin-upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
 type OfficePinUpgradeList = Page[OfficePinUpgrade]
 
+// OfficeSurvey A survey as administrators see it.
+//
+// Example: {"_links":{"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"closes_at":"2026-04-01T00:00:00Z","opens_at":"2026-03-01T00:00:00Z","published_at":"2026-02-20T08:15:04.218301Z","questions":[{"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}],"state":"open","survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":{"en":"How are you doing?","it":"Come ti trovi?"}}
+type OfficeSurvey struct {
+	// Links The links of a survey.
+	//
+	// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+	Links OfficeSurveyLinks `json:"_links"`
+
+	// ClosedAt When it was ended before its time.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// PublishedAt When it was published.
+	//
+	// Example: 2026-02-20T08:15:04.218301Z
+	PublishedAt time.Time `json:"published_at"`
+
+	// Questions What is asked.
+	Questions List[SurveyQuestionDocument] `json:"questions"`
+
+	// State Where a survey stands.
+	//
+	// Example: open
+	State SurveyState `json:"state"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Title SurveyText `json:"title"`
+}
+
+// OfficeSurveyLinks The links of a survey.
+//
+// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+type OfficeSurveyLinks struct {
+	// Chart Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Chart Link `json:"chart"`
+
+	// Results Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Results Link `json:"results"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// OfficeSurveyList One page of surveys.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/surveys"}},"items":[]}
+type OfficeSurveyList = Page[OfficeSurvey]
+
 // Operator A person who works here.
 //
 // Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}
@@ -8523,6 +8617,292 @@ type SubDelegationList = Page[SubDelegation]
 // Example: active
 type SubDelegationState string
 
+// Survey The survey that is open.
+//
+// Example: {"_links":{"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}},"answered":false,"closes_at":"2026-04-01T00:00:00Z","opens_at":"2026-03-01T00:00:00Z","questions":[{"question_id":"overall","text":"Quanto sei soddisfatto?"}],"survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":"Come ti trovi?"}
+type Survey struct {
+	// Links The links of the survey.
+	//
+	// Example: {"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}}
+	Links SurveyLinks `json:"_links"`
+
+	// Answered Whether you have taken part.
+	//
+	// Example: false
+	Answered bool `json:"answered"`
+
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// Questions What is asked; each is to be answered.
+	Questions List[SurveyQuestion] `json:"questions"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What it is about, in the language of the answer.
+	//
+	// Example: Come ti trovi?
+	Title string `json:"title"`
+}
+
+// SurveyAnswer The answer to one question, with `option` or `value`.
+//
+// Example: {"question_id":"overall","value":4}
+type SurveyAnswer struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option *SurveyCode `json:"option,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Value From 1 (worst) to 5 (best).
+	//
+	// Example: 4
+	Value *int32 `json:"value,omitempty"`
+}
+
+// SurveyAnswers The answers to all questions.
+//
+// Example: {"answers":[{"question_id":"overall","value":4}]}
+type SurveyAnswers struct {
+	// Answers One for each question, in any order.
+	Answers List[SurveyAnswer] `json:"answers"`
+}
+
+// SurveyCode A word of the survey's own for a question or an option.
+//
+// Example: overall
+type SurveyCode = string
+
+// SurveyCount How often an answer was given.
+//
+// Example: {"count":3,"value":4}
+type SurveyCount struct {
+	// Count How often.
+	//
+	// Example: 3
+	Count int32 `json:"count"`
+
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option *SurveyCode `json:"option,omitempty"`
+
+	// Text The words of the option, in the language of the answer.
+	//
+	// Example: Il mio software
+	Text *string `json:"text,omitempty"`
+
+	// Value The value, of a question without options.
+	//
+	// Example: 4
+	Value *int32 `json:"value,omitempty"`
+}
+
+// SurveyDocument A survey as it is published.
+//
+// Example: {"closes_at":"2036-04-01T00:00:00Z","opens_at":"2036-03-01T00:00:00Z","questions":[{"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}],"title":{"en":"How are you doing?","it":"Come ti trovi?"}}
+type SurveyDocument struct {
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2036-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2036-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// Questions What is asked, in this order.
+	Questions List[SurveyQuestionDocument] `json:"questions"`
+
+	// Title What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Title SurveyText `json:"title"`
+}
+
+// SurveyLinks The links of the survey.
+//
+// Example: {"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}}
+type SurveyLinks struct {
+	// Answers Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Answers Link `json:"answers"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// SurveyOption An answer that may be chosen.
+//
+// Example: {"option":"api","text":"Il mio software"}
+type SurveyOption struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option SurveyCode `json:"option"`
+
+	// Text Its words, in the language of the answer.
+	//
+	// Example: Il mio software
+	Text string `json:"text"`
+}
+
+// SurveyOptionDocument An answer that may be chosen.
+//
+// Example: {"option":"api","text":{"en":"My software","it":"Il mio software"}}
+type SurveyOptionDocument struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option SurveyCode `json:"option"`
+
+	// Text What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Text SurveyText `json:"text"`
+}
+
+// SurveyQuestion A question. Without `options` it is answered with a value from 1 (worst) to 5 (best).
+//
+// Example: {"question_id":"overall","text":"Quanto sei soddisfatto?"}
+type SurveyQuestion struct {
+	// Options What may be chosen.
+	Options *[]SurveyOption `json:"options,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text The question, in the language of the answer.
+	//
+	// Example: Quanto sei soddisfatto?
+	Text string `json:"text"`
+}
+
+// SurveyQuestionDocument A question. Without `options` it is answered with a value from 1 (worst) to 5 (best).
+//
+// Example: {"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}
+type SurveyQuestionDocument struct {
+	// Options What may be chosen.
+	Options *[]SurveyOptionDocument `json:"options,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Text SurveyText `json:"text"`
+}
+
+// SurveyQuestionResult How a question was answered.
+//
+// Example: {"counts":[{"count":3,"value":4}],"question_id":"overall","text":"Quanto sei soddisfatto?"}
+type SurveyQuestionResult struct {
+	// Counts How often each answer was given, in the order of the survey.
+	Counts List[SurveyCount] `json:"counts"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text The question, in the language of the answer.
+	//
+	// Example: Quanto sei soddisfatto?
+	Text string `json:"text"`
+}
+
+// SurveyResults How a survey was answered.
+//
+// Example: {"_links":{"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}},"participants":5,"questions":[{"counts":[{"count":5,"value":4}],"question_id":"overall","text":"Quanto sei soddisfatto?"}],"state":"open","survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":"Come ti trovi?"}
+type SurveyResults struct {
+	// Links The links of results.
+	//
+	// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}}
+	Links SurveyResultsLinks `json:"_links"`
+
+	// Participants How many people's answers are counted here.
+	//
+	// Example: 5
+	Participants int32 `json:"participants"`
+
+	// Questions How each question was answered.
+	Questions List[SurveyQuestionResult] `json:"questions"`
+
+	// State Where a survey stands.
+	//
+	// Example: open
+	State SurveyState `json:"state"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What it is about, in the language of the answer.
+	//
+	// Example: Come ti trovi?
+	Title string `json:"title"`
+}
+
+// SurveyResultsLinks The links of results.
+//
+// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}}
+type SurveyResultsLinks struct {
+	// Chart Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Chart Link `json:"chart"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// SurveyState Where a survey stands.
+//
+// Example: open
+type SurveyState string
+
+// SurveyText What is asked, in both languages.
+//
+// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+type SurveyText struct {
+	// En In English.
+	//
+	// Example: How satisfied are you?
+	En string `json:"en"`
+
+	// It In Italian.
+	//
+	// Example: Quanto sei soddisfatto?
+	It string `json:"it"`
+}
+
 // Suspension Why a person is suspended.
 //
 // Example: {"reason":"Credenziali cedute a terzi, segnalazione della sede di Bergamo"}
@@ -9186,6 +9566,11 @@ type SubmittedFrom = time.Time
 // SubmittedTo defines model for SubmittedTo.
 type SubmittedTo = time.Time
 
+// SurveyId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SurveyId = Id
+
 // TypeFilter The code of a declaration type. Upper and lower case differ.
 //
 // Example: RIOC
@@ -9673,6 +10058,31 @@ type ImportRegisterParams struct {
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 	ContentType    *string                `json:"Content-Type,omitempty"`
+}
+
+// ListSurveysParams defines parameters for ListSurveys.
+type ListSurveysParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// PublishSurveyParams defines parameters for PublishSurvey.
+type PublishSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CloseSurveyParams defines parameters for CloseSurvey.
+type CloseSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // SearchContributorsParams defines parameters for SearchContributors.
@@ -10494,6 +10904,13 @@ type RevokeSubDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// AnswerSurveyParams defines parameters for AnswerSurvey.
+type AnswerSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RegisterApplicationJSONRequestBody defines body for RegisterApplication for application/json ContentType.
 type RegisterApplicationJSONRequestBody = ApplicationInput
 
@@ -10565,6 +10982,9 @@ type DecidePinRequestJSONRequestBody = PinRequestDecision
 
 // DecidePinUpgradeJSONRequestBody defines body for DecidePinUpgrade for application/json ContentType.
 type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
+
+// PublishSurveyJSONRequestBody defines body for PublishSurvey for application/json ContentType.
+type PublishSurveyJSONRequestBody = SurveyDocument
 
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
@@ -10688,6 +11108,9 @@ type ReceiveSmsReportJSONRequestBody = SmsReport
 
 // GrantSubDelegationJSONRequestBody defines body for GrantSubDelegation for application/json ContentType.
 type GrantSubDelegationJSONRequestBody = SubDelegationInput
+
+// AnswerSurveyJSONRequestBody defines body for AnswerSurvey for application/json ContentType.
+type AnswerSurveyJSONRequestBody = SurveyAnswers
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -10883,6 +11306,24 @@ type ServerInterface interface {
 	// ShowRegisterImport Show an import of a register
 	// (GET /backoffice/register-imports/{import_id})
 	ShowRegisterImport(ctx echo.Context, importId ImportId) error
+	// ListSurveys List the surveys
+	// (GET /backoffice/surveys)
+	ListSurveys(ctx echo.Context, params ListSurveysParams) error
+	// PublishSurvey Publish a survey
+	// (POST /backoffice/surveys)
+	PublishSurvey(ctx echo.Context, params PublishSurveyParams) error
+	// ShowOfficeSurvey Show a survey to administrators
+	// (GET /backoffice/surveys/{survey_id})
+	ShowOfficeSurvey(ctx echo.Context, surveyId SurveyId) error
+	// CloseSurvey End a survey before its time
+	// (POST /backoffice/surveys/{survey_id}/closure)
+	CloseSurvey(ctx echo.Context, surveyId SurveyId, params CloseSurveyParams) error
+	// ShowSurveyResults Show how a survey was answered
+	// (GET /backoffice/surveys/{survey_id}/results)
+	ShowSurveyResults(ctx echo.Context, surveyId SurveyId) error
+	// ShowSurveyChart Show how a survey was answered as bars
+	// (GET /backoffice/surveys/{survey_id}/results/chart)
+	ShowSurveyChart(ctx echo.Context, surveyId SurveyId) error
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx echo.Context, params SearchContributorsParams) error
@@ -11237,6 +11678,12 @@ type ServerInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	// (POST /sub-delegations/{sub_delegation_id}/revocation)
 	RevokeSubDelegation(ctx echo.Context, subDelegationId SubDelegationId, params RevokeSubDelegationParams) error
+	// ShowSurvey Show the survey that is open
+	// (GET /surveys/current)
+	ShowSurvey(ctx echo.Context) error
+	// AnswerSurvey Take part in the survey
+	// (POST /surveys/{survey_id}/answers)
+	AnswerSurvey(ctx echo.Context, surveyId SurveyId, params AnswerSurveyParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -13358,6 +13805,148 @@ func (w *ServerInterfaceWrapper) ShowRegisterImport(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ShowRegisterImport(ctx, importId)
+	return err
+}
+
+// ListSurveys converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSurveys(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSurveysParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSurveys(ctx, params)
+	return err
+}
+
+// PublishSurvey converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishSurvey(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishSurveyParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishSurvey(ctx, params)
+	return err
+}
+
+// ShowOfficeSurvey converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficeSurvey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "survey_id" -------------
+	var surveyId SurveyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "survey_id", ctx.Param("survey_id"), &surveyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter survey_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficeSurvey(ctx, surveyId)
+	return err
+}
+
+// CloseSurvey converts echo context to params.
+func (w *ServerInterfaceWrapper) CloseSurvey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "survey_id" -------------
+	var surveyId SurveyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "survey_id", ctx.Param("survey_id"), &surveyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter survey_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CloseSurveyParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CloseSurvey(ctx, surveyId, params)
+	return err
+}
+
+// ShowSurveyResults converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSurveyResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "survey_id" -------------
+	var surveyId SurveyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "survey_id", ctx.Param("survey_id"), &surveyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter survey_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSurveyResults(ctx, surveyId)
+	return err
+}
+
+// ShowSurveyChart converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSurveyChart(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "survey_id" -------------
+	var surveyId SurveyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "survey_id", ctx.Param("survey_id"), &surveyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter survey_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSurveyChart(ctx, surveyId)
 	return err
 }
 
@@ -16871,6 +17460,51 @@ func (w *ServerInterfaceWrapper) RevokeSubDelegation(ctx echo.Context) error {
 	return err
 }
 
+// ShowSurvey converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSurvey(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSurvey(ctx)
+	return err
+}
+
+// AnswerSurvey converts echo context to params.
+func (w *ServerInterfaceWrapper) AnswerSurvey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "survey_id" -------------
+	var surveyId SurveyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "survey_id", ctx.Param("survey_id"), &surveyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter survey_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnswerSurveyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AnswerSurvey(ctx, surveyId, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -16982,6 +17616,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/backoffice/register-imports", wrapper.ListRegisterImports, options.OperationMiddlewares["listRegisterImports"]...)
 	router.POST(options.BaseURL+"/backoffice/register-imports", wrapper.ImportRegister, options.OperationMiddlewares["importRegister"]...)
 	router.GET(options.BaseURL+"/backoffice/register-imports/:import_id", wrapper.ShowRegisterImport, options.OperationMiddlewares["showRegisterImport"]...)
+	router.GET(options.BaseURL+"/backoffice/surveys", wrapper.ListSurveys, options.OperationMiddlewares["listSurveys"]...)
+	router.POST(options.BaseURL+"/backoffice/surveys", wrapper.PublishSurvey, options.OperationMiddlewares["publishSurvey"]...)
+	router.GET(options.BaseURL+"/backoffice/surveys/:survey_id", wrapper.ShowOfficeSurvey, options.OperationMiddlewares["showOfficeSurvey"]...)
+	router.POST(options.BaseURL+"/backoffice/surveys/:survey_id/closure", wrapper.CloseSurvey, options.OperationMiddlewares["closeSurvey"]...)
+	router.GET(options.BaseURL+"/backoffice/surveys/:survey_id/results", wrapper.ShowSurveyResults, options.OperationMiddlewares["showSurveyResults"]...)
+	router.GET(options.BaseURL+"/backoffice/surveys/:survey_id/results/chart", wrapper.ShowSurveyChart, options.OperationMiddlewares["showSurveyChart"]...)
 	router.POST(options.BaseURL+"/contributor-searches", wrapper.SearchContributors, options.OperationMiddlewares["searchContributors"]...)
 	router.GET(options.BaseURL+"/contributors", wrapper.ListContributors, options.OperationMiddlewares["listContributors"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id", wrapper.ShowContributor, options.OperationMiddlewares["showContributor"]...)
@@ -17100,6 +17740,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/sub-delegations", wrapper.GrantSubDelegation, options.OperationMiddlewares["grantSubDelegation"]...)
 	router.GET(options.BaseURL+"/sub-delegations/:sub_delegation_id", wrapper.ShowSubDelegation, options.OperationMiddlewares["showSubDelegation"]...)
 	router.POST(options.BaseURL+"/sub-delegations/:sub_delegation_id/revocation", wrapper.RevokeSubDelegation, options.OperationMiddlewares["revokeSubDelegation"]...)
+	router.POST(options.BaseURL+"/surveys/:survey_id/answers", wrapper.AnswerSurvey, options.OperationMiddlewares["answerSurvey"]...)
+	router.GET(options.BaseURL+"/surveys/current", wrapper.ShowSurvey, options.OperationMiddlewares["showSurvey"]...)
 
 }
 
@@ -19124,6 +19766,154 @@ func (response ShowRegisterImport200JSONResponse) VisitShowRegisterImportRespons
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSurveysRequestObject struct {
+	Params ListSurveysParams
+}
+
+type ListSurveysResponseObject interface {
+	VisitListSurveysResponse(w http.ResponseWriter) error
+}
+
+type ListSurveys200JSONResponse OfficeSurveyList
+
+func (response ListSurveys200JSONResponse) VisitListSurveysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishSurveyRequestObject struct {
+	Params PublishSurveyParams
+	Body   *PublishSurveyJSONRequestBody
+}
+
+type PublishSurveyResponseObject interface {
+	VisitPublishSurveyResponse(w http.ResponseWriter) error
+}
+
+type PublishSurvey201ResponseHeaders struct {
+	Location string
+}
+
+type PublishSurvey201JSONResponse struct {
+	Body    OfficeSurvey
+	Headers PublishSurvey201ResponseHeaders
+}
+
+func (response PublishSurvey201JSONResponse) VisitPublishSurveyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficeSurveyRequestObject struct {
+	SurveyId SurveyId `json:"survey_id"`
+}
+
+type ShowOfficeSurveyResponseObject interface {
+	VisitShowOfficeSurveyResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficeSurvey200JSONResponse OfficeSurvey
+
+func (response ShowOfficeSurvey200JSONResponse) VisitShowOfficeSurveyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CloseSurveyRequestObject struct {
+	SurveyId SurveyId `json:"survey_id"`
+	Params   CloseSurveyParams
+}
+
+type CloseSurveyResponseObject interface {
+	VisitCloseSurveyResponse(w http.ResponseWriter) error
+}
+
+type CloseSurvey200JSONResponse OfficeSurvey
+
+func (response CloseSurvey200JSONResponse) VisitCloseSurveyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowSurveyResultsRequestObject struct {
+	SurveyId SurveyId `json:"survey_id"`
+}
+
+type ShowSurveyResultsResponseObject interface {
+	VisitShowSurveyResultsResponse(w http.ResponseWriter) error
+}
+
+type ShowSurveyResults200JSONResponse SurveyResults
+
+func (response ShowSurveyResults200JSONResponse) VisitShowSurveyResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowSurveyChartRequestObject struct {
+	SurveyId SurveyId `json:"survey_id"`
+}
+
+type ShowSurveyChartResponseObject interface {
+	VisitShowSurveyChartResponse(w http.ResponseWriter) error
+}
+
+type ShowSurveyChart200ImagesvgXmlResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ShowSurveyChart200ImagesvgXmlResponse) VisitShowSurveyChartResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
 	return err
 }
 
@@ -22442,6 +23232,44 @@ func (response RevokeSubDelegation200JSONResponse) VisitRevokeSubDelegationRespo
 	return err
 }
 
+type ShowSurveyRequestObject struct {
+}
+
+type ShowSurveyResponseObject interface {
+	VisitShowSurveyResponse(w http.ResponseWriter) error
+}
+
+type ShowSurvey200JSONResponse Survey
+
+func (response ShowSurvey200JSONResponse) VisitShowSurveyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerSurveyRequestObject struct {
+	SurveyId SurveyId `json:"survey_id"`
+	Params   AnswerSurveyParams
+	Body     *AnswerSurveyJSONRequestBody
+}
+
+type AnswerSurveyResponseObject interface {
+	VisitAnswerSurveyResponse(w http.ResponseWriter) error
+}
+
+type AnswerSurvey204Response = NoContentResponse
+
+func (response AnswerSurvey204Response) VisitAnswerSurveyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListApplications List my applications
@@ -22636,6 +23464,24 @@ type StrictServerInterface interface {
 	// ShowRegisterImport Show an import of a register
 	// (GET /backoffice/register-imports/{import_id})
 	ShowRegisterImport(ctx context.Context, request ShowRegisterImportRequestObject) (ShowRegisterImportResponseObject, error)
+	// ListSurveys List the surveys
+	// (GET /backoffice/surveys)
+	ListSurveys(ctx context.Context, request ListSurveysRequestObject) (ListSurveysResponseObject, error)
+	// PublishSurvey Publish a survey
+	// (POST /backoffice/surveys)
+	PublishSurvey(ctx context.Context, request PublishSurveyRequestObject) (PublishSurveyResponseObject, error)
+	// ShowOfficeSurvey Show a survey to administrators
+	// (GET /backoffice/surveys/{survey_id})
+	ShowOfficeSurvey(ctx context.Context, request ShowOfficeSurveyRequestObject) (ShowOfficeSurveyResponseObject, error)
+	// CloseSurvey End a survey before its time
+	// (POST /backoffice/surveys/{survey_id}/closure)
+	CloseSurvey(ctx context.Context, request CloseSurveyRequestObject) (CloseSurveyResponseObject, error)
+	// ShowSurveyResults Show how a survey was answered
+	// (GET /backoffice/surveys/{survey_id}/results)
+	ShowSurveyResults(ctx context.Context, request ShowSurveyResultsRequestObject) (ShowSurveyResultsResponseObject, error)
+	// ShowSurveyChart Show how a survey was answered as bars
+	// (GET /backoffice/surveys/{survey_id}/results/chart)
+	ShowSurveyChart(ctx context.Context, request ShowSurveyChartRequestObject) (ShowSurveyChartResponseObject, error)
 	// SearchContributors Search the contributors for whom I may act
 	// (POST /contributor-searches)
 	SearchContributors(ctx context.Context, request SearchContributorsRequestObject) (SearchContributorsResponseObject, error)
@@ -22990,6 +23836,12 @@ type StrictServerInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	// (POST /sub-delegations/{sub_delegation_id}/revocation)
 	RevokeSubDelegation(ctx context.Context, request RevokeSubDelegationRequestObject) (RevokeSubDelegationResponseObject, error)
+	// ShowSurvey Show the survey that is open
+	// (GET /surveys/current)
+	ShowSurvey(ctx context.Context, request ShowSurveyRequestObject) (ShowSurveyResponseObject, error)
+	// AnswerSurvey Take part in the survey
+	// (POST /surveys/{survey_id}/answers)
+	AnswerSurvey(ctx context.Context, request AnswerSurveyRequestObject) (AnswerSurveyResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -25170,6 +26022,180 @@ func (sh *strictHandler) ShowRegisterImport(ctx echo.Context, importId ImportId)
 		return err
 	} else if validResponse, ok := response.(ShowRegisterImportResponseObject); ok {
 		return validResponse.VisitShowRegisterImportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSurveys operation middleware
+func (sh *strictHandler) ListSurveys(ctx echo.Context, params ListSurveysParams) error {
+	var request ListSurveysRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSurveys(ctx.Request().Context(), request.(ListSurveysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSurveys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSurveysResponseObject); ok {
+		return validResponse.VisitListSurveysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishSurvey operation middleware
+func (sh *strictHandler) PublishSurvey(ctx echo.Context, params PublishSurveyParams) error {
+	var request PublishSurveyRequestObject
+
+	request.Params = params
+
+	var body PublishSurveyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishSurvey(ctx.Request().Context(), request.(PublishSurveyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishSurvey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishSurveyResponseObject); ok {
+		return validResponse.VisitPublishSurveyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficeSurvey operation middleware
+func (sh *strictHandler) ShowOfficeSurvey(ctx echo.Context, surveyId SurveyId) error {
+	var request ShowOfficeSurveyRequestObject
+
+	request.SurveyId = surveyId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficeSurvey(ctx.Request().Context(), request.(ShowOfficeSurveyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficeSurvey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeSurveyResponseObject); ok {
+		return validResponse.VisitShowOfficeSurveyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CloseSurvey operation middleware
+func (sh *strictHandler) CloseSurvey(ctx echo.Context, surveyId SurveyId, params CloseSurveyParams) error {
+	var request CloseSurveyRequestObject
+
+	request.SurveyId = surveyId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CloseSurvey(ctx.Request().Context(), request.(CloseSurveyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CloseSurvey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CloseSurveyResponseObject); ok {
+		return validResponse.VisitCloseSurveyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowSurveyResults operation middleware
+func (sh *strictHandler) ShowSurveyResults(ctx echo.Context, surveyId SurveyId) error {
+	var request ShowSurveyResultsRequestObject
+
+	request.SurveyId = surveyId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSurveyResults(ctx.Request().Context(), request.(ShowSurveyResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSurveyResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSurveyResultsResponseObject); ok {
+		return validResponse.VisitShowSurveyResultsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowSurveyChart operation middleware
+func (sh *strictHandler) ShowSurveyChart(ctx echo.Context, surveyId SurveyId) error {
+	var request ShowSurveyChartRequestObject
+
+	request.SurveyId = surveyId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSurveyChart(ctx.Request().Context(), request.(ShowSurveyChartRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSurveyChart")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSurveyChartResponseObject); ok {
+		return validResponse.VisitShowSurveyChartResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -29087,6 +30113,78 @@ func (sh *strictHandler) RevokeSubDelegation(ctx echo.Context, subDelegationId S
 		return err
 	} else if validResponse, ok := response.(RevokeSubDelegationResponseObject); ok {
 		return validResponse.VisitRevokeSubDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowSurvey operation middleware
+func (sh *strictHandler) ShowSurvey(ctx echo.Context) error {
+	var request ShowSurveyRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSurvey(ctx.Request().Context(), request.(ShowSurveyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSurvey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSurveyResponseObject); ok {
+		return validResponse.VisitShowSurveyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AnswerSurvey operation middleware
+func (sh *strictHandler) AnswerSurvey(ctx echo.Context, surveyId SurveyId, params AnswerSurveyParams) error {
+	var request AnswerSurveyRequestObject
+
+	request.SurveyId = surveyId
+	request.Params = params
+
+	var body AnswerSurveyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnswerSurvey(ctx.Request().Context(), request.(AnswerSurveyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnswerSurvey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AnswerSurveyResponseObject); ok {
+		return validResponse.VisitAnswerSurveyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -1954,6 +1954,27 @@ func (e SubDelegationState) Valid() bool {
 	}
 }
 
+// Defines values for SurveyState.
+const (
+	SurveyStateClosed  SurveyState = "closed"
+	SurveyStateOpen    SurveyState = "open"
+	SurveyStatePlanned SurveyState = "planned"
+)
+
+// Valid indicates whether the value is a known member of the SurveyState enum.
+func (e SurveyState) Valid() bool {
+	switch e {
+	case SurveyStateClosed:
+		return true
+	case SurveyStateOpen:
+		return true
+	case SurveyStatePlanned:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenEndpointAuthMethod.
 const (
 	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
@@ -6840,6 +6861,92 @@ type OfficePinUpgradeList struct {
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
+// OfficeSurvey A survey as administrators see it.
+//
+// Example: {"_links":{"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"closes_at":"2026-04-01T00:00:00Z","opens_at":"2026-03-01T00:00:00Z","published_at":"2026-02-20T08:15:04.218301Z","questions":[{"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}],"state":"open","survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":{"en":"How are you doing?","it":"Come ti trovi?"}}
+type OfficeSurvey struct {
+	// Links The links of a survey.
+	//
+	// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+	Links OfficeSurveyLinks `json:"_links"`
+
+	// ClosedAt When it was ended before its time.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// PublishedAt When it was published.
+	//
+	// Example: 2026-02-20T08:15:04.218301Z
+	PublishedAt time.Time `json:"published_at"`
+
+	// Questions What is asked.
+	Questions []SurveyQuestionDocument `json:"questions"`
+
+	// State Where a survey stands.
+	//
+	// Example: open
+	State SurveyState `json:"state"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Title SurveyText `json:"title"`
+}
+
+// OfficeSurveyLinks The links of a survey.
+//
+// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+type OfficeSurveyLinks struct {
+	// Chart Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Chart Link `json:"chart"`
+
+	// Results Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Results Link `json:"results"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// OfficeSurveyList One page of surveys.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/surveys"}},"items":[]}
+type OfficeSurveyList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The surveys.
+	Items []OfficeSurvey `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
 // Operator A person who works here.
 //
 // Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}
@@ -9018,6 +9125,292 @@ type SubDelegationList struct {
 // Example: active
 type SubDelegationState string
 
+// Survey The survey that is open.
+//
+// Example: {"_links":{"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}},"answered":false,"closes_at":"2026-04-01T00:00:00Z","opens_at":"2026-03-01T00:00:00Z","questions":[{"question_id":"overall","text":"Quanto sei soddisfatto?"}],"survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":"Come ti trovi?"}
+type Survey struct {
+	// Links The links of the survey.
+	//
+	// Example: {"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}}
+	Links SurveyLinks `json:"_links"`
+
+	// Answered Whether you have taken part.
+	//
+	// Example: false
+	Answered bool `json:"answered"`
+
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// Questions What is asked; each is to be answered.
+	Questions []SurveyQuestion `json:"questions"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What it is about, in the language of the answer.
+	//
+	// Example: Come ti trovi?
+	Title string `json:"title"`
+}
+
+// SurveyAnswer The answer to one question, with `option` or `value`.
+//
+// Example: {"question_id":"overall","value":4}
+type SurveyAnswer struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option *SurveyCode `json:"option,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Value From 1 (worst) to 5 (best).
+	//
+	// Example: 4
+	Value *int32 `json:"value,omitempty"`
+}
+
+// SurveyAnswers The answers to all questions.
+//
+// Example: {"answers":[{"question_id":"overall","value":4}]}
+type SurveyAnswers struct {
+	// Answers One for each question, in any order.
+	Answers []SurveyAnswer `json:"answers"`
+}
+
+// SurveyCode A word of the survey's own for a question or an option.
+//
+// Example: overall
+type SurveyCode = string
+
+// SurveyCount How often an answer was given.
+//
+// Example: {"count":3,"value":4}
+type SurveyCount struct {
+	// Count How often.
+	//
+	// Example: 3
+	Count int32 `json:"count"`
+
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option *SurveyCode `json:"option,omitempty"`
+
+	// Text The words of the option, in the language of the answer.
+	//
+	// Example: Il mio software
+	Text *string `json:"text,omitempty"`
+
+	// Value The value, of a question without options.
+	//
+	// Example: 4
+	Value *int32 `json:"value,omitempty"`
+}
+
+// SurveyDocument A survey as it is published.
+//
+// Example: {"closes_at":"2036-04-01T00:00:00Z","opens_at":"2036-03-01T00:00:00Z","questions":[{"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}],"title":{"en":"How are you doing?","it":"Come ti trovi?"}}
+type SurveyDocument struct {
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2036-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2036-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// Questions What is asked, in this order.
+	Questions []SurveyQuestionDocument `json:"questions"`
+
+	// Title What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Title SurveyText `json:"title"`
+}
+
+// SurveyLinks The links of the survey.
+//
+// Example: {"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}}
+type SurveyLinks struct {
+	// Answers Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Answers Link `json:"answers"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// SurveyOption An answer that may be chosen.
+//
+// Example: {"option":"api","text":"Il mio software"}
+type SurveyOption struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option SurveyCode `json:"option"`
+
+	// Text Its words, in the language of the answer.
+	//
+	// Example: Il mio software
+	Text string `json:"text"`
+}
+
+// SurveyOptionDocument An answer that may be chosen.
+//
+// Example: {"option":"api","text":{"en":"My software","it":"Il mio software"}}
+type SurveyOptionDocument struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option SurveyCode `json:"option"`
+
+	// Text What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Text SurveyText `json:"text"`
+}
+
+// SurveyQuestion A question. Without `options` it is answered with a value from 1 (worst) to 5 (best).
+//
+// Example: {"question_id":"overall","text":"Quanto sei soddisfatto?"}
+type SurveyQuestion struct {
+	// Options What may be chosen.
+	Options *[]SurveyOption `json:"options,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text The question, in the language of the answer.
+	//
+	// Example: Quanto sei soddisfatto?
+	Text string `json:"text"`
+}
+
+// SurveyQuestionDocument A question. Without `options` it is answered with a value from 1 (worst) to 5 (best).
+//
+// Example: {"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}
+type SurveyQuestionDocument struct {
+	// Options What may be chosen.
+	Options *[]SurveyOptionDocument `json:"options,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Text SurveyText `json:"text"`
+}
+
+// SurveyQuestionResult How a question was answered.
+//
+// Example: {"counts":[{"count":3,"value":4}],"question_id":"overall","text":"Quanto sei soddisfatto?"}
+type SurveyQuestionResult struct {
+	// Counts How often each answer was given, in the order of the survey.
+	Counts []SurveyCount `json:"counts"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text The question, in the language of the answer.
+	//
+	// Example: Quanto sei soddisfatto?
+	Text string `json:"text"`
+}
+
+// SurveyResults How a survey was answered.
+//
+// Example: {"_links":{"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}},"participants":5,"questions":[{"counts":[{"count":5,"value":4}],"question_id":"overall","text":"Quanto sei soddisfatto?"}],"state":"open","survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":"Come ti trovi?"}
+type SurveyResults struct {
+	// Links The links of results.
+	//
+	// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}}
+	Links SurveyResultsLinks `json:"_links"`
+
+	// Participants How many people's answers are counted here.
+	//
+	// Example: 5
+	Participants int32 `json:"participants"`
+
+	// Questions How each question was answered.
+	Questions []SurveyQuestionResult `json:"questions"`
+
+	// State Where a survey stands.
+	//
+	// Example: open
+	State SurveyState `json:"state"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What it is about, in the language of the answer.
+	//
+	// Example: Come ti trovi?
+	Title string `json:"title"`
+}
+
+// SurveyResultsLinks The links of results.
+//
+// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}}
+type SurveyResultsLinks struct {
+	// Chart Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Chart Link `json:"chart"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// SurveyState Where a survey stands.
+//
+// Example: open
+type SurveyState string
+
+// SurveyText What is asked, in both languages.
+//
+// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+type SurveyText struct {
+	// En In English.
+	//
+	// Example: How satisfied are you?
+	En string `json:"en"`
+
+	// It In Italian.
+	//
+	// Example: Quanto sei soddisfatto?
+	It string `json:"it"`
+}
+
 // Suspension Why a person is suspended.
 //
 // Example: {"reason":"Credenziali cedute a terzi, segnalazione della sede di Bergamo"}
@@ -9719,6 +10112,11 @@ type SubmittedFrom = time.Time
 
 // SubmittedTo defines model for SubmittedTo.
 type SubmittedTo = time.Time
+
+// SurveyId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SurveyId = Id
 
 // TypeFilter The code of a declaration type. Upper and lower case differ.
 //
@@ -10485,6 +10883,58 @@ type ShowRegisterImportParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListSurveysParams defines parameters for ListSurveys.
+type ListSurveysParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PublishSurveyParams defines parameters for PublishSurvey.
+type PublishSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOfficeSurveyParams defines parameters for ShowOfficeSurvey.
+type ShowOfficeSurveyParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CloseSurveyParams defines parameters for CloseSurvey.
+type CloseSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowSurveyResultsParams defines parameters for ShowSurveyResults.
+type ShowSurveyResultsParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowSurveyChartParams defines parameters for ShowSurveyChart.
+type ShowSurveyChartParams struct {
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -11840,6 +12290,22 @@ type RevokeSubDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ShowSurveyParams defines parameters for ShowSurvey.
+type ShowSurveyParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AnswerSurveyParams defines parameters for AnswerSurvey.
+type AnswerSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // RegisterApplicationJSONRequestBody defines body for RegisterApplication for application/json ContentType.
 type RegisterApplicationJSONRequestBody = ApplicationInput
 
@@ -11911,6 +12377,9 @@ type DecidePinRequestJSONRequestBody = PinRequestDecision
 
 // DecidePinUpgradeJSONRequestBody defines body for DecidePinUpgrade for application/json ContentType.
 type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
+
+// PublishSurveyJSONRequestBody defines body for PublishSurvey for application/json ContentType.
+type PublishSurveyJSONRequestBody = SurveyDocument
 
 // SearchContributorsJSONRequestBody defines body for SearchContributors for application/json ContentType.
 type SearchContributorsJSONRequestBody = ContributorSearch
@@ -12034,6 +12503,9 @@ type ReceiveSmsReportJSONRequestBody = SmsReport
 
 // GrantSubDelegationJSONRequestBody defines body for GrantSubDelegation for application/json ContentType.
 type GrantSubDelegationJSONRequestBody = SubDelegationInput
+
+// AnswerSurveyJSONRequestBody defines body for AnswerSurvey for application/json ContentType.
+type AnswerSurveyJSONRequestBody = SurveyAnswers
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -13064,6 +13536,69 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
 	ShowRegisterImport(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSurveys List the surveys
+	//
+	// All surveys, the one that opens last first, with their words in both languages.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/surveys (the `ListSurveys` operationId).
+	ListSurveys(ctx context.Context, params *ListSurveysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishSurveyWithBody Publish a survey
+	//
+	// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+	// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+	PublishSurveyWithBody(ctx context.Context, params *PublishSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishSurvey Publish a survey
+	//
+	// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+	// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+	PublishSurvey(ctx context.Context, params *PublishSurveyParams, body PublishSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOfficeSurvey Show a survey to administrators
+	//
+	// A survey with its words in both languages.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id} (the `ShowOfficeSurvey` operationId).
+	ShowOfficeSurvey(ctx context.Context, surveyId SurveyId, params *ShowOfficeSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CloseSurvey End a survey before its time
+	//
+	// Nobody answers the survey from now on. Of what was answered, results keep whole groups of five people; what fewer said is not shown. Where it is over: 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with POST /backoffice/surveys/{survey_id}/closure (the `CloseSurvey` operationId).
+	CloseSurvey(ctx context.Context, surveyId SurveyId, params *CloseSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSurveyResults Show how a survey was answered
+	//
+	// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
+	// person answered; after its end they are whole.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
+	ShowSurveyResults(ctx context.Context, surveyId SurveyId, params *ShowSurveyResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSurveyChart Show how a survey was answered as bars
+	//
+	// The same results drawn as bars, with a title and a description in words. Until five people have answered: 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id}/results/chart (the `ShowSurveyChart` operationId).
+	ShowSurveyChart(ctx context.Context, surveyId SurveyId, params *ShowSurveyChartParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchContributorsWithBody Search the contributors for whom I may act
 	//
@@ -14807,6 +15342,41 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSurvey Show the survey that is open
+	//
+	// The satisfaction survey (indagine di soddisfazione) for professional users that is open now, in the language that `Accept-Language` prefers. Where none is open: 404 `not-found`. Taking part is
+	// voluntary and anonymous: see answerSurvey. `answered` says to you alone whether you did.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /surveys/current (the `ShowSurvey` operationId).
+	ShowSurvey(ctx context.Context, params *ShowSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AnswerSurveyWithBody Take part in the survey
+	//
+	// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+	// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+	// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+	// It is no activity of the session. Where the survey is not open: 404.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+	AnswerSurveyWithBody(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AnswerSurvey Take part in the survey
+	//
+	// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+	// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+	// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+	// It is no activity of the session. Where the survey is not open: 404.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+	AnswerSurvey(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, body AnswerSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListApplications List my applications
@@ -16625,6 +17195,139 @@ func (c *Client) ImportRegisterWithBody(ctx context.Context, params *ImportRegis
 // Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
 func (c *Client) ShowRegisterImport(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewShowRegisterImportRequest(c.Server, importId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSurveys List the surveys
+//
+// All surveys, the one that opens last first, with their words in both languages.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/surveys (the `ListSurveys` operationId).
+func (c *Client) ListSurveys(ctx context.Context, params *ListSurveysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSurveysRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishSurveyWithBody Publish a survey
+//
+// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+func (c *Client) PublishSurveyWithBody(ctx context.Context, params *PublishSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishSurveyRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishSurvey Publish a survey
+//
+// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+func (c *Client) PublishSurvey(ctx context.Context, params *PublishSurveyParams, body PublishSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishSurveyRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOfficeSurvey Show a survey to administrators
+//
+// A survey with its words in both languages.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/surveys/{survey_id} (the `ShowOfficeSurvey` operationId).
+func (c *Client) ShowOfficeSurvey(ctx context.Context, surveyId SurveyId, params *ShowOfficeSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficeSurveyRequest(c.Server, surveyId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CloseSurvey End a survey before its time
+//
+// Nobody answers the survey from now on. Of what was answered, results keep whole groups of five people; what fewer said is not shown. Where it is over: 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with POST /backoffice/surveys/{survey_id}/closure (the `CloseSurvey` operationId).
+func (c *Client) CloseSurvey(ctx context.Context, surveyId SurveyId, params *CloseSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCloseSurveyRequest(c.Server, surveyId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSurveyResults Show how a survey was answered
+//
+// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
+// person answered; after its end they are whole.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
+func (c *Client) ShowSurveyResults(ctx context.Context, surveyId SurveyId, params *ShowSurveyResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSurveyResultsRequest(c.Server, surveyId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSurveyChart Show how a survey was answered as bars
+//
+// The same results drawn as bars, with a title and a description in words. Until five people have answered: 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/surveys/{survey_id}/results/chart (the `ShowSurveyChart` operationId).
+func (c *Client) ShowSurveyChart(ctx context.Context, surveyId SurveyId, params *ShowSurveyChartParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSurveyChartRequest(c.Server, surveyId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -19948,6 +20651,71 @@ func (c *Client) ShowSubDelegation(ctx context.Context, subDelegationId SubDeleg
 // Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeSubDelegationRequest(c.Server, subDelegationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSurvey Show the survey that is open
+//
+// The satisfaction survey (indagine di soddisfazione) for professional users that is open now, in the language that `Accept-Language` prefers. Where none is open: 404 `not-found`. Taking part is
+// voluntary and anonymous: see answerSurvey. `answered` says to you alone whether you did.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Corresponds with GET /surveys/current (the `ShowSurvey` operationId).
+func (c *Client) ShowSurvey(ctx context.Context, params *ShowSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSurveyRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerSurveyWithBody Take part in the survey
+//
+// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+// It is no activity of the session. Where the survey is not open: 404.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+func (c *Client) AnswerSurveyWithBody(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerSurveyRequestWithBody(c.Server, surveyId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerSurvey Take part in the survey
+//
+// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+// It is no activity of the session. Where the survey is not open: 404.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+func (c *Client) AnswerSurvey(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, body AnswerSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerSurveyRequest(c.Server, surveyId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -24777,6 +25545,356 @@ func NewShowRegisterImportRequest(server string, importId ImportId, params *Show
 			}
 
 			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListSurveysRequest constructs an http.Request for the ListSurveys method
+func NewListSurveysRequest(server string, params *ListSurveysParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPublishSurveyRequest calls the generic PublishSurvey builder with application/json body
+func NewPublishSurveyRequest(server string, params *PublishSurveyParams, body PublishSurveyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPublishSurveyRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPublishSurveyRequestWithBody constructs an http.Request for the PublishSurvey method, with any body, and a specified content type
+func NewPublishSurveyRequestWithBody(server string, params *PublishSurveyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOfficeSurveyRequest constructs an http.Request for the ShowOfficeSurvey method
+func NewShowOfficeSurveyRequest(server string, surveyId SurveyId, params *ShowOfficeSurveyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "survey_id", surveyId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCloseSurveyRequest constructs an http.Request for the CloseSurvey method
+func NewCloseSurveyRequest(server string, surveyId SurveyId, params *CloseSurveyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "survey_id", surveyId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys/%s/closure", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowSurveyResultsRequest constructs an http.Request for the ShowSurveyResults method
+func NewShowSurveyResultsRequest(server string, surveyId SurveyId, params *ShowSurveyResultsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "survey_id", surveyId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys/%s/results", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowSurveyChartRequest constructs an http.Request for the ShowSurveyChart method
+func NewShowSurveyChartRequest(server string, surveyId SurveyId, params *ShowSurveyChartParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "survey_id", surveyId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys/%s/results/chart", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
 		}
 
 	}
@@ -33525,6 +34643,121 @@ func NewRevokeSubDelegationRequest(server string, subDelegationId SubDelegationI
 	return req, nil
 }
 
+// NewShowSurveyRequest constructs an http.Request for the ShowSurvey method
+func NewShowSurveyRequest(server string, params *ShowSurveyParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/surveys/current")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAnswerSurveyRequest calls the generic AnswerSurvey builder with application/json body
+func NewAnswerSurveyRequest(server string, surveyId SurveyId, params *AnswerSurveyParams, body AnswerSurveyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAnswerSurveyRequestWithBody(server, surveyId, params, "application/json", bodyReader)
+}
+
+// NewAnswerSurveyRequestWithBody constructs an http.Request for the AnswerSurvey method, with any body, and a specified content type
+func NewAnswerSurveyRequestWithBody(server string, surveyId SurveyId, params *AnswerSurveyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "survey_id", surveyId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/surveys/%s/answers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -34602,6 +35835,79 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /backoffice/register-imports/{import_id} (the `ShowRegisterImport` operationId).
 	ShowRegisterImportWithResponse(ctx context.Context, importId ImportId, params *ShowRegisterImportParams, reqEditors ...RequestEditorFn) (*ShowRegisterImportResponse, error)
+
+	// ListSurveysWithResponse List the surveys
+	//
+	// All surveys, the one that opens last first, with their words in both languages.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/surveys (the `ListSurveys` operationId).
+	ListSurveysWithResponse(ctx context.Context, params *ListSurveysParams, reqEditors ...RequestEditorFn) (*ListSurveysResponse, error)
+
+	// PublishSurveyWithBodyWithResponse Publish a survey
+	//
+	// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+	// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+	PublishSurveyWithBodyWithResponse(ctx context.Context, params *PublishSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishSurveyResponse, error)
+
+	// PublishSurveyWithResponse Publish a survey
+	//
+	// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+	// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+	PublishSurveyWithResponse(ctx context.Context, params *PublishSurveyParams, body PublishSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishSurveyResponse, error)
+
+	// ShowOfficeSurveyWithResponse Show a survey to administrators
+	//
+	// A survey with its words in both languages.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id} (the `ShowOfficeSurvey` operationId).
+	ShowOfficeSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *ShowOfficeSurveyParams, reqEditors ...RequestEditorFn) (*ShowOfficeSurveyResponse, error)
+
+	// CloseSurveyWithResponse End a survey before its time
+	//
+	// Nobody answers the survey from now on. Of what was answered, results keep whole groups of five people; what fewer said is not shown. Where it is over: 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/surveys/{survey_id}/closure (the `CloseSurvey` operationId).
+	CloseSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *CloseSurveyParams, reqEditors ...RequestEditorFn) (*CloseSurveyResponse, error)
+
+	// ShowSurveyResultsWithResponse Show how a survey was answered
+	//
+	// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
+	// person answered; after its end they are whole.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
+	ShowSurveyResultsWithResponse(ctx context.Context, surveyId SurveyId, params *ShowSurveyResultsParams, reqEditors ...RequestEditorFn) (*ShowSurveyResultsResponse, error)
+
+	// ShowSurveyChartWithResponse Show how a survey was answered as bars
+	//
+	// The same results drawn as bars, with a title and a description in words. Until five people have answered: 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id}/results/chart (the `ShowSurveyChart` operationId).
+	ShowSurveyChartWithResponse(ctx context.Context, surveyId SurveyId, params *ShowSurveyChartParams, reqEditors ...RequestEditorFn) (*ShowSurveyChartResponse, error)
 
 	// SearchContributorsWithBodyWithResponse Search the contributors for whom I may act
 	//
@@ -36499,6 +37805,43 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
+
+	// ShowSurveyWithResponse Show the survey that is open
+	//
+	// The satisfaction survey (indagine di soddisfazione) for professional users that is open now, in the language that `Accept-Language` prefers. Where none is open: 404 `not-found`. Taking part is
+	// voluntary and anonymous: see answerSurvey. `answered` says to you alone whether you did.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /surveys/current (the `ShowSurvey` operationId).
+	ShowSurveyWithResponse(ctx context.Context, params *ShowSurveyParams, reqEditors ...RequestEditorFn) (*ShowSurveyResponse, error)
+
+	// AnswerSurveyWithBodyWithResponse Take part in the survey
+	//
+	// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+	// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+	// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+	// It is no activity of the session. Where the survey is not open: 404.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+	AnswerSurveyWithBodyWithResponse(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerSurveyResponse, error)
+
+	// AnswerSurveyWithResponse Take part in the survey
+	//
+	// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+	// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+	// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+	// It is no activity of the session. Where the survey is not open: 404.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+	AnswerSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, body AnswerSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerSurveyResponse, error)
 }
 
 type ListApplicationsResponse struct {
@@ -39740,6 +41083,294 @@ func (r ShowRegisterImportResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ShowRegisterImportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSurveysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeSurveyList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSurveysResponse) GetJSON200() *OfficeSurveyList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSurveysResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSurveysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSurveysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSurveysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSurveysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PublishSurveyResponse201Headers the declared response headers of an HTTP 201 response for PublishSurvey
+type PublishSurveyResponse201Headers struct {
+	Location string
+}
+
+type PublishSurveyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *OfficeSurvey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PublishSurveyResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PublishSurveyResponse) GetJSON201() *OfficeSurvey {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PublishSurveyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PublishSurveyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PublishSurveyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PublishSurveyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PublishSurveyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowOfficeSurveyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeSurvey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficeSurveyResponse) GetJSON200() *OfficeSurvey {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficeSurveyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficeSurveyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficeSurveyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficeSurveyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficeSurveyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CloseSurveyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeSurvey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CloseSurveyResponse) GetJSON200() *OfficeSurvey {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CloseSurveyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CloseSurveyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CloseSurveyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CloseSurveyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CloseSurveyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowSurveyResultsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SurveyResults
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowSurveyResultsResponse) GetJSON200() *SurveyResults {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSurveyResultsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSurveyResultsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSurveyResultsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSurveyResultsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSurveyResultsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowSurveyChartResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSurveyChartResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSurveyChartResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSurveyChartResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSurveyChartResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSurveyChartResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -45648,6 +47279,95 @@ func (r RevokeSubDelegationResponse) ContentType() string {
 	return ""
 }
 
+type ShowSurveyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Survey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowSurveyResponse) GetJSON200() *Survey {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSurveyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSurveyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSurveyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSurveyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSurveyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AnswerSurveyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AnswerSurveyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AnswerSurveyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AnswerSurveyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AnswerSurveyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AnswerSurveyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListApplicationsWithResponse List my applications
 //
 // The applications of your own and those of the organisations whose users you manage, the newest first.
@@ -47202,6 +48922,121 @@ func (c *ClientWithResponses) ShowRegisterImportWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseShowRegisterImportResponse(rsp)
+}
+
+// ListSurveysWithResponse List the surveys
+//
+// All surveys, the one that opens last first, with their words in both languages.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/surveys (the `ListSurveys` operationId).
+func (c *ClientWithResponses) ListSurveysWithResponse(ctx context.Context, params *ListSurveysParams, reqEditors ...RequestEditorFn) (*ListSurveysResponse, error) {
+	rsp, err := c.ListSurveys(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSurveysResponse(rsp)
+}
+
+// PublishSurveyWithBodyWithResponse Publish a survey
+//
+// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+func (c *ClientWithResponses) PublishSurveyWithBodyWithResponse(ctx context.Context, params *PublishSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishSurveyResponse, error) {
+	rsp, err := c.PublishSurveyWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishSurveyResponse(rsp)
+}
+
+// PublishSurveyWithResponse Publish a survey
+//
+// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+func (c *ClientWithResponses) PublishSurveyWithResponse(ctx context.Context, params *PublishSurveyParams, body PublishSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishSurveyResponse, error) {
+	rsp, err := c.PublishSurvey(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishSurveyResponse(rsp)
+}
+
+// ShowOfficeSurveyWithResponse Show a survey to administrators
+//
+// A survey with its words in both languages.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/surveys/{survey_id} (the `ShowOfficeSurvey` operationId).
+func (c *ClientWithResponses) ShowOfficeSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *ShowOfficeSurveyParams, reqEditors ...RequestEditorFn) (*ShowOfficeSurveyResponse, error) {
+	rsp, err := c.ShowOfficeSurvey(ctx, surveyId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficeSurveyResponse(rsp)
+}
+
+// CloseSurveyWithResponse End a survey before its time
+//
+// Nobody answers the survey from now on. Of what was answered, results keep whole groups of five people; what fewer said is not shown. Where it is over: 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/surveys/{survey_id}/closure (the `CloseSurvey` operationId).
+func (c *ClientWithResponses) CloseSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *CloseSurveyParams, reqEditors ...RequestEditorFn) (*CloseSurveyResponse, error) {
+	rsp, err := c.CloseSurvey(ctx, surveyId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCloseSurveyResponse(rsp)
+}
+
+// ShowSurveyResultsWithResponse Show how a survey was answered
+//
+// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
+// person answered; after its end they are whole.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
+func (c *ClientWithResponses) ShowSurveyResultsWithResponse(ctx context.Context, surveyId SurveyId, params *ShowSurveyResultsParams, reqEditors ...RequestEditorFn) (*ShowSurveyResultsResponse, error) {
+	rsp, err := c.ShowSurveyResults(ctx, surveyId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSurveyResultsResponse(rsp)
+}
+
+// ShowSurveyChartWithResponse Show how a survey was answered as bars
+//
+// The same results drawn as bars, with a title and a description in words. Until five people have answered: 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/surveys/{survey_id}/results/chart (the `ShowSurveyChart` operationId).
+func (c *ClientWithResponses) ShowSurveyChartWithResponse(ctx context.Context, surveyId SurveyId, params *ShowSurveyChartParams, reqEditors ...RequestEditorFn) (*ShowSurveyChartResponse, error) {
+	rsp, err := c.ShowSurveyChart(ctx, surveyId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSurveyChartResponse(rsp)
 }
 
 // SearchContributorsWithBodyWithResponse Search the contributors for whom I may act
@@ -50049,6 +51884,61 @@ func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Contex
 	return ParseRevokeSubDelegationResponse(rsp)
 }
 
+// ShowSurveyWithResponse Show the survey that is open
+//
+// The satisfaction survey (indagine di soddisfazione) for professional users that is open now, in the language that `Accept-Language` prefers. Where none is open: 404 `not-found`. Taking part is
+// voluntary and anonymous: see answerSurvey. `answered` says to you alone whether you did.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /surveys/current (the `ShowSurvey` operationId).
+func (c *ClientWithResponses) ShowSurveyWithResponse(ctx context.Context, params *ShowSurveyParams, reqEditors ...RequestEditorFn) (*ShowSurveyResponse, error) {
+	rsp, err := c.ShowSurvey(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSurveyResponse(rsp)
+}
+
+// AnswerSurveyWithBodyWithResponse Take part in the survey
+//
+// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+// It is no activity of the session. Where the survey is not open: 404.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+func (c *ClientWithResponses) AnswerSurveyWithBodyWithResponse(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerSurveyResponse, error) {
+	rsp, err := c.AnswerSurveyWithBody(ctx, surveyId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerSurveyResponse(rsp)
+}
+
+// AnswerSurveyWithResponse Take part in the survey
+//
+// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+// It is no activity of the session. Where the survey is not open: 404.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+func (c *ClientWithResponses) AnswerSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, body AnswerSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerSurveyResponse, error) {
+	rsp, err := c.AnswerSurvey(ctx, surveyId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerSurveyResponse(rsp)
+}
+
 // ParseListApplicationsResponse parses an HTTP response from a ListApplicationsWithResponse call
 func ParseListApplicationsResponse(rsp *http.Response) (*ListApplicationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -52620,6 +54510,210 @@ func ParseShowRegisterImportResponse(rsp *http.Response) (*ShowRegisterImportRes
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSurveysResponse parses an HTTP response from a ListSurveysWithResponse call
+func ParseListSurveysResponse(rsp *http.Response) (*ListSurveysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSurveysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeSurveyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePublishSurveyResponse parses an HTTP response from a PublishSurveyWithResponse call
+func ParsePublishSurveyResponse(rsp *http.Response) (*PublishSurveyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PublishSurveyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest OfficeSurvey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers PublishSurveyResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficeSurveyResponse parses an HTTP response from a ShowOfficeSurveyWithResponse call
+func ParseShowOfficeSurveyResponse(rsp *http.Response) (*ShowOfficeSurveyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficeSurveyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeSurvey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCloseSurveyResponse parses an HTTP response from a CloseSurveyWithResponse call
+func ParseCloseSurveyResponse(rsp *http.Response) (*CloseSurveyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CloseSurveyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeSurvey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowSurveyResultsResponse parses an HTTP response from a ShowSurveyResultsWithResponse call
+func ParseShowSurveyResultsResponse(rsp *http.Response) (*ShowSurveyResultsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSurveyResultsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SurveyResults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowSurveyChartResponse parses an HTTP response from a ShowSurveyChartWithResponse call
+func ParseShowSurveyChartResponse(rsp *http.Response) (*ShowSurveyChartResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSurveyChartResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -57212,6 +59306,68 @@ func ParseRevokeSubDelegationResponse(rsp *http.Response) (*RevokeSubDelegationR
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowSurveyResponse parses an HTTP response from a ShowSurveyWithResponse call
+func ParseShowSurveyResponse(rsp *http.Response) (*ShowSurveyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSurveyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Survey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAnswerSurveyResponse parses an HTTP response from a AnswerSurveyWithResponse call
+func ParseAnswerSurveyResponse(rsp *http.Response) (*AnswerSurveyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AnswerSurveyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

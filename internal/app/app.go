@@ -201,7 +201,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
 			g.identity.forgetCodes, g.identity.consents.EndVoid, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge,
-			g.messaging.worker.ForgetEnded, g.kernel.feed.Forget, g.webhooks.sender.Purge,
+			g.messaging.worker.ForgetEnded, g.kernel.feed.Forget, g.webhooks.sender.Purge, g.dossier.surveys.Purge,
 		),
 	)
 	a.background(g.masterdata.importing.Run)

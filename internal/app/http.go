@@ -136,6 +136,8 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		OfficeApplicationHandlers: handlers.OfficeApplicationHandlers{AtOffice: id.applications},
 		EventHandlers:             handlers.EventHandlers{Events: g.kernel.events},
 		ElectronicFileHandlers:    handlers.ElectronicFileHandlers{Timeline: g.dossier.timeline},
+		SurveyHandlers:            handlers.SurveyHandlers{Surveys: g.dossier.surveys},
+		OfficeSurveyHandlers:      handlers.OfficeSurveyHandlers{OfficeSurveys: g.dossier.surveys},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},

@@ -59,6 +59,8 @@ type Handlers struct {
 	WebhookHandlers
 	EventHandlers
 	ElectronicFileHandlers
+	SurveyHandlers
+	OfficeSurveyHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}
