@@ -272,7 +272,7 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 		"publishDeclarationType", "confirmIdentity", "grantContributorRole", "grantIntermediaryRole", "fileEnrolment", "decideEnrolment", "importRegister",
 		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
 		"revokeSubDelegation", "registerApplication", "decideApplication", "suspendApplication",
-		"addWebhook", "rotateWebhookSecret", "pingWebhook", "replayWebhookDeliveries",
+		"addWebhook", "rotateWebhookSecret", "pingWebhook", "replayWebhookDeliveries", "publishSurvey", "closeSurvey",
 	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {
 		key := op.Parameters.GetByInAndName("header", "Idempotency-Key")

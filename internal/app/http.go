@@ -84,7 +84,11 @@ func sights(g groups) map[string]edge.Sight {
 		"/delegation-batches/{batch_id}":            sight(g.mandate.batches.Show),
 		"/sub-delegations/{sub_delegation_id}":      sight(g.mandate.subDelegations.Show),
 		"/declaration-batches/{batch_id}":           sight(g.filing.batches.Visible),
-		"/applications/{application_id}":            sight(g.identity.applications.Show),
+		"/surveys/{survey_id}": func(ctx context.Context, _ access.Actor, id uuid.UUID) error {
+			_, err := g.dossier.surveys.Show(ctx, id)
+			return err
+		},
+		"/applications/{application_id}": sight(g.identity.applications.Show),
 		"/backoffice/applications/{application_id}": func(ctx context.Context, _ access.Actor, id uuid.UUID) error {
 			_, err := g.identity.applications.ShowAtOffice(ctx, id)
 			return err

@@ -7,6 +7,7 @@ package sandbox
 
 import (
 	"context"
+	"diresco/internal/dossier/survey"
 	"io"
 	"sync"
 	"time"
@@ -95,6 +96,7 @@ type Service struct {
 	types          *declaration.Types
 	funds          *fund.Service
 	services       *servicecatalog.Catalogue
+	surveys        *survey.Service
 	intermediaries *intermediary.Repository
 	messages       *outbox.Worker
 	background     []Backlog
@@ -118,6 +120,7 @@ func NewService(d Deps) *Service {
 		register: residents.New(d.Runner.DB, d.Clock), intermediaries: intermediary.NewRepository(d.Runner.DB),
 		contributors: d.Contributors, types: d.Types, funds: fund.NewService(fund.Deps{Runner: d.Runner}),
 		services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}),
+		surveys:  survey.NewService(survey.Deps{Runner: d.Runner}),
 		messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, sessions: d.Sessions,
 		blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}

@@ -66,7 +66,7 @@ func TestSight_IsKnownForWhateverAServiceShows(t *testing.T) {
 	known := []string{
 		"/sessions/{session_id}", "/me/contacts/{contact_id}", "/me/pin/upgrades/{upgrade_id}", "/backoffice/pin-upgrades/{upgrade_id}",
 		"/enrolments/{enrolment_id}", "/backoffice/enrolments/{enrolment_id}", "/delegation-batches/{batch_id}", "/declaration-batches/{batch_id}",
-		"/sub-delegations/{sub_delegation_id}", "/applications/{application_id}", "/me/consents/{consent_id}",
+		"/sub-delegations/{sub_delegation_id}", "/applications/{application_id}", "/me/consents/{consent_id}", "/surveys/{survey_id}",
 		// Shown to nobody: the proof of another one is entered with it.
 		"/me/pin/rotations/{rotation_id}",
 	}

@@ -191,6 +191,9 @@ var accessTable = map[string]row{
 	"decideApplication":  {body: func(filer) any { return map[string]any{"outcome": "approved", "reason": "prova"} }, anybodys: true},
 	"suspendApplication": {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
 	"listEvents":         {}, "streamEvents": {},
+	"showSurvey": {anybodys: true}, "answerSurvey": {body: func(filer) any { return oneAnswer(4) }, anybodys: true},
+	"listSurveys": {anybodys: true}, "showOfficeSurvey": {anybodys: true}, "showSurveyResults": {anybodys: true}, "showSurveyChart": {anybodys: true},
+	"publishSurvey": {body: func(filer) any { return trialSurvey() }, anybodys: true}, "closeSurvey": {anybodys: true},
 	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
 	"listMyServices": {}, "showMyMenu": {},
@@ -211,7 +214,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
-		filersConsent).Replace(o.path)
+		filersConsent, "{survey_id}", sandboxSurvey).Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
