@@ -136,7 +136,9 @@ func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
 		if err := decoder.Decode(&a); err != nil {
 			t.Fatalf("x-access %s: %v", raw, err)
 		}
-		if !slices.Contains([]string{"anyone", "session", "contributor", "declaration", "delegation", "delegate", "office"}, a.To) {
+		if !slices.Contains([]string{
+			"anyone", "session", "contributor", "declaration", "delegation", "delegate", "office", "position", "ticket", "smart_task", "dma",
+		}, a.To) {
 			t.Errorf("x-access to %q", a.To)
 		}
 		for _, class := range a.Classes {
@@ -272,6 +274,7 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 		"publishDeclarationType", "confirmIdentity", "grantContributorRole", "grantIntermediaryRole", "fileEnrolment", "decideEnrolment", "importRegister",
 		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
 		"revokeSubDelegation", "registerApplication", "decideApplication", "suspendApplication",
+		"openTicket", "addTicketComment", "remindTicket",
 		"addWebhook", "rotateWebhookSecret", "pingWebhook", "replayWebhookDeliveries", "publishSurvey", "closeSurvey",
 	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {

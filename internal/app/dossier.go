@@ -1,19 +1,33 @@
 package app
 
 import (
+	"context"
+
 	"diresco/internal/dossier/survey"
+	"diresco/internal/dossier/ticket"
 	"diresco/internal/dossier/timeline"
 )
 
 // dossier is what goes on between a contributor and its office beside declarations.
 type dossier struct {
+	topics   *ticket.Topics
+	tickets  *ticket.Service
 	timeline *timeline.Service
 	surveys  *survey.Service
 }
 
-func newDossier(p platform, g groups) dossier {
+func newDossier(p platform, k kernel, m masterdata, f filing) dossier {
+	topics := ticket.NewTopics(p.db)
 	return dossier{
-		timeline: timeline.NewService(timeline.Deps{DB: p.db, CatchUp: g.filing.funds.CatchUp}),
-		surveys:  survey.NewService(survey.Deps{Runner: g.kernel.runner, Keys: p.dataKeys}),
+		topics: topics,
+		tickets: ticket.NewService(ticket.Deps{
+			Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
+			Blobs: p.bucket, Log: p.log,
+		}),
+		timeline: timeline.NewService(timeline.Deps{DB: p.db, CatchUp: f.funds.CatchUp}),
+		surveys:  survey.NewService(survey.Deps{Runner: k.runner, Keys: p.dataKeys}),
 	}
 }
+
+// install adds what comes with the program.
+func (d dossier) install(ctx context.Context) error { return d.topics.Install(ctx) }
