@@ -18,6 +18,8 @@ type Kind string
 // The kinds.
 const (
 	Declaration Kind = "declaration"
+	Ticket      Kind = "ticket"
+	SmartTask   Kind = "smart_task"
 	Delegation  Kind = "delegation"
 	Enrolment   Kind = "enrolment"
 	Role        Kind = "role"
@@ -35,6 +37,13 @@ const (
 	DeclarationWithdrawn           Happening = "declaration.withdrawn"
 	DeclarationSuperseded          Happening = "declaration.superseded"
 	DeclarationLapsed              Happening = "declaration.lapsed"
+	TicketOpened                   Happening = "ticket.opened"
+	TicketInCharge                 Happening = "ticket.in_charge"
+	TicketRouted                   Happening = "ticket.routed"
+	TicketCommented                Happening = "ticket.commented"
+	TicketReminded                 Happening = "ticket.reminded"
+	TicketClosed                   Happening = "ticket.closed"
+	TicketReopened                 Happening = "ticket.reopened"
 	DelegationActivated            Happening = "delegation.activated"
 	DelegationEnded                Happening = "delegation.ended"
 	EnrolmentSubmitted             Happening = "enrolment.submitted"

@@ -78,11 +78,21 @@ func short(t *testing.T, s *timeline.Service, by access.Actor, f timeline.Filter
 // record leaves a record in the trail.
 func record(t *testing.T, a *world.App, by access.Actor, operation, kind, outcome string, contributorID, subjectID uuid.UUID) {
 	t.Helper()
+	recordAs(t, a, by, operation, kind, outcome, nil, contributorID, subjectID)
+}
+
+// recordAs leaves a record with a detail.
+func recordAs(t *testing.T, a *world.App, by access.Actor, operation, kind, outcome string, detail *string, contributorID, subjectID uuid.UUID) {
+	t.Helper()
+	var person *uuid.UUID
+	if by.PersonID != uuid.Nil {
+		person = &by.PersonID
+	}
 	var acting *access.ActingAs
 	if len(by.Rights) > 0 {
 		acting = &by.Rights[0].ActingAs
 	}
 	a.Exec(t, `INSERT INTO audit_records (id, at, operation, person_id, acting_as, contributor_id, subject_kind, subject_id, outcome,
-		request_id, address) VALUES ( ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')`, uuid.Must(uuid.NewV7()), a.Clock.Now(), operation, by.PersonID, acting,
-		contributorID, kind, subjectID.String(), outcome)
+		detail, request_id, address) VALUES ( ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '')`, uuid.Must(uuid.NewV7()), a.Clock.Now(), operation, person, acting,
+		contributorID, kind, subjectID.String(), outcome, detail)
 }

@@ -23,8 +23,11 @@ const (
 // filed is the operation of rows that are read from the declarations.
 const filed = "fileDeclaration"
 
-// done is the outcome of what was done and of nothing else.
-const done = "done"
+// The outcomes of what was done and of nothing else, and of what ended a right.
+const (
+	done    = "done"
+	revoked = "revoked"
+)
 
 // happenings says what each audit record tells, by the kind of its subject, its operation and its
 // outcome. What is not listed is no entry: drafts, and what is internal to an office.
@@ -32,27 +35,42 @@ var happenings = []struct {
 	subject, operation, outcome string
 	happening                   Happening
 	state                       string
+	// part is what the record's detail must have in it; empty for no matter what.
+	part string
 }{
-	{access.WatchedDeclaration, filed, done, DeclarationSubmitted, asItIs},
-	{access.WatchedDeclaration, "completeDeclaration", done, DeclarationSubmitted, inDetail},
-	{access.WatchedDeclaration, "takeDeclarationInCharge", done, DeclarationInCharge, inDetail},
-	{access.WatchedDeclaration, "decideDeclaration", done, DeclarationDecided, inDetail},
-	{access.WatchedDeclaration, "acceptDeclaration", done, DeclarationDecided, inDetail},
-	{access.WatchedDeclaration, "holdDeclaration", done, DeclarationDecided, inDetail},
-	{access.WatchedDeclaration, "confirmReservation", done, DeclarationDecided, inDetail},
-	{access.WatchedDeclaration, "withdrawDeclaration", done, DeclarationWithdrawn, inDetail},
-	{access.WatchedDeclaration, "supersedeDeclaration", done, DeclarationSuperseded, inDetail},
-	{access.WatchedDeclaration, "lapseDeclaration", done, DeclarationLapsed, inDetail},
-	{access.WatchedDelegation, "activateDelegation", "replaced", DelegationEnded, "revoked"},
-	{access.WatchedDelegation, "activateDelegation", done, DelegationActivated, "active"},
-	{access.WatchedDelegation, "revokeDelegation", done, DelegationEnded, "revoked"},
-	{access.WatchedDelegation, "expireDelegation", done, DelegationEnded, "expired"},
-	{"enrolment", "fileEnrolment", done, EnrolmentSubmitted, "submitted"},
-	{"enrolment", "completeEnrolment", done, EnrolmentSubmitted, "submitted"},
-	{"enrolment", "decideEnrolment", done, EnrolmentDecided, asItIs},
-	{"enrolment", "lapseEnrolment", done, EnrolmentLapsed, "lapsed"},
-	{"role", "grantContributorRole", done, RoleGranted, ""},
-	{"role", "withdrawContributorRole", done, RoleWithdrawn, ""},
+	{access.WatchedDeclaration, filed, done, DeclarationSubmitted, asItIs, ""},
+	{access.WatchedDeclaration, "completeDeclaration", done, DeclarationSubmitted, inDetail, ""},
+	{access.WatchedDeclaration, "takeDeclarationInCharge", done, DeclarationInCharge, inDetail, ""},
+	{access.WatchedDeclaration, "decideDeclaration", done, DeclarationDecided, inDetail, ""},
+	{access.WatchedDeclaration, "acceptDeclaration", done, DeclarationDecided, inDetail, ""},
+	{access.WatchedDeclaration, "holdDeclaration", done, DeclarationDecided, inDetail, ""},
+	{access.WatchedDeclaration, "confirmReservation", done, DeclarationDecided, inDetail, ""},
+	{access.WatchedDeclaration, "withdrawDeclaration", done, DeclarationWithdrawn, inDetail, ""},
+	{access.WatchedDeclaration, "supersedeDeclaration", done, DeclarationSuperseded, inDetail, ""},
+	{access.WatchedDeclaration, "lapseDeclaration", done, DeclarationLapsed, inDetail, ""},
+	{access.WatchedDelegation, "activateDelegation", "replaced", DelegationEnded, revoked, ""},
+	{access.WatchedDelegation, "activateDelegation", done, DelegationActivated, "active", ""},
+	{access.WatchedDelegation, "revokeDelegation", done, DelegationEnded, revoked, ""},
+	{access.WatchedDelegation, "expireDelegation", done, DelegationEnded, "expired", ""},
+	{"enrolment", "fileEnrolment", done, EnrolmentSubmitted, "submitted", ""},
+	{"enrolment", "completeEnrolment", done, EnrolmentSubmitted, "submitted", ""},
+	{"enrolment", "decideEnrolment", done, EnrolmentDecided, asItIs, ""},
+	{"enrolment", "lapseEnrolment", done, EnrolmentLapsed, "lapsed", ""},
+	{"role", "grantContributorRole", done, RoleGranted, "", ""},
+	{"role", "withdrawContributorRole", done, RoleWithdrawn, "", ""},
+	{access.WatchedDelegation, "requestSmartTask", revoked, DelegationEnded, revoked, ""},
+	{"role", "requestSmartTask", revoked, RoleWithdrawn, "", ""},
+	{access.WatchedTicket, "openTicket", done, TicketOpened, "open", ""},
+	{access.WatchedTicket, "requestSmartTask", done, TicketOpened, "open", ""},
+	{access.WatchedTicket, "takeTicketInCharge", done, TicketInCharge, "in_charge", ""},
+	{access.WatchedTicket, "takeSmartTaskInCharge", done, TicketInCharge, "in_charge", ""},
+	{access.WatchedTicket, "routeTicket", done, TicketRouted, "open", ""},
+	{access.WatchedTicket, "addTicketComment", done, TicketCommented, "", ""},
+	{access.WatchedTicket, "commentTicket", done, TicketCommented, "", `"visibility":"visible"`},
+	{access.WatchedTicket, "remindTicket", done, TicketReminded, "", ""},
+	{access.WatchedTicket, "closeTicket", done, TicketClosed, "closed", ""},
+	{access.WatchedTicket, "decideSmartTask", done, TicketClosed, "closed", ""},
+	{access.WatchedTicket, "reopenTicket", done, TicketReopened, "open", ""},
 }
 
 // awaiting says what it is instead where something waits for dispositive credentials.
@@ -94,6 +112,11 @@ var sources = []source{
 	{
 		subject: "enrolment", kinds: []Kind{Enrolment}, table: "enrolments", office: "x.office_code", protocol: "x.protocol_number",
 		code: "x.form", state: "x.state", owner: "x.person_id", may: managers,
+	},
+	{
+		subject: access.WatchedTicket, kinds: []Kind{Ticket, SmartTask}, table: "tickets",
+		kind: "CASE WHEN x.kind = 'smart_task' THEN 'smart_task' ELSE 'ticket' END", position: "x.position_id", office: "x.office_code",
+		protocol: "x.protocol_number", code: "x.topic", may: served(access.Dossier),
 	},
 	{subject: "role", kinds: []Kind{Role}, table: "contributor_roles", code: "x.role", may: managers},
 }
@@ -167,12 +190,16 @@ func (s source) told() string {
 	by := map[string][]string{}
 	for _, h := range happenings {
 		if h.subject == s.subject && h.operation != filed {
-			by[h.outcome] = append(by[h.outcome], "'"+h.operation+"'")
+			condition := "a.outcome = '" + h.outcome + "'"
+			if h.part != "" {
+				condition += " AND a.detail LIKE '%" + h.part + "%'"
+			}
+			by[condition] = append(by[condition], "'"+h.operation+"'")
 		}
 	}
 	var conditions []string
-	for _, outcome := range slices.Sorted(maps.Keys(by)) {
-		conditions = append(conditions, "a.outcome = '"+outcome+"' AND a.operation IN ("+strings.Join(by[outcome], ", ")+")")
+	for _, condition := range slices.Sorted(maps.Keys(by)) {
+		conditions = append(conditions, condition+" AND a.operation IN ("+strings.Join(by[condition], ", ")+")")
 	}
 	return "(" + strings.Join(conditions, " OR ") + ")"
 }

@@ -318,3 +318,72 @@ func fill(t *testing.T, a *world.App, c world.Company, by access.Actor) {
 		a.Exec(t, "ANALYZE")
 	}
 }
+
+// What the office does with a ticket is told, what it says among itself is not; a smart task is a
+// ticket of its own kind.
+func TestTimeline_TellsWhatBecameOfTickets(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		s := newService(a)
+		c, by := a.Employer(t, world.Rome, world.Milan)
+		desk := a.Desk(t, world.Rome, c.ID)
+		request, task := ticket(t, a, by, c, "request", &c.Positions[0].ID), ticket(t, a, by, c, "smart_task", nil)
+		tell := func(who access.Actor, operation, detail string, id uuid.UUID) {
+			a.Clock.Advance(time.Minute)
+			recordAs(t, a, who, operation, access.WatchedTicket, "done", &detail, c.ID, id)
+		}
+		tell(by, "openTicket", "", request)
+		tell(desk, "takeTicketInCharge", "", request)
+		tell(desk, "commentTicket", `{"state":"in_charge","visibility":"internal"}`, request)
+		tell(desk, "commentTicket", `{"state":"in_charge","visibility":"visible"}`, request)
+		tell(desk, "releaseTicket", "", request)
+		tell(by, "addTicketComment", "", request)
+		tell(desk, "closeTicket", "", request)
+		me := by.PersonID.String()
+		want := []told{
+			{timeline.TicketOpened, "open", me}, {timeline.TicketInCharge, "in_charge", world.Rome}, {timeline.TicketCommented, "", world.Rome},
+			{timeline.TicketCommented, "", me}, {timeline.TicketClosed, "closed", world.Rome},
+		}
+		same(t, "a ticket", want, short(t, s, by, timeline.Filter{Kind: timeline.Ticket}))
+		tell(by, "requestSmartTask", "", task)
+		tell(access.Actor{}, "takeSmartTaskInCharge", "", task)
+		tell(access.Actor{}, "decideSmartTask", "", task)
+		if got := short(t, s, by, timeline.Filter{Kind: timeline.SmartTask}); len(got) != 3 || got[0].happened != timeline.TicketOpened ||
+			got[2].happened != timeline.TicketClosed {
+			t.Errorf("a smart task: %+v", got)
+		}
+		same(t, "a ticket beside a smart task", want, short(t, s, by, timeline.Filter{Kind: timeline.Ticket}))
+		all := list(t, s, by, timeline.Filter{})
+		if e := all[len(all)-1]; len(all) != 8 || e.Kind != timeline.Ticket || e.ProtocolNumber == "" || e.Code == "" || e.PositionID == nil {
+			t.Errorf("%d entries, the first %+v", len(all), e)
+		}
+		if e := all[0]; e.Kind != timeline.SmartTask || e.SubjectID != task {
+			t.Errorf("the last is %+v", e)
+		}
+		limited := access.Actor{ContributorID: c.ID, Rights: []access.Right{{
+			ActingAs: access.Intermediary, Services: world.Services(access.Dossier), Positions: []uuid.UUID{c.Positions[0].ID},
+		}}}
+		if got := list(t, s, limited, timeline.Filter{}); len(got) != 5 {
+			t.Errorf("for one position %d entries", len(got))
+		}
+		limited.Rights[0].Services = world.Services(access.Declarations)
+		if got := list(t, s, limited, timeline.Filter{}); len(got) != 0 {
+			t.Errorf("without the dossier %d entries", len(got))
+		}
+		if got := list(t, s, a.Desk(t, world.Milan, c.ID), timeline.Filter{}); len(got) != 0 {
+			t.Errorf("another office sees %+v", got)
+		}
+	})
+}
+
+// ticket adds a ticket of the kind at the office in Rome.
+func ticket(t *testing.T, a *world.App, by access.Actor, c world.Company, kind string, position *uuid.UUID) uuid.UUID {
+	t.Helper()
+	id, now := uuid.Must(uuid.NewV7()), a.Clock.Now()
+	a.Exec(t, `INSERT INTO tickets (id, kind, contributor_id, position_id, office_code, topic, subject, text, email, person_id, right_id,
+		acting_as, attachments, protocol_number, digest, opened_at, state, version, updated_at)
+		SELECT ?, ?, ?, ?, ?, (SELECT MIN(code) FROM ticket_topics WHERE parent_code IS NOT NULL), 'x', 'x', 'x@example.com', ?, ?,
+		'legal_representative', '[]', 'INPS.7000.16/03/2026.0000001', 'd', ?, 'open', 1, ?`,
+		id, kind, c.ID, position, world.Rome, by.PersonID, by.Rights[0].ID, now, now)
+	return id
+}

@@ -52,6 +52,10 @@ func dossierSubjectPath(e timeline.Entry, by access.Actor) string {
 	switch e.Kind {
 	case timeline.Declaration:
 		return idPath("/declarations", e.SubjectID)
+	case timeline.Ticket:
+		return idPath("/tickets", e.SubjectID)
+	case timeline.SmartTask:
+		return idPath("/smart-tasks", e.SubjectID)
 	case timeline.Delegation:
 		return idPath("/delegations", e.SubjectID)
 	case timeline.Role:

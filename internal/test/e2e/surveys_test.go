@@ -129,10 +129,11 @@ func TestSurvey_IsPublishedByAdministrators(t *testing.T) {
 func TestSurvey_AnAnswerIsNoActivity(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		p := w.person(ofClass(client.UserClassInstitutionalIntermediary))
-		token := w.loginAs(p).AccessToken
-		w.clock.Advance(20 * time.Minute)
-		w.do(http.MethodPost, "/v1/surveys/"+sandboxSurvey+"/answers", token, oneAnswer(2), key()).want(t, http.StatusNoContent, "")
-		w.clock.Advance(10 * time.Minute)
-		w.do(http.MethodGet, "/v1/me", token, nil).want(t, http.StatusUnauthorized, "")
+		session := w.loginAs(p)
+		w.clock.Advance(14 * time.Minute)
+		w.do(http.MethodPost, "/v1/surveys/"+sandboxSurvey+"/answers", session.AccessToken, oneAnswer(2), key()).want(t, http.StatusNoContent, "")
+		w.clock.Advance(16 * time.Minute)
+		w.do(http.MethodPost, "/v1/sessions/current/tokens", "", map[string]any{"refresh_token": session.RefreshToken}).
+			want(t, http.StatusUnauthorized, "")
 	})
 }
