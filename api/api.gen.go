@@ -10131,6 +10131,12 @@ type EventsAfter = string
 // EventsWait defines model for EventsWait.
 type EventsWait = int32
 
+// ExportFrom defines model for ExportFrom.
+type ExportFrom = time.Time
+
+// ExportTo defines model for ExportTo.
+type ExportTo = time.Time
+
 // FundPath The code of a fund. Where a type has a budget for each region, it ends in that of the region.
 //
 // Example: GAGI-2026
@@ -10998,6 +11004,15 @@ type ListDossierEntriesParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportDossierParams defines parameters for ExportDossier.
+type ExportDossierParams struct {
+	// From From this instant on.
+	From ExportFrom `form:"from" json:"from"`
+
+	// To Up to this instant, without it.
+	To ExportTo `form:"to" json:"to"`
 }
 
 // SearchPeopleForRoleParams defines parameters for SearchPeopleForRole.
@@ -12232,6 +12247,9 @@ type ServerInterface interface {
 	// ListDossierEntries List everything that happened for a contributor
 	// (GET /contributors/{contributor_id}/dossier-entries)
 	ListDossierEntries(ctx echo.Context, contributorId ContributorId, params ListDossierEntriesParams) error
+	// ExportDossier Download what happened in a period, with its documents
+	// (GET /contributors/{contributor_id}/dossier-export)
+	ExportDossier(ctx echo.Context, contributorId ContributorId, params ExportDossierParams) error
 	// SearchPeopleForRole Search a person to whom to give a role
 	// (POST /contributors/{contributor_id}/people-searches)
 	SearchPeopleForRole(ctx echo.Context, contributorId ContributorId, params SearchPeopleForRoleParams) error
@@ -15433,6 +15451,38 @@ func (w *ServerInterfaceWrapper) ListDossierEntries(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListDossierEntries(ctx, contributorId, params)
+	return err
+}
+
+// ExportDossier converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportDossier(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportDossierParams
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportDossier(ctx, contributorId, params)
 	return err
 }
 
@@ -18906,6 +18956,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegation-lookups", wrapper.ListDelegationLookups, options.OperationMiddlewares["listDelegationLookups"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegations", wrapper.ListContributorDelegations, options.OperationMiddlewares["listContributorDelegations"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/dossier-entries", wrapper.ListDossierEntries, options.OperationMiddlewares["listDossierEntries"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/dossier-export", wrapper.ExportDossier, options.OperationMiddlewares["exportDossier"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/people-searches", wrapper.SearchPeopleForRole, options.OperationMiddlewares["searchPeopleForRole"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/positions", wrapper.ListPositions, options.OperationMiddlewares["listPositions"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
@@ -21672,6 +21723,43 @@ func (response ListDossierEntries200JSONResponse) VisitListDossierEntriesRespons
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportDossierRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ExportDossierParams
+}
+
+type ExportDossierResponseObject interface {
+	VisitExportDossierResponse(w http.ResponseWriter) error
+}
+
+type ExportDossier200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportDossier200ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       ExportDossier200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportDossier200ApplicationzipResponse) VisitExportDossierResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
 	return err
 }
 
@@ -25104,6 +25192,9 @@ type StrictServerInterface interface {
 	// ListDossierEntries List everything that happened for a contributor
 	// (GET /contributors/{contributor_id}/dossier-entries)
 	ListDossierEntries(ctx context.Context, request ListDossierEntriesRequestObject) (ListDossierEntriesResponseObject, error)
+	// ExportDossier Download what happened in a period, with its documents
+	// (GET /contributors/{contributor_id}/dossier-export)
+	ExportDossier(ctx context.Context, request ExportDossierRequestObject) (ExportDossierResponseObject, error)
 	// SearchPeopleForRole Search a person to whom to give a role
 	// (POST /contributors/{contributor_id}/people-searches)
 	SearchPeopleForRole(ctx context.Context, request SearchPeopleForRoleRequestObject) (SearchPeopleForRoleResponseObject, error)
@@ -28302,6 +28393,32 @@ func (sh *strictHandler) ListDossierEntries(ctx echo.Context, contributorId Cont
 		return err
 	} else if validResponse, ok := response.(ListDossierEntriesResponseObject); ok {
 		return validResponse.VisitListDossierEntriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportDossier operation middleware
+func (sh *strictHandler) ExportDossier(ctx echo.Context, contributorId ContributorId, params ExportDossierParams) error {
+	var request ExportDossierRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportDossier(ctx.Request().Context(), request.(ExportDossierRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportDossier")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportDossierResponseObject); ok {
+		return validResponse.VisitExportDossierResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -10717,6 +10717,12 @@ type EventsAfter = string
 // EventsWait defines model for EventsWait.
 type EventsWait = int32
 
+// ExportFrom defines model for ExportFrom.
+type ExportFrom = time.Time
+
+// ExportTo defines model for ExportTo.
+type ExportTo = time.Time
+
 // FundPath The code of a fund. Where a type has a budget for each region, it ends in that of the region.
 //
 // Example: GAGI-2026
@@ -11942,6 +11948,18 @@ type ListDossierEntriesParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ExportDossierParams defines parameters for ExportDossier.
+type ExportDossierParams struct {
+	// From From this instant on.
+	From ExportFrom `form:"from" json:"from"`
+
+	// To Up to this instant, without it.
+	To ExportTo `form:"to" json:"to"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -14772,6 +14790,17 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
 	ListDossierEntries(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportDossier Download what happened in a period, with its documents
+	//
+	// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
+	// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
+	// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+	//
+	// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
+	ExportDossier(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchPeopleForRoleWithBody Search a person to whom to give a role
 	//
@@ -18803,6 +18832,27 @@ func (c *Client) ListContributorDelegations(ctx context.Context, contributorId C
 // Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
 func (c *Client) ListDossierEntries(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListDossierEntriesRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportDossier Download what happened in a period, with its documents
+//
+// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
+// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
+// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+//
+// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+//
+// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
+func (c *Client) ExportDossier(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDossierRequest(c.Server, contributorId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -28594,6 +28644,86 @@ func NewListDossierEntriesRequest(server string, contributorId ContributorId, pa
 	return req, nil
 }
 
+// NewExportDossierRequest constructs an http.Request for the ExportDossier method
+func NewExportDossierRequest(server string, contributorId ContributorId, params *ExportDossierParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/dossier-export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewSearchPeopleForRoleRequest calls the generic SearchPeopleForRole builder with application/json body
 func NewSearchPeopleForRoleRequest(server string, contributorId ContributorId, params *SearchPeopleForRoleParams, body SearchPeopleForRoleJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -38240,6 +38370,19 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
 	ListDossierEntriesWithResponse(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*ListDossierEntriesResponse, error)
 
+	// ExportDossierWithResponse Download what happened in a period, with its documents
+	//
+	// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
+	// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
+	// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+	//
+	// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
+	ExportDossierWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*ExportDossierResponse, error)
+
 	// SearchPeopleForRoleWithBodyWithResponse Search a person to whom to give a role
 	//
 	// Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
@@ -44284,6 +44427,47 @@ func (r ListDossierEntriesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListDossierEntriesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportDossierResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportDossierResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportDossierResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportDossierResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportDossierResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportDossierResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -52077,6 +52261,25 @@ func (c *ClientWithResponses) ListDossierEntriesWithResponse(ctx context.Context
 	return ParseListDossierEntriesResponse(rsp)
 }
 
+// ExportDossierWithResponse Download what happened in a period, with its documents
+//
+// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
+// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
+// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+//
+// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
+func (c *ClientWithResponses) ExportDossierWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*ExportDossierResponse, error) {
+	rsp, err := c.ExportDossier(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDossierResponse(rsp)
+}
+
 // SearchPeopleForRoleWithBodyWithResponse Search a person to whom to give a role
 //
 // Finds the person with exactly this tax code (codice fiscale) and family name, if they are registered with dispositive credentials; else nobody, and nothing
@@ -58078,6 +58281,32 @@ func ParseListDossierEntriesResponse(rsp *http.Response) (*ListDossierEntriesRes
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportDossierResponse parses an HTTP response from a ExportDossierWithResponse call
+func ParseExportDossierResponse(rsp *http.Response) (*ExportDossierResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportDossierResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

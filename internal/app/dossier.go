@@ -18,14 +18,16 @@ type dossier struct {
 
 func newDossier(p platform, k kernel, m masterdata, f filing) dossier {
 	topics := ticket.NewTopics(p.db)
+	tickets := ticket.NewService(ticket.Deps{
+		Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
+		Blobs: p.bucket, Log: p.log,
+	})
 	return dossier{
-		topics: topics,
-		tickets: ticket.NewService(ticket.Deps{
-			Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
-			Blobs: p.bucket, Log: p.log,
+		topics: topics, tickets: tickets,
+		timeline: timeline.NewService(timeline.Deps{
+			Runner: k.runner, CatchUp: f.funds.CatchUp, Files: exported(f.declarations, tickets),
 		}),
-		timeline: timeline.NewService(timeline.Deps{DB: p.db, CatchUp: f.funds.CatchUp}),
-		surveys:  survey.NewService(survey.Deps{Runner: k.runner, Keys: p.dataKeys}),
+		surveys: survey.NewService(survey.Deps{Runner: k.runner, Keys: p.dataKeys}),
 	}
 }
 

@@ -70,6 +70,7 @@ type Entry struct {
 	// Code is that of the declaration's type, and the like; it may be empty.
 	Code           string
 	PositionID     *uuid.UUID
+	PositionNumber string
 	ProtocolNumber string
 	By             Author
 	// Filed says that there is a receipt of it.
@@ -113,7 +114,9 @@ type row struct {
 	GivenName  string
 	FamilyName string
 	PersonsAt  *string
-	ClientID   string
+	// PositionNumber is that of the position, if there is one.
+	PositionNumber *string
+	ClientID       string
 }
 
 // entry says what a row tells.
@@ -123,7 +126,7 @@ func (r row) entry(office bool) (Entry, error) {
 		return Entry{}, err
 	}
 	e := Entry{
-		ID: r.ID, Kind: r.Kind, At: r.At, SubjectID: id, Code: text(r.Code), PositionID: r.PositionID,
+		ID: r.ID, Kind: r.Kind, At: r.At, SubjectID: id, Code: text(r.Code), PositionID: r.PositionID, PositionNumber: text(r.PositionNumber),
 		ProtocolNumber: text(r.ProtocolNumber), By: r.author(office), Filed: r.Operation == filed,
 	}
 	if r.OwnerID != nil {

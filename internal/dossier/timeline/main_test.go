@@ -23,7 +23,7 @@ func asked(operation string) context.Context {
 }
 
 func newService(a *world.App) *timeline.Service {
-	return timeline.NewService(timeline.Deps{DB: a.DB, CatchUp: a.Funds.CatchUp})
+	return timeline.NewService(timeline.Deps{Runner: a.Runner, CatchUp: a.Funds.CatchUp})
 }
 
 // told is an entry in short.

@@ -59,9 +59,10 @@ func (r repository) read(ctx context.Context, by access.Actor, f Filter, after *
 	var rows []row
 	err := r.db.From(ctx).Raw(`SELECT u.id, u.at, u.operation, u.outcome, u.detail, u.person_id, u.acting_as, u.subject_kind, u.subject_id,
 		u.kind, u.code, u.position_id, u.office_code, u.protocol_number, u.state, u.owner_id, COALESCE(p.given_name, '') AS given_name,
-		COALESCE(p.family_name, '') AS family_name, p.office_code AS persons_at, COALESCE(y.client_id, '') AS client_id
+		COALESCE(p.family_name, '') AS family_name, p.office_code AS persons_at, COALESCE(y.client_id, '') AS client_id, n.number AS position_number
 		FROM (SELECT * FROM (`+strings.Join(q.parts, " UNION ALL ")+`) v ORDER BY at DESC, id DESC LIMIT `+q.limit+`) u
-		LEFT JOIN people p ON p.id = u.person_id LEFT JOIN applications y ON y.id = u.application_id ORDER BY u.at DESC, u.id DESC`,
+		LEFT JOIN people p ON p.id = u.person_id LEFT JOIN applications y ON y.id = u.application_id
+		LEFT JOIN positions n ON n.id = u.position_id ORDER BY u.at DESC, u.id DESC`,
 		q.args).Scan(&rows).Error
 	return rows, err
 }
@@ -171,4 +172,13 @@ func (q *query) filings(narrowed, within string) {
 		FROM (SELECT x.id, x.listed_at, x.person_id, x.acting_as, x.application_id, x.type, x.position_id, x.office_code, x.protocol_number
 			FROM declarations x WHERE `+where+` ORDER BY x.listed_at DESC, x.id DESC LIMIT `+q.limit+`) d
 		LEFT JOIN receipts v ON v.declaration_id = d.id`)
+}
+
+// owner is whose timeline it is.
+type owner struct{ LegalName, TaxCode string }
+
+func (r repository) owner(ctx context.Context, contributorID uuid.UUID) (owner, error) {
+	var o owner
+	err := r.db.From(ctx).Raw("SELECT c.legal_name, c.tax_code FROM contributors c WHERE c.id = ?", contributorID).Take(&o).Error
+	return o, err
 }

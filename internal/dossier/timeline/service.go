@@ -3,26 +3,33 @@ package timeline
 import (
 	"context"
 
-	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/page"
 )
 
 // Deps are what the service works with.
 type Deps struct {
-	DB *db.DB
+	Runner *operation.Runner
 	// CatchUp does what the funds owe until now, so that what fell due stands on the timeline.
 	CatchUp func(ctx context.Context) error
+	// Files says which files an export has of what happened.
+	Files map[Happening]Source
 }
 
 // Service shows timelines.
 type Service struct {
+	run     *operation.Runner
 	repo    repository
 	catchUp func(ctx context.Context) error
+	sources map[Happening]Source
+	exports slots
 }
 
 // NewService returns the service.
-func NewService(d Deps) *Service { return &Service{repo: repository{d.DB}, catchUp: d.CatchUp} }
+func NewService(d Deps) *Service {
+	return &Service{run: d.Runner, repo: repository{d.Runner.DB}, catchUp: d.CatchUp, sources: d.Files}
+}
 
 // Of lists what happened for the contributor in the path and the actor may see, the newest first.
 func (s *Service) Of(ctx context.Context, by access.Actor, f Filter, request page.Request) (page.Page[Entry], error) {

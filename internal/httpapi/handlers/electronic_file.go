@@ -1,7 +1,9 @@
 package handlers
 
 import (
+	"bufio"
 	"context"
+	"net/http"
 
 	"diresco/api"
 	"diresco/internal/dossier/timeline"
@@ -86,4 +88,41 @@ func viewDossierAuthor(a timeline.Author) api.DossierAuthor {
 		view.ActingAs = new(api.ActingAs(a.ActingAs))
 	}
 	return view
+}
+
+// ExportDossier implements api.StrictServerInterface: an archive that is written while it is read.
+func (h ElectronicFileHandlers) ExportDossier(
+	ctx context.Context, r api.ExportDossierRequestObject,
+) (api.ExportDossierResponseObject, error) {
+	export, err := h.Timeline.Export(reqctx.ActorOf(ctx), r.Params.From, r.Params.To)
+	if err != nil {
+		return nil, err
+	}
+	return dossierAnswer{ctx, export}, nil
+}
+
+// dossierAnswer is written while the entries are read. One that breaks off is cut by the edge, so
+// that nobody takes a part for the whole.
+type dossierAnswer struct {
+	ctx    context.Context //nolint:containedctx // the generated code writes an answer without one
+	export *timeline.Export
+}
+
+// VisitExportDossierResponse implements api.ExportDossierResponseObject.
+func (a dossierAnswer) VisitExportDossierResponse(w http.ResponseWriter) error {
+	defer a.export.Close()
+	h := w.Header()
+	h.Set("Content-Type", "application/zip")
+	h.Set("Content-Disposition", `attachment; filename="dossier.zip"`)
+	w.WriteHeader(http.StatusOK)
+	answer := reqctx.AnswerOf(a.ctx)
+	if answer.HeadersOnly {
+		return nil
+	}
+	const piece = 32 << 10
+	buffered := bufio.NewWriterSize(pieces{w, answer.Extend}, piece)
+	if err := a.export.Write(a.ctx, buffered); err != nil {
+		return err
+	}
+	return buffered.Flush()
 }
