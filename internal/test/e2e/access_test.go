@@ -76,7 +76,7 @@ var accessTable = map[string]row{
 	"listContributors":   {}, "showContributor": {}, "listPositions": {},
 	"searchContributors": {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
 	"draftDeclaration":   {body: func(f filer) any { return f.draft(map[string]any{"submit": true}) }},
-	"listDossierEntries": {},
+	"listDossierEntries": {}, "exportDossier": {},
 	"listDeclarations":   {},
 	"exportDeclarations": {}, "exportMyDeclarations": {}, "exportOfficeDeclarations": {},
 	"exportDeclarationSearch":       {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
