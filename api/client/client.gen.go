@@ -1063,6 +1063,7 @@ const (
 	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
 	EventSubjectKindDelegation       EventSubjectKind = "delegation"
+	EventSubjectKindTicket           EventSubjectKind = "ticket"
 )
 
 // Valid indicates whether the value is a known member of the EventSubjectKind enum.
@@ -1075,6 +1076,8 @@ func (e EventSubjectKind) Valid() bool {
 	case EventSubjectKindDeclarationBatch:
 		return true
 	case EventSubjectKindDelegation:
+		return true
+	case EventSubjectKindTicket:
 		return true
 	default:
 		return false
@@ -1095,6 +1098,12 @@ const (
 	EventTypeDeclarationWithdrawn           EventType = "declaration.withdrawn"
 	EventTypeDelegationActivated            EventType = "delegation.activated"
 	EventTypeDelegationEnded                EventType = "delegation.ended"
+	EventTypeTicketClosed                   EventType = "ticket.closed"
+	EventTypeTicketCommented                EventType = "ticket.commented"
+	EventTypeTicketInCharge                 EventType = "ticket.in_charge"
+	EventTypeTicketOpened                   EventType = "ticket.opened"
+	EventTypeTicketReopened                 EventType = "ticket.reopened"
+	EventTypeTicketRouted                   EventType = "ticket.routed"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -1123,6 +1132,18 @@ func (e EventType) Valid() bool {
 	case EventTypeDelegationActivated:
 		return true
 	case EventTypeDelegationEnded:
+		return true
+	case EventTypeTicketClosed:
+		return true
+	case EventTypeTicketCommented:
+		return true
+	case EventTypeTicketInCharge:
+		return true
+	case EventTypeTicketOpened:
+		return true
+	case EventTypeTicketReopened:
+		return true
+	case EventTypeTicketRouted:
 		return true
 	default:
 		return false
@@ -2238,6 +2259,12 @@ const (
 	WebhookEventTypeDeclarationWithdrawn           WebhookEventType = "declaration.withdrawn"
 	WebhookEventTypeDelegationActivated            WebhookEventType = "delegation.activated"
 	WebhookEventTypeDelegationEnded                WebhookEventType = "delegation.ended"
+	WebhookEventTypeTicketClosed                   WebhookEventType = "ticket.closed"
+	WebhookEventTypeTicketCommented                WebhookEventType = "ticket.commented"
+	WebhookEventTypeTicketInCharge                 WebhookEventType = "ticket.in_charge"
+	WebhookEventTypeTicketOpened                   WebhookEventType = "ticket.opened"
+	WebhookEventTypeTicketReopened                 WebhookEventType = "ticket.reopened"
+	WebhookEventTypeTicketRouted                   WebhookEventType = "ticket.routed"
 	WebhookEventTypeWebhookPing                    WebhookEventType = "webhook.ping"
 )
 
@@ -2267,6 +2294,18 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeDelegationActivated:
 		return true
 	case WebhookEventTypeDelegationEnded:
+		return true
+	case WebhookEventTypeTicketClosed:
+		return true
+	case WebhookEventTypeTicketCommented:
+		return true
+	case WebhookEventTypeTicketInCharge:
+		return true
+	case WebhookEventTypeTicketOpened:
+		return true
+	case WebhookEventTypeTicketReopened:
+		return true
+	case WebhookEventTypeTicketRouted:
 		return true
 	case WebhookEventTypeWebhookPing:
 		return true
@@ -5620,7 +5659,8 @@ type Event struct {
 	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
-	// `consent.given`, `consent.ended`: told to the person who gave it.
+	// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+	// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 	//
 	// Example: declaration.submitted
 	Type EventType `json:"type"`
@@ -5694,7 +5734,8 @@ type EventSubjectKind string
 // `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
-// `consent.given`, `consent.ended`: told to the person who gave it.
+// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 //
 // Example: declaration.submitted
 type EventType string

@@ -31,6 +31,12 @@ const (
 	DelegationEnded                Type = "delegation.ended"
 	ConsentGiven                   Type = "consent.given"
 	ConsentEnded                   Type = "consent.ended"
+	TicketOpened                   Type = "ticket.opened"
+	TicketInCharge                 Type = "ticket.in_charge"
+	TicketRouted                   Type = "ticket.routed"
+	TicketCommented                Type = "ticket.commented"
+	TicketClosed                   Type = "ticket.closed"
+	TicketReopened                 Type = "ticket.reopened"
 )
 
 // Types lists every type that the feed has.
@@ -38,6 +44,7 @@ func Types() []Type {
 	return []Type{
 		DeclarationSubmitted, DeclarationAwaitingCredentials, DeclarationInCharge, DeclarationDecided, DeclarationWithdrawn,
 		DeclarationSuperseded, DeclarationLapsed, BatchFinished, DelegationActivated, DelegationEnded, ConsentGiven, ConsentEnded,
+		TicketOpened, TicketInCharge, TicketRouted, TicketCommented, TicketClosed, TicketReopened,
 	}
 }
 
@@ -90,6 +97,8 @@ func (e Event) Subject() (kind, path string) {
 		return "delegation", "/delegations/" + e.SubjectID
 	case kindConsent:
 		return "consent", "/me/consents/" + e.SubjectID
+	case kindTicket:
+		return "ticket", "/tickets/" + e.SubjectID
 	}
 	return "declaration", "/declarations/" + e.SubjectID
 }

@@ -15,6 +15,7 @@ const (
 	kindBatch       = access.WatchedBatch
 	kindDelegation  = access.WatchedDelegation
 	kindConsent     = access.WatchedConsent
+	kindTicket      = access.WatchedTicket
 )
 
 // offered is that the contributor knows of a delegation g.
@@ -88,6 +89,8 @@ func (r record) event() (Event, bool) {
 			// It is the intermediary's alone.
 			e.ContributorID = nil
 		}
+	case kindTicket:
+		e.Type, e.PositionID, e.Service = r.ofTicket(), r.PositionID, access.Dossier
 	case kindConsent:
 		e.PersonID, e.ApplicationID, e.ContributorID = r.GiverID, r.ClientID, nil
 		switch {
@@ -131,4 +134,33 @@ func (r record) cameInto() Type {
 		return ""
 	}
 	return came[r.state()]
+}
+
+// ticketed are the types of the events that operations on tickets are.
+var ticketed = map[string]Type{
+	"openTicket": TicketOpened, "requestSmartTask": TicketOpened, "takeTicketInCharge": TicketInCharge, "routeTicket": TicketRouted,
+	"addTicketComment": TicketCommented, "closeTicket": TicketClosed, "reopenTicket": TicketReopened,
+}
+
+// ofTicket is what became of a ticket. What the system does by itself says it by the state that the
+// ticket came into, and a comment of the office by who may read it.
+func (r record) ofTicket() Type {
+	if t, known := ticketed[r.Operation]; known {
+		return t
+	}
+	var detail struct{ State, Visibility string }
+	if r.Detail == nil || json.Unmarshal([]byte(*r.Detail), &detail) != nil {
+		return ""
+	}
+	switch {
+	case r.Operation == "commentTicket" && detail.Visibility == "visible":
+		return TicketCommented
+	case r.PersonID != nil:
+		return ""
+	case detail.State == "in_charge":
+		return TicketInCharge
+	case detail.State == "closed":
+		return TicketClosed
+	}
+	return ""
 }

@@ -42,6 +42,11 @@ func operations(t *testing.T) map[string]operation {
 	return found
 }
 
+// isAffair reports whether it is about something of a contributor's dossier.
+func (o operation) isAffair() bool {
+	return slices.Contains([]string{"position", "ticket", "smart_task", "dma"}, o.to)
+}
+
 func accessRule(t *testing.T, o *openapi3.Operation) map[string]any {
 	t.Helper()
 	rule, ok := o.Extensions["x-access"].(map[string]any)
@@ -194,7 +199,15 @@ var accessTable = map[string]row{
 	"showSurvey": {anybodys: true}, "answerSurvey": {body: func(filer) any { return oneAnswer(4) }, anybodys: true},
 	"listSurveys": {anybodys: true}, "showOfficeSurvey": {anybodys: true}, "showSurveyResults": {anybodys: true}, "showSurveyChart": {anybodys: true},
 	"publishSurvey": {body: func(filer) any { return trialSurvey() }, anybodys: true}, "closeSurvey": {anybodys: true},
-	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
+	"openTicket": {body: func(f filer) any {
+		return map[string]any{
+			"topic": "payments-refunds", "position_id": f.position, "subject": "prova", "text": "prova", "email": "studio@example.com",
+		}
+	}},
+	"listTickets": {}, "listMyTickets": {}, "showTicket": {}, "listTicketComments": {}, "remindTicket": {},
+	"downloadTicketAttachments": {},
+	"addTicketComment":          {body: func(filer) any { return map[string]any{"text": "prova"} }},
+	"listMyConsents":            {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
 	"listMyServices": {}, "showMyMenu": {},
 	"replaceMyMenu": {body: func(filer) any {
@@ -214,7 +227,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
-		filersConsent, "{survey_id}", sandboxSurvey).Replace(o.path)
+		filersConsent, "{survey_id}", sandboxSurvey, "{ticket_id}", filersTicket).Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -318,7 +331,7 @@ func TestAccess_NobodyElsesData(t *testing.T) {
 						}
 					case hasPart:
 						checkPart(t, name, some, o, r, i == 1, positions[0].Number, a)
-					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" ||
+					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" || o.isAffair() ||
 						o.to == "session" && namesAnothers(o.path):
 						if !refused {
 							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
@@ -394,6 +407,7 @@ func (w *fixture) worked(f filer, declarations ...answer) string {
 	for _, path := range []string{
 		f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
 			filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch,
+		"/v1/tickets/" + filersTicket, "/v1/tickets/" + filersTicket + "/comments",
 	} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}
