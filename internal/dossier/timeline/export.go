@@ -73,8 +73,9 @@ func (s *Service) Export(by access.Actor, from, to time.Time) (*Export, error) {
 	if !s.exports.enter(by.PersonID) {
 		return nil, fault.New(fault.Busy)
 	}
-	if now := s.run.Clock.Now(); to.After(now) {
-		to = now
+	// What happens at this moment is a part of it.
+	if soon := s.run.Clock.Now().Add(time.Microsecond); to.After(soon) {
+		to = soon
 	}
 	return &Export{s, by, from, to, sync.OnceFunc(func() { s.exports.leave(by.PersonID) })}, nil
 }
