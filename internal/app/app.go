@@ -133,6 +133,7 @@ type groups struct {
 	filing     filing
 	identity   identity
 	mandate    mandate
+	dossier    dossier
 	// credentials is the part of identity that completes what waits in filing and mandate.
 	credentials credentials
 	messaging   messaging
@@ -164,11 +165,12 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 		g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close, g.webhooks.sender.Close,
 	}, a.closers...)
 	g.mandate = newMandate(p, g.kernel, g.identity, g.masterdata, g.filing)
+	g.dossier = newDossier(p, g)
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
 		append(
 			slices.Concat(g.identity.pins.Reminders(), g.identity.consents.Ends(), g.mandate.delegations.Ends()),
-			g.filing.declarations.Lapses(), g.filing.funds, g.mandate.enrolments.Lapses(), g.credentials.staff.Ripens(),
+			g.filing.declarations.Lapses(), g.filing.funds, g.mandate.enrolments.Lapses(), g.dossier.publicBodies.Lapses(), g.credentials.staff.Ripens(),
 		)...)
 	if err := g.events.Begin(ctx); err != nil {
 		return g, err

@@ -137,6 +137,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		EventHandlers:             handlers.EventHandlers{Events: g.kernel.events},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
+		PublicBodyHandlers:        handlers.PublicBodyHandlers{PublicBodies: g.dossier.publicBodies},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
 	}
 }

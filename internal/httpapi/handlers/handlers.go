@@ -58,6 +58,7 @@ type Handlers struct {
 	OfficeApplicationHandlers
 	WebhookHandlers
 	EventHandlers
+	PublicBodyHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

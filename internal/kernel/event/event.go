@@ -31,6 +31,10 @@ const (
 	DelegationEnded                Type = "delegation.ended"
 	ConsentGiven                   Type = "consent.given"
 	ConsentEnded                   Type = "consent.ended"
+	DMASubmitted                   Type = "dma.submitted"
+	DMAAwaitingCredentials         Type = "dma.awaiting_credentials"
+	DMASuperseded                  Type = "dma.superseded"
+	DMALapsed                      Type = "dma.lapsed"
 )
 
 // Types lists every type that the feed has.
@@ -38,12 +42,16 @@ func Types() []Type {
 	return []Type{
 		DeclarationSubmitted, DeclarationAwaitingCredentials, DeclarationInCharge, DeclarationDecided, DeclarationWithdrawn,
 		DeclarationSuperseded, DeclarationLapsed, BatchFinished, DelegationActivated, DelegationEnded, ConsentGiven, ConsentEnded,
+		DMASubmitted, DMAAwaitingCredentials, DMASuperseded, DMALapsed,
 	}
 }
 
 // kind is that of the subjects of such events.
 func (t Type) kind() string {
 	of, _, _ := strings.Cut(string(t), ".")
+	if of == "dma" {
+		return kindDMA
+	}
 	return strings.ReplaceAll(of, "_", "-")
 }
 
@@ -90,6 +98,8 @@ func (e Event) Subject() (kind, path string) {
 		return "delegation", "/delegations/" + e.SubjectID
 	case kindConsent:
 		return "consent", "/me/consents/" + e.SubjectID
+	case kindDMA:
+		return "dma_submission", "/dma-submissions/" + e.SubjectID
 	}
 	return "declaration", "/declarations/" + e.SubjectID
 }
