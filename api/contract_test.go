@@ -136,7 +136,9 @@ func TestContract_EveryOperationSaysWhoMayCallIt(t *testing.T) {
 		if err := decoder.Decode(&a); err != nil {
 			t.Fatalf("x-access %s: %v", raw, err)
 		}
-		if !slices.Contains([]string{"anyone", "session", "contributor", "declaration", "delegation", "delegate", "office"}, a.To) {
+		if !slices.Contains([]string{
+			"anyone", "session", "contributor", "declaration", "delegation", "delegate", "office", "position", "ticket", "smart_task", "dma",
+		}, a.To) {
 			t.Errorf("x-access to %q", a.To)
 		}
 		for _, class := range a.Classes {
@@ -273,6 +275,7 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
 		"revokeSubDelegation", "registerApplication", "decideApplication", "suspendApplication",
 		"addWebhook", "rotateWebhookSecret", "pingWebhook", "replayWebhookDeliveries",
+		"fileDmaSubmission",
 	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {
 		key := op.Parameters.GetByInAndName("header", "Idempotency-Key")
