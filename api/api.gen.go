@@ -1138,6 +1138,7 @@ const (
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
 	EventSubjectKindDelegation       EventSubjectKind = "delegation"
 	EventSubjectKindDmaSubmission    EventSubjectKind = "dma_submission"
+	EventSubjectKindTicket           EventSubjectKind = "ticket"
 )
 
 // Valid indicates whether the value is a known member of the EventSubjectKind enum.
@@ -1152,6 +1153,8 @@ func (e EventSubjectKind) Valid() bool {
 	case EventSubjectKindDelegation:
 		return true
 	case EventSubjectKindDmaSubmission:
+		return true
+	case EventSubjectKindTicket:
 		return true
 	default:
 		return false
@@ -1176,6 +1179,12 @@ const (
 	EventTypeDmaLapsed                      EventType = "dma.lapsed"
 	EventTypeDmaSubmitted                   EventType = "dma.submitted"
 	EventTypeDmaSuperseded                  EventType = "dma.superseded"
+	EventTypeTicketClosed                   EventType = "ticket.closed"
+	EventTypeTicketCommented                EventType = "ticket.commented"
+	EventTypeTicketInCharge                 EventType = "ticket.in_charge"
+	EventTypeTicketOpened                   EventType = "ticket.opened"
+	EventTypeTicketReopened                 EventType = "ticket.reopened"
+	EventTypeTicketRouted                   EventType = "ticket.routed"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -1212,6 +1221,18 @@ func (e EventType) Valid() bool {
 	case EventTypeDmaSubmitted:
 		return true
 	case EventTypeDmaSuperseded:
+		return true
+	case EventTypeTicketClosed:
+		return true
+	case EventTypeTicketCommented:
+		return true
+	case EventTypeTicketInCharge:
+		return true
+	case EventTypeTicketOpened:
+		return true
+	case EventTypeTicketReopened:
+		return true
+	case EventTypeTicketRouted:
 		return true
 	default:
 		return false
@@ -2043,6 +2064,165 @@ func (e SubDelegationState) Valid() bool {
 	}
 }
 
+// Defines values for TicketAttachmentMediaType.
+const (
+	TicketAttachmentMediaTypeApplicationpdf             TicketAttachmentMediaType = "application/pdf"
+	TicketAttachmentMediaTypeApplicationpkcs7Mime       TicketAttachmentMediaType = "application/pkcs7-mime"
+	TicketAttachmentMediaTypeApplicationvndEtsiAsicEZip TicketAttachmentMediaType = "application/vnd.etsi.asic-e+zip"
+	TicketAttachmentMediaTypeApplicationvndEtsiAsicSZip TicketAttachmentMediaType = "application/vnd.etsi.asic-s+zip"
+	TicketAttachmentMediaTypeApplicationxml             TicketAttachmentMediaType = "application/xml"
+	TicketAttachmentMediaTypeApplicationzip             TicketAttachmentMediaType = "application/zip"
+	TicketAttachmentMediaTypeImageheic                  TicketAttachmentMediaType = "image/heic"
+	TicketAttachmentMediaTypeImagejpeg                  TicketAttachmentMediaType = "image/jpeg"
+	TicketAttachmentMediaTypeImagepng                   TicketAttachmentMediaType = "image/png"
+	TicketAttachmentMediaTypeImagetiff                  TicketAttachmentMediaType = "image/tiff"
+	TicketAttachmentMediaTypeTextplain                  TicketAttachmentMediaType = "text/plain"
+)
+
+// Valid indicates whether the value is a known member of the TicketAttachmentMediaType enum.
+func (e TicketAttachmentMediaType) Valid() bool {
+	switch e {
+	case TicketAttachmentMediaTypeApplicationpdf:
+		return true
+	case TicketAttachmentMediaTypeApplicationpkcs7Mime:
+		return true
+	case TicketAttachmentMediaTypeApplicationvndEtsiAsicEZip:
+		return true
+	case TicketAttachmentMediaTypeApplicationvndEtsiAsicSZip:
+		return true
+	case TicketAttachmentMediaTypeApplicationxml:
+		return true
+	case TicketAttachmentMediaTypeApplicationzip:
+		return true
+	case TicketAttachmentMediaTypeImageheic:
+		return true
+	case TicketAttachmentMediaTypeImagejpeg:
+		return true
+	case TicketAttachmentMediaTypeImagepng:
+		return true
+	case TicketAttachmentMediaTypeImagetiff:
+		return true
+	case TicketAttachmentMediaTypeTextplain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketKind.
+const (
+	TicketKindRequest   TicketKind = "request"
+	TicketKindSmartTask TicketKind = "smart_task"
+)
+
+// Valid indicates whether the value is a known member of the TicketKind enum.
+func (e TicketKind) Valid() bool {
+	switch e {
+	case TicketKindRequest:
+		return true
+	case TicketKindSmartTask:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketOutcome.
+const (
+	TicketOutcomeAccepted    TicketOutcome = "accepted"
+	TicketOutcomeInformed    TicketOutcome = "informed"
+	TicketOutcomeNotAccepted TicketOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the TicketOutcome enum.
+func (e TicketOutcome) Valid() bool {
+	switch e {
+	case TicketOutcomeAccepted:
+		return true
+	case TicketOutcomeInformed:
+		return true
+	case TicketOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketSection.
+const (
+	TicketSectionAmortisationPlans TicketSection = "amortisation_plans"
+	TicketSectionAppointments      TicketSection = "appointments"
+	TicketSectionDebitNotes        TicketSection = "debit_notes"
+	TicketSectionDeclarations      TicketSection = "declarations"
+	TicketSectionDelegations       TicketSection = "delegations"
+	TicketSectionDma               TicketSection = "dma"
+	TicketSectionPayments          TicketSection = "payments"
+	TicketSectionPositions         TicketSection = "positions"
+)
+
+// Valid indicates whether the value is a known member of the TicketSection enum.
+func (e TicketSection) Valid() bool {
+	switch e {
+	case TicketSectionAmortisationPlans:
+		return true
+	case TicketSectionAppointments:
+		return true
+	case TicketSectionDebitNotes:
+		return true
+	case TicketSectionDeclarations:
+		return true
+	case TicketSectionDelegations:
+		return true
+	case TicketSectionDma:
+		return true
+	case TicketSectionPayments:
+		return true
+	case TicketSectionPositions:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketState.
+const (
+	TicketStateClosed   TicketState = "closed"
+	TicketStateInCharge TicketState = "in_charge"
+	TicketStateOpen     TicketState = "open"
+)
+
+// Valid indicates whether the value is a known member of the TicketState enum.
+func (e TicketState) Valid() bool {
+	switch e {
+	case TicketStateClosed:
+		return true
+	case TicketStateInCharge:
+		return true
+	case TicketStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketVisibility.
+const (
+	TicketVisibilityInternal TicketVisibility = "internal"
+	TicketVisibilityVisible  TicketVisibility = "visible"
+)
+
+// Valid indicates whether the value is a known member of the TicketVisibility enum.
+func (e TicketVisibility) Valid() bool {
+	switch e {
+	case TicketVisibilityInternal:
+		return true
+	case TicketVisibilityVisible:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenEndpointAuthMethod.
 const (
 	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
@@ -2151,6 +2331,12 @@ const (
 	WebhookEventTypeDmaLapsed                      WebhookEventType = "dma.lapsed"
 	WebhookEventTypeDmaSubmitted                   WebhookEventType = "dma.submitted"
 	WebhookEventTypeDmaSuperseded                  WebhookEventType = "dma.superseded"
+	WebhookEventTypeTicketClosed                   WebhookEventType = "ticket.closed"
+	WebhookEventTypeTicketCommented                WebhookEventType = "ticket.commented"
+	WebhookEventTypeTicketInCharge                 WebhookEventType = "ticket.in_charge"
+	WebhookEventTypeTicketOpened                   WebhookEventType = "ticket.opened"
+	WebhookEventTypeTicketReopened                 WebhookEventType = "ticket.reopened"
+	WebhookEventTypeTicketRouted                   WebhookEventType = "ticket.routed"
 	WebhookEventTypeWebhookPing                    WebhookEventType = "webhook.ping"
 )
 
@@ -2188,6 +2374,18 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeDmaSubmitted:
 		return true
 	case WebhookEventTypeDmaSuperseded:
+		return true
+	case WebhookEventTypeTicketClosed:
+		return true
+	case WebhookEventTypeTicketCommented:
+		return true
+	case WebhookEventTypeTicketInCharge:
+		return true
+	case WebhookEventTypeTicketOpened:
+		return true
+	case WebhookEventTypeTicketReopened:
+		return true
+	case WebhookEventTypeTicketRouted:
 		return true
 	case WebhookEventTypeWebhookPing:
 		return true
@@ -5984,7 +6182,8 @@ type Event struct {
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 	// `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
-	// `consent.given`, `consent.ended`: told to the person who gave it.
+	// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+	// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 	//
 	// Example: declaration.submitted
 	Type EventType `json:"type"`
@@ -6059,7 +6258,8 @@ type EventSubjectKind string
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 // `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
-// `consent.given`, `consent.ended`: told to the person who gave it.
+// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 //
 // Example: declaration.submitted
 type EventType string
@@ -9511,6 +9711,559 @@ type TaxCode = string
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
 
+// Ticket A ticket (quesito): a request on a topic, to an office. Without `position_id` it is about the whole contributor.
+//
+// Example: {"_links":{"attachments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/attachments"},"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"allows_appointment":false,"answered_by":"2026-04-14T22:00:00Z","attachments":[{"digest":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","file_name":"F24.pdf","media_type":"application/pdf","number":1,"size":482113}],"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","due_at":"2026-03-23T23:00:00Z","email":"studio@example.com","kind":"request","may_remind":false,"office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}
+type Ticket struct {
+	// Links What goes with a ticket, and what may be done with it now.
+	//
+	// Example: {"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+	Links TicketLinks `json:"_links"`
+
+	// AllowsAppointment Whether an appointment about it may be booked now. It was not answered within 5 working days, or not accepted.
+	//
+	// Example: false
+	AllowsAppointment bool `json:"allows_appointment"`
+
+	// AnsweredBy Until when it is answered at the latest, 20 working days after it was opened.
+	//
+	// Example: 2026-04-14T22:00:00Z
+	AnsweredBy *time.Time `json:"answered_by,omitempty"`
+
+	// Attachments The files that came with it; downloadTicketAttachments has them.
+	Attachments List[TicketAttachment] `json:"attachments"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:20:30.123456Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosingText The answer with which it was closed.
+	//
+	// Example: Il rimborso è stato disposto.
+	ClosingText *string `json:"closing_text,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Digest What the register keeps of it, the SHA-256 of what was asked and of the digests of its files.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// DueAt Until when the office should answer, 5 working days after it got the ticket. After that a reminder may be sent.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt *time.Time `json:"due_at,omitempty"`
+
+	// Email Where its opener is told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// MayRemind Whether the office may be reminded of it now.
+	//
+	// Example: false
+	MayRemind bool `json:"may_remind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle What the office that has it is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	OfficeTitle string `json:"office_title"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	OpenedBy FiledBy `json:"opened_by"`
+
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// ParentTopic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentTopic TicketTopicCode `json:"parent_topic"`
+
+	// Phone Where its opener is told of it by SMS.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When the office was last reminded.
+	//
+	// Example: 2026-03-24T08:15:04.218301Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// RoutedAt When it was last passed on to another office or topic.
+	//
+	// Example: 2026-03-17T08:15:04.218301Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject The subject; what was written in a section of the dossier has its title in brackets before it.
+	//
+	// Example: [Versamenti] Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	TopicTitle string `json:"topic_title"`
+
+	// UpdatedAt When it last changed; a comment is a change.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// TicketAttachment A file that came with a ticket.
+//
+// Example: {"digest":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","file_name":"F24.pdf","media_type":"application/pdf","number":1,"size":482113}
+type TicketAttachment struct {
+	// Digest SHA-256 of the bytes of a file.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest FileDigest `json:"digest"`
+
+	// FileName What its sender called it, made safe.
+	//
+	// Example: F24.pdf
+	FileName string `json:"file_name"`
+
+	// MediaType What it is, by its content.
+	//
+	// Example: application/pdf
+	MediaType TicketAttachmentMediaType `json:"media_type"`
+
+	// Number Its place among the files, from 1 on.
+	//
+	// Example: 1
+	Number int32 `json:"number"`
+
+	// Size Its length in bytes.
+	//
+	// Example: 482113
+	Size int32 `json:"size"`
+}
+
+// TicketAttachmentMediaType What it is, by its content.
+//
+// Example: application/pdf
+type TicketAttachmentMediaType string
+
+// TicketComment A comment on a ticket. The office speaks with one voice, without the name of who writes.
+//
+// Example: {"at":"2026-03-17T09:00:12.004518Z","author":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"by_office":false,"comment_id":"018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f","text":"Si allega la quietanza.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","visibility":"visible"}
+type TicketComment struct {
+	// At When.
+	//
+	// Example: 2026-03-17T09:00:12.004518Z
+	At time.Time `json:"at"`
+
+	// Author Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Author *PersonReference `json:"author,omitempty"`
+
+	// ByOffice Whether the office said it.
+	//
+	// Example: false
+	ByOffice bool `json:"by_office"`
+
+	// ClientId The application by which the author did it; absent where they did it themselves.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
+
+	// CommentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	CommentId Id `json:"comment_id"`
+
+	// Text What was said.
+	//
+	// Example: Si allega la quietanza.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Visibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+	//
+	// Example: visible
+	Visibility TicketVisibility `json:"visibility"`
+}
+
+// TicketCommentInput What is said about a ticket.
+//
+// Example: {"text":"Si allega la quietanza."}
+type TicketCommentInput struct {
+	// Text The comment; may have several lines.
+	//
+	// Example: Si allega la quietanza.
+	Text string `json:"text"`
+}
+
+// TicketCommentList One page of comments.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"}},"items":[{"at":"2026-03-17T09:00:12.004518Z","author":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"by_office":false,"comment_id":"018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f","text":"Si allega la quietanza.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","visibility":"visible"}]}
+type TicketCommentList = Page[TicketComment]
+
+// TicketForm A request to an office, with its files. One of `email` and `phone` is needed.
+//
+// Example: {"attachments":["(the bytes of F24.pdf)"],"email":"studio@example.com","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","section":"payments","subject":"Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","topic":"payments-refunds"}
+type TicketForm struct {
+	// Attachments Up to 3 files.
+	//
+	// Example: ["(the bytes of F24.pdf)"]
+	Attachments *[]openapi_types.File `json:"attachments,omitempty"`
+
+	// Email Where you are told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Phone The mobile number where you are told of it by SMS (Italian without a country code).
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// Subject What it is about, in one line.
+	//
+	// Example: Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked; may have several lines.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+}
+
+// TicketInput A request to an office, without files. One of `email` and `phone` is needed.
+//
+// Example: {"email":"studio@example.com","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","section":"payments","subject":"Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","topic":"payments-refunds"}
+type TicketInput struct {
+	// Email Where you are told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Phone The mobile number where you are told of it by SMS (Italian without a country code).
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// Subject What it is about, in one line.
+	//
+	// Example: Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked; may have several lines.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+}
+
+// TicketKind `request`: an office answers it. `smart_task`: the system decides it by itself.
+//
+// Example: request
+type TicketKind string
+
+// TicketLinks What goes with a ticket, and what may be done with it now.
+//
+// Example: {"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+type TicketLinks struct {
+	// Attachments Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Attachments *Link `json:"attachments,omitempty"`
+
+	// Comments Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Comments Link `json:"comments"`
+
+	// Contributor Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Contributor Link `json:"contributor"`
+
+	// Reminders Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reminders *Link `json:"reminders,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// TicketList One page of tickets.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets"}},"items":[{"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","due_at":"2026-03-23T23:00:00Z","kind":"request","office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type TicketList = Page[TicketSummary]
+
+// TicketOutcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+//
+// Example: accepted
+type TicketOutcome string
+
+// TicketSection A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+//
+// Example: payments
+type TicketSection string
+
+// TicketState Where a ticket stands (aperta, in carico, chiusa).
+//
+// Example: open
+type TicketState string
+
+// TicketSummary A ticket (quesito) in a list.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","due_at":"2026-03-23T23:00:00Z","kind":"request","office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}
+type TicketSummary struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:20:30.123456Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// DueAt Until when the office should answer, 5 working days after it got the ticket. After that a reminder may be sent.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt *time.Time `json:"due_at,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle What the office that has it is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	OfficeTitle string `json:"office_title"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	OpenedBy FiledBy `json:"opened_by"`
+
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// ParentTopic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentTopic TicketTopicCode `json:"parent_topic"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When the office was last reminded.
+	//
+	// Example: 2026-03-24T08:15:04.218301Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// RoutedAt When it was last passed on to another office or topic.
+	//
+	// Example: 2026-03-17T08:15:04.218301Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject The subject; what was written in a section of the dossier has its title in brackets before it.
+	//
+	// Example: [Versamenti] Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	TopicTitle string `json:"topic_title"`
+
+	// UpdatedAt When it last changed; a comment is a change.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// TicketTopic A topic (argomento), or a heading with topics below it.
+//
+// Example: {"appointments":true,"code":"payments-refunds","parent_code":"payments","title":"Refunds and set-off"}
+type TicketTopic struct {
+	// Appointments Whether an appointment on it may be booked without a ticket. Not there for a heading.
+	//
+	// Example: true
+	Appointments *bool `json:"appointments,omitempty"`
+
+	// Code The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Code TicketTopicCode `json:"code"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// ParentCode The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentCode *TicketTopicCode `json:"parent_code,omitempty"`
+
+	// Title What it is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	Title string `json:"title"`
+}
+
+// TicketTopicCode The code of a topic, or of a heading that has topics below it.
+//
+// Example: payments-refunds
+type TicketTopicCode = string
+
+// TicketTopicList One page of topics.
+//
+// Example: {"_links":{"self":{"href":"/v1/ticket-topics"}},"items":[{"code":"payments","title":"Payments"},{"appointments":true,"code":"payments-refunds","parent_code":"payments","title":"Refunds and set-off"}]}
+type TicketTopicList = Page[TicketTopic]
+
+// TicketVisibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+//
+// Example: visible
+type TicketVisibility string
+
 // TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
 //
 // Example: none
@@ -10050,6 +10803,9 @@ type MessageId = Id
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type OfWebhook = Id
 
+// OpenedFrom defines model for OpenedFrom.
+type OpenedFrom = time.Time
+
 // OperatorId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -10154,10 +10910,38 @@ type SubmittedFrom = time.Time
 // SubmittedTo defines model for SubmittedTo.
 type SubmittedTo = time.Time
 
+// TicketId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type TicketId = Id
+
+// TicketKindFilter `request`: an office answers it. `smart_task`: the system decides it by itself.
+//
+// Example: request
+type TicketKindFilter = TicketKind
+
+// TicketPosition A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type TicketPosition = Id
+
+// TicketStateFilter Where a ticket stands (aperta, in carico, chiusa).
+//
+// Example: open
+type TicketStateFilter = TicketState
+
+// TicketTopicFilter The code of a topic, or of a heading that has topics below it.
+//
+// Example: payments-refunds
+type TicketTopicFilter = TicketTopicCode
+
 // TypeFilter The code of a declaration type. Upper and lower case differ.
 //
 // Example: RIOC
 type TypeFilter = DeclarationTypeCode
+
+// UpdatedFrom defines model for UpdatedFrom.
+type UpdatedFrom = time.Time
 
 // UpgradeId A UUID (RFC 9562).
 //
@@ -10804,6 +11588,41 @@ type ListPositionsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListTicketsParams defines parameters for ListTickets.
+type ListTicketsParams struct {
+	// PositionId Only what is about this position.
+	PositionId *TicketPosition `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// OpenedFrom Only tickets that were opened at this instant or later.
+	OpenedFrom *OpenedFrom `form:"opened_from,omitempty" json:"opened_from,omitempty"`
+
+	// UpdatedFrom Only tickets that changed at this instant or later.
+	UpdatedFrom *UpdatedFrom `form:"updated_from,omitempty" json:"updated_from,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// OpenTicketParams defines parameters for OpenTicket.
+type OpenTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ListContributorUsersParams defines parameters for ListContributorUsers.
 type ListContributorUsersParams struct {
 	// Limit How many items a page has at most.
@@ -11049,10 +11868,10 @@ type RevokeDelegationParams struct {
 
 // DownloadDmaSubmissionParams defines parameters for DownloadDmaSubmission.
 type DownloadDmaSubmissionParams struct {
-	// Range The part of the file that you want, as one range of bytes (RFC 9110). The answer is then 206; what names no such part gets the whole file.
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
 	Range *Range `json:"Range,omitempty"`
 
-	// IfRange The `ETag` of the part that you have. If the file is another one by now, the answer is the whole of it.
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
 	IfRange *IfRange `json:"If-Range,omitempty"`
 }
 
@@ -11524,6 +12343,76 @@ type RevokeSubDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListTicketTopicsParams defines parameters for ListTicketTopics.
+type ListTicketTopicsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListMyTicketsParams defines parameters for ListMyTickets.
+type ListMyTicketsParams struct {
+	// PositionId Only what is about this position.
+	PositionId *TicketPosition `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// OpenedFrom Only tickets that were opened at this instant or later.
+	OpenedFrom *OpenedFrom `form:"opened_from,omitempty" json:"opened_from,omitempty"`
+
+	// UpdatedFrom Only tickets that changed at this instant or later.
+	UpdatedFrom *UpdatedFrom `form:"updated_from,omitempty" json:"updated_from,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// DownloadTicketAttachmentsParams defines parameters for DownloadTicketAttachments.
+type DownloadTicketAttachmentsParams struct {
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
+	IfRange *IfRange `json:"If-Range,omitempty"`
+}
+
+// ListTicketCommentsParams defines parameters for ListTicketComments.
+type ListTicketCommentsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// AddTicketCommentParams defines parameters for AddTicketComment.
+type AddTicketCommentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RemindTicketParams defines parameters for RemindTicket.
+type RemindTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // RegisterApplicationJSONRequestBody defines body for RegisterApplication for application/json ContentType.
 type RegisterApplicationJSONRequestBody = ApplicationInput
 
@@ -11613,6 +12502,12 @@ type DraftDeclarationJSONRequestBody = DeclarationDraft
 
 // SearchPeopleForRoleJSONRequestBody defines body for SearchPeopleForRole for application/json ContentType.
 type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
+
+// OpenTicketJSONRequestBody defines body for OpenTicket for application/json ContentType.
+type OpenTicketJSONRequestBody = TicketInput
+
+// OpenTicketMultipartRequestBody defines body for OpenTicket for multipart/form-data ContentType.
+type OpenTicketMultipartRequestBody = TicketForm
 
 // GrantContributorRoleJSONRequestBody defines body for GrantContributorRole for application/json ContentType.
 type GrantContributorRoleJSONRequestBody = ContributorRoleInput
@@ -11721,6 +12616,9 @@ type ReceiveSmsReportJSONRequestBody = SmsReport
 
 // GrantSubDelegationJSONRequestBody defines body for GrantSubDelegation for application/json ContentType.
 type GrantSubDelegationJSONRequestBody = SubDelegationInput
+
+// AddTicketCommentJSONRequestBody defines body for AddTicketComment for application/json ContentType.
+type AddTicketCommentJSONRequestBody = TicketCommentInput
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -11964,6 +12862,12 @@ type ServerInterface interface {
 	// ListPositions List the positions of a contributor
 	// (GET /contributors/{contributor_id}/positions)
 	ListPositions(ctx echo.Context, contributorId ContributorId, params ListPositionsParams) error
+	// ListTickets List the tickets of a contributor
+	// (GET /contributors/{contributor_id}/tickets)
+	ListTickets(ctx echo.Context, contributorId ContributorId, params ListTicketsParams) error
+	// OpenTicket Ask an office
+	// (POST /contributors/{contributor_id}/tickets)
+	OpenTicket(ctx echo.Context, contributorId ContributorId, params OpenTicketParams) error
 	// ListContributorUsers List who has a role at a contributor
 	// (GET /contributors/{contributor_id}/users)
 	ListContributorUsers(ctx echo.Context, contributorId ContributorId, params ListContributorUsersParams) error
@@ -12291,6 +13195,27 @@ type ServerInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	// (POST /sub-delegations/{sub_delegation_id}/revocation)
 	RevokeSubDelegation(ctx echo.Context, subDelegationId SubDelegationId, params RevokeSubDelegationParams) error
+	// ListTicketTopics List what a ticket may be about
+	// (GET /ticket-topics)
+	ListTicketTopics(ctx echo.Context, params ListTicketTopicsParams) error
+	// ListMyTickets List the tickets of all my contributors
+	// (GET /tickets)
+	ListMyTickets(ctx echo.Context, params ListMyTicketsParams) error
+	// ShowTicket Show a ticket
+	// (GET /tickets/{ticket_id})
+	ShowTicket(ctx echo.Context, ticketId TicketId) error
+	// DownloadTicketAttachments Download the files of a ticket
+	// (GET /tickets/{ticket_id}/attachments)
+	DownloadTicketAttachments(ctx echo.Context, ticketId TicketId, params DownloadTicketAttachmentsParams) error
+	// ListTicketComments List the comments on a ticket
+	// (GET /tickets/{ticket_id}/comments)
+	ListTicketComments(ctx echo.Context, ticketId TicketId, params ListTicketCommentsParams) error
+	// AddTicketComment Comment on a ticket
+	// (POST /tickets/{ticket_id}/comments)
+	AddTicketComment(ctx echo.Context, ticketId TicketId, params AddTicketCommentParams) error
+	// RemindTicket Remind the office of a ticket
+	// (POST /tickets/{ticket_id}/reminders)
+	RemindTicket(ctx echo.Context, ticketId TicketId, params RemindTicketParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -15016,6 +15941,118 @@ func (w *ServerInterfaceWrapper) ListPositions(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListPositions(ctx, contributorId, params)
+	return err
+}
+
+// ListTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTickets(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTicketsParams
+	// ------------- Optional query parameter "position_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "position_id", ctx.QueryParams(), &params.PositionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// ------------- Optional query parameter "opened_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "opened_from", ctx.QueryParams(), &params.OpenedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter opened_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_from", ctx.QueryParams(), &params.UpdatedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTickets(ctx, contributorId, params)
+	return err
+}
+
+// OpenTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) OpenTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params OpenTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.OpenTicket(ctx, contributorId, params)
 	return err
 }
 
@@ -18183,6 +19220,273 @@ func (w *ServerInterfaceWrapper) RevokeSubDelegation(ctx echo.Context) error {
 	return err
 }
 
+// ListTicketTopics converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTicketTopics(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTicketTopicsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTicketTopics(ctx, params)
+	return err
+}
+
+// ListMyTickets converts echo context to params.
+func (w *ServerInterfaceWrapper) ListMyTickets(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListMyTicketsParams
+	// ------------- Optional query parameter "position_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "position_id", ctx.QueryParams(), &params.PositionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// ------------- Optional query parameter "opened_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "opened_from", ctx.QueryParams(), &params.OpenedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter opened_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_from", ctx.QueryParams(), &params.UpdatedFrom, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListMyTickets(ctx, params)
+	return err
+}
+
+// ShowTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowTicket(ctx, ticketId)
+	return err
+}
+
+// DownloadTicketAttachments converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadTicketAttachments(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadTicketAttachmentsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range Range
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Range: %s", err))
+		}
+
+		params.Range = &Range
+	}
+	// ------------- Optional header parameter "If-Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Range")]; found {
+		var IfRange IfRange
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Range", valueList[0], &IfRange, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Range: %s", err))
+		}
+
+		params.IfRange = &IfRange
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadTicketAttachments(ctx, ticketId, params)
+	return err
+}
+
+// ListTicketComments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTicketComments(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListTicketCommentsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTicketComments(ctx, ticketId, params)
+	return err
+}
+
+// AddTicketComment converts echo context to params.
+func (w *ServerInterfaceWrapper) AddTicketComment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddTicketCommentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddTicketComment(ctx, ticketId, params)
+	return err
+}
+
+// RemindTicket converts echo context to params.
+func (w *ServerInterfaceWrapper) RemindTicket(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "ticket_id" -------------
+	var ticketId TicketId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "ticket_id", ctx.Param("ticket_id"), &ticketId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter ticket_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemindTicketParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemindTicket(ctx, ticketId, params)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -18310,6 +19614,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegations", wrapper.ListContributorDelegations, options.OperationMiddlewares["listContributorDelegations"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/people-searches", wrapper.SearchPeopleForRole, options.OperationMiddlewares["searchPeopleForRole"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/positions", wrapper.ListPositions, options.OperationMiddlewares["listPositions"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/tickets", wrapper.ListTickets, options.OperationMiddlewares["listTickets"]...)
+	router.POST(options.BaseURL+"/contributors/:contributor_id/tickets", wrapper.OpenTicket, options.OperationMiddlewares["openTicket"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/users", wrapper.ListContributorUsers, options.OperationMiddlewares["listContributorUsers"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/users", wrapper.GrantContributorRole, options.OperationMiddlewares["grantContributorRole"]...)
 	router.DELETE(options.BaseURL+"/contributors/:contributor_id/users/:grant_id", wrapper.WithdrawContributorRole, options.OperationMiddlewares["withdrawContributorRole"]...)
@@ -18419,6 +19725,13 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/sub-delegations", wrapper.GrantSubDelegation, options.OperationMiddlewares["grantSubDelegation"]...)
 	router.GET(options.BaseURL+"/sub-delegations/:sub_delegation_id", wrapper.ShowSubDelegation, options.OperationMiddlewares["showSubDelegation"]...)
 	router.POST(options.BaseURL+"/sub-delegations/:sub_delegation_id/revocation", wrapper.RevokeSubDelegation, options.OperationMiddlewares["revokeSubDelegation"]...)
+	router.GET(options.BaseURL+"/ticket-topics", wrapper.ListTicketTopics, options.OperationMiddlewares["listTicketTopics"]...)
+	router.GET(options.BaseURL+"/tickets", wrapper.ListMyTickets, options.OperationMiddlewares["listMyTickets"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.ShowTicket, options.OperationMiddlewares["showTicket"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/attachments", wrapper.DownloadTicketAttachments, options.OperationMiddlewares["downloadTicketAttachments"]...)
+	router.GET(options.BaseURL+"/tickets/:ticket_id/comments", wrapper.ListTicketComments, options.OperationMiddlewares["listTicketComments"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/comments", wrapper.AddTicketComment, options.OperationMiddlewares["addTicketComment"]...)
+	router.POST(options.BaseURL+"/tickets/:ticket_id/reminders", wrapper.RemindTicket, options.OperationMiddlewares["remindTicket"]...)
 
 }
 
@@ -20950,6 +22263,64 @@ func (response ListPositions200JSONResponse) VisitListPositionsResponse(w http.R
 	return err
 }
 
+type ListTicketsRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListTicketsParams
+}
+
+type ListTicketsResponseObject interface {
+	VisitListTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListTickets200JSONResponse TicketList
+
+func (response ListTickets200JSONResponse) VisitListTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type OpenTicketRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        OpenTicketParams
+	JSONBody      *OpenTicketJSONRequestBody
+	MultipartBody *multipart.Reader
+}
+
+type OpenTicketResponseObject interface {
+	VisitOpenTicketResponse(w http.ResponseWriter) error
+}
+
+type OpenTicket201ResponseHeaders struct {
+	ETag     EntityTag
+	Location string
+}
+
+type OpenTicket201JSONResponse struct {
+	Body    Ticket
+	Headers OpenTicket201ResponseHeaders
+}
+
+func (response OpenTicket201JSONResponse) VisitOpenTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListContributorUsersRequestObject struct {
 	ContributorId ContributorId `json:"contributor_id"`
 	Params        ListContributorUsersParams
@@ -22206,6 +23577,7 @@ func (response DownloadDmaSubmission200ApplicationxmlResponse) VisitDownloadDmaS
 }
 
 type DownloadDmaSubmission206ResponseHeaders struct {
+	AcceptRanges       *string
 	ContentDisposition *string
 	ContentRange       *string
 }
@@ -22221,6 +23593,9 @@ func (response DownloadDmaSubmission206ApplicationxmlResponse) VisitDownloadDmaS
 	w.Header().Set("Content-Type", "application/xml")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
 	}
 	if response.Headers.ContentDisposition != nil {
 		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
@@ -23980,6 +25355,247 @@ func (response RevokeSubDelegation200JSONResponse) VisitRevokeSubDelegationRespo
 	return err
 }
 
+type ListTicketTopicsRequestObject struct {
+	Params ListTicketTopicsParams
+}
+
+type ListTicketTopicsResponseObject interface {
+	VisitListTicketTopicsResponse(w http.ResponseWriter) error
+}
+
+type ListTicketTopics200JSONResponse TicketTopicList
+
+func (response ListTicketTopics200JSONResponse) VisitListTicketTopicsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMyTicketsRequestObject struct {
+	Params ListMyTicketsParams
+}
+
+type ListMyTicketsResponseObject interface {
+	VisitListMyTicketsResponse(w http.ResponseWriter) error
+}
+
+type ListMyTickets200JSONResponse TicketList
+
+func (response ListMyTickets200JSONResponse) VisitListMyTicketsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+}
+
+type ShowTicketResponseObject interface {
+	VisitShowTicketResponse(w http.ResponseWriter) error
+}
+
+type ShowTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowTicket200JSONResponse struct {
+	Body    Ticket
+	Headers ShowTicket200ResponseHeaders
+}
+
+func (response ShowTicket200JSONResponse) VisitShowTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadTicketAttachmentsRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   DownloadTicketAttachmentsParams
+}
+
+type DownloadTicketAttachmentsResponseObject interface {
+	VisitDownloadTicketAttachmentsResponse(w http.ResponseWriter) error
+}
+
+type DownloadTicketAttachments200ResponseHeaders struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ETag               EntityTag
+}
+
+type DownloadTicketAttachments200ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       DownloadTicketAttachments200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadTicketAttachments200ApplicationzipResponse) VisitDownloadTicketAttachmentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadTicketAttachments206ResponseHeaders struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ContentRange       *string
+	ETag               EntityTag
+}
+
+type DownloadTicketAttachments206ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       DownloadTicketAttachments206ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadTicketAttachments206ApplicationzipResponse) VisitDownloadTicketAttachmentsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ContentRange != nil {
+		w.Header().Set("Content-Range", fmt.Sprint(*response.Headers.ContentRange))
+	}
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ListTicketCommentsRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   ListTicketCommentsParams
+}
+
+type ListTicketCommentsResponseObject interface {
+	VisitListTicketCommentsResponse(w http.ResponseWriter) error
+}
+
+type ListTicketComments200JSONResponse TicketCommentList
+
+func (response ListTicketComments200JSONResponse) VisitListTicketCommentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddTicketCommentRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   AddTicketCommentParams
+	Body     *AddTicketCommentJSONRequestBody
+}
+
+type AddTicketCommentResponseObject interface {
+	VisitAddTicketCommentResponse(w http.ResponseWriter) error
+}
+
+type AddTicketComment201ResponseHeaders struct {
+	Location string
+}
+
+type AddTicketComment201JSONResponse struct {
+	Body    TicketComment
+	Headers AddTicketComment201ResponseHeaders
+}
+
+func (response AddTicketComment201JSONResponse) VisitAddTicketCommentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemindTicketRequestObject struct {
+	TicketId TicketId `json:"ticket_id"`
+	Params   RemindTicketParams
+}
+
+type RemindTicketResponseObject interface {
+	VisitRemindTicketResponse(w http.ResponseWriter) error
+}
+
+type RemindTicket200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type RemindTicket200JSONResponse struct {
+	Body    Ticket
+	Headers RemindTicket200ResponseHeaders
+}
+
+func (response RemindTicket200JSONResponse) VisitRemindTicketResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// ListApplications List my applications
@@ -24222,6 +25838,12 @@ type StrictServerInterface interface {
 	// ListPositions List the positions of a contributor
 	// (GET /contributors/{contributor_id}/positions)
 	ListPositions(ctx context.Context, request ListPositionsRequestObject) (ListPositionsResponseObject, error)
+	// ListTickets List the tickets of a contributor
+	// (GET /contributors/{contributor_id}/tickets)
+	ListTickets(ctx context.Context, request ListTicketsRequestObject) (ListTicketsResponseObject, error)
+	// OpenTicket Ask an office
+	// (POST /contributors/{contributor_id}/tickets)
+	OpenTicket(ctx context.Context, request OpenTicketRequestObject) (OpenTicketResponseObject, error)
 	// ListContributorUsers List who has a role at a contributor
 	// (GET /contributors/{contributor_id}/users)
 	ListContributorUsers(ctx context.Context, request ListContributorUsersRequestObject) (ListContributorUsersResponseObject, error)
@@ -24549,6 +26171,27 @@ type StrictServerInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	// (POST /sub-delegations/{sub_delegation_id}/revocation)
 	RevokeSubDelegation(ctx context.Context, request RevokeSubDelegationRequestObject) (RevokeSubDelegationResponseObject, error)
+	// ListTicketTopics List what a ticket may be about
+	// (GET /ticket-topics)
+	ListTicketTopics(ctx context.Context, request ListTicketTopicsRequestObject) (ListTicketTopicsResponseObject, error)
+	// ListMyTickets List the tickets of all my contributors
+	// (GET /tickets)
+	ListMyTickets(ctx context.Context, request ListMyTicketsRequestObject) (ListMyTicketsResponseObject, error)
+	// ShowTicket Show a ticket
+	// (GET /tickets/{ticket_id})
+	ShowTicket(ctx context.Context, request ShowTicketRequestObject) (ShowTicketResponseObject, error)
+	// DownloadTicketAttachments Download the files of a ticket
+	// (GET /tickets/{ticket_id}/attachments)
+	DownloadTicketAttachments(ctx context.Context, request DownloadTicketAttachmentsRequestObject) (DownloadTicketAttachmentsResponseObject, error)
+	// ListTicketComments List the comments on a ticket
+	// (GET /tickets/{ticket_id}/comments)
+	ListTicketComments(ctx context.Context, request ListTicketCommentsRequestObject) (ListTicketCommentsResponseObject, error)
+	// AddTicketComment Comment on a ticket
+	// (POST /tickets/{ticket_id}/comments)
+	AddTicketComment(ctx context.Context, request AddTicketCommentRequestObject) (AddTicketCommentResponseObject, error)
+	// RemindTicket Remind the office of a ticket
+	// (POST /tickets/{ticket_id}/reminders)
+	RemindTicket(ctx context.Context, request RemindTicketRequestObject) (RemindTicketResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -27280,6 +28923,90 @@ func (sh *strictHandler) ListPositions(ctx echo.Context, contributorId Contribut
 		return err
 	} else if validResponse, ok := response.(ListPositionsResponseObject); ok {
 		return validResponse.VisitListPositionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTickets operation middleware
+func (sh *strictHandler) ListTickets(ctx echo.Context, contributorId ContributorId, params ListTicketsParams) error {
+	var request ListTicketsRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTickets(ctx.Request().Context(), request.(ListTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTicketsResponseObject); ok {
+		return validResponse.VisitListTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// OpenTicket operation middleware
+func (sh *strictHandler) OpenTicket(ctx echo.Context, contributorId ContributorId, params OpenTicketParams) error {
+	var request OpenTicketRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body OpenTicketJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "multipart/form-data") {
+		if reader, err := ctx.Request().MultipartReader(); err != nil {
+			return err
+		} else {
+			request.MultipartBody = reader
+		}
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.OpenTicket(ctx.Request().Context(), request.(OpenTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "OpenTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(OpenTicketResponseObject); ok {
+		return validResponse.VisitOpenTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -30854,6 +32581,208 @@ func (sh *strictHandler) RevokeSubDelegation(ctx echo.Context, subDelegationId S
 		return err
 	} else if validResponse, ok := response.(RevokeSubDelegationResponseObject); ok {
 		return validResponse.VisitRevokeSubDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTicketTopics operation middleware
+func (sh *strictHandler) ListTicketTopics(ctx echo.Context, params ListTicketTopicsParams) error {
+	var request ListTicketTopicsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTicketTopics(ctx.Request().Context(), request.(ListTicketTopicsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTicketTopics")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTicketTopicsResponseObject); ok {
+		return validResponse.VisitListTicketTopicsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListMyTickets operation middleware
+func (sh *strictHandler) ListMyTickets(ctx echo.Context, params ListMyTicketsParams) error {
+	var request ListMyTicketsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListMyTickets(ctx.Request().Context(), request.(ListMyTicketsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListMyTickets")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListMyTicketsResponseObject); ok {
+		return validResponse.VisitListMyTicketsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowTicket operation middleware
+func (sh *strictHandler) ShowTicket(ctx echo.Context, ticketId TicketId) error {
+	var request ShowTicketRequestObject
+
+	request.TicketId = ticketId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowTicket(ctx.Request().Context(), request.(ShowTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowTicketResponseObject); ok {
+		return validResponse.VisitShowTicketResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadTicketAttachments operation middleware
+func (sh *strictHandler) DownloadTicketAttachments(ctx echo.Context, ticketId TicketId, params DownloadTicketAttachmentsParams) error {
+	var request DownloadTicketAttachmentsRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadTicketAttachments(ctx.Request().Context(), request.(DownloadTicketAttachmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadTicketAttachments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadTicketAttachmentsResponseObject); ok {
+		return validResponse.VisitDownloadTicketAttachmentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTicketComments operation middleware
+func (sh *strictHandler) ListTicketComments(ctx echo.Context, ticketId TicketId, params ListTicketCommentsParams) error {
+	var request ListTicketCommentsRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTicketComments(ctx.Request().Context(), request.(ListTicketCommentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTicketComments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTicketCommentsResponseObject); ok {
+		return validResponse.VisitListTicketCommentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddTicketComment operation middleware
+func (sh *strictHandler) AddTicketComment(ctx echo.Context, ticketId TicketId, params AddTicketCommentParams) error {
+	var request AddTicketCommentRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	var body AddTicketCommentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddTicketComment(ctx.Request().Context(), request.(AddTicketCommentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddTicketComment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddTicketCommentResponseObject); ok {
+		return validResponse.VisitAddTicketCommentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemindTicket operation middleware
+func (sh *strictHandler) RemindTicket(ctx echo.Context, ticketId TicketId, params RemindTicketParams) error {
+	var request RemindTicketRequestObject
+
+	request.TicketId = ticketId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemindTicket(ctx.Request().Context(), request.(RemindTicketRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemindTicket")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemindTicketResponseObject); ok {
+		return validResponse.VisitRemindTicketResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

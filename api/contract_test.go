@@ -274,6 +274,7 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 		"publishDeclarationType", "confirmIdentity", "grantContributorRole", "grantIntermediaryRole", "fileEnrolment", "decideEnrolment", "importRegister",
 		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
 		"revokeSubDelegation", "registerApplication", "decideApplication", "suspendApplication",
+		"openTicket", "addTicketComment", "remindTicket",
 		"addWebhook", "rotateWebhookSecret", "pingWebhook", "replayWebhookDeliveries",
 		"fileDmaSubmission",
 	}

@@ -1137,6 +1137,7 @@ const (
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
 	EventSubjectKindDelegation       EventSubjectKind = "delegation"
 	EventSubjectKindDmaSubmission    EventSubjectKind = "dma_submission"
+	EventSubjectKindTicket           EventSubjectKind = "ticket"
 )
 
 // Valid indicates whether the value is a known member of the EventSubjectKind enum.
@@ -1151,6 +1152,8 @@ func (e EventSubjectKind) Valid() bool {
 	case EventSubjectKindDelegation:
 		return true
 	case EventSubjectKindDmaSubmission:
+		return true
+	case EventSubjectKindTicket:
 		return true
 	default:
 		return false
@@ -1175,6 +1178,12 @@ const (
 	EventTypeDmaLapsed                      EventType = "dma.lapsed"
 	EventTypeDmaSubmitted                   EventType = "dma.submitted"
 	EventTypeDmaSuperseded                  EventType = "dma.superseded"
+	EventTypeTicketClosed                   EventType = "ticket.closed"
+	EventTypeTicketCommented                EventType = "ticket.commented"
+	EventTypeTicketInCharge                 EventType = "ticket.in_charge"
+	EventTypeTicketOpened                   EventType = "ticket.opened"
+	EventTypeTicketReopened                 EventType = "ticket.reopened"
+	EventTypeTicketRouted                   EventType = "ticket.routed"
 )
 
 // Valid indicates whether the value is a known member of the EventType enum.
@@ -1211,6 +1220,18 @@ func (e EventType) Valid() bool {
 	case EventTypeDmaSubmitted:
 		return true
 	case EventTypeDmaSuperseded:
+		return true
+	case EventTypeTicketClosed:
+		return true
+	case EventTypeTicketCommented:
+		return true
+	case EventTypeTicketInCharge:
+		return true
+	case EventTypeTicketOpened:
+		return true
+	case EventTypeTicketReopened:
+		return true
+	case EventTypeTicketRouted:
 		return true
 	default:
 		return false
@@ -2042,6 +2063,165 @@ func (e SubDelegationState) Valid() bool {
 	}
 }
 
+// Defines values for TicketAttachmentMediaType.
+const (
+	TicketAttachmentMediaTypeApplicationpdf             TicketAttachmentMediaType = "application/pdf"
+	TicketAttachmentMediaTypeApplicationpkcs7Mime       TicketAttachmentMediaType = "application/pkcs7-mime"
+	TicketAttachmentMediaTypeApplicationvndEtsiAsicEZip TicketAttachmentMediaType = "application/vnd.etsi.asic-e+zip"
+	TicketAttachmentMediaTypeApplicationvndEtsiAsicSZip TicketAttachmentMediaType = "application/vnd.etsi.asic-s+zip"
+	TicketAttachmentMediaTypeApplicationxml             TicketAttachmentMediaType = "application/xml"
+	TicketAttachmentMediaTypeApplicationzip             TicketAttachmentMediaType = "application/zip"
+	TicketAttachmentMediaTypeImageheic                  TicketAttachmentMediaType = "image/heic"
+	TicketAttachmentMediaTypeImagejpeg                  TicketAttachmentMediaType = "image/jpeg"
+	TicketAttachmentMediaTypeImagepng                   TicketAttachmentMediaType = "image/png"
+	TicketAttachmentMediaTypeImagetiff                  TicketAttachmentMediaType = "image/tiff"
+	TicketAttachmentMediaTypeTextplain                  TicketAttachmentMediaType = "text/plain"
+)
+
+// Valid indicates whether the value is a known member of the TicketAttachmentMediaType enum.
+func (e TicketAttachmentMediaType) Valid() bool {
+	switch e {
+	case TicketAttachmentMediaTypeApplicationpdf:
+		return true
+	case TicketAttachmentMediaTypeApplicationpkcs7Mime:
+		return true
+	case TicketAttachmentMediaTypeApplicationvndEtsiAsicEZip:
+		return true
+	case TicketAttachmentMediaTypeApplicationvndEtsiAsicSZip:
+		return true
+	case TicketAttachmentMediaTypeApplicationxml:
+		return true
+	case TicketAttachmentMediaTypeApplicationzip:
+		return true
+	case TicketAttachmentMediaTypeImageheic:
+		return true
+	case TicketAttachmentMediaTypeImagejpeg:
+		return true
+	case TicketAttachmentMediaTypeImagepng:
+		return true
+	case TicketAttachmentMediaTypeImagetiff:
+		return true
+	case TicketAttachmentMediaTypeTextplain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketKind.
+const (
+	TicketKindRequest   TicketKind = "request"
+	TicketKindSmartTask TicketKind = "smart_task"
+)
+
+// Valid indicates whether the value is a known member of the TicketKind enum.
+func (e TicketKind) Valid() bool {
+	switch e {
+	case TicketKindRequest:
+		return true
+	case TicketKindSmartTask:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketOutcome.
+const (
+	TicketOutcomeAccepted    TicketOutcome = "accepted"
+	TicketOutcomeInformed    TicketOutcome = "informed"
+	TicketOutcomeNotAccepted TicketOutcome = "not_accepted"
+)
+
+// Valid indicates whether the value is a known member of the TicketOutcome enum.
+func (e TicketOutcome) Valid() bool {
+	switch e {
+	case TicketOutcomeAccepted:
+		return true
+	case TicketOutcomeInformed:
+		return true
+	case TicketOutcomeNotAccepted:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketSection.
+const (
+	TicketSectionAmortisationPlans TicketSection = "amortisation_plans"
+	TicketSectionAppointments      TicketSection = "appointments"
+	TicketSectionDebitNotes        TicketSection = "debit_notes"
+	TicketSectionDeclarations      TicketSection = "declarations"
+	TicketSectionDelegations       TicketSection = "delegations"
+	TicketSectionDma               TicketSection = "dma"
+	TicketSectionPayments          TicketSection = "payments"
+	TicketSectionPositions         TicketSection = "positions"
+)
+
+// Valid indicates whether the value is a known member of the TicketSection enum.
+func (e TicketSection) Valid() bool {
+	switch e {
+	case TicketSectionAmortisationPlans:
+		return true
+	case TicketSectionAppointments:
+		return true
+	case TicketSectionDebitNotes:
+		return true
+	case TicketSectionDeclarations:
+		return true
+	case TicketSectionDelegations:
+		return true
+	case TicketSectionDma:
+		return true
+	case TicketSectionPayments:
+		return true
+	case TicketSectionPositions:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketState.
+const (
+	TicketStateClosed   TicketState = "closed"
+	TicketStateInCharge TicketState = "in_charge"
+	TicketStateOpen     TicketState = "open"
+)
+
+// Valid indicates whether the value is a known member of the TicketState enum.
+func (e TicketState) Valid() bool {
+	switch e {
+	case TicketStateClosed:
+		return true
+	case TicketStateInCharge:
+		return true
+	case TicketStateOpen:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TicketVisibility.
+const (
+	TicketVisibilityInternal TicketVisibility = "internal"
+	TicketVisibilityVisible  TicketVisibility = "visible"
+)
+
+// Valid indicates whether the value is a known member of the TicketVisibility enum.
+func (e TicketVisibility) Valid() bool {
+	switch e {
+	case TicketVisibilityInternal:
+		return true
+	case TicketVisibilityVisible:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenEndpointAuthMethod.
 const (
 	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
@@ -2150,6 +2330,12 @@ const (
 	WebhookEventTypeDmaLapsed                      WebhookEventType = "dma.lapsed"
 	WebhookEventTypeDmaSubmitted                   WebhookEventType = "dma.submitted"
 	WebhookEventTypeDmaSuperseded                  WebhookEventType = "dma.superseded"
+	WebhookEventTypeTicketClosed                   WebhookEventType = "ticket.closed"
+	WebhookEventTypeTicketCommented                WebhookEventType = "ticket.commented"
+	WebhookEventTypeTicketInCharge                 WebhookEventType = "ticket.in_charge"
+	WebhookEventTypeTicketOpened                   WebhookEventType = "ticket.opened"
+	WebhookEventTypeTicketReopened                 WebhookEventType = "ticket.reopened"
+	WebhookEventTypeTicketRouted                   WebhookEventType = "ticket.routed"
 	WebhookEventTypeWebhookPing                    WebhookEventType = "webhook.ping"
 )
 
@@ -2187,6 +2373,18 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeDmaSubmitted:
 		return true
 	case WebhookEventTypeDmaSuperseded:
+		return true
+	case WebhookEventTypeTicketClosed:
+		return true
+	case WebhookEventTypeTicketCommented:
+		return true
+	case WebhookEventTypeTicketInCharge:
+		return true
+	case WebhookEventTypeTicketOpened:
+		return true
+	case WebhookEventTypeTicketReopened:
+		return true
+	case WebhookEventTypeTicketRouted:
 		return true
 	case WebhookEventTypeWebhookPing:
 		return true
@@ -6217,7 +6415,8 @@ type Event struct {
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 	// `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
-	// `consent.given`, `consent.ended`: told to the person who gave it.
+	// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+	// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 	//
 	// Example: declaration.submitted
 	Type EventType `json:"type"`
@@ -6292,7 +6491,8 @@ type EventSubjectKind string
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
 // `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
-// `consent.given`, `consent.ended`: told to the person who gave it.
+// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 //
 // Example: declaration.submitted
 type EventType string
@@ -10046,6 +10246,598 @@ type TaxCode = string
 // Example: RSSMRA80A01H501U
 type TaxCodeInput = string
 
+// Ticket A ticket (quesito): a request on a topic, to an office. Without `position_id` it is about the whole contributor.
+//
+// Example: {"_links":{"attachments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/attachments"},"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"allows_appointment":false,"answered_by":"2026-04-14T22:00:00Z","attachments":[{"digest":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","file_name":"F24.pdf","media_type":"application/pdf","number":1,"size":482113}],"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","due_at":"2026-03-23T23:00:00Z","email":"studio@example.com","kind":"request","may_remind":false,"office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}
+type Ticket struct {
+	// Links What goes with a ticket, and what may be done with it now.
+	//
+	// Example: {"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+	Links TicketLinks `json:"_links"`
+
+	// AllowsAppointment Whether an appointment about it may be booked now. It was not answered within 5 working days, or not accepted.
+	//
+	// Example: false
+	AllowsAppointment bool `json:"allows_appointment"`
+
+	// AnsweredBy Until when it is answered at the latest, 20 working days after it was opened.
+	//
+	// Example: 2026-04-14T22:00:00Z
+	AnsweredBy *time.Time `json:"answered_by,omitempty"`
+
+	// Attachments The files that came with it; downloadTicketAttachments has them.
+	Attachments []TicketAttachment `json:"attachments"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:20:30.123456Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosingText The answer with which it was closed.
+	//
+	// Example: Il rimborso è stato disposto.
+	ClosingText *string `json:"closing_text,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Digest What the register keeps of it, the SHA-256 of what was asked and of the digests of its files.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// DueAt Until when the office should answer, 5 working days after it got the ticket. After that a reminder may be sent.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt *time.Time `json:"due_at,omitempty"`
+
+	// Email Where its opener is told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// MayRemind Whether the office may be reminded of it now.
+	//
+	// Example: false
+	MayRemind bool `json:"may_remind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle What the office that has it is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	OfficeTitle string `json:"office_title"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	OpenedBy FiledBy `json:"opened_by"`
+
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// ParentTopic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentTopic TicketTopicCode `json:"parent_topic"`
+
+	// Phone Where its opener is told of it by SMS.
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When the office was last reminded.
+	//
+	// Example: 2026-03-24T08:15:04.218301Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// RoutedAt When it was last passed on to another office or topic.
+	//
+	// Example: 2026-03-17T08:15:04.218301Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject The subject; what was written in a section of the dossier has its title in brackets before it.
+	//
+	// Example: [Versamenti] Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	TopicTitle string `json:"topic_title"`
+
+	// UpdatedAt When it last changed; a comment is a change.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// TicketAttachment A file that came with a ticket.
+//
+// Example: {"digest":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","file_name":"F24.pdf","media_type":"application/pdf","number":1,"size":482113}
+type TicketAttachment struct {
+	// Digest SHA-256 of the bytes of a file.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest FileDigest `json:"digest"`
+
+	// FileName What its sender called it, made safe.
+	//
+	// Example: F24.pdf
+	FileName string `json:"file_name"`
+
+	// MediaType What it is, by its content.
+	//
+	// Example: application/pdf
+	MediaType TicketAttachmentMediaType `json:"media_type"`
+
+	// Number Its place among the files, from 1 on.
+	//
+	// Example: 1
+	Number int32 `json:"number"`
+
+	// Size Its length in bytes.
+	//
+	// Example: 482113
+	Size int32 `json:"size"`
+}
+
+// TicketAttachmentMediaType What it is, by its content.
+//
+// Example: application/pdf
+type TicketAttachmentMediaType string
+
+// TicketComment A comment on a ticket. The office speaks with one voice, without the name of who writes.
+//
+// Example: {"at":"2026-03-17T09:00:12.004518Z","author":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"by_office":false,"comment_id":"018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f","text":"Si allega la quietanza.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","visibility":"visible"}
+type TicketComment struct {
+	// At When.
+	//
+	// Example: 2026-03-17T09:00:12.004518Z
+	At time.Time `json:"at"`
+
+	// Author Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Author *PersonReference `json:"author,omitempty"`
+
+	// ByOffice Whether the office said it.
+	//
+	// Example: false
+	ByOffice bool `json:"by_office"`
+
+	// ClientId The application by which the author did it; absent where they did it themselves.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
+
+	// CommentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	CommentId Id `json:"comment_id"`
+
+	// Text What was said.
+	//
+	// Example: Si allega la quietanza.
+	Text string `json:"text"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Visibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+	//
+	// Example: visible
+	Visibility TicketVisibility `json:"visibility"`
+}
+
+// TicketCommentInput What is said about a ticket.
+//
+// Example: {"text":"Si allega la quietanza."}
+type TicketCommentInput struct {
+	// Text The comment; may have several lines.
+	//
+	// Example: Si allega la quietanza.
+	Text string `json:"text"`
+}
+
+// TicketCommentList One page of comments.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"}},"items":[{"at":"2026-03-17T09:00:12.004518Z","author":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"by_office":false,"comment_id":"018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f","text":"Si allega la quietanza.","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","visibility":"visible"}]}
+type TicketCommentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The comments, the earliest first.
+	Items []TicketComment `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// TicketForm A request to an office, with its files. One of `email` and `phone` is needed.
+//
+// Example: {"attachments":["(the bytes of F24.pdf)"],"email":"studio@example.com","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","section":"payments","subject":"Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","topic":"payments-refunds"}
+type TicketForm struct {
+	// Attachments Up to 3 files.
+	//
+	// Example: ["(the bytes of F24.pdf)"]
+	Attachments *[]openapi_types.File `json:"attachments,omitempty"`
+
+	// Email Where you are told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Phone The mobile number where you are told of it by SMS (Italian without a country code).
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// Subject What it is about, in one line.
+	//
+	// Example: Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked; may have several lines.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+}
+
+// TicketInput A request to an office, without files. One of `email` and `phone` is needed.
+//
+// Example: {"email":"studio@example.com","phone":"+393331234567","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","section":"payments","subject":"Rimborso di un F24 versato due volte","text":"L'F24 di maggio è stato versato due volte. Si chiede il rimborso.","topic":"payments-refunds"}
+type TicketInput struct {
+	// Email Where you are told of it by e-mail.
+	//
+	// Example: studio@example.com
+	Email *string `json:"email,omitempty"`
+
+	// Phone The mobile number where you are told of it by SMS (Italian without a country code).
+	//
+	// Example: +393331234567
+	Phone *string `json:"phone,omitempty"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// Subject What it is about, in one line.
+	//
+	// Example: Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// Text What is asked; may have several lines.
+	//
+	// Example: L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+	Text string `json:"text"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+}
+
+// TicketKind `request`: an office answers it. `smart_task`: the system decides it by itself.
+//
+// Example: request
+type TicketKind string
+
+// TicketLinks What goes with a ticket, and what may be done with it now.
+//
+// Example: {"comments":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"},"contributor":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"},"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+type TicketLinks struct {
+	// Attachments Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Attachments *Link `json:"attachments,omitempty"`
+
+	// Comments Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Comments Link `json:"comments"`
+
+	// Contributor Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Contributor Link `json:"contributor"`
+
+	// Reminders Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Reminders *Link `json:"reminders,omitempty"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// TicketList One page of tickets.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets"}},"items":[{"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","due_at":"2026-03-23T23:00:00Z","kind":"request","office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+type TicketList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The tickets, the newest first.
+	Items []TicketSummary `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// TicketOutcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+//
+// Example: accepted
+type TicketOutcome string
+
+// TicketSection A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+//
+// Example: payments
+type TicketSection string
+
+// TicketState Where a ticket stands (aperta, in carico, chiusa).
+//
+// Example: open
+type TicketState string
+
+// TicketSummary A ticket (quesito) in a list.
+//
+// Example: {"_links":{"self":{"href":"/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","due_at":"2026-03-23T23:00:00Z","kind":"request","office_code":"1400","office_title":"Direzione provinciale di Bergamo","opened_at":"2026-03-16T08:15:04.218301Z","opened_by":{"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"parent_topic":"payments","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","section":"payments","state":"open","subject":"[Versamenti] Rimborso di un F24 versato due volte","ticket_id":"018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f","topic":"payments-refunds","topic_title":"Refunds and set-off","updated_at":"2026-03-16T08:15:04.218301Z"}
+type TicketSummary struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ClosedAt When it was closed.
+	//
+	// Example: 2026-03-18T10:20:30.123456Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// DueAt Until when the office should answer, 5 working days after it got the ticket. After that a reminder may be sent.
+	//
+	// Example: 2026-03-23T23:00:00Z
+	DueAt *time.Time `json:"due_at,omitempty"`
+
+	// Kind `request`: an office answers it. `smart_task`: the system decides it by itself.
+	//
+	// Example: request
+	Kind TicketKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle What the office that has it is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	OfficeTitle string `json:"office_title"`
+
+	// OpenedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	OpenedAt time.Time `json:"opened_at"`
+
+	// OpenedBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	OpenedBy FiledBy `json:"opened_by"`
+
+	// Outcome How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+	//
+	// Example: accepted
+	Outcome *TicketOutcome `json:"outcome,omitempty"`
+
+	// ParentTopic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentTopic TicketTopicCode `json:"parent_topic"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// RemindedAt When the office was last reminded.
+	//
+	// Example: 2026-03-24T08:15:04.218301Z
+	RemindedAt *time.Time `json:"reminded_at,omitempty"`
+
+	// RoutedAt When it was last passed on to another office or topic.
+	//
+	// Example: 2026-03-17T08:15:04.218301Z
+	RoutedAt *time.Time `json:"routed_at,omitempty"`
+
+	// Section A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+	//
+	// Example: payments
+	Section *TicketSection `json:"section,omitempty"`
+
+	// State Where a ticket stands (aperta, in carico, chiusa).
+	//
+	// Example: open
+	State TicketState `json:"state"`
+
+	// Subject The subject; what was written in a section of the dossier has its title in brackets before it.
+	//
+	// Example: [Versamenti] Rimborso di un F24 versato due volte
+	Subject string `json:"subject"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId Id `json:"ticket_id"`
+
+	// Topic The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Topic TicketTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	TopicTitle string `json:"topic_title"`
+
+	// UpdatedAt When it last changed; a comment is a change.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// TicketTopic A topic (argomento), or a heading with topics below it.
+//
+// Example: {"appointments":true,"code":"payments-refunds","parent_code":"payments","title":"Refunds and set-off"}
+type TicketTopic struct {
+	// Appointments Whether an appointment on it may be booked without a ticket. Not there for a heading.
+	//
+	// Example: true
+	Appointments *bool `json:"appointments,omitempty"`
+
+	// Code The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	Code TicketTopicCode `json:"code"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// ParentCode The code of a topic, or of a heading that has topics below it.
+	//
+	// Example: payments-refunds
+	ParentCode *TicketTopicCode `json:"parent_code,omitempty"`
+
+	// Title What it is called, in the language of the answer.
+	//
+	// Example: Refunds and set-off
+	Title string `json:"title"`
+}
+
+// TicketTopicCode The code of a topic, or of a heading that has topics below it.
+//
+// Example: payments-refunds
+type TicketTopicCode = string
+
+// TicketTopicList One page of topics.
+//
+// Example: {"_links":{"self":{"href":"/v1/ticket-topics"}},"items":[{"code":"payments","title":"Payments"},{"appointments":true,"code":"payments-refunds","parent_code":"payments","title":"Refunds and set-off"}]}
+type TicketTopicList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The topics, each heading before those below it.
+	Items []TicketTopic `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// TicketVisibility Who reads a comment. `visible`: both sides. `internal`: the office alone.
+//
+// Example: visible
+type TicketVisibility string
+
 // TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
 //
 // Example: none
@@ -10624,6 +11416,9 @@ type MessageId = Id
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type OfWebhook = Id
 
+// OpenedFrom defines model for OpenedFrom.
+type OpenedFrom = time.Time
+
 // OperatorId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -10728,10 +11523,38 @@ type SubmittedFrom = time.Time
 // SubmittedTo defines model for SubmittedTo.
 type SubmittedTo = time.Time
 
+// TicketId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type TicketId = Id
+
+// TicketKindFilter `request`: an office answers it. `smart_task`: the system decides it by itself.
+//
+// Example: request
+type TicketKindFilter = TicketKind
+
+// TicketPosition A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type TicketPosition = Id
+
+// TicketStateFilter Where a ticket stands (aperta, in carico, chiusa).
+//
+// Example: open
+type TicketStateFilter = TicketState
+
+// TicketTopicFilter The code of a topic, or of a heading that has topics below it.
+//
+// Example: payments-refunds
+type TicketTopicFilter = TicketTopicCode
+
 // TypeFilter The code of a declaration type. Upper and lower case differ.
 //
 // Example: RIOC
 type TypeFilter = DeclarationTypeCode
+
+// UpdatedFrom defines model for UpdatedFrom.
+type UpdatedFrom = time.Time
 
 // UpgradeId A UUID (RFC 9562).
 //
@@ -11715,6 +12538,47 @@ type ListPositionsParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListTicketsParams defines parameters for ListTickets.
+type ListTicketsParams struct {
+	// PositionId Only what is about this position.
+	PositionId *TicketPosition `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// OpenedFrom Only tickets that were opened at this instant or later.
+	OpenedFrom *OpenedFrom `form:"opened_from,omitempty" json:"opened_from,omitempty"`
+
+	// UpdatedFrom Only tickets that changed at this instant or later.
+	UpdatedFrom *UpdatedFrom `form:"updated_from,omitempty" json:"updated_from,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// OpenTicketParams defines parameters for OpenTicket.
+type OpenTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListContributorUsersParams defines parameters for ListContributorUsers.
 type ListContributorUsersParams struct {
 	// Limit How many items a page has at most.
@@ -12147,10 +13011,10 @@ type DownloadDmaSubmissionParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
-	// Range The part of the file that you want, as one range of bytes (RFC 9110). The answer is then 206; what names no such part gets the whole file.
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
 	Range *Range `json:"Range,omitempty"`
 
-	// IfRange The `ETag` of the part that you have. If the file is another one by now, the answer is the whole of it.
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
 	IfRange *IfRange `json:"If-Range,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -12946,6 +13810,106 @@ type RevokeSubDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListTicketTopicsParams defines parameters for ListTicketTopics.
+type ListTicketTopicsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListMyTicketsParams defines parameters for ListMyTickets.
+type ListMyTicketsParams struct {
+	// PositionId Only what is about this position.
+	PositionId *TicketPosition `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// Topic Only what is about this topic; a heading stands for all topics below it.
+	Topic *TicketTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// State Only tickets in this state.
+	State *TicketStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Kind Only tickets of this kind.
+	Kind *TicketKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// OpenedFrom Only tickets that were opened at this instant or later.
+	OpenedFrom *OpenedFrom `form:"opened_from,omitempty" json:"opened_from,omitempty"`
+
+	// UpdatedFrom Only tickets that changed at this instant or later.
+	UpdatedFrom *UpdatedFrom `form:"updated_from,omitempty" json:"updated_from,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowTicketParams defines parameters for ShowTicket.
+type ShowTicketParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DownloadTicketAttachmentsParams defines parameters for DownloadTicketAttachments.
+type DownloadTicketAttachmentsParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
+	IfRange *IfRange `json:"If-Range,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListTicketCommentsParams defines parameters for ListTicketComments.
+type ListTicketCommentsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AddTicketCommentParams defines parameters for AddTicketComment.
+type AddTicketCommentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RemindTicketParams defines parameters for RemindTicket.
+type RemindTicketParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // RegisterApplicationJSONRequestBody defines body for RegisterApplication for application/json ContentType.
 type RegisterApplicationJSONRequestBody = ApplicationInput
 
@@ -13035,6 +13999,12 @@ type DraftDeclarationJSONRequestBody = DeclarationDraft
 
 // SearchPeopleForRoleJSONRequestBody defines body for SearchPeopleForRole for application/json ContentType.
 type SearchPeopleForRoleJSONRequestBody = PeopleForRoleSearch
+
+// OpenTicketJSONRequestBody defines body for OpenTicket for application/json ContentType.
+type OpenTicketJSONRequestBody = TicketInput
+
+// OpenTicketMultipartRequestBody defines body for OpenTicket for multipart/form-data ContentType.
+type OpenTicketMultipartRequestBody = TicketForm
 
 // GrantContributorRoleJSONRequestBody defines body for GrantContributorRole for application/json ContentType.
 type GrantContributorRoleJSONRequestBody = ContributorRoleInput
@@ -13143,6 +14113,9 @@ type ReceiveSmsReportJSONRequestBody = SmsReport
 
 // GrantSubDelegationJSONRequestBody defines body for GrantSubDelegation for application/json ContentType.
 type GrantSubDelegationJSONRequestBody = SubDelegationInput
+
+// AddTicketCommentJSONRequestBody defines body for AddTicketComment for application/json ContentType.
+type AddTicketCommentJSONRequestBody = TicketCommentInput
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -14428,6 +15401,46 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 	ListPositions(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTickets List the tickets of a contributor
+	//
+	// What was asked for this contributor, by whomever, and what the system decides by itself (smart tasks); the newest first. Who acts by a delegation sees what is about the positions that it covers.
+	// An operator sees what is at the own office.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/tickets (the `ListTickets` operationId).
+	ListTickets(ctx context.Context, contributorId ContributorId, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpenTicketWithBody Ask an office
+	//
+	// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+	// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+	//
+	// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+	// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+	//
+	// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+	// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+	OpenTicketWithBody(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// OpenTicket Ask an office
+	//
+	// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+	// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+	//
+	// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+	// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+	//
+	// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+	// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+	OpenTicket(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, body OpenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListContributorUsers List who has a role at a contributor
 	//
@@ -15995,6 +17008,68 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTicketTopics List what a ticket may be about
+	//
+	// The topics (argomenti) in two levels: headings, which have no `parent_code`, and what is chosen below each. The topic decides with the position which office gets a ticket;
+	// one with an `office_code` always goes to that office. Needs no login.
+	//
+	// Corresponds with GET /ticket-topics (the `ListTicketTopics` operationId).
+	ListTicketTopics(ctx context.Context, params *ListTicketTopicsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListMyTickets List the tickets of all my contributors
+	//
+	// What was asked for any contributor for which a right of yours covers the dossier; the newest first. For an intermediary, all clients in one list.
+	//
+	// Corresponds with GET /tickets (the `ListMyTickets` operationId).
+	ListMyTickets(ctx context.Context, params *ListMyTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowTicket Show a ticket
+	//
+	// The ticket as it stands. Its comments and files are found by its links.
+	//
+	// Corresponds with GET /tickets/{ticket_id} (the `ShowTicket` operationId).
+	ShowTicket(ctx context.Context, ticketId TicketId, params *ShowTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadTicketAttachments Download the files of a ticket
+	//
+	// All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
+	// a range that cannot be met gets the whole. A ticket without files answers 404.
+	//
+	// Corresponds with GET /tickets/{ticket_id}/attachments (the `DownloadTicketAttachments` operationId).
+	DownloadTicketAttachments(ctx context.Context, ticketId TicketId, params *DownloadTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTicketComments List the comments on a ticket
+	//
+	// What both sides said, the earliest first. Operators of its office also see what is internal.
+	//
+	// Corresponds with GET /tickets/{ticket_id}/comments (the `ListTicketComments` operationId).
+	ListTicketComments(ctx context.Context, ticketId TicketId, params *ListTicketCommentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddTicketCommentWithBody Comment on a ticket
+	//
+	// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+	AddTicketCommentWithBody(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddTicketComment Comment on a ticket
+	//
+	// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+	AddTicketComment(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, body AddTicketCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemindTicket Remind the office of a ticket
+	//
+	// Sends a reminder (sollecito). Possible once the office has had the ticket for 5 working days, `due_at`, once in 24 hours, and until it is closed; else 409 `conflict`.
+	//
+	// Corresponds with POST /tickets/{ticket_id}/reminders (the `RemindTicket` operationId).
+	RemindTicket(ctx context.Context, ticketId TicketId, params *RemindTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // ListApplications List my applications
@@ -18288,6 +19363,76 @@ func (c *Client) SearchPeopleForRole(ctx context.Context, contributorId Contribu
 // Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 func (c *Client) ListPositions(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPositionsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTickets List the tickets of a contributor
+//
+// What was asked for this contributor, by whomever, and what the system decides by itself (smart tasks); the newest first. Who acts by a delegation sees what is about the positions that it covers.
+// An operator sees what is at the own office.
+//
+// Corresponds with GET /contributors/{contributor_id}/tickets (the `ListTickets` operationId).
+func (c *Client) ListTickets(ctx context.Context, contributorId ContributorId, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTicketsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpenTicketWithBody Ask an office
+//
+// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+//
+// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+//
+// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+func (c *Client) OpenTicketWithBody(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpenTicketRequestWithBody(c.Server, contributorId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// OpenTicket Ask an office
+//
+// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+//
+// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+//
+// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+func (c *Client) OpenTicket(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, body OpenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewOpenTicketRequest(c.Server, contributorId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -21295,6 +22440,148 @@ func (c *Client) ShowSubDelegation(ctx context.Context, subDelegationId SubDeleg
 // Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeSubDelegationRequest(c.Server, subDelegationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTicketTopics List what a ticket may be about
+//
+// The topics (argomenti) in two levels: headings, which have no `parent_code`, and what is chosen below each. The topic decides with the position which office gets a ticket;
+// one with an `office_code` always goes to that office. Needs no login.
+//
+// Corresponds with GET /ticket-topics (the `ListTicketTopics` operationId).
+func (c *Client) ListTicketTopics(ctx context.Context, params *ListTicketTopicsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTicketTopicsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListMyTickets List the tickets of all my contributors
+//
+// What was asked for any contributor for which a right of yours covers the dossier; the newest first. For an intermediary, all clients in one list.
+//
+// Corresponds with GET /tickets (the `ListMyTickets` operationId).
+func (c *Client) ListMyTickets(ctx context.Context, params *ListMyTicketsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListMyTicketsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowTicket Show a ticket
+//
+// The ticket as it stands. Its comments and files are found by its links.
+//
+// Corresponds with GET /tickets/{ticket_id} (the `ShowTicket` operationId).
+func (c *Client) ShowTicket(ctx context.Context, ticketId TicketId, params *ShowTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowTicketRequest(c.Server, ticketId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadTicketAttachments Download the files of a ticket
+//
+// All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
+// a range that cannot be met gets the whole. A ticket without files answers 404.
+//
+// Corresponds with GET /tickets/{ticket_id}/attachments (the `DownloadTicketAttachments` operationId).
+func (c *Client) DownloadTicketAttachments(ctx context.Context, ticketId TicketId, params *DownloadTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadTicketAttachmentsRequest(c.Server, ticketId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTicketComments List the comments on a ticket
+//
+// What both sides said, the earliest first. Operators of its office also see what is internal.
+//
+// Corresponds with GET /tickets/{ticket_id}/comments (the `ListTicketComments` operationId).
+func (c *Client) ListTicketComments(ctx context.Context, ticketId TicketId, params *ListTicketCommentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTicketCommentsRequest(c.Server, ticketId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddTicketCommentWithBody Comment on a ticket
+//
+// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+func (c *Client) AddTicketCommentWithBody(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddTicketCommentRequestWithBody(c.Server, ticketId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddTicketComment Comment on a ticket
+//
+// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+func (c *Client) AddTicketComment(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, body AddTicketCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddTicketCommentRequest(c.Server, ticketId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemindTicket Remind the office of a ticket
+//
+// Sends a reminder (sollecito). Possible once the office has had the ticket for 5 working days, `due_at`, once in 24 hours, and until it is closed; else 409 `conflict`.
+//
+// Corresponds with POST /tickets/{ticket_id}/reminders (the `RemindTicket` operationId).
+func (c *Client) RemindTicket(ctx context.Context, ticketId TicketId, params *RemindTicketParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemindTicketRequest(c.Server, ticketId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -27589,6 +28876,237 @@ func NewListPositionsRequest(server string, contributorId ContributorId, params 
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListTicketsRequest constructs an http.Request for the ListTickets method
+func NewListTicketsRequest(server string, contributorId ContributorId, params *ListTicketsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/tickets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.PositionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "position_id", *params.PositionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Topic != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "topic", *params.Topic, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.OpenedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "opened_from", *params.OpenedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UpdatedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_from", *params.UpdatedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewOpenTicketRequest calls the generic OpenTicket builder with application/json body
+func NewOpenTicketRequest(server string, contributorId ContributorId, params *OpenTicketParams, body OpenTicketJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewOpenTicketRequestWithBody(server, contributorId, params, "application/json", bodyReader)
+}
+
+// NewOpenTicketRequestWithBody constructs an http.Request for the OpenTicket method, with any body, and a specified content type
+func NewOpenTicketRequestWithBody(server string, contributorId ContributorId, params *OpenTicketParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/tickets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -35496,6 +37014,599 @@ func NewRevokeSubDelegationRequest(server string, subDelegationId SubDelegationI
 	return req, nil
 }
 
+// NewListTicketTopicsRequest constructs an http.Request for the ListTicketTopics method
+func NewListTicketTopicsRequest(server string, params *ListTicketTopicsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/ticket-topics")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListMyTicketsRequest constructs an http.Request for the ListMyTickets method
+func NewListMyTicketsRequest(server string, params *ListMyTicketsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.PositionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "position_id", *params.PositionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Topic != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "topic", *params.Topic, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.OpenedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "opened_from", *params.OpenedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UpdatedFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_from", *params.UpdatedFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowTicketRequest constructs an http.Request for the ShowTicket method
+func NewShowTicketRequest(server string, ticketId TicketId, params *ShowTicketParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDownloadTicketAttachmentsRequest constructs an http.Request for the DownloadTicketAttachments method
+func NewDownloadTicketAttachmentsRequest(server string, ticketId TicketId, params *DownloadTicketAttachmentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/attachments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.Range != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam1)
+		}
+
+		if params.IfRange != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Range", *params.IfRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Range", headerParam2)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListTicketCommentsRequest constructs an http.Request for the ListTicketComments method
+func NewListTicketCommentsRequest(server string, ticketId TicketId, params *ListTicketCommentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/comments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAddTicketCommentRequest calls the generic AddTicketComment builder with application/json body
+func NewAddTicketCommentRequest(server string, ticketId TicketId, params *AddTicketCommentParams, body AddTicketCommentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddTicketCommentRequestWithBody(server, ticketId, params, "application/json", bodyReader)
+}
+
+// NewAddTicketCommentRequestWithBody constructs an http.Request for the AddTicketComment method, with any body, and a specified content type
+func NewAddTicketCommentRequestWithBody(server string, ticketId TicketId, params *AddTicketCommentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/comments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRemindTicketRequest constructs an http.Request for the RemindTicket method
+func NewRemindTicketRequest(server string, ticketId TicketId, params *RemindTicketParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "ticket_id", ticketId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/tickets/%s/reminders", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -36848,6 +38959,48 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/positions (the `ListPositions` operationId).
 	ListPositionsWithResponse(ctx context.Context, contributorId ContributorId, params *ListPositionsParams, reqEditors ...RequestEditorFn) (*ListPositionsResponse, error)
+
+	// ListTicketsWithResponse List the tickets of a contributor
+	//
+	// What was asked for this contributor, by whomever, and what the system decides by itself (smart tasks); the newest first. Who acts by a delegation sees what is about the positions that it covers.
+	// An operator sees what is at the own office.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/tickets (the `ListTickets` operationId).
+	ListTicketsWithResponse(ctx context.Context, contributorId ContributorId, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*ListTicketsResponse, error)
+
+	// OpenTicketWithBodyWithResponse Ask an office
+	//
+	// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+	// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+	//
+	// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+	// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+	//
+	// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+	// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+	OpenTicketWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OpenTicketResponse, error)
+
+	// OpenTicketWithResponse Ask an office
+	//
+	// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+	// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+	//
+	// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+	// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+	//
+	// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+	// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+	OpenTicketWithResponse(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, body OpenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*OpenTicketResponse, error)
 
 	// ListContributorUsersWithResponse List who has a role at a contributor
 	//
@@ -38561,6 +40714,80 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
+
+	// ListTicketTopicsWithResponse List what a ticket may be about
+	//
+	// The topics (argomenti) in two levels: headings, which have no `parent_code`, and what is chosen below each. The topic decides with the position which office gets a ticket;
+	// one with an `office_code` always goes to that office. Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /ticket-topics (the `ListTicketTopics` operationId).
+	ListTicketTopicsWithResponse(ctx context.Context, params *ListTicketTopicsParams, reqEditors ...RequestEditorFn) (*ListTicketTopicsResponse, error)
+
+	// ListMyTicketsWithResponse List the tickets of all my contributors
+	//
+	// What was asked for any contributor for which a right of yours covers the dossier; the newest first. For an intermediary, all clients in one list.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tickets (the `ListMyTickets` operationId).
+	ListMyTicketsWithResponse(ctx context.Context, params *ListMyTicketsParams, reqEditors ...RequestEditorFn) (*ListMyTicketsResponse, error)
+
+	// ShowTicketWithResponse Show a ticket
+	//
+	// The ticket as it stands. Its comments and files are found by its links.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tickets/{ticket_id} (the `ShowTicket` operationId).
+	ShowTicketWithResponse(ctx context.Context, ticketId TicketId, params *ShowTicketParams, reqEditors ...RequestEditorFn) (*ShowTicketResponse, error)
+
+	// DownloadTicketAttachmentsWithResponse Download the files of a ticket
+	//
+	// All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
+	// a range that cannot be met gets the whole. A ticket without files answers 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tickets/{ticket_id}/attachments (the `DownloadTicketAttachments` operationId).
+	DownloadTicketAttachmentsWithResponse(ctx context.Context, ticketId TicketId, params *DownloadTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*DownloadTicketAttachmentsResponse, error)
+
+	// ListTicketCommentsWithResponse List the comments on a ticket
+	//
+	// What both sides said, the earliest first. Operators of its office also see what is internal.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /tickets/{ticket_id}/comments (the `ListTicketComments` operationId).
+	ListTicketCommentsWithResponse(ctx context.Context, ticketId TicketId, params *ListTicketCommentsParams, reqEditors ...RequestEditorFn) (*ListTicketCommentsResponse, error)
+
+	// AddTicketCommentWithBodyWithResponse Comment on a ticket
+	//
+	// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+	AddTicketCommentWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddTicketCommentResponse, error)
+
+	// AddTicketCommentWithResponse Comment on a ticket
+	//
+	// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+	AddTicketCommentWithResponse(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, body AddTicketCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*AddTicketCommentResponse, error)
+
+	// RemindTicketWithResponse Remind the office of a ticket
+	//
+	// Sends a reminder (sollecito). Possible once the office has had the ticket for 5 working days, `due_at`, once in 24 hours, and until it is closed; else 409 `conflict`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /tickets/{ticket_id}/reminders (the `RemindTicket` operationId).
+	RemindTicketWithResponse(ctx context.Context, ticketId TicketId, params *RemindTicketParams, reqEditors ...RequestEditorFn) (*RemindTicketResponse, error)
 }
 
 type ListApplicationsResponse struct {
@@ -42577,6 +44804,110 @@ func (r ListPositionsResponse) ContentType() string {
 	return ""
 }
 
+type ListTicketsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TicketList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTicketsResponse) GetJSON200() *TicketList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTicketsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTicketsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTicketsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTicketsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTicketsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// OpenTicketResponse201Headers the declared response headers of an HTTP 201 response for OpenTicket
+type OpenTicketResponse201Headers struct {
+	ETag     EntityTag
+	Location string
+}
+
+type OpenTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Ticket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *OpenTicketResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r OpenTicketResponse) GetJSON201() *Ticket {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r OpenTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r OpenTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r OpenTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r OpenTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r OpenTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListContributorUsersResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -44456,6 +46787,7 @@ type DownloadDmaSubmissionResponse200Headers struct {
 
 // DownloadDmaSubmissionResponse206Headers the declared response headers of an HTTP 206 response for DownloadDmaSubmission
 type DownloadDmaSubmissionResponse206Headers struct {
+	AcceptRanges *string
 	ContentRange *string
 	ETag         EntityTag
 }
@@ -48090,6 +50422,373 @@ func (r RevokeSubDelegationResponse) ContentType() string {
 	return ""
 }
 
+type ListTicketTopicsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TicketTopicList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTicketTopicsResponse) GetJSON200() *TicketTopicList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTicketTopicsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTicketTopicsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTicketTopicsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTicketTopicsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTicketTopicsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListMyTicketsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TicketList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListMyTicketsResponse) GetJSON200() *TicketList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListMyTicketsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListMyTicketsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListMyTicketsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListMyTicketsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListMyTicketsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowTicketResponse200Headers the declared response headers of an HTTP 200 response for ShowTicket
+type ShowTicketResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowTicketResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowTicketResponse) GetJSON200() *Ticket {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DownloadTicketAttachmentsResponse200Headers the declared response headers of an HTTP 200 response for DownloadTicketAttachments
+type DownloadTicketAttachmentsResponse200Headers struct {
+	AcceptRanges *string
+	ETag         EntityTag
+}
+
+// DownloadTicketAttachmentsResponse206Headers the declared response headers of an HTTP 206 response for DownloadTicketAttachments
+type DownloadTicketAttachmentsResponse206Headers struct {
+	AcceptRanges *string
+	ContentRange *string
+	ETag         EntityTag
+}
+
+type DownloadTicketAttachmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DownloadTicketAttachmentsResponse200Headers
+	// Headers206 the parsed response headers for an HTTP 206 response
+	Headers206 *DownloadTicketAttachmentsResponse206Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadTicketAttachmentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadTicketAttachmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadTicketAttachmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadTicketAttachmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadTicketAttachmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListTicketCommentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TicketCommentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListTicketCommentsResponse) GetJSON200() *TicketCommentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListTicketCommentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListTicketCommentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTicketCommentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTicketCommentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTicketCommentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// AddTicketCommentResponse201Headers the declared response headers of an HTTP 201 response for AddTicketComment
+type AddTicketCommentResponse201Headers struct {
+	Location string
+}
+
+type AddTicketCommentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *TicketComment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *AddTicketCommentResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r AddTicketCommentResponse) GetJSON201() *TicketComment {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AddTicketCommentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AddTicketCommentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AddTicketCommentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddTicketCommentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddTicketCommentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RemindTicketResponse200Headers the declared response headers of an HTTP 200 response for RemindTicket
+type RemindTicketResponse200Headers struct {
+	ETag EntityTag
+}
+
+type RemindTicketResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Ticket
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RemindTicketResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RemindTicketResponse) GetJSON200() *Ticket {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RemindTicketResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RemindTicketResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RemindTicketResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemindTicketResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemindTicketResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListApplicationsWithResponse List my applications
 //
 // The applications of your own and those of the organisations whose users you manage, the newest first.
@@ -50051,6 +52750,66 @@ func (c *ClientWithResponses) ListPositionsWithResponse(ctx context.Context, con
 		return nil, err
 	}
 	return ParseListPositionsResponse(rsp)
+}
+
+// ListTicketsWithResponse List the tickets of a contributor
+//
+// What was asked for this contributor, by whomever, and what the system decides by itself (smart tasks); the newest first. Who acts by a delegation sees what is about the positions that it covers.
+// An operator sees what is at the own office.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/tickets (the `ListTickets` operationId).
+func (c *ClientWithResponses) ListTicketsWithResponse(ctx context.Context, contributorId ContributorId, params *ListTicketsParams, reqEditors ...RequestEditorFn) (*ListTicketsResponse, error) {
+	rsp, err := c.ListTickets(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTicketsResponse(rsp)
+}
+
+// OpenTicketWithBodyWithResponse Ask an office
+//
+// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+//
+// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+//
+// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+func (c *ClientWithResponses) OpenTicketWithBodyWithResponse(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*OpenTicketResponse, error) {
+	rsp, err := c.OpenTicketWithBody(ctx, contributorId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpenTicketResponse(rsp)
+}
+
+// OpenTicketWithResponse Ask an office
+//
+// Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+// at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+//
+// With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+// only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+//
+// You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+// was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /contributors/{contributor_id}/tickets (the `OpenTicket` operationId).
+func (c *ClientWithResponses) OpenTicketWithResponse(ctx context.Context, contributorId ContributorId, params *OpenTicketParams, body OpenTicketJSONRequestBody, reqEditors ...RequestEditorFn) (*OpenTicketResponse, error) {
+	rsp, err := c.OpenTicket(ctx, contributorId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseOpenTicketResponse(rsp)
 }
 
 // ListContributorUsersWithResponse List who has a role at a contributor
@@ -52628,6 +55387,128 @@ func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseRevokeSubDelegationResponse(rsp)
+}
+
+// ListTicketTopicsWithResponse List what a ticket may be about
+//
+// The topics (argomenti) in two levels: headings, which have no `parent_code`, and what is chosen below each. The topic decides with the position which office gets a ticket;
+// one with an `office_code` always goes to that office. Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /ticket-topics (the `ListTicketTopics` operationId).
+func (c *ClientWithResponses) ListTicketTopicsWithResponse(ctx context.Context, params *ListTicketTopicsParams, reqEditors ...RequestEditorFn) (*ListTicketTopicsResponse, error) {
+	rsp, err := c.ListTicketTopics(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTicketTopicsResponse(rsp)
+}
+
+// ListMyTicketsWithResponse List the tickets of all my contributors
+//
+// What was asked for any contributor for which a right of yours covers the dossier; the newest first. For an intermediary, all clients in one list.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tickets (the `ListMyTickets` operationId).
+func (c *ClientWithResponses) ListMyTicketsWithResponse(ctx context.Context, params *ListMyTicketsParams, reqEditors ...RequestEditorFn) (*ListMyTicketsResponse, error) {
+	rsp, err := c.ListMyTickets(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListMyTicketsResponse(rsp)
+}
+
+// ShowTicketWithResponse Show a ticket
+//
+// The ticket as it stands. Its comments and files are found by its links.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tickets/{ticket_id} (the `ShowTicket` operationId).
+func (c *ClientWithResponses) ShowTicketWithResponse(ctx context.Context, ticketId TicketId, params *ShowTicketParams, reqEditors ...RequestEditorFn) (*ShowTicketResponse, error) {
+	rsp, err := c.ShowTicket(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowTicketResponse(rsp)
+}
+
+// DownloadTicketAttachmentsWithResponse Download the files of a ticket
+//
+// All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
+// a range that cannot be met gets the whole. A ticket without files answers 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tickets/{ticket_id}/attachments (the `DownloadTicketAttachments` operationId).
+func (c *ClientWithResponses) DownloadTicketAttachmentsWithResponse(ctx context.Context, ticketId TicketId, params *DownloadTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*DownloadTicketAttachmentsResponse, error) {
+	rsp, err := c.DownloadTicketAttachments(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadTicketAttachmentsResponse(rsp)
+}
+
+// ListTicketCommentsWithResponse List the comments on a ticket
+//
+// What both sides said, the earliest first. Operators of its office also see what is internal.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /tickets/{ticket_id}/comments (the `ListTicketComments` operationId).
+func (c *ClientWithResponses) ListTicketCommentsWithResponse(ctx context.Context, ticketId TicketId, params *ListTicketCommentsParams, reqEditors ...RequestEditorFn) (*ListTicketCommentsResponse, error) {
+	rsp, err := c.ListTicketComments(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTicketCommentsResponse(rsp)
+}
+
+// AddTicketCommentWithBodyWithResponse Comment on a ticket
+//
+// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+func (c *ClientWithResponses) AddTicketCommentWithBodyWithResponse(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddTicketCommentResponse, error) {
+	rsp, err := c.AddTicketCommentWithBody(ctx, ticketId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddTicketCommentResponse(rsp)
+}
+
+// AddTicketCommentWithResponse Comment on a ticket
+//
+// Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/comments (the `AddTicketComment` operationId).
+func (c *ClientWithResponses) AddTicketCommentWithResponse(ctx context.Context, ticketId TicketId, params *AddTicketCommentParams, body AddTicketCommentJSONRequestBody, reqEditors ...RequestEditorFn) (*AddTicketCommentResponse, error) {
+	rsp, err := c.AddTicketComment(ctx, ticketId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddTicketCommentResponse(rsp)
+}
+
+// RemindTicketWithResponse Remind the office of a ticket
+//
+// Sends a reminder (sollecito). Possible once the office has had the ticket for 5 working days, `due_at`, once in 24 hours, and until it is closed; else 409 `conflict`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /tickets/{ticket_id}/reminders (the `RemindTicket` operationId).
+func (c *ClientWithResponses) RemindTicketWithResponse(ctx context.Context, ticketId TicketId, params *RemindTicketParams, reqEditors ...RequestEditorFn) (*RemindTicketResponse, error) {
+	rsp, err := c.RemindTicket(ctx, ticketId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemindTicketResponse(rsp)
 }
 
 // ParseListApplicationsResponse parses an HTTP response from a ListApplicationsWithResponse call
@@ -55765,6 +58646,92 @@ func ParseListPositionsResponse(rsp *http.Response) (*ListPositionsResponse, err
 	return response, nil
 }
 
+// ParseListTicketsResponse parses an HTTP response from a ListTicketsWithResponse call
+func ParseListTicketsResponse(rsp *http.Response) (*ListTicketsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTicketsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TicketList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseOpenTicketResponse parses an HTTP response from a OpenTicketWithResponse call
+func ParseOpenTicketResponse(rsp *http.Response) (*OpenTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &OpenTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers OpenTicketResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListContributorUsersResponse parses an HTTP response from a ListContributorUsersWithResponse call
 func ParseListContributorUsersResponse(rsp *http.Response) (*ListContributorUsersResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -57333,6 +60300,13 @@ func ParseDownloadDmaSubmissionResponse(rsp *http.Response) (*DownloadDmaSubmiss
 		response.Headers200 = &headers
 	case rsp.StatusCode == 206:
 		var headers DownloadDmaSubmissionResponse206Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
 		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -60124,6 +63098,319 @@ func ParseRevokeSubDelegationResponse(rsp *http.Response) (*RevokeSubDelegationR
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListTicketTopicsResponse parses an HTTP response from a ListTicketTopicsWithResponse call
+func ParseListTicketTopicsResponse(rsp *http.Response) (*ListTicketTopicsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTicketTopicsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TicketTopicList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListMyTicketsResponse parses an HTTP response from a ListMyTicketsWithResponse call
+func ParseListMyTicketsResponse(rsp *http.Response) (*ListMyTicketsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListMyTicketsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TicketList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowTicketResponse parses an HTTP response from a ShowTicketWithResponse call
+func ParseShowTicketResponse(rsp *http.Response) (*ShowTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDownloadTicketAttachmentsResponse parses an HTTP response from a DownloadTicketAttachmentsWithResponse call
+func ParseDownloadTicketAttachmentsResponse(rsp *http.Response) (*DownloadTicketAttachmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadTicketAttachmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DownloadTicketAttachmentsResponse200Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 206:
+		var headers DownloadTicketAttachmentsResponse206Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentRange = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers206 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListTicketCommentsResponse parses an HTTP response from a ListTicketCommentsWithResponse call
+func ParseListTicketCommentsResponse(rsp *http.Response) (*ListTicketCommentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTicketCommentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TicketCommentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddTicketCommentResponse parses an HTTP response from a AddTicketCommentWithResponse call
+func ParseAddTicketCommentResponse(rsp *http.Response) (*AddTicketCommentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddTicketCommentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest TicketComment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers AddTicketCommentResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRemindTicketResponse parses an HTTP response from a RemindTicketWithResponse call
+func ParseRemindTicketResponse(rsp *http.Response) (*RemindTicketResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemindTicketResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Ticket
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RemindTicketResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

@@ -165,7 +165,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 		g.filing.register.Close, a.Answers.Close, a.AccessLog.Close, g.identity.sessions.Close, g.webhooks.sender.Close,
 	}, a.closers...)
 	g.mandate = newMandate(p, g.kernel, g.identity, g.masterdata, g.filing)
-	g.dossier = newDossier(p, g)
+	g.dossier = newDossier(p, g.kernel, g.masterdata, g.filing)
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
 		append(
@@ -181,6 +181,9 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	}
 	return g, a.DB.InTx(ctx, func(ctx context.Context) error {
 		if err := g.filing.install(ctx); err != nil {
+			return err
+		}
+		if err := g.dossier.install(ctx); err != nil {
 			return err
 		}
 		return g.masterdata.services.Install(ctx)

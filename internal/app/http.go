@@ -36,7 +36,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 		TrustedProxies: p.config.TrustedProxies,
 		PersonRate:     p.config.RatePerson, ApplicationRate: p.config.RateApplication, AddressRate: p.config.RateAddress, SpoolDir: spool,
 		Institution: p.config.Institution(),
-	}, deps, a.newHandlers(g))
+	}, deps, a.newHandlers(p, g))
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func sight[T any](show func(context.Context, access.Actor, uuid.UUID) (T, error)
 }
 
 // newHandlers gives each section of the contract the services that it maps to.
-func (a *App) newHandlers(g groups) handlers.Handlers {
+func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 	id, m, ma, declarations := g.identity, g.masterdata, g.mandate, g.filing.declarations
 	return handlers.Handlers{
 		StatusHandlers:            handlers.StatusHandlers{Ready: a.Ready},
@@ -138,6 +138,7 @@ func (a *App) newHandlers(g groups) handlers.Handlers {
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
 		PublicBodyHandlers:        handlers.PublicBodyHandlers{PublicBodies: g.dossier.publicBodies},
+		TicketHandlers:            handlers.TicketHandlers{Tickets: g.dossier.tickets, Topics: g.dossier.topics, Clock: p.clock},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
 	}
 }

@@ -3,7 +3,7 @@
 // That is tickets (questions to the office and its answers), appointments, requests for
 // certificates, and what is told on one timeline.
 //
-// It is empty as long as none of that is built. What is declared belongs to filing.
+// What is declared belongs to filing.
 //
 // Its packages import platform, kernel, masterdata, identity, mandate and filing.
 package dossier

@@ -34,6 +34,7 @@ var tables = []string{
 	"one_time_codes", "pin_revocations", "counter_pins", "pin_upgrades", "pin_requests", "staff_looks", "due_marks",
 	"notification_preferences",
 	"pin_rotations", "pins",
+	"ticket_comments", "tickets", "ticket_topics",
 	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "receipts", "fund_entries",
 	"fund_claims", "funds", "declarations",
 	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",
@@ -61,13 +62,14 @@ func (r repository) clear(ctx context.Context) error {
 	return r.db.From(ctx).Exec("UPDATE event_feed SET last_row = 0").Error
 }
 
-// owners returns the ids of all that files may belong to: declarations, and requests for a
+// owners returns the ids of all that files may belong to: declarations, tickets, requests for a
 // dispositive PIN.
 func (r repository) owners(ctx context.Context) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
 	err := r.db.From(ctx).Raw(
 		"SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades UNION ALL SELECT id FROM register_imports UNION ALL " +
-			"SELECT document_id FROM counter_pins WHERE document_id IS NOT NULL",
+			"SELECT document_id FROM counter_pins WHERE document_id IS NOT NULL UNION ALL " +
+			"SELECT id FROM tickets WHERE archive_digest IS NOT NULL",
 	).Scan(&ids).Error
 	return ids, err
 }

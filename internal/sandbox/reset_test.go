@@ -113,12 +113,22 @@ func (w *fixture) fill() {
 	w.execute(`INSERT INTO enrolments (id, form, person_id, contributor_id, office_code, services, protocol_number, digest, awaited,
 		state, submitted_at, version)
 		VALUES (?, 'SC65', ?, ?, '7000', '[]', 'x', 'x', ?, 'submitted', ?, 1)`, id(), p.ID, made.ID, false, now)
+	ticket := id()
+	w.execute(`INSERT INTO tickets (id, kind, contributor_id, office_code, topic, subject, text, email, person_id, right_id, acting_as,
+		attachments, archive_digest, archive_size, protocol_number, digest, opened_at, state, version, updated_at)
+		VALUES (?, 'request', ?, '7000', 'payments-f24', 'x', 'x', 'x', ?, ?, 'employer', '[{}]', 'x', 1, 'x', 'x', ?, 'open', 1, ?)`,
+		ticket, made.ID, p.ID, id(), now, now)
+	w.execute(`INSERT INTO ticket_comments (id, ticket_id, author_id, by_office, visibility, text, at)
+		VALUES (?, ?, ?, ?, 'visible', 'x', ?)`, id(), ticket, p.ID, false, now)
 	w.execute("INSERT INTO menus (person_id, entries, version, updated_at) VALUES (?, '[]', 2, ?)", p.ID, now)
 	w.fillImports(made.Positions[0].ID, p.ID)
 	w.fillDelegations(p.ID)
 	w.execute("INSERT INTO due_marks (source, done_until) VALUES ('test', ?)", now)
-	for _, key := range []string{"receipts/" + before.String() + ".pdf", "pin-upgrades/" + upgrade.String() + "/1", "receipts/" +
-		id().String() + ".pdf"} {
+	for _, key := range []string{
+		"receipts/" + before.String() + ".pdf", "pin-upgrades/" + upgrade.String() + "/1",
+		"tickets/" + ticket.String() + ".zip", "receipts/" +
+			id().String() + ".pdf",
+	} {
 		if err := w.blobs.WriteAll(ctx, key, []byte("x"), nil); err != nil {
 			w.t.Fatal(err)
 		}
@@ -284,7 +294,7 @@ func TestReset_AFailedResetChangesNothing(t *testing.T) {
 				t.Errorf("%d rows in %s, want %d", n, table, before[table])
 			}
 		}
-		if w.files() != 3 {
+		if w.files() != 4 {
 			t.Error("a file is lost")
 		}
 	})

@@ -15,6 +15,7 @@ import (
 	"gocloud.dev/blob"
 
 	"diresco/db"
+	"diresco/internal/dossier/ticket"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/filing/fund"
 	"diresco/internal/identity/person"
@@ -95,6 +96,7 @@ type Service struct {
 	types          *declaration.Types
 	funds          *fund.Service
 	services       *servicecatalog.Catalogue
+	topics         *ticket.Topics
 	intermediaries *intermediary.Repository
 	messages       *outbox.Worker
 	background     []Backlog
@@ -117,7 +119,7 @@ func NewService(d Deps) *Service {
 		db: d.Runner.DB, repo: repository{d.Runner.DB}, run: d.Runner, clock: d.Clock, persons: d.People,
 		register: residents.New(d.Runner.DB, d.Clock), intermediaries: intermediary.NewRepository(d.Runner.DB),
 		contributors: d.Contributors, types: d.Types, funds: fund.NewService(fund.Deps{Runner: d.Runner}),
-		services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}),
+		services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}), topics: ticket.NewTopics(d.Runner.DB),
 		messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, sessions: d.Sessions,
 		blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}

@@ -116,9 +116,12 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 	return s.plantClosingChannel(ctx)
 }
 
-// install adds the declaration types and services that came with the program.
+// install adds the declaration types, topics and services that came with the program.
 func (s *Service) install(ctx context.Context) error {
 	if err := s.types.Install(ctx); err != nil {
+		return err
+	}
+	if err := s.topics.Install(ctx); err != nil {
 		return err
 	}
 	return s.services.Install(ctx)

@@ -186,7 +186,7 @@ func (w *fixture) all(f publicbody.Filter) []publicbody.View {
 // content is the file of a submission.
 func (w *fixture) content(v publicbody.View) string {
 	w.t.Helper()
-	file, err := w.service.File(ctx, v, 0, v.Size)
+	file, err := w.service.File(ctx, v)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -246,7 +246,7 @@ func visible(s Submission, by access.Actor) bool {
 
 // Content returns the list of a submission that was compiled by hand, read from its file.
 func (s *Service) Content(ctx context.Context, v View) (list dma.List, err error) {
-	file, err := s.File(ctx, v, 0, v.Size)
+	file, err := s.File(ctx, v)
 	if err != nil {
 		return list, err
 	}
@@ -260,7 +260,7 @@ func (s *Service) Content(ctx context.Context, v View) (list dma.List, err error
 	return list, err
 }
 
-// File returns a part of the file of a submission that Show returned, to be closed.
-func (s *Service) File(ctx context.Context, v View, start, length int64) (io.ReadCloser, error) {
-	return s.blobs.NewRangeReader(ctx, blobKey(v.ID), start, length, nil)
+// File returns the file of a submission that Show returned, to be closed.
+func (s *Service) File(ctx context.Context, v View) (io.ReadSeekCloser, error) {
+	return s.blobs.NewReader(ctx, blobKey(v.ID), nil)
 }

@@ -165,8 +165,11 @@ func formFault(err error) error {
 	return &fault.Fault{Code: fault.Malformed, Reason: problem.ReasonForm, Err: err}
 }
 
-func (in *formReader) refuse(pointer, code string) {
-	if f := (fault.Field{Pointer: pointer, Code: code}); len(in.wrong) < problem.MaxFields {
+func (in *formReader) refuse(pointer, code string) { in.refuseFor(pointer, code, nil) }
+
+// refuseFor refuses a place and says what would have been right.
+func (in *formReader) refuseFor(pointer, code string, right *fault.Right) {
+	if f := (fault.Field{Pointer: pointer, Code: code, Right: right}); len(in.wrong) < problem.MaxFields {
 		in.wrong = append(in.wrong, f)
 	}
 }
@@ -276,14 +279,14 @@ func (in *formReader) readFile(part io.Reader, name, filename string, rule fileR
 			return formFault(err)
 		}
 		if n > rule.size {
-			in.refuse(attachment.Pointer(at, int(index)), fault.FieldFileTooLarge) //nolint:gosec // less than maxParts
+			in.refuseFor(attachment.Pointer(at, int(index)), fault.FieldFileTooLarge, rule.length()) //nolint:gosec // less than maxParts
 		}
 		return nil
 	}
 	upload, err := attachment.Spool(source, filename, in.directory, rule.size)
 	switch {
 	case errors.Is(err, attachment.ErrTooLarge):
-		in.refuse(attachment.Pointer(at, int(index)), fault.FieldFileTooLarge) //nolint:gosec // less than maxParts
+		in.refuseFor(attachment.Pointer(at, int(index)), fault.FieldFileTooLarge, rule.length()) //nolint:gosec // less than maxParts
 		return nil
 	case source.err != nil:
 		return formFault(source.err)

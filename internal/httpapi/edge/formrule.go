@@ -60,6 +60,9 @@ func (r fileRule) count() *fault.Right {
 	return &fault.Right{MinItems: least(r.least), MaxItems: most(&r.most)}
 }
 
+// length says how long each file may be.
+func (r fileRule) length() *fault.Right { return &fault.Right{Expected: attachment.UpTo(r.size)} }
+
 // newFormRule reads the schema of a form. It refuses one with something that the edge would leave
 // unchecked.
 func newFormRule(s *openapi3.Schema) (*formRule, error) {

@@ -59,6 +59,7 @@ type Handlers struct {
 	WebhookHandlers
 	EventHandlers
 	PublicBodyHandlers
+	TicketHandlers
 }
 
 var _ api.StrictServerInterface = Handlers{}

@@ -3,9 +3,7 @@ package handlers
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
-	"strconv"
 	"strings"
 
 	openapi_types "github.com/oapi-codegen/runtime/types"
@@ -14,6 +12,7 @@ import (
 	"diresco/internal/dossier/publicbody"
 	"diresco/internal/dossier/publicbody/dma"
 	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/money"
 )
@@ -195,73 +194,19 @@ func (h PublicBodyHandlers) DownloadDmaSubmission(
 	if err != nil {
 		return nil, err
 	}
-	answer := fileAnswer{
-		tag: `"` + strings.TrimPrefix(found.Digest, "sha-256:") + `"`, size: found.Size, length: found.Size,
-		name: "dma-" + found.Period + "-" + found.ID.String() + ".xml",
+	content, err := h.PublicBodies.File(ctx, found)
+	if err != nil {
+		return nil, err
 	}
-	if r.Params.Range != nil && (r.Params.IfRange == nil || *r.Params.IfRange == answer.tag) {
-		answer.start, answer.length, answer.part = byteRange(*r.Params.Range, found.Size)
-	}
-	answer.file, err = h.PublicBodies.File(ctx, found, answer.start, answer.length)
-	return answer, err
-}
-
-// fileAnswer is a file, or a part of it.
-type fileAnswer struct {
-	file                io.ReadCloser
-	tag, name           string
-	size, start, length int64
-	part                bool
+	return download{
+		content: content, size: found.Size, tag: `"` + strings.TrimPrefix(found.Digest, "sha-256:") + `"`, wanted: value(r.Params.Range),
+		ifTag: value(r.Params.IfRange), mediaType: publicbody.MediaType,
+		disposition: attachment.Disposition("dma-" + found.Period + "-" + found.ID.String() + ".xml"),
+	}, nil
 }
 
 // VisitDownloadDmaSubmissionResponse implements api.DownloadDmaSubmissionResponseObject.
-func (a fileAnswer) VisitDownloadDmaSubmissionResponse(w http.ResponseWriter) error {
-	defer func() { _ = a.file.Close() }()
-	h := w.Header()
-	h.Set("Content-Type", publicbody.MediaType)
-	h.Set("Content-Disposition", `attachment; filename="`+a.name+`"`)
-	h.Set("Content-Length", strconv.FormatInt(a.length, 10))
-	h.Set("ETag", a.tag)
-	status := http.StatusOK
-	if a.part {
-		status = http.StatusPartialContent
-		h.Set("Content-Range", "bytes "+strconv.FormatInt(a.start, 10)+"-"+strconv.FormatInt(a.start+a.length-1, 10)+"/"+
-			strconv.FormatInt(a.size, 10))
-	} else {
-		h.Set("Accept-Ranges", "bytes")
-	}
-	w.WriteHeader(status)
-	_, err := io.Copy(w, a.file)
-	return err
-}
-
-// byteRange reads what part of a file of so many bytes is asked for. What names no single part that
-// there is stands for the whole.
-func byteRange(header string, size int64) (start, length int64, part bool) {
-	text, bytes := strings.CutPrefix(header, "bytes=")
-	first, last, found := strings.Cut(strings.TrimSpace(text), "-")
-	if !bytes || !found {
-		return 0, size, false
-	}
-	if first == "" {
-		n, err := strconv.ParseUint(last, 10, 62)
-		if err != nil || n == 0 {
-			return 0, size, false
-		}
-		length = min(int64(n), size) //nolint:gosec // 62 bits
-		return size - length, length, true
-	}
-	from, err := strconv.ParseUint(first, 10, 62)
-	to := uint64(size - 1) //nolint:gosec // a file has bytes
-	if err == nil && last != "" {
-		to, err = strconv.ParseUint(last, 10, 62)
-	}
-	if err != nil || from >= uint64(size) || to < from { //nolint:gosec // as above
-		return 0, size, false
-	}
-	to = min(to, uint64(size-1))                   //nolint:gosec // as above
-	return int64(from), int64(to - from + 1), true //nolint:gosec // 62 bits
-}
+func (d download) VisitDownloadDmaSubmissionResponse(w http.ResponseWriter) error { return d.send(w) }
 
 func viewDma(v publicbody.View) api.DmaSubmission {
 	path := idPath(dmaPath, v.ID)

@@ -1,6 +1,12 @@
 package access
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"diresco/internal/platform/fault"
+)
 
 // affair is a kind of what belongs to a contributor's dossier: rows with a contributor, the office
 // that has them and, where they are about one, a position.
@@ -41,4 +47,37 @@ func (to To) isAffair() bool {
 // byRight reports whether a right over the contributor lets in.
 func (to To) byRight() bool {
 	return to.isAffair() || slices.Contains([]To{ToContributor, ToDeclaration}, to)
+}
+
+// RightAbout chooses the right by which the actor does something for the contributor that the
+// operation is about. It is about one position, or with nil about the whole contributor, for which
+// a right about some positions is not enough. Own comes first, then role, delegation,
+// sub-delegation. It returns these faults:
+//   - fault.NotFound: the actor has nothing to do with the contributor;
+//   - fault.ServiceNotDelegated: none of the rights covers the service;
+//   - fault.Forbidden: the rights only let one look;
+//   - fault.Invalid naming /position_id: no right is about the position, or a position is needed.
+func (a Actor) RightAbout(s Service, positionID *uuid.UUID) (Right, error) {
+	if len(a.Rights) == 0 {
+		return Right{}, fault.New(fault.NotFound)
+	}
+	rights := slices.DeleteFunc(slices.Clone(a.Rights), func(r Right) bool { return !r.Covers(s) })
+	if len(rights) == 0 {
+		return Right{}, &fault.Fault{Code: fault.ServiceNotDelegated, Allowed: []string{string(s)}}
+	}
+	rights = slices.DeleteFunc(rights, func(r Right) bool { return r.ActingAs == OfficeOperator || r.ActingAs == UserAdministrator })
+	if len(rights) == 0 {
+		return Right{}, fault.Because(fault.Forbidden, "right-looks")
+	}
+	inOrder(rights)
+	for _, r := range rights {
+		if r.Positions == nil || positionID != nil && r.About(*positionID) {
+			return r, nil
+		}
+	}
+	code := fault.FieldRequired
+	if positionID != nil {
+		code = fault.FieldUnknownPosition
+	}
+	return Right{}, fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: code})
 }

@@ -35,6 +35,12 @@ const (
 	DMAAwaitingCredentials         Type = "dma.awaiting_credentials"
 	DMASuperseded                  Type = "dma.superseded"
 	DMALapsed                      Type = "dma.lapsed"
+	TicketOpened                   Type = "ticket.opened"
+	TicketInCharge                 Type = "ticket.in_charge"
+	TicketRouted                   Type = "ticket.routed"
+	TicketCommented                Type = "ticket.commented"
+	TicketClosed                   Type = "ticket.closed"
+	TicketReopened                 Type = "ticket.reopened"
 )
 
 // Types lists every type that the feed has.
@@ -43,6 +49,7 @@ func Types() []Type {
 		DeclarationSubmitted, DeclarationAwaitingCredentials, DeclarationInCharge, DeclarationDecided, DeclarationWithdrawn,
 		DeclarationSuperseded, DeclarationLapsed, BatchFinished, DelegationActivated, DelegationEnded, ConsentGiven, ConsentEnded,
 		DMASubmitted, DMAAwaitingCredentials, DMASuperseded, DMALapsed,
+		TicketOpened, TicketInCharge, TicketRouted, TicketCommented, TicketClosed, TicketReopened,
 	}
 }
 
@@ -100,6 +107,8 @@ func (e Event) Subject() (kind, path string) {
 		return "consent", "/me/consents/" + e.SubjectID
 	case kindDMA:
 		return "dma_submission", "/dma-submissions/" + e.SubjectID
+	case kindTicket:
+		return "ticket", "/tickets/" + e.SubjectID
 	}
 	return "declaration", "/declarations/" + e.SubjectID
 }

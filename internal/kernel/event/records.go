@@ -16,6 +16,7 @@ const (
 	kindDelegation  = access.WatchedDelegation
 	kindConsent     = access.WatchedConsent
 	kindDMA         = access.WatchedDMA
+	kindTicket      = access.WatchedTicket
 )
 
 // offered is that the contributor knows of a delegation g.
@@ -96,6 +97,8 @@ func (r record) event() (Event, bool) {
 		}
 	case kindDMA:
 		e.Type, e.PositionID, e.Service = cameDMA[r.state()], r.PositionID, access.ViewDMA
+	case kindTicket:
+		e.Type, e.PositionID, e.Service = r.ofTicket(), r.PositionID, access.Dossier
 	case kindConsent:
 		e.PersonID, e.ApplicationID, e.ContributorID = r.GiverID, r.ClientID, nil
 		switch {
@@ -139,4 +142,33 @@ func (r record) cameInto() Type {
 		return ""
 	}
 	return came[r.state()]
+}
+
+// ticketed are the types of the events that operations on tickets are.
+var ticketed = map[string]Type{
+	"openTicket": TicketOpened, "requestSmartTask": TicketOpened, "takeTicketInCharge": TicketInCharge, "routeTicket": TicketRouted,
+	"addTicketComment": TicketCommented, "closeTicket": TicketClosed, "reopenTicket": TicketReopened,
+}
+
+// ofTicket is what became of a ticket. What the system does by itself says it by the state that the
+// ticket came into, and a comment of the office by who may read it.
+func (r record) ofTicket() Type {
+	if t, known := ticketed[r.Operation]; known {
+		return t
+	}
+	var detail struct{ State, Visibility string }
+	if r.Detail == nil || json.Unmarshal([]byte(*r.Detail), &detail) != nil {
+		return ""
+	}
+	switch {
+	case r.Operation == "commentTicket" && detail.Visibility == "visible":
+		return TicketCommented
+	case r.PersonID != nil:
+		return ""
+	case detail.State == "in_charge":
+		return TicketInCharge
+	case detail.State == "closed":
+		return TicketClosed
+	}
+	return ""
 }

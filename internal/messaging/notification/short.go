@@ -22,7 +22,7 @@ const (
 // names are the values that give way to the rest of a short text. The others are those that do
 // where that is not enough, which real ones never are.
 var (
-	names  = []string{"delegate", "contributor", "person", "contact", "place", "form", "title", "role"}
+	names  = []string{"delegate", "contributor", "person", "contact", "place", "form", "title", "title_en", "office", "role"}
 	others = []string{"type", "reference", "protocol_number"}
 )
 

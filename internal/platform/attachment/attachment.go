@@ -5,6 +5,7 @@ package attachment
 
 import (
 	"io"
+	"strconv"
 
 	"diresco/internal/platform/fault"
 )
@@ -26,7 +27,18 @@ const (
 	P7M   MediaType = "application/pkcs7-mime"
 	ASiCS MediaType = "application/vnd.etsi.asic-s+zip"
 	ASiCE MediaType = "application/vnd.etsi.asic-e+zip"
+	// What follows says nothing of itself, or can hold anything. See isXML, isText and isArchive for
+	// what is taken for it.
+	XML  MediaType = "application/xml"
+	Text MediaType = "text/plain"
+	ZIP  MediaType = "application/zip"
 )
+
+// spoken is what people call the types.
+var spoken = map[MediaType]string{
+	PDF: "PDF", JPEG: "JPEG", PNG: "PNG", TIFF: "TIFF", HEIC: "HEIC", P7M: "P7M", ASiCS: "ASiC-S", ASiCE: "ASiC-E", XML: "XML",
+	Text: "TXT", ZIP: "ZIP",
+}
 
 // Documents are the media types of a scanned or printed document.
 func Documents() []MediaType { return []MediaType{PDF, JPEG, PNG, TIFF, HEIC} }
@@ -38,6 +50,7 @@ func Signed() []MediaType { return []MediaType{P7M, ASiCS, ASiCE} }
 var extensions = map[MediaType][]string{
 	PDF: {".pdf"}, JPEG: {".jpg", ".jpeg", ".jpe", ".jfif"}, PNG: {".png", ".apng"}, TIFF: {".tif", ".tiff"},
 	HEIC: {".heic", ".heif"}, P7M: {".p7m", ".p7s"}, ASiCS: {".asics", ".scs", ".zip"}, ASiCE: {".asice", ".sce", ".zip"},
+	XML: {".xml"}, Text: {".txt", ".csv", ".log"}, ZIP: {".zip"},
 }
 
 // File is a file that was taken in, as its owner and whoever reads it see it.
@@ -57,15 +70,21 @@ type File struct {
 // of them count. It returns fault.Invalid with the place of each that is empty, too long, of a type
 // that is not allowed, or a PDF that asks for a password; pointer names the field.
 func Check(uploads []*Upload, pointer string, allowed ...MediaType) ([]File, error) {
+	return CheckUpTo(MaxSize, uploads, pointer, allowed...)
+}
+
+// CheckUpTo is Check for files of another length, in bytes, MaxSize at most. It also refuses
+// archives that are not safe to open.
+func CheckUpTo(size int64, uploads []*Upload, pointer string, allowed ...MediaType) ([]File, error) {
 	files := make([]File, len(uploads))
 	var wrong []fault.Field
 	for i, u := range uploads {
-		found, code, err := identify(u, allowed)
+		found, code, err := identify(u, size, allowed)
 		if err != nil {
 			return nil, err
 		}
 		if code != "" {
-			wrong = append(wrong, fault.Field{Pointer: Pointer(pointer, i), Code: code})
+			wrong = append(wrong, fault.Field{Pointer: Pointer(pointer, i), Code: code, Right: right(code, size, allowed)})
 			continue
 		}
 		files[i] = File{Number: i + 1, Name: SafeName(u.Name(), found), MediaType: found, Size: u.Size(), Digest: u.Digest()}
@@ -76,14 +95,35 @@ func Check(uploads []*Upload, pointer string, allowed ...MediaType) ([]File, err
 	return files, nil
 }
 
+// right says what would have been taken instead of a file of a wrong type or length.
+func right(code string, size int64, allowed []MediaType) *fault.Right {
+	switch code {
+	case fault.FieldFileType:
+		names := make([]string, len(allowed))
+		for i, t := range allowed {
+			names[i] = spoken[t]
+		}
+		return &fault.Right{Allowed: names, Expected: UpTo(size)}
+	case fault.FieldFileTooLarge:
+		return &fault.Right{Expected: UpTo(size)}
+	}
+	return nil
+}
+
+// UpTo says how long a file may be: "≤ 3 MiB".
+func UpTo(size int64) string {
+	const mebi = 1 << 20
+	return "≤ " + strconv.FormatFloat(float64(size)/mebi, 'f', -1, 64) + " MiB"
+}
+
 // headLength is how much of a file is looked at to tell its type.
 const headLength = 3072
 
-func identify(u *Upload, allowed []MediaType) (found MediaType, code string, err error) {
+func identify(u *Upload, size int64, allowed []MediaType) (found MediaType, code string, err error) {
 	switch {
 	case u.Size() == 0:
 		return "", fault.FieldFileEmpty, nil
-	case u.Size() > MaxSize:
+	case u.Size() > size:
 		return "", fault.FieldFileTooLarge, nil
 	}
 	head := make([]byte, min(u.Size(), headLength))
@@ -93,7 +133,8 @@ func identify(u *Upload, allowed []MediaType) (found MediaType, code string, err
 	if found = detect(u, head, allowed); found == "" {
 		return "", fault.FieldFileType, nil
 	}
-	if found == PDF {
+	switch found {
+	case PDF:
 		content, err := io.ReadAll(u.Open())
 		if err != nil {
 			return "", "", err
@@ -101,6 +142,9 @@ func identify(u *Upload, allowed []MediaType) (found MediaType, code string, err
 		if asksForPassword(content) {
 			return "", fault.FieldFilePassword, nil
 		}
+	case ZIP:
+		return ZIP, refuseArchive(u), nil
+	case JPEG, PNG, TIFF, HEIC, P7M, ASiCS, ASiCE, XML, Text:
 	}
 	return found, "", nil
 }

@@ -14,6 +14,7 @@ import (
 	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"gocloud.dev/blob/memblob"
 
 	"diresco/internal/platform/attachment"
@@ -27,6 +28,9 @@ const (
 	jpeg = "\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01"
 	tiff = "II*\x00\x08\x00\x00\x00"
 )
+
+// withoutHints compares which fields are wrong, and not what would have been right.
+var withoutHints = cmpopts.IgnoreFields(fault.Field{}, "Right")
 
 func spool(t *testing.T, name, content string) *attachment.Upload {
 	t.Helper()
@@ -142,7 +146,7 @@ func TestAttachment_WhatAFileIs(t *testing.T) {
 			if c.code != "" {
 				var f *fault.Fault
 				if !errors.As(err, &f) || f.Code != fault.Invalid ||
-					!cmp.Equal(f.Fields, []fault.Field{{Pointer: "/files/0", Code: c.code}}) {
+					!cmp.Equal(f.Fields, []fault.Field{{Pointer: "/files/0", Code: c.code}}, withoutHints) {
 					t.Errorf("got %v", err)
 				}
 				return
@@ -164,7 +168,7 @@ func TestAttachment_WhatAFileIs(t *testing.T) {
 		{Pointer: "/attachments/0", Code: fault.FieldFileType},
 		{Pointer: "/attachments/1", Code: fault.FieldFileTooLarge},
 		{Pointer: "/attachments/2", Code: fault.FieldFileEmpty},
-	}) {
+	}, withoutHints) {
 		t.Errorf("got %v", err)
 	}
 }

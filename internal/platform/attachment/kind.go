@@ -22,22 +22,26 @@ func detect(u *Upload, head []byte, allowed []MediaType) MediaType {
 		return found
 	}
 	// From the most exact type to what it is a kind of: an animated PNG is a PNG.
-	for m := mimetype.Detect(head); m != nil; m = m.Parent() {
+	exact := mimetype.Detect(head)
+	for m := exact; m != nil; m = m.Parent() {
 		for _, t := range allowed {
-			if t != PDF && m.Is(string(t)) {
+			if !slices.Contains(looked, t) && m.Is(string(t)) {
 				return t
 			}
 		}
 	}
-	return ""
+	return plain(u, head, exact, allowed)
 }
+
+// looked are types that a library is not asked about.
+var looked = []MediaType{PDF, XML, Text, ZIP}
 
 // special returns what a file shows that is looked for before a library is asked, or "".
 func special(u *Upload, head []byte) MediaType {
 	switch {
 	case isSigned(head):
 		return P7M
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")):
+	case isArchive(head):
 		return container(u)
 	case isHEIC(head):
 		return HEIC

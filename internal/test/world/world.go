@@ -14,6 +14,7 @@ import (
 	"gocloud.dev/blob/memblob"
 
 	"diresco/db"
+	"diresco/internal/dossier/ticket"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/filing/fund"
 	"diresco/internal/kernel/access"
@@ -58,6 +59,8 @@ type App struct {
 	Contributors *contributor.Service
 	Register     *protocol.Register
 	Declarations *declaration.Service
+	Topics       *ticket.Topics
+	Tickets      *ticket.Service
 }
 
 // New puts an App together on an empty, migrated database. It has two offices and the declaration
@@ -76,6 +79,9 @@ func New(t testing.TB, d *db.DB) *App {
 			if err := a.Contributors.PutOffice(ctx, o); err != nil {
 				return err
 			}
+		}
+		if err := a.Topics.Install(ctx); err != nil {
+			return err
 		}
 		return a.Types.Install(ctx)
 	})
@@ -105,6 +111,11 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 		Runner: a.Runner, Types: a.Types, Contributors: a.Contributors, Register: a.Register, Rights: a.Rights, Outbox: a.Outbox,
 		Funds:  a.Funds,
 		Signer: signer, Blobs: bucket, Random: rand.Reader, PublicURL: PublicURL,
+	})
+	a.Topics = ticket.NewTopics(d)
+	a.Tickets = ticket.NewService(ticket.Deps{
+		Runner: a.Runner, Register: a.Register, Outbox: a.Outbox, Rights: a.Rights, Contributors: a.Contributors, Topics: a.Topics,
+		Blobs: bucket, Log: slog.New(slog.DiscardHandler),
 	})
 	return a
 }

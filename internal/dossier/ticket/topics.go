@@ -1,0 +1,118 @@
+package ticket
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // for the file
+	"encoding/json"
+	"errors"
+	"io"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm/clause"
+
+	"diresco/db"
+	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
+)
+
+// Topic is what a ticket may be about. Topics are a tree of two levels: headings, and what is
+// chosen below them.
+type Topic struct {
+	Code    string `json:"code"    gorm:"primaryKey"`
+	Version int    `json:"version"`
+	// ParentCode is that of the heading; nil for a heading.
+	ParentCode *string `json:"parent_code"`
+	// Place is where it stands among all.
+	Place   int    `json:"place"`
+	TitleIT string `json:"title_it" gorm:"column:title_it"`
+	TitleEN string `json:"title_en" gorm:"column:title_en"`
+	// OfficeCode is that of the one office which has all tickets on the topic; nil where the office
+	// of the position has them.
+	OfficeCode *string `json:"office_code"`
+	// Appointments says that an appointment on it may be booked without a ticket.
+	Appointments bool `json:"appointments"`
+}
+
+// TableName tells GORM the table.
+func (Topic) TableName() string { return "ticket_topics" }
+
+// Title is what the topic is called, in English or in Italian.
+func (t Topic) Title(english bool) string {
+	if english {
+		return t.TitleEN
+	}
+	return t.TitleIT
+}
+
+// Topics knows the topics of this installation.
+type Topics struct{ db *db.DB }
+
+// NewTopics returns what knows the topics.
+func NewTopics(d *db.DB) *Topics { return &Topics{db: d} }
+
+//go:embed topics.json
+var shipped []byte
+
+// ShippedTopics returns the topics that come with the program. The error is that of a malformed
+// file, so a test of this package is enough to rule it out.
+func ShippedTopics() ([]Topic, error) {
+	var all []Topic
+	decoder := json.NewDecoder(bytes.NewReader(shipped))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&all); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("text after the JSON value")
+	}
+	return all, nil
+}
+
+// Install brings the topics that come with the program into the context's transaction. It adds
+// those that are not there yet, and newer versions of those that are.
+func (t *Topics) Install(ctx context.Context) error {
+	all, err := ShippedTopics()
+	if err != nil {
+		return err
+	}
+	return t.db.From(ctx).Clauses(clause.OnConflict{
+		Columns: []clause.Column{{Name: "code"}},
+		DoUpdates: clause.AssignmentColumns([]string{
+			"version", "parent_code", "place", "title_it", "title_en", "office_code", "appointments",
+		}),
+		Where: clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "ticket_topics.version < excluded.version"}}},
+	}).Create(&all).Error
+}
+
+// List returns a page of the topics, each heading before what stands below it.
+func (t *Topics) List(ctx context.Context, request page.Request) (page.Page[Topic], error) {
+	all, err := t.all(ctx)
+	if err != nil {
+		return page.Page[Topic]{}, err
+	}
+	return page.Slice(all, request, func(t Topic) page.Key { return page.Key{Text: t.Code, ID: uuid.NameSpaceOID} })
+}
+
+// Choose returns a topic on which a ticket may be opened. It returns fault.Invalid naming /topic
+// for a heading, and for a code that is not known.
+func (t *Topics) Choose(ctx context.Context, code string) (Topic, error) {
+	var found []Topic
+	err := t.db.From(ctx).Raw("SELECT "+db.Columns[Topic]("")+" FROM ticket_topics WHERE code = ?", code).Scan(&found).Error
+	if err != nil {
+		return Topic{}, err
+	}
+	if len(found) == 0 {
+		return Topic{}, fault.InvalidFields(fault.Field{Pointer: "/topic", Code: fault.FieldUnknownTopic})
+	}
+	if found[0].ParentCode == nil {
+		return Topic{}, fault.InvalidFields(fault.Field{Pointer: "/topic", Code: fault.FieldTopicHeading})
+	}
+	return found[0], nil
+}
+
+func (t *Topics) all(ctx context.Context) ([]Topic, error) {
+	var all []Topic
+	err := t.db.From(ctx).Raw("SELECT " + db.Columns[Topic]("") + " FROM ticket_topics ORDER BY place, code").Scan(&all).Error
+	return all, err
+}
