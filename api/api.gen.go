@@ -813,6 +813,240 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for DmaForm.
+const (
+	DmaFormCompiled DmaForm = "compiled"
+	DmaFormXml      DmaForm = "xml"
+)
+
+// Valid indicates whether the value is a known member of the DmaForm enum.
+func (e DmaForm) Valid() bool {
+	switch e {
+	case DmaFormCompiled:
+		return true
+	case DmaFormXml:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaFramingSeveranceScheme.
+const (
+	DmaFramingSeveranceSchemeN1 DmaFramingSeveranceScheme = "1"
+	DmaFramingSeveranceSchemeN2 DmaFramingSeveranceScheme = "2"
+	DmaFramingSeveranceSchemeN3 DmaFramingSeveranceScheme = "3"
+)
+
+// Valid indicates whether the value is a known member of the DmaFramingSeveranceScheme enum.
+func (e DmaFramingSeveranceScheme) Valid() bool {
+	switch e {
+	case DmaFramingSeveranceSchemeN1:
+		return true
+	case DmaFramingSeveranceSchemeN2:
+		return true
+	case DmaFramingSeveranceSchemeN3:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaFundCode.
+const (
+	DmaFundCodeN11 DmaFundCode = "11"
+	DmaFundCodeN8  DmaFundCode = "8"
+	DmaFundCodeN9  DmaFundCode = "9"
+)
+
+// Valid indicates whether the value is a known member of the DmaFundCode enum.
+func (e DmaFundCode) Valid() bool {
+	switch e {
+	case DmaFundCodeN11:
+		return true
+	case DmaFundCodeN8:
+		return true
+	case DmaFundCodeN9:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPartTimeType.
+const (
+	DmaPartTimeTypeM DmaPartTimeType = "M"
+	DmaPartTimeTypeO DmaPartTimeType = "O"
+	DmaPartTimeTypeP DmaPartTimeType = "P"
+	DmaPartTimeTypeV DmaPartTimeType = "V"
+)
+
+// Valid indicates whether the value is a known member of the DmaPartTimeType enum.
+func (e DmaPartTimeType) Valid() bool {
+	switch e {
+	case DmaPartTimeTypeM:
+		return true
+	case DmaPartTimeTypeO:
+		return true
+	case DmaPartTimeTypeP:
+		return true
+	case DmaPartTimeTypeV:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPayerContributionType.
+const (
+	DmaPayerContributionTypeN1 DmaPayerContributionType = "1"
+	DmaPayerContributionTypeN2 DmaPayerContributionType = "2"
+	DmaPayerContributionTypeN3 DmaPayerContributionType = "3"
+	DmaPayerContributionTypeN4 DmaPayerContributionType = "4"
+	DmaPayerContributionTypeN5 DmaPayerContributionType = "5"
+	DmaPayerContributionTypeN6 DmaPayerContributionType = "6"
+	DmaPayerContributionTypeN7 DmaPayerContributionType = "7"
+	DmaPayerContributionTypeN8 DmaPayerContributionType = "8"
+	DmaPayerContributionTypeN9 DmaPayerContributionType = "9"
+)
+
+// Valid indicates whether the value is a known member of the DmaPayerContributionType enum.
+func (e DmaPayerContributionType) Valid() bool {
+	switch e {
+	case DmaPayerContributionTypeN1:
+		return true
+	case DmaPayerContributionTypeN2:
+		return true
+	case DmaPayerContributionTypeN3:
+		return true
+	case DmaPayerContributionTypeN4:
+		return true
+	case DmaPayerContributionTypeN5:
+		return true
+	case DmaPayerContributionTypeN6:
+		return true
+	case DmaPayerContributionTypeN7:
+		return true
+	case DmaPayerContributionTypeN8:
+		return true
+	case DmaPayerContributionTypeN9:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPayerRate.
+const (
+	DmaPayerRateN1 DmaPayerRate = "1"
+	DmaPayerRateN2 DmaPayerRate = "2"
+)
+
+// Valid indicates whether the value is a known member of the DmaPayerRate enum.
+func (e DmaPayerRate) Valid() bool {
+	switch e {
+	case DmaPayerRateN1:
+		return true
+	case DmaPayerRateN2:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPensionCode.
+const (
+	DmaPensionCodeN1 DmaPensionCode = "1"
+	DmaPensionCodeN2 DmaPensionCode = "2"
+	DmaPensionCodeN3 DmaPensionCode = "3"
+	DmaPensionCodeN4 DmaPensionCode = "4"
+	DmaPensionCodeN5 DmaPensionCode = "5"
+)
+
+// Valid indicates whether the value is a known member of the DmaPensionCode enum.
+func (e DmaPensionCode) Valid() bool {
+	switch e {
+	case DmaPensionCodeN1:
+		return true
+	case DmaPensionCodeN2:
+		return true
+	case DmaPensionCodeN3:
+		return true
+	case DmaPensionCodeN4:
+		return true
+	case DmaPensionCodeN5:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaSeveranceCode.
+const (
+	DmaSeveranceCodeN6 DmaSeveranceCode = "6"
+	DmaSeveranceCodeN7 DmaSeveranceCode = "7"
+)
+
+// Valid indicates whether the value is a known member of the DmaSeveranceCode enum.
+func (e DmaSeveranceCode) Valid() bool {
+	switch e {
+	case DmaSeveranceCodeN6:
+		return true
+	case DmaSeveranceCodeN7:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaState.
+const (
+	DmaStateAwaitingCredentials DmaState = "awaiting_credentials"
+	DmaStateLapsed              DmaState = "lapsed"
+	DmaStateSubmitted           DmaState = "submitted"
+	DmaStateSuperseded          DmaState = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the DmaState enum.
+func (e DmaState) Valid() bool {
+	switch e {
+	case DmaStateAwaitingCredentials:
+		return true
+	case DmaStateLapsed:
+		return true
+	case DmaStateSubmitted:
+		return true
+	case DmaStateSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaVariationCause.
+const (
+	DmaVariationCauseN1 DmaVariationCause = "1"
+	DmaVariationCauseN5 DmaVariationCause = "5"
+	DmaVariationCauseN6 DmaVariationCause = "6"
+	DmaVariationCauseN7 DmaVariationCause = "7"
+)
+
+// Valid indicates whether the value is a known member of the DmaVariationCause enum.
+func (e DmaVariationCause) Valid() bool {
+	switch e {
+	case DmaVariationCauseN1:
+		return true
+	case DmaVariationCauseN5:
+		return true
+	case DmaVariationCauseN6:
+		return true
+	case DmaVariationCauseN7:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DossierAuthorKind.
 const (
 	DossierAuthorKindOffice DossierAuthorKind = "office"
@@ -1065,6 +1299,7 @@ const (
 	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
 	EventSubjectKindDelegation       EventSubjectKind = "delegation"
+	EventSubjectKindDmaSubmission    EventSubjectKind = "dma_submission"
 	EventSubjectKindTicket           EventSubjectKind = "ticket"
 )
 
@@ -1078,6 +1313,8 @@ func (e EventSubjectKind) Valid() bool {
 	case EventSubjectKindDeclarationBatch:
 		return true
 	case EventSubjectKindDelegation:
+		return true
+	case EventSubjectKindDmaSubmission:
 		return true
 	case EventSubjectKindTicket:
 		return true
@@ -1100,6 +1337,10 @@ const (
 	EventTypeDeclarationWithdrawn           EventType = "declaration.withdrawn"
 	EventTypeDelegationActivated            EventType = "delegation.activated"
 	EventTypeDelegationEnded                EventType = "delegation.ended"
+	EventTypeDmaAwaitingCredentials         EventType = "dma.awaiting_credentials"
+	EventTypeDmaLapsed                      EventType = "dma.lapsed"
+	EventTypeDmaSubmitted                   EventType = "dma.submitted"
+	EventTypeDmaSuperseded                  EventType = "dma.superseded"
 	EventTypeTicketClosed                   EventType = "ticket.closed"
 	EventTypeTicketCommented                EventType = "ticket.commented"
 	EventTypeTicketInCharge                 EventType = "ticket.in_charge"
@@ -1134,6 +1375,14 @@ func (e EventType) Valid() bool {
 	case EventTypeDelegationActivated:
 		return true
 	case EventTypeDelegationEnded:
+		return true
+	case EventTypeDmaAwaitingCredentials:
+		return true
+	case EventTypeDmaLapsed:
+		return true
+	case EventTypeDmaSubmitted:
+		return true
+	case EventTypeDmaSuperseded:
 		return true
 	case EventTypeTicketClosed:
 		return true
@@ -2261,6 +2510,10 @@ const (
 	WebhookEventTypeDeclarationWithdrawn           WebhookEventType = "declaration.withdrawn"
 	WebhookEventTypeDelegationActivated            WebhookEventType = "delegation.activated"
 	WebhookEventTypeDelegationEnded                WebhookEventType = "delegation.ended"
+	WebhookEventTypeDmaAwaitingCredentials         WebhookEventType = "dma.awaiting_credentials"
+	WebhookEventTypeDmaLapsed                      WebhookEventType = "dma.lapsed"
+	WebhookEventTypeDmaSubmitted                   WebhookEventType = "dma.submitted"
+	WebhookEventTypeDmaSuperseded                  WebhookEventType = "dma.superseded"
 	WebhookEventTypeTicketClosed                   WebhookEventType = "ticket.closed"
 	WebhookEventTypeTicketCommented                WebhookEventType = "ticket.commented"
 	WebhookEventTypeTicketInCharge                 WebhookEventType = "ticket.in_charge"
@@ -2296,6 +2549,14 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeDelegationActivated:
 		return true
 	case WebhookEventTypeDelegationEnded:
+		return true
+	case WebhookEventTypeDmaAwaitingCredentials:
+		return true
+	case WebhookEventTypeDmaLapsed:
+		return true
+	case WebhookEventTypeDmaSubmitted:
+		return true
+	case WebhookEventTypeDmaSuperseded:
 		return true
 	case WebhookEventTypeTicketClosed:
 		return true
@@ -2472,6 +2733,51 @@ type Activity struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/me/activity"}},"items":[{"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"},{"activity_id":"018f3b36-7081-7293-84a5-bccddeeff001","address":"","at":"2026-03-16T08:02:41.118300Z","operation":"showPerson","outcome":"read","request_id":"018f3b36-7081-7293-84a5-bccddeeff002","staff":{"office_code":"7000","user_class":"operator"}}]}
 type ActivityList = Page[Activity]
+
+// AmortisationPlan An amortisation plan (piano di ammortamento) of a public body.
+//
+// Example: {"amount":"24000.00","currency":"EUR","date":"2021-06-01","description":"Ricongiunzione L. 29/79","instalments":{"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120},"plan_id":"018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"PA-2021-0003"}
+type AmortisationPlan struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2021-06-01
+	Date openapi_types.Date `json:"date"`
+
+	// Description What it is about.
+	//
+	// Example: Ricongiunzione L. 29/79
+	Description string `json:"description"`
+
+	// Instalments The instalments (rate) of a plan, as far as the register has them.
+	//
+	// Example: {"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120}
+	Instalments *PlanInstalments `json:"instalments,omitempty"`
+
+	// PlanId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PlanId Id `json:"plan_id"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: PA-2021-0003
+	Reference string `json:"reference"`
+}
+
+// AmortisationPlanList One page of amortisation plans.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/amortisation-plans"}},"items":[{"amount":"24000.00","currency":"EUR","date":"2021-06-01","description":"Ricongiunzione L. 29/79","instalments":{"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120},"plan_id":"018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"PA-2021-0003"}]}
+type AmortisationPlanList = Page[AmortisationPlan]
 
 // Application An application, as its owner sees it.
 //
@@ -3085,6 +3391,46 @@ type CsvSeparator string
 //
 // Example: EUR
 type Currency string
+
+// DebitNote A debit note (nota di debito) to a public body.
+//
+// Example: {"amount":"340.12","currency":"EUR","date":"2026-03-02","debit_note_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f","description":"Differenze contributive 2024","reference":"ND-2026-0007"}
+type DebitNote struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-02
+	Date openapi_types.Date `json:"date"`
+
+	// DebitNoteId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DebitNoteId Id `json:"debit_note_id"`
+
+	// Description What it is about.
+	//
+	// Example: Differenze contributive 2024
+	Description string `json:"description"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: ND-2026-0007
+	Reference string `json:"reference"`
+}
+
+// DebitNoteList One page of debit notes.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/debit-notes"}},"items":[{"amount":"340.12","currency":"EUR","date":"2026-03-02","debit_note_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f","description":"Differenze contributive 2024","reference":"ND-2026-0007"}]}
+type DebitNoteList = Page[DebitNote]
 
 // Declaration A declaration of responsibility (dichiarazione di responsabilità).
 //
@@ -5112,6 +5458,717 @@ type DeliveryState string
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
 
+// DmaAmount An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+//
+// Example: 1850.00
+type DmaAmount = string
+
+// DmaContent A list as it was compiled.
+//
+// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+type DmaContent struct {
+	// ActivityCode The activity of the body (ISTAT).
+	//
+	// Example: 84111
+	ActivityCode string `json:"activity_code"`
+
+	// BodyNumber Tells several positions of one body apart (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// LegalForm The legal form of the body (FormaGiuridica).
+	//
+	// Example: 2430
+	LegalForm string `json:"legal_form"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// Sender Who sends a list (DatiMittente).
+	//
+	// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+	Sender DmaSender `json:"sender"`
+
+	// SignatoryTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	SignatoryTaxCode TaxCode `json:"signatory_tax_code"`
+
+	// VariationsOnly A list of variations of earlier months alone (TipoListaPosPA="1"). There may be many of a month.
+	//
+	// Example: false
+	VariationsOnly *bool `json:"variations_only,omitempty"`
+
+	// Workers The individual parts (D0_DenunciaIndividuale), all in one PosPA.
+	Workers List[DmaWorker] `json:"workers"`
+}
+
+// DmaForm How the list came: compiled by hand, or as a file.
+//
+// Example: compiled
+type DmaForm string
+
+// DmaFraming How the worker is employed (InquadramentoLavPA).
+//
+// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+type DmaFraming struct {
+	// Contract The collective agreement (Contratto).
+	//
+	// Example: RALN
+	Contract string `json:"contract"`
+
+	// EmploymentType The kind of employment (TipoImpiego).
+	//
+	// Example: 1
+	EmploymentType string `json:"employment_type"`
+
+	// PartTime How much less than full time (PartTimePA).
+	//
+	// Example: {"share":"50000","type":"O"}
+	PartTime *DmaPartTime `json:"part_time,omitempty"`
+
+	// Qualification The qualification (Qualifica).
+	//
+	// Example: 042000
+	Qualification string `json:"qualification"`
+
+	// ServiceType The kind of service (TipoServizio).
+	//
+	// Example: 4
+	ServiceType string `json:"service_type"`
+
+	// SeveranceScheme The scheme for the end of service (RegimeFineServizio): 1 TFR, 2 TFR by choice (optante), 3 TFS.
+	//
+	// Example: 3
+	SeveranceScheme DmaFramingSeveranceScheme `json:"severance_scheme"`
+}
+
+// DmaFramingSeveranceScheme The scheme for the end of service (RegimeFineServizio): 1 TFR, 2 TFR by choice (optante), 3 TFS.
+//
+// Example: 3
+type DmaFramingSeveranceScheme string
+
+// DmaFund What is owed to another fund (GestCredito, ENPDEP, ENAM).
+//
+// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+type DmaFund struct {
+	// Code The fund (CodGestione): 9 for credit, 8 for ENPDEP, 11 for ENAM.
+	//
+	// Example: 9
+	Code DmaFundCode `json:"code"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaFundCode The fund (CodGestione): 9 for credit, 8 for ENPDEP, 11 for ENAM.
+//
+// Example: 9
+type DmaFundCode string
+
+// DmaFunds The managements (Gestioni) to which something is owed; one at least.
+//
+// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+type DmaFunds struct {
+	// Credit What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Credit *DmaFund `json:"credit,omitempty"`
+
+	// Enam What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Enam *DmaFund `json:"enam,omitempty"`
+
+	// Enpdep What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Enpdep *DmaFund `json:"enpdep,omitempty"`
+
+	// Pension What is owed to a pension fund (GestPensionistica).
+	//
+	// Example: {"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"}
+	Pension *DmaPension `json:"pension,omitempty"`
+
+	// Severance What is owed for the end of service (GestPrevidenziale), by one of two schemes.
+	//
+	// Example: {"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}
+	Severance *DmaSeverance `json:"severance,omitempty"`
+}
+
+// DmaInput A list to be filed (denuncia mensile). `CFAzienda` and `RagSocAzienda` are those of the body of the position.
+//
+// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+type DmaInput struct {
+	// ActivityCode The activity of the body (ISTAT).
+	//
+	// Example: 84111
+	ActivityCode string `json:"activity_code"`
+
+	// BodyNumber Tells several positions of one body apart (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// LegalForm The legal form of the body (FormaGiuridica).
+	//
+	// Example: 2430
+	LegalForm string `json:"legal_form"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// Sender Who sends a list (DatiMittente).
+	//
+	// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+	Sender DmaSender `json:"sender"`
+
+	// SignatoryTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	SignatoryTaxCode TaxCode `json:"signatory_tax_code"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// VariationsOnly A list of variations of earlier months alone (TipoListaPosPA="1"). There may be many of a month.
+	//
+	// Example: false
+	VariationsOnly *bool `json:"variations_only,omitempty"`
+
+	// Workers The individual parts (D0_DenunciaIndividuale), all in one PosPA.
+	Workers List[DmaWorker] `json:"workers"`
+}
+
+// DmaLinks The links of a submission.
+//
+// Example: {"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}}
+type DmaLinks struct {
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
+
+	// Xml Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Xml Link `json:"xml"`
+}
+
+// DmaMonth A month. Lists are made for 2012-10 and later, and not for months to come.
+//
+// Example: 2026-02
+type DmaMonth = string
+
+// DmaPartTime How much less than full time (PartTimePA).
+//
+// Example: {"share":"50000","type":"O"}
+type DmaPartTime struct {
+	// Share How much of full time, in thousandths of a per cent (PercPartTime).
+	//
+	// Example: 50000
+	Share string `json:"share"`
+
+	// Type The kind of part time (TipoPartTime).
+	//
+	// Example: O
+	Type DmaPartTimeType `json:"type"`
+}
+
+// DmaPartTimeType The kind of part time (TipoPartTime).
+//
+// Example: O
+type DmaPartTimeType string
+
+// DmaPayer Another body that pays a part.
+//
+// Example: {"body_number":"00000","contribution":"440.30","contribution_type":"1","tax_code":"80039510484","taxable":"1850.00"}
+type DmaPayer struct {
+	// BodyNumber Which position of that body (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// ContributionType What is paid (TipoContributo).
+	//
+	// Example: 1
+	ContributionType DmaPayerContributionType `json:"contribution_type"`
+
+	// PaidIn A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	PaidIn *DmaMonth `json:"paid_in,omitempty"`
+
+	// Rate Which rate applies (Aliquota), in a variation.
+	//
+	// Example: 2
+	Rate *DmaPayerRate `json:"rate,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaPayerContributionType What is paid (TipoContributo).
+//
+// Example: 1
+type DmaPayerContributionType string
+
+// DmaPayerRate Which rate applies (Aliquota), in a variation.
+//
+// Example: 2
+type DmaPayerRate string
+
+// DmaPension What is owed to a pension fund (GestPensionistica).
+//
+// Example: {"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"}
+type DmaPension struct {
+	// Additional An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Additional *DmaAmount `json:"additional,omitempty"`
+
+	// Code The fund (CodGestione): 1 state, 2 CPDEL, 3 CPI, 4 CPUG, 5 CPS.
+	//
+	// Example: 2
+	Code DmaPensionCode `json:"code"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// Recoveries Relief that is recovered.
+	Recoveries *[]DmaRecovery `json:"recoveries,omitempty"`
+
+	// Seniority An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Seniority *DmaAmount `json:"seniority,omitempty"`
+
+	// TableSalary An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TableSalary *DmaAmount `json:"table_salary,omitempty"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaPensionCode The fund (CodGestione): 1 state, 2 CPDEL, 3 CPI, 4 CPUG, 5 CPS.
+//
+// Example: 2
+type DmaPensionCode string
+
+// DmaPeriod A period of the month of the list (E0_PeriodoNelMese).
+//
+// Example: {"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}
+type DmaPeriod struct {
+	// EndDay The last day (GiornoFine).
+	//
+	// Example: 2026-02-28
+	EndDay openapi_types.Date `json:"end_day"`
+
+	// Framing How the worker is employed (InquadramentoLavPA).
+	//
+	// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+	Framing DmaFraming `json:"framing"`
+
+	// Funds The managements (Gestioni) to which something is owed; one at least.
+	//
+	// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+	Funds DmaFunds `json:"funds"`
+
+	// Payers Other bodies that pay a part (AltroEnteVersante, in a variation EnteVersante). The contributions of types 1 and 5 are at most that of the pension fund with its additional one (error 00172I).
+	Payers *[]DmaPayer `json:"payers,omitempty"`
+
+	// StartDay The first day (GiornoInizio).
+	//
+	// Example: 2026-02-01
+	StartDay openapi_types.Date `json:"start_day"`
+
+	// TerminationCode Why the service ended (CodiceCessazione).
+	//
+	// Example: 3
+	TerminationCode *string `json:"termination_code,omitempty"`
+}
+
+// DmaRecovery Relief that is recovered (RecuperoSgravi).
+//
+// Example: {"amount":"13.54","code":"30","month":4,"year":"2025"}
+type DmaRecovery struct {
+	// Amount An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Amount DmaAmount `json:"amount"`
+
+	// Code What is recovered (CodiceRecupero).
+	//
+	// Example: 30
+	Code string `json:"code"`
+
+	// Month The month (MeseRif); the XML has it without a zero.
+	//
+	// Example: 4
+	Month int32 `json:"month"`
+
+	// OtherTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	OtherTaxable *DmaAmount `json:"other_taxable,omitempty"`
+
+	// Year The year (AnnoRif).
+	//
+	// Example: 2025
+	Year string `json:"year"`
+}
+
+// DmaSender Who sends a list (DatiMittente).
+//
+// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+type DmaSender struct {
+	// LegalName The name of the sender (RagSocMittente).
+	//
+	// Example: Comune di Castel Mugello
+	LegalName string `json:"legal_name"`
+
+	// OfficeCode The office of the sender (SedeINPS).
+	//
+	// Example: 3000
+	OfficeCode *string `json:"office_code,omitempty"`
+
+	// PersonTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	PersonTaxCode TaxCode `json:"person_tax_code"`
+
+	// SoftwareTaxCode The tax code of who made the program (CFSoftwarehouse).
+	//
+	// Example: 00743110157
+	SoftwareTaxCode *string `json:"software_tax_code,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// DmaSeverance What is owed for the end of service (GestPrevidenziale), by one of two schemes.
+//
+// Example: {"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}
+type DmaSeverance struct {
+	// Code The fund (CodGestione): 6 INADEL, 7 ENPAS.
+	//
+	// Example: 6
+	Code DmaSeveranceCode `json:"code"`
+
+	// TfrContribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfrContribution *DmaAmount `json:"tfr_contribution,omitempty"`
+
+	// TfrTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfrTaxable *DmaAmount `json:"tfr_taxable,omitempty"`
+
+	// TfsContribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfsContribution *DmaAmount `json:"tfs_contribution,omitempty"`
+
+	// TfsTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfsTaxable *DmaAmount `json:"tfs_taxable,omitempty"`
+}
+
+// DmaSeveranceCode The fund (CodGestione): 6 INADEL, 7 ENPAS.
+//
+// Example: 6
+type DmaSeveranceCode string
+
+// DmaState Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+//
+// Example: submitted
+type DmaState string
+
+// DmaSubmission A monthly list of public employees (DMA, UNIEMENS ListaPosPA) that was protocolled.
+//
+// Example: {"_links":{"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","filed_by":{"acting_as":"employee_delegate","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"form":"compiled","period":"2026-02","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","protocol_number":"INPS.3000.16/03/2026.0000045","size":1874,"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","totals":{"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1},"updated_at":"2026-03-16T08:15:04.218301Z","variations_only":false}
+type DmaSubmission struct {
+	// Links The links of a submission.
+	//
+	// Example: {"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}}
+	Links DmaLinks `json:"_links"`
+
+	// Content A list as it was compiled.
+	//
+	// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+	Content json.RawMessage `json:"content,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Digest SHA-256 of the file, which the protocol register has too.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// DmaId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DmaId Id `json:"dma_id"`
+
+	// FiledBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	FiledBy FiledBy `json:"filed_by"`
+
+	// Form How the list came: compiled by hand, or as a file.
+	//
+	// Example: compiled
+	Form DmaForm `json:"form"`
+
+	// LapsesAt When it lapses unless the credentials become dispositive before.
+	//
+	// Example: 2026-04-15T22:00:00Z
+	LapsesAt *time.Time `json:"lapses_at,omitempty"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Size How long the file is, in bytes.
+	//
+	// Example: 1874
+	Size int64 `json:"size"`
+
+	// State Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+	//
+	// Example: submitted
+	State DmaState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// Totals What a list counts and adds up.
+	//
+	// Example: {"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1}
+	Totals DmaTotals `json:"totals"`
+
+	// UpdatedAt When it came into its state.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// VariationsOnly Whether it is a list of variations alone.
+	//
+	// Example: false
+	VariationsOnly bool `json:"variations_only"`
+}
+
+// DmaSubmissionList One page of submissions.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/dma-submissions"}},"items":[{"_links":{"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","filed_by":{"acting_as":"employee_delegate","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"form":"compiled","period":"2026-02","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","protocol_number":"INPS.3000.16/03/2026.0000045","size":1874,"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","totals":{"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1},"updated_at":"2026-03-16T08:15:04.218301Z","variations_only":false}]}
+type DmaSubmissionList = Page[DmaSubmission]
+
+// DmaTotals What a list counts and adds up.
+//
+// Example: {"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1}
+type DmaTotals struct {
+	// CreditContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	CreditContribution Money `json:"credit_contribution"`
+
+	// CreditTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	CreditTaxable Money `json:"credit_taxable"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// PensionContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	PensionContribution Money `json:"pension_contribution"`
+
+	// PensionTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	PensionTaxable Money `json:"pension_taxable"`
+
+	// Periods How many periods of the month.
+	//
+	// Example: 1
+	Periods int32 `json:"periods"`
+
+	// SeveranceContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	SeveranceContribution Money `json:"severance_contribution"`
+
+	// SeveranceTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	SeveranceTaxable Money `json:"severance_taxable"`
+
+	// Variations How many variations.
+	//
+	// Example: 0
+	Variations int32 `json:"variations"`
+
+	// Workers How many individual parts there are.
+	//
+	// Example: 1
+	Workers int32 `json:"workers"`
+}
+
+// DmaVariation A period of an earlier month (V1_PeriodoPrecedente). With cause 6 it has its days alone (error 00126I); else `framing` and `funds` are needed.
+//
+// Example: {"cause":"6","end_day":"2025-12-31","start_day":"2025-12-01"}
+type DmaVariation struct {
+	// Cause Why (CausaleVariazione): 1 integration, 5 replacement or never declared, 6 annulment, 7 balance.
+	//
+	// Example: 6
+	Cause DmaVariationCause `json:"cause"`
+
+	// EndDay The last day (GiornoFine).
+	//
+	// Example: 2026-02-28
+	EndDay openapi_types.Date `json:"end_day"`
+
+	// Framing How the worker is employed (InquadramentoLavPA).
+	//
+	// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+	Framing *DmaFraming `json:"framing,omitempty"`
+
+	// Funds The managements (Gestioni) to which something is owed; one at least.
+	//
+	// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+	Funds *DmaFunds `json:"funds,omitempty"`
+
+	// Payers Other bodies that pay a part (AltroEnteVersante, in a variation EnteVersante). The contributions of types 1 and 5 are at most that of the pension fund with its additional one (error 00172I).
+	Payers *[]DmaPayer `json:"payers,omitempty"`
+
+	// StartDay The first day (GiornoInizio).
+	//
+	// Example: 2026-02-01
+	StartDay openapi_types.Date `json:"start_day"`
+
+	// TerminationCode Why the service ended (CodiceCessazione).
+	//
+	// Example: 3
+	TerminationCode *string `json:"termination_code,omitempty"`
+}
+
+// DmaVariationCause Why (CausaleVariazione): 1 integration, 5 replacement or never declared, 6 annulment, 7 balance.
+//
+// Example: 6
+type DmaVariationCause string
+
+// DmaWorker What is declared of one person (D0_DenunciaIndividuale): periods of the month, variations of earlier ones, or both.
+//
+// Example: {"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}
+type DmaWorker struct {
+	// FamilyName Family name (Cognome).
+	//
+	// Example: Bianchi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (Nome).
+	//
+	// Example: Lara
+	GivenName string `json:"given_name"`
+
+	// Periods The periods of the month.
+	Periods *[]DmaPeriod `json:"periods,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// Variations The variations of earlier months.
+	Variations *[]DmaVariation `json:"variations,omitempty"`
+
+	// Workplace Where somebody works (DatiSedeLavoro).
+	//
+	// Example: {"municipality_code":"B406","postal_code":"50033"}
+	Workplace DmaWorkplace `json:"workplace"`
+}
+
+// DmaWorkplace Where somebody works (DatiSedeLavoro).
+//
+// Example: {"municipality_code":"B406","postal_code":"50033"}
+type DmaWorkplace struct {
+	// MunicipalityCode The municipality, by its cadastral code (CodiceComune).
+	//
+	// Example: B406
+	MunicipalityCode string `json:"municipality_code"`
+
+	// PostalCode The postal code (CAP).
+	//
+	// Example: 50033
+	PostalCode string `json:"postal_code"`
+}
+
 // DossierAuthor Who did it.
 //
 // Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
@@ -5453,6 +6510,7 @@ type Event struct {
 	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+	// `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
 	// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
 	// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 	//
@@ -5528,6 +6586,7 @@ type EventSubjectKind string
 // `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+// `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
 // `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
 // `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 //
@@ -6882,6 +7941,46 @@ type PageLinks struct {
 	Self Link `json:"self"`
 }
 
+// Payment A payment (pagamento) of a public body.
+//
+// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16","description":"Contributi di febbraio 2026","payment_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"F24-2026-02-0001"}
+type Payment struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-16
+	Date openapi_types.Date `json:"date"`
+
+	// Description What it is about.
+	//
+	// Example: Contributi di febbraio 2026
+	Description string `json:"description"`
+
+	// PaymentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PaymentId Id `json:"payment_id"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: F24-2026-02-0001
+	Reference string `json:"reference"`
+}
+
+// PaymentList One page of payments.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/payments"}},"items":[{"amount":"12500.00","currency":"EUR","date":"2026-03-16","description":"Contributi di febbraio 2026","payment_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"F24-2026-02-0001"}]}
+type PaymentList = Page[Payment]
+
 // PendingApplicationChange What the application is to be once the change is approved; until then the approved version stays in force.
 //
 // Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
@@ -7568,6 +8667,31 @@ type PinUpgradeList = Page[PinUpgrade]
 // Example: submitted
 type PinUpgradeState string
 
+// PlanInstalments The instalments (rate) of a plan, as far as the register has them.
+//
+// Example: {"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120}
+type PlanInstalments struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount *string `json:"amount,omitempty"`
+
+	// EndsOn When the last is due.
+	//
+	// Example: 2031-05-31
+	EndsOn *openapi_types.Date `json:"ends_on,omitempty"`
+
+	// Paid How many of them are paid.
+	//
+	// Example: 57
+	Paid *int32 `json:"paid,omitempty"`
+
+	// Total How many there are.
+	//
+	// Example: 120
+	Total *int32 `json:"total,omitempty"`
+}
+
 // Position A contribution position (posizione contributiva).
 //
 // Example: {"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}
@@ -7598,6 +8722,31 @@ type Position struct {
 	State PositionState `json:"state"`
 }
 
+// PositionDma The latest list of a public body that counts, or waits to.
+//
+// Example: {"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+type PositionDma struct {
+	// DmaId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DmaId Id `json:"dma_id"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// State Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+	//
+	// Example: submitted
+	State DmaState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+}
+
 // PositionList One page of positions.
 //
 // Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"}},"items":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}]}
@@ -7608,10 +8757,108 @@ type PositionList = Page[Position]
 // Example: 4906310275
 type PositionNumber = string
 
+// PositionPayment The latest payment of a public body.
+//
+// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16"}
+type PositionPayment struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-16
+	Date openapi_types.Date `json:"date"`
+}
+
 // PositionState Whether a position is in use.
 //
 // Example: active
 type PositionState string
+
+// PositionSummary What there is about a position, as far as your rights cover it.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/summary"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","declarations":[{"count":3,"state":"accepted"}],"delegations":1,"kind":"public_body","last_dma":{"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"},"last_payment":{"amount":"12500.00","currency":"EUR","date":"2026-03-16"},"legal_name":"Comune di Castel Mugello","number":"0300417298","office_code":"3000","office_title":"Direzione provinciale di Firenze","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","scheme":"public_employees","state":"active","tax_code":"80039510484"}
+type PositionSummary struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Declarations How many declarations were submitted, by state.
+	Declarations *[]StateCount `json:"declarations,omitempty"`
+
+	// Delegations How many delegations about the position are active.
+	//
+	// Example: 1
+	Delegations *int32 `json:"delegations,omitempty"`
+
+	// Kind What a contributor is.
+	//
+	// Example: company
+	Kind ContributorKind `json:"kind"`
+
+	// LastDma The latest list of a public body that counts, or waits to.
+	//
+	// Example: {"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+	LastDma *PositionDma `json:"last_dma,omitempty"`
+
+	// LastPayment The latest payment of a public body.
+	//
+	// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16"}
+	LastPayment *PositionPayment `json:"last_payment,omitempty"`
+
+	// LegalName The name of the contributor.
+	//
+	// Example: Comune di Castel Mugello
+	LegalName string `json:"legal_name"`
+
+	// Number The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	Number PositionNumber `json:"number"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle The name of the office.
+	//
+	// Example: Direzione provinciale di Firenze
+	OfficeTitle string `json:"office_title"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// Scheme The scheme (gestione) to which a position belongs.
+	//
+	// Example: private_employers
+	Scheme Scheme `json:"scheme"`
+
+	// State Whether a position is in use.
+	//
+	// Example: active
+	State PositionState `json:"state"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
 
 // PreferredChannel The channel that is tried first.
 //
@@ -7713,6 +8960,11 @@ type ProblemError struct {
 	//
 	// Example: Idempotency-Key
 	Header *string `json:"header,omitempty"`
+
+	// Line In a file of lines, the one where it is. In an XML file `pointer` is then the path of the element.
+	//
+	// Example: 212
+	Line *int32 `json:"line,omitempty"`
 
 	// MaxItems How many members there may be at most.
 	//
@@ -8694,6 +9946,30 @@ type StaffPost struct {
 	//
 	// Example: operator
 	UserClass StaffClass `json:"user_class"`
+}
+
+// StateCount How many declarations are in a state.
+//
+// Example: {"count":3,"state":"accepted"}
+type StateCount struct {
+	// Count How many.
+	//
+	// Example: 3
+	Count int32 `json:"count"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State DeclarationState `json:"state"`
 }
 
 // Status Whether the service can answer.
@@ -10129,6 +11405,11 @@ type DeliveryId = Id
 // Example: sent
 type DeliveryStateFilter = DeliveryState
 
+// DmaId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DmaId = Id
+
 // DossierFrom defines model for DossierFrom.
 type DossierFrom = time.Time
 
@@ -10269,6 +11550,11 @@ type PinUpgradeStateFilter = PinUpgradeState
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type PositionFilter = Id
+
+// PositionId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type PositionId = Id
 
 // Range defines model for Range.
 type Range = string
@@ -11350,6 +12636,15 @@ type RevokeDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// DownloadDmaSubmissionParams defines parameters for DownloadDmaSubmission.
+type DownloadDmaSubmissionParams struct {
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
+	IfRange *IfRange `json:"If-Range,omitempty"`
+}
+
 // ListEnrolmentsParams defines parameters for ListEnrolments.
 type ListEnrolmentsParams struct {
 	// Limit How many items a page has at most.
@@ -11593,6 +12888,80 @@ type ConfirmPinRevocationParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
 	// another request answers 422 `idempotency-key-reused`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListAmortisationPlansParams defines parameters for ListAmortisationPlans.
+type ListAmortisationPlansParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDebitNotesParams defines parameters for ListDebitNotes.
+type ListDebitNotesParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDmaSubmissionsParams defines parameters for ListDmaSubmissions.
+type ListDmaSubmissionsParams struct {
+	// PeriodFrom Only of this month and later.
+	PeriodFrom *DmaMonth `form:"period_from,omitempty" json:"period_from,omitempty"`
+
+	// PeriodTo Only up to this month.
+	PeriodTo *DmaMonth `form:"period_to,omitempty" json:"period_to,omitempty"`
+
+	// State Only in this state.
+	State *DmaState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// FileDmaSubmissionParams defines parameters for FileDmaSubmission.
+type FileDmaSubmissionParams struct {
+	// SupersedesId With XML: the submission whose place it takes.
+	SupersedesId *Id `form:"supersedes_id,omitempty" json:"supersedes_id,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListPaymentsParams defines parameters for ListPayments.
+type ListPaymentsParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // VerifyReceiptParams defines parameters for VerifyReceipt.
@@ -11997,6 +13366,9 @@ type StartPinRevocationJSONRequestBody = PinRevocationStart
 
 // ConfirmPinRevocationJSONRequestBody defines body for ConfirmPinRevocation for application/json ContentType.
 type ConfirmPinRevocationJSONRequestBody = PinRevocationConfirmation
+
+// FileDmaSubmissionJSONRequestBody defines body for FileDmaSubmission for application/json ContentType.
+type FileDmaSubmissionJSONRequestBody = DmaInput
 
 // VerifyReceiptJSONRequestBody defines body for VerifyReceipt for application/json ContentType.
 type VerifyReceiptJSONRequestBody = ReceiptToVerify
@@ -12411,6 +13783,12 @@ type ServerInterface interface {
 	// RevokeDelegation Revoke or discard a delegation
 	// (POST /delegations/{delegation_id}/revocation)
 	RevokeDelegation(ctx echo.Context, delegationId DelegationId, params RevokeDelegationParams) error
+	// ShowDmaSubmission Show a submission
+	// (GET /dma-submissions/{dma_id})
+	ShowDmaSubmission(ctx echo.Context, dmaId DmaId) error
+	// DownloadDmaSubmission Download the file of a submission
+	// (GET /dma-submissions/{dma_id}/xml)
+	DownloadDmaSubmission(ctx echo.Context, dmaId DmaId, params DownloadDmaSubmissionParams) error
 	// ListEnrolments List my enrolments
 	// (GET /enrolments)
 	ListEnrolments(ctx echo.Context, params ListEnrolmentsParams) error
@@ -12534,6 +13912,24 @@ type ServerInterface interface {
 	// ConfirmPinRevocation Confirm the revocation of a PIN without a login
 	// (POST /pin-revocations/confirmation)
 	ConfirmPinRevocation(ctx echo.Context, params ConfirmPinRevocationParams) error
+	// ListAmortisationPlans List the amortisation plans of a public body
+	// (GET /positions/{position_id}/amortisation-plans)
+	ListAmortisationPlans(ctx echo.Context, positionId PositionId, params ListAmortisationPlansParams) error
+	// ListDebitNotes List the debit notes of a public body
+	// (GET /positions/{position_id}/debit-notes)
+	ListDebitNotes(ctx echo.Context, positionId PositionId, params ListDebitNotesParams) error
+	// ListDmaSubmissions List the submissions of a position
+	// (GET /positions/{position_id}/dma-submissions)
+	ListDmaSubmissions(ctx echo.Context, positionId PositionId, params ListDmaSubmissionsParams) error
+	// FileDmaSubmission File the monthly list of public employees
+	// (POST /positions/{position_id}/dma-submissions)
+	FileDmaSubmission(ctx echo.Context, positionId PositionId, params FileDmaSubmissionParams) error
+	// ListPayments List the payments of a public body
+	// (GET /positions/{position_id}/payments)
+	ListPayments(ctx echo.Context, positionId PositionId, params ListPaymentsParams) error
+	// ShowPositionSummary Sum a position up
+	// (GET /positions/{position_id}/summary)
+	ShowPositionSummary(ctx echo.Context, positionId PositionId) error
 	// VerifyReceipt Verify a receipt
 	// (POST /receipt-verifications)
 	VerifyReceipt(ctx echo.Context, params VerifyReceiptParams) error
@@ -16821,6 +18217,73 @@ func (w *ServerInterfaceWrapper) RevokeDelegation(ctx echo.Context) error {
 	return err
 }
 
+// ShowDmaSubmission converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDmaSubmission(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dma_id" -------------
+	var dmaId DmaId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dma_id", ctx.Param("dma_id"), &dmaId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dma_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDmaSubmission(ctx, dmaId)
+	return err
+}
+
+// DownloadDmaSubmission converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadDmaSubmission(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dma_id" -------------
+	var dmaId DmaId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dma_id", ctx.Param("dma_id"), &dmaId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dma_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadDmaSubmissionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range Range
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Range: %s", err))
+		}
+
+		params.Range = &Range
+	}
+	// ------------- Optional header parameter "If-Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Range")]; found {
+		var IfRange IfRange
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Range", valueList[0], &IfRange, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Range: %s", err))
+		}
+
+		params.IfRange = &IfRange
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadDmaSubmission(ctx, dmaId, params)
+	return err
+}
+
 // ListEnrolments converts echo context to params.
 func (w *ServerInterfaceWrapper) ListEnrolments(ctx echo.Context) error {
 	var err error
@@ -17887,6 +19350,257 @@ func (w *ServerInterfaceWrapper) ConfirmPinRevocation(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ConfirmPinRevocation(ctx, params)
+	return err
+}
+
+// ListAmortisationPlans converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAmortisationPlans(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAmortisationPlansParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAmortisationPlans(ctx, positionId, params)
+	return err
+}
+
+// ListDebitNotes converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDebitNotes(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDebitNotesParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDebitNotes(ctx, positionId, params)
+	return err
+}
+
+// ListDmaSubmissions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDmaSubmissions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDmaSubmissionsParams
+	// ------------- Optional query parameter "period_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period_from", ctx.QueryParams(), &params.PeriodFrom, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter period_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "period_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period_to", ctx.QueryParams(), &params.PeriodTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter period_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDmaSubmissions(ctx, positionId, params)
+	return err
+}
+
+// FileDmaSubmission converts echo context to params.
+func (w *ServerInterfaceWrapper) FileDmaSubmission(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FileDmaSubmissionParams
+	// ------------- Optional query parameter "supersedes_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "supersedes_id", ctx.QueryParams(), &params.SupersedesId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter supersedes_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FileDmaSubmission(ctx, positionId, params)
+	return err
+}
+
+// ListPayments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPayments(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPaymentsParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPayments(ctx, positionId, params)
+	return err
+}
+
+// ShowPositionSummary converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowPositionSummary(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowPositionSummary(ctx, positionId)
 	return err
 }
 
@@ -19038,6 +20752,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/delegations/:delegation_id/form", wrapper.ShowDelegationForm, options.OperationMiddlewares["showDelegationForm"]...)
 	router.POST(options.BaseURL+"/delegations/:delegation_id/otp-deliveries", wrapper.SendDelegationOtp, options.OperationMiddlewares["sendDelegationOtp"]...)
 	router.POST(options.BaseURL+"/delegations/:delegation_id/revocation", wrapper.RevokeDelegation, options.OperationMiddlewares["revokeDelegation"]...)
+	router.GET(options.BaseURL+"/dma-submissions/:dma_id", wrapper.ShowDmaSubmission, options.OperationMiddlewares["showDmaSubmission"]...)
+	router.GET(options.BaseURL+"/dma-submissions/:dma_id/xml", wrapper.DownloadDmaSubmission, options.OperationMiddlewares["downloadDmaSubmission"]...)
 	router.GET(options.BaseURL+"/enrolments", wrapper.ListEnrolments, options.OperationMiddlewares["listEnrolments"]...)
 	router.POST(options.BaseURL+"/enrolments", wrapper.FileEnrolment, options.OperationMiddlewares["fileEnrolment"]...)
 	router.GET(options.BaseURL+"/enrolments/:enrolment_id", wrapper.ShowEnrolment, options.OperationMiddlewares["showEnrolment"]...)
@@ -19079,6 +20795,12 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/pin-requests/:request_id", wrapper.ShowPinRequest, options.OperationMiddlewares["showPinRequest"]...)
 	router.POST(options.BaseURL+"/pin-revocations", wrapper.StartPinRevocation, options.OperationMiddlewares["startPinRevocation"]...)
 	router.POST(options.BaseURL+"/pin-revocations/confirmation", wrapper.ConfirmPinRevocation, options.OperationMiddlewares["confirmPinRevocation"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/amortisation-plans", wrapper.ListAmortisationPlans, options.OperationMiddlewares["listAmortisationPlans"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/debit-notes", wrapper.ListDebitNotes, options.OperationMiddlewares["listDebitNotes"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/dma-submissions", wrapper.ListDmaSubmissions, options.OperationMiddlewares["listDmaSubmissions"]...)
+	router.POST(options.BaseURL+"/positions/:position_id/dma-submissions", wrapper.FileDmaSubmission, options.OperationMiddlewares["fileDmaSubmission"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/payments", wrapper.ListPayments, options.OperationMiddlewares["listPayments"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/summary", wrapper.ShowPositionSummary, options.OperationMiddlewares["showPositionSummary"]...)
 	router.POST(options.BaseURL+"/receipt-verifications", wrapper.VerifyReceipt, options.OperationMiddlewares["verifyReceipt"]...)
 	router.GET(options.BaseURL+"/sandbox/clock", wrapper.ShowSandboxClock, options.OperationMiddlewares["showSandboxClock"]...)
 	router.POST(options.BaseURL+"/sandbox/clock", wrapper.MoveSandboxClock, options.OperationMiddlewares["moveSandboxClock"]...)
@@ -23101,6 +24823,105 @@ func (response RevokeDelegation200JSONResponse) VisitRevokeDelegationResponse(w 
 	return err
 }
 
+type ShowDmaSubmissionRequestObject struct {
+	DmaId DmaId `json:"dma_id"`
+}
+
+type ShowDmaSubmissionResponseObject interface {
+	VisitShowDmaSubmissionResponse(w http.ResponseWriter) error
+}
+
+type ShowDmaSubmission200JSONResponse DmaSubmission
+
+func (response ShowDmaSubmission200JSONResponse) VisitShowDmaSubmissionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadDmaSubmissionRequestObject struct {
+	DmaId  DmaId `json:"dma_id"`
+	Params DownloadDmaSubmissionParams
+}
+
+type DownloadDmaSubmissionResponseObject interface {
+	VisitDownloadDmaSubmissionResponse(w http.ResponseWriter) error
+}
+
+type DownloadDmaSubmission200ResponseHeaders struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+}
+
+type DownloadDmaSubmission200ApplicationxmlResponse struct {
+	Body          io.Reader
+	Headers       DownloadDmaSubmission200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadDmaSubmission200ApplicationxmlResponse) VisitDownloadDmaSubmissionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadDmaSubmission206ResponseHeaders struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ContentRange       *string
+}
+
+type DownloadDmaSubmission206ApplicationxmlResponse struct {
+	Body          io.Reader
+	Headers       DownloadDmaSubmission206ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadDmaSubmission206ApplicationxmlResponse) VisitDownloadDmaSubmissionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ContentRange != nil {
+		w.Header().Set("Content-Range", fmt.Sprint(*response.Headers.ContentRange))
+	}
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type ListEnrolmentsRequestObject struct {
 	Params ListEnrolmentsParams
 }
@@ -24115,6 +25936,153 @@ type ConfirmPinRevocationResponseObject interface {
 type ConfirmPinRevocation200JSONResponse PinRevoked
 
 func (response ConfirmPinRevocation200JSONResponse) VisitConfirmPinRevocationResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAmortisationPlansRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     ListAmortisationPlansParams
+}
+
+type ListAmortisationPlansResponseObject interface {
+	VisitListAmortisationPlansResponse(w http.ResponseWriter) error
+}
+
+type ListAmortisationPlans200JSONResponse AmortisationPlanList
+
+func (response ListAmortisationPlans200JSONResponse) VisitListAmortisationPlansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDebitNotesRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     ListDebitNotesParams
+}
+
+type ListDebitNotesResponseObject interface {
+	VisitListDebitNotesResponse(w http.ResponseWriter) error
+}
+
+type ListDebitNotes200JSONResponse DebitNoteList
+
+func (response ListDebitNotes200JSONResponse) VisitListDebitNotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDmaSubmissionsRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     ListDmaSubmissionsParams
+}
+
+type ListDmaSubmissionsResponseObject interface {
+	VisitListDmaSubmissionsResponse(w http.ResponseWriter) error
+}
+
+type ListDmaSubmissions200JSONResponse DmaSubmissionList
+
+func (response ListDmaSubmissions200JSONResponse) VisitListDmaSubmissionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FileDmaSubmissionRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     FileDmaSubmissionParams
+	JSONBody   *FileDmaSubmissionJSONRequestBody
+	Body       io.Reader
+}
+
+type FileDmaSubmissionResponseObject interface {
+	VisitFileDmaSubmissionResponse(w http.ResponseWriter) error
+}
+
+type FileDmaSubmission201ResponseHeaders struct {
+	Location string
+}
+
+type FileDmaSubmission201JSONResponse struct {
+	Body    DmaSubmission
+	Headers FileDmaSubmission201ResponseHeaders
+}
+
+func (response FileDmaSubmission201JSONResponse) VisitFileDmaSubmissionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPaymentsRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     ListPaymentsParams
+}
+
+type ListPaymentsResponseObject interface {
+	VisitListPaymentsResponse(w http.ResponseWriter) error
+}
+
+type ListPayments200JSONResponse PaymentList
+
+func (response ListPayments200JSONResponse) VisitListPaymentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowPositionSummaryRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+}
+
+type ShowPositionSummaryResponseObject interface {
+	VisitShowPositionSummaryResponse(w http.ResponseWriter) error
+}
+
+type ShowPositionSummary200JSONResponse PositionSummary
+
+func (response ShowPositionSummary200JSONResponse) VisitShowPositionSummaryResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -25356,6 +27324,12 @@ type StrictServerInterface interface {
 	// RevokeDelegation Revoke or discard a delegation
 	// (POST /delegations/{delegation_id}/revocation)
 	RevokeDelegation(ctx context.Context, request RevokeDelegationRequestObject) (RevokeDelegationResponseObject, error)
+	// ShowDmaSubmission Show a submission
+	// (GET /dma-submissions/{dma_id})
+	ShowDmaSubmission(ctx context.Context, request ShowDmaSubmissionRequestObject) (ShowDmaSubmissionResponseObject, error)
+	// DownloadDmaSubmission Download the file of a submission
+	// (GET /dma-submissions/{dma_id}/xml)
+	DownloadDmaSubmission(ctx context.Context, request DownloadDmaSubmissionRequestObject) (DownloadDmaSubmissionResponseObject, error)
 	// ListEnrolments List my enrolments
 	// (GET /enrolments)
 	ListEnrolments(ctx context.Context, request ListEnrolmentsRequestObject) (ListEnrolmentsResponseObject, error)
@@ -25479,6 +27453,24 @@ type StrictServerInterface interface {
 	// ConfirmPinRevocation Confirm the revocation of a PIN without a login
 	// (POST /pin-revocations/confirmation)
 	ConfirmPinRevocation(ctx context.Context, request ConfirmPinRevocationRequestObject) (ConfirmPinRevocationResponseObject, error)
+	// ListAmortisationPlans List the amortisation plans of a public body
+	// (GET /positions/{position_id}/amortisation-plans)
+	ListAmortisationPlans(ctx context.Context, request ListAmortisationPlansRequestObject) (ListAmortisationPlansResponseObject, error)
+	// ListDebitNotes List the debit notes of a public body
+	// (GET /positions/{position_id}/debit-notes)
+	ListDebitNotes(ctx context.Context, request ListDebitNotesRequestObject) (ListDebitNotesResponseObject, error)
+	// ListDmaSubmissions List the submissions of a position
+	// (GET /positions/{position_id}/dma-submissions)
+	ListDmaSubmissions(ctx context.Context, request ListDmaSubmissionsRequestObject) (ListDmaSubmissionsResponseObject, error)
+	// FileDmaSubmission File the monthly list of public employees
+	// (POST /positions/{position_id}/dma-submissions)
+	FileDmaSubmission(ctx context.Context, request FileDmaSubmissionRequestObject) (FileDmaSubmissionResponseObject, error)
+	// ListPayments List the payments of a public body
+	// (GET /positions/{position_id}/payments)
+	ListPayments(ctx context.Context, request ListPaymentsRequestObject) (ListPaymentsResponseObject, error)
+	// ShowPositionSummary Sum a position up
+	// (GET /positions/{position_id}/summary)
+	ShowPositionSummary(ctx context.Context, request ShowPositionSummaryRequestObject) (ShowPositionSummaryResponseObject, error)
 	// VerifyReceipt Verify a receipt
 	// (POST /receipt-verifications)
 	VerifyReceipt(ctx context.Context, request VerifyReceiptRequestObject) (VerifyReceiptResponseObject, error)
@@ -29801,6 +31793,57 @@ func (sh *strictHandler) RevokeDelegation(ctx echo.Context, delegationId Delegat
 	return nil
 }
 
+// ShowDmaSubmission operation middleware
+func (sh *strictHandler) ShowDmaSubmission(ctx echo.Context, dmaId DmaId) error {
+	var request ShowDmaSubmissionRequestObject
+
+	request.DmaId = dmaId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDmaSubmission(ctx.Request().Context(), request.(ShowDmaSubmissionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDmaSubmission")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDmaSubmissionResponseObject); ok {
+		return validResponse.VisitShowDmaSubmissionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadDmaSubmission operation middleware
+func (sh *strictHandler) DownloadDmaSubmission(ctx echo.Context, dmaId DmaId, params DownloadDmaSubmissionParams) error {
+	var request DownloadDmaSubmissionRequestObject
+
+	request.DmaId = dmaId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadDmaSubmission(ctx.Request().Context(), request.(DownloadDmaSubmissionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadDmaSubmission")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadDmaSubmissionResponseObject); ok {
+		return validResponse.VisitDownloadDmaSubmissionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListEnrolments operation middleware
 func (sh *strictHandler) ListEnrolments(ctx echo.Context, params ListEnrolmentsParams) error {
 	var request ListEnrolmentsRequestObject
@@ -31147,6 +33190,189 @@ func (sh *strictHandler) ConfirmPinRevocation(ctx echo.Context, params ConfirmPi
 		return err
 	} else if validResponse, ok := response.(ConfirmPinRevocationResponseObject); ok {
 		return validResponse.VisitConfirmPinRevocationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAmortisationPlans operation middleware
+func (sh *strictHandler) ListAmortisationPlans(ctx echo.Context, positionId PositionId, params ListAmortisationPlansParams) error {
+	var request ListAmortisationPlansRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAmortisationPlans(ctx.Request().Context(), request.(ListAmortisationPlansRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAmortisationPlans")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAmortisationPlansResponseObject); ok {
+		return validResponse.VisitListAmortisationPlansResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDebitNotes operation middleware
+func (sh *strictHandler) ListDebitNotes(ctx echo.Context, positionId PositionId, params ListDebitNotesParams) error {
+	var request ListDebitNotesRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDebitNotes(ctx.Request().Context(), request.(ListDebitNotesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDebitNotes")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDebitNotesResponseObject); ok {
+		return validResponse.VisitListDebitNotesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDmaSubmissions operation middleware
+func (sh *strictHandler) ListDmaSubmissions(ctx echo.Context, positionId PositionId, params ListDmaSubmissionsParams) error {
+	var request ListDmaSubmissionsRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDmaSubmissions(ctx.Request().Context(), request.(ListDmaSubmissionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDmaSubmissions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDmaSubmissionsResponseObject); ok {
+		return validResponse.VisitListDmaSubmissionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FileDmaSubmission operation middleware
+func (sh *strictHandler) FileDmaSubmission(ctx echo.Context, positionId PositionId, params FileDmaSubmissionParams) error {
+	var request FileDmaSubmissionRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body FileDmaSubmissionJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/xml") {
+		request.Body = ctx.Request().Body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FileDmaSubmission(ctx.Request().Context(), request.(FileDmaSubmissionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FileDmaSubmission")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FileDmaSubmissionResponseObject); ok {
+		return validResponse.VisitFileDmaSubmissionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPayments operation middleware
+func (sh *strictHandler) ListPayments(ctx echo.Context, positionId PositionId, params ListPaymentsParams) error {
+	var request ListPaymentsRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPayments(ctx.Request().Context(), request.(ListPaymentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPayments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPaymentsResponseObject); ok {
+		return validResponse.VisitListPaymentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowPositionSummary operation middleware
+func (sh *strictHandler) ShowPositionSummary(ctx echo.Context, positionId PositionId) error {
+	var request ShowPositionSummaryRequestObject
+
+	request.PositionId = positionId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowPositionSummary(ctx.Request().Context(), request.(ShowPositionSummaryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowPositionSummary")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowPositionSummaryResponseObject); ok {
+		return validResponse.VisitShowPositionSummaryResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

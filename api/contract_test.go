@@ -276,6 +276,7 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 		"revokeSubDelegation", "registerApplication", "decideApplication", "suspendApplication",
 		"openTicket", "addTicketComment", "remindTicket",
 		"addWebhook", "rotateWebhookSecret", "pingWebhook", "replayWebhookDeliveries", "publishSurvey", "closeSurvey",
+		"fileDmaSubmission",
 	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {
 		key := op.Parameters.GetByInAndName("header", "Idempotency-Key")

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
@@ -811,6 +812,240 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for DmaForm.
+const (
+	DmaFormCompiled DmaForm = "compiled"
+	DmaFormXml      DmaForm = "xml"
+)
+
+// Valid indicates whether the value is a known member of the DmaForm enum.
+func (e DmaForm) Valid() bool {
+	switch e {
+	case DmaFormCompiled:
+		return true
+	case DmaFormXml:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaFramingSeveranceScheme.
+const (
+	DmaFramingSeveranceSchemeN1 DmaFramingSeveranceScheme = "1"
+	DmaFramingSeveranceSchemeN2 DmaFramingSeveranceScheme = "2"
+	DmaFramingSeveranceSchemeN3 DmaFramingSeveranceScheme = "3"
+)
+
+// Valid indicates whether the value is a known member of the DmaFramingSeveranceScheme enum.
+func (e DmaFramingSeveranceScheme) Valid() bool {
+	switch e {
+	case DmaFramingSeveranceSchemeN1:
+		return true
+	case DmaFramingSeveranceSchemeN2:
+		return true
+	case DmaFramingSeveranceSchemeN3:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaFundCode.
+const (
+	DmaFundCodeN11 DmaFundCode = "11"
+	DmaFundCodeN8  DmaFundCode = "8"
+	DmaFundCodeN9  DmaFundCode = "9"
+)
+
+// Valid indicates whether the value is a known member of the DmaFundCode enum.
+func (e DmaFundCode) Valid() bool {
+	switch e {
+	case DmaFundCodeN11:
+		return true
+	case DmaFundCodeN8:
+		return true
+	case DmaFundCodeN9:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPartTimeType.
+const (
+	DmaPartTimeTypeM DmaPartTimeType = "M"
+	DmaPartTimeTypeO DmaPartTimeType = "O"
+	DmaPartTimeTypeP DmaPartTimeType = "P"
+	DmaPartTimeTypeV DmaPartTimeType = "V"
+)
+
+// Valid indicates whether the value is a known member of the DmaPartTimeType enum.
+func (e DmaPartTimeType) Valid() bool {
+	switch e {
+	case DmaPartTimeTypeM:
+		return true
+	case DmaPartTimeTypeO:
+		return true
+	case DmaPartTimeTypeP:
+		return true
+	case DmaPartTimeTypeV:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPayerContributionType.
+const (
+	DmaPayerContributionTypeN1 DmaPayerContributionType = "1"
+	DmaPayerContributionTypeN2 DmaPayerContributionType = "2"
+	DmaPayerContributionTypeN3 DmaPayerContributionType = "3"
+	DmaPayerContributionTypeN4 DmaPayerContributionType = "4"
+	DmaPayerContributionTypeN5 DmaPayerContributionType = "5"
+	DmaPayerContributionTypeN6 DmaPayerContributionType = "6"
+	DmaPayerContributionTypeN7 DmaPayerContributionType = "7"
+	DmaPayerContributionTypeN8 DmaPayerContributionType = "8"
+	DmaPayerContributionTypeN9 DmaPayerContributionType = "9"
+)
+
+// Valid indicates whether the value is a known member of the DmaPayerContributionType enum.
+func (e DmaPayerContributionType) Valid() bool {
+	switch e {
+	case DmaPayerContributionTypeN1:
+		return true
+	case DmaPayerContributionTypeN2:
+		return true
+	case DmaPayerContributionTypeN3:
+		return true
+	case DmaPayerContributionTypeN4:
+		return true
+	case DmaPayerContributionTypeN5:
+		return true
+	case DmaPayerContributionTypeN6:
+		return true
+	case DmaPayerContributionTypeN7:
+		return true
+	case DmaPayerContributionTypeN8:
+		return true
+	case DmaPayerContributionTypeN9:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPayerRate.
+const (
+	DmaPayerRateN1 DmaPayerRate = "1"
+	DmaPayerRateN2 DmaPayerRate = "2"
+)
+
+// Valid indicates whether the value is a known member of the DmaPayerRate enum.
+func (e DmaPayerRate) Valid() bool {
+	switch e {
+	case DmaPayerRateN1:
+		return true
+	case DmaPayerRateN2:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPensionCode.
+const (
+	DmaPensionCodeN1 DmaPensionCode = "1"
+	DmaPensionCodeN2 DmaPensionCode = "2"
+	DmaPensionCodeN3 DmaPensionCode = "3"
+	DmaPensionCodeN4 DmaPensionCode = "4"
+	DmaPensionCodeN5 DmaPensionCode = "5"
+)
+
+// Valid indicates whether the value is a known member of the DmaPensionCode enum.
+func (e DmaPensionCode) Valid() bool {
+	switch e {
+	case DmaPensionCodeN1:
+		return true
+	case DmaPensionCodeN2:
+		return true
+	case DmaPensionCodeN3:
+		return true
+	case DmaPensionCodeN4:
+		return true
+	case DmaPensionCodeN5:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaSeveranceCode.
+const (
+	DmaSeveranceCodeN6 DmaSeveranceCode = "6"
+	DmaSeveranceCodeN7 DmaSeveranceCode = "7"
+)
+
+// Valid indicates whether the value is a known member of the DmaSeveranceCode enum.
+func (e DmaSeveranceCode) Valid() bool {
+	switch e {
+	case DmaSeveranceCodeN6:
+		return true
+	case DmaSeveranceCodeN7:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaState.
+const (
+	DmaStateAwaitingCredentials DmaState = "awaiting_credentials"
+	DmaStateLapsed              DmaState = "lapsed"
+	DmaStateSubmitted           DmaState = "submitted"
+	DmaStateSuperseded          DmaState = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the DmaState enum.
+func (e DmaState) Valid() bool {
+	switch e {
+	case DmaStateAwaitingCredentials:
+		return true
+	case DmaStateLapsed:
+		return true
+	case DmaStateSubmitted:
+		return true
+	case DmaStateSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaVariationCause.
+const (
+	DmaVariationCauseN1 DmaVariationCause = "1"
+	DmaVariationCauseN5 DmaVariationCause = "5"
+	DmaVariationCauseN6 DmaVariationCause = "6"
+	DmaVariationCauseN7 DmaVariationCause = "7"
+)
+
+// Valid indicates whether the value is a known member of the DmaVariationCause enum.
+func (e DmaVariationCause) Valid() bool {
+	switch e {
+	case DmaVariationCauseN1:
+		return true
+	case DmaVariationCauseN5:
+		return true
+	case DmaVariationCauseN6:
+		return true
+	case DmaVariationCauseN7:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for DossierAuthorKind.
 const (
 	DossierAuthorKindOffice DossierAuthorKind = "office"
@@ -1063,6 +1298,7 @@ const (
 	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
 	EventSubjectKindDelegation       EventSubjectKind = "delegation"
+	EventSubjectKindDmaSubmission    EventSubjectKind = "dma_submission"
 	EventSubjectKindTicket           EventSubjectKind = "ticket"
 )
 
@@ -1076,6 +1312,8 @@ func (e EventSubjectKind) Valid() bool {
 	case EventSubjectKindDeclarationBatch:
 		return true
 	case EventSubjectKindDelegation:
+		return true
+	case EventSubjectKindDmaSubmission:
 		return true
 	case EventSubjectKindTicket:
 		return true
@@ -1098,6 +1336,10 @@ const (
 	EventTypeDeclarationWithdrawn           EventType = "declaration.withdrawn"
 	EventTypeDelegationActivated            EventType = "delegation.activated"
 	EventTypeDelegationEnded                EventType = "delegation.ended"
+	EventTypeDmaAwaitingCredentials         EventType = "dma.awaiting_credentials"
+	EventTypeDmaLapsed                      EventType = "dma.lapsed"
+	EventTypeDmaSubmitted                   EventType = "dma.submitted"
+	EventTypeDmaSuperseded                  EventType = "dma.superseded"
 	EventTypeTicketClosed                   EventType = "ticket.closed"
 	EventTypeTicketCommented                EventType = "ticket.commented"
 	EventTypeTicketInCharge                 EventType = "ticket.in_charge"
@@ -1132,6 +1374,14 @@ func (e EventType) Valid() bool {
 	case EventTypeDelegationActivated:
 		return true
 	case EventTypeDelegationEnded:
+		return true
+	case EventTypeDmaAwaitingCredentials:
+		return true
+	case EventTypeDmaLapsed:
+		return true
+	case EventTypeDmaSubmitted:
+		return true
+	case EventTypeDmaSuperseded:
 		return true
 	case EventTypeTicketClosed:
 		return true
@@ -2259,6 +2509,10 @@ const (
 	WebhookEventTypeDeclarationWithdrawn           WebhookEventType = "declaration.withdrawn"
 	WebhookEventTypeDelegationActivated            WebhookEventType = "delegation.activated"
 	WebhookEventTypeDelegationEnded                WebhookEventType = "delegation.ended"
+	WebhookEventTypeDmaAwaitingCredentials         WebhookEventType = "dma.awaiting_credentials"
+	WebhookEventTypeDmaLapsed                      WebhookEventType = "dma.lapsed"
+	WebhookEventTypeDmaSubmitted                   WebhookEventType = "dma.submitted"
+	WebhookEventTypeDmaSuperseded                  WebhookEventType = "dma.superseded"
 	WebhookEventTypeTicketClosed                   WebhookEventType = "ticket.closed"
 	WebhookEventTypeTicketCommented                WebhookEventType = "ticket.commented"
 	WebhookEventTypeTicketInCharge                 WebhookEventType = "ticket.in_charge"
@@ -2294,6 +2548,14 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeDelegationActivated:
 		return true
 	case WebhookEventTypeDelegationEnded:
+		return true
+	case WebhookEventTypeDmaAwaitingCredentials:
+		return true
+	case WebhookEventTypeDmaLapsed:
+		return true
+	case WebhookEventTypeDmaSubmitted:
+		return true
+	case WebhookEventTypeDmaSuperseded:
 		return true
 	case WebhookEventTypeTicketClosed:
 		return true
@@ -2477,6 +2739,64 @@ type ActivityList struct {
 
 	// Items What was done, the newest first.
 	Items []Activity `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// AmortisationPlan An amortisation plan (piano di ammortamento) of a public body.
+//
+// Example: {"amount":"24000.00","currency":"EUR","date":"2021-06-01","description":"Ricongiunzione L. 29/79","instalments":{"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120},"plan_id":"018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"PA-2021-0003"}
+type AmortisationPlan struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2021-06-01
+	Date openapi_types.Date `json:"date"`
+
+	// Description What it is about.
+	//
+	// Example: Ricongiunzione L. 29/79
+	Description string `json:"description"`
+
+	// Instalments The instalments (rate) of a plan, as far as the register has them.
+	//
+	// Example: {"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120}
+	Instalments *PlanInstalments `json:"instalments,omitempty"`
+
+	// PlanId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PlanId Id `json:"plan_id"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: PA-2021-0003
+	Reference string `json:"reference"`
+}
+
+// AmortisationPlanList One page of amortisation plans.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/amortisation-plans"}},"items":[{"amount":"24000.00","currency":"EUR","date":"2021-06-01","description":"Ricongiunzione L. 29/79","instalments":{"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120},"plan_id":"018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"PA-2021-0003"}]}
+type AmortisationPlanList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The amortisation plans, the newest first.
+	Items []AmortisationPlan `json:"items"`
 
 	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
 	//
@@ -3148,6 +3468,59 @@ type CsvSeparator string
 //
 // Example: EUR
 type Currency string
+
+// DebitNote A debit note (nota di debito) to a public body.
+//
+// Example: {"amount":"340.12","currency":"EUR","date":"2026-03-02","debit_note_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f","description":"Differenze contributive 2024","reference":"ND-2026-0007"}
+type DebitNote struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-02
+	Date openapi_types.Date `json:"date"`
+
+	// DebitNoteId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DebitNoteId Id `json:"debit_note_id"`
+
+	// Description What it is about.
+	//
+	// Example: Differenze contributive 2024
+	Description string `json:"description"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: ND-2026-0007
+	Reference string `json:"reference"`
+}
+
+// DebitNoteList One page of debit notes.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/debit-notes"}},"items":[{"amount":"340.12","currency":"EUR","date":"2026-03-02","debit_note_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f","description":"Differenze contributive 2024","reference":"ND-2026-0007"}]}
+type DebitNoteList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The debit notes, the newest first.
+	Items []DebitNote `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
 
 // Declaration A declaration of responsibility (dichiarazione di responsabilità).
 //
@@ -5292,6 +5665,730 @@ type DeliveryState string
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
 
+// DmaAmount An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+//
+// Example: 1850.00
+type DmaAmount = string
+
+// DmaContent A list as it was compiled.
+//
+// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+type DmaContent struct {
+	// ActivityCode The activity of the body (ISTAT).
+	//
+	// Example: 84111
+	ActivityCode string `json:"activity_code"`
+
+	// BodyNumber Tells several positions of one body apart (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// LegalForm The legal form of the body (FormaGiuridica).
+	//
+	// Example: 2430
+	LegalForm string `json:"legal_form"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// Sender Who sends a list (DatiMittente).
+	//
+	// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+	Sender DmaSender `json:"sender"`
+
+	// SignatoryTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	SignatoryTaxCode TaxCode `json:"signatory_tax_code"`
+
+	// VariationsOnly A list of variations of earlier months alone (TipoListaPosPA="1"). There may be many of a month.
+	//
+	// Example: false
+	VariationsOnly *bool `json:"variations_only,omitempty"`
+
+	// Workers The individual parts (D0_DenunciaIndividuale), all in one PosPA.
+	Workers []DmaWorker `json:"workers"`
+}
+
+// DmaForm How the list came: compiled by hand, or as a file.
+//
+// Example: compiled
+type DmaForm string
+
+// DmaFraming How the worker is employed (InquadramentoLavPA).
+//
+// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+type DmaFraming struct {
+	// Contract The collective agreement (Contratto).
+	//
+	// Example: RALN
+	Contract string `json:"contract"`
+
+	// EmploymentType The kind of employment (TipoImpiego).
+	//
+	// Example: 1
+	EmploymentType string `json:"employment_type"`
+
+	// PartTime How much less than full time (PartTimePA).
+	//
+	// Example: {"share":"50000","type":"O"}
+	PartTime *DmaPartTime `json:"part_time,omitempty"`
+
+	// Qualification The qualification (Qualifica).
+	//
+	// Example: 042000
+	Qualification string `json:"qualification"`
+
+	// ServiceType The kind of service (TipoServizio).
+	//
+	// Example: 4
+	ServiceType string `json:"service_type"`
+
+	// SeveranceScheme The scheme for the end of service (RegimeFineServizio): 1 TFR, 2 TFR by choice (optante), 3 TFS.
+	//
+	// Example: 3
+	SeveranceScheme DmaFramingSeveranceScheme `json:"severance_scheme"`
+}
+
+// DmaFramingSeveranceScheme The scheme for the end of service (RegimeFineServizio): 1 TFR, 2 TFR by choice (optante), 3 TFS.
+//
+// Example: 3
+type DmaFramingSeveranceScheme string
+
+// DmaFund What is owed to another fund (GestCredito, ENPDEP, ENAM).
+//
+// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+type DmaFund struct {
+	// Code The fund (CodGestione): 9 for credit, 8 for ENPDEP, 11 for ENAM.
+	//
+	// Example: 9
+	Code DmaFundCode `json:"code"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaFundCode The fund (CodGestione): 9 for credit, 8 for ENPDEP, 11 for ENAM.
+//
+// Example: 9
+type DmaFundCode string
+
+// DmaFunds The managements (Gestioni) to which something is owed; one at least.
+//
+// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+type DmaFunds struct {
+	// Credit What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Credit *DmaFund `json:"credit,omitempty"`
+
+	// Enam What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Enam *DmaFund `json:"enam,omitempty"`
+
+	// Enpdep What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Enpdep *DmaFund `json:"enpdep,omitempty"`
+
+	// Pension What is owed to a pension fund (GestPensionistica).
+	//
+	// Example: {"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"}
+	Pension *DmaPension `json:"pension,omitempty"`
+
+	// Severance What is owed for the end of service (GestPrevidenziale), by one of two schemes.
+	//
+	// Example: {"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}
+	Severance *DmaSeverance `json:"severance,omitempty"`
+}
+
+// DmaInput A list to be filed (denuncia mensile). `CFAzienda` and `RagSocAzienda` are those of the body of the position.
+//
+// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+type DmaInput struct {
+	// ActivityCode The activity of the body (ISTAT).
+	//
+	// Example: 84111
+	ActivityCode string `json:"activity_code"`
+
+	// BodyNumber Tells several positions of one body apart (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// LegalForm The legal form of the body (FormaGiuridica).
+	//
+	// Example: 2430
+	LegalForm string `json:"legal_form"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// Sender Who sends a list (DatiMittente).
+	//
+	// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+	Sender DmaSender `json:"sender"`
+
+	// SignatoryTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	SignatoryTaxCode TaxCode `json:"signatory_tax_code"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// VariationsOnly A list of variations of earlier months alone (TipoListaPosPA="1"). There may be many of a month.
+	//
+	// Example: false
+	VariationsOnly *bool `json:"variations_only,omitempty"`
+
+	// Workers The individual parts (D0_DenunciaIndividuale), all in one PosPA.
+	Workers []DmaWorker `json:"workers"`
+}
+
+// DmaLinks The links of a submission.
+//
+// Example: {"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}}
+type DmaLinks struct {
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
+
+	// Xml Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Xml Link `json:"xml"`
+}
+
+// DmaMonth A month. Lists are made for 2012-10 and later, and not for months to come.
+//
+// Example: 2026-02
+type DmaMonth = string
+
+// DmaPartTime How much less than full time (PartTimePA).
+//
+// Example: {"share":"50000","type":"O"}
+type DmaPartTime struct {
+	// Share How much of full time, in thousandths of a per cent (PercPartTime).
+	//
+	// Example: 50000
+	Share string `json:"share"`
+
+	// Type The kind of part time (TipoPartTime).
+	//
+	// Example: O
+	Type DmaPartTimeType `json:"type"`
+}
+
+// DmaPartTimeType The kind of part time (TipoPartTime).
+//
+// Example: O
+type DmaPartTimeType string
+
+// DmaPayer Another body that pays a part.
+//
+// Example: {"body_number":"00000","contribution":"440.30","contribution_type":"1","tax_code":"80039510484","taxable":"1850.00"}
+type DmaPayer struct {
+	// BodyNumber Which position of that body (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// ContributionType What is paid (TipoContributo).
+	//
+	// Example: 1
+	ContributionType DmaPayerContributionType `json:"contribution_type"`
+
+	// PaidIn A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	PaidIn *DmaMonth `json:"paid_in,omitempty"`
+
+	// Rate Which rate applies (Aliquota), in a variation.
+	//
+	// Example: 2
+	Rate *DmaPayerRate `json:"rate,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaPayerContributionType What is paid (TipoContributo).
+//
+// Example: 1
+type DmaPayerContributionType string
+
+// DmaPayerRate Which rate applies (Aliquota), in a variation.
+//
+// Example: 2
+type DmaPayerRate string
+
+// DmaPension What is owed to a pension fund (GestPensionistica).
+//
+// Example: {"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"}
+type DmaPension struct {
+	// Additional An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Additional *DmaAmount `json:"additional,omitempty"`
+
+	// Code The fund (CodGestione): 1 state, 2 CPDEL, 3 CPI, 4 CPUG, 5 CPS.
+	//
+	// Example: 2
+	Code DmaPensionCode `json:"code"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// Recoveries Relief that is recovered.
+	Recoveries *[]DmaRecovery `json:"recoveries,omitempty"`
+
+	// Seniority An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Seniority *DmaAmount `json:"seniority,omitempty"`
+
+	// TableSalary An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TableSalary *DmaAmount `json:"table_salary,omitempty"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaPensionCode The fund (CodGestione): 1 state, 2 CPDEL, 3 CPI, 4 CPUG, 5 CPS.
+//
+// Example: 2
+type DmaPensionCode string
+
+// DmaPeriod A period of the month of the list (E0_PeriodoNelMese).
+//
+// Example: {"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}
+type DmaPeriod struct {
+	// EndDay The last day (GiornoFine).
+	//
+	// Example: 2026-02-28
+	EndDay openapi_types.Date `json:"end_day"`
+
+	// Framing How the worker is employed (InquadramentoLavPA).
+	//
+	// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+	Framing DmaFraming `json:"framing"`
+
+	// Funds The managements (Gestioni) to which something is owed; one at least.
+	//
+	// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+	Funds DmaFunds `json:"funds"`
+
+	// Payers Other bodies that pay a part (AltroEnteVersante, in a variation EnteVersante). The contributions of types 1 and 5 are at most that of the pension fund with its additional one (error 00172I).
+	Payers *[]DmaPayer `json:"payers,omitempty"`
+
+	// StartDay The first day (GiornoInizio).
+	//
+	// Example: 2026-02-01
+	StartDay openapi_types.Date `json:"start_day"`
+
+	// TerminationCode Why the service ended (CodiceCessazione).
+	//
+	// Example: 3
+	TerminationCode *string `json:"termination_code,omitempty"`
+}
+
+// DmaRecovery Relief that is recovered (RecuperoSgravi).
+//
+// Example: {"amount":"13.54","code":"30","month":4,"year":"2025"}
+type DmaRecovery struct {
+	// Amount An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Amount DmaAmount `json:"amount"`
+
+	// Code What is recovered (CodiceRecupero).
+	//
+	// Example: 30
+	Code string `json:"code"`
+
+	// Month The month (MeseRif); the XML has it without a zero.
+	//
+	// Example: 4
+	Month int32 `json:"month"`
+
+	// OtherTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	OtherTaxable *DmaAmount `json:"other_taxable,omitempty"`
+
+	// Year The year (AnnoRif).
+	//
+	// Example: 2025
+	Year string `json:"year"`
+}
+
+// DmaSender Who sends a list (DatiMittente).
+//
+// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+type DmaSender struct {
+	// LegalName The name of the sender (RagSocMittente).
+	//
+	// Example: Comune di Castel Mugello
+	LegalName string `json:"legal_name"`
+
+	// OfficeCode The office of the sender (SedeINPS).
+	//
+	// Example: 3000
+	OfficeCode *string `json:"office_code,omitempty"`
+
+	// PersonTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	PersonTaxCode TaxCode `json:"person_tax_code"`
+
+	// SoftwareTaxCode The tax code of who made the program (CFSoftwarehouse).
+	//
+	// Example: 00743110157
+	SoftwareTaxCode *string `json:"software_tax_code,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// DmaSeverance What is owed for the end of service (GestPrevidenziale), by one of two schemes.
+//
+// Example: {"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}
+type DmaSeverance struct {
+	// Code The fund (CodGestione): 6 INADEL, 7 ENPAS.
+	//
+	// Example: 6
+	Code DmaSeveranceCode `json:"code"`
+
+	// TfrContribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfrContribution *DmaAmount `json:"tfr_contribution,omitempty"`
+
+	// TfrTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfrTaxable *DmaAmount `json:"tfr_taxable,omitempty"`
+
+	// TfsContribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfsContribution *DmaAmount `json:"tfs_contribution,omitempty"`
+
+	// TfsTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfsTaxable *DmaAmount `json:"tfs_taxable,omitempty"`
+}
+
+// DmaSeveranceCode The fund (CodGestione): 6 INADEL, 7 ENPAS.
+//
+// Example: 6
+type DmaSeveranceCode string
+
+// DmaState Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+//
+// Example: submitted
+type DmaState string
+
+// DmaSubmission A monthly list of public employees (DMA, UNIEMENS ListaPosPA) that was protocolled.
+//
+// Example: {"_links":{"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","filed_by":{"acting_as":"employee_delegate","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"form":"compiled","period":"2026-02","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","protocol_number":"INPS.3000.16/03/2026.0000045","size":1874,"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","totals":{"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1},"updated_at":"2026-03-16T08:15:04.218301Z","variations_only":false}
+type DmaSubmission struct {
+	// Links The links of a submission.
+	//
+	// Example: {"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}}
+	Links DmaLinks `json:"_links"`
+
+	// Content A list as it was compiled.
+	//
+	// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+	Content json.RawMessage `json:"content,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Digest SHA-256 of the file, which the protocol register has too.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// DmaId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DmaId Id `json:"dma_id"`
+
+	// FiledBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	FiledBy FiledBy `json:"filed_by"`
+
+	// Form How the list came: compiled by hand, or as a file.
+	//
+	// Example: compiled
+	Form DmaForm `json:"form"`
+
+	// LapsesAt When it lapses unless the credentials become dispositive before.
+	//
+	// Example: 2026-04-15T22:00:00Z
+	LapsesAt *time.Time `json:"lapses_at,omitempty"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Size How long the file is, in bytes.
+	//
+	// Example: 1874
+	Size int64 `json:"size"`
+
+	// State Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+	//
+	// Example: submitted
+	State DmaState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// Totals What a list counts and adds up.
+	//
+	// Example: {"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1}
+	Totals DmaTotals `json:"totals"`
+
+	// UpdatedAt When it came into its state.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// VariationsOnly Whether it is a list of variations alone.
+	//
+	// Example: false
+	VariationsOnly bool `json:"variations_only"`
+}
+
+// DmaSubmissionList One page of submissions.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/dma-submissions"}},"items":[{"_links":{"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","filed_by":{"acting_as":"employee_delegate","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"form":"compiled","period":"2026-02","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","protocol_number":"INPS.3000.16/03/2026.0000045","size":1874,"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","totals":{"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1},"updated_at":"2026-03-16T08:15:04.218301Z","variations_only":false}]}
+type DmaSubmissionList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The submissions, the newest first.
+	Items []DmaSubmission `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// DmaTotals What a list counts and adds up.
+//
+// Example: {"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1}
+type DmaTotals struct {
+	// CreditContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	CreditContribution Money `json:"credit_contribution"`
+
+	// CreditTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	CreditTaxable Money `json:"credit_taxable"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// PensionContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	PensionContribution Money `json:"pension_contribution"`
+
+	// PensionTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	PensionTaxable Money `json:"pension_taxable"`
+
+	// Periods How many periods of the month.
+	//
+	// Example: 1
+	Periods int32 `json:"periods"`
+
+	// SeveranceContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	SeveranceContribution Money `json:"severance_contribution"`
+
+	// SeveranceTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	SeveranceTaxable Money `json:"severance_taxable"`
+
+	// Variations How many variations.
+	//
+	// Example: 0
+	Variations int32 `json:"variations"`
+
+	// Workers How many individual parts there are.
+	//
+	// Example: 1
+	Workers int32 `json:"workers"`
+}
+
+// DmaVariation A period of an earlier month (V1_PeriodoPrecedente). With cause 6 it has its days alone (error 00126I); else `framing` and `funds` are needed.
+//
+// Example: {"cause":"6","end_day":"2025-12-31","start_day":"2025-12-01"}
+type DmaVariation struct {
+	// Cause Why (CausaleVariazione): 1 integration, 5 replacement or never declared, 6 annulment, 7 balance.
+	//
+	// Example: 6
+	Cause DmaVariationCause `json:"cause"`
+
+	// EndDay The last day (GiornoFine).
+	//
+	// Example: 2026-02-28
+	EndDay openapi_types.Date `json:"end_day"`
+
+	// Framing How the worker is employed (InquadramentoLavPA).
+	//
+	// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+	Framing *DmaFraming `json:"framing,omitempty"`
+
+	// Funds The managements (Gestioni) to which something is owed; one at least.
+	//
+	// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+	Funds *DmaFunds `json:"funds,omitempty"`
+
+	// Payers Other bodies that pay a part (AltroEnteVersante, in a variation EnteVersante). The contributions of types 1 and 5 are at most that of the pension fund with its additional one (error 00172I).
+	Payers *[]DmaPayer `json:"payers,omitempty"`
+
+	// StartDay The first day (GiornoInizio).
+	//
+	// Example: 2026-02-01
+	StartDay openapi_types.Date `json:"start_day"`
+
+	// TerminationCode Why the service ended (CodiceCessazione).
+	//
+	// Example: 3
+	TerminationCode *string `json:"termination_code,omitempty"`
+}
+
+// DmaVariationCause Why (CausaleVariazione): 1 integration, 5 replacement or never declared, 6 annulment, 7 balance.
+//
+// Example: 6
+type DmaVariationCause string
+
+// DmaWorker What is declared of one person (D0_DenunciaIndividuale): periods of the month, variations of earlier ones, or both.
+//
+// Example: {"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}
+type DmaWorker struct {
+	// FamilyName Family name (Cognome).
+	//
+	// Example: Bianchi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (Nome).
+	//
+	// Example: Lara
+	GivenName string `json:"given_name"`
+
+	// Periods The periods of the month.
+	Periods *[]DmaPeriod `json:"periods,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// Variations The variations of earlier months.
+	Variations *[]DmaVariation `json:"variations,omitempty"`
+
+	// Workplace Where somebody works (DatiSedeLavoro).
+	//
+	// Example: {"municipality_code":"B406","postal_code":"50033"}
+	Workplace DmaWorkplace `json:"workplace"`
+}
+
+// DmaWorkplace Where somebody works (DatiSedeLavoro).
+//
+// Example: {"municipality_code":"B406","postal_code":"50033"}
+type DmaWorkplace struct {
+	// MunicipalityCode The municipality, by its cadastral code (CodiceComune).
+	//
+	// Example: B406
+	MunicipalityCode string `json:"municipality_code"`
+
+	// PostalCode The postal code (CAP).
+	//
+	// Example: 50033
+	PostalCode string `json:"postal_code"`
+}
+
 // DossierAuthor Who did it.
 //
 // Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
@@ -5659,6 +6756,7 @@ type Event struct {
 	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+	// `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
 	// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
 	// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 	//
@@ -5734,6 +6832,7 @@ type EventSubjectKind string
 // `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+// `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
 // `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
 // `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
 //
@@ -7260,6 +8359,59 @@ type PageLinks struct {
 	Self Link `json:"self"`
 }
 
+// Payment A payment (pagamento) of a public body.
+//
+// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16","description":"Contributi di febbraio 2026","payment_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"F24-2026-02-0001"}
+type Payment struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-16
+	Date openapi_types.Date `json:"date"`
+
+	// Description What it is about.
+	//
+	// Example: Contributi di febbraio 2026
+	Description string `json:"description"`
+
+	// PaymentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PaymentId Id `json:"payment_id"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: F24-2026-02-0001
+	Reference string `json:"reference"`
+}
+
+// PaymentList One page of payments.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/payments"}},"items":[{"amount":"12500.00","currency":"EUR","date":"2026-03-16","description":"Contributi di febbraio 2026","payment_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"F24-2026-02-0001"}]}
+type PaymentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The payments, the newest first.
+	Items []Payment `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
 // PendingApplicationChange What the application is to be once the change is approved; until then the approved version stays in force.
 //
 // Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
@@ -7985,6 +9137,31 @@ type PinUpgradeList struct {
 // Example: submitted
 type PinUpgradeState string
 
+// PlanInstalments The instalments (rate) of a plan, as far as the register has them.
+//
+// Example: {"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120}
+type PlanInstalments struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount *string `json:"amount,omitempty"`
+
+	// EndsOn When the last is due.
+	//
+	// Example: 2031-05-31
+	EndsOn *openapi_types.Date `json:"ends_on,omitempty"`
+
+	// Paid How many of them are paid.
+	//
+	// Example: 57
+	Paid *int32 `json:"paid,omitempty"`
+
+	// Total How many there are.
+	//
+	// Example: 120
+	Total *int32 `json:"total,omitempty"`
+}
+
 // Position A contribution position (posizione contributiva).
 //
 // Example: {"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}
@@ -8015,6 +9192,31 @@ type Position struct {
 	State PositionState `json:"state"`
 }
 
+// PositionDma The latest list of a public body that counts, or waits to.
+//
+// Example: {"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+type PositionDma struct {
+	// DmaId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DmaId Id `json:"dma_id"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// State Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+	//
+	// Example: submitted
+	State DmaState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+}
+
 // PositionList One page of positions.
 //
 // Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"}},"items":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}]}
@@ -8038,10 +9240,108 @@ type PositionList struct {
 // Example: 4906310275
 type PositionNumber = string
 
+// PositionPayment The latest payment of a public body.
+//
+// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16"}
+type PositionPayment struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-16
+	Date openapi_types.Date `json:"date"`
+}
+
 // PositionState Whether a position is in use.
 //
 // Example: active
 type PositionState string
+
+// PositionSummary What there is about a position, as far as your rights cover it.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/summary"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","declarations":[{"count":3,"state":"accepted"}],"delegations":1,"kind":"public_body","last_dma":{"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"},"last_payment":{"amount":"12500.00","currency":"EUR","date":"2026-03-16"},"legal_name":"Comune di Castel Mugello","number":"0300417298","office_code":"3000","office_title":"Direzione provinciale di Firenze","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","scheme":"public_employees","state":"active","tax_code":"80039510484"}
+type PositionSummary struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Declarations How many declarations were submitted, by state.
+	Declarations *[]StateCount `json:"declarations,omitempty"`
+
+	// Delegations How many delegations about the position are active.
+	//
+	// Example: 1
+	Delegations *int32 `json:"delegations,omitempty"`
+
+	// Kind What a contributor is.
+	//
+	// Example: company
+	Kind ContributorKind `json:"kind"`
+
+	// LastDma The latest list of a public body that counts, or waits to.
+	//
+	// Example: {"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+	LastDma *PositionDma `json:"last_dma,omitempty"`
+
+	// LastPayment The latest payment of a public body.
+	//
+	// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16"}
+	LastPayment *PositionPayment `json:"last_payment,omitempty"`
+
+	// LegalName The name of the contributor.
+	//
+	// Example: Comune di Castel Mugello
+	LegalName string `json:"legal_name"`
+
+	// Number The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	Number PositionNumber `json:"number"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle The name of the office.
+	//
+	// Example: Direzione provinciale di Firenze
+	OfficeTitle string `json:"office_title"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// Scheme The scheme (gestione) to which a position belongs.
+	//
+	// Example: private_employers
+	Scheme Scheme `json:"scheme"`
+
+	// State Whether a position is in use.
+	//
+	// Example: active
+	State PositionState `json:"state"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
 
 // PreferredChannel The channel that is tried first.
 //
@@ -8143,6 +9443,11 @@ type ProblemError struct {
 	//
 	// Example: Idempotency-Key
 	Header *string `json:"header,omitempty"`
+
+	// Line In a file of lines, the one where it is. In an XML file `pointer` is then the path of the element.
+	//
+	// Example: 212
+	Line *int32 `json:"line,omitempty"`
 
 	// MaxItems How many members there may be at most.
 	//
@@ -9189,6 +10494,30 @@ type StaffPost struct {
 	//
 	// Example: operator
 	UserClass StaffClass `json:"user_class"`
+}
+
+// StateCount How many declarations are in a state.
+//
+// Example: {"count":3,"state":"accepted"}
+type StateCount struct {
+	// Count How many.
+	//
+	// Example: 3
+	Count int32 `json:"count"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State DeclarationState `json:"state"`
 }
 
 // Status Whether the service can answer.
@@ -10715,6 +12044,11 @@ type DeliveryId = Id
 // Example: sent
 type DeliveryStateFilter = DeliveryState
 
+// DmaId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DmaId = Id
+
 // DossierFrom defines model for DossierFrom.
 type DossierFrom = time.Time
 
@@ -10855,6 +12189,11 @@ type PinUpgradeStateFilter = PinUpgradeState
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type PositionFilter = Id
+
+// PositionId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type PositionId = Id
 
 // Range defines model for Range.
 type Range = string
@@ -12487,6 +13826,30 @@ type RevokeDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ShowDmaSubmissionParams defines parameters for ShowDmaSubmission.
+type ShowDmaSubmissionParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DownloadDmaSubmissionParams defines parameters for DownloadDmaSubmission.
+type DownloadDmaSubmissionParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
+	IfRange *IfRange `json:"If-Range,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListEnrolmentsParams defines parameters for ListEnrolments.
 type ListEnrolmentsParams struct {
 	// Limit How many items a page has at most.
@@ -12916,6 +14279,104 @@ type ConfirmPinRevocationParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
 	// another request answers 422 `idempotency-key-reused`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListAmortisationPlansParams defines parameters for ListAmortisationPlans.
+type ListAmortisationPlansParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDebitNotesParams defines parameters for ListDebitNotes.
+type ListDebitNotesParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDmaSubmissionsParams defines parameters for ListDmaSubmissions.
+type ListDmaSubmissionsParams struct {
+	// PeriodFrom Only of this month and later.
+	PeriodFrom *DmaMonth `form:"period_from,omitempty" json:"period_from,omitempty"`
+
+	// PeriodTo Only up to this month.
+	PeriodTo *DmaMonth `form:"period_to,omitempty" json:"period_to,omitempty"`
+
+	// State Only in this state.
+	State *DmaState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// FileDmaSubmissionParams defines parameters for FileDmaSubmission.
+type FileDmaSubmissionParams struct {
+	// SupersedesId With XML: the submission whose place it takes.
+	SupersedesId *Id `form:"supersedes_id,omitempty" json:"supersedes_id,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListPaymentsParams defines parameters for ListPayments.
+type ListPaymentsParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowPositionSummaryParams defines parameters for ShowPositionSummary.
+type ShowPositionSummaryParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -13470,6 +14931,9 @@ type StartPinRevocationJSONRequestBody = PinRevocationStart
 
 // ConfirmPinRevocationJSONRequestBody defines body for ConfirmPinRevocation for application/json ContentType.
 type ConfirmPinRevocationJSONRequestBody = PinRevocationConfirmation
+
+// FileDmaSubmissionJSONRequestBody defines body for FileDmaSubmission for application/json ContentType.
+type FileDmaSubmissionJSONRequestBody = DmaInput
 
 // VerifyReceiptJSONRequestBody defines body for VerifyReceipt for application/json ContentType.
 type VerifyReceiptJSONRequestBody = ReceiptToVerify
@@ -14512,7 +15976,8 @@ type ClientInterface interface {
 	//   `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
-	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
+	//   `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
 	//
 	// Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
 	// suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
@@ -15451,6 +16916,20 @@ type ClientInterface interface {
 	// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
 	RevokeDelegation(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, body RevokeDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ShowDmaSubmission Show a submission
+	//
+	// A list that was filed; with its `content` if it was compiled by hand.
+	//
+	// Corresponds with GET /dma-submissions/{dma_id} (the `ShowDmaSubmission` operationId).
+	ShowDmaSubmission(ctx context.Context, dmaId DmaId, params *ShowDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadDmaSubmission Download the file of a submission
+	//
+	// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+	//
+	// Corresponds with GET /dma-submissions/{dma_id}/xml (the `DownloadDmaSubmission` operationId).
+	DownloadDmaSubmission(ctx context.Context, dmaId DmaId, params *DownloadDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListEnrolments List my enrolments
 	//
 	// The requests of the person who is logged in, the newest first, with their outcomes.
@@ -16043,6 +17522,85 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
 	ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAmortisationPlans List the amortisation plans of a public body
+	//
+	// What the body pays back by instalments (piani di ammortamento), the newest first.
+	//
+	// Corresponds with GET /positions/{position_id}/amortisation-plans (the `ListAmortisationPlans` operationId).
+	ListAmortisationPlans(ctx context.Context, positionId PositionId, params *ListAmortisationPlansParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDebitNotes List the debit notes of a public body
+	//
+	// What the body was asked to pay beside (note di debito), the newest first.
+	//
+	// Corresponds with GET /positions/{position_id}/debit-notes (the `ListDebitNotes` operationId).
+	ListDebitNotes(ctx context.Context, positionId PositionId, params *ListDebitNotesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDmaSubmissions List the submissions of a position
+	//
+	// The lists that were filed for the position, by whomever, the newest first; without `content`.
+	//
+	// Corresponds with GET /positions/{position_id}/dma-submissions (the `ListDmaSubmissions` operationId).
+	ListDmaSubmissions(ctx context.Context, positionId PositionId, params *ListDmaSubmissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FileDmaSubmissionWithBody File the monthly list of public employees
+	//
+	// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+	// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+	// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+	// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+	//
+	// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+	// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+	// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+	// have 64 MiB, JSON 1 MiB.
+	//
+	// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+	// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+	// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+	// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+	FileDmaSubmissionWithBody(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FileDmaSubmission File the monthly list of public employees
+	//
+	// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+	// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+	// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+	// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+	//
+	// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+	// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+	// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+	// have 64 MiB, JSON 1 MiB.
+	//
+	// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+	// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+	// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+	// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+	FileDmaSubmission(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, body FileDmaSubmissionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPayments List the payments of a public body
+	//
+	// What the body paid for the position (pagamenti), the newest first, as the register of public bodies has it. Other contributors have none.
+	//
+	// Corresponds with GET /positions/{position_id}/payments (the `ListPayments` operationId).
+	ListPayments(ctx context.Context, positionId PositionId, params *ListPaymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowPositionSummary Sum a position up
+	//
+	// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+	//
+	// Corresponds with GET /positions/{position_id}/summary (the `ShowPositionSummary` operationId).
+	ShowPositionSummary(ctx context.Context, positionId PositionId, params *ShowPositionSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyReceiptWithBody Verify a receipt
 	//
@@ -18273,7 +19831,8 @@ func (c *Client) ListRegisterImports(ctx context.Context, params *ListRegisterIm
 //     `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 //     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
-//   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+//   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
+//     `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
 //
 // Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
 // suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
@@ -20042,6 +21601,40 @@ func (c *Client) RevokeDelegation(ctx context.Context, delegationId DelegationId
 	return c.Client.Do(req)
 }
 
+// ShowDmaSubmission Show a submission
+//
+// A list that was filed; with its `content` if it was compiled by hand.
+//
+// Corresponds with GET /dma-submissions/{dma_id} (the `ShowDmaSubmission` operationId).
+func (c *Client) ShowDmaSubmission(ctx context.Context, dmaId DmaId, params *ShowDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDmaSubmissionRequest(c.Server, dmaId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadDmaSubmission Download the file of a submission
+//
+// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+//
+// Corresponds with GET /dma-submissions/{dma_id}/xml (the `DownloadDmaSubmission` operationId).
+func (c *Client) DownloadDmaSubmission(ctx context.Context, dmaId DmaId, params *DownloadDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadDmaSubmissionRequest(c.Server, dmaId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListEnrolments List my enrolments
 //
 // The requests of the person who is logged in, the newest first, with their outcomes.
@@ -21175,6 +22768,155 @@ func (c *Client) ConfirmPinRevocationWithBody(ctx context.Context, params *Confi
 // Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
 func (c *Client) ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewConfirmPinRevocationRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAmortisationPlans List the amortisation plans of a public body
+//
+// What the body pays back by instalments (piani di ammortamento), the newest first.
+//
+// Corresponds with GET /positions/{position_id}/amortisation-plans (the `ListAmortisationPlans` operationId).
+func (c *Client) ListAmortisationPlans(ctx context.Context, positionId PositionId, params *ListAmortisationPlansParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAmortisationPlansRequest(c.Server, positionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDebitNotes List the debit notes of a public body
+//
+// What the body was asked to pay beside (note di debito), the newest first.
+//
+// Corresponds with GET /positions/{position_id}/debit-notes (the `ListDebitNotes` operationId).
+func (c *Client) ListDebitNotes(ctx context.Context, positionId PositionId, params *ListDebitNotesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDebitNotesRequest(c.Server, positionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDmaSubmissions List the submissions of a position
+//
+// The lists that were filed for the position, by whomever, the newest first; without `content`.
+//
+// Corresponds with GET /positions/{position_id}/dma-submissions (the `ListDmaSubmissions` operationId).
+func (c *Client) ListDmaSubmissions(ctx context.Context, positionId PositionId, params *ListDmaSubmissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDmaSubmissionsRequest(c.Server, positionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FileDmaSubmissionWithBody File the monthly list of public employees
+//
+// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+//
+// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+// have 64 MiB, JSON 1 MiB.
+//
+// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+func (c *Client) FileDmaSubmissionWithBody(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFileDmaSubmissionRequestWithBody(c.Server, positionId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FileDmaSubmission File the monthly list of public employees
+//
+// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+//
+// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+// have 64 MiB, JSON 1 MiB.
+//
+// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+func (c *Client) FileDmaSubmission(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, body FileDmaSubmissionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFileDmaSubmissionRequest(c.Server, positionId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPayments List the payments of a public body
+//
+// What the body paid for the position (pagamenti), the newest first, as the register of public bodies has it. Other contributors have none.
+//
+// Corresponds with GET /positions/{position_id}/payments (the `ListPayments` operationId).
+func (c *Client) ListPayments(ctx context.Context, positionId PositionId, params *ListPaymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPaymentsRequest(c.Server, positionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowPositionSummary Sum a position up
+//
+// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+//
+// Corresponds with GET /positions/{position_id}/summary (the `ShowPositionSummary` operationId).
+func (c *Client) ShowPositionSummary(ctx context.Context, positionId PositionId, params *ShowPositionSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowPositionSummaryRequest(c.Server, positionId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -31865,6 +33607,148 @@ func NewRevokeDelegationRequestWithBody(server string, delegationId DelegationId
 	return req, nil
 }
 
+// NewShowDmaSubmissionRequest constructs an http.Request for the ShowDmaSubmission method
+func NewShowDmaSubmissionRequest(server string, dmaId DmaId, params *ShowDmaSubmissionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "dma_id", dmaId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/dma-submissions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDownloadDmaSubmissionRequest constructs an http.Request for the DownloadDmaSubmission method
+func NewDownloadDmaSubmissionRequest(server string, dmaId DmaId, params *DownloadDmaSubmissionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "dma_id", dmaId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/dma-submissions/%s/xml", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.Range != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam1)
+		}
+
+		if params.IfRange != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Range", *params.IfRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Range", headerParam2)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListEnrolmentsRequest constructs an http.Request for the ListEnrolments method
 func NewListEnrolmentsRequest(server string, params *ListEnrolmentsParams) (*http.Request, error) {
 	var err error
@@ -34651,6 +36535,624 @@ func NewConfirmPinRevocationRequestWithBody(server string, params *ConfirmPinRev
 			}
 
 			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListAmortisationPlansRequest constructs an http.Request for the ListAmortisationPlans method
+func NewListAmortisationPlansRequest(server string, positionId PositionId, params *ListAmortisationPlansParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/amortisation-plans", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDebitNotesRequest constructs an http.Request for the ListDebitNotes method
+func NewListDebitNotesRequest(server string, positionId PositionId, params *ListDebitNotesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/debit-notes", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDmaSubmissionsRequest constructs an http.Request for the ListDmaSubmissions method
+func NewListDmaSubmissionsRequest(server string, positionId PositionId, params *ListDmaSubmissionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/dma-submissions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.PeriodFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "period_from", *params.PeriodFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PeriodTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "period_to", *params.PeriodTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewFileDmaSubmissionRequest calls the generic FileDmaSubmission builder with application/json body
+func NewFileDmaSubmissionRequest(server string, positionId PositionId, params *FileDmaSubmissionParams, body FileDmaSubmissionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFileDmaSubmissionRequestWithBody(server, positionId, params, "application/json", bodyReader)
+}
+
+// NewFileDmaSubmissionRequestWithBody constructs an http.Request for the FileDmaSubmission method, with any body, and a specified content type
+func NewFileDmaSubmissionRequestWithBody(server string, positionId PositionId, params *FileDmaSubmissionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/dma-submissions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.SupersedesId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "supersedes_id", *params.SupersedesId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListPaymentsRequest constructs an http.Request for the ListPayments method
+func NewListPaymentsRequest(server string, positionId PositionId, params *ListPaymentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/payments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowPositionSummaryRequest constructs an http.Request for the ShowPositionSummary method
+func NewShowPositionSummaryRequest(server string, positionId PositionId, params *ShowPositionSummaryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/summary", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
 		}
 
 		if params.AcceptLanguage != nil {
@@ -38059,7 +40561,8 @@ type ClientWithResponsesInterface interface {
 	//   `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
-	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
+	//   `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
 	//
 	// Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
 	// suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
@@ -39086,6 +41589,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
 	RevokeDelegationWithResponse(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, body RevokeDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*RevokeDelegationResponse, error)
 
+	// ShowDmaSubmissionWithResponse Show a submission
+	//
+	// A list that was filed; with its `content` if it was compiled by hand.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /dma-submissions/{dma_id} (the `ShowDmaSubmission` operationId).
+	ShowDmaSubmissionWithResponse(ctx context.Context, dmaId DmaId, params *ShowDmaSubmissionParams, reqEditors ...RequestEditorFn) (*ShowDmaSubmissionResponse, error)
+
+	// DownloadDmaSubmissionWithResponse Download the file of a submission
+	//
+	// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /dma-submissions/{dma_id}/xml (the `DownloadDmaSubmission` operationId).
+	DownloadDmaSubmissionWithResponse(ctx context.Context, dmaId DmaId, params *DownloadDmaSubmissionParams, reqEditors ...RequestEditorFn) (*DownloadDmaSubmissionResponse, error)
+
 	// ListEnrolmentsWithResponse List my enrolments
 	//
 	// The requests of the person who is logged in, the newest first, with their outcomes.
@@ -39730,6 +42251,95 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
 	ConfirmPinRevocationWithResponse(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmPinRevocationResponse, error)
+
+	// ListAmortisationPlansWithResponse List the amortisation plans of a public body
+	//
+	// What the body pays back by instalments (piani di ammortamento), the newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/amortisation-plans (the `ListAmortisationPlans` operationId).
+	ListAmortisationPlansWithResponse(ctx context.Context, positionId PositionId, params *ListAmortisationPlansParams, reqEditors ...RequestEditorFn) (*ListAmortisationPlansResponse, error)
+
+	// ListDebitNotesWithResponse List the debit notes of a public body
+	//
+	// What the body was asked to pay beside (note di debito), the newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/debit-notes (the `ListDebitNotes` operationId).
+	ListDebitNotesWithResponse(ctx context.Context, positionId PositionId, params *ListDebitNotesParams, reqEditors ...RequestEditorFn) (*ListDebitNotesResponse, error)
+
+	// ListDmaSubmissionsWithResponse List the submissions of a position
+	//
+	// The lists that were filed for the position, by whomever, the newest first; without `content`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/dma-submissions (the `ListDmaSubmissions` operationId).
+	ListDmaSubmissionsWithResponse(ctx context.Context, positionId PositionId, params *ListDmaSubmissionsParams, reqEditors ...RequestEditorFn) (*ListDmaSubmissionsResponse, error)
+
+	// FileDmaSubmissionWithBodyWithResponse File the monthly list of public employees
+	//
+	// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+	// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+	// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+	// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+	//
+	// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+	// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+	// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+	// have 64 MiB, JSON 1 MiB.
+	//
+	// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+	// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+	// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+	// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+	FileDmaSubmissionWithBodyWithResponse(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FileDmaSubmissionResponse, error)
+
+	// FileDmaSubmissionWithResponse File the monthly list of public employees
+	//
+	// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+	// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+	// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+	// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+	//
+	// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+	// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+	// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+	// have 64 MiB, JSON 1 MiB.
+	//
+	// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+	// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+	// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+	// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+	FileDmaSubmissionWithResponse(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, body FileDmaSubmissionJSONRequestBody, reqEditors ...RequestEditorFn) (*FileDmaSubmissionResponse, error)
+
+	// ListPaymentsWithResponse List the payments of a public body
+	//
+	// What the body paid for the position (pagamenti), the newest first, as the register of public bodies has it. Other contributors have none.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/payments (the `ListPayments` operationId).
+	ListPaymentsWithResponse(ctx context.Context, positionId PositionId, params *ListPaymentsParams, reqEditors ...RequestEditorFn) (*ListPaymentsResponse, error)
+
+	// ShowPositionSummaryWithResponse Sum a position up
+	//
+	// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/summary (the `ShowPositionSummary` operationId).
+	ShowPositionSummaryWithResponse(ctx context.Context, positionId PositionId, params *ShowPositionSummaryParams, reqEditors ...RequestEditorFn) (*ShowPositionSummaryResponse, error)
 
 	// VerifyReceiptWithBodyWithResponse Verify a receipt
 	//
@@ -46531,6 +49141,133 @@ func (r RevokeDelegationResponse) ContentType() string {
 	return ""
 }
 
+// ShowDmaSubmissionResponse200Headers the declared response headers of an HTTP 200 response for ShowDmaSubmission
+type ShowDmaSubmissionResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowDmaSubmissionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DmaSubmission
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowDmaSubmissionResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowDmaSubmissionResponse) GetJSON200() *DmaSubmission {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDmaSubmissionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDmaSubmissionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDmaSubmissionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDmaSubmissionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDmaSubmissionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DownloadDmaSubmissionResponse200Headers the declared response headers of an HTTP 200 response for DownloadDmaSubmission
+type DownloadDmaSubmissionResponse200Headers struct {
+	AcceptRanges *string
+	ETag         EntityTag
+}
+
+// DownloadDmaSubmissionResponse206Headers the declared response headers of an HTTP 206 response for DownloadDmaSubmission
+type DownloadDmaSubmissionResponse206Headers struct {
+	AcceptRanges *string
+	ContentRange *string
+	ETag         EntityTag
+}
+
+type DownloadDmaSubmissionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// XML200 the response for an HTTP 200 `application/xml` response
+	XML200 *openapi_types.File
+	// XML206 the response for an HTTP 206 `application/xml` response
+	XML206 *openapi_types.File
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DownloadDmaSubmissionResponse200Headers
+	// Headers206 the parsed response headers for an HTTP 206 response
+	Headers206 *DownloadDmaSubmissionResponse206Headers
+}
+
+// GetXML200 returns the response for an HTTP 200 `application/xml` response
+func (r DownloadDmaSubmissionResponse) GetXML200() *openapi_types.File {
+	return r.XML200
+}
+
+// GetXML206 returns the response for an HTTP 206 `application/xml` response
+func (r DownloadDmaSubmissionResponse) GetXML206() *openapi_types.File {
+	return r.XML206
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadDmaSubmissionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadDmaSubmissionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadDmaSubmissionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadDmaSubmissionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadDmaSubmissionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListEnrolmentsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -48600,6 +51337,308 @@ func (r ConfirmPinRevocationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ConfirmPinRevocationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAmortisationPlansResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AmortisationPlanList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAmortisationPlansResponse) GetJSON200() *AmortisationPlanList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAmortisationPlansResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAmortisationPlansResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAmortisationPlansResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAmortisationPlansResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAmortisationPlansResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDebitNotesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DebitNoteList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDebitNotesResponse) GetJSON200() *DebitNoteList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDebitNotesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDebitNotesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDebitNotesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDebitNotesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDebitNotesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDmaSubmissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DmaSubmissionList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDmaSubmissionsResponse) GetJSON200() *DmaSubmissionList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDmaSubmissionsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDmaSubmissionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDmaSubmissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDmaSubmissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDmaSubmissionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// FileDmaSubmissionResponse201Headers the declared response headers of an HTTP 201 response for FileDmaSubmission
+type FileDmaSubmissionResponse201Headers struct {
+	Location string
+}
+
+type FileDmaSubmissionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *DmaSubmission
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *FileDmaSubmissionResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r FileDmaSubmissionResponse) GetJSON201() *DmaSubmission {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FileDmaSubmissionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FileDmaSubmissionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FileDmaSubmissionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FileDmaSubmissionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FileDmaSubmissionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPaymentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PaymentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPaymentsResponse) GetJSON200() *PaymentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPaymentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPaymentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPaymentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPaymentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPaymentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowPositionSummaryResponse200Headers the declared response headers of an HTTP 200 response for ShowPositionSummary
+type ShowPositionSummaryResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowPositionSummaryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PositionSummary
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowPositionSummaryResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowPositionSummaryResponse) GetJSON200() *PositionSummary {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowPositionSummaryResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowPositionSummaryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowPositionSummaryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowPositionSummaryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowPositionSummaryResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -51776,7 +54815,8 @@ func (c *ClientWithResponses) ListRegisterImportsWithResponse(ctx context.Contex
 //     `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 //     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
-//   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+//   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
+//     `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
 //
 // Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
 // suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
@@ -53301,6 +56341,36 @@ func (c *ClientWithResponses) RevokeDelegationWithResponse(ctx context.Context, 
 	return ParseRevokeDelegationResponse(rsp)
 }
 
+// ShowDmaSubmissionWithResponse Show a submission
+//
+// A list that was filed; with its `content` if it was compiled by hand.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /dma-submissions/{dma_id} (the `ShowDmaSubmission` operationId).
+func (c *ClientWithResponses) ShowDmaSubmissionWithResponse(ctx context.Context, dmaId DmaId, params *ShowDmaSubmissionParams, reqEditors ...RequestEditorFn) (*ShowDmaSubmissionResponse, error) {
+	rsp, err := c.ShowDmaSubmission(ctx, dmaId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDmaSubmissionResponse(rsp)
+}
+
+// DownloadDmaSubmissionWithResponse Download the file of a submission
+//
+// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /dma-submissions/{dma_id}/xml (the `DownloadDmaSubmission` operationId).
+func (c *ClientWithResponses) DownloadDmaSubmissionWithResponse(ctx context.Context, dmaId DmaId, params *DownloadDmaSubmissionParams, reqEditors ...RequestEditorFn) (*DownloadDmaSubmissionResponse, error) {
+	rsp, err := c.DownloadDmaSubmission(ctx, dmaId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadDmaSubmissionResponse(rsp)
+}
+
 // ListEnrolmentsWithResponse List my enrolments
 //
 // The requests of the person who is logged in, the newest first, with their outcomes.
@@ -54274,6 +57344,137 @@ func (c *ClientWithResponses) ConfirmPinRevocationWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseConfirmPinRevocationResponse(rsp)
+}
+
+// ListAmortisationPlansWithResponse List the amortisation plans of a public body
+//
+// What the body pays back by instalments (piani di ammortamento), the newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/amortisation-plans (the `ListAmortisationPlans` operationId).
+func (c *ClientWithResponses) ListAmortisationPlansWithResponse(ctx context.Context, positionId PositionId, params *ListAmortisationPlansParams, reqEditors ...RequestEditorFn) (*ListAmortisationPlansResponse, error) {
+	rsp, err := c.ListAmortisationPlans(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAmortisationPlansResponse(rsp)
+}
+
+// ListDebitNotesWithResponse List the debit notes of a public body
+//
+// What the body was asked to pay beside (note di debito), the newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/debit-notes (the `ListDebitNotes` operationId).
+func (c *ClientWithResponses) ListDebitNotesWithResponse(ctx context.Context, positionId PositionId, params *ListDebitNotesParams, reqEditors ...RequestEditorFn) (*ListDebitNotesResponse, error) {
+	rsp, err := c.ListDebitNotes(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDebitNotesResponse(rsp)
+}
+
+// ListDmaSubmissionsWithResponse List the submissions of a position
+//
+// The lists that were filed for the position, by whomever, the newest first; without `content`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/dma-submissions (the `ListDmaSubmissions` operationId).
+func (c *ClientWithResponses) ListDmaSubmissionsWithResponse(ctx context.Context, positionId PositionId, params *ListDmaSubmissionsParams, reqEditors ...RequestEditorFn) (*ListDmaSubmissionsResponse, error) {
+	rsp, err := c.ListDmaSubmissions(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDmaSubmissionsResponse(rsp)
+}
+
+// FileDmaSubmissionWithBodyWithResponse File the monthly list of public employees
+//
+// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+//
+// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+// have 64 MiB, JSON 1 MiB.
+//
+// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+func (c *ClientWithResponses) FileDmaSubmissionWithBodyWithResponse(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FileDmaSubmissionResponse, error) {
+	rsp, err := c.FileDmaSubmissionWithBody(ctx, positionId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFileDmaSubmissionResponse(rsp)
+}
+
+// FileDmaSubmissionWithResponse File the monthly list of public employees
+//
+// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+//
+// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+// have 64 MiB, JSON 1 MiB.
+//
+// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+func (c *ClientWithResponses) FileDmaSubmissionWithResponse(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, body FileDmaSubmissionJSONRequestBody, reqEditors ...RequestEditorFn) (*FileDmaSubmissionResponse, error) {
+	rsp, err := c.FileDmaSubmission(ctx, positionId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFileDmaSubmissionResponse(rsp)
+}
+
+// ListPaymentsWithResponse List the payments of a public body
+//
+// What the body paid for the position (pagamenti), the newest first, as the register of public bodies has it. Other contributors have none.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/payments (the `ListPayments` operationId).
+func (c *ClientWithResponses) ListPaymentsWithResponse(ctx context.Context, positionId PositionId, params *ListPaymentsParams, reqEditors ...RequestEditorFn) (*ListPaymentsResponse, error) {
+	rsp, err := c.ListPayments(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPaymentsResponse(rsp)
+}
+
+// ShowPositionSummaryWithResponse Sum a position up
+//
+// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/summary (the `ShowPositionSummary` operationId).
+func (c *ClientWithResponses) ShowPositionSummaryWithResponse(ctx context.Context, positionId PositionId, params *ShowPositionSummaryParams, reqEditors ...RequestEditorFn) (*ShowPositionSummaryResponse, error) {
+	rsp, err := c.ShowPositionSummary(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowPositionSummaryResponse(rsp)
 }
 
 // VerifyReceiptWithBodyWithResponse Verify a receipt
@@ -59971,6 +63172,142 @@ func ParseRevokeDelegationResponse(rsp *http.Response) (*RevokeDelegationRespons
 	return response, nil
 }
 
+// ParseShowDmaSubmissionResponse parses an HTTP response from a ShowDmaSubmissionWithResponse call
+func ParseShowDmaSubmissionResponse(rsp *http.Response) (*ShowDmaSubmissionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDmaSubmissionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DmaSubmission
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowDmaSubmissionResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDownloadDmaSubmissionResponse parses an HTTP response from a DownloadDmaSubmissionWithResponse call
+func ParseDownloadDmaSubmissionResponse(rsp *http.Response) (*DownloadDmaSubmissionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadDmaSubmissionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "xml") && rsp.StatusCode == 200:
+		var dest openapi_types.File
+		if err := xml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.XML200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "xml") && rsp.StatusCode == 206:
+		var dest openapi_types.File
+		if err := xml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.XML206 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DownloadDmaSubmissionResponse200Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 206:
+		var headers DownloadDmaSubmissionResponse206Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentRange = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers206 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListEnrolmentsResponse parses an HTTP response from a ListEnrolmentsWithResponse call
 func ParseListEnrolmentsResponse(rsp *http.Response) (*ListEnrolmentsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -61597,6 +64934,233 @@ func ParseConfirmPinRevocationResponse(rsp *http.Response) (*ConfirmPinRevocatio
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseListAmortisationPlansResponse parses an HTTP response from a ListAmortisationPlansWithResponse call
+func ParseListAmortisationPlansResponse(rsp *http.Response) (*ListAmortisationPlansResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAmortisationPlansResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AmortisationPlanList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDebitNotesResponse parses an HTTP response from a ListDebitNotesWithResponse call
+func ParseListDebitNotesResponse(rsp *http.Response) (*ListDebitNotesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDebitNotesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DebitNoteList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDmaSubmissionsResponse parses an HTTP response from a ListDmaSubmissionsWithResponse call
+func ParseListDmaSubmissionsResponse(rsp *http.Response) (*ListDmaSubmissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDmaSubmissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DmaSubmissionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFileDmaSubmissionResponse parses an HTTP response from a FileDmaSubmissionWithResponse call
+func ParseFileDmaSubmissionResponse(rsp *http.Response) (*FileDmaSubmissionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FileDmaSubmissionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest DmaSubmission
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers FileDmaSubmissionResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListPaymentsResponse parses an HTTP response from a ListPaymentsWithResponse call
+func ParseListPaymentsResponse(rsp *http.Response) (*ListPaymentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPaymentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PaymentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowPositionSummaryResponse parses an HTTP response from a ShowPositionSummaryWithResponse call
+func ParseShowPositionSummaryResponse(rsp *http.Response) (*ShowPositionSummaryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowPositionSummaryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PositionSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowPositionSummaryResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

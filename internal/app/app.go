@@ -170,7 +170,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
 		append(
 			slices.Concat(g.identity.pins.Reminders(), g.identity.consents.Ends(), g.mandate.delegations.Ends()),
-			g.filing.declarations.Lapses(), g.filing.funds, g.mandate.enrolments.Lapses(), g.credentials.staff.Ripens(),
+			g.filing.declarations.Lapses(), g.filing.funds, g.mandate.enrolments.Lapses(), g.dossier.publicBodies.Lapses(), g.credentials.staff.Ripens(),
 		)...)
 	if err := g.events.Begin(ctx); err != nil {
 		return g, err

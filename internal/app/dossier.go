@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 
+	"diresco/internal/dossier/publicbody"
 	"diresco/internal/dossier/survey"
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/dossier/timeline"
@@ -10,10 +11,11 @@ import (
 
 // dossier is what goes on between a contributor and its office beside declarations.
 type dossier struct {
-	topics   *ticket.Topics
-	tickets  *ticket.Service
-	timeline *timeline.Service
-	surveys  *survey.Service
+	timeline     *timeline.Service
+	surveys      *survey.Service
+	topics       *ticket.Topics
+	tickets      *ticket.Service
+	publicBodies *publicbody.Service
 }
 
 func newDossier(p platform, k kernel, m masterdata, f filing) dossier {
@@ -28,6 +30,10 @@ func newDossier(p platform, k kernel, m masterdata, f filing) dossier {
 			Runner: k.runner, CatchUp: f.funds.CatchUp, Files: exported(f.declarations, tickets),
 		}),
 		surveys: survey.NewService(survey.Deps{Runner: k.runner, Keys: p.dataKeys}),
+		publicBodies: publicbody.NewService(publicbody.Deps{
+			Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.contributors, Channels: m.services,
+			Blobs: p.bucket, Log: p.log,
+		}),
 	}
 }
 

@@ -144,6 +144,7 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 		OfficeSurveyHandlers:      handlers.OfficeSurveyHandlers{OfficeSurveys: g.dossier.surveys},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
+		PublicBodyHandlers:        handlers.PublicBodyHandlers{PublicBodies: g.dossier.publicBodies},
 		TicketHandlers:            handlers.TicketHandlers{Tickets: g.dossier.tickets, Topics: g.dossier.topics, Clock: p.clock},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
 	}

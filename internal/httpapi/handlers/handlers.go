@@ -61,6 +61,7 @@ type Handlers struct {
 	ElectronicFileHandlers
 	SurveyHandlers
 	OfficeSurveyHandlers
+	PublicBodyHandlers
 	TicketHandlers
 }
 
