@@ -73,8 +73,8 @@ func (s *Service) Export(by access.Actor, from, to time.Time) (*Export, error) {
 	if !s.exports.enter(by.PersonID) {
 		return nil, fault.New(fault.Busy)
 	}
-	// What happens at this moment is a part of it.
-	if soon := s.run.Clock.Now().Add(time.Microsecond); to.After(soon) {
+	// What happens at this moment is a part of it; the register may be ahead of this clock.
+	if soon := s.run.Clock.Now().Add(time.Minute); to.After(soon) {
 		to = soon
 	}
 	return &Export{s, by, from, to, sync.OnceFunc(func() { s.exports.leave(by.PersonID) })}, nil

@@ -60,6 +60,10 @@ var happenings = []struct {
 	{"role", "withdrawContributorRole", done, RoleWithdrawn, "", ""},
 	{access.WatchedDelegation, "requestSmartTask", revoked, DelegationEnded, revoked, ""},
 	{"role", "requestSmartTask", revoked, RoleWithdrawn, "", ""},
+	{access.WatchedDMA, "fileDmaSubmission", done, DMASubmitted, inDetail, ""},
+	{access.WatchedDMA, "completeDmaSubmission", done, DMASubmitted, inDetail, ""},
+	{access.WatchedDMA, "supersedeDmaSubmission", done, DMASuperseded, "superseded", ""},
+	{access.WatchedDMA, "lapseDmaSubmission", done, DMALapsed, "lapsed", ""},
 	{access.WatchedTicket, "openTicket", done, TicketOpened, "open", ""},
 	{access.WatchedTicket, "requestSmartTask", done, TicketOpened, "open", ""},
 	{access.WatchedTicket, "takeTicketInCharge", done, TicketInCharge, "in_charge", ""},
@@ -76,6 +80,7 @@ var happenings = []struct {
 // awaiting says what it is instead where something waits for dispositive credentials.
 var awaiting = map[Happening]Happening{
 	DeclarationSubmitted: DeclarationAwaitingCredentials, EnrolmentSubmitted: EnrolmentAwaitingCredentials,
+	DMASubmitted: DMAAwaitingCredentials,
 }
 
 // undetailed are the states of operations whose records may have no detail: those of older programs,
@@ -117,6 +122,10 @@ var sources = []source{
 		subject: access.WatchedTicket, kinds: []Kind{Ticket, SmartTask}, table: "tickets",
 		kind: "CASE WHEN x.kind = 'smart_task' THEN 'smart_task' ELSE 'ticket' END", position: "x.position_id", office: "x.office_code",
 		protocol: "x.protocol_number", code: "x.topic", may: served(access.Dossier),
+	},
+	{
+		subject: access.WatchedDMA, kinds: []Kind{DMA}, table: "dma_submissions", position: "x.position_id", office: "x.office_code",
+		protocol: "x.protocol_number", code: "x.period", may: served(access.ViewDMA),
 	},
 	{subject: "role", kinds: []Kind{Role}, table: "contributor_roles", code: "x.role", may: managers},
 }

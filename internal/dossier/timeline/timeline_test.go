@@ -376,6 +376,43 @@ func TestTimeline_TellsWhatBecameOfTickets(t *testing.T) {
 	})
 }
 
+func TestTimeline_TellsWhatBecameOfMonthlyLists(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		s := newService(a)
+		c, by := a.Employer(t, world.Rome, world.Milan)
+		id, now := uuid.Must(uuid.NewV7()), a.Clock.Now()
+		a.Exec(t, `INSERT INTO dma_submissions (id, contributor_id, position_id, office_code, period, variations_only, form, size, totals,
+			person_id, acting_as, right_id, protocol_number, digest, awaited, state, submitted_at, updated_at, version)
+			VALUES ( ?, ?, ?, ?, '2026-02', ?, 'compiled', 1, '{}', ?, 'legal_representative', ?, 'p', 'd', ?, 'superseded', ?, ?, 1)`,
+			id, c.ID, c.Positions[0].ID, world.Rome, false, by.PersonID, by.Rights[0].ID, true, now, now)
+		for _, r := range []struct{ operation, detail string }{
+			{"fileDmaSubmission", `{"state":"awaiting_credentials"}`}, {"completeDmaSubmission", `{"state":"submitted"}`},
+			{"supersedeDmaSubmission", `{"state":"superseded"}`},
+		} {
+			a.Clock.Advance(time.Minute)
+			who := access.Actor{}
+			if r.operation == "fileDmaSubmission" {
+				who = by
+			}
+			recordAs(t, a, who, r.operation, access.WatchedDMA, "done", &r.detail, c.ID, id)
+		}
+		want := []told{
+			{timeline.DMAAwaitingCredentials, "awaiting_credentials", by.PersonID.String()}, {timeline.DMASubmitted, "submitted", "nobody"},
+			{timeline.DMASuperseded, "superseded", "nobody"},
+		}
+		same(t, "a list", want, short(t, s, by, timeline.Filter{Kind: timeline.DMA}))
+		for service, n := range map[access.Service]int{access.ViewDMA: 3, access.Dossier: 0, access.CompileDMA: 0} {
+			actor := access.Actor{ContributorID: c.ID, Rights: []access.Right{{
+				ActingAs: access.EmployeeDelegate, Services: world.Services(service), Positions: []uuid.UUID{c.Positions[0].ID},
+			}}}
+			if got := list(t, s, actor, timeline.Filter{}); len(got) != n {
+				t.Errorf("with %s %d entries, want %d", service, len(got), n)
+			}
+		}
+	})
+}
+
 // ticket adds a ticket of the kind at the office in Rome.
 func ticket(t *testing.T, a *world.App, by access.Actor, c world.Company, kind string, position *uuid.UUID) uuid.UUID {
 	t.Helper()

@@ -58,6 +58,8 @@ func dossierSubjectPath(e timeline.Entry, by access.Actor) string {
 		return idPath("/tickets", e.SubjectID)
 	case timeline.SmartTask:
 		return idPath("/smart-tasks", e.SubjectID)
+	case timeline.DMA:
+		return idPath("/dma-submissions", e.SubjectID)
 	case timeline.Delegation:
 		return idPath("/delegations", e.SubjectID)
 	case timeline.Role:

@@ -61,6 +61,8 @@ func accessRule(t *testing.T, o *openapi3.Operation) map[string]any {
 type row struct {
 	body    func(f filer) any
 	headers []header
+	// query is what the path is followed by.
+	query string
 	// anybodys operations are for some user classes, about anybody: only the other classes are
 	// tried.
 	anybodys bool
@@ -81,7 +83,7 @@ var accessTable = map[string]row{
 	"listContributors":   {}, "showContributor": {}, "listPositions": {},
 	"searchContributors": {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
 	"draftDeclaration":   {body: func(f filer) any { return f.draft(map[string]any{"submit": true}) }},
-	"listDossierEntries": {}, "exportDossier": {},
+	"listDossierEntries": {}, "exportDossier": {query: "?from=2026-01-01T00:00:00Z&to=2026-12-01T00:00:00Z"},
 	"listDeclarations":   {},
 	"exportDeclarations": {}, "exportMyDeclarations": {}, "exportOfficeDeclarations": {},
 	"exportDeclarationSearch":       {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
@@ -236,7 +238,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 	if o.method == http.MethodGet || o.method == http.MethodDelete || o.method == http.MethodPatch {
 		headers = headers[1:]
 	}
-	return w.do(o.method, "/v1"+path, token, body, headers...)
+	return w.do(o.method, "/v1"+path+r.query, token, body, headers...)
 }
 
 // TestAccess_NobodyElsesData: every operation that needs a login × everybody who has nothing to do
