@@ -114,6 +114,51 @@ func (e ApplicationState) Valid() bool {
 	}
 }
 
+// Defines values for AppointmentChannel.
+const (
+	AppointmentChannelCounter AppointmentChannel = "counter"
+	AppointmentChannelPhone   AppointmentChannel = "phone"
+	AppointmentChannelVideo   AppointmentChannel = "video"
+)
+
+// Valid indicates whether the value is a known member of the AppointmentChannel enum.
+func (e AppointmentChannel) Valid() bool {
+	switch e {
+	case AppointmentChannelCounter:
+		return true
+	case AppointmentChannelPhone:
+		return true
+	case AppointmentChannelVideo:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AppointmentState.
+const (
+	AppointmentStateBooked    AppointmentState = "booked"
+	AppointmentStateCancelled AppointmentState = "cancelled"
+	AppointmentStateConfirmed AppointmentState = "confirmed"
+	AppointmentStateExpired   AppointmentState = "expired"
+)
+
+// Valid indicates whether the value is a known member of the AppointmentState enum.
+func (e AppointmentState) Valid() bool {
+	switch e {
+	case AppointmentStateBooked:
+		return true
+	case AppointmentStateCancelled:
+		return true
+	case AppointmentStateConfirmed:
+		return true
+	case AppointmentStateExpired:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AttachmentMediaType.
 const (
 	AttachmentMediaTypeApplicationpdf AttachmentMediaType = "application/pdf"
@@ -813,6 +858,402 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for DmaForm.
+const (
+	DmaFormCompiled DmaForm = "compiled"
+	DmaFormXml      DmaForm = "xml"
+)
+
+// Valid indicates whether the value is a known member of the DmaForm enum.
+func (e DmaForm) Valid() bool {
+	switch e {
+	case DmaFormCompiled:
+		return true
+	case DmaFormXml:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaFramingSeveranceScheme.
+const (
+	DmaFramingSeveranceSchemeN1 DmaFramingSeveranceScheme = "1"
+	DmaFramingSeveranceSchemeN2 DmaFramingSeveranceScheme = "2"
+	DmaFramingSeveranceSchemeN3 DmaFramingSeveranceScheme = "3"
+)
+
+// Valid indicates whether the value is a known member of the DmaFramingSeveranceScheme enum.
+func (e DmaFramingSeveranceScheme) Valid() bool {
+	switch e {
+	case DmaFramingSeveranceSchemeN1:
+		return true
+	case DmaFramingSeveranceSchemeN2:
+		return true
+	case DmaFramingSeveranceSchemeN3:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaFundCode.
+const (
+	DmaFundCodeN11 DmaFundCode = "11"
+	DmaFundCodeN8  DmaFundCode = "8"
+	DmaFundCodeN9  DmaFundCode = "9"
+)
+
+// Valid indicates whether the value is a known member of the DmaFundCode enum.
+func (e DmaFundCode) Valid() bool {
+	switch e {
+	case DmaFundCodeN11:
+		return true
+	case DmaFundCodeN8:
+		return true
+	case DmaFundCodeN9:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPartTimeType.
+const (
+	DmaPartTimeTypeM DmaPartTimeType = "M"
+	DmaPartTimeTypeO DmaPartTimeType = "O"
+	DmaPartTimeTypeP DmaPartTimeType = "P"
+	DmaPartTimeTypeV DmaPartTimeType = "V"
+)
+
+// Valid indicates whether the value is a known member of the DmaPartTimeType enum.
+func (e DmaPartTimeType) Valid() bool {
+	switch e {
+	case DmaPartTimeTypeM:
+		return true
+	case DmaPartTimeTypeO:
+		return true
+	case DmaPartTimeTypeP:
+		return true
+	case DmaPartTimeTypeV:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPayerContributionType.
+const (
+	DmaPayerContributionTypeN1 DmaPayerContributionType = "1"
+	DmaPayerContributionTypeN2 DmaPayerContributionType = "2"
+	DmaPayerContributionTypeN3 DmaPayerContributionType = "3"
+	DmaPayerContributionTypeN4 DmaPayerContributionType = "4"
+	DmaPayerContributionTypeN5 DmaPayerContributionType = "5"
+	DmaPayerContributionTypeN6 DmaPayerContributionType = "6"
+	DmaPayerContributionTypeN7 DmaPayerContributionType = "7"
+	DmaPayerContributionTypeN8 DmaPayerContributionType = "8"
+	DmaPayerContributionTypeN9 DmaPayerContributionType = "9"
+)
+
+// Valid indicates whether the value is a known member of the DmaPayerContributionType enum.
+func (e DmaPayerContributionType) Valid() bool {
+	switch e {
+	case DmaPayerContributionTypeN1:
+		return true
+	case DmaPayerContributionTypeN2:
+		return true
+	case DmaPayerContributionTypeN3:
+		return true
+	case DmaPayerContributionTypeN4:
+		return true
+	case DmaPayerContributionTypeN5:
+		return true
+	case DmaPayerContributionTypeN6:
+		return true
+	case DmaPayerContributionTypeN7:
+		return true
+	case DmaPayerContributionTypeN8:
+		return true
+	case DmaPayerContributionTypeN9:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPayerRate.
+const (
+	DmaPayerRateN1 DmaPayerRate = "1"
+	DmaPayerRateN2 DmaPayerRate = "2"
+)
+
+// Valid indicates whether the value is a known member of the DmaPayerRate enum.
+func (e DmaPayerRate) Valid() bool {
+	switch e {
+	case DmaPayerRateN1:
+		return true
+	case DmaPayerRateN2:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPensionCode.
+const (
+	DmaPensionCodeN1 DmaPensionCode = "1"
+	DmaPensionCodeN2 DmaPensionCode = "2"
+	DmaPensionCodeN3 DmaPensionCode = "3"
+	DmaPensionCodeN4 DmaPensionCode = "4"
+	DmaPensionCodeN5 DmaPensionCode = "5"
+)
+
+// Valid indicates whether the value is a known member of the DmaPensionCode enum.
+func (e DmaPensionCode) Valid() bool {
+	switch e {
+	case DmaPensionCodeN1:
+		return true
+	case DmaPensionCodeN2:
+		return true
+	case DmaPensionCodeN3:
+		return true
+	case DmaPensionCodeN4:
+		return true
+	case DmaPensionCodeN5:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaSeveranceCode.
+const (
+	DmaSeveranceCodeN6 DmaSeveranceCode = "6"
+	DmaSeveranceCodeN7 DmaSeveranceCode = "7"
+)
+
+// Valid indicates whether the value is a known member of the DmaSeveranceCode enum.
+func (e DmaSeveranceCode) Valid() bool {
+	switch e {
+	case DmaSeveranceCodeN6:
+		return true
+	case DmaSeveranceCodeN7:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaState.
+const (
+	DmaStateAwaitingCredentials DmaState = "awaiting_credentials"
+	DmaStateLapsed              DmaState = "lapsed"
+	DmaStateSubmitted           DmaState = "submitted"
+	DmaStateSuperseded          DmaState = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the DmaState enum.
+func (e DmaState) Valid() bool {
+	switch e {
+	case DmaStateAwaitingCredentials:
+		return true
+	case DmaStateLapsed:
+		return true
+	case DmaStateSubmitted:
+		return true
+	case DmaStateSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaVariationCause.
+const (
+	DmaVariationCauseN1 DmaVariationCause = "1"
+	DmaVariationCauseN5 DmaVariationCause = "5"
+	DmaVariationCauseN6 DmaVariationCause = "6"
+	DmaVariationCauseN7 DmaVariationCause = "7"
+)
+
+// Valid indicates whether the value is a known member of the DmaVariationCause enum.
+func (e DmaVariationCause) Valid() bool {
+	switch e {
+	case DmaVariationCauseN1:
+		return true
+	case DmaVariationCauseN5:
+		return true
+	case DmaVariationCauseN6:
+		return true
+	case DmaVariationCauseN7:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DossierAuthorKind.
+const (
+	DossierAuthorKindOffice DossierAuthorKind = "office"
+	DossierAuthorKindPerson DossierAuthorKind = "person"
+	DossierAuthorKindSystem DossierAuthorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the DossierAuthorKind enum.
+func (e DossierAuthorKind) Valid() bool {
+	switch e {
+	case DossierAuthorKindOffice:
+		return true
+	case DossierAuthorKindPerson:
+		return true
+	case DossierAuthorKindSystem:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DossierEntryKind.
+const (
+	DossierEntryKindAppointment   DossierEntryKind = "appointment"
+	DossierEntryKindDeclaration   DossierEntryKind = "declaration"
+	DossierEntryKindDelegation    DossierEntryKind = "delegation"
+	DossierEntryKindDmaSubmission DossierEntryKind = "dma_submission"
+	DossierEntryKindEnrolment     DossierEntryKind = "enrolment"
+	DossierEntryKindRole          DossierEntryKind = "role"
+	DossierEntryKindSmartTask     DossierEntryKind = "smart_task"
+	DossierEntryKindTicket        DossierEntryKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the DossierEntryKind enum.
+func (e DossierEntryKind) Valid() bool {
+	switch e {
+	case DossierEntryKindAppointment:
+		return true
+	case DossierEntryKindDeclaration:
+		return true
+	case DossierEntryKindDelegation:
+		return true
+	case DossierEntryKindDmaSubmission:
+		return true
+	case DossierEntryKindEnrolment:
+		return true
+	case DossierEntryKindRole:
+		return true
+	case DossierEntryKindSmartTask:
+		return true
+	case DossierEntryKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DossierHappening.
+const (
+	DossierHappeningAppointmentBooked                DossierHappening = "appointment.booked"
+	DossierHappeningAppointmentCancelled             DossierHappening = "appointment.cancelled"
+	DossierHappeningAppointmentConfirmed             DossierHappening = "appointment.confirmed"
+	DossierHappeningAppointmentLapsed                DossierHappening = "appointment.lapsed"
+	DossierHappeningAppointmentRescheduled           DossierHappening = "appointment.rescheduled"
+	DossierHappeningDeclarationAwaitingCredentials   DossierHappening = "declaration.awaiting_credentials"
+	DossierHappeningDeclarationDecided               DossierHappening = "declaration.decided"
+	DossierHappeningDeclarationInCharge              DossierHappening = "declaration.in_charge"
+	DossierHappeningDeclarationLapsed                DossierHappening = "declaration.lapsed"
+	DossierHappeningDeclarationSubmitted             DossierHappening = "declaration.submitted"
+	DossierHappeningDeclarationSuperseded            DossierHappening = "declaration.superseded"
+	DossierHappeningDeclarationWithdrawn             DossierHappening = "declaration.withdrawn"
+	DossierHappeningDelegationActivated              DossierHappening = "delegation.activated"
+	DossierHappeningDelegationEnded                  DossierHappening = "delegation.ended"
+	DossierHappeningDmaSubmissionAwaitingCredentials DossierHappening = "dma_submission.awaiting_credentials"
+	DossierHappeningDmaSubmissionLapsed              DossierHappening = "dma_submission.lapsed"
+	DossierHappeningDmaSubmissionSubmitted           DossierHappening = "dma_submission.submitted"
+	DossierHappeningDmaSubmissionSuperseded          DossierHappening = "dma_submission.superseded"
+	DossierHappeningEnrolmentAwaitingCredentials     DossierHappening = "enrolment.awaiting_credentials"
+	DossierHappeningEnrolmentDecided                 DossierHappening = "enrolment.decided"
+	DossierHappeningEnrolmentLapsed                  DossierHappening = "enrolment.lapsed"
+	DossierHappeningEnrolmentSubmitted               DossierHappening = "enrolment.submitted"
+	DossierHappeningRoleGranted                      DossierHappening = "role.granted"
+	DossierHappeningRoleWithdrawn                    DossierHappening = "role.withdrawn"
+	DossierHappeningTicketClosed                     DossierHappening = "ticket.closed"
+	DossierHappeningTicketCommented                  DossierHappening = "ticket.commented"
+	DossierHappeningTicketInCharge                   DossierHappening = "ticket.in_charge"
+	DossierHappeningTicketOpened                     DossierHappening = "ticket.opened"
+	DossierHappeningTicketReminded                   DossierHappening = "ticket.reminded"
+	DossierHappeningTicketReopened                   DossierHappening = "ticket.reopened"
+	DossierHappeningTicketRouted                     DossierHappening = "ticket.routed"
+)
+
+// Valid indicates whether the value is a known member of the DossierHappening enum.
+func (e DossierHappening) Valid() bool {
+	switch e {
+	case DossierHappeningAppointmentBooked:
+		return true
+	case DossierHappeningAppointmentCancelled:
+		return true
+	case DossierHappeningAppointmentConfirmed:
+		return true
+	case DossierHappeningAppointmentLapsed:
+		return true
+	case DossierHappeningAppointmentRescheduled:
+		return true
+	case DossierHappeningDeclarationAwaitingCredentials:
+		return true
+	case DossierHappeningDeclarationDecided:
+		return true
+	case DossierHappeningDeclarationInCharge:
+		return true
+	case DossierHappeningDeclarationLapsed:
+		return true
+	case DossierHappeningDeclarationSubmitted:
+		return true
+	case DossierHappeningDeclarationSuperseded:
+		return true
+	case DossierHappeningDeclarationWithdrawn:
+		return true
+	case DossierHappeningDelegationActivated:
+		return true
+	case DossierHappeningDelegationEnded:
+		return true
+	case DossierHappeningDmaSubmissionAwaitingCredentials:
+		return true
+	case DossierHappeningDmaSubmissionLapsed:
+		return true
+	case DossierHappeningDmaSubmissionSubmitted:
+		return true
+	case DossierHappeningDmaSubmissionSuperseded:
+		return true
+	case DossierHappeningEnrolmentAwaitingCredentials:
+		return true
+	case DossierHappeningEnrolmentDecided:
+		return true
+	case DossierHappeningEnrolmentLapsed:
+		return true
+	case DossierHappeningEnrolmentSubmitted:
+		return true
+	case DossierHappeningRoleGranted:
+		return true
+	case DossierHappeningRoleWithdrawn:
+		return true
+	case DossierHappeningTicketClosed:
+		return true
+	case DossierHappeningTicketCommented:
+		return true
+	case DossierHappeningTicketInCharge:
+		return true
+	case DossierHappeningTicketOpened:
+		return true
+	case DossierHappeningTicketReminded:
+		return true
+	case DossierHappeningTicketReopened:
+		return true
+	case DossierHappeningTicketRouted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ElectronicContactKind.
 const (
 	ElectronicContactKindEmail  ElectronicContactKind = "email"
@@ -899,16 +1340,20 @@ func (e EnrolmentState) Valid() bool {
 
 // Defines values for EventSubjectKind.
 const (
+	EventSubjectKindAppointment      EventSubjectKind = "appointment"
 	EventSubjectKindConsent          EventSubjectKind = "consent"
 	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
 	EventSubjectKindDelegation       EventSubjectKind = "delegation"
+	EventSubjectKindDmaSubmission    EventSubjectKind = "dma_submission"
 	EventSubjectKindTicket           EventSubjectKind = "ticket"
 )
 
 // Valid indicates whether the value is a known member of the EventSubjectKind enum.
 func (e EventSubjectKind) Valid() bool {
 	switch e {
+	case EventSubjectKindAppointment:
+		return true
 	case EventSubjectKindConsent:
 		return true
 	case EventSubjectKindDeclaration:
@@ -916,6 +1361,8 @@ func (e EventSubjectKind) Valid() bool {
 	case EventSubjectKindDeclarationBatch:
 		return true
 	case EventSubjectKindDelegation:
+		return true
+	case EventSubjectKindDmaSubmission:
 		return true
 	case EventSubjectKindTicket:
 		return true
@@ -926,6 +1373,12 @@ func (e EventSubjectKind) Valid() bool {
 
 // Defines values for EventType.
 const (
+	EventTypeAppointmentBooked              EventType = "appointment.booked"
+	EventTypeAppointmentCancelled           EventType = "appointment.cancelled"
+	EventTypeAppointmentConfirmed           EventType = "appointment.confirmed"
+	EventTypeAppointmentExpired             EventType = "appointment.expired"
+	EventTypeAppointmentMoved               EventType = "appointment.moved"
+	EventTypeAppointmentWithdrawn           EventType = "appointment.withdrawn"
 	EventTypeConsentEnded                   EventType = "consent.ended"
 	EventTypeConsentGiven                   EventType = "consent.given"
 	EventTypeDeclarationAwaitingCredentials EventType = "declaration.awaiting_credentials"
@@ -938,6 +1391,10 @@ const (
 	EventTypeDeclarationWithdrawn           EventType = "declaration.withdrawn"
 	EventTypeDelegationActivated            EventType = "delegation.activated"
 	EventTypeDelegationEnded                EventType = "delegation.ended"
+	EventTypeDmaAwaitingCredentials         EventType = "dma.awaiting_credentials"
+	EventTypeDmaLapsed                      EventType = "dma.lapsed"
+	EventTypeDmaSubmitted                   EventType = "dma.submitted"
+	EventTypeDmaSuperseded                  EventType = "dma.superseded"
 	EventTypeTicketClosed                   EventType = "ticket.closed"
 	EventTypeTicketCommented                EventType = "ticket.commented"
 	EventTypeTicketInCharge                 EventType = "ticket.in_charge"
@@ -949,6 +1406,18 @@ const (
 // Valid indicates whether the value is a known member of the EventType enum.
 func (e EventType) Valid() bool {
 	switch e {
+	case EventTypeAppointmentBooked:
+		return true
+	case EventTypeAppointmentCancelled:
+		return true
+	case EventTypeAppointmentConfirmed:
+		return true
+	case EventTypeAppointmentExpired:
+		return true
+	case EventTypeAppointmentMoved:
+		return true
+	case EventTypeAppointmentWithdrawn:
+		return true
 	case EventTypeConsentEnded:
 		return true
 	case EventTypeConsentGiven:
@@ -972,6 +1441,14 @@ func (e EventType) Valid() bool {
 	case EventTypeDelegationActivated:
 		return true
 	case EventTypeDelegationEnded:
+		return true
+	case EventTypeDmaAwaitingCredentials:
+		return true
+	case EventTypeDmaLapsed:
+		return true
+	case EventTypeDmaSubmitted:
+		return true
+	case EventTypeDmaSuperseded:
 		return true
 	case EventTypeTicketClosed:
 		return true
@@ -1552,6 +2029,7 @@ const (
 	ProblemCodeRequestInProgress              ProblemCode = "request-in-progress"
 	ProblemCodeServiceNotDelegated            ProblemCode = "service-not-delegated"
 	ProblemCodeSessionEnded                   ProblemCode = "session-ended"
+	ProblemCodeSlotTaken                      ProblemCode = "slot-taken"
 	ProblemCodeStrongLoginRequired            ProblemCode = "strong-login-required"
 	ProblemCodeUnauthenticated                ProblemCode = "unauthenticated"
 	ProblemCodeUnavailable                    ProblemCode = "unavailable"
@@ -1625,6 +2103,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeServiceNotDelegated:
 		return true
 	case ProblemCodeSessionEnded:
+		return true
+	case ProblemCodeSlotTaken:
 		return true
 	case ProblemCodeStrongLoginRequired:
 		return true
@@ -2082,6 +2562,27 @@ func (e SubDelegationState) Valid() bool {
 	}
 }
 
+// Defines values for SurveyState.
+const (
+	SurveyStateClosed  SurveyState = "closed"
+	SurveyStateOpen    SurveyState = "open"
+	SurveyStatePlanned SurveyState = "planned"
+)
+
+// Valid indicates whether the value is a known member of the SurveyState enum.
+func (e SurveyState) Valid() bool {
+	switch e {
+	case SurveyStateClosed:
+		return true
+	case SurveyStateOpen:
+		return true
+	case SurveyStatePlanned:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TicketAttachmentMediaType.
 const (
 	TicketAttachmentMediaTypeApplicationpdf             TicketAttachmentMediaType = "application/pdf"
@@ -2333,6 +2834,12 @@ func (e WebhookDisabledReason) Valid() bool {
 
 // Defines values for WebhookEventType.
 const (
+	WebhookEventTypeAppointmentBooked              WebhookEventType = "appointment.booked"
+	WebhookEventTypeAppointmentCancelled           WebhookEventType = "appointment.cancelled"
+	WebhookEventTypeAppointmentConfirmed           WebhookEventType = "appointment.confirmed"
+	WebhookEventTypeAppointmentExpired             WebhookEventType = "appointment.expired"
+	WebhookEventTypeAppointmentMoved               WebhookEventType = "appointment.moved"
+	WebhookEventTypeAppointmentWithdrawn           WebhookEventType = "appointment.withdrawn"
 	WebhookEventTypeConsentEnded                   WebhookEventType = "consent.ended"
 	WebhookEventTypeConsentGiven                   WebhookEventType = "consent.given"
 	WebhookEventTypeDeclarationAwaitingCredentials WebhookEventType = "declaration.awaiting_credentials"
@@ -2345,6 +2852,10 @@ const (
 	WebhookEventTypeDeclarationWithdrawn           WebhookEventType = "declaration.withdrawn"
 	WebhookEventTypeDelegationActivated            WebhookEventType = "delegation.activated"
 	WebhookEventTypeDelegationEnded                WebhookEventType = "delegation.ended"
+	WebhookEventTypeDmaAwaitingCredentials         WebhookEventType = "dma.awaiting_credentials"
+	WebhookEventTypeDmaLapsed                      WebhookEventType = "dma.lapsed"
+	WebhookEventTypeDmaSubmitted                   WebhookEventType = "dma.submitted"
+	WebhookEventTypeDmaSuperseded                  WebhookEventType = "dma.superseded"
 	WebhookEventTypeTicketClosed                   WebhookEventType = "ticket.closed"
 	WebhookEventTypeTicketCommented                WebhookEventType = "ticket.commented"
 	WebhookEventTypeTicketInCharge                 WebhookEventType = "ticket.in_charge"
@@ -2357,6 +2868,18 @@ const (
 // Valid indicates whether the value is a known member of the WebhookEventType enum.
 func (e WebhookEventType) Valid() bool {
 	switch e {
+	case WebhookEventTypeAppointmentBooked:
+		return true
+	case WebhookEventTypeAppointmentCancelled:
+		return true
+	case WebhookEventTypeAppointmentConfirmed:
+		return true
+	case WebhookEventTypeAppointmentExpired:
+		return true
+	case WebhookEventTypeAppointmentMoved:
+		return true
+	case WebhookEventTypeAppointmentWithdrawn:
+		return true
 	case WebhookEventTypeConsentEnded:
 		return true
 	case WebhookEventTypeConsentGiven:
@@ -2380,6 +2903,14 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeDelegationActivated:
 		return true
 	case WebhookEventTypeDelegationEnded:
+		return true
+	case WebhookEventTypeDmaAwaitingCredentials:
+		return true
+	case WebhookEventTypeDmaLapsed:
+		return true
+	case WebhookEventTypeDmaSubmitted:
+		return true
+	case WebhookEventTypeDmaSuperseded:
 		return true
 	case WebhookEventTypeTicketClosed:
 		return true
@@ -2442,6 +2973,39 @@ func (e WebhookState) Valid() bool {
 	case WebhookStateDisabled:
 		return true
 	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Weekday.
+const (
+	WeekdayFriday    Weekday = "friday"
+	WeekdayMonday    Weekday = "monday"
+	WeekdaySaturday  Weekday = "saturday"
+	WeekdaySunday    Weekday = "sunday"
+	WeekdayThursday  Weekday = "thursday"
+	WeekdayTuesday   Weekday = "tuesday"
+	WeekdayWednesday Weekday = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the Weekday enum.
+func (e Weekday) Valid() bool {
+	switch e {
+	case WeekdayFriday:
+		return true
+	case WeekdayMonday:
+		return true
+	case WeekdaySaturday:
+		return true
+	case WeekdaySunday:
+		return true
+	case WeekdayThursday:
+		return true
+	case WeekdayTuesday:
+		return true
+	case WeekdayWednesday:
 		return true
 	default:
 		return false
@@ -2556,6 +3120,51 @@ type Activity struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/me/activity"}},"items":[{"acting_as":"legal_representative","activity_id":"018f3b35-6f70-7182-9394-abbccddeeff0","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","operation":"submitDeclaration","outcome":"done","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"},{"activity_id":"018f3b36-7081-7293-84a5-bccddeeff001","address":"","at":"2026-03-16T08:02:41.118300Z","operation":"showPerson","outcome":"read","request_id":"018f3b36-7081-7293-84a5-bccddeeff002","staff":{"office_code":"7000","user_class":"operator"}}]}
 type ActivityList = Page[Activity]
+
+// AmortisationPlan An amortisation plan (piano di ammortamento) of a public body.
+//
+// Example: {"amount":"24000.00","currency":"EUR","date":"2021-06-01","description":"Ricongiunzione L. 29/79","instalments":{"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120},"plan_id":"018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"PA-2021-0003"}
+type AmortisationPlan struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2021-06-01
+	Date openapi_types.Date `json:"date"`
+
+	// Description What it is about.
+	//
+	// Example: Ricongiunzione L. 29/79
+	Description string `json:"description"`
+
+	// Instalments The instalments (rate) of a plan, as far as the register has them.
+	//
+	// Example: {"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120}
+	Instalments *PlanInstalments `json:"instalments,omitempty"`
+
+	// PlanId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PlanId Id `json:"plan_id"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: PA-2021-0003
+	Reference string `json:"reference"`
+}
+
+// AmortisationPlanList One page of amortisation plans.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/amortisation-plans"}},"items":[{"amount":"24000.00","currency":"EUR","date":"2021-06-01","description":"Ricongiunzione L. 29/79","instalments":{"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120},"plan_id":"018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"PA-2021-0003"}]}
+type AmortisationPlanList = Page[AmortisationPlan]
 
 // Application An application, as its owner sees it.
 //
@@ -2804,6 +3413,211 @@ type ApplicationSuspension struct {
 	// Example: Domanda di chiarimenti senza risposta
 	Reason string `json:"reason"`
 }
+
+// Appointment An appointment at an office.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirm_by":"2026-03-16T08:45:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"booked","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}
+type Appointment struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId Id `json:"appointment_id"`
+
+	// Attended Whether the person came, once the office has noted that.
+	//
+	// Example: true
+	Attended *bool `json:"attended,omitempty"`
+
+	// BookedAt When it was booked.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	BookedAt time.Time `json:"booked_at"`
+
+	// BookedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	BookedBy PersonReference `json:"booked_by"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// ConfirmBy Until when it has to be confirmed, if it is `booked`.
+	//
+	// Example: 2026-03-16T08:45:04.218301Z
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+
+	// ConfirmedAt When it was confirmed, if it was.
+	//
+	// Example: 2026-03-16T08:20:00.118204Z
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// EndedAt When it was cancelled or expired, if it was.
+	//
+	// Example: 2026-03-18T10:00:00.118204Z
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Office The office of an appointment.
+	//
+	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+	Office AppointmentOffice `json:"office"`
+
+	// Phone Where the office reaches who booked it.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// State `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+	//
+	// Example: booked
+	State AppointmentState `json:"state"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called.
+	//
+	// Example: Rimborsi e compensazioni
+	TopicTitle string `json:"topic_title"`
+
+	// WithdrawalReason Why the office withdrew the slot, if it did.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+}
+
+// AppointmentAttendance Whether somebody came.
+//
+// Example: {"attended":true}
+type AppointmentAttendance struct {
+	// Attended Whether the person came.
+	//
+	// Example: true
+	Attended bool `json:"attended"`
+}
+
+// AppointmentChannel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+//
+// Example: counter
+type AppointmentChannel string
+
+// AppointmentInput What is booked.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","notes":"Porto le ricevute dei versamenti di gennaio","phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","topic":"payments-refunds"}
+type AppointmentInput struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Phone Where the office reaches you.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+}
+
+// AppointmentList One page of appointments.
+//
+// Example: {"_links":{"self":{"href":"/v1/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirm_by":"2026-03-16T08:45:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"booked","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+type AppointmentList = Page[Appointment]
+
+// AppointmentOffice The office of an appointment.
+//
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+type AppointmentOffice struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+
+	// Title What the office is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	Title string `json:"title"`
+}
+
+// AppointmentRescheduling Where an appointment is moved.
+//
+// Example: {"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1062"}
+type AppointmentRescheduling struct {
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+}
+
+// AppointmentState `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+//
+// Example: booked
+type AppointmentState string
+
+// AppointmentTopicCode The code of a topic of listTicketTopics.
+//
+// Example: payments-refunds
+type AppointmentTopicCode = string
 
 // Attachment A file that was sent.
 //
@@ -3169,6 +3983,46 @@ type CsvSeparator string
 //
 // Example: EUR
 type Currency string
+
+// DebitNote A debit note (nota di debito) to a public body.
+//
+// Example: {"amount":"340.12","currency":"EUR","date":"2026-03-02","debit_note_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f","description":"Differenze contributive 2024","reference":"ND-2026-0007"}
+type DebitNote struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-02
+	Date openapi_types.Date `json:"date"`
+
+	// DebitNoteId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DebitNoteId Id `json:"debit_note_id"`
+
+	// Description What it is about.
+	//
+	// Example: Differenze contributive 2024
+	Description string `json:"description"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: ND-2026-0007
+	Reference string `json:"reference"`
+}
+
+// DebitNoteList One page of debit notes.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/debit-notes"}},"items":[{"amount":"340.12","currency":"EUR","date":"2026-03-02","debit_note_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f","description":"Differenze contributive 2024","reference":"ND-2026-0007"}]}
+type DebitNoteList = Page[DebitNote]
 
 // Declaration A declaration of responsibility (dichiarazione di responsabilità).
 //
@@ -5206,6 +6060,863 @@ type DeliveryState string
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
 
+// DmaAmount An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+//
+// Example: 1850.00
+type DmaAmount = string
+
+// DmaContent A list as it was compiled.
+//
+// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+type DmaContent struct {
+	// ActivityCode The activity of the body (ISTAT).
+	//
+	// Example: 84111
+	ActivityCode string `json:"activity_code"`
+
+	// BodyNumber Tells several positions of one body apart (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// LegalForm The legal form of the body (FormaGiuridica).
+	//
+	// Example: 2430
+	LegalForm string `json:"legal_form"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// Sender Who sends a list (DatiMittente).
+	//
+	// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+	Sender DmaSender `json:"sender"`
+
+	// SignatoryTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	SignatoryTaxCode TaxCode `json:"signatory_tax_code"`
+
+	// VariationsOnly A list of variations of earlier months alone (TipoListaPosPA="1"). There may be many of a month.
+	//
+	// Example: false
+	VariationsOnly *bool `json:"variations_only,omitempty"`
+
+	// Workers The individual parts (D0_DenunciaIndividuale), all in one PosPA.
+	Workers List[DmaWorker] `json:"workers"`
+}
+
+// DmaForm How the list came: compiled by hand, or as a file.
+//
+// Example: compiled
+type DmaForm string
+
+// DmaFraming How the worker is employed (InquadramentoLavPA).
+//
+// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+type DmaFraming struct {
+	// Contract The collective agreement (Contratto).
+	//
+	// Example: RALN
+	Contract string `json:"contract"`
+
+	// EmploymentType The kind of employment (TipoImpiego).
+	//
+	// Example: 1
+	EmploymentType string `json:"employment_type"`
+
+	// PartTime How much less than full time (PartTimePA).
+	//
+	// Example: {"share":"50000","type":"O"}
+	PartTime *DmaPartTime `json:"part_time,omitempty"`
+
+	// Qualification The qualification (Qualifica).
+	//
+	// Example: 042000
+	Qualification string `json:"qualification"`
+
+	// ServiceType The kind of service (TipoServizio).
+	//
+	// Example: 4
+	ServiceType string `json:"service_type"`
+
+	// SeveranceScheme The scheme for the end of service (RegimeFineServizio): 1 TFR, 2 TFR by choice (optante), 3 TFS.
+	//
+	// Example: 3
+	SeveranceScheme DmaFramingSeveranceScheme `json:"severance_scheme"`
+}
+
+// DmaFramingSeveranceScheme The scheme for the end of service (RegimeFineServizio): 1 TFR, 2 TFR by choice (optante), 3 TFS.
+//
+// Example: 3
+type DmaFramingSeveranceScheme string
+
+// DmaFund What is owed to another fund (GestCredito, ENPDEP, ENAM).
+//
+// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+type DmaFund struct {
+	// Code The fund (CodGestione): 9 for credit, 8 for ENPDEP, 11 for ENAM.
+	//
+	// Example: 9
+	Code DmaFundCode `json:"code"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaFundCode The fund (CodGestione): 9 for credit, 8 for ENPDEP, 11 for ENAM.
+//
+// Example: 9
+type DmaFundCode string
+
+// DmaFunds The managements (Gestioni) to which something is owed; one at least.
+//
+// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+type DmaFunds struct {
+	// Credit What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Credit *DmaFund `json:"credit,omitempty"`
+
+	// Enam What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Enam *DmaFund `json:"enam,omitempty"`
+
+	// Enpdep What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Enpdep *DmaFund `json:"enpdep,omitempty"`
+
+	// Pension What is owed to a pension fund (GestPensionistica).
+	//
+	// Example: {"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"}
+	Pension *DmaPension `json:"pension,omitempty"`
+
+	// Severance What is owed for the end of service (GestPrevidenziale), by one of two schemes.
+	//
+	// Example: {"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}
+	Severance *DmaSeverance `json:"severance,omitempty"`
+}
+
+// DmaInput A list to be filed (denuncia mensile). `CFAzienda` and `RagSocAzienda` are those of the body of the position.
+//
+// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+type DmaInput struct {
+	// ActivityCode The activity of the body (ISTAT).
+	//
+	// Example: 84111
+	ActivityCode string `json:"activity_code"`
+
+	// BodyNumber Tells several positions of one body apart (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// LegalForm The legal form of the body (FormaGiuridica).
+	//
+	// Example: 2430
+	LegalForm string `json:"legal_form"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// Sender Who sends a list (DatiMittente).
+	//
+	// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+	Sender DmaSender `json:"sender"`
+
+	// SignatoryTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	SignatoryTaxCode TaxCode `json:"signatory_tax_code"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// VariationsOnly A list of variations of earlier months alone (TipoListaPosPA="1"). There may be many of a month.
+	//
+	// Example: false
+	VariationsOnly *bool `json:"variations_only,omitempty"`
+
+	// Workers The individual parts (D0_DenunciaIndividuale), all in one PosPA.
+	Workers List[DmaWorker] `json:"workers"`
+}
+
+// DmaLinks The links of a submission.
+//
+// Example: {"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}}
+type DmaLinks struct {
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
+
+	// Xml Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Xml Link `json:"xml"`
+}
+
+// DmaMonth A month. Lists are made for 2012-10 and later, and not for months to come.
+//
+// Example: 2026-02
+type DmaMonth = string
+
+// DmaPartTime How much less than full time (PartTimePA).
+//
+// Example: {"share":"50000","type":"O"}
+type DmaPartTime struct {
+	// Share How much of full time, in thousandths of a per cent (PercPartTime).
+	//
+	// Example: 50000
+	Share string `json:"share"`
+
+	// Type The kind of part time (TipoPartTime).
+	//
+	// Example: O
+	Type DmaPartTimeType `json:"type"`
+}
+
+// DmaPartTimeType The kind of part time (TipoPartTime).
+//
+// Example: O
+type DmaPartTimeType string
+
+// DmaPayer Another body that pays a part.
+//
+// Example: {"body_number":"00000","contribution":"440.30","contribution_type":"1","tax_code":"80039510484","taxable":"1850.00"}
+type DmaPayer struct {
+	// BodyNumber Which position of that body (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// ContributionType What is paid (TipoContributo).
+	//
+	// Example: 1
+	ContributionType DmaPayerContributionType `json:"contribution_type"`
+
+	// PaidIn A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	PaidIn *DmaMonth `json:"paid_in,omitempty"`
+
+	// Rate Which rate applies (Aliquota), in a variation.
+	//
+	// Example: 2
+	Rate *DmaPayerRate `json:"rate,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaPayerContributionType What is paid (TipoContributo).
+//
+// Example: 1
+type DmaPayerContributionType string
+
+// DmaPayerRate Which rate applies (Aliquota), in a variation.
+//
+// Example: 2
+type DmaPayerRate string
+
+// DmaPension What is owed to a pension fund (GestPensionistica).
+//
+// Example: {"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"}
+type DmaPension struct {
+	// Additional An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Additional *DmaAmount `json:"additional,omitempty"`
+
+	// Code The fund (CodGestione): 1 state, 2 CPDEL, 3 CPI, 4 CPUG, 5 CPS.
+	//
+	// Example: 2
+	Code DmaPensionCode `json:"code"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// Recoveries Relief that is recovered.
+	Recoveries *[]DmaRecovery `json:"recoveries,omitempty"`
+
+	// Seniority An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Seniority *DmaAmount `json:"seniority,omitempty"`
+
+	// TableSalary An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TableSalary *DmaAmount `json:"table_salary,omitempty"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaPensionCode The fund (CodGestione): 1 state, 2 CPDEL, 3 CPI, 4 CPUG, 5 CPS.
+//
+// Example: 2
+type DmaPensionCode string
+
+// DmaPeriod A period of the month of the list (E0_PeriodoNelMese).
+//
+// Example: {"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}
+type DmaPeriod struct {
+	// EndDay The last day (GiornoFine).
+	//
+	// Example: 2026-02-28
+	EndDay openapi_types.Date `json:"end_day"`
+
+	// Framing How the worker is employed (InquadramentoLavPA).
+	//
+	// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+	Framing DmaFraming `json:"framing"`
+
+	// Funds The managements (Gestioni) to which something is owed; one at least.
+	//
+	// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+	Funds DmaFunds `json:"funds"`
+
+	// Payers Other bodies that pay a part (AltroEnteVersante, in a variation EnteVersante). The contributions of types 1 and 5 are at most that of the pension fund with its additional one (error 00172I).
+	Payers *[]DmaPayer `json:"payers,omitempty"`
+
+	// StartDay The first day (GiornoInizio).
+	//
+	// Example: 2026-02-01
+	StartDay openapi_types.Date `json:"start_day"`
+
+	// TerminationCode Why the service ended (CodiceCessazione).
+	//
+	// Example: 3
+	TerminationCode *string `json:"termination_code,omitempty"`
+}
+
+// DmaRecovery Relief that is recovered (RecuperoSgravi).
+//
+// Example: {"amount":"13.54","code":"30","month":4,"year":"2025"}
+type DmaRecovery struct {
+	// Amount An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Amount DmaAmount `json:"amount"`
+
+	// Code What is recovered (CodiceRecupero).
+	//
+	// Example: 30
+	Code string `json:"code"`
+
+	// Month The month (MeseRif); the XML has it without a zero.
+	//
+	// Example: 4
+	Month int32 `json:"month"`
+
+	// OtherTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	OtherTaxable *DmaAmount `json:"other_taxable,omitempty"`
+
+	// Year The year (AnnoRif).
+	//
+	// Example: 2025
+	Year string `json:"year"`
+}
+
+// DmaSender Who sends a list (DatiMittente).
+//
+// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+type DmaSender struct {
+	// LegalName The name of the sender (RagSocMittente).
+	//
+	// Example: Comune di Castel Mugello
+	LegalName string `json:"legal_name"`
+
+	// OfficeCode The office of the sender (SedeINPS).
+	//
+	// Example: 3000
+	OfficeCode *string `json:"office_code,omitempty"`
+
+	// PersonTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	PersonTaxCode TaxCode `json:"person_tax_code"`
+
+	// SoftwareTaxCode The tax code of who made the program (CFSoftwarehouse).
+	//
+	// Example: 00743110157
+	SoftwareTaxCode *string `json:"software_tax_code,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// DmaSeverance What is owed for the end of service (GestPrevidenziale), by one of two schemes.
+//
+// Example: {"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}
+type DmaSeverance struct {
+	// Code The fund (CodGestione): 6 INADEL, 7 ENPAS.
+	//
+	// Example: 6
+	Code DmaSeveranceCode `json:"code"`
+
+	// TfrContribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfrContribution *DmaAmount `json:"tfr_contribution,omitempty"`
+
+	// TfrTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfrTaxable *DmaAmount `json:"tfr_taxable,omitempty"`
+
+	// TfsContribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfsContribution *DmaAmount `json:"tfs_contribution,omitempty"`
+
+	// TfsTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfsTaxable *DmaAmount `json:"tfs_taxable,omitempty"`
+}
+
+// DmaSeveranceCode The fund (CodGestione): 6 INADEL, 7 ENPAS.
+//
+// Example: 6
+type DmaSeveranceCode string
+
+// DmaState Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+//
+// Example: submitted
+type DmaState string
+
+// DmaSubmission A monthly list of public employees (DMA, UNIEMENS ListaPosPA) that was protocolled.
+//
+// Example: {"_links":{"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","filed_by":{"acting_as":"employee_delegate","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"form":"compiled","period":"2026-02","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","protocol_number":"INPS.3000.16/03/2026.0000045","size":1874,"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","totals":{"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1},"updated_at":"2026-03-16T08:15:04.218301Z","variations_only":false}
+type DmaSubmission struct {
+	// Links The links of a submission.
+	//
+	// Example: {"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}}
+	Links DmaLinks `json:"_links"`
+
+	// Content A list as it was compiled.
+	//
+	// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+	Content json.RawMessage `json:"content,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Digest SHA-256 of the file, which the protocol register has too.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// DmaId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DmaId Id `json:"dma_id"`
+
+	// FiledBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	FiledBy FiledBy `json:"filed_by"`
+
+	// Form How the list came: compiled by hand, or as a file.
+	//
+	// Example: compiled
+	Form DmaForm `json:"form"`
+
+	// LapsesAt When it lapses unless the credentials become dispositive before.
+	//
+	// Example: 2026-04-15T22:00:00Z
+	LapsesAt *time.Time `json:"lapses_at,omitempty"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Size How long the file is, in bytes.
+	//
+	// Example: 1874
+	Size int64 `json:"size"`
+
+	// State Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+	//
+	// Example: submitted
+	State DmaState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// Totals What a list counts and adds up.
+	//
+	// Example: {"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1}
+	Totals DmaTotals `json:"totals"`
+
+	// UpdatedAt When it came into its state.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// VariationsOnly Whether it is a list of variations alone.
+	//
+	// Example: false
+	VariationsOnly bool `json:"variations_only"`
+}
+
+// DmaSubmissionList One page of submissions.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/dma-submissions"}},"items":[{"_links":{"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","filed_by":{"acting_as":"employee_delegate","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"form":"compiled","period":"2026-02","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","protocol_number":"INPS.3000.16/03/2026.0000045","size":1874,"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","totals":{"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1},"updated_at":"2026-03-16T08:15:04.218301Z","variations_only":false}]}
+type DmaSubmissionList = Page[DmaSubmission]
+
+// DmaTotals What a list counts and adds up.
+//
+// Example: {"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1}
+type DmaTotals struct {
+	// CreditContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	CreditContribution Money `json:"credit_contribution"`
+
+	// CreditTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	CreditTaxable Money `json:"credit_taxable"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// PensionContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	PensionContribution Money `json:"pension_contribution"`
+
+	// PensionTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	PensionTaxable Money `json:"pension_taxable"`
+
+	// Periods How many periods of the month.
+	//
+	// Example: 1
+	Periods int32 `json:"periods"`
+
+	// SeveranceContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	SeveranceContribution Money `json:"severance_contribution"`
+
+	// SeveranceTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	SeveranceTaxable Money `json:"severance_taxable"`
+
+	// Variations How many variations.
+	//
+	// Example: 0
+	Variations int32 `json:"variations"`
+
+	// Workers How many individual parts there are.
+	//
+	// Example: 1
+	Workers int32 `json:"workers"`
+}
+
+// DmaVariation A period of an earlier month (V1_PeriodoPrecedente). With cause 6 it has its days alone (error 00126I); else `framing` and `funds` are needed.
+//
+// Example: {"cause":"6","end_day":"2025-12-31","start_day":"2025-12-01"}
+type DmaVariation struct {
+	// Cause Why (CausaleVariazione): 1 integration, 5 replacement or never declared, 6 annulment, 7 balance.
+	//
+	// Example: 6
+	Cause DmaVariationCause `json:"cause"`
+
+	// EndDay The last day (GiornoFine).
+	//
+	// Example: 2026-02-28
+	EndDay openapi_types.Date `json:"end_day"`
+
+	// Framing How the worker is employed (InquadramentoLavPA).
+	//
+	// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+	Framing *DmaFraming `json:"framing,omitempty"`
+
+	// Funds The managements (Gestioni) to which something is owed; one at least.
+	//
+	// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+	Funds *DmaFunds `json:"funds,omitempty"`
+
+	// Payers Other bodies that pay a part (AltroEnteVersante, in a variation EnteVersante). The contributions of types 1 and 5 are at most that of the pension fund with its additional one (error 00172I).
+	Payers *[]DmaPayer `json:"payers,omitempty"`
+
+	// StartDay The first day (GiornoInizio).
+	//
+	// Example: 2026-02-01
+	StartDay openapi_types.Date `json:"start_day"`
+
+	// TerminationCode Why the service ended (CodiceCessazione).
+	//
+	// Example: 3
+	TerminationCode *string `json:"termination_code,omitempty"`
+}
+
+// DmaVariationCause Why (CausaleVariazione): 1 integration, 5 replacement or never declared, 6 annulment, 7 balance.
+//
+// Example: 6
+type DmaVariationCause string
+
+// DmaWorker What is declared of one person (D0_DenunciaIndividuale): periods of the month, variations of earlier ones, or both.
+//
+// Example: {"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}
+type DmaWorker struct {
+	// FamilyName Family name (Cognome).
+	//
+	// Example: Bianchi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (Nome).
+	//
+	// Example: Lara
+	GivenName string `json:"given_name"`
+
+	// Periods The periods of the month.
+	Periods *[]DmaPeriod `json:"periods,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// Variations The variations of earlier months.
+	Variations *[]DmaVariation `json:"variations,omitempty"`
+
+	// Workplace Where somebody works (DatiSedeLavoro).
+	//
+	// Example: {"municipality_code":"B406","postal_code":"50033"}
+	Workplace DmaWorkplace `json:"workplace"`
+}
+
+// DmaWorkplace Where somebody works (DatiSedeLavoro).
+//
+// Example: {"municipality_code":"B406","postal_code":"50033"}
+type DmaWorkplace struct {
+	// MunicipalityCode The municipality, by its cadastral code (CodiceComune).
+	//
+	// Example: B406
+	MunicipalityCode string `json:"municipality_code"`
+
+	// PostalCode The postal code (CAP).
+	//
+	// Example: 50033
+	PostalCode string `json:"postal_code"`
+}
+
+// DossierAuthor Who did it.
+//
+// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+type DossierAuthor struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// ClientId The application by which the person did it; absent where they did it themselves.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
+
+	// Kind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of the contributor's office alone. `system`: it came about by itself,
+	// as a term that ended does.
+	//
+	// Example: person
+	Kind DossierAuthorKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person *PersonReference `json:"person,omitempty"`
+}
+
+// DossierAuthorKind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of the contributor's office alone. `system`: it came about by itself,
+// as a term that ended does.
+//
+// Example: person
+type DossierAuthorKind string
+
+// DossierEntry One thing that happened.
+//
+// Example: {"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"code":"76-2013","entry_id":"018f3b35-6f70-7182-9394-abbccddeeff0","happened":"declaration.decided","kind":"declaration","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","state":"accepted","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}}
+type DossierEntry struct {
+	// Links Where the thing is to be read; absent where it has no page of its own for you.
+	//
+	// Example: {"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links DossierEntryLinks `json:"_links"`
+
+	// At When it happened.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	At time.Time `json:"at"`
+
+	// By Who did it.
+	//
+	// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+	By DossierAuthor `json:"by"`
+
+	// Code The code of the declaration's type, of the ticket's or appointment's topic, the form of the enrolment, or the role.
+	//
+	// Example: 76-2013
+	Code *string `json:"code,omitempty"`
+
+	// EntryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EntryId Id `json:"entry_id"`
+
+	// Happened What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
+	// filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
+	// told as of the ticket that it is.
+	//
+	// Example: declaration.submitted
+	Happened DossierHappening `json:"happened"`
+
+	// Kind What kind of thing an entry of the timeline is about.
+	//
+	// Example: declaration
+	Kind DossierEntryKind `json:"kind"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// State The state that the subject came into, in the words of its kind; absent where it stayed in its own.
+	//
+	// Example: accepted
+	State *string `json:"state,omitempty"`
+
+	// Subject What an entry is about.
+	//
+	// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+	Subject DossierSubject `json:"subject"`
+}
+
+// DossierEntryKind What kind of thing an entry of the timeline is about.
+//
+// Example: declaration
+type DossierEntryKind string
+
+// DossierEntryLinks Where the thing is to be read; absent where it has no page of its own for you.
+//
+// Example: {"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+type DossierEntryLinks struct {
+	// Receipt Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Receipt *Link `json:"receipt,omitempty"`
+
+	// Subject Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Subject *Link `json:"subject,omitempty"`
+}
+
+// DossierEntryList One page of the timeline.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/dossier-entries"}},"items":[{"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"entry_id":"018f3b35-6f70-7182-9394-abbccddeeff0","happened":"declaration.decided","kind":"declaration","state":"accepted","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}}]}
+type DossierEntryList = Page[DossierEntry]
+
+// DossierHappening What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
+// filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
+// told as of the ticket that it is.
+//
+// Example: declaration.submitted
+type DossierHappening string
+
+// DossierSubject What an entry is about.
+//
+// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+type DossierSubject struct {
+	// Id A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Id Id `json:"id"`
+
+	// Kind What kind of thing an entry of the timeline is about.
+	//
+	// Example: declaration
+	Kind DossierEntryKind `json:"kind"`
+}
+
 // ElectronicContact A way to send somebody a message.
 //
 // Example: {"kind":"mobile","value":"+393331112233"}
@@ -5401,8 +7112,11 @@ type Event struct {
 	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+	// `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
 	// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
 	// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
+	// `appointment.booked`, `appointment.confirmed`, `appointment.moved`, `appointment.cancelled`, `appointment.expired`, `appointment.withdrawn` (by the office): of what was booked for
+	// a contributor, told to who has the service `dossier` over all of its positions.
 	//
 	// Example: declaration.submitted
 	Type EventType `json:"type"`
@@ -5476,8 +7190,11 @@ type EventSubjectKind string
 // `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+// `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
 // `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
 // `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
+// `appointment.booked`, `appointment.confirmed`, `appointment.moved`, `appointment.cancelled`, `appointment.expired`, `appointment.withdrawn` (by the office): of what was booked for
+// a contributor, told to who has the service `dossier` over all of its positions.
 //
 // Example: declaration.submitted
 type EventType string
@@ -6217,17 +7934,57 @@ type NotificationPreferences struct {
 
 // Office An office (sede).
 //
-// Example: {"office_code":"1400","title":"Direzione provinciale di Bergamo"}
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
 type Office struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// Hours The opening hours; none if they are not known.
+	//
+	// Example: []
+	Hours List[OpeningHours] `json:"hours"`
+
 	// OfficeCode The code of an office (sede).
 	//
 	// Example: 1400
 	OfficeCode OfficeCode `json:"office_code"`
 
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+
 	// Title What the office is called.
 	//
 	// Example: Direzione provinciale di Bergamo
 	Title string `json:"title"`
+}
+
+// OfficeAddress Where an office is.
+//
+// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+type OfficeAddress struct {
+	// PostalCode The postal code (CAP).
+	//
+	// Example: 24121
+	PostalCode string `json:"postal_code"`
+
+	// Province The province (provincia), in two letters.
+	//
+	// Example: BG
+	Province *string `json:"province,omitempty"`
+
+	// Street Street and number.
+	//
+	// Example: Viale Papa Giovanni XXIII 110
+	Street string `json:"street"`
+
+	// Town The municipality (comune).
+	//
+	// Example: Bergamo
+	Town string `json:"town"`
 }
 
 // OfficeApplication An application, as administrators see it.
@@ -6350,6 +8107,121 @@ type OfficeApplication struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
 type OfficeApplicationList = Page[OfficeApplication]
+
+// OfficeAppointment An appointment as its office sees it.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}
+type OfficeAppointment struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId Id `json:"appointment_id"`
+
+	// Attended Whether the person came, once the office has noted that.
+	//
+	// Example: true
+	Attended *bool `json:"attended,omitempty"`
+
+	// BookedAt When it was booked.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	BookedAt time.Time `json:"booked_at"`
+
+	// BookedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	BookedBy PersonReference `json:"booked_by"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// ConfirmBy Until when it has to be confirmed, if it is `booked`.
+	//
+	// Example: 2026-03-16T08:45:04.218301Z
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+
+	// ConfirmedAt When it was confirmed, if it was.
+	//
+	// Example: 2026-03-16T08:20:00.118204Z
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// ContributorLegalName What the contributor is called.
+	//
+	// Example: Officine Tiberine S.r.l.
+	ContributorLegalName *string `json:"contributor_legal_name,omitempty"`
+
+	// EndedAt When it was cancelled or expired, if it was.
+	//
+	// Example: 2026-03-18T10:00:00.118204Z
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Office The office of an appointment.
+	//
+	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+	Office AppointmentOffice `json:"office"`
+
+	// Phone Where the office reaches who booked it.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// State `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+	//
+	// Example: booked
+	State AppointmentState `json:"state"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called.
+	//
+	// Example: Rimborsi e compensazioni
+	TopicTitle string `json:"topic_title"`
+
+	// WithdrawalReason Why the office withdrew the slot, if it did.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+}
+
+// OfficeAppointmentList One page of appointments at an office, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+type OfficeAppointmentList = Page[OfficeAppointment]
 
 // OfficeCode The code of an office (sede).
 //
@@ -6508,9 +8380,9 @@ type OfficeEnrolment struct {
 // Example: {"_links":{"self":{"href":"/v1/backoffice/enrolments"}},"items":[{"contributor_tax_code":"80039510484","enrolment_id":"018f3b45-5e6f-7071-8283-9e1021324354","form":"RA012","notes":"Responsabile dell'ufficio ragioneria","office_code":"3000","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.3000.16/03/2026.0000044","services":["view_payments","view_dma"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}]}
 type OfficeEnrolmentList = Page[OfficeEnrolment]
 
-// OfficeList One page of offices.
+// OfficeList One page of offices by code.
 //
-// Example: {"_links":{"self":{"href":"/v1/offices"}},"items":[{"office_code":"1400","title":"Direzione provinciale di Bergamo"},{"office_code":"4900","title":"Filiale metropolitana di Milano Nord"}]}
+// Example: {"_links":{"self":{"href":"/v1/offices"}},"items":[{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},{"hours":[],"office_code":"4900","title":"Filiale metropolitana di Milano Nord"}]}
 type OfficeList = Page[Office]
 
 // OfficePinRequest A request for a PIN, as the contact centre sees it.
@@ -6676,6 +8548,169 @@ type OfficePinUpgrade struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/backoffice/pin-upgrades"}},"items":[{"attachments":[{"file_name":"carta-identita.pdf","media_type":"application/pdf","number":1,"size":482113}],"document_kind":"identity_card","document_number":"CA12345AB","expires_on":"2031-05-10","issued_by":"Comune di Bergamo","issued_on":"2021-05-10","office_code":"1400","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","tax_code":"RSSMRA80A01H501U"},"protocol_number":"INPS.1400.16/03/2026.0000043","state":"submitted","submitted_at":"2026-03-16T08:30:00.118204Z","upgrade_id":"018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f"}]}
 type OfficePinUpgradeList = Page[OfficePinUpgrade]
+
+// OfficeReplacement What is kept of an office beside its code and title. What is left out is not known any more.
+//
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"phone":"+390354123456"}
+type OfficeReplacement struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// Hours The opening hours, which do not overlap.
+	//
+	// Example: []
+	Hours List[OpeningHours] `json:"hours"`
+
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+}
+
+// OfficeSlot A slot as its office sees it.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","channel":"counter","desk":1,"ends_at":"2026-03-23T08:30:00Z","free":false,"office_code":"1400","published_at":"2026-03-16T08:15:04.218301Z","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}
+type OfficeSlot struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId *Id `json:"appointment_id,omitempty"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// Desk Tells apart the slots of the same time.
+	//
+	// Example: 1
+	Desk int32 `json:"desk"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Free Whether it can be booked at this instant.
+	//
+	// Example: false
+	Free bool `json:"free"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// PublishedAt When it was published.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	PublishedAt time.Time `json:"published_at"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics List[AppointmentTopicCode] `json:"topics"`
+
+	// WithdrawalReason Why it was withdrawn.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+
+	// WithdrawnAt When it was withdrawn, if it was.
+	//
+	// Example: 2026-03-17T09:00:00.118204Z
+	WithdrawnAt *time.Time `json:"withdrawn_at,omitempty"`
+}
+
+// OfficeSlotList One page of slots of an office, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/offices/1400/slots"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","channel":"counter","desk":1,"ends_at":"2026-03-23T08:30:00Z","free":false,"office_code":"1400","published_at":"2026-03-16T08:15:04.218301Z","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}]}
+type OfficeSlotList = Page[OfficeSlot]
+
+// OfficeSurvey A survey as administrators see it.
+//
+// Example: {"_links":{"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"closes_at":"2026-04-01T00:00:00Z","opens_at":"2026-03-01T00:00:00Z","published_at":"2026-02-20T08:15:04.218301Z","questions":[{"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}],"state":"open","survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":{"en":"How are you doing?","it":"Come ti trovi?"}}
+type OfficeSurvey struct {
+	// Links The links of a survey.
+	//
+	// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+	Links OfficeSurveyLinks `json:"_links"`
+
+	// ClosedAt When it was ended before its time.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// PublishedAt When it was published.
+	//
+	// Example: 2026-02-20T08:15:04.218301Z
+	PublishedAt time.Time `json:"published_at"`
+
+	// Questions What is asked.
+	Questions List[SurveyQuestionDocument] `json:"questions"`
+
+	// State Where a survey stands.
+	//
+	// Example: open
+	State SurveyState `json:"state"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Title SurveyText `json:"title"`
+}
+
+// OfficeSurveyLinks The links of a survey.
+//
+// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+type OfficeSurveyLinks struct {
+	// Chart Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Chart Link `json:"chart"`
+
+	// Results Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Results Link `json:"results"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// OfficeSurveyList One page of surveys.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/surveys"}},"items":[]}
+type OfficeSurveyList = Page[OfficeSurvey]
 
 // OfficeTicket A ticket as the office sees it.
 //
@@ -7103,6 +9138,26 @@ type OfficeTicketTopic struct {
 	TopicCode TicketTopicCode `json:"topic_code"`
 }
 
+// OpeningHours When an office is open on a day of the week, by the clocks of Rome. A day may have several.
+//
+// Example: {"closes":"12:30","opens":"08:30","weekday":"monday"}
+type OpeningHours struct {
+	// Closes Until when; later than `opens`.
+	//
+	// Example: 12:30
+	Closes string `json:"closes"`
+
+	// Opens From when.
+	//
+	// Example: 08:30
+	Opens string `json:"opens"`
+
+	// Weekday A day of the week.
+	//
+	// Example: monday
+	Weekday Weekday `json:"weekday"`
+}
+
 // Operator A person who works here.
 //
 // Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}
@@ -7202,6 +9257,46 @@ type PageLinks struct {
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Self Link `json:"self"`
 }
+
+// Payment A payment (pagamento) of a public body.
+//
+// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16","description":"Contributi di febbraio 2026","payment_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"F24-2026-02-0001"}
+type Payment struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-16
+	Date openapi_types.Date `json:"date"`
+
+	// Description What it is about.
+	//
+	// Example: Contributi di febbraio 2026
+	Description string `json:"description"`
+
+	// PaymentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PaymentId Id `json:"payment_id"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: F24-2026-02-0001
+	Reference string `json:"reference"`
+}
+
+// PaymentList One page of payments.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/payments"}},"items":[{"amount":"12500.00","currency":"EUR","date":"2026-03-16","description":"Contributi di febbraio 2026","payment_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"F24-2026-02-0001"}]}
+type PaymentList = Page[Payment]
 
 // PendingApplicationChange What the application is to be once the change is approved; until then the approved version stays in force.
 //
@@ -7889,6 +9984,31 @@ type PinUpgradeList = Page[PinUpgrade]
 // Example: submitted
 type PinUpgradeState string
 
+// PlanInstalments The instalments (rate) of a plan, as far as the register has them.
+//
+// Example: {"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120}
+type PlanInstalments struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount *string `json:"amount,omitempty"`
+
+	// EndsOn When the last is due.
+	//
+	// Example: 2031-05-31
+	EndsOn *openapi_types.Date `json:"ends_on,omitempty"`
+
+	// Paid How many of them are paid.
+	//
+	// Example: 57
+	Paid *int32 `json:"paid,omitempty"`
+
+	// Total How many there are.
+	//
+	// Example: 120
+	Total *int32 `json:"total,omitempty"`
+}
+
 // Position A contribution position (posizione contributiva).
 //
 // Example: {"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}
@@ -7919,6 +10039,31 @@ type Position struct {
 	State PositionState `json:"state"`
 }
 
+// PositionDma The latest list of a public body that counts, or waits to.
+//
+// Example: {"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+type PositionDma struct {
+	// DmaId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DmaId Id `json:"dma_id"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// State Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+	//
+	// Example: submitted
+	State DmaState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+}
+
 // PositionList One page of positions.
 //
 // Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"}},"items":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}]}
@@ -7929,10 +10074,108 @@ type PositionList = Page[Position]
 // Example: 4906310275
 type PositionNumber = string
 
+// PositionPayment The latest payment of a public body.
+//
+// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16"}
+type PositionPayment struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-16
+	Date openapi_types.Date `json:"date"`
+}
+
 // PositionState Whether a position is in use.
 //
 // Example: active
 type PositionState string
+
+// PositionSummary What there is about a position, as far as your rights cover it.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/summary"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","declarations":[{"count":3,"state":"accepted"}],"delegations":1,"kind":"public_body","last_dma":{"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"},"last_payment":{"amount":"12500.00","currency":"EUR","date":"2026-03-16"},"legal_name":"Comune di Castel Mugello","number":"0300417298","office_code":"3000","office_title":"Direzione provinciale di Firenze","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","scheme":"public_employees","state":"active","tax_code":"80039510484"}
+type PositionSummary struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Declarations How many declarations were submitted, by state.
+	Declarations *[]StateCount `json:"declarations,omitempty"`
+
+	// Delegations How many delegations about the position are active.
+	//
+	// Example: 1
+	Delegations *int32 `json:"delegations,omitempty"`
+
+	// Kind What a contributor is.
+	//
+	// Example: company
+	Kind ContributorKind `json:"kind"`
+
+	// LastDma The latest list of a public body that counts, or waits to.
+	//
+	// Example: {"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+	LastDma *PositionDma `json:"last_dma,omitempty"`
+
+	// LastPayment The latest payment of a public body.
+	//
+	// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16"}
+	LastPayment *PositionPayment `json:"last_payment,omitempty"`
+
+	// LegalName The name of the contributor.
+	//
+	// Example: Comune di Castel Mugello
+	LegalName string `json:"legal_name"`
+
+	// Number The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	Number PositionNumber `json:"number"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle The name of the office.
+	//
+	// Example: Direzione provinciale di Firenze
+	OfficeTitle string `json:"office_title"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// Scheme The scheme (gestione) to which a position belongs.
+	//
+	// Example: private_employers
+	Scheme Scheme `json:"scheme"`
+
+	// State Whether a position is in use.
+	//
+	// Example: active
+	State PositionState `json:"state"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
 
 // PreferredChannel The channel that is tried first.
 //
@@ -8034,6 +10277,11 @@ type ProblemError struct {
 	//
 	// Example: Idempotency-Key
 	Header *string `json:"header,omitempty"`
+
+	// Line In a file of lines, the one where it is. In an XML file `pointer` is then the path of the element.
+	//
+	// Example: 212
+	Line *int32 `json:"line,omitempty"`
 
 	// MaxItems How many members there may be at most.
 	//
@@ -9084,6 +11332,141 @@ type Signatory struct {
 	SignatoryId Id `json:"signatory_id"`
 }
 
+// Slot An hour that an office offers.
+//
+// Example: {"channel":"counter","ends_at":"2026-03-23T08:30:00Z","free":true,"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}
+type Slot struct {
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Free Whether nobody holds it at this instant.
+	//
+	// Example: true
+	Free bool `json:"free"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics List[AppointmentTopicCode] `json:"topics"`
+}
+
+// SlotList One page of slots, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/offices/1400/slots"}},"items":[{"channel":"counter","ends_at":"2026-03-23T08:30:00Z","free":true,"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}]}
+type SlotList = Page[Slot]
+
+// SlotPublication What was published.
+//
+// Example: {"count":132,"ends_at":"2026-04-30T10:00:00Z","starts_at":"2026-03-23T08:00:00Z"}
+type SlotPublication struct {
+	// Count How many slots there are more.
+	//
+	// Example: 132
+	Count int32 `json:"count"`
+
+	// EndsAt When the last ends.
+	//
+	// Example: 2026-04-30T10:00:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// StartsAt When the first begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+}
+
+// SlotPublicationInput One hour (`starts_at`, `ends_at`), or a pattern of them (`from`, `to`, `weekdays`, `starts`, `ends`, `minutes`).
+//
+// Example: {"channel":"counter","desks":2,"ends":"12:00","from":"2026-03-23","minutes":30,"starts":"09:00","to":"2026-04-30","topics":["payments"],"weekdays":["monday","thursday"]}
+type SlotPublicationInput struct {
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// Desks How many slots there are at the same time.
+	//
+	// Example: 2
+	Desks *int32 `json:"desks,omitempty"`
+
+	// Ends When the last one has ended.
+	//
+	// Example: 12:00
+	Ends *string `json:"ends,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt *time.Time `json:"ends_at,omitempty"`
+
+	// FirstDesk The number of the first desk; the others follow.
+	//
+	// Example: 1
+	FirstDesk *int32 `json:"first_desk,omitempty"`
+
+	// From The first day of the pattern.
+	//
+	// Example: 2026-03-23
+	From *openapi_types.Date `json:"from,omitempty"`
+
+	// Minutes How long each is.
+	//
+	// Example: 30
+	Minutes *int32 `json:"minutes,omitempty"`
+
+	// Starts When the first slot of a day begins, by the clocks of Rome.
+	//
+	// Example: 09:00
+	Starts *string `json:"starts,omitempty"`
+
+	// StartsAt When the one hour begins; to come.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt *time.Time `json:"starts_at,omitempty"`
+
+	// To The last day of the pattern, three months after the first at most.
+	//
+	// Example: 2026-04-30
+	To *openapi_types.Date `json:"to,omitempty"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics List[AppointmentTopicCode] `json:"topics"`
+
+	// Weekdays The days of the week, as far as they are working days.
+	//
+	// Example: ["monday","thursday"]
+	Weekdays *[]Weekday `json:"weekdays,omitempty"`
+}
+
+// SlotWithdrawal Why a slot is withdrawn.
+//
+// Example: {"reason":"Assemblea del personale"}
+type SlotWithdrawal struct {
+	// Reason The reason, for who holds it.
+	//
+	// Example: Assemblea del personale
+	Reason string `json:"reason"`
+}
+
 // SmartTask A request that the system decides by itself.
 //
 // Example: {"_links":{"self":{"href":"/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"},"ticket":{"href":"/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"}},"checks":[{"check":"right","result":"passed","title":"Il diritto con cui è stata fatta la richiesta vale ancora."},{"check":"subject","result":"passed","title":"Esiste ciò che la richiesta riguarda, ed è del contribuente."},{"check":"authority","result":"passed","title":"Chi chiede può disporne."},{"check":"state","result":"passed","title":"Lo stato attuale lo permette."}],"content":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","decided_at":"2026-03-16T08:15:05.020417Z","history":[{"at":"2026-03-16T08:15:04.218301Z","state":"submitted"},{"at":"2026-03-16T08:15:04.901442Z","state":"taken_in_charge"},{"at":"2026-03-16T08:15:04.960175Z","state":"under_examination"},{"at":"2026-03-16T08:15:05.020417Z","state":"accepted"}],"office_code":"4900","protocol_number":"INPS.4900.16/03/2026.0000043","reasons":[],"smart_task_id":"018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f","state":"accepted","submitted_at":"2026-03-16T08:15:04.218301Z","title":"Revoca della delega di un intermediario","type":"revoke-intermediary-delegation"}
@@ -9469,6 +11852,30 @@ type StaffPost struct {
 	UserClass StaffClass `json:"user_class"`
 }
 
+// StateCount How many declarations are in a state.
+//
+// Example: {"count":3,"state":"accepted"}
+type StateCount struct {
+	// Count How many.
+	//
+	// Example: 3
+	Count int32 `json:"count"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State DeclarationState `json:"state"`
+}
+
 // Status Whether the service can answer.
 //
 // Example: {"status":"up"}
@@ -9589,6 +11996,292 @@ type SubDelegationList = Page[SubDelegation]
 //
 // Example: active
 type SubDelegationState string
+
+// Survey The survey that is open.
+//
+// Example: {"_links":{"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}},"answered":false,"closes_at":"2026-04-01T00:00:00Z","opens_at":"2026-03-01T00:00:00Z","questions":[{"question_id":"overall","text":"Quanto sei soddisfatto?"}],"survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":"Come ti trovi?"}
+type Survey struct {
+	// Links The links of the survey.
+	//
+	// Example: {"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}}
+	Links SurveyLinks `json:"_links"`
+
+	// Answered Whether you have taken part.
+	//
+	// Example: false
+	Answered bool `json:"answered"`
+
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// Questions What is asked; each is to be answered.
+	Questions List[SurveyQuestion] `json:"questions"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What it is about, in the language of the answer.
+	//
+	// Example: Come ti trovi?
+	Title string `json:"title"`
+}
+
+// SurveyAnswer The answer to one question, with `option` or `value`.
+//
+// Example: {"question_id":"overall","value":4}
+type SurveyAnswer struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option *SurveyCode `json:"option,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Value From 1 (worst) to 5 (best).
+	//
+	// Example: 4
+	Value *int32 `json:"value,omitempty"`
+}
+
+// SurveyAnswers The answers to all questions.
+//
+// Example: {"answers":[{"question_id":"overall","value":4}]}
+type SurveyAnswers struct {
+	// Answers One for each question, in any order.
+	Answers List[SurveyAnswer] `json:"answers"`
+}
+
+// SurveyCode A word of the survey's own for a question or an option.
+//
+// Example: overall
+type SurveyCode = string
+
+// SurveyCount How often an answer was given.
+//
+// Example: {"count":3,"value":4}
+type SurveyCount struct {
+	// Count How often.
+	//
+	// Example: 3
+	Count int32 `json:"count"`
+
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option *SurveyCode `json:"option,omitempty"`
+
+	// Text The words of the option, in the language of the answer.
+	//
+	// Example: Il mio software
+	Text *string `json:"text,omitempty"`
+
+	// Value The value, of a question without options.
+	//
+	// Example: 4
+	Value *int32 `json:"value,omitempty"`
+}
+
+// SurveyDocument A survey as it is published.
+//
+// Example: {"closes_at":"2036-04-01T00:00:00Z","opens_at":"2036-03-01T00:00:00Z","questions":[{"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}],"title":{"en":"How are you doing?","it":"Come ti trovi?"}}
+type SurveyDocument struct {
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2036-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2036-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// Questions What is asked, in this order.
+	Questions List[SurveyQuestionDocument] `json:"questions"`
+
+	// Title What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Title SurveyText `json:"title"`
+}
+
+// SurveyLinks The links of the survey.
+//
+// Example: {"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}}
+type SurveyLinks struct {
+	// Answers Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Answers Link `json:"answers"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// SurveyOption An answer that may be chosen.
+//
+// Example: {"option":"api","text":"Il mio software"}
+type SurveyOption struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option SurveyCode `json:"option"`
+
+	// Text Its words, in the language of the answer.
+	//
+	// Example: Il mio software
+	Text string `json:"text"`
+}
+
+// SurveyOptionDocument An answer that may be chosen.
+//
+// Example: {"option":"api","text":{"en":"My software","it":"Il mio software"}}
+type SurveyOptionDocument struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option SurveyCode `json:"option"`
+
+	// Text What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Text SurveyText `json:"text"`
+}
+
+// SurveyQuestion A question. Without `options` it is answered with a value from 1 (worst) to 5 (best).
+//
+// Example: {"question_id":"overall","text":"Quanto sei soddisfatto?"}
+type SurveyQuestion struct {
+	// Options What may be chosen.
+	Options *[]SurveyOption `json:"options,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text The question, in the language of the answer.
+	//
+	// Example: Quanto sei soddisfatto?
+	Text string `json:"text"`
+}
+
+// SurveyQuestionDocument A question. Without `options` it is answered with a value from 1 (worst) to 5 (best).
+//
+// Example: {"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}
+type SurveyQuestionDocument struct {
+	// Options What may be chosen.
+	Options *[]SurveyOptionDocument `json:"options,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Text SurveyText `json:"text"`
+}
+
+// SurveyQuestionResult How a question was answered.
+//
+// Example: {"counts":[{"count":3,"value":4}],"question_id":"overall","text":"Quanto sei soddisfatto?"}
+type SurveyQuestionResult struct {
+	// Counts How often each answer was given, in the order of the survey.
+	Counts List[SurveyCount] `json:"counts"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text The question, in the language of the answer.
+	//
+	// Example: Quanto sei soddisfatto?
+	Text string `json:"text"`
+}
+
+// SurveyResults How a survey was answered.
+//
+// Example: {"_links":{"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}},"participants":5,"questions":[{"counts":[{"count":5,"value":4}],"question_id":"overall","text":"Quanto sei soddisfatto?"}],"state":"open","survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":"Come ti trovi?"}
+type SurveyResults struct {
+	// Links The links of results.
+	//
+	// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}}
+	Links SurveyResultsLinks `json:"_links"`
+
+	// Participants How many people's answers are counted here.
+	//
+	// Example: 5
+	Participants int32 `json:"participants"`
+
+	// Questions How each question was answered.
+	Questions List[SurveyQuestionResult] `json:"questions"`
+
+	// State Where a survey stands.
+	//
+	// Example: open
+	State SurveyState `json:"state"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What it is about, in the language of the answer.
+	//
+	// Example: Come ti trovi?
+	Title string `json:"title"`
+}
+
+// SurveyResultsLinks The links of results.
+//
+// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}}
+type SurveyResultsLinks struct {
+	// Chart Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Chart Link `json:"chart"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// SurveyState Where a survey stands.
+//
+// Example: open
+type SurveyState string
+
+// SurveyText What is asked, in both languages.
+//
+// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+type SurveyText struct {
+	// En In English.
+	//
+	// Example: How satisfied are you?
+	En string `json:"en"`
+
+	// It In Italian.
+	//
+	// Example: Quanto sei soddisfatto?
+	It string `json:"it"`
+}
 
 // Suspension Why a person is suspended.
 //
@@ -10630,6 +13323,11 @@ type WebhookSubject struct {
 // Example: https://paghe.example/hooks/diresco
 type WebhookUrl = string
 
+// Weekday A day of the week.
+//
+// Example: monday
+type Weekday string
+
 // WorkerActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
 //
 // Example: sub_delegate
@@ -10647,6 +13345,32 @@ type ApplicationId = Id
 //
 // Example: approved
 type ApplicationStateFilter = ApplicationState
+
+// AppointmentChannelFilter How it is kept: at the counter of the office, or called by it on the telephone or by video.
+//
+// Example: counter
+type AppointmentChannelFilter = AppointmentChannel
+
+// AppointmentContributorFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type AppointmentContributorFilter = Id
+
+// AppointmentDay defines model for AppointmentDay.
+type AppointmentDay = openapi_types.Date
+
+// AppointmentId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type AppointmentId = Id
+
+// AppointmentStateFilter `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+//
+// Example: booked
+type AppointmentStateFilter = AppointmentState
+
+// AppointmentsFrom defines model for AppointmentsFrom.
+type AppointmentsFrom = openapi_types.Date
 
 // AssignedToFilter Who has it in charge at the office.
 //
@@ -10756,6 +13480,27 @@ type DeliveryId = Id
 // Example: sent
 type DeliveryStateFilter = DeliveryState
 
+// DmaId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DmaId = Id
+
+// DossierFrom defines model for DossierFrom.
+type DossierFrom = time.Time
+
+// DossierKindFilter What kind of thing an entry of the timeline is about.
+//
+// Example: declaration
+type DossierKindFilter = DossierEntryKind
+
+// DossierPositionFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DossierPositionFilter = Id
+
+// DossierTo defines model for DossierTo.
+type DossierTo = time.Time
+
 // EnrolmentId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -10782,6 +13527,15 @@ type EventsAfter = string
 
 // EventsWait defines model for EventsWait.
 type EventsWait = int32
+
+// ExportFrom defines model for ExportFrom.
+type ExportFrom = time.Time
+
+// ExportTo defines model for ExportTo.
+type ExportTo = time.Time
+
+// FreeSlotsFilter defines model for FreeSlotsFilter.
+type FreeSlotsFilter = bool
 
 // FundPath The code of a fund. Where a type has a budget for each region, it ends in that of the region.
 //
@@ -10836,6 +13590,11 @@ type MessageId = Id
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type OfWebhook = Id
+
+// OfficePath The code of an office (sede).
+//
+// Example: 1400
+type OfficePath = OfficeCode
 
 // OpenedFrom defines model for OpenedFrom.
 type OpenedFrom = time.Time
@@ -10919,6 +13678,22 @@ type ServicePath = ServiceCode
 // SessionId defines model for SessionId.
 type SessionId = string
 
+// SlotId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SlotId = Id
+
+// SlotTopicFilter The code of a topic of listTicketTopics.
+//
+// Example: payments-refunds
+type SlotTopicFilter = AppointmentTopicCode
+
+// SlotsFrom defines model for SlotsFrom.
+type SlotsFrom = openapi_types.Date
+
+// SlotsTo defines model for SlotsTo.
+type SlotsTo = openapi_types.Date
+
 // SmartTaskId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -10953,6 +13728,11 @@ type SubmittedFrom = time.Time
 
 // SubmittedTo defines model for SubmittedTo.
 type SubmittedTo = time.Time
+
+// SurveyId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SurveyId = Id
 
 // TemplatePath The code of a ready-made answer, at one office.
 //
@@ -11106,6 +13886,56 @@ type RotateWebhookSecretParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// ListAppointmentsParams defines parameters for ListAppointments.
+type ListAppointmentsParams struct {
+	// State Only appointments in this state.
+	State *AppointmentStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// From Only appointments on this day or later, by the clocks of Rome.
+	From *AppointmentsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// ContributorId Only appointments for this contributor.
+	ContributorId *AppointmentContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// BookAppointmentParams defines parameters for BookAppointment.
+type BookAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CancelAppointmentParams defines parameters for CancelAppointment.
+type CancelAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ConfirmAppointmentParams defines parameters for ConfirmAppointment.
+type ConfirmAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// RescheduleAppointmentParams defines parameters for RescheduleAppointment.
+type RescheduleAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ListOfficeApplicationsParams defines parameters for ListOfficeApplications.
 type ListOfficeApplicationsParams struct {
 	// State Only applications in this state.
@@ -11134,6 +13964,29 @@ type DecideApplicationParams struct {
 
 // SuspendApplicationParams defines parameters for SuspendApplication.
 type SuspendApplicationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListOfficeAppointmentsParams defines parameters for ListOfficeAppointments.
+type ListOfficeAppointmentsParams struct {
+	// Day The day, by the clocks of Rome; today if it is not given.
+	Day *AppointmentDay `form:"day,omitempty" json:"day,omitempty"`
+
+	// State Only appointments in this state.
+	State *AppointmentStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// MarkAppointmentParams defines parameters for MarkAppointment.
+type MarkAppointmentParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
@@ -11333,6 +14186,41 @@ type ListFundQueueParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ReplaceOfficeParams defines parameters for ReplaceOffice.
+type ReplaceOfficeParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListOfficeSlotsParams defines parameters for ListOfficeSlots.
+type ListOfficeSlotsParams struct {
+	// From Only slots on this day or later, by the clocks of Rome.
+	From *SlotsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only slots on this day or before, by the clocks of Rome.
+	To *SlotsTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Channel Only slots of this channel.
+	Channel *AppointmentChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Free With `true` only slots that nobody holds at this instant.
+	Free *FreeSlotsFilter `form:"free,omitempty" json:"free,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// PublishSlotsParams defines parameters for PublishSlots.
+type PublishSlotsParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ListOperatorsParams defines parameters for ListOperators.
 type ListOperatorsParams struct {
 	// Limit How many items a page has at most.
@@ -11518,10 +14406,43 @@ type ReplaceReplyTemplateParams struct {
 	IfNoneMatch *IfNoneMatchNew `json:"If-None-Match,omitempty"`
 }
 
+// WithdrawSlotParams defines parameters for WithdrawSlot.
+type WithdrawSlotParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
 // ReplaceSmartTaskAccessParams defines parameters for ReplaceSmartTaskAccess.
 type ReplaceSmartTaskAccessParams struct {
 	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListSurveysParams defines parameters for ListSurveys.
+type ListSurveysParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// PublishSurveyParams defines parameters for PublishSurvey.
+type PublishSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// CloseSurveyParams defines parameters for CloseSurvey.
+type CloseSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
 // SearchOfficeTicketsParams defines parameters for SearchOfficeTickets.
@@ -11762,6 +14683,36 @@ type ListContributorDelegationsParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDossierEntriesParams defines parameters for ListDossierEntries.
+type ListDossierEntriesParams struct {
+	// Kind Only what is about this kind of thing.
+	Kind *DossierKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// PositionId Only what is about this position.
+	PositionId *DossierPositionFilter `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// From Only what happened at this instant or later.
+	From *DossierFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only what happened before this instant.
+	To *DossierTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportDossierParams defines parameters for ExportDossier.
+type ExportDossierParams struct {
+	// From From this instant on.
+	From ExportFrom `form:"from" json:"from"`
+
+	// To Up to this instant, without it.
+	To ExportTo `form:"to" json:"to"`
 }
 
 // SearchPeopleForRoleParams defines parameters for SearchPeopleForRole.
@@ -12075,6 +15026,15 @@ type RevokeDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// DownloadDmaSubmissionParams defines parameters for DownloadDmaSubmission.
+type DownloadDmaSubmissionParams struct {
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
+	IfRange *IfRange `json:"If-Range,omitempty"`
+}
+
 // ListEnrolmentsParams defines parameters for ListEnrolments.
 type ListEnrolmentsParams struct {
 	// Limit How many items a page has at most.
@@ -12285,6 +15245,30 @@ type ListOfficesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListSlotsParams defines parameters for ListSlots.
+type ListSlotsParams struct {
+	// From Only slots on this day or later, by the clocks of Rome.
+	From *SlotsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only slots on this day or before, by the clocks of Rome.
+	To *SlotsTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Topic Only slots for this topic.
+	Topic *SlotTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// Channel Only slots of this channel.
+	Channel *AppointmentChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Free With `true` only slots that nobody holds at this instant.
+	Free *FreeSlotsFilter `form:"free,omitempty" json:"free,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // StartPinRecoveryParams defines parameters for StartPinRecovery.
 type StartPinRecoveryParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -12318,6 +15302,80 @@ type ConfirmPinRevocationParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
 	// another request answers 422 `idempotency-key-reused`.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListAmortisationPlansParams defines parameters for ListAmortisationPlans.
+type ListAmortisationPlansParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDebitNotesParams defines parameters for ListDebitNotes.
+type ListDebitNotesParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ListDmaSubmissionsParams defines parameters for ListDmaSubmissions.
+type ListDmaSubmissionsParams struct {
+	// PeriodFrom Only of this month and later.
+	PeriodFrom *DmaMonth `form:"period_from,omitempty" json:"period_from,omitempty"`
+
+	// PeriodTo Only up to this month.
+	PeriodTo *DmaMonth `form:"period_to,omitempty" json:"period_to,omitempty"`
+
+	// State Only in this state.
+	State *DmaState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// FileDmaSubmissionParams defines parameters for FileDmaSubmission.
+type FileDmaSubmissionParams struct {
+	// SupersedesId With XML: the submission whose place it takes.
+	SupersedesId *Id `form:"supersedes_id,omitempty" json:"supersedes_id,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ListPaymentsParams defines parameters for ListPayments.
+type ListPaymentsParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListRectificationContactsParams defines parameters for ListRectificationContacts.
@@ -12487,6 +15545,13 @@ type RevokeSubDelegationParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// AnswerSurveyParams defines parameters for AnswerSurvey.
+type AnswerSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListTicketTopicsParams defines parameters for ListTicketTopics.
 type ListTicketTopicsParams struct {
 	// Limit How many items a page has at most.
@@ -12572,11 +15637,20 @@ type ChangeWebhookApplicationMergePatchPlusJSONRequestBody = WebhookChange
 // ReplayWebhookDeliveriesJSONRequestBody defines body for ReplayWebhookDeliveries for application/json ContentType.
 type ReplayWebhookDeliveriesJSONRequestBody = WebhookReplayInput
 
+// BookAppointmentJSONRequestBody defines body for BookAppointment for application/json ContentType.
+type BookAppointmentJSONRequestBody = AppointmentInput
+
+// RescheduleAppointmentJSONRequestBody defines body for RescheduleAppointment for application/json ContentType.
+type RescheduleAppointmentJSONRequestBody = AppointmentRescheduling
+
 // DecideApplicationJSONRequestBody defines body for DecideApplication for application/json ContentType.
 type DecideApplicationJSONRequestBody = ApplicationDecision
 
 // SuspendApplicationJSONRequestBody defines body for SuspendApplication for application/json ContentType.
 type SuspendApplicationJSONRequestBody = ApplicationSuspension
+
+// MarkAppointmentJSONRequestBody defines body for MarkAppointment for application/json ContentType.
+type MarkAppointmentJSONRequestBody = AppointmentAttendance
 
 // ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
 type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
@@ -12595,6 +15669,12 @@ type DecideEnrolmentJSONRequestBody = EnrolmentDecision
 
 // ReplaceFundJSONRequestBody defines body for ReplaceFund for application/json ContentType.
 type ReplaceFundJSONRequestBody = FundReplacement
+
+// ReplaceOfficeJSONRequestBody defines body for ReplaceOffice for application/json ContentType.
+type ReplaceOfficeJSONRequestBody = OfficeReplacement
+
+// PublishSlotsJSONRequestBody defines body for PublishSlots for application/json ContentType.
+type PublishSlotsJSONRequestBody = SlotPublicationInput
 
 // AddOperatorJSONRequestBody defines body for AddOperator for application/json ContentType.
 type AddOperatorJSONRequestBody = OperatorInput
@@ -12632,8 +15712,14 @@ type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 // ReplaceReplyTemplateJSONRequestBody defines body for ReplaceReplyTemplate for application/json ContentType.
 type ReplaceReplyTemplateJSONRequestBody = ReplyTemplateReplacement
 
+// WithdrawSlotJSONRequestBody defines body for WithdrawSlot for application/json ContentType.
+type WithdrawSlotJSONRequestBody = SlotWithdrawal
+
 // ReplaceSmartTaskAccessJSONRequestBody defines body for ReplaceSmartTaskAccess for application/json ContentType.
 type ReplaceSmartTaskAccessJSONRequestBody = SmartTaskAccessReplacement
+
+// PublishSurveyJSONRequestBody defines body for PublishSurvey for application/json ContentType.
+type PublishSurveyJSONRequestBody = SurveyDocument
 
 // SearchOfficeTicketsJSONRequestBody defines body for SearchOfficeTickets for application/json ContentType.
 type SearchOfficeTicketsJSONRequestBody = OfficeTicketSearch
@@ -12758,6 +15844,9 @@ type StartPinRevocationJSONRequestBody = PinRevocationStart
 // ConfirmPinRevocationJSONRequestBody defines body for ConfirmPinRevocation for application/json ContentType.
 type ConfirmPinRevocationJSONRequestBody = PinRevocationConfirmation
 
+// FileDmaSubmissionJSONRequestBody defines body for FileDmaSubmission for application/json ContentType.
+type FileDmaSubmissionJSONRequestBody = DmaInput
+
 // VerifyReceiptJSONRequestBody defines body for VerifyReceipt for application/json ContentType.
 type VerifyReceiptJSONRequestBody = ReceiptToVerify
 
@@ -12784,6 +15873,9 @@ type ReceiveSmsReportJSONRequestBody = SmsReport
 
 // GrantSubDelegationJSONRequestBody defines body for GrantSubDelegation for application/json ContentType.
 type GrantSubDelegationJSONRequestBody = SubDelegationInput
+
+// AnswerSurveyJSONRequestBody defines body for AnswerSurvey for application/json ContentType.
+type AnswerSurveyJSONRequestBody = SurveyAnswers
 
 // AddTicketCommentJSONRequestBody defines body for AddTicketComment for application/json ContentType.
 type AddTicketCommentJSONRequestBody = TicketCommentInput
@@ -12832,6 +15924,27 @@ type ServerInterface interface {
 	// RotateWebhookSecret Give a webhook a new secret
 	// (POST /applications/{application_id}/webhooks/{webhook_id}/secrets)
 	RotateWebhookSecret(ctx echo.Context, applicationId ApplicationId, webhookId OfWebhook, params RotateWebhookSecretParams) error
+	// ListAppointments List appointments
+	// (GET /appointments)
+	ListAppointments(ctx echo.Context, params ListAppointmentsParams) error
+	// BookAppointment Book an appointment
+	// (POST /appointments)
+	BookAppointment(ctx echo.Context, params BookAppointmentParams) error
+	// ShowAppointment Show an appointment
+	// (GET /appointments/{appointment_id})
+	ShowAppointment(ctx echo.Context, appointmentId AppointmentId) error
+	// ShowAppointmentCalendar Download an appointment for a calendar
+	// (GET /appointments/{appointment_id}/calendar)
+	ShowAppointmentCalendar(ctx echo.Context, appointmentId AppointmentId) error
+	// CancelAppointment Cancel an appointment
+	// (POST /appointments/{appointment_id}/cancellation)
+	CancelAppointment(ctx echo.Context, appointmentId AppointmentId, params CancelAppointmentParams) error
+	// ConfirmAppointment Confirm a booking
+	// (POST /appointments/{appointment_id}/confirmation)
+	ConfirmAppointment(ctx echo.Context, appointmentId AppointmentId, params ConfirmAppointmentParams) error
+	// RescheduleAppointment Move an appointment
+	// (POST /appointments/{appointment_id}/rescheduling)
+	RescheduleAppointment(ctx echo.Context, appointmentId AppointmentId, params RescheduleAppointmentParams) error
 	// ListOfficeApplications List the applications
 	// (GET /backoffice/applications)
 	ListOfficeApplications(ctx echo.Context, params ListOfficeApplicationsParams) error
@@ -12847,6 +15960,15 @@ type ServerInterface interface {
 	// SuspendApplication Suspend an application
 	// (POST /backoffice/applications/{application_id}/suspension)
 	SuspendApplication(ctx echo.Context, applicationId ApplicationId, params SuspendApplicationParams) error
+	// ListOfficeAppointments List the appointments at my office
+	// (GET /backoffice/appointments)
+	ListOfficeAppointments(ctx echo.Context, params ListOfficeAppointmentsParams) error
+	// ShowOfficeAppointment Show an appointment at my office
+	// (GET /backoffice/appointments/{appointment_id})
+	ShowOfficeAppointment(ctx echo.Context, appointmentId AppointmentId) error
+	// MarkAppointment Note whether somebody came
+	// (POST /backoffice/appointments/{appointment_id}/attendance)
+	MarkAppointment(ctx echo.Context, appointmentId AppointmentId, params MarkAppointmentParams) error
 	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
 	// (POST /backoffice/declaration-export-searches)
 	ExportOfficeDeclarationSearch(ctx echo.Context, params ExportOfficeDeclarationSearchParams) error
@@ -12901,6 +16023,15 @@ type ServerInterface interface {
 	// ListFundQueue List who waits for money of a fund
 	// (GET /backoffice/funds/{fund_code}/queue)
 	ListFundQueue(ctx echo.Context, fundCode FundPath, params ListFundQueueParams) error
+	// ReplaceOffice Set where an office is and when it is open
+	// (PUT /backoffice/offices/{office_code})
+	ReplaceOffice(ctx echo.Context, officeCode OfficePath, params ReplaceOfficeParams) error
+	// ListOfficeSlots List the slots of my office
+	// (GET /backoffice/offices/{office_code}/slots)
+	ListOfficeSlots(ctx echo.Context, officeCode OfficePath, params ListOfficeSlotsParams) error
+	// PublishSlots Publish slots for appointments
+	// (POST /backoffice/offices/{office_code}/slots)
+	PublishSlots(ctx echo.Context, officeCode OfficePath, params PublishSlotsParams) error
 	// ListOperators List the operators
 	// (GET /backoffice/operators)
 	ListOperators(ctx echo.Context, params ListOperatorsParams) error
@@ -12994,12 +16125,33 @@ type ServerInterface interface {
 	// ReplaceReplyTemplate Write a ready-made answer of my office
 	// (PUT /backoffice/reply-templates/{template_code})
 	ReplaceReplyTemplate(ctx echo.Context, templateCode TemplatePath, params ReplaceReplyTemplateParams) error
+	// WithdrawSlot Withdraw a slot
+	// (POST /backoffice/slots/{slot_id}/withdrawal)
+	WithdrawSlot(ctx echo.Context, slotId SlotId, params WithdrawSlotParams) error
 	// ShowSmartTaskAccess Show to whom a type of smart tasks is open
 	// (GET /backoffice/smart-task-types/{type}/access)
 	ShowSmartTaskAccess(ctx echo.Context, pType SmartTaskTypePath) error
 	// ReplaceSmartTaskAccess Open a type of smart tasks to everybody or to a group
 	// (PUT /backoffice/smart-task-types/{type}/access)
 	ReplaceSmartTaskAccess(ctx echo.Context, pType SmartTaskTypePath, params ReplaceSmartTaskAccessParams) error
+	// ListSurveys List the surveys
+	// (GET /backoffice/surveys)
+	ListSurveys(ctx echo.Context, params ListSurveysParams) error
+	// PublishSurvey Publish a survey
+	// (POST /backoffice/surveys)
+	PublishSurvey(ctx echo.Context, params PublishSurveyParams) error
+	// ShowOfficeSurvey Show a survey to administrators
+	// (GET /backoffice/surveys/{survey_id})
+	ShowOfficeSurvey(ctx echo.Context, surveyId SurveyId) error
+	// CloseSurvey End a survey before its time
+	// (POST /backoffice/surveys/{survey_id}/closure)
+	CloseSurvey(ctx echo.Context, surveyId SurveyId, params CloseSurveyParams) error
+	// ShowSurveyResults Show how a survey was answered
+	// (GET /backoffice/surveys/{survey_id}/results)
+	ShowSurveyResults(ctx echo.Context, surveyId SurveyId) error
+	// ShowSurveyChart Show how a survey was answered as bars
+	// (GET /backoffice/surveys/{survey_id}/results/chart)
+	ShowSurveyChart(ctx echo.Context, surveyId SurveyId) error
 	// SearchOfficeTickets Search the tickets of my office
 	// (POST /backoffice/ticket-searches)
 	SearchOfficeTickets(ctx echo.Context, params SearchOfficeTicketsParams) error
@@ -13078,6 +16230,12 @@ type ServerInterface interface {
 	// ListContributorDelegations List the delegations that a contributor gave
 	// (GET /contributors/{contributor_id}/delegations)
 	ListContributorDelegations(ctx echo.Context, contributorId ContributorId, params ListContributorDelegationsParams) error
+	// ListDossierEntries List everything that happened for a contributor
+	// (GET /contributors/{contributor_id}/dossier-entries)
+	ListDossierEntries(ctx echo.Context, contributorId ContributorId, params ListDossierEntriesParams) error
+	// ExportDossier Download what happened in a period, with its documents
+	// (GET /contributors/{contributor_id}/dossier-export)
+	ExportDossier(ctx echo.Context, contributorId ContributorId, params ExportDossierParams) error
 	// SearchPeopleForRole Search a person to whom to give a role
 	// (POST /contributors/{contributor_id}/people-searches)
 	SearchPeopleForRole(ctx echo.Context, contributorId ContributorId, params SearchPeopleForRoleParams) error
@@ -13204,6 +16362,12 @@ type ServerInterface interface {
 	// RevokeDelegation Revoke or discard a delegation
 	// (POST /delegations/{delegation_id}/revocation)
 	RevokeDelegation(ctx echo.Context, delegationId DelegationId, params RevokeDelegationParams) error
+	// ShowDmaSubmission Show a submission
+	// (GET /dma-submissions/{dma_id})
+	ShowDmaSubmission(ctx echo.Context, dmaId DmaId) error
+	// DownloadDmaSubmission Download the file of a submission
+	// (GET /dma-submissions/{dma_id}/xml)
+	DownloadDmaSubmission(ctx echo.Context, dmaId DmaId, params DownloadDmaSubmissionParams) error
 	// ListEnrolments List my enrolments
 	// (GET /enrolments)
 	ListEnrolments(ctx echo.Context, params ListEnrolmentsParams) error
@@ -13309,6 +16473,12 @@ type ServerInterface interface {
 	// ListOffices List the offices
 	// (GET /offices)
 	ListOffices(ctx echo.Context, params ListOfficesParams) error
+	// ShowOffice Show an office
+	// (GET /offices/{office_code})
+	ShowOffice(ctx echo.Context, officeCode OfficePath) error
+	// ListSlots List the hours that an office offers
+	// (GET /offices/{office_code}/slots)
+	ListSlots(ctx echo.Context, officeCode OfficePath, params ListSlotsParams) error
 	// StartPinRecovery Start the recovery of a lost PIN
 	// (POST /pin-recoveries)
 	StartPinRecovery(ctx echo.Context, params StartPinRecoveryParams) error
@@ -13327,9 +16497,27 @@ type ServerInterface interface {
 	// ConfirmPinRevocation Confirm the revocation of a PIN without a login
 	// (POST /pin-revocations/confirmation)
 	ConfirmPinRevocation(ctx echo.Context, params ConfirmPinRevocationParams) error
+	// ListAmortisationPlans List the amortisation plans of a public body
+	// (GET /positions/{position_id}/amortisation-plans)
+	ListAmortisationPlans(ctx echo.Context, positionId PositionId, params ListAmortisationPlansParams) error
+	// ListDebitNotes List the debit notes of a public body
+	// (GET /positions/{position_id}/debit-notes)
+	ListDebitNotes(ctx echo.Context, positionId PositionId, params ListDebitNotesParams) error
+	// ListDmaSubmissions List the submissions of a position
+	// (GET /positions/{position_id}/dma-submissions)
+	ListDmaSubmissions(ctx echo.Context, positionId PositionId, params ListDmaSubmissionsParams) error
+	// FileDmaSubmission File the monthly list of public employees
+	// (POST /positions/{position_id}/dma-submissions)
+	FileDmaSubmission(ctx echo.Context, positionId PositionId, params FileDmaSubmissionParams) error
+	// ListPayments List the payments of a public body
+	// (GET /positions/{position_id}/payments)
+	ListPayments(ctx echo.Context, positionId PositionId, params ListPaymentsParams) error
 	// ListRectificationContacts List where notices of rectification about a position go
 	// (GET /positions/{position_id}/rectification-contacts)
 	ListRectificationContacts(ctx echo.Context, positionId PositionId, params ListRectificationContactsParams) error
+	// ShowPositionSummary Sum a position up
+	// (GET /positions/{position_id}/summary)
+	ShowPositionSummary(ctx echo.Context, positionId PositionId) error
 	// VerifyReceipt Verify a receipt
 	// (POST /receipt-verifications)
 	VerifyReceipt(ctx echo.Context, params VerifyReceiptParams) error
@@ -13411,6 +16599,12 @@ type ServerInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	// (POST /sub-delegations/{sub_delegation_id}/revocation)
 	RevokeSubDelegation(ctx echo.Context, subDelegationId SubDelegationId, params RevokeSubDelegationParams) error
+	// ShowSurvey Show the survey that is open
+	// (GET /surveys/current)
+	ShowSurvey(ctx echo.Context) error
+	// AnswerSurvey Take part in the survey
+	// (POST /surveys/{survey_id}/answers)
+	AnswerSurvey(ctx echo.Context, surveyId SurveyId, params AnswerSurveyParams) error
 	// ListTicketTopics List what a ticket may be about
 	// (GET /ticket-topics)
 	ListTicketTopics(ctx echo.Context, params ListTicketTopicsParams) error
@@ -13910,6 +17104,229 @@ func (w *ServerInterfaceWrapper) RotateWebhookSecret(ctx echo.Context) error {
 	return err
 }
 
+// ListAppointments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAppointments(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAppointmentsParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "contributor_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "contributor_id", ctx.QueryParams(), &params.ContributorId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAppointments(ctx, params)
+	return err
+}
+
+// BookAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) BookAppointment(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BookAppointmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BookAppointment(ctx, params)
+	return err
+}
+
+// ShowAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowAppointment(ctx, appointmentId)
+	return err
+}
+
+// ShowAppointmentCalendar converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowAppointmentCalendar(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowAppointmentCalendar(ctx, appointmentId)
+	return err
+}
+
+// CancelAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelAppointmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelAppointment(ctx, appointmentId, params)
+	return err
+}
+
+// ConfirmAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmAppointmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmAppointment(ctx, appointmentId, params)
+	return err
+}
+
+// RescheduleAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) RescheduleAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RescheduleAppointmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RescheduleAppointment(ctx, appointmentId, params)
+	return err
+}
+
 // ListOfficeApplications converts echo context to params.
 func (w *ServerInterfaceWrapper) ListOfficeApplications(ctx echo.Context) error {
 	var err error
@@ -14069,6 +17486,99 @@ func (w *ServerInterfaceWrapper) SuspendApplication(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.SuspendApplication(ctx, applicationId, params)
+	return err
+}
+
+// ListOfficeAppointments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOfficeAppointments(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOfficeAppointmentsParams
+	// ------------- Optional query parameter "day" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "day", ctx.QueryParams(), &params.Day, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter day: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOfficeAppointments(ctx, params)
+	return err
+}
+
+// ShowOfficeAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficeAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficeAppointment(ctx, appointmentId)
+	return err
+}
+
+// MarkAppointment converts echo context to params.
+func (w *ServerInterfaceWrapper) MarkAppointment(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "appointment_id" -------------
+	var appointmentId AppointmentId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "appointment_id", ctx.Param("appointment_id"), &appointmentId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter appointment_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MarkAppointmentParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MarkAppointment(ctx, appointmentId, params)
 	return err
 }
 
@@ -14767,6 +18277,140 @@ func (w *ServerInterfaceWrapper) ListFundQueue(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListFundQueue(ctx, fundCode, params)
+	return err
+}
+
+// ReplaceOffice converts echo context to params.
+func (w *ServerInterfaceWrapper) ReplaceOffice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "office_code" -------------
+	var officeCode OfficePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "office_code", ctx.Param("office_code"), &officeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter office_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplaceOfficeParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReplaceOffice(ctx, officeCode, params)
+	return err
+}
+
+// ListOfficeSlots converts echo context to params.
+func (w *ServerInterfaceWrapper) ListOfficeSlots(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "office_code" -------------
+	var officeCode OfficePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "office_code", ctx.Param("office_code"), &officeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter office_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListOfficeSlotsParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// ------------- Optional query parameter "free" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "free", ctx.QueryParams(), &params.Free, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter free: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListOfficeSlots(ctx, officeCode, params)
+	return err
+}
+
+// PublishSlots converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishSlots(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "office_code" -------------
+	var officeCode OfficePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "office_code", ctx.Param("office_code"), &officeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter office_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishSlotsParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishSlots(ctx, officeCode, params)
 	return err
 }
 
@@ -15691,6 +19335,44 @@ func (w *ServerInterfaceWrapper) ReplaceReplyTemplate(ctx echo.Context) error {
 	return err
 }
 
+// WithdrawSlot converts echo context to params.
+func (w *ServerInterfaceWrapper) WithdrawSlot(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "slot_id" -------------
+	var slotId SlotId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "slot_id", ctx.Param("slot_id"), &slotId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter slot_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params WithdrawSlotParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.WithdrawSlot(ctx, slotId, params)
+	return err
+}
+
 // ShowSmartTaskAccess converts echo context to params.
 func (w *ServerInterfaceWrapper) ShowSmartTaskAccess(ctx echo.Context) error {
 	var err error
@@ -15740,6 +19422,148 @@ func (w *ServerInterfaceWrapper) ReplaceSmartTaskAccess(ctx echo.Context) error 
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ReplaceSmartTaskAccess(ctx, pType, params)
+	return err
+}
+
+// ListSurveys converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSurveys(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSurveysParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSurveys(ctx, params)
+	return err
+}
+
+// PublishSurvey converts echo context to params.
+func (w *ServerInterfaceWrapper) PublishSurvey(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PublishSurveyParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PublishSurvey(ctx, params)
+	return err
+}
+
+// ShowOfficeSurvey converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOfficeSurvey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "survey_id" -------------
+	var surveyId SurveyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "survey_id", ctx.Param("survey_id"), &surveyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter survey_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOfficeSurvey(ctx, surveyId)
+	return err
+}
+
+// CloseSurvey converts echo context to params.
+func (w *ServerInterfaceWrapper) CloseSurvey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "survey_id" -------------
+	var surveyId SurveyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "survey_id", ctx.Param("survey_id"), &surveyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter survey_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CloseSurveyParams
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CloseSurvey(ctx, surveyId, params)
+	return err
+}
+
+// ShowSurveyResults converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSurveyResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "survey_id" -------------
+	var surveyId SurveyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "survey_id", ctx.Param("survey_id"), &surveyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter survey_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSurveyResults(ctx, surveyId)
+	return err
+}
+
+// ShowSurveyChart converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSurveyChart(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "survey_id" -------------
+	var surveyId SurveyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "survey_id", ctx.Param("survey_id"), &surveyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter survey_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSurveyChart(ctx, surveyId)
 	return err
 }
 
@@ -16718,6 +20542,98 @@ func (w *ServerInterfaceWrapper) ListContributorDelegations(ctx echo.Context) er
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListContributorDelegations(ctx, contributorId, params)
+	return err
+}
+
+// ListDossierEntries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDossierEntries(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDossierEntriesParams
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", ctx.QueryParams(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter kind: %s", err))
+	}
+
+	// ------------- Optional query parameter "position_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "position_id", ctx.QueryParams(), &params.PositionId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDossierEntries(ctx, contributorId, params)
+	return err
+}
+
+// ExportDossier converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportDossier(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "contributor_id" -------------
+	var contributorId ContributorId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "contributor_id", ctx.Param("contributor_id"), &contributorId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter contributor_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportDossierParams
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportDossier(ctx, contributorId, params)
 	return err
 }
 
@@ -18085,6 +22001,73 @@ func (w *ServerInterfaceWrapper) RevokeDelegation(ctx echo.Context) error {
 	return err
 }
 
+// ShowDmaSubmission converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowDmaSubmission(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dma_id" -------------
+	var dmaId DmaId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dma_id", ctx.Param("dma_id"), &dmaId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dma_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowDmaSubmission(ctx, dmaId)
+	return err
+}
+
+// DownloadDmaSubmission converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadDmaSubmission(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "dma_id" -------------
+	var dmaId DmaId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "dma_id", ctx.Param("dma_id"), &dmaId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dma_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadDmaSubmissionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Range")]; found {
+		var Range Range
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Range", valueList[0], &Range, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Range: %s", err))
+		}
+
+		params.Range = &Range
+	}
+	// ------------- Optional header parameter "If-Range" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Range")]; found {
+		var IfRange IfRange
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Range, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Range", valueList[0], &IfRange, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Range: %s", err))
+		}
+
+		params.IfRange = &IfRange
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadDmaSubmission(ctx, dmaId, params)
+	return err
+}
+
 // ListEnrolments converts echo context to params.
 func (w *ServerInterfaceWrapper) ListEnrolments(ctx echo.Context) error {
 	var err error
@@ -18993,6 +22976,89 @@ func (w *ServerInterfaceWrapper) ListOffices(ctx echo.Context) error {
 	return err
 }
 
+// ShowOffice converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowOffice(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "office_code" -------------
+	var officeCode OfficePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "office_code", ctx.Param("office_code"), &officeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter office_code: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowOffice(ctx, officeCode)
+	return err
+}
+
+// ListSlots converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSlots(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "office_code" -------------
+	var officeCode OfficePath
+
+	err = runtime.BindStyledParameterWithOptions("simple", "office_code", ctx.Param("office_code"), &officeCode, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter office_code: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSlotsParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "topic" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "topic", ctx.QueryParams(), &params.Topic, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter topic: %s", err))
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// ------------- Optional query parameter "free" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "free", ctx.QueryParams(), &params.Free, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter free: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSlots(ctx, officeCode, params)
+	return err
+}
+
 // StartPinRecovery converts echo context to params.
 func (w *ServerInterfaceWrapper) StartPinRecovery(ctx echo.Context) error {
 	var err error
@@ -19154,6 +23220,241 @@ func (w *ServerInterfaceWrapper) ConfirmPinRevocation(ctx echo.Context) error {
 	return err
 }
 
+// ListAmortisationPlans converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAmortisationPlans(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAmortisationPlansParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAmortisationPlans(ctx, positionId, params)
+	return err
+}
+
+// ListDebitNotes converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDebitNotes(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDebitNotesParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDebitNotes(ctx, positionId, params)
+	return err
+}
+
+// ListDmaSubmissions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDmaSubmissions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDmaSubmissionsParams
+	// ------------- Optional query parameter "period_from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period_from", ctx.QueryParams(), &params.PeriodFrom, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter period_from: %s", err))
+	}
+
+	// ------------- Optional query parameter "period_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "period_to", ctx.QueryParams(), &params.PeriodTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter period_to: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDmaSubmissions(ctx, positionId, params)
+	return err
+}
+
+// FileDmaSubmission converts echo context to params.
+func (w *ServerInterfaceWrapper) FileDmaSubmission(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FileDmaSubmissionParams
+	// ------------- Optional query parameter "supersedes_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "supersedes_id", ctx.QueryParams(), &params.SupersedesId, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter supersedes_id: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Required header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey RequiredIdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	} else {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Header parameter Idempotency-Key is required, but not found"))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FileDmaSubmission(ctx, positionId, params)
+	return err
+}
+
+// ListPayments converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPayments(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPaymentsParams
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPayments(ctx, positionId, params)
+	return err
+}
+
 // ListRectificationContacts converts echo context to params.
 func (w *ServerInterfaceWrapper) ListRectificationContacts(ctx echo.Context) error {
 	var err error
@@ -19183,6 +23484,22 @@ func (w *ServerInterfaceWrapper) ListRectificationContacts(ctx echo.Context) err
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListRectificationContacts(ctx, positionId, params)
+	return err
+}
+
+// ShowPositionSummary converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowPositionSummary(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "position_id" -------------
+	var positionId PositionId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "position_id", ctx.Param("position_id"), &positionId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter position_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowPositionSummary(ctx, positionId)
 	return err
 }
 
@@ -19906,6 +24223,51 @@ func (w *ServerInterfaceWrapper) RevokeSubDelegation(ctx echo.Context) error {
 	return err
 }
 
+// ShowSurvey converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowSurvey(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowSurvey(ctx)
+	return err
+}
+
+// AnswerSurvey converts echo context to params.
+func (w *ServerInterfaceWrapper) AnswerSurvey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "survey_id" -------------
+	var surveyId SurveyId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "survey_id", ctx.Param("survey_id"), &surveyId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter survey_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AnswerSurveyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AnswerSurvey(ctx, surveyId, params)
+	return err
+}
+
 // ListTicketTopics converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTicketTopics(ctx echo.Context) error {
 	var err error
@@ -20234,11 +24596,21 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id/pings", wrapper.PingWebhook, options.OperationMiddlewares["pingWebhook"]...)
 	router.POST(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id/replays", wrapper.ReplayWebhookDeliveries, options.OperationMiddlewares["replayWebhookDeliveries"]...)
 	router.POST(options.BaseURL+"/applications/:application_id/webhooks/:webhook_id/secrets", wrapper.RotateWebhookSecret, options.OperationMiddlewares["rotateWebhookSecret"]...)
+	router.GET(options.BaseURL+"/appointments", wrapper.ListAppointments, options.OperationMiddlewares["listAppointments"]...)
+	router.POST(options.BaseURL+"/appointments", wrapper.BookAppointment, options.OperationMiddlewares["bookAppointment"]...)
+	router.GET(options.BaseURL+"/appointments/:appointment_id", wrapper.ShowAppointment, options.OperationMiddlewares["showAppointment"]...)
+	router.GET(options.BaseURL+"/appointments/:appointment_id/calendar", wrapper.ShowAppointmentCalendar, options.OperationMiddlewares["showAppointmentCalendar"]...)
+	router.POST(options.BaseURL+"/appointments/:appointment_id/cancellation", wrapper.CancelAppointment, options.OperationMiddlewares["cancelAppointment"]...)
+	router.POST(options.BaseURL+"/appointments/:appointment_id/confirmation", wrapper.ConfirmAppointment, options.OperationMiddlewares["confirmAppointment"]...)
+	router.POST(options.BaseURL+"/appointments/:appointment_id/rescheduling", wrapper.RescheduleAppointment, options.OperationMiddlewares["rescheduleAppointment"]...)
 	router.GET(options.BaseURL+"/backoffice/applications", wrapper.ListOfficeApplications, options.OperationMiddlewares["listOfficeApplications"]...)
 	router.GET(options.BaseURL+"/backoffice/applications/:application_id", wrapper.ShowOfficeApplication, options.OperationMiddlewares["showOfficeApplication"]...)
 	router.POST(options.BaseURL+"/backoffice/applications/:application_id/decision", wrapper.DecideApplication, options.OperationMiddlewares["decideApplication"]...)
 	router.DELETE(options.BaseURL+"/backoffice/applications/:application_id/suspension", wrapper.ReadmitApplication, options.OperationMiddlewares["readmitApplication"]...)
 	router.POST(options.BaseURL+"/backoffice/applications/:application_id/suspension", wrapper.SuspendApplication, options.OperationMiddlewares["suspendApplication"]...)
+	router.GET(options.BaseURL+"/backoffice/appointments", wrapper.ListOfficeAppointments, options.OperationMiddlewares["listOfficeAppointments"]...)
+	router.GET(options.BaseURL+"/backoffice/appointments/:appointment_id", wrapper.ShowOfficeAppointment, options.OperationMiddlewares["showOfficeAppointment"]...)
+	router.POST(options.BaseURL+"/backoffice/appointments/:appointment_id/attendance", wrapper.MarkAppointment, options.OperationMiddlewares["markAppointment"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-export-searches", wrapper.ExportOfficeDeclarationSearch, options.OperationMiddlewares["exportOfficeDeclarationSearch"]...)
 	router.GET(options.BaseURL+"/backoffice/declaration-exports", wrapper.ExportOfficeDeclarations, options.OperationMiddlewares["exportOfficeDeclarations"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-searches", wrapper.SearchOfficeDeclarations, options.OperationMiddlewares["searchOfficeDeclarations"]...)
@@ -20257,6 +24629,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/backoffice/funds/:fund_code", wrapper.ReplaceFund, options.OperationMiddlewares["replaceFund"]...)
 	router.GET(options.BaseURL+"/backoffice/funds/:fund_code/entries", wrapper.ListFundEntries, options.OperationMiddlewares["listFundEntries"]...)
 	router.GET(options.BaseURL+"/backoffice/funds/:fund_code/queue", wrapper.ListFundQueue, options.OperationMiddlewares["listFundQueue"]...)
+	router.PUT(options.BaseURL+"/backoffice/offices/:office_code", wrapper.ReplaceOffice, options.OperationMiddlewares["replaceOffice"]...)
+	router.GET(options.BaseURL+"/backoffice/offices/:office_code/slots", wrapper.ListOfficeSlots, options.OperationMiddlewares["listOfficeSlots"]...)
+	router.POST(options.BaseURL+"/backoffice/offices/:office_code/slots", wrapper.PublishSlots, options.OperationMiddlewares["publishSlots"]...)
 	router.GET(options.BaseURL+"/backoffice/operators", wrapper.ListOperators, options.OperationMiddlewares["listOperators"]...)
 	router.POST(options.BaseURL+"/backoffice/operators", wrapper.AddOperator, options.OperationMiddlewares["addOperator"]...)
 	router.DELETE(options.BaseURL+"/backoffice/operators/:operator_id", wrapper.RemoveOperator, options.OperationMiddlewares["removeOperator"]...)
@@ -20288,8 +24663,15 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.RemoveReplyTemplate, options.OperationMiddlewares["removeReplyTemplate"]...)
 	router.GET(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.ShowReplyTemplate, options.OperationMiddlewares["showReplyTemplate"]...)
 	router.PUT(options.BaseURL+"/backoffice/reply-templates/:template_code", wrapper.ReplaceReplyTemplate, options.OperationMiddlewares["replaceReplyTemplate"]...)
+	router.POST(options.BaseURL+"/backoffice/slots/:slot_id/withdrawal", wrapper.WithdrawSlot, options.OperationMiddlewares["withdrawSlot"]...)
 	router.GET(options.BaseURL+"/backoffice/smart-task-types/:type/access", wrapper.ShowSmartTaskAccess, options.OperationMiddlewares["showSmartTaskAccess"]...)
 	router.PUT(options.BaseURL+"/backoffice/smart-task-types/:type/access", wrapper.ReplaceSmartTaskAccess, options.OperationMiddlewares["replaceSmartTaskAccess"]...)
+	router.GET(options.BaseURL+"/backoffice/surveys", wrapper.ListSurveys, options.OperationMiddlewares["listSurveys"]...)
+	router.POST(options.BaseURL+"/backoffice/surveys", wrapper.PublishSurvey, options.OperationMiddlewares["publishSurvey"]...)
+	router.GET(options.BaseURL+"/backoffice/surveys/:survey_id", wrapper.ShowOfficeSurvey, options.OperationMiddlewares["showOfficeSurvey"]...)
+	router.POST(options.BaseURL+"/backoffice/surveys/:survey_id/closure", wrapper.CloseSurvey, options.OperationMiddlewares["closeSurvey"]...)
+	router.GET(options.BaseURL+"/backoffice/surveys/:survey_id/results", wrapper.ShowSurveyResults, options.OperationMiddlewares["showSurveyResults"]...)
+	router.GET(options.BaseURL+"/backoffice/surveys/:survey_id/results/chart", wrapper.ShowSurveyChart, options.OperationMiddlewares["showSurveyChart"]...)
 	router.POST(options.BaseURL+"/backoffice/ticket-searches", wrapper.SearchOfficeTickets, options.OperationMiddlewares["searchOfficeTickets"]...)
 	router.GET(options.BaseURL+"/backoffice/ticket-topics/:topic_code", wrapper.ShowOfficeTicketTopic, options.OperationMiddlewares["showOfficeTicketTopic"]...)
 	router.PUT(options.BaseURL+"/backoffice/ticket-topics/:topic_code", wrapper.ReplaceTicketTopic, options.OperationMiddlewares["replaceTicketTopic"]...)
@@ -20316,6 +24698,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/contributors/:contributor_id/declarations/export", wrapper.ExportDeclarations, options.OperationMiddlewares["exportDeclarations"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegation-lookups", wrapper.ListDelegationLookups, options.OperationMiddlewares["listDelegationLookups"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/delegations", wrapper.ListContributorDelegations, options.OperationMiddlewares["listContributorDelegations"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/dossier-entries", wrapper.ListDossierEntries, options.OperationMiddlewares["listDossierEntries"]...)
+	router.GET(options.BaseURL+"/contributors/:contributor_id/dossier-export", wrapper.ExportDossier, options.OperationMiddlewares["exportDossier"]...)
 	router.POST(options.BaseURL+"/contributors/:contributor_id/people-searches", wrapper.SearchPeopleForRole, options.OperationMiddlewares["searchPeopleForRole"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/positions", wrapper.ListPositions, options.OperationMiddlewares["listPositions"]...)
 	router.GET(options.BaseURL+"/contributors/:contributor_id/smart-tasks", wrapper.ListSmartTasks, options.OperationMiddlewares["listSmartTasks"]...)
@@ -20358,6 +24742,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/delegations/:delegation_id/form", wrapper.ShowDelegationForm, options.OperationMiddlewares["showDelegationForm"]...)
 	router.POST(options.BaseURL+"/delegations/:delegation_id/otp-deliveries", wrapper.SendDelegationOtp, options.OperationMiddlewares["sendDelegationOtp"]...)
 	router.POST(options.BaseURL+"/delegations/:delegation_id/revocation", wrapper.RevokeDelegation, options.OperationMiddlewares["revokeDelegation"]...)
+	router.GET(options.BaseURL+"/dma-submissions/:dma_id", wrapper.ShowDmaSubmission, options.OperationMiddlewares["showDmaSubmission"]...)
+	router.GET(options.BaseURL+"/dma-submissions/:dma_id/xml", wrapper.DownloadDmaSubmission, options.OperationMiddlewares["downloadDmaSubmission"]...)
 	router.GET(options.BaseURL+"/enrolments", wrapper.ListEnrolments, options.OperationMiddlewares["listEnrolments"]...)
 	router.POST(options.BaseURL+"/enrolments", wrapper.FileEnrolment, options.OperationMiddlewares["fileEnrolment"]...)
 	router.GET(options.BaseURL+"/enrolments/:enrolment_id", wrapper.ShowEnrolment, options.OperationMiddlewares["showEnrolment"]...)
@@ -20393,13 +24779,21 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/me/pin/upgrades/:upgrade_id", wrapper.ShowPinUpgrade, options.OperationMiddlewares["showPinUpgrade"]...)
 	router.GET(options.BaseURL+"/me/services", wrapper.ListMyServices, options.OperationMiddlewares["listMyServices"]...)
 	router.GET(options.BaseURL+"/offices", wrapper.ListOffices, options.OperationMiddlewares["listOffices"]...)
+	router.GET(options.BaseURL+"/offices/:office_code", wrapper.ShowOffice, options.OperationMiddlewares["showOffice"]...)
+	router.GET(options.BaseURL+"/offices/:office_code/slots", wrapper.ListSlots, options.OperationMiddlewares["listSlots"]...)
 	router.POST(options.BaseURL+"/pin-recoveries", wrapper.StartPinRecovery, options.OperationMiddlewares["startPinRecovery"]...)
 	router.POST(options.BaseURL+"/pin-recoveries/confirmation", wrapper.ConfirmPinRecovery, options.OperationMiddlewares["confirmPinRecovery"]...)
 	router.POST(options.BaseURL+"/pin-requests", wrapper.RequestPin, options.OperationMiddlewares["requestPin"]...)
 	router.GET(options.BaseURL+"/pin-requests/:request_id", wrapper.ShowPinRequest, options.OperationMiddlewares["showPinRequest"]...)
 	router.POST(options.BaseURL+"/pin-revocations", wrapper.StartPinRevocation, options.OperationMiddlewares["startPinRevocation"]...)
 	router.POST(options.BaseURL+"/pin-revocations/confirmation", wrapper.ConfirmPinRevocation, options.OperationMiddlewares["confirmPinRevocation"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/amortisation-plans", wrapper.ListAmortisationPlans, options.OperationMiddlewares["listAmortisationPlans"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/debit-notes", wrapper.ListDebitNotes, options.OperationMiddlewares["listDebitNotes"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/dma-submissions", wrapper.ListDmaSubmissions, options.OperationMiddlewares["listDmaSubmissions"]...)
+	router.POST(options.BaseURL+"/positions/:position_id/dma-submissions", wrapper.FileDmaSubmission, options.OperationMiddlewares["fileDmaSubmission"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/payments", wrapper.ListPayments, options.OperationMiddlewares["listPayments"]...)
 	router.GET(options.BaseURL+"/positions/:position_id/rectification-contacts", wrapper.ListRectificationContacts, options.OperationMiddlewares["listRectificationContacts"]...)
+	router.GET(options.BaseURL+"/positions/:position_id/summary", wrapper.ShowPositionSummary, options.OperationMiddlewares["showPositionSummary"]...)
 	router.POST(options.BaseURL+"/receipt-verifications", wrapper.VerifyReceipt, options.OperationMiddlewares["verifyReceipt"]...)
 	router.GET(options.BaseURL+"/sandbox/clock", wrapper.ShowSandboxClock, options.OperationMiddlewares["showSandboxClock"]...)
 	router.POST(options.BaseURL+"/sandbox/clock", wrapper.MoveSandboxClock, options.OperationMiddlewares["moveSandboxClock"]...)
@@ -20427,6 +24821,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/sub-delegations", wrapper.GrantSubDelegation, options.OperationMiddlewares["grantSubDelegation"]...)
 	router.GET(options.BaseURL+"/sub-delegations/:sub_delegation_id", wrapper.ShowSubDelegation, options.OperationMiddlewares["showSubDelegation"]...)
 	router.POST(options.BaseURL+"/sub-delegations/:sub_delegation_id/revocation", wrapper.RevokeSubDelegation, options.OperationMiddlewares["revokeSubDelegation"]...)
+	router.POST(options.BaseURL+"/surveys/:survey_id/answers", wrapper.AnswerSurvey, options.OperationMiddlewares["answerSurvey"]...)
+	router.GET(options.BaseURL+"/surveys/current", wrapper.ShowSurvey, options.OperationMiddlewares["showSurvey"]...)
 	router.GET(options.BaseURL+"/ticket-topics", wrapper.ListTicketTopics, options.OperationMiddlewares["listTicketTopics"]...)
 	router.GET(options.BaseURL+"/tickets", wrapper.ListMyTickets, options.OperationMiddlewares["listMyTickets"]...)
 	router.GET(options.BaseURL+"/tickets/:ticket_id", wrapper.ShowTicket, options.OperationMiddlewares["showTicket"]...)
@@ -20832,6 +25228,187 @@ func (response RotateWebhookSecret201JSONResponse) VisitRotateWebhookSecretRespo
 	return err
 }
 
+type ListAppointmentsRequestObject struct {
+	Params ListAppointmentsParams
+}
+
+type ListAppointmentsResponseObject interface {
+	VisitListAppointmentsResponse(w http.ResponseWriter) error
+}
+
+type ListAppointments200JSONResponse AppointmentList
+
+func (response ListAppointments200JSONResponse) VisitListAppointmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BookAppointmentRequestObject struct {
+	Params BookAppointmentParams
+	Body   *BookAppointmentJSONRequestBody
+}
+
+type BookAppointmentResponseObject interface {
+	VisitBookAppointmentResponse(w http.ResponseWriter) error
+}
+
+type BookAppointment201ResponseHeaders struct {
+	Location string
+}
+
+type BookAppointment201JSONResponse struct {
+	Body    Appointment
+	Headers BookAppointment201ResponseHeaders
+}
+
+func (response BookAppointment201JSONResponse) VisitBookAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+}
+
+type ShowAppointmentResponseObject interface {
+	VisitShowAppointmentResponse(w http.ResponseWriter) error
+}
+
+type ShowAppointment200JSONResponse Appointment
+
+func (response ShowAppointment200JSONResponse) VisitShowAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowAppointmentCalendarRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+}
+
+type ShowAppointmentCalendarResponseObject interface {
+	VisitShowAppointmentCalendarResponse(w http.ResponseWriter) error
+}
+
+type ShowAppointmentCalendar200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ShowAppointmentCalendar200TextcalendarResponse struct {
+	Body          io.Reader
+	Headers       ShowAppointmentCalendar200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ShowAppointmentCalendar200TextcalendarResponse) VisitShowAppointmentCalendarResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/calendar")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type CancelAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+	Params        CancelAppointmentParams
+}
+
+type CancelAppointmentResponseObject interface {
+	VisitCancelAppointmentResponse(w http.ResponseWriter) error
+}
+
+type CancelAppointment200JSONResponse Appointment
+
+func (response CancelAppointment200JSONResponse) VisitCancelAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+	Params        ConfirmAppointmentParams
+}
+
+type ConfirmAppointmentResponseObject interface {
+	VisitConfirmAppointmentResponse(w http.ResponseWriter) error
+}
+
+type ConfirmAppointment200JSONResponse Appointment
+
+func (response ConfirmAppointment200JSONResponse) VisitConfirmAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RescheduleAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+	Params        RescheduleAppointmentParams
+	Body          *RescheduleAppointmentJSONRequestBody
+}
+
+type RescheduleAppointmentResponseObject interface {
+	VisitRescheduleAppointmentResponse(w http.ResponseWriter) error
+}
+
+type RescheduleAppointment200JSONResponse Appointment
+
+func (response RescheduleAppointment200JSONResponse) VisitRescheduleAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListOfficeApplicationsRequestObject struct {
 	Params ListOfficeApplicationsParams
 }
@@ -20958,6 +25535,74 @@ func (response SuspendApplication200JSONResponse) VisitSuspendApplicationRespons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOfficeAppointmentsRequestObject struct {
+	Params ListOfficeAppointmentsParams
+}
+
+type ListOfficeAppointmentsResponseObject interface {
+	VisitListOfficeAppointmentsResponse(w http.ResponseWriter) error
+}
+
+type ListOfficeAppointments200JSONResponse OfficeAppointmentList
+
+func (response ListOfficeAppointments200JSONResponse) VisitListOfficeAppointmentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficeAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+}
+
+type ShowOfficeAppointmentResponseObject interface {
+	VisitShowOfficeAppointmentResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficeAppointment200JSONResponse OfficeAppointment
+
+func (response ShowOfficeAppointment200JSONResponse) VisitShowOfficeAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MarkAppointmentRequestObject struct {
+	AppointmentId AppointmentId `json:"appointment_id"`
+	Params        MarkAppointmentParams
+	Body          *MarkAppointmentJSONRequestBody
+}
+
+type MarkAppointmentResponseObject interface {
+	VisitMarkAppointmentResponse(w http.ResponseWriter) error
+}
+
+type MarkAppointment200JSONResponse OfficeAppointment
+
+func (response MarkAppointment200JSONResponse) VisitMarkAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -21575,6 +26220,93 @@ func (response ListFundQueue200JSONResponse) VisitListFundQueueResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReplaceOfficeRequestObject struct {
+	OfficeCode OfficePath `json:"office_code"`
+	Params     ReplaceOfficeParams
+	Body       *ReplaceOfficeJSONRequestBody
+}
+
+type ReplaceOfficeResponseObject interface {
+	VisitReplaceOfficeResponse(w http.ResponseWriter) error
+}
+
+type ReplaceOffice200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ReplaceOffice200JSONResponse struct {
+	Body    Office
+	Headers ReplaceOffice200ResponseHeaders
+}
+
+func (response ReplaceOffice200JSONResponse) VisitReplaceOfficeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListOfficeSlotsRequestObject struct {
+	OfficeCode OfficePath `json:"office_code"`
+	Params     ListOfficeSlotsParams
+}
+
+type ListOfficeSlotsResponseObject interface {
+	VisitListOfficeSlotsResponse(w http.ResponseWriter) error
+}
+
+type ListOfficeSlots200JSONResponse OfficeSlotList
+
+func (response ListOfficeSlots200JSONResponse) VisitListOfficeSlotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishSlotsRequestObject struct {
+	OfficeCode OfficePath `json:"office_code"`
+	Params     PublishSlotsParams
+	Body       *PublishSlotsJSONRequestBody
+}
+
+type PublishSlotsResponseObject interface {
+	VisitPublishSlotsResponse(w http.ResponseWriter) error
+}
+
+type PublishSlots201ResponseHeaders struct {
+	Location string
+}
+
+type PublishSlots201JSONResponse struct {
+	Body    SlotPublication
+	Headers PublishSlots201ResponseHeaders
+}
+
+func (response PublishSlots201JSONResponse) VisitPublishSlotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -22585,6 +27317,30 @@ func (response ReplaceReplyTemplate201JSONResponse) VisitReplaceReplyTemplateRes
 	return err
 }
 
+type WithdrawSlotRequestObject struct {
+	SlotId SlotId `json:"slot_id"`
+	Params WithdrawSlotParams
+	Body   *WithdrawSlotJSONRequestBody
+}
+
+type WithdrawSlotResponseObject interface {
+	VisitWithdrawSlotResponse(w http.ResponseWriter) error
+}
+
+type WithdrawSlot200JSONResponse OfficeSlot
+
+func (response WithdrawSlot200JSONResponse) VisitWithdrawSlotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ShowSmartTaskAccessRequestObject struct {
 	Type SmartTaskTypePath `json:"type"`
 }
@@ -22644,6 +27400,154 @@ func (response ReplaceSmartTaskAccess200JSONResponse) VisitReplaceSmartTaskAcces
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSurveysRequestObject struct {
+	Params ListSurveysParams
+}
+
+type ListSurveysResponseObject interface {
+	VisitListSurveysResponse(w http.ResponseWriter) error
+}
+
+type ListSurveys200JSONResponse OfficeSurveyList
+
+func (response ListSurveys200JSONResponse) VisitListSurveysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PublishSurveyRequestObject struct {
+	Params PublishSurveyParams
+	Body   *PublishSurveyJSONRequestBody
+}
+
+type PublishSurveyResponseObject interface {
+	VisitPublishSurveyResponse(w http.ResponseWriter) error
+}
+
+type PublishSurvey201ResponseHeaders struct {
+	Location string
+}
+
+type PublishSurvey201JSONResponse struct {
+	Body    OfficeSurvey
+	Headers PublishSurvey201ResponseHeaders
+}
+
+func (response PublishSurvey201JSONResponse) VisitPublishSurveyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowOfficeSurveyRequestObject struct {
+	SurveyId SurveyId `json:"survey_id"`
+}
+
+type ShowOfficeSurveyResponseObject interface {
+	VisitShowOfficeSurveyResponse(w http.ResponseWriter) error
+}
+
+type ShowOfficeSurvey200JSONResponse OfficeSurvey
+
+func (response ShowOfficeSurvey200JSONResponse) VisitShowOfficeSurveyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CloseSurveyRequestObject struct {
+	SurveyId SurveyId `json:"survey_id"`
+	Params   CloseSurveyParams
+}
+
+type CloseSurveyResponseObject interface {
+	VisitCloseSurveyResponse(w http.ResponseWriter) error
+}
+
+type CloseSurvey200JSONResponse OfficeSurvey
+
+func (response CloseSurvey200JSONResponse) VisitCloseSurveyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowSurveyResultsRequestObject struct {
+	SurveyId SurveyId `json:"survey_id"`
+}
+
+type ShowSurveyResultsResponseObject interface {
+	VisitShowSurveyResultsResponse(w http.ResponseWriter) error
+}
+
+type ShowSurveyResults200JSONResponse SurveyResults
+
+func (response ShowSurveyResults200JSONResponse) VisitShowSurveyResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowSurveyChartRequestObject struct {
+	SurveyId SurveyId `json:"survey_id"`
+}
+
+type ShowSurveyChartResponseObject interface {
+	VisitShowSurveyChartResponse(w http.ResponseWriter) error
+}
+
+type ShowSurveyChart200ImagesvgXmlResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ShowSurveyChart200ImagesvgXmlResponse) VisitShowSurveyChartResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "image/svg+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
 	return err
 }
 
@@ -23517,6 +28421,66 @@ func (response ListContributorDelegations200JSONResponse) VisitListContributorDe
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDossierEntriesRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ListDossierEntriesParams
+}
+
+type ListDossierEntriesResponseObject interface {
+	VisitListDossierEntriesResponse(w http.ResponseWriter) error
+}
+
+type ListDossierEntries200JSONResponse DossierEntryList
+
+func (response ListDossierEntries200JSONResponse) VisitListDossierEntriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportDossierRequestObject struct {
+	ContributorId ContributorId `json:"contributor_id"`
+	Params        ExportDossierParams
+}
+
+type ExportDossierResponseObject interface {
+	VisitExportDossierResponse(w http.ResponseWriter) error
+}
+
+type ExportDossier200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportDossier200ApplicationzipResponse struct {
+	Body          io.Reader
+	Headers       ExportDossier200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportDossier200ApplicationzipResponse) VisitExportDossierResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/zip")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
 	return err
 }
 
@@ -24872,6 +29836,105 @@ func (response RevokeDelegation200JSONResponse) VisitRevokeDelegationResponse(w 
 	return err
 }
 
+type ShowDmaSubmissionRequestObject struct {
+	DmaId DmaId `json:"dma_id"`
+}
+
+type ShowDmaSubmissionResponseObject interface {
+	VisitShowDmaSubmissionResponse(w http.ResponseWriter) error
+}
+
+type ShowDmaSubmission200JSONResponse DmaSubmission
+
+func (response ShowDmaSubmission200JSONResponse) VisitShowDmaSubmissionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DownloadDmaSubmissionRequestObject struct {
+	DmaId  DmaId `json:"dma_id"`
+	Params DownloadDmaSubmissionParams
+}
+
+type DownloadDmaSubmissionResponseObject interface {
+	VisitDownloadDmaSubmissionResponse(w http.ResponseWriter) error
+}
+
+type DownloadDmaSubmission200ResponseHeaders struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+}
+
+type DownloadDmaSubmission200ApplicationxmlResponse struct {
+	Body          io.Reader
+	Headers       DownloadDmaSubmission200ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadDmaSubmission200ApplicationxmlResponse) VisitDownloadDmaSubmissionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type DownloadDmaSubmission206ResponseHeaders struct {
+	AcceptRanges       *string
+	ContentDisposition *string
+	ContentRange       *string
+}
+
+type DownloadDmaSubmission206ApplicationxmlResponse struct {
+	Body          io.Reader
+	Headers       DownloadDmaSubmission206ResponseHeaders
+	ContentLength int64
+}
+
+func (response DownloadDmaSubmission206ApplicationxmlResponse) VisitDownloadDmaSubmissionResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.AcceptRanges != nil {
+		w.Header().Set("Accept-Ranges", fmt.Sprint(*response.Headers.AcceptRanges))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	if response.Headers.ContentRange != nil {
+		w.Header().Set("Content-Range", fmt.Sprint(*response.Headers.ContentRange))
+	}
+	w.WriteHeader(206)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
 type ListEnrolmentsRequestObject struct {
 	Params ListEnrolmentsParams
 }
@@ -25736,6 +30799,59 @@ func (response ListOffices200JSONResponse) VisitListOfficesResponse(w http.Respo
 	return err
 }
 
+type ShowOfficeRequestObject struct {
+	OfficeCode OfficePath `json:"office_code"`
+}
+
+type ShowOfficeResponseObject interface {
+	VisitShowOfficeResponse(w http.ResponseWriter) error
+}
+
+type ShowOffice200ResponseHeaders struct {
+	ETag EntityTag
+}
+
+type ShowOffice200JSONResponse struct {
+	Body    Office
+	Headers ShowOffice200ResponseHeaders
+}
+
+func (response ShowOffice200JSONResponse) VisitShowOfficeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSlotsRequestObject struct {
+	OfficeCode OfficePath `json:"office_code"`
+	Params     ListSlotsParams
+}
+
+type ListSlotsResponseObject interface {
+	VisitListSlotsResponse(w http.ResponseWriter) error
+}
+
+type ListSlots200JSONResponse SlotList
+
+func (response ListSlots200JSONResponse) VisitListSlotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartPinRecoveryRequestObject struct {
 	Params StartPinRecoveryParams
 	Body   *StartPinRecoveryJSONRequestBody
@@ -25897,6 +31013,131 @@ func (response ConfirmPinRevocation200JSONResponse) VisitConfirmPinRevocationRes
 	return err
 }
 
+type ListAmortisationPlansRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     ListAmortisationPlansParams
+}
+
+type ListAmortisationPlansResponseObject interface {
+	VisitListAmortisationPlansResponse(w http.ResponseWriter) error
+}
+
+type ListAmortisationPlans200JSONResponse AmortisationPlanList
+
+func (response ListAmortisationPlans200JSONResponse) VisitListAmortisationPlansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDebitNotesRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     ListDebitNotesParams
+}
+
+type ListDebitNotesResponseObject interface {
+	VisitListDebitNotesResponse(w http.ResponseWriter) error
+}
+
+type ListDebitNotes200JSONResponse DebitNoteList
+
+func (response ListDebitNotes200JSONResponse) VisitListDebitNotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDmaSubmissionsRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     ListDmaSubmissionsParams
+}
+
+type ListDmaSubmissionsResponseObject interface {
+	VisitListDmaSubmissionsResponse(w http.ResponseWriter) error
+}
+
+type ListDmaSubmissions200JSONResponse DmaSubmissionList
+
+func (response ListDmaSubmissions200JSONResponse) VisitListDmaSubmissionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FileDmaSubmissionRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     FileDmaSubmissionParams
+	JSONBody   *FileDmaSubmissionJSONRequestBody
+	Body       io.Reader
+}
+
+type FileDmaSubmissionResponseObject interface {
+	VisitFileDmaSubmissionResponse(w http.ResponseWriter) error
+}
+
+type FileDmaSubmission201ResponseHeaders struct {
+	Location string
+}
+
+type FileDmaSubmission201JSONResponse struct {
+	Body    DmaSubmission
+	Headers FileDmaSubmission201ResponseHeaders
+}
+
+func (response FileDmaSubmission201JSONResponse) VisitFileDmaSubmissionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPaymentsRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+	Params     ListPaymentsParams
+}
+
+type ListPaymentsResponseObject interface {
+	VisitListPaymentsResponse(w http.ResponseWriter) error
+}
+
+type ListPayments200JSONResponse PaymentList
+
+func (response ListPayments200JSONResponse) VisitListPaymentsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListRectificationContactsRequestObject struct {
 	PositionId PositionId `json:"position_id"`
 	Params     ListRectificationContactsParams
@@ -25909,6 +31150,28 @@ type ListRectificationContactsResponseObject interface {
 type ListRectificationContacts200JSONResponse RectificationContactList
 
 func (response ListRectificationContacts200JSONResponse) VisitListRectificationContactsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowPositionSummaryRequestObject struct {
+	PositionId PositionId `json:"position_id"`
+}
+
+type ShowPositionSummaryResponseObject interface {
+	VisitShowPositionSummaryResponse(w http.ResponseWriter) error
+}
+
+type ShowPositionSummary200JSONResponse PositionSummary
+
+func (response ShowPositionSummary200JSONResponse) VisitShowPositionSummaryResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -26557,6 +31820,44 @@ func (response RevokeSubDelegation200JSONResponse) VisitRevokeSubDelegationRespo
 	return err
 }
 
+type ShowSurveyRequestObject struct {
+}
+
+type ShowSurveyResponseObject interface {
+	VisitShowSurveyResponse(w http.ResponseWriter) error
+}
+
+type ShowSurvey200JSONResponse Survey
+
+func (response ShowSurvey200JSONResponse) VisitShowSurveyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AnswerSurveyRequestObject struct {
+	SurveyId SurveyId `json:"survey_id"`
+	Params   AnswerSurveyParams
+	Body     *AnswerSurveyJSONRequestBody
+}
+
+type AnswerSurveyResponseObject interface {
+	VisitAnswerSurveyResponse(w http.ResponseWriter) error
+}
+
+type AnswerSurvey204Response = NoContentResponse
+
+func (response AnswerSurvey204Response) VisitAnswerSurveyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
 type ListTicketTopicsRequestObject struct {
 	Params ListTicketTopicsParams
 }
@@ -26842,6 +32143,27 @@ type StrictServerInterface interface {
 	// RotateWebhookSecret Give a webhook a new secret
 	// (POST /applications/{application_id}/webhooks/{webhook_id}/secrets)
 	RotateWebhookSecret(ctx context.Context, request RotateWebhookSecretRequestObject) (RotateWebhookSecretResponseObject, error)
+	// ListAppointments List appointments
+	// (GET /appointments)
+	ListAppointments(ctx context.Context, request ListAppointmentsRequestObject) (ListAppointmentsResponseObject, error)
+	// BookAppointment Book an appointment
+	// (POST /appointments)
+	BookAppointment(ctx context.Context, request BookAppointmentRequestObject) (BookAppointmentResponseObject, error)
+	// ShowAppointment Show an appointment
+	// (GET /appointments/{appointment_id})
+	ShowAppointment(ctx context.Context, request ShowAppointmentRequestObject) (ShowAppointmentResponseObject, error)
+	// ShowAppointmentCalendar Download an appointment for a calendar
+	// (GET /appointments/{appointment_id}/calendar)
+	ShowAppointmentCalendar(ctx context.Context, request ShowAppointmentCalendarRequestObject) (ShowAppointmentCalendarResponseObject, error)
+	// CancelAppointment Cancel an appointment
+	// (POST /appointments/{appointment_id}/cancellation)
+	CancelAppointment(ctx context.Context, request CancelAppointmentRequestObject) (CancelAppointmentResponseObject, error)
+	// ConfirmAppointment Confirm a booking
+	// (POST /appointments/{appointment_id}/confirmation)
+	ConfirmAppointment(ctx context.Context, request ConfirmAppointmentRequestObject) (ConfirmAppointmentResponseObject, error)
+	// RescheduleAppointment Move an appointment
+	// (POST /appointments/{appointment_id}/rescheduling)
+	RescheduleAppointment(ctx context.Context, request RescheduleAppointmentRequestObject) (RescheduleAppointmentResponseObject, error)
 	// ListOfficeApplications List the applications
 	// (GET /backoffice/applications)
 	ListOfficeApplications(ctx context.Context, request ListOfficeApplicationsRequestObject) (ListOfficeApplicationsResponseObject, error)
@@ -26857,6 +32179,15 @@ type StrictServerInterface interface {
 	// SuspendApplication Suspend an application
 	// (POST /backoffice/applications/{application_id}/suspension)
 	SuspendApplication(ctx context.Context, request SuspendApplicationRequestObject) (SuspendApplicationResponseObject, error)
+	// ListOfficeAppointments List the appointments at my office
+	// (GET /backoffice/appointments)
+	ListOfficeAppointments(ctx context.Context, request ListOfficeAppointmentsRequestObject) (ListOfficeAppointmentsResponseObject, error)
+	// ShowOfficeAppointment Show an appointment at my office
+	// (GET /backoffice/appointments/{appointment_id})
+	ShowOfficeAppointment(ctx context.Context, request ShowOfficeAppointmentRequestObject) (ShowOfficeAppointmentResponseObject, error)
+	// MarkAppointment Note whether somebody came
+	// (POST /backoffice/appointments/{appointment_id}/attendance)
+	MarkAppointment(ctx context.Context, request MarkAppointmentRequestObject) (MarkAppointmentResponseObject, error)
 	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
 	// (POST /backoffice/declaration-export-searches)
 	ExportOfficeDeclarationSearch(ctx context.Context, request ExportOfficeDeclarationSearchRequestObject) (ExportOfficeDeclarationSearchResponseObject, error)
@@ -26911,6 +32242,15 @@ type StrictServerInterface interface {
 	// ListFundQueue List who waits for money of a fund
 	// (GET /backoffice/funds/{fund_code}/queue)
 	ListFundQueue(ctx context.Context, request ListFundQueueRequestObject) (ListFundQueueResponseObject, error)
+	// ReplaceOffice Set where an office is and when it is open
+	// (PUT /backoffice/offices/{office_code})
+	ReplaceOffice(ctx context.Context, request ReplaceOfficeRequestObject) (ReplaceOfficeResponseObject, error)
+	// ListOfficeSlots List the slots of my office
+	// (GET /backoffice/offices/{office_code}/slots)
+	ListOfficeSlots(ctx context.Context, request ListOfficeSlotsRequestObject) (ListOfficeSlotsResponseObject, error)
+	// PublishSlots Publish slots for appointments
+	// (POST /backoffice/offices/{office_code}/slots)
+	PublishSlots(ctx context.Context, request PublishSlotsRequestObject) (PublishSlotsResponseObject, error)
 	// ListOperators List the operators
 	// (GET /backoffice/operators)
 	ListOperators(ctx context.Context, request ListOperatorsRequestObject) (ListOperatorsResponseObject, error)
@@ -27004,12 +32344,33 @@ type StrictServerInterface interface {
 	// ReplaceReplyTemplate Write a ready-made answer of my office
 	// (PUT /backoffice/reply-templates/{template_code})
 	ReplaceReplyTemplate(ctx context.Context, request ReplaceReplyTemplateRequestObject) (ReplaceReplyTemplateResponseObject, error)
+	// WithdrawSlot Withdraw a slot
+	// (POST /backoffice/slots/{slot_id}/withdrawal)
+	WithdrawSlot(ctx context.Context, request WithdrawSlotRequestObject) (WithdrawSlotResponseObject, error)
 	// ShowSmartTaskAccess Show to whom a type of smart tasks is open
 	// (GET /backoffice/smart-task-types/{type}/access)
 	ShowSmartTaskAccess(ctx context.Context, request ShowSmartTaskAccessRequestObject) (ShowSmartTaskAccessResponseObject, error)
 	// ReplaceSmartTaskAccess Open a type of smart tasks to everybody or to a group
 	// (PUT /backoffice/smart-task-types/{type}/access)
 	ReplaceSmartTaskAccess(ctx context.Context, request ReplaceSmartTaskAccessRequestObject) (ReplaceSmartTaskAccessResponseObject, error)
+	// ListSurveys List the surveys
+	// (GET /backoffice/surveys)
+	ListSurveys(ctx context.Context, request ListSurveysRequestObject) (ListSurveysResponseObject, error)
+	// PublishSurvey Publish a survey
+	// (POST /backoffice/surveys)
+	PublishSurvey(ctx context.Context, request PublishSurveyRequestObject) (PublishSurveyResponseObject, error)
+	// ShowOfficeSurvey Show a survey to administrators
+	// (GET /backoffice/surveys/{survey_id})
+	ShowOfficeSurvey(ctx context.Context, request ShowOfficeSurveyRequestObject) (ShowOfficeSurveyResponseObject, error)
+	// CloseSurvey End a survey before its time
+	// (POST /backoffice/surveys/{survey_id}/closure)
+	CloseSurvey(ctx context.Context, request CloseSurveyRequestObject) (CloseSurveyResponseObject, error)
+	// ShowSurveyResults Show how a survey was answered
+	// (GET /backoffice/surveys/{survey_id}/results)
+	ShowSurveyResults(ctx context.Context, request ShowSurveyResultsRequestObject) (ShowSurveyResultsResponseObject, error)
+	// ShowSurveyChart Show how a survey was answered as bars
+	// (GET /backoffice/surveys/{survey_id}/results/chart)
+	ShowSurveyChart(ctx context.Context, request ShowSurveyChartRequestObject) (ShowSurveyChartResponseObject, error)
 	// SearchOfficeTickets Search the tickets of my office
 	// (POST /backoffice/ticket-searches)
 	SearchOfficeTickets(ctx context.Context, request SearchOfficeTicketsRequestObject) (SearchOfficeTicketsResponseObject, error)
@@ -27088,6 +32449,12 @@ type StrictServerInterface interface {
 	// ListContributorDelegations List the delegations that a contributor gave
 	// (GET /contributors/{contributor_id}/delegations)
 	ListContributorDelegations(ctx context.Context, request ListContributorDelegationsRequestObject) (ListContributorDelegationsResponseObject, error)
+	// ListDossierEntries List everything that happened for a contributor
+	// (GET /contributors/{contributor_id}/dossier-entries)
+	ListDossierEntries(ctx context.Context, request ListDossierEntriesRequestObject) (ListDossierEntriesResponseObject, error)
+	// ExportDossier Download what happened in a period, with its documents
+	// (GET /contributors/{contributor_id}/dossier-export)
+	ExportDossier(ctx context.Context, request ExportDossierRequestObject) (ExportDossierResponseObject, error)
 	// SearchPeopleForRole Search a person to whom to give a role
 	// (POST /contributors/{contributor_id}/people-searches)
 	SearchPeopleForRole(ctx context.Context, request SearchPeopleForRoleRequestObject) (SearchPeopleForRoleResponseObject, error)
@@ -27214,6 +32581,12 @@ type StrictServerInterface interface {
 	// RevokeDelegation Revoke or discard a delegation
 	// (POST /delegations/{delegation_id}/revocation)
 	RevokeDelegation(ctx context.Context, request RevokeDelegationRequestObject) (RevokeDelegationResponseObject, error)
+	// ShowDmaSubmission Show a submission
+	// (GET /dma-submissions/{dma_id})
+	ShowDmaSubmission(ctx context.Context, request ShowDmaSubmissionRequestObject) (ShowDmaSubmissionResponseObject, error)
+	// DownloadDmaSubmission Download the file of a submission
+	// (GET /dma-submissions/{dma_id}/xml)
+	DownloadDmaSubmission(ctx context.Context, request DownloadDmaSubmissionRequestObject) (DownloadDmaSubmissionResponseObject, error)
 	// ListEnrolments List my enrolments
 	// (GET /enrolments)
 	ListEnrolments(ctx context.Context, request ListEnrolmentsRequestObject) (ListEnrolmentsResponseObject, error)
@@ -27319,6 +32692,12 @@ type StrictServerInterface interface {
 	// ListOffices List the offices
 	// (GET /offices)
 	ListOffices(ctx context.Context, request ListOfficesRequestObject) (ListOfficesResponseObject, error)
+	// ShowOffice Show an office
+	// (GET /offices/{office_code})
+	ShowOffice(ctx context.Context, request ShowOfficeRequestObject) (ShowOfficeResponseObject, error)
+	// ListSlots List the hours that an office offers
+	// (GET /offices/{office_code}/slots)
+	ListSlots(ctx context.Context, request ListSlotsRequestObject) (ListSlotsResponseObject, error)
 	// StartPinRecovery Start the recovery of a lost PIN
 	// (POST /pin-recoveries)
 	StartPinRecovery(ctx context.Context, request StartPinRecoveryRequestObject) (StartPinRecoveryResponseObject, error)
@@ -27337,9 +32716,27 @@ type StrictServerInterface interface {
 	// ConfirmPinRevocation Confirm the revocation of a PIN without a login
 	// (POST /pin-revocations/confirmation)
 	ConfirmPinRevocation(ctx context.Context, request ConfirmPinRevocationRequestObject) (ConfirmPinRevocationResponseObject, error)
+	// ListAmortisationPlans List the amortisation plans of a public body
+	// (GET /positions/{position_id}/amortisation-plans)
+	ListAmortisationPlans(ctx context.Context, request ListAmortisationPlansRequestObject) (ListAmortisationPlansResponseObject, error)
+	// ListDebitNotes List the debit notes of a public body
+	// (GET /positions/{position_id}/debit-notes)
+	ListDebitNotes(ctx context.Context, request ListDebitNotesRequestObject) (ListDebitNotesResponseObject, error)
+	// ListDmaSubmissions List the submissions of a position
+	// (GET /positions/{position_id}/dma-submissions)
+	ListDmaSubmissions(ctx context.Context, request ListDmaSubmissionsRequestObject) (ListDmaSubmissionsResponseObject, error)
+	// FileDmaSubmission File the monthly list of public employees
+	// (POST /positions/{position_id}/dma-submissions)
+	FileDmaSubmission(ctx context.Context, request FileDmaSubmissionRequestObject) (FileDmaSubmissionResponseObject, error)
+	// ListPayments List the payments of a public body
+	// (GET /positions/{position_id}/payments)
+	ListPayments(ctx context.Context, request ListPaymentsRequestObject) (ListPaymentsResponseObject, error)
 	// ListRectificationContacts List where notices of rectification about a position go
 	// (GET /positions/{position_id}/rectification-contacts)
 	ListRectificationContacts(ctx context.Context, request ListRectificationContactsRequestObject) (ListRectificationContactsResponseObject, error)
+	// ShowPositionSummary Sum a position up
+	// (GET /positions/{position_id}/summary)
+	ShowPositionSummary(ctx context.Context, request ShowPositionSummaryRequestObject) (ShowPositionSummaryResponseObject, error)
 	// VerifyReceipt Verify a receipt
 	// (POST /receipt-verifications)
 	VerifyReceipt(ctx context.Context, request VerifyReceiptRequestObject) (VerifyReceiptResponseObject, error)
@@ -27421,6 +32818,12 @@ type StrictServerInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	// (POST /sub-delegations/{sub_delegation_id}/revocation)
 	RevokeSubDelegation(ctx context.Context, request RevokeSubDelegationRequestObject) (RevokeSubDelegationResponseObject, error)
+	// ShowSurvey Show the survey that is open
+	// (GET /surveys/current)
+	ShowSurvey(ctx context.Context, request ShowSurveyRequestObject) (ShowSurveyResponseObject, error)
+	// AnswerSurvey Take part in the survey
+	// (POST /surveys/{survey_id}/answers)
+	AnswerSurvey(ctx context.Context, request AnswerSurveyRequestObject) (AnswerSurveyResponseObject, error)
 	// ListTicketTopics List what a ticket may be about
 	// (GET /ticket-topics)
 	ListTicketTopics(ctx context.Context, request ListTicketTopicsRequestObject) (ListTicketTopicsResponseObject, error)
@@ -27936,6 +33339,230 @@ func (sh *strictHandler) RotateWebhookSecret(ctx echo.Context, applicationId App
 	return nil
 }
 
+// ListAppointments operation middleware
+func (sh *strictHandler) ListAppointments(ctx echo.Context, params ListAppointmentsParams) error {
+	var request ListAppointmentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAppointments(ctx.Request().Context(), request.(ListAppointmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAppointments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAppointmentsResponseObject); ok {
+		return validResponse.VisitListAppointmentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BookAppointment operation middleware
+func (sh *strictHandler) BookAppointment(ctx echo.Context, params BookAppointmentParams) error {
+	var request BookAppointmentRequestObject
+
+	request.Params = params
+
+	var body BookAppointmentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BookAppointment(ctx.Request().Context(), request.(BookAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BookAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BookAppointmentResponseObject); ok {
+		return validResponse.VisitBookAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowAppointment operation middleware
+func (sh *strictHandler) ShowAppointment(ctx echo.Context, appointmentId AppointmentId) error {
+	var request ShowAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowAppointment(ctx.Request().Context(), request.(ShowAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowAppointmentResponseObject); ok {
+		return validResponse.VisitShowAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowAppointmentCalendar operation middleware
+func (sh *strictHandler) ShowAppointmentCalendar(ctx echo.Context, appointmentId AppointmentId) error {
+	var request ShowAppointmentCalendarRequestObject
+
+	request.AppointmentId = appointmentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowAppointmentCalendar(ctx.Request().Context(), request.(ShowAppointmentCalendarRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowAppointmentCalendar")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowAppointmentCalendarResponseObject); ok {
+		return validResponse.VisitShowAppointmentCalendarResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelAppointment operation middleware
+func (sh *strictHandler) CancelAppointment(ctx echo.Context, appointmentId AppointmentId, params CancelAppointmentParams) error {
+	var request CancelAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelAppointment(ctx.Request().Context(), request.(CancelAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelAppointmentResponseObject); ok {
+		return validResponse.VisitCancelAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmAppointment operation middleware
+func (sh *strictHandler) ConfirmAppointment(ctx echo.Context, appointmentId AppointmentId, params ConfirmAppointmentParams) error {
+	var request ConfirmAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmAppointment(ctx.Request().Context(), request.(ConfirmAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmAppointmentResponseObject); ok {
+		return validResponse.VisitConfirmAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RescheduleAppointment operation middleware
+func (sh *strictHandler) RescheduleAppointment(ctx echo.Context, appointmentId AppointmentId, params RescheduleAppointmentParams) error {
+	var request RescheduleAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+	request.Params = params
+
+	var body RescheduleAppointmentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RescheduleAppointment(ctx.Request().Context(), request.(RescheduleAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RescheduleAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RescheduleAppointmentResponseObject); ok {
+		return validResponse.VisitRescheduleAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListOfficeApplications operation middleware
 func (sh *strictHandler) ListOfficeApplications(ctx echo.Context, params ListOfficeApplicationsParams) error {
 	var request ListOfficeApplicationsRequestObject
@@ -28103,6 +33730,105 @@ func (sh *strictHandler) SuspendApplication(ctx echo.Context, applicationId Appl
 		return err
 	} else if validResponse, ok := response.(SuspendApplicationResponseObject); ok {
 		return validResponse.VisitSuspendApplicationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOfficeAppointments operation middleware
+func (sh *strictHandler) ListOfficeAppointments(ctx echo.Context, params ListOfficeAppointmentsParams) error {
+	var request ListOfficeAppointmentsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOfficeAppointments(ctx.Request().Context(), request.(ListOfficeAppointmentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOfficeAppointments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOfficeAppointmentsResponseObject); ok {
+		return validResponse.VisitListOfficeAppointmentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficeAppointment operation middleware
+func (sh *strictHandler) ShowOfficeAppointment(ctx echo.Context, appointmentId AppointmentId) error {
+	var request ShowOfficeAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficeAppointment(ctx.Request().Context(), request.(ShowOfficeAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficeAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeAppointmentResponseObject); ok {
+		return validResponse.VisitShowOfficeAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MarkAppointment operation middleware
+func (sh *strictHandler) MarkAppointment(ctx echo.Context, appointmentId AppointmentId, params MarkAppointmentParams) error {
+	var request MarkAppointmentRequestObject
+
+	request.AppointmentId = appointmentId
+	request.Params = params
+
+	var body MarkAppointmentJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MarkAppointment(ctx.Request().Context(), request.(MarkAppointmentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MarkAppointment")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MarkAppointmentResponseObject); ok {
+		return validResponse.VisitMarkAppointmentResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -28698,6 +34424,130 @@ func (sh *strictHandler) ListFundQueue(ctx echo.Context, fundCode FundPath, para
 		return err
 	} else if validResponse, ok := response.(ListFundQueueResponseObject); ok {
 		return validResponse.VisitListFundQueueResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReplaceOffice operation middleware
+func (sh *strictHandler) ReplaceOffice(ctx echo.Context, officeCode OfficePath, params ReplaceOfficeParams) error {
+	var request ReplaceOfficeRequestObject
+
+	request.OfficeCode = officeCode
+	request.Params = params
+
+	var body ReplaceOfficeJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReplaceOffice(ctx.Request().Context(), request.(ReplaceOfficeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReplaceOffice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReplaceOfficeResponseObject); ok {
+		return validResponse.VisitReplaceOfficeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListOfficeSlots operation middleware
+func (sh *strictHandler) ListOfficeSlots(ctx echo.Context, officeCode OfficePath, params ListOfficeSlotsParams) error {
+	var request ListOfficeSlotsRequestObject
+
+	request.OfficeCode = officeCode
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListOfficeSlots(ctx.Request().Context(), request.(ListOfficeSlotsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListOfficeSlots")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListOfficeSlotsResponseObject); ok {
+		return validResponse.VisitListOfficeSlotsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishSlots operation middleware
+func (sh *strictHandler) PublishSlots(ctx echo.Context, officeCode OfficePath, params PublishSlotsParams) error {
+	var request PublishSlotsRequestObject
+
+	request.OfficeCode = officeCode
+	request.Params = params
+
+	var body PublishSlotsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishSlots(ctx.Request().Context(), request.(PublishSlotsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishSlots")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishSlotsResponseObject); ok {
+		return validResponse.VisitPublishSlotsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -29753,6 +35603,55 @@ func (sh *strictHandler) ReplaceReplyTemplate(ctx echo.Context, templateCode Tem
 	return nil
 }
 
+// WithdrawSlot operation middleware
+func (sh *strictHandler) WithdrawSlot(ctx echo.Context, slotId SlotId, params WithdrawSlotParams) error {
+	var request WithdrawSlotRequestObject
+
+	request.SlotId = slotId
+	request.Params = params
+
+	var body WithdrawSlotJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.WithdrawSlot(ctx.Request().Context(), request.(WithdrawSlotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "WithdrawSlot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(WithdrawSlotResponseObject); ok {
+		return validResponse.VisitWithdrawSlotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ShowSmartTaskAccess operation middleware
 func (sh *strictHandler) ShowSmartTaskAccess(ctx echo.Context, pType SmartTaskTypePath) error {
 	var request ShowSmartTaskAccessRequestObject
@@ -29821,6 +35720,180 @@ func (sh *strictHandler) ReplaceSmartTaskAccess(ctx echo.Context, pType SmartTas
 		return err
 	} else if validResponse, ok := response.(ReplaceSmartTaskAccessResponseObject); ok {
 		return validResponse.VisitReplaceSmartTaskAccessResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSurveys operation middleware
+func (sh *strictHandler) ListSurveys(ctx echo.Context, params ListSurveysParams) error {
+	var request ListSurveysRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSurveys(ctx.Request().Context(), request.(ListSurveysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSurveys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSurveysResponseObject); ok {
+		return validResponse.VisitListSurveysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PublishSurvey operation middleware
+func (sh *strictHandler) PublishSurvey(ctx echo.Context, params PublishSurveyParams) error {
+	var request PublishSurveyRequestObject
+
+	request.Params = params
+
+	var body PublishSurveyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PublishSurvey(ctx.Request().Context(), request.(PublishSurveyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PublishSurvey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PublishSurveyResponseObject); ok {
+		return validResponse.VisitPublishSurveyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowOfficeSurvey operation middleware
+func (sh *strictHandler) ShowOfficeSurvey(ctx echo.Context, surveyId SurveyId) error {
+	var request ShowOfficeSurveyRequestObject
+
+	request.SurveyId = surveyId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOfficeSurvey(ctx.Request().Context(), request.(ShowOfficeSurveyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOfficeSurvey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeSurveyResponseObject); ok {
+		return validResponse.VisitShowOfficeSurveyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CloseSurvey operation middleware
+func (sh *strictHandler) CloseSurvey(ctx echo.Context, surveyId SurveyId, params CloseSurveyParams) error {
+	var request CloseSurveyRequestObject
+
+	request.SurveyId = surveyId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CloseSurvey(ctx.Request().Context(), request.(CloseSurveyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CloseSurvey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CloseSurveyResponseObject); ok {
+		return validResponse.VisitCloseSurveyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowSurveyResults operation middleware
+func (sh *strictHandler) ShowSurveyResults(ctx echo.Context, surveyId SurveyId) error {
+	var request ShowSurveyResultsRequestObject
+
+	request.SurveyId = surveyId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSurveyResults(ctx.Request().Context(), request.(ShowSurveyResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSurveyResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSurveyResultsResponseObject); ok {
+		return validResponse.VisitShowSurveyResultsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowSurveyChart operation middleware
+func (sh *strictHandler) ShowSurveyChart(ctx echo.Context, surveyId SurveyId) error {
+	var request ShowSurveyChartRequestObject
+
+	request.SurveyId = surveyId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSurveyChart(ctx.Request().Context(), request.(ShowSurveyChartRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSurveyChart")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSurveyChartResponseObject); ok {
+		return validResponse.VisitShowSurveyChartResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -30742,6 +36815,58 @@ func (sh *strictHandler) ListContributorDelegations(ctx echo.Context, contributo
 		return err
 	} else if validResponse, ok := response.(ListContributorDelegationsResponseObject); ok {
 		return validResponse.VisitListContributorDelegationsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDossierEntries operation middleware
+func (sh *strictHandler) ListDossierEntries(ctx echo.Context, contributorId ContributorId, params ListDossierEntriesParams) error {
+	var request ListDossierEntriesRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDossierEntries(ctx.Request().Context(), request.(ListDossierEntriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDossierEntries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDossierEntriesResponseObject); ok {
+		return validResponse.VisitListDossierEntriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportDossier operation middleware
+func (sh *strictHandler) ExportDossier(ctx echo.Context, contributorId ContributorId, params ExportDossierParams) error {
+	var request ExportDossierRequestObject
+
+	request.ContributorId = contributorId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportDossier(ctx.Request().Context(), request.(ExportDossierRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportDossier")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportDossierResponseObject); ok {
+		return validResponse.VisitExportDossierResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -32158,6 +38283,57 @@ func (sh *strictHandler) RevokeDelegation(ctx echo.Context, delegationId Delegat
 	return nil
 }
 
+// ShowDmaSubmission operation middleware
+func (sh *strictHandler) ShowDmaSubmission(ctx echo.Context, dmaId DmaId) error {
+	var request ShowDmaSubmissionRequestObject
+
+	request.DmaId = dmaId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowDmaSubmission(ctx.Request().Context(), request.(ShowDmaSubmissionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowDmaSubmission")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowDmaSubmissionResponseObject); ok {
+		return validResponse.VisitShowDmaSubmissionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DownloadDmaSubmission operation middleware
+func (sh *strictHandler) DownloadDmaSubmission(ctx echo.Context, dmaId DmaId, params DownloadDmaSubmissionParams) error {
+	var request DownloadDmaSubmissionRequestObject
+
+	request.DmaId = dmaId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DownloadDmaSubmission(ctx.Request().Context(), request.(DownloadDmaSubmissionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DownloadDmaSubmission")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DownloadDmaSubmissionResponseObject); ok {
+		return validResponse.VisitDownloadDmaSubmissionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListEnrolments operation middleware
 func (sh *strictHandler) ListEnrolments(ctx echo.Context, params ListEnrolmentsParams) error {
 	var request ListEnrolmentsRequestObject
@@ -33245,6 +39421,57 @@ func (sh *strictHandler) ListOffices(ctx echo.Context, params ListOfficesParams)
 	return nil
 }
 
+// ShowOffice operation middleware
+func (sh *strictHandler) ShowOffice(ctx echo.Context, officeCode OfficePath) error {
+	var request ShowOfficeRequestObject
+
+	request.OfficeCode = officeCode
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowOffice(ctx.Request().Context(), request.(ShowOfficeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowOffice")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowOfficeResponseObject); ok {
+		return validResponse.VisitShowOfficeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSlots operation middleware
+func (sh *strictHandler) ListSlots(ctx echo.Context, officeCode OfficePath, params ListSlotsParams) error {
+	var request ListSlotsRequestObject
+
+	request.OfficeCode = officeCode
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSlots(ctx.Request().Context(), request.(ListSlotsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSlots")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSlotsResponseObject); ok {
+		return validResponse.VisitListSlotsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // StartPinRecovery operation middleware
 func (sh *strictHandler) StartPinRecovery(ctx echo.Context, params StartPinRecoveryParams) error {
 	var request StartPinRecoveryRequestObject
@@ -33510,6 +39737,164 @@ func (sh *strictHandler) ConfirmPinRevocation(ctx echo.Context, params ConfirmPi
 	return nil
 }
 
+// ListAmortisationPlans operation middleware
+func (sh *strictHandler) ListAmortisationPlans(ctx echo.Context, positionId PositionId, params ListAmortisationPlansParams) error {
+	var request ListAmortisationPlansRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAmortisationPlans(ctx.Request().Context(), request.(ListAmortisationPlansRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAmortisationPlans")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAmortisationPlansResponseObject); ok {
+		return validResponse.VisitListAmortisationPlansResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDebitNotes operation middleware
+func (sh *strictHandler) ListDebitNotes(ctx echo.Context, positionId PositionId, params ListDebitNotesParams) error {
+	var request ListDebitNotesRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDebitNotes(ctx.Request().Context(), request.(ListDebitNotesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDebitNotes")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDebitNotesResponseObject); ok {
+		return validResponse.VisitListDebitNotesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDmaSubmissions operation middleware
+func (sh *strictHandler) ListDmaSubmissions(ctx echo.Context, positionId PositionId, params ListDmaSubmissionsParams) error {
+	var request ListDmaSubmissionsRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDmaSubmissions(ctx.Request().Context(), request.(ListDmaSubmissionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDmaSubmissions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDmaSubmissionsResponseObject); ok {
+		return validResponse.VisitListDmaSubmissionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FileDmaSubmission operation middleware
+func (sh *strictHandler) FileDmaSubmission(ctx echo.Context, positionId PositionId, params FileDmaSubmissionParams) error {
+	var request FileDmaSubmissionRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body FileDmaSubmissionJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
+		}
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
+	}
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/xml") {
+		request.Body = ctx.Request().Body
+	}
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FileDmaSubmission(ctx.Request().Context(), request.(FileDmaSubmissionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FileDmaSubmission")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FileDmaSubmissionResponseObject); ok {
+		return validResponse.VisitFileDmaSubmissionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPayments operation middleware
+func (sh *strictHandler) ListPayments(ctx echo.Context, positionId PositionId, params ListPaymentsParams) error {
+	var request ListPaymentsRequestObject
+
+	request.PositionId = positionId
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPayments(ctx.Request().Context(), request.(ListPaymentsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPayments")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPaymentsResponseObject); ok {
+		return validResponse.VisitListPaymentsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListRectificationContacts operation middleware
 func (sh *strictHandler) ListRectificationContacts(ctx echo.Context, positionId PositionId, params ListRectificationContactsParams) error {
 	var request ListRectificationContactsRequestObject
@@ -33530,6 +39915,31 @@ func (sh *strictHandler) ListRectificationContacts(ctx echo.Context, positionId 
 		return err
 	} else if validResponse, ok := response.(ListRectificationContactsResponseObject); ok {
 		return validResponse.VisitListRectificationContactsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowPositionSummary operation middleware
+func (sh *strictHandler) ShowPositionSummary(ctx echo.Context, positionId PositionId) error {
+	var request ShowPositionSummaryRequestObject
+
+	request.PositionId = positionId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowPositionSummary(ctx.Request().Context(), request.(ShowPositionSummaryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowPositionSummary")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowPositionSummaryResponseObject); ok {
+		return validResponse.VisitShowPositionSummaryResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -34417,6 +40827,78 @@ func (sh *strictHandler) RevokeSubDelegation(ctx echo.Context, subDelegationId S
 		return err
 	} else if validResponse, ok := response.(RevokeSubDelegationResponseObject); ok {
 		return validResponse.VisitRevokeSubDelegationResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowSurvey operation middleware
+func (sh *strictHandler) ShowSurvey(ctx echo.Context) error {
+	var request ShowSurveyRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowSurvey(ctx.Request().Context(), request.(ShowSurveyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowSurvey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowSurveyResponseObject); ok {
+		return validResponse.VisitShowSurveyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AnswerSurvey operation middleware
+func (sh *strictHandler) AnswerSurvey(ctx echo.Context, surveyId SurveyId, params AnswerSurveyParams) error {
+	var request AnswerSurveyRequestObject
+
+	request.SurveyId = surveyId
+	request.Params = params
+
+	var body AnswerSurveyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AnswerSurvey(ctx.Request().Context(), request.(AnswerSurveyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AnswerSurvey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AnswerSurveyResponseObject); ok {
+		return validResponse.VisitAnswerSurveyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -276,8 +276,9 @@ func TestContract_PostsTakeAnIdempotencyKey(t *testing.T) {
 		"draftDelegation", "sendDelegationOtp", "activateDelegation", "revokeDelegation", "draftDelegationBatch", "grantSubDelegation",
 		"revokeSubDelegation", "registerApplication", "decideApplication", "suspendApplication",
 		"openTicket", "addTicketComment", "remindTicket",
-		"addWebhook", "rotateWebhookSecret", "pingWebhook", "replayWebhookDeliveries",
 		"bookAppointment", "confirmAppointment", "rescheduleAppointment", "cancelAppointment", "publishSlots", "withdrawSlot", "markAppointment",
+		"addWebhook", "rotateWebhookSecret", "pingWebhook", "replayWebhookDeliveries", "publishSurvey", "closeSurvey",
+		"fileDmaSubmission",
 	}
 	eachOperation(t, func(t *testing.T, _, method string, op *openapi3.Operation) {
 		key := op.Parameters.GetByInAndName("header", "Idempotency-Key")

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"net/http"
@@ -106,6 +107,51 @@ func (e ApplicationState) Valid() bool {
 	case ApplicationStateSubmitted:
 		return true
 	case ApplicationStateSuspended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AppointmentChannel.
+const (
+	AppointmentChannelCounter AppointmentChannel = "counter"
+	AppointmentChannelPhone   AppointmentChannel = "phone"
+	AppointmentChannelVideo   AppointmentChannel = "video"
+)
+
+// Valid indicates whether the value is a known member of the AppointmentChannel enum.
+func (e AppointmentChannel) Valid() bool {
+	switch e {
+	case AppointmentChannelCounter:
+		return true
+	case AppointmentChannelPhone:
+		return true
+	case AppointmentChannelVideo:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AppointmentState.
+const (
+	AppointmentStateBooked    AppointmentState = "booked"
+	AppointmentStateCancelled AppointmentState = "cancelled"
+	AppointmentStateConfirmed AppointmentState = "confirmed"
+	AppointmentStateExpired   AppointmentState = "expired"
+)
+
+// Valid indicates whether the value is a known member of the AppointmentState enum.
+func (e AppointmentState) Valid() bool {
+	switch e {
+	case AppointmentStateBooked:
+		return true
+	case AppointmentStateCancelled:
+		return true
+	case AppointmentStateConfirmed:
+		return true
+	case AppointmentStateExpired:
 		return true
 	default:
 		return false
@@ -811,6 +857,402 @@ func (e DeliveryState) Valid() bool {
 	}
 }
 
+// Defines values for DmaForm.
+const (
+	DmaFormCompiled DmaForm = "compiled"
+	DmaFormXml      DmaForm = "xml"
+)
+
+// Valid indicates whether the value is a known member of the DmaForm enum.
+func (e DmaForm) Valid() bool {
+	switch e {
+	case DmaFormCompiled:
+		return true
+	case DmaFormXml:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaFramingSeveranceScheme.
+const (
+	DmaFramingSeveranceSchemeN1 DmaFramingSeveranceScheme = "1"
+	DmaFramingSeveranceSchemeN2 DmaFramingSeveranceScheme = "2"
+	DmaFramingSeveranceSchemeN3 DmaFramingSeveranceScheme = "3"
+)
+
+// Valid indicates whether the value is a known member of the DmaFramingSeveranceScheme enum.
+func (e DmaFramingSeveranceScheme) Valid() bool {
+	switch e {
+	case DmaFramingSeveranceSchemeN1:
+		return true
+	case DmaFramingSeveranceSchemeN2:
+		return true
+	case DmaFramingSeveranceSchemeN3:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaFundCode.
+const (
+	DmaFundCodeN11 DmaFundCode = "11"
+	DmaFundCodeN8  DmaFundCode = "8"
+	DmaFundCodeN9  DmaFundCode = "9"
+)
+
+// Valid indicates whether the value is a known member of the DmaFundCode enum.
+func (e DmaFundCode) Valid() bool {
+	switch e {
+	case DmaFundCodeN11:
+		return true
+	case DmaFundCodeN8:
+		return true
+	case DmaFundCodeN9:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPartTimeType.
+const (
+	DmaPartTimeTypeM DmaPartTimeType = "M"
+	DmaPartTimeTypeO DmaPartTimeType = "O"
+	DmaPartTimeTypeP DmaPartTimeType = "P"
+	DmaPartTimeTypeV DmaPartTimeType = "V"
+)
+
+// Valid indicates whether the value is a known member of the DmaPartTimeType enum.
+func (e DmaPartTimeType) Valid() bool {
+	switch e {
+	case DmaPartTimeTypeM:
+		return true
+	case DmaPartTimeTypeO:
+		return true
+	case DmaPartTimeTypeP:
+		return true
+	case DmaPartTimeTypeV:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPayerContributionType.
+const (
+	DmaPayerContributionTypeN1 DmaPayerContributionType = "1"
+	DmaPayerContributionTypeN2 DmaPayerContributionType = "2"
+	DmaPayerContributionTypeN3 DmaPayerContributionType = "3"
+	DmaPayerContributionTypeN4 DmaPayerContributionType = "4"
+	DmaPayerContributionTypeN5 DmaPayerContributionType = "5"
+	DmaPayerContributionTypeN6 DmaPayerContributionType = "6"
+	DmaPayerContributionTypeN7 DmaPayerContributionType = "7"
+	DmaPayerContributionTypeN8 DmaPayerContributionType = "8"
+	DmaPayerContributionTypeN9 DmaPayerContributionType = "9"
+)
+
+// Valid indicates whether the value is a known member of the DmaPayerContributionType enum.
+func (e DmaPayerContributionType) Valid() bool {
+	switch e {
+	case DmaPayerContributionTypeN1:
+		return true
+	case DmaPayerContributionTypeN2:
+		return true
+	case DmaPayerContributionTypeN3:
+		return true
+	case DmaPayerContributionTypeN4:
+		return true
+	case DmaPayerContributionTypeN5:
+		return true
+	case DmaPayerContributionTypeN6:
+		return true
+	case DmaPayerContributionTypeN7:
+		return true
+	case DmaPayerContributionTypeN8:
+		return true
+	case DmaPayerContributionTypeN9:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPayerRate.
+const (
+	DmaPayerRateN1 DmaPayerRate = "1"
+	DmaPayerRateN2 DmaPayerRate = "2"
+)
+
+// Valid indicates whether the value is a known member of the DmaPayerRate enum.
+func (e DmaPayerRate) Valid() bool {
+	switch e {
+	case DmaPayerRateN1:
+		return true
+	case DmaPayerRateN2:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaPensionCode.
+const (
+	DmaPensionCodeN1 DmaPensionCode = "1"
+	DmaPensionCodeN2 DmaPensionCode = "2"
+	DmaPensionCodeN3 DmaPensionCode = "3"
+	DmaPensionCodeN4 DmaPensionCode = "4"
+	DmaPensionCodeN5 DmaPensionCode = "5"
+)
+
+// Valid indicates whether the value is a known member of the DmaPensionCode enum.
+func (e DmaPensionCode) Valid() bool {
+	switch e {
+	case DmaPensionCodeN1:
+		return true
+	case DmaPensionCodeN2:
+		return true
+	case DmaPensionCodeN3:
+		return true
+	case DmaPensionCodeN4:
+		return true
+	case DmaPensionCodeN5:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaSeveranceCode.
+const (
+	DmaSeveranceCodeN6 DmaSeveranceCode = "6"
+	DmaSeveranceCodeN7 DmaSeveranceCode = "7"
+)
+
+// Valid indicates whether the value is a known member of the DmaSeveranceCode enum.
+func (e DmaSeveranceCode) Valid() bool {
+	switch e {
+	case DmaSeveranceCodeN6:
+		return true
+	case DmaSeveranceCodeN7:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaState.
+const (
+	DmaStateAwaitingCredentials DmaState = "awaiting_credentials"
+	DmaStateLapsed              DmaState = "lapsed"
+	DmaStateSubmitted           DmaState = "submitted"
+	DmaStateSuperseded          DmaState = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the DmaState enum.
+func (e DmaState) Valid() bool {
+	switch e {
+	case DmaStateAwaitingCredentials:
+		return true
+	case DmaStateLapsed:
+		return true
+	case DmaStateSubmitted:
+		return true
+	case DmaStateSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DmaVariationCause.
+const (
+	DmaVariationCauseN1 DmaVariationCause = "1"
+	DmaVariationCauseN5 DmaVariationCause = "5"
+	DmaVariationCauseN6 DmaVariationCause = "6"
+	DmaVariationCauseN7 DmaVariationCause = "7"
+)
+
+// Valid indicates whether the value is a known member of the DmaVariationCause enum.
+func (e DmaVariationCause) Valid() bool {
+	switch e {
+	case DmaVariationCauseN1:
+		return true
+	case DmaVariationCauseN5:
+		return true
+	case DmaVariationCauseN6:
+		return true
+	case DmaVariationCauseN7:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DossierAuthorKind.
+const (
+	DossierAuthorKindOffice DossierAuthorKind = "office"
+	DossierAuthorKindPerson DossierAuthorKind = "person"
+	DossierAuthorKindSystem DossierAuthorKind = "system"
+)
+
+// Valid indicates whether the value is a known member of the DossierAuthorKind enum.
+func (e DossierAuthorKind) Valid() bool {
+	switch e {
+	case DossierAuthorKindOffice:
+		return true
+	case DossierAuthorKindPerson:
+		return true
+	case DossierAuthorKindSystem:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DossierEntryKind.
+const (
+	DossierEntryKindAppointment   DossierEntryKind = "appointment"
+	DossierEntryKindDeclaration   DossierEntryKind = "declaration"
+	DossierEntryKindDelegation    DossierEntryKind = "delegation"
+	DossierEntryKindDmaSubmission DossierEntryKind = "dma_submission"
+	DossierEntryKindEnrolment     DossierEntryKind = "enrolment"
+	DossierEntryKindRole          DossierEntryKind = "role"
+	DossierEntryKindSmartTask     DossierEntryKind = "smart_task"
+	DossierEntryKindTicket        DossierEntryKind = "ticket"
+)
+
+// Valid indicates whether the value is a known member of the DossierEntryKind enum.
+func (e DossierEntryKind) Valid() bool {
+	switch e {
+	case DossierEntryKindAppointment:
+		return true
+	case DossierEntryKindDeclaration:
+		return true
+	case DossierEntryKindDelegation:
+		return true
+	case DossierEntryKindDmaSubmission:
+		return true
+	case DossierEntryKindEnrolment:
+		return true
+	case DossierEntryKindRole:
+		return true
+	case DossierEntryKindSmartTask:
+		return true
+	case DossierEntryKindTicket:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DossierHappening.
+const (
+	DossierHappeningAppointmentBooked                DossierHappening = "appointment.booked"
+	DossierHappeningAppointmentCancelled             DossierHappening = "appointment.cancelled"
+	DossierHappeningAppointmentConfirmed             DossierHappening = "appointment.confirmed"
+	DossierHappeningAppointmentLapsed                DossierHappening = "appointment.lapsed"
+	DossierHappeningAppointmentRescheduled           DossierHappening = "appointment.rescheduled"
+	DossierHappeningDeclarationAwaitingCredentials   DossierHappening = "declaration.awaiting_credentials"
+	DossierHappeningDeclarationDecided               DossierHappening = "declaration.decided"
+	DossierHappeningDeclarationInCharge              DossierHappening = "declaration.in_charge"
+	DossierHappeningDeclarationLapsed                DossierHappening = "declaration.lapsed"
+	DossierHappeningDeclarationSubmitted             DossierHappening = "declaration.submitted"
+	DossierHappeningDeclarationSuperseded            DossierHappening = "declaration.superseded"
+	DossierHappeningDeclarationWithdrawn             DossierHappening = "declaration.withdrawn"
+	DossierHappeningDelegationActivated              DossierHappening = "delegation.activated"
+	DossierHappeningDelegationEnded                  DossierHappening = "delegation.ended"
+	DossierHappeningDmaSubmissionAwaitingCredentials DossierHappening = "dma_submission.awaiting_credentials"
+	DossierHappeningDmaSubmissionLapsed              DossierHappening = "dma_submission.lapsed"
+	DossierHappeningDmaSubmissionSubmitted           DossierHappening = "dma_submission.submitted"
+	DossierHappeningDmaSubmissionSuperseded          DossierHappening = "dma_submission.superseded"
+	DossierHappeningEnrolmentAwaitingCredentials     DossierHappening = "enrolment.awaiting_credentials"
+	DossierHappeningEnrolmentDecided                 DossierHappening = "enrolment.decided"
+	DossierHappeningEnrolmentLapsed                  DossierHappening = "enrolment.lapsed"
+	DossierHappeningEnrolmentSubmitted               DossierHappening = "enrolment.submitted"
+	DossierHappeningRoleGranted                      DossierHappening = "role.granted"
+	DossierHappeningRoleWithdrawn                    DossierHappening = "role.withdrawn"
+	DossierHappeningTicketClosed                     DossierHappening = "ticket.closed"
+	DossierHappeningTicketCommented                  DossierHappening = "ticket.commented"
+	DossierHappeningTicketInCharge                   DossierHappening = "ticket.in_charge"
+	DossierHappeningTicketOpened                     DossierHappening = "ticket.opened"
+	DossierHappeningTicketReminded                   DossierHappening = "ticket.reminded"
+	DossierHappeningTicketReopened                   DossierHappening = "ticket.reopened"
+	DossierHappeningTicketRouted                     DossierHappening = "ticket.routed"
+)
+
+// Valid indicates whether the value is a known member of the DossierHappening enum.
+func (e DossierHappening) Valid() bool {
+	switch e {
+	case DossierHappeningAppointmentBooked:
+		return true
+	case DossierHappeningAppointmentCancelled:
+		return true
+	case DossierHappeningAppointmentConfirmed:
+		return true
+	case DossierHappeningAppointmentLapsed:
+		return true
+	case DossierHappeningAppointmentRescheduled:
+		return true
+	case DossierHappeningDeclarationAwaitingCredentials:
+		return true
+	case DossierHappeningDeclarationDecided:
+		return true
+	case DossierHappeningDeclarationInCharge:
+		return true
+	case DossierHappeningDeclarationLapsed:
+		return true
+	case DossierHappeningDeclarationSubmitted:
+		return true
+	case DossierHappeningDeclarationSuperseded:
+		return true
+	case DossierHappeningDeclarationWithdrawn:
+		return true
+	case DossierHappeningDelegationActivated:
+		return true
+	case DossierHappeningDelegationEnded:
+		return true
+	case DossierHappeningDmaSubmissionAwaitingCredentials:
+		return true
+	case DossierHappeningDmaSubmissionLapsed:
+		return true
+	case DossierHappeningDmaSubmissionSubmitted:
+		return true
+	case DossierHappeningDmaSubmissionSuperseded:
+		return true
+	case DossierHappeningEnrolmentAwaitingCredentials:
+		return true
+	case DossierHappeningEnrolmentDecided:
+		return true
+	case DossierHappeningEnrolmentLapsed:
+		return true
+	case DossierHappeningEnrolmentSubmitted:
+		return true
+	case DossierHappeningRoleGranted:
+		return true
+	case DossierHappeningRoleWithdrawn:
+		return true
+	case DossierHappeningTicketClosed:
+		return true
+	case DossierHappeningTicketCommented:
+		return true
+	case DossierHappeningTicketInCharge:
+		return true
+	case DossierHappeningTicketOpened:
+		return true
+	case DossierHappeningTicketReminded:
+		return true
+	case DossierHappeningTicketReopened:
+		return true
+	case DossierHappeningTicketRouted:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ElectronicContactKind.
 const (
 	ElectronicContactKindEmail  ElectronicContactKind = "email"
@@ -897,16 +1339,20 @@ func (e EnrolmentState) Valid() bool {
 
 // Defines values for EventSubjectKind.
 const (
+	EventSubjectKindAppointment      EventSubjectKind = "appointment"
 	EventSubjectKindConsent          EventSubjectKind = "consent"
 	EventSubjectKindDeclaration      EventSubjectKind = "declaration"
 	EventSubjectKindDeclarationBatch EventSubjectKind = "declaration_batch"
 	EventSubjectKindDelegation       EventSubjectKind = "delegation"
+	EventSubjectKindDmaSubmission    EventSubjectKind = "dma_submission"
 	EventSubjectKindTicket           EventSubjectKind = "ticket"
 )
 
 // Valid indicates whether the value is a known member of the EventSubjectKind enum.
 func (e EventSubjectKind) Valid() bool {
 	switch e {
+	case EventSubjectKindAppointment:
+		return true
 	case EventSubjectKindConsent:
 		return true
 	case EventSubjectKindDeclaration:
@@ -914,6 +1360,8 @@ func (e EventSubjectKind) Valid() bool {
 	case EventSubjectKindDeclarationBatch:
 		return true
 	case EventSubjectKindDelegation:
+		return true
+	case EventSubjectKindDmaSubmission:
 		return true
 	case EventSubjectKindTicket:
 		return true
@@ -924,6 +1372,12 @@ func (e EventSubjectKind) Valid() bool {
 
 // Defines values for EventType.
 const (
+	EventTypeAppointmentBooked              EventType = "appointment.booked"
+	EventTypeAppointmentCancelled           EventType = "appointment.cancelled"
+	EventTypeAppointmentConfirmed           EventType = "appointment.confirmed"
+	EventTypeAppointmentExpired             EventType = "appointment.expired"
+	EventTypeAppointmentMoved               EventType = "appointment.moved"
+	EventTypeAppointmentWithdrawn           EventType = "appointment.withdrawn"
 	EventTypeConsentEnded                   EventType = "consent.ended"
 	EventTypeConsentGiven                   EventType = "consent.given"
 	EventTypeDeclarationAwaitingCredentials EventType = "declaration.awaiting_credentials"
@@ -936,6 +1390,10 @@ const (
 	EventTypeDeclarationWithdrawn           EventType = "declaration.withdrawn"
 	EventTypeDelegationActivated            EventType = "delegation.activated"
 	EventTypeDelegationEnded                EventType = "delegation.ended"
+	EventTypeDmaAwaitingCredentials         EventType = "dma.awaiting_credentials"
+	EventTypeDmaLapsed                      EventType = "dma.lapsed"
+	EventTypeDmaSubmitted                   EventType = "dma.submitted"
+	EventTypeDmaSuperseded                  EventType = "dma.superseded"
 	EventTypeTicketClosed                   EventType = "ticket.closed"
 	EventTypeTicketCommented                EventType = "ticket.commented"
 	EventTypeTicketInCharge                 EventType = "ticket.in_charge"
@@ -947,6 +1405,18 @@ const (
 // Valid indicates whether the value is a known member of the EventType enum.
 func (e EventType) Valid() bool {
 	switch e {
+	case EventTypeAppointmentBooked:
+		return true
+	case EventTypeAppointmentCancelled:
+		return true
+	case EventTypeAppointmentConfirmed:
+		return true
+	case EventTypeAppointmentExpired:
+		return true
+	case EventTypeAppointmentMoved:
+		return true
+	case EventTypeAppointmentWithdrawn:
+		return true
 	case EventTypeConsentEnded:
 		return true
 	case EventTypeConsentGiven:
@@ -970,6 +1440,14 @@ func (e EventType) Valid() bool {
 	case EventTypeDelegationActivated:
 		return true
 	case EventTypeDelegationEnded:
+		return true
+	case EventTypeDmaAwaitingCredentials:
+		return true
+	case EventTypeDmaLapsed:
+		return true
+	case EventTypeDmaSubmitted:
+		return true
+	case EventTypeDmaSuperseded:
 		return true
 	case EventTypeTicketClosed:
 		return true
@@ -1550,6 +2028,7 @@ const (
 	ProblemCodeRequestInProgress              ProblemCode = "request-in-progress"
 	ProblemCodeServiceNotDelegated            ProblemCode = "service-not-delegated"
 	ProblemCodeSessionEnded                   ProblemCode = "session-ended"
+	ProblemCodeSlotTaken                      ProblemCode = "slot-taken"
 	ProblemCodeStrongLoginRequired            ProblemCode = "strong-login-required"
 	ProblemCodeUnauthenticated                ProblemCode = "unauthenticated"
 	ProblemCodeUnavailable                    ProblemCode = "unavailable"
@@ -1623,6 +2102,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeServiceNotDelegated:
 		return true
 	case ProblemCodeSessionEnded:
+		return true
+	case ProblemCodeSlotTaken:
 		return true
 	case ProblemCodeStrongLoginRequired:
 		return true
@@ -2080,6 +2561,27 @@ func (e SubDelegationState) Valid() bool {
 	}
 }
 
+// Defines values for SurveyState.
+const (
+	SurveyStateClosed  SurveyState = "closed"
+	SurveyStateOpen    SurveyState = "open"
+	SurveyStatePlanned SurveyState = "planned"
+)
+
+// Valid indicates whether the value is a known member of the SurveyState enum.
+func (e SurveyState) Valid() bool {
+	switch e {
+	case SurveyStateClosed:
+		return true
+	case SurveyStateOpen:
+		return true
+	case SurveyStatePlanned:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TicketAttachmentMediaType.
 const (
 	TicketAttachmentMediaTypeApplicationpdf             TicketAttachmentMediaType = "application/pdf"
@@ -2331,6 +2833,12 @@ func (e WebhookDisabledReason) Valid() bool {
 
 // Defines values for WebhookEventType.
 const (
+	WebhookEventTypeAppointmentBooked              WebhookEventType = "appointment.booked"
+	WebhookEventTypeAppointmentCancelled           WebhookEventType = "appointment.cancelled"
+	WebhookEventTypeAppointmentConfirmed           WebhookEventType = "appointment.confirmed"
+	WebhookEventTypeAppointmentExpired             WebhookEventType = "appointment.expired"
+	WebhookEventTypeAppointmentMoved               WebhookEventType = "appointment.moved"
+	WebhookEventTypeAppointmentWithdrawn           WebhookEventType = "appointment.withdrawn"
 	WebhookEventTypeConsentEnded                   WebhookEventType = "consent.ended"
 	WebhookEventTypeConsentGiven                   WebhookEventType = "consent.given"
 	WebhookEventTypeDeclarationAwaitingCredentials WebhookEventType = "declaration.awaiting_credentials"
@@ -2343,6 +2851,10 @@ const (
 	WebhookEventTypeDeclarationWithdrawn           WebhookEventType = "declaration.withdrawn"
 	WebhookEventTypeDelegationActivated            WebhookEventType = "delegation.activated"
 	WebhookEventTypeDelegationEnded                WebhookEventType = "delegation.ended"
+	WebhookEventTypeDmaAwaitingCredentials         WebhookEventType = "dma.awaiting_credentials"
+	WebhookEventTypeDmaLapsed                      WebhookEventType = "dma.lapsed"
+	WebhookEventTypeDmaSubmitted                   WebhookEventType = "dma.submitted"
+	WebhookEventTypeDmaSuperseded                  WebhookEventType = "dma.superseded"
 	WebhookEventTypeTicketClosed                   WebhookEventType = "ticket.closed"
 	WebhookEventTypeTicketCommented                WebhookEventType = "ticket.commented"
 	WebhookEventTypeTicketInCharge                 WebhookEventType = "ticket.in_charge"
@@ -2355,6 +2867,18 @@ const (
 // Valid indicates whether the value is a known member of the WebhookEventType enum.
 func (e WebhookEventType) Valid() bool {
 	switch e {
+	case WebhookEventTypeAppointmentBooked:
+		return true
+	case WebhookEventTypeAppointmentCancelled:
+		return true
+	case WebhookEventTypeAppointmentConfirmed:
+		return true
+	case WebhookEventTypeAppointmentExpired:
+		return true
+	case WebhookEventTypeAppointmentMoved:
+		return true
+	case WebhookEventTypeAppointmentWithdrawn:
+		return true
 	case WebhookEventTypeConsentEnded:
 		return true
 	case WebhookEventTypeConsentGiven:
@@ -2378,6 +2902,14 @@ func (e WebhookEventType) Valid() bool {
 	case WebhookEventTypeDelegationActivated:
 		return true
 	case WebhookEventTypeDelegationEnded:
+		return true
+	case WebhookEventTypeDmaAwaitingCredentials:
+		return true
+	case WebhookEventTypeDmaLapsed:
+		return true
+	case WebhookEventTypeDmaSubmitted:
+		return true
+	case WebhookEventTypeDmaSuperseded:
 		return true
 	case WebhookEventTypeTicketClosed:
 		return true
@@ -2440,6 +2972,39 @@ func (e WebhookState) Valid() bool {
 	case WebhookStateDisabled:
 		return true
 	case WebhookStateEnabled:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Weekday.
+const (
+	WeekdayFriday    Weekday = "friday"
+	WeekdayMonday    Weekday = "monday"
+	WeekdaySaturday  Weekday = "saturday"
+	WeekdaySunday    Weekday = "sunday"
+	WeekdayThursday  Weekday = "thursday"
+	WeekdayTuesday   Weekday = "tuesday"
+	WeekdayWednesday Weekday = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the Weekday enum.
+func (e Weekday) Valid() bool {
+	switch e {
+	case WeekdayFriday:
+		return true
+	case WeekdayMonday:
+		return true
+	case WeekdaySaturday:
+		return true
+	case WeekdaySunday:
+		return true
+	case WeekdayThursday:
+		return true
+	case WeekdayTuesday:
+		return true
+	case WeekdayWednesday:
 		return true
 	default:
 		return false
@@ -2561,6 +3126,64 @@ type ActivityList struct {
 
 	// Items What was done, the newest first.
 	Items []Activity `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// AmortisationPlan An amortisation plan (piano di ammortamento) of a public body.
+//
+// Example: {"amount":"24000.00","currency":"EUR","date":"2021-06-01","description":"Ricongiunzione L. 29/79","instalments":{"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120},"plan_id":"018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"PA-2021-0003"}
+type AmortisationPlan struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2021-06-01
+	Date openapi_types.Date `json:"date"`
+
+	// Description What it is about.
+	//
+	// Example: Ricongiunzione L. 29/79
+	Description string `json:"description"`
+
+	// Instalments The instalments (rate) of a plan, as far as the register has them.
+	//
+	// Example: {"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120}
+	Instalments *PlanInstalments `json:"instalments,omitempty"`
+
+	// PlanId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PlanId Id `json:"plan_id"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: PA-2021-0003
+	Reference string `json:"reference"`
+}
+
+// AmortisationPlanList One page of amortisation plans.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/amortisation-plans"}},"items":[{"amount":"24000.00","currency":"EUR","date":"2021-06-01","description":"Ricongiunzione L. 29/79","instalments":{"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120},"plan_id":"018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"PA-2021-0003"}]}
+type AmortisationPlanList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The amortisation plans, the newest first.
+	Items []AmortisationPlan `json:"items"`
 
 	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
 	//
@@ -2828,6 +3451,224 @@ type ApplicationSuspension struct {
 	// Example: Domanda di chiarimenti senza risposta
 	Reason string `json:"reason"`
 }
+
+// Appointment An appointment at an office.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirm_by":"2026-03-16T08:45:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"booked","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}
+type Appointment struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId Id `json:"appointment_id"`
+
+	// Attended Whether the person came, once the office has noted that.
+	//
+	// Example: true
+	Attended *bool `json:"attended,omitempty"`
+
+	// BookedAt When it was booked.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	BookedAt time.Time `json:"booked_at"`
+
+	// BookedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	BookedBy PersonReference `json:"booked_by"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// ConfirmBy Until when it has to be confirmed, if it is `booked`.
+	//
+	// Example: 2026-03-16T08:45:04.218301Z
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+
+	// ConfirmedAt When it was confirmed, if it was.
+	//
+	// Example: 2026-03-16T08:20:00.118204Z
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// EndedAt When it was cancelled or expired, if it was.
+	//
+	// Example: 2026-03-18T10:00:00.118204Z
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Office The office of an appointment.
+	//
+	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+	Office AppointmentOffice `json:"office"`
+
+	// Phone Where the office reaches who booked it.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// State `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+	//
+	// Example: booked
+	State AppointmentState `json:"state"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called.
+	//
+	// Example: Rimborsi e compensazioni
+	TopicTitle string `json:"topic_title"`
+
+	// WithdrawalReason Why the office withdrew the slot, if it did.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+}
+
+// AppointmentAttendance Whether somebody came.
+//
+// Example: {"attended":true}
+type AppointmentAttendance struct {
+	// Attended Whether the person came.
+	//
+	// Example: true
+	Attended bool `json:"attended"`
+}
+
+// AppointmentChannel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+//
+// Example: counter
+type AppointmentChannel string
+
+// AppointmentInput What is booked.
+//
+// Example: {"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","notes":"Porto le ricevute dei versamenti di gennaio","phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","topic":"payments-refunds"}
+type AppointmentInput struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Phone Where the office reaches you.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+}
+
+// AppointmentList One page of appointments.
+//
+// Example: {"_links":{"self":{"href":"/v1/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirm_by":"2026-03-16T08:45:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"booked","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+type AppointmentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The appointments.
+	Items []Appointment `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// AppointmentOffice The office of an appointment.
+//
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+type AppointmentOffice struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+
+	// Title What the office is called.
+	//
+	// Example: Direzione provinciale di Bergamo
+	Title string `json:"title"`
+}
+
+// AppointmentRescheduling Where an appointment is moved.
+//
+// Example: {"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1062"}
+type AppointmentRescheduling struct {
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+}
+
+// AppointmentState `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+//
+// Example: booked
+type AppointmentState string
+
+// AppointmentTopicCode The code of a topic of listTicketTopics.
+//
+// Example: payments-refunds
+type AppointmentTopicCode = string
 
 // Attachment A file that was sent.
 //
@@ -3232,6 +4073,59 @@ type CsvSeparator string
 //
 // Example: EUR
 type Currency string
+
+// DebitNote A debit note (nota di debito) to a public body.
+//
+// Example: {"amount":"340.12","currency":"EUR","date":"2026-03-02","debit_note_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f","description":"Differenze contributive 2024","reference":"ND-2026-0007"}
+type DebitNote struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-02
+	Date openapi_types.Date `json:"date"`
+
+	// DebitNoteId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DebitNoteId Id `json:"debit_note_id"`
+
+	// Description What it is about.
+	//
+	// Example: Differenze contributive 2024
+	Description string `json:"description"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: ND-2026-0007
+	Reference string `json:"reference"`
+}
+
+// DebitNoteList One page of debit notes.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/debit-notes"}},"items":[{"amount":"340.12","currency":"EUR","date":"2026-03-02","debit_note_id":"018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f","description":"Differenze contributive 2024","reference":"ND-2026-0007"}]}
+type DebitNoteList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The debit notes, the newest first.
+	Items []DebitNote `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
 
 // Declaration A declaration of responsibility (dichiarazione di responsabilità).
 //
@@ -5386,6 +6280,889 @@ type DeliveryState string
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 type Digest = string
 
+// DmaAmount An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+//
+// Example: 1850.00
+type DmaAmount = string
+
+// DmaContent A list as it was compiled.
+//
+// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+type DmaContent struct {
+	// ActivityCode The activity of the body (ISTAT).
+	//
+	// Example: 84111
+	ActivityCode string `json:"activity_code"`
+
+	// BodyNumber Tells several positions of one body apart (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// LegalForm The legal form of the body (FormaGiuridica).
+	//
+	// Example: 2430
+	LegalForm string `json:"legal_form"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// Sender Who sends a list (DatiMittente).
+	//
+	// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+	Sender DmaSender `json:"sender"`
+
+	// SignatoryTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	SignatoryTaxCode TaxCode `json:"signatory_tax_code"`
+
+	// VariationsOnly A list of variations of earlier months alone (TipoListaPosPA="1"). There may be many of a month.
+	//
+	// Example: false
+	VariationsOnly *bool `json:"variations_only,omitempty"`
+
+	// Workers The individual parts (D0_DenunciaIndividuale), all in one PosPA.
+	Workers []DmaWorker `json:"workers"`
+}
+
+// DmaForm How the list came: compiled by hand, or as a file.
+//
+// Example: compiled
+type DmaForm string
+
+// DmaFraming How the worker is employed (InquadramentoLavPA).
+//
+// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+type DmaFraming struct {
+	// Contract The collective agreement (Contratto).
+	//
+	// Example: RALN
+	Contract string `json:"contract"`
+
+	// EmploymentType The kind of employment (TipoImpiego).
+	//
+	// Example: 1
+	EmploymentType string `json:"employment_type"`
+
+	// PartTime How much less than full time (PartTimePA).
+	//
+	// Example: {"share":"50000","type":"O"}
+	PartTime *DmaPartTime `json:"part_time,omitempty"`
+
+	// Qualification The qualification (Qualifica).
+	//
+	// Example: 042000
+	Qualification string `json:"qualification"`
+
+	// ServiceType The kind of service (TipoServizio).
+	//
+	// Example: 4
+	ServiceType string `json:"service_type"`
+
+	// SeveranceScheme The scheme for the end of service (RegimeFineServizio): 1 TFR, 2 TFR by choice (optante), 3 TFS.
+	//
+	// Example: 3
+	SeveranceScheme DmaFramingSeveranceScheme `json:"severance_scheme"`
+}
+
+// DmaFramingSeveranceScheme The scheme for the end of service (RegimeFineServizio): 1 TFR, 2 TFR by choice (optante), 3 TFS.
+//
+// Example: 3
+type DmaFramingSeveranceScheme string
+
+// DmaFund What is owed to another fund (GestCredito, ENPDEP, ENAM).
+//
+// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+type DmaFund struct {
+	// Code The fund (CodGestione): 9 for credit, 8 for ENPDEP, 11 for ENAM.
+	//
+	// Example: 9
+	Code DmaFundCode `json:"code"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaFundCode The fund (CodGestione): 9 for credit, 8 for ENPDEP, 11 for ENAM.
+//
+// Example: 9
+type DmaFundCode string
+
+// DmaFunds The managements (Gestioni) to which something is owed; one at least.
+//
+// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+type DmaFunds struct {
+	// Credit What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Credit *DmaFund `json:"credit,omitempty"`
+
+	// Enam What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Enam *DmaFund `json:"enam,omitempty"`
+
+	// Enpdep What is owed to another fund (GestCredito, ENPDEP, ENAM).
+	//
+	// Example: {"code":"9","contribution":"6.48","taxable":"1850.00"}
+	Enpdep *DmaFund `json:"enpdep,omitempty"`
+
+	// Pension What is owed to a pension fund (GestPensionistica).
+	//
+	// Example: {"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"}
+	Pension *DmaPension `json:"pension,omitempty"`
+
+	// Severance What is owed for the end of service (GestPrevidenziale), by one of two schemes.
+	//
+	// Example: {"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}
+	Severance *DmaSeverance `json:"severance,omitempty"`
+}
+
+// DmaInput A list to be filed (denuncia mensile). `CFAzienda` and `RagSocAzienda` are those of the body of the position.
+//
+// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+type DmaInput struct {
+	// ActivityCode The activity of the body (ISTAT).
+	//
+	// Example: 84111
+	ActivityCode string `json:"activity_code"`
+
+	// BodyNumber Tells several positions of one body apart (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// LegalForm The legal form of the body (FormaGiuridica).
+	//
+	// Example: 2430
+	LegalForm string `json:"legal_form"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// Sender Who sends a list (DatiMittente).
+	//
+	// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+	Sender DmaSender `json:"sender"`
+
+	// SignatoryTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	SignatoryTaxCode TaxCode `json:"signatory_tax_code"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// VariationsOnly A list of variations of earlier months alone (TipoListaPosPA="1"). There may be many of a month.
+	//
+	// Example: false
+	VariationsOnly *bool `json:"variations_only,omitempty"`
+
+	// Workers The individual parts (D0_DenunciaIndividuale), all in one PosPA.
+	Workers []DmaWorker `json:"workers"`
+}
+
+// DmaLinks The links of a submission.
+//
+// Example: {"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}}
+type DmaLinks struct {
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+
+	// Supersedes Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Supersedes *Link `json:"supersedes,omitempty"`
+
+	// Xml Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Xml Link `json:"xml"`
+}
+
+// DmaMonth A month. Lists are made for 2012-10 and later, and not for months to come.
+//
+// Example: 2026-02
+type DmaMonth = string
+
+// DmaPartTime How much less than full time (PartTimePA).
+//
+// Example: {"share":"50000","type":"O"}
+type DmaPartTime struct {
+	// Share How much of full time, in thousandths of a per cent (PercPartTime).
+	//
+	// Example: 50000
+	Share string `json:"share"`
+
+	// Type The kind of part time (TipoPartTime).
+	//
+	// Example: O
+	Type DmaPartTimeType `json:"type"`
+}
+
+// DmaPartTimeType The kind of part time (TipoPartTime).
+//
+// Example: O
+type DmaPartTimeType string
+
+// DmaPayer Another body that pays a part.
+//
+// Example: {"body_number":"00000","contribution":"440.30","contribution_type":"1","tax_code":"80039510484","taxable":"1850.00"}
+type DmaPayer struct {
+	// BodyNumber Which position of that body (PRGAZIENDA).
+	//
+	// Example: 00000
+	BodyNumber string `json:"body_number"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// ContributionType What is paid (TipoContributo).
+	//
+	// Example: 1
+	ContributionType DmaPayerContributionType `json:"contribution_type"`
+
+	// PaidIn A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	PaidIn *DmaMonth `json:"paid_in,omitempty"`
+
+	// Rate Which rate applies (Aliquota), in a variation.
+	//
+	// Example: 2
+	Rate *DmaPayerRate `json:"rate,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaPayerContributionType What is paid (TipoContributo).
+//
+// Example: 1
+type DmaPayerContributionType string
+
+// DmaPayerRate Which rate applies (Aliquota), in a variation.
+//
+// Example: 2
+type DmaPayerRate string
+
+// DmaPension What is owed to a pension fund (GestPensionistica).
+//
+// Example: {"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"}
+type DmaPension struct {
+	// Additional An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Additional *DmaAmount `json:"additional,omitempty"`
+
+	// Code The fund (CodGestione): 1 state, 2 CPDEL, 3 CPI, 4 CPUG, 5 CPS.
+	//
+	// Example: 2
+	Code DmaPensionCode `json:"code"`
+
+	// Contribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Contribution DmaAmount `json:"contribution"`
+
+	// Recoveries Relief that is recovered.
+	Recoveries *[]DmaRecovery `json:"recoveries,omitempty"`
+
+	// Seniority An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Seniority *DmaAmount `json:"seniority,omitempty"`
+
+	// TableSalary An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TableSalary *DmaAmount `json:"table_salary,omitempty"`
+
+	// Taxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Taxable DmaAmount `json:"taxable"`
+}
+
+// DmaPensionCode The fund (CodGestione): 1 state, 2 CPDEL, 3 CPI, 4 CPUG, 5 CPS.
+//
+// Example: 2
+type DmaPensionCode string
+
+// DmaPeriod A period of the month of the list (E0_PeriodoNelMese).
+//
+// Example: {"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}
+type DmaPeriod struct {
+	// EndDay The last day (GiornoFine).
+	//
+	// Example: 2026-02-28
+	EndDay openapi_types.Date `json:"end_day"`
+
+	// Framing How the worker is employed (InquadramentoLavPA).
+	//
+	// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+	Framing DmaFraming `json:"framing"`
+
+	// Funds The managements (Gestioni) to which something is owed; one at least.
+	//
+	// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+	Funds DmaFunds `json:"funds"`
+
+	// Payers Other bodies that pay a part (AltroEnteVersante, in a variation EnteVersante). The contributions of types 1 and 5 are at most that of the pension fund with its additional one (error 00172I).
+	Payers *[]DmaPayer `json:"payers,omitempty"`
+
+	// StartDay The first day (GiornoInizio).
+	//
+	// Example: 2026-02-01
+	StartDay openapi_types.Date `json:"start_day"`
+
+	// TerminationCode Why the service ended (CodiceCessazione).
+	//
+	// Example: 3
+	TerminationCode *string `json:"termination_code,omitempty"`
+}
+
+// DmaRecovery Relief that is recovered (RecuperoSgravi).
+//
+// Example: {"amount":"13.54","code":"30","month":4,"year":"2025"}
+type DmaRecovery struct {
+	// Amount An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	Amount DmaAmount `json:"amount"`
+
+	// Code What is recovered (CodiceRecupero).
+	//
+	// Example: 30
+	Code string `json:"code"`
+
+	// Month The month (MeseRif); the XML has it without a zero.
+	//
+	// Example: 4
+	Month int32 `json:"month"`
+
+	// OtherTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	OtherTaxable *DmaAmount `json:"other_taxable,omitempty"`
+
+	// Year The year (AnnoRif).
+	//
+	// Example: 2025
+	Year string `json:"year"`
+}
+
+// DmaSender Who sends a list (DatiMittente).
+//
+// Example: {"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"}
+type DmaSender struct {
+	// LegalName The name of the sender (RagSocMittente).
+	//
+	// Example: Comune di Castel Mugello
+	LegalName string `json:"legal_name"`
+
+	// OfficeCode The office of the sender (SedeINPS).
+	//
+	// Example: 3000
+	OfficeCode *string `json:"office_code,omitempty"`
+
+	// PersonTaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	PersonTaxCode TaxCode `json:"person_tax_code"`
+
+	// SoftwareTaxCode The tax code of who made the program (CFSoftwarehouse).
+	//
+	// Example: 00743110157
+	SoftwareTaxCode *string `json:"software_tax_code,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
+
+// DmaSeverance What is owed for the end of service (GestPrevidenziale), by one of two schemes.
+//
+// Example: {"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}
+type DmaSeverance struct {
+	// Code The fund (CodGestione): 6 INADEL, 7 ENPAS.
+	//
+	// Example: 6
+	Code DmaSeveranceCode `json:"code"`
+
+	// TfrContribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfrContribution *DmaAmount `json:"tfr_contribution,omitempty"`
+
+	// TfrTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfrTaxable *DmaAmount `json:"tfr_taxable,omitempty"`
+
+	// TfsContribution An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfsContribution *DmaAmount `json:"tfs_contribution,omitempty"`
+
+	// TfsTaxable An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+	//
+	// Example: 1850.00
+	TfsTaxable *DmaAmount `json:"tfs_taxable,omitempty"`
+}
+
+// DmaSeveranceCode The fund (CodGestione): 6 INADEL, 7 ENPAS.
+//
+// Example: 6
+type DmaSeveranceCode string
+
+// DmaState Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+//
+// Example: submitted
+type DmaState string
+
+// DmaSubmission A monthly list of public employees (DMA, UNIEMENS ListaPosPA) that was protocolled.
+//
+// Example: {"_links":{"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","filed_by":{"acting_as":"employee_delegate","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"form":"compiled","period":"2026-02","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","protocol_number":"INPS.3000.16/03/2026.0000045","size":1874,"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","totals":{"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1},"updated_at":"2026-03-16T08:15:04.218301Z","variations_only":false}
+type DmaSubmission struct {
+	// Links The links of a submission.
+	//
+	// Example: {"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}}
+	Links DmaLinks `json:"_links"`
+
+	// Content A list as it was compiled.
+	//
+	// Example: {"activity_code":"84111","body_number":"00000","legal_form":"2430","period":"2026-02","sender":{"legal_name":"Comune di Castel Mugello","office_code":"3000","person_tax_code":"RSSMRA80A01H501U","tax_code":"80039510484"},"signatory_tax_code":"RSSMRA80A01H501U","workers":[{"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}]}
+	Content json.RawMessage `json:"content,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Digest SHA-256 of the file, which the protocol register has too.
+	//
+	// Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Digest string `json:"digest"`
+
+	// DmaId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DmaId Id `json:"dma_id"`
+
+	// FiledBy Who drafted or filed a declaration, and by which right. Credentials are personal, so it is always a person.
+	//
+	// Example: {"acting_as":"legal_representative","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"}
+	FiledBy FiledBy `json:"filed_by"`
+
+	// Form How the list came: compiled by hand, or as a file.
+	//
+	// Example: compiled
+	Form DmaForm `json:"form"`
+
+	// LapsesAt When it lapses unless the credentials become dispositive before.
+	//
+	// Example: 2026-04-15T22:00:00Z
+	LapsesAt *time.Time `json:"lapses_at,omitempty"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber ProtocolNumber `json:"protocol_number"`
+
+	// Size How long the file is, in bytes.
+	//
+	// Example: 1874
+	Size int64 `json:"size"`
+
+	// State Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+	//
+	// Example: submitted
+	State DmaState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+
+	// SupersedesId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SupersedesId *Id `json:"supersedes_id,omitempty"`
+
+	// Totals What a list counts and adds up.
+	//
+	// Example: {"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1}
+	Totals DmaTotals `json:"totals"`
+
+	// UpdatedAt When it came into its state.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// VariationsOnly Whether it is a list of variations alone.
+	//
+	// Example: false
+	VariationsOnly bool `json:"variations_only"`
+}
+
+// DmaSubmissionList One page of submissions.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/dma-submissions"}},"items":[{"_links":{"self":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"},"xml":{"href":"/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","filed_by":{"acting_as":"employee_delegate","family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"},"form":"compiled","period":"2026-02","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","protocol_number":"INPS.3000.16/03/2026.0000045","size":1874,"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","totals":{"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1},"updated_at":"2026-03-16T08:15:04.218301Z","variations_only":false}]}
+type DmaSubmissionList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The submissions, the newest first.
+	Items []DmaSubmission `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// DmaTotals What a list counts and adds up.
+//
+// Example: {"credit_contribution":"6.48","credit_taxable":"1850.00","currency":"EUR","pension_contribution":"442.15","pension_taxable":"1850.00","periods":1,"severance_contribution":"90.28","severance_taxable":"1480.00","variations":0,"workers":1}
+type DmaTotals struct {
+	// CreditContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	CreditContribution Money `json:"credit_contribution"`
+
+	// CreditTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	CreditTaxable Money `json:"credit_taxable"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// PensionContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	PensionContribution Money `json:"pension_contribution"`
+
+	// PensionTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	PensionTaxable Money `json:"pension_taxable"`
+
+	// Periods How many periods of the month.
+	//
+	// Example: 1
+	Periods int32 `json:"periods"`
+
+	// SeveranceContribution An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	SeveranceContribution Money `json:"severance_contribution"`
+
+	// SeveranceTaxable An amount of money as a decimal text with two decimals; the currency stands beside it.
+	//
+	// Example: 3000.00
+	SeveranceTaxable Money `json:"severance_taxable"`
+
+	// Variations How many variations.
+	//
+	// Example: 0
+	Variations int32 `json:"variations"`
+
+	// Workers How many individual parts there are.
+	//
+	// Example: 1
+	Workers int32 `json:"workers"`
+}
+
+// DmaVariation A period of an earlier month (V1_PeriodoPrecedente). With cause 6 it has its days alone (error 00126I); else `framing` and `funds` are needed.
+//
+// Example: {"cause":"6","end_day":"2025-12-31","start_day":"2025-12-01"}
+type DmaVariation struct {
+	// Cause Why (CausaleVariazione): 1 integration, 5 replacement or never declared, 6 annulment, 7 balance.
+	//
+	// Example: 6
+	Cause DmaVariationCause `json:"cause"`
+
+	// EndDay The last day (GiornoFine).
+	//
+	// Example: 2026-02-28
+	EndDay openapi_types.Date `json:"end_day"`
+
+	// Framing How the worker is employed (InquadramentoLavPA).
+	//
+	// Example: {"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"}
+	Framing *DmaFraming `json:"framing,omitempty"`
+
+	// Funds The managements (Gestioni) to which something is owed; one at least.
+	//
+	// Example: {"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}}
+	Funds *DmaFunds `json:"funds,omitempty"`
+
+	// Payers Other bodies that pay a part (AltroEnteVersante, in a variation EnteVersante). The contributions of types 1 and 5 are at most that of the pension fund with its additional one (error 00172I).
+	Payers *[]DmaPayer `json:"payers,omitempty"`
+
+	// StartDay The first day (GiornoInizio).
+	//
+	// Example: 2026-02-01
+	StartDay openapi_types.Date `json:"start_day"`
+
+	// TerminationCode Why the service ended (CodiceCessazione).
+	//
+	// Example: 3
+	TerminationCode *string `json:"termination_code,omitempty"`
+}
+
+// DmaVariationCause Why (CausaleVariazione): 1 integration, 5 replacement or never declared, 6 annulment, 7 balance.
+//
+// Example: 6
+type DmaVariationCause string
+
+// DmaWorker What is declared of one person (D0_DenunciaIndividuale): periods of the month, variations of earlier ones, or both.
+//
+// Example: {"family_name":"Bianchi","given_name":"Lara","periods":[{"end_day":"2026-02-28","framing":{"contract":"RALN","employment_type":"1","qualification":"042000","service_type":"4","severance_scheme":"3"},"funds":{"credit":{"code":"9","contribution":"6.48","taxable":"1850.00"},"pension":{"additional":"1.85","code":"2","contribution":"440.30","taxable":"1850.00"},"severance":{"code":"6","tfs_contribution":"90.28","tfs_taxable":"1480.00"}},"start_day":"2026-02-01"}],"tax_code":"BNCLRA75D52F205V","workplace":{"municipality_code":"B406","postal_code":"50033"}}
+type DmaWorker struct {
+	// FamilyName Family name (Cognome).
+	//
+	// Example: Bianchi
+	FamilyName string `json:"family_name"`
+
+	// GivenName Given name (Nome).
+	//
+	// Example: Lara
+	GivenName string `json:"given_name"`
+
+	// Periods The periods of the month.
+	Periods *[]DmaPeriod `json:"periods,omitempty"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+
+	// Variations The variations of earlier months.
+	Variations *[]DmaVariation `json:"variations,omitempty"`
+
+	// Workplace Where somebody works (DatiSedeLavoro).
+	//
+	// Example: {"municipality_code":"B406","postal_code":"50033"}
+	Workplace DmaWorkplace `json:"workplace"`
+}
+
+// DmaWorkplace Where somebody works (DatiSedeLavoro).
+//
+// Example: {"municipality_code":"B406","postal_code":"50033"}
+type DmaWorkplace struct {
+	// MunicipalityCode The municipality, by its cadastral code (CodiceComune).
+	//
+	// Example: B406
+	MunicipalityCode string `json:"municipality_code"`
+
+	// PostalCode The postal code (CAP).
+	//
+	// Example: 50033
+	PostalCode string `json:"postal_code"`
+}
+
+// DossierAuthor Who did it.
+//
+// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+type DossierAuthor struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// ClientId The application by which the person did it; absent where they did it themselves.
+	//
+	// Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+	ClientId *string `json:"client_id,omitempty"`
+
+	// Kind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of the contributor's office alone. `system`: it came about by itself,
+	// as a term that ended does.
+	//
+	// Example: person
+	Kind DossierAuthorKind `json:"kind"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode *OfficeCode `json:"office_code,omitempty"`
+
+	// Person Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	Person *PersonReference `json:"person,omitempty"`
+}
+
+// DossierAuthorKind `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of the contributor's office alone. `system`: it came about by itself,
+// as a term that ended does.
+//
+// Example: person
+type DossierAuthorKind string
+
+// DossierEntry One thing that happened.
+//
+// Example: {"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"code":"76-2013","entry_id":"018f3b35-6f70-7182-9394-abbccddeeff0","happened":"declaration.decided","kind":"declaration","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","protocol_number":"INPS.1400.16/03/2026.0000042","state":"accepted","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}}
+type DossierEntry struct {
+	// Links Where the thing is to be read; absent where it has no page of its own for you.
+	//
+	// Example: {"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links DossierEntryLinks `json:"_links"`
+
+	// At When it happened.
+	//
+	// Example: 2026-03-18T10:02:11.004812Z
+	At time.Time `json:"at"`
+
+	// By Who did it.
+	//
+	// Example: {"acting_as":"legal_representative","kind":"person","person":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}}
+	By DossierAuthor `json:"by"`
+
+	// Code The code of the declaration's type, of the ticket's or appointment's topic, the form of the enrolment, or the role.
+	//
+	// Example: 76-2013
+	Code *string `json:"code,omitempty"`
+
+	// EntryId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	EntryId Id `json:"entry_id"`
+
+	// Happened What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
+	// filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
+	// told as of the ticket that it is.
+	//
+	// Example: declaration.submitted
+	Happened DossierHappening `json:"happened"`
+
+	// Kind What kind of thing an entry of the timeline is about.
+	//
+	// Example: declaration
+	Kind DossierEntryKind `json:"kind"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId *Id `json:"position_id,omitempty"`
+
+	// ProtocolNumber The protocol number (numero di protocollo): office, date in Italy, and a number that runs without gaps through the office's year.
+	//
+	// Example: INPS.1400.16/03/2026.0000042
+	ProtocolNumber *ProtocolNumber `json:"protocol_number,omitempty"`
+
+	// State The state that the subject came into, in the words of its kind; absent where it stayed in its own.
+	//
+	// Example: accepted
+	State *string `json:"state,omitempty"`
+
+	// Subject What an entry is about.
+	//
+	// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+	Subject DossierSubject `json:"subject"`
+}
+
+// DossierEntryKind What kind of thing an entry of the timeline is about.
+//
+// Example: declaration
+type DossierEntryKind string
+
+// DossierEntryLinks Where the thing is to be read; absent where it has no page of its own for you.
+//
+// Example: {"receipt":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"},"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+type DossierEntryLinks struct {
+	// Receipt Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Receipt *Link `json:"receipt,omitempty"`
+
+	// Subject Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Subject *Link `json:"subject,omitempty"`
+}
+
+// DossierEntryList One page of the timeline.
+//
+// Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/dossier-entries"}},"items":[{"_links":{"subject":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},"at":"2026-03-18T10:02:11.004812Z","by":{"kind":"office","office_code":"1400"},"entry_id":"018f3b35-6f70-7182-9394-abbccddeeff0","happened":"declaration.decided","kind":"declaration","state":"accepted","subject":{"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}}]}
+type DossierEntryList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items What happened, the newest first.
+	Items []DossierEntry `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// DossierHappening What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
+// filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
+// told as of the ticket that it is.
+//
+// Example: declaration.submitted
+type DossierHappening string
+
+// DossierSubject What an entry is about.
+//
+// Example: {"id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","kind":"declaration"}
+type DossierSubject struct {
+	// Id A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	Id Id `json:"id"`
+
+	// Kind What kind of thing an entry of the timeline is about.
+	//
+	// Example: declaration
+	Kind DossierEntryKind `json:"kind"`
+}
+
 // ElectronicContact A way to send somebody a message.
 //
 // Example: {"kind":"mobile","value":"+393331112233"}
@@ -5594,8 +7371,11 @@ type Event struct {
 	// `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 	// the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 	// `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+	// `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
 	// `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
 	// `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
+	// `appointment.booked`, `appointment.confirmed`, `appointment.moved`, `appointment.cancelled`, `appointment.expired`, `appointment.withdrawn` (by the office): of what was booked for
+	// a contributor, told to who has the service `dossier` over all of its positions.
 	//
 	// Example: declaration.submitted
 	Type EventType `json:"type"`
@@ -5669,8 +7449,11 @@ type EventSubjectKind string
 // `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
 // the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
 // `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
+// `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
 // `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
 // `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
+// `appointment.booked`, `appointment.confirmed`, `appointment.moved`, `appointment.cancelled`, `appointment.expired`, `appointment.withdrawn` (by the office): of what was booked for
+// a contributor, told to who has the service `dossier` over all of its positions.
 //
 // Example: declaration.submitted
 type EventType string
@@ -6491,17 +8274,57 @@ type NotificationPreferences struct {
 
 // Office An office (sede).
 //
-// Example: {"office_code":"1400","title":"Direzione provinciale di Bergamo"}
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
 type Office struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// Hours The opening hours; none if they are not known.
+	//
+	// Example: []
+	Hours []OpeningHours `json:"hours"`
+
 	// OfficeCode The code of an office (sede).
 	//
 	// Example: 1400
 	OfficeCode OfficeCode `json:"office_code"`
 
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+
 	// Title What the office is called.
 	//
 	// Example: Direzione provinciale di Bergamo
 	Title string `json:"title"`
+}
+
+// OfficeAddress Where an office is.
+//
+// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+type OfficeAddress struct {
+	// PostalCode The postal code (CAP).
+	//
+	// Example: 24121
+	PostalCode string `json:"postal_code"`
+
+	// Province The province (provincia), in two letters.
+	//
+	// Example: BG
+	Province *string `json:"province,omitempty"`
+
+	// Street Street and number.
+	//
+	// Example: Viale Papa Giovanni XXIII 110
+	Street string `json:"street"`
+
+	// Town The municipality (comune).
+	//
+	// Example: Bergamo
+	Town string `json:"town"`
 }
 
 // OfficeApplication An application, as administrators see it.
@@ -6631,6 +8454,134 @@ type OfficeApplicationList struct {
 
 	// Items The applications, the longest submitted first.
 	Items []OfficeApplication `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// OfficeAppointment An appointment as its office sees it.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}
+type OfficeAppointment struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId Id `json:"appointment_id"`
+
+	// Attended Whether the person came, once the office has noted that.
+	//
+	// Example: true
+	Attended *bool `json:"attended,omitempty"`
+
+	// BookedAt When it was booked.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	BookedAt time.Time `json:"booked_at"`
+
+	// BookedBy Who somebody is.
+	//
+	// Example: {"family_name":"Ferrari","given_name":"Luca","person_id":"018f3b34-5e6f-7071-8283-9aabbccddeef"}
+	BookedBy PersonReference `json:"booked_by"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// ConfirmBy Until when it has to be confirmed, if it is `booked`.
+	//
+	// Example: 2026-03-16T08:45:04.218301Z
+	ConfirmBy *time.Time `json:"confirm_by,omitempty"`
+
+	// ConfirmedAt When it was confirmed, if it was.
+	//
+	// Example: 2026-03-16T08:20:00.118204Z
+	ConfirmedAt *time.Time `json:"confirmed_at,omitempty"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// ContributorLegalName What the contributor is called.
+	//
+	// Example: Officine Tiberine S.r.l.
+	ContributorLegalName *string `json:"contributor_legal_name,omitempty"`
+
+	// EndedAt When it was cancelled or expired, if it was.
+	//
+	// Example: 2026-03-18T10:00:00.118204Z
+	EndedAt *time.Time `json:"ended_at,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Notes What the office should know before.
+	//
+	// Example: Porto le ricevute dei versamenti di gennaio
+	Notes string `json:"notes"`
+
+	// Office The office of an appointment.
+	//
+	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
+	Office AppointmentOffice `json:"office"`
+
+	// Phone Where the office reaches who booked it.
+	//
+	// Example: +393331234567
+	Phone string `json:"phone"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// State `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+	//
+	// Example: booked
+	State AppointmentState `json:"state"`
+
+	// TicketId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	TicketId *Id `json:"ticket_id,omitempty"`
+
+	// Topic The code of a topic of listTicketTopics.
+	//
+	// Example: payments-refunds
+	Topic AppointmentTopicCode `json:"topic"`
+
+	// TopicTitle What the topic is called.
+	//
+	// Example: Rimborsi e compensazioni
+	TopicTitle string `json:"topic_title"`
+
+	// WithdrawalReason Why the office withdrew the slot, if it did.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+}
+
+// OfficeAppointmentList One page of appointments at an office, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+type OfficeAppointmentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The appointments at an office, by time.
+	Items []OfficeAppointment `json:"items"`
 
 	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
 	//
@@ -6808,9 +8759,9 @@ type OfficeEnrolmentList struct {
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
-// OfficeList One page of offices.
+// OfficeList One page of offices by code.
 //
-// Example: {"_links":{"self":{"href":"/v1/offices"}},"items":[{"office_code":"1400","title":"Direzione provinciale di Bergamo"},{"office_code":"4900","title":"Filiale metropolitana di Milano Nord"}]}
+// Example: {"_links":{"self":{"href":"/v1/offices"}},"items":[{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},{"hours":[],"office_code":"4900","title":"Filiale metropolitana di Milano Nord"}]}
 type OfficeList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -7009,6 +8960,195 @@ type OfficePinUpgradeList struct {
 
 	// Items The requests, the oldest first.
 	Items []OfficePinUpgrade `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// OfficeReplacement What is kept of an office beside its code and title. What is left out is not known any more.
+//
+// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"hours":[{"closes":"12:30","opens":"08:30","weekday":"monday"},{"closes":"12:30","opens":"08:30","weekday":"thursday"},{"closes":"16:00","opens":"14:30","weekday":"thursday"}],"phone":"+390354123456"}
+type OfficeReplacement struct {
+	// Address Where an office is.
+	//
+	// Example: {"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"}
+	Address *OfficeAddress `json:"address,omitempty"`
+
+	// Hours The opening hours, which do not overlap.
+	//
+	// Example: []
+	Hours []OpeningHours `json:"hours"`
+
+	// Phone Where the office is reached.
+	//
+	// Example: +390354123456
+	Phone *string `json:"phone,omitempty"`
+}
+
+// OfficeSlot A slot as its office sees it.
+//
+// Example: {"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","channel":"counter","desk":1,"ends_at":"2026-03-23T08:30:00Z","free":false,"office_code":"1400","published_at":"2026-03-16T08:15:04.218301Z","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}
+type OfficeSlot struct {
+	// AppointmentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	AppointmentId *Id `json:"appointment_id,omitempty"`
+
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// Desk Tells apart the slots of the same time.
+	//
+	// Example: 1
+	Desk int32 `json:"desk"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Free Whether it can be booked at this instant.
+	//
+	// Example: false
+	Free bool `json:"free"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// PublishedAt When it was published.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	PublishedAt time.Time `json:"published_at"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics []AppointmentTopicCode `json:"topics"`
+
+	// WithdrawalReason Why it was withdrawn.
+	//
+	// Example: Assemblea del personale
+	WithdrawalReason *string `json:"withdrawal_reason,omitempty"`
+
+	// WithdrawnAt When it was withdrawn, if it was.
+	//
+	// Example: 2026-03-17T09:00:00.118204Z
+	WithdrawnAt *time.Time `json:"withdrawn_at,omitempty"`
+}
+
+// OfficeSlotList One page of slots of an office, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/offices/1400/slots"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","channel":"counter","desk":1,"ends_at":"2026-03-23T08:30:00Z","free":false,"office_code":"1400","published_at":"2026-03-16T08:15:04.218301Z","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}]}
+type OfficeSlotList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The slots of an office, by time.
+	Items []OfficeSlot `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// OfficeSurvey A survey as administrators see it.
+//
+// Example: {"_links":{"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}},"closes_at":"2026-04-01T00:00:00Z","opens_at":"2026-03-01T00:00:00Z","published_at":"2026-02-20T08:15:04.218301Z","questions":[{"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}],"state":"open","survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":{"en":"How are you doing?","it":"Come ti trovi?"}}
+type OfficeSurvey struct {
+	// Links The links of a survey.
+	//
+	// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+	Links OfficeSurveyLinks `json:"_links"`
+
+	// ClosedAt When it was ended before its time.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// PublishedAt When it was published.
+	//
+	// Example: 2026-02-20T08:15:04.218301Z
+	PublishedAt time.Time `json:"published_at"`
+
+	// Questions What is asked.
+	Questions []SurveyQuestionDocument `json:"questions"`
+
+	// State Where a survey stands.
+	//
+	// Example: open
+	State SurveyState `json:"state"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Title SurveyText `json:"title"`
+}
+
+// OfficeSurveyLinks The links of a survey.
+//
+// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"results":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"}}
+type OfficeSurveyLinks struct {
+	// Chart Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Chart Link `json:"chart"`
+
+	// Results Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Results Link `json:"results"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// OfficeSurveyList One page of surveys.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/surveys"}},"items":[]}
+type OfficeSurveyList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The surveys.
+	Items []OfficeSurvey `json:"items"`
 
 	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
 	//
@@ -7455,6 +9595,26 @@ type OfficeTicketTopic struct {
 	TopicCode TicketTopicCode `json:"topic_code"`
 }
 
+// OpeningHours When an office is open on a day of the week, by the clocks of Rome. A day may have several.
+//
+// Example: {"closes":"12:30","opens":"08:30","weekday":"monday"}
+type OpeningHours struct {
+	// Closes Until when; later than `opens`.
+	//
+	// Example: 12:30
+	Closes string `json:"closes"`
+
+	// Opens From when.
+	//
+	// Example: 08:30
+	Opens string `json:"opens"`
+
+	// Weekday A day of the week.
+	//
+	// Example: monday
+	Weekday Weekday `json:"weekday"`
+}
+
 // Operator A person who works here.
 //
 // Example: {"family_name":"Galli","given_name":"Sara","office_code":"1400","operator_id":"018f3b34-5e6f-7071-8283-9aabbccddeef","suspended":false,"tax_code":"GLLSRA92A70A944S","unconfirmed":false,"user_class":"operator"}
@@ -7566,6 +9726,59 @@ type PageLinks struct {
 	//
 	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
 	Self Link `json:"self"`
+}
+
+// Payment A payment (pagamento) of a public body.
+//
+// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16","description":"Contributi di febbraio 2026","payment_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"F24-2026-02-0001"}
+type Payment struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-16
+	Date openapi_types.Date `json:"date"`
+
+	// Description What it is about.
+	//
+	// Example: Contributi di febbraio 2026
+	Description string `json:"description"`
+
+	// PaymentId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PaymentId Id `json:"payment_id"`
+
+	// Reference How the institute refers to it.
+	//
+	// Example: F24-2026-02-0001
+	Reference string `json:"reference"`
+}
+
+// PaymentList One page of payments.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/payments"}},"items":[{"amount":"12500.00","currency":"EUR","date":"2026-03-16","description":"Contributi di febbraio 2026","payment_id":"018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f","reference":"F24-2026-02-0001"}]}
+type PaymentList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The payments, the newest first.
+	Items []Payment `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
 
 // PendingApplicationChange What the application is to be once the change is approved; until then the approved version stays in force.
@@ -8293,6 +10506,31 @@ type PinUpgradeList struct {
 // Example: submitted
 type PinUpgradeState string
 
+// PlanInstalments The instalments (rate) of a plan, as far as the register has them.
+//
+// Example: {"amount":"200.00","ends_on":"2031-05-31","paid":57,"total":120}
+type PlanInstalments struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount *string `json:"amount,omitempty"`
+
+	// EndsOn When the last is due.
+	//
+	// Example: 2031-05-31
+	EndsOn *openapi_types.Date `json:"ends_on,omitempty"`
+
+	// Paid How many of them are paid.
+	//
+	// Example: 57
+	Paid *int32 `json:"paid,omitempty"`
+
+	// Total How many there are.
+	//
+	// Example: 120
+	Total *int32 `json:"total,omitempty"`
+}
+
 // Position A contribution position (posizione contributiva).
 //
 // Example: {"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}
@@ -8323,6 +10561,31 @@ type Position struct {
 	State PositionState `json:"state"`
 }
 
+// PositionDma The latest list of a public body that counts, or waits to.
+//
+// Example: {"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+type PositionDma struct {
+	// DmaId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	DmaId Id `json:"dma_id"`
+
+	// Period A month. Lists are made for 2012-10 and later, and not for months to come.
+	//
+	// Example: 2026-02
+	Period DmaMonth `json:"period"`
+
+	// State Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+	//
+	// Example: submitted
+	State DmaState `json:"state"`
+
+	// SubmittedAt When it was protocolled.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	SubmittedAt time.Time `json:"submitted_at"`
+}
+
 // PositionList One page of positions.
 //
 // Example: {"_links":{"self":{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/positions"}},"items":[{"number":"4906310275","office_code":"4900","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a","scheme":"private_employers","state":"active"}]}
@@ -8346,10 +10609,108 @@ type PositionList struct {
 // Example: 4906310275
 type PositionNumber = string
 
+// PositionPayment The latest payment of a public body.
+//
+// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16"}
+type PositionPayment struct {
+	// Amount The amount; below zero what goes the other way.
+	//
+	// Example: 12500.00
+	Amount string `json:"amount"`
+
+	// Currency The currency (ISO 4217).
+	//
+	// Example: EUR
+	Currency Currency `json:"currency"`
+
+	// Date The day of it.
+	//
+	// Example: 2026-03-16
+	Date openapi_types.Date `json:"date"`
+}
+
 // PositionState Whether a position is in use.
 //
 // Example: active
 type PositionState string
+
+// PositionSummary What there is about a position, as far as your rights cover it.
+//
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/summary"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","declarations":[{"count":3,"state":"accepted"}],"delegations":1,"kind":"public_body","last_dma":{"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"},"last_payment":{"amount":"12500.00","currency":"EUR","date":"2026-03-16"},"legal_name":"Comune di Castel Mugello","number":"0300417298","office_code":"3000","office_title":"Direzione provinciale di Firenze","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","scheme":"public_employees","state":"active","tax_code":"80039510484"}
+type PositionSummary struct {
+	// Links The links of a thing in a list.
+	//
+	// Example: {"self":{"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}}
+	Links SelfLinks `json:"_links"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId Id `json:"contributor_id"`
+
+	// Declarations How many declarations were submitted, by state.
+	Declarations *[]StateCount `json:"declarations,omitempty"`
+
+	// Delegations How many delegations about the position are active.
+	//
+	// Example: 1
+	Delegations *int32 `json:"delegations,omitempty"`
+
+	// Kind What a contributor is.
+	//
+	// Example: company
+	Kind ContributorKind `json:"kind"`
+
+	// LastDma The latest list of a public body that counts, or waits to.
+	//
+	// Example: {"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"}
+	LastDma *PositionDma `json:"last_dma,omitempty"`
+
+	// LastPayment The latest payment of a public body.
+	//
+	// Example: {"amount":"12500.00","currency":"EUR","date":"2026-03-16"}
+	LastPayment *PositionPayment `json:"last_payment,omitempty"`
+
+	// LegalName The name of the contributor.
+	//
+	// Example: Comune di Castel Mugello
+	LegalName string `json:"legal_name"`
+
+	// Number The number of a position (matricola). Leading zeros matter.
+	//
+	// Example: 4906310275
+	Number PositionNumber `json:"number"`
+
+	// OfficeCode The code of an office (sede).
+	//
+	// Example: 1400
+	OfficeCode OfficeCode `json:"office_code"`
+
+	// OfficeTitle The name of the office.
+	//
+	// Example: Direzione provinciale di Firenze
+	OfficeTitle string `json:"office_title"`
+
+	// PositionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PositionId Id `json:"position_id"`
+
+	// Scheme The scheme (gestione) to which a position belongs.
+	//
+	// Example: private_employers
+	Scheme Scheme `json:"scheme"`
+
+	// State Whether a position is in use.
+	//
+	// Example: active
+	State PositionState `json:"state"`
+
+	// TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
+	//
+	// Example: RSSMRA80A01H501U
+	TaxCode TaxCode `json:"tax_code"`
+}
 
 // PreferredChannel The channel that is tried first.
 //
@@ -8451,6 +10812,11 @@ type ProblemError struct {
 	//
 	// Example: Idempotency-Key
 	Header *string `json:"header,omitempty"`
+
+	// Line In a file of lines, the one where it is. In an XML file `pointer` is then the path of the element.
+	//
+	// Example: 212
+	Line *int32 `json:"line,omitempty"`
 
 	// MaxItems How many members there may be at most.
 	//
@@ -9592,6 +11958,154 @@ type Signatory struct {
 	SignatoryId Id `json:"signatory_id"`
 }
 
+// Slot An hour that an office offers.
+//
+// Example: {"channel":"counter","ends_at":"2026-03-23T08:30:00Z","free":true,"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}
+type Slot struct {
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// Free Whether nobody holds it at this instant.
+	//
+	// Example: true
+	Free bool `json:"free"`
+
+	// SlotId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SlotId Id `json:"slot_id"`
+
+	// StartsAt When it begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics []AppointmentTopicCode `json:"topics"`
+}
+
+// SlotList One page of slots, by time.
+//
+// Example: {"_links":{"self":{"href":"/v1/offices/1400/slots"}},"items":[{"channel":"counter","ends_at":"2026-03-23T08:30:00Z","free":true,"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","topics":["payments"]}]}
+type SlotList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The slots, by time.
+	Items []Slot `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// SlotPublication What was published.
+//
+// Example: {"count":132,"ends_at":"2026-04-30T10:00:00Z","starts_at":"2026-03-23T08:00:00Z"}
+type SlotPublication struct {
+	// Count How many slots there are more.
+	//
+	// Example: 132
+	Count int32 `json:"count"`
+
+	// EndsAt When the last ends.
+	//
+	// Example: 2026-04-30T10:00:00Z
+	EndsAt time.Time `json:"ends_at"`
+
+	// StartsAt When the first begins.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt time.Time `json:"starts_at"`
+}
+
+// SlotPublicationInput One hour (`starts_at`, `ends_at`), or a pattern of them (`from`, `to`, `weekdays`, `starts`, `ends`, `minutes`).
+//
+// Example: {"channel":"counter","desks":2,"ends":"12:00","from":"2026-03-23","minutes":30,"starts":"09:00","to":"2026-04-30","topics":["payments"],"weekdays":["monday","thursday"]}
+type SlotPublicationInput struct {
+	// Channel How it is kept: at the counter of the office, or called by it on the telephone or by video.
+	//
+	// Example: counter
+	Channel AppointmentChannel `json:"channel"`
+
+	// Desks How many slots there are at the same time.
+	//
+	// Example: 2
+	Desks *int32 `json:"desks,omitempty"`
+
+	// Ends When the last one has ended.
+	//
+	// Example: 12:00
+	Ends *string `json:"ends,omitempty"`
+
+	// EndsAt When it ends.
+	//
+	// Example: 2026-03-23T08:30:00Z
+	EndsAt *time.Time `json:"ends_at,omitempty"`
+
+	// FirstDesk The number of the first desk; the others follow.
+	//
+	// Example: 1
+	FirstDesk *int32 `json:"first_desk,omitempty"`
+
+	// From The first day of the pattern.
+	//
+	// Example: 2026-03-23
+	From *openapi_types.Date `json:"from,omitempty"`
+
+	// Minutes How long each is.
+	//
+	// Example: 30
+	Minutes *int32 `json:"minutes,omitempty"`
+
+	// Starts When the first slot of a day begins, by the clocks of Rome.
+	//
+	// Example: 09:00
+	Starts *string `json:"starts,omitempty"`
+
+	// StartsAt When the one hour begins; to come.
+	//
+	// Example: 2026-03-23T08:00:00Z
+	StartsAt *time.Time `json:"starts_at,omitempty"`
+
+	// To The last day of the pattern, three months after the first at most.
+	//
+	// Example: 2026-04-30
+	To *openapi_types.Date `json:"to,omitempty"`
+
+	// Topics The topics that it is for; a heading stands for all below it.
+	//
+	// Example: ["payments"]
+	Topics []AppointmentTopicCode `json:"topics"`
+
+	// Weekdays The days of the week, as far as they are working days.
+	//
+	// Example: ["monday","thursday"]
+	Weekdays *[]Weekday `json:"weekdays,omitempty"`
+}
+
+// SlotWithdrawal Why a slot is withdrawn.
+//
+// Example: {"reason":"Assemblea del personale"}
+type SlotWithdrawal struct {
+	// Reason The reason, for who holds it.
+	//
+	// Example: Assemblea del personale
+	Reason string `json:"reason"`
+}
+
 // SmartTask A request that the system decides by itself.
 //
 // Example: {"_links":{"self":{"href":"/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"},"ticket":{"href":"/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"}},"checks":[{"check":"right","result":"passed","title":"Il diritto con cui è stata fatta la richiesta vale ancora."},{"check":"subject","result":"passed","title":"Esiste ciò che la richiesta riguarda, ed è del contribuente."},{"check":"authority","result":"passed","title":"Chi chiede può disporne."},{"check":"state","result":"passed","title":"Lo stato attuale lo permette."}],"content":{"delegation_id":"018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10","reason":"Fine dell'incarico"},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","decided_at":"2026-03-16T08:15:05.020417Z","history":[{"at":"2026-03-16T08:15:04.218301Z","state":"submitted"},{"at":"2026-03-16T08:15:04.901442Z","state":"taken_in_charge"},{"at":"2026-03-16T08:15:04.960175Z","state":"under_examination"},{"at":"2026-03-16T08:15:05.020417Z","state":"accepted"}],"office_code":"4900","protocol_number":"INPS.4900.16/03/2026.0000043","reasons":[],"smart_task_id":"018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f","state":"accepted","submitted_at":"2026-03-16T08:15:04.218301Z","title":"Revoca della delega di un intermediario","type":"revoke-intermediary-delegation"}
@@ -10003,6 +12517,30 @@ type StaffPost struct {
 	UserClass StaffClass `json:"user_class"`
 }
 
+// StateCount How many declarations are in a state.
+//
+// Example: {"count":3,"state":"accepted"}
+type StateCount struct {
+	// Count How many.
+	//
+	// Example: 3
+	Count int32 `json:"count"`
+
+	// State * `draft` (bozza): not filed
+	// * `submitted` (inviata): filed and protocolled
+	// * `in_charge` (in carico): an operator is at it
+	// * `awaiting_credentials`: filed with ordinary credentials; lapses after 30 days unless they become dispositive
+	// * `accepted` (accolta), `not_accepted` (non accolta): decided
+	// * `provisionally_not_accepted`: no money left now; waits at its place in the order, for 30 days
+	// * `confirmed` (confermata): a reservation whose confirmation was accepted
+	// * `lapsed` (decaduta): a term has passed
+	// * `withdrawn` (rinunciata): taken back by somebody who may file for the contributor
+	// * `superseded` (sostituita): another declaration took its place
+	//
+	// Example: submitted
+	State DeclarationState `json:"state"`
+}
+
 // Status Whether the service can answer.
 //
 // Example: {"status":"up"}
@@ -10136,6 +12674,292 @@ type SubDelegationList struct {
 //
 // Example: active
 type SubDelegationState string
+
+// Survey The survey that is open.
+//
+// Example: {"_links":{"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}},"answered":false,"closes_at":"2026-04-01T00:00:00Z","opens_at":"2026-03-01T00:00:00Z","questions":[{"question_id":"overall","text":"Quanto sei soddisfatto?"}],"survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":"Come ti trovi?"}
+type Survey struct {
+	// Links The links of the survey.
+	//
+	// Example: {"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}}
+	Links SurveyLinks `json:"_links"`
+
+	// Answered Whether you have taken part.
+	//
+	// Example: false
+	Answered bool `json:"answered"`
+
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2026-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2026-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// Questions What is asked; each is to be answered.
+	Questions []SurveyQuestion `json:"questions"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What it is about, in the language of the answer.
+	//
+	// Example: Come ti trovi?
+	Title string `json:"title"`
+}
+
+// SurveyAnswer The answer to one question, with `option` or `value`.
+//
+// Example: {"question_id":"overall","value":4}
+type SurveyAnswer struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option *SurveyCode `json:"option,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Value From 1 (worst) to 5 (best).
+	//
+	// Example: 4
+	Value *int32 `json:"value,omitempty"`
+}
+
+// SurveyAnswers The answers to all questions.
+//
+// Example: {"answers":[{"question_id":"overall","value":4}]}
+type SurveyAnswers struct {
+	// Answers One for each question, in any order.
+	Answers []SurveyAnswer `json:"answers"`
+}
+
+// SurveyCode A word of the survey's own for a question or an option.
+//
+// Example: overall
+type SurveyCode = string
+
+// SurveyCount How often an answer was given.
+//
+// Example: {"count":3,"value":4}
+type SurveyCount struct {
+	// Count How often.
+	//
+	// Example: 3
+	Count int32 `json:"count"`
+
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option *SurveyCode `json:"option,omitempty"`
+
+	// Text The words of the option, in the language of the answer.
+	//
+	// Example: Il mio software
+	Text *string `json:"text,omitempty"`
+
+	// Value The value, of a question without options.
+	//
+	// Example: 4
+	Value *int32 `json:"value,omitempty"`
+}
+
+// SurveyDocument A survey as it is published.
+//
+// Example: {"closes_at":"2036-04-01T00:00:00Z","opens_at":"2036-03-01T00:00:00Z","questions":[{"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}],"title":{"en":"How are you doing?","it":"Come ti trovi?"}}
+type SurveyDocument struct {
+	// ClosesAt Until when it is open.
+	//
+	// Example: 2036-04-01T00:00:00Z
+	ClosesAt time.Time `json:"closes_at"`
+
+	// OpensAt From when it is open.
+	//
+	// Example: 2036-03-01T00:00:00Z
+	OpensAt time.Time `json:"opens_at"`
+
+	// Questions What is asked, in this order.
+	Questions []SurveyQuestionDocument `json:"questions"`
+
+	// Title What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Title SurveyText `json:"title"`
+}
+
+// SurveyLinks The links of the survey.
+//
+// Example: {"answers":{"href":"/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"},"self":{"href":"/v1/surveys/current"}}
+type SurveyLinks struct {
+	// Answers Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Answers Link `json:"answers"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// SurveyOption An answer that may be chosen.
+//
+// Example: {"option":"api","text":"Il mio software"}
+type SurveyOption struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option SurveyCode `json:"option"`
+
+	// Text Its words, in the language of the answer.
+	//
+	// Example: Il mio software
+	Text string `json:"text"`
+}
+
+// SurveyOptionDocument An answer that may be chosen.
+//
+// Example: {"option":"api","text":{"en":"My software","it":"Il mio software"}}
+type SurveyOptionDocument struct {
+	// Option A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	Option SurveyCode `json:"option"`
+
+	// Text What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Text SurveyText `json:"text"`
+}
+
+// SurveyQuestion A question. Without `options` it is answered with a value from 1 (worst) to 5 (best).
+//
+// Example: {"question_id":"overall","text":"Quanto sei soddisfatto?"}
+type SurveyQuestion struct {
+	// Options What may be chosen.
+	Options *[]SurveyOption `json:"options,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text The question, in the language of the answer.
+	//
+	// Example: Quanto sei soddisfatto?
+	Text string `json:"text"`
+}
+
+// SurveyQuestionDocument A question. Without `options` it is answered with a value from 1 (worst) to 5 (best).
+//
+// Example: {"question_id":"overall","text":{"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}}
+type SurveyQuestionDocument struct {
+	// Options What may be chosen.
+	Options *[]SurveyOptionDocument `json:"options,omitempty"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text What is asked, in both languages.
+	//
+	// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+	Text SurveyText `json:"text"`
+}
+
+// SurveyQuestionResult How a question was answered.
+//
+// Example: {"counts":[{"count":3,"value":4}],"question_id":"overall","text":"Quanto sei soddisfatto?"}
+type SurveyQuestionResult struct {
+	// Counts How often each answer was given, in the order of the survey.
+	Counts []SurveyCount `json:"counts"`
+
+	// QuestionId A word of the survey's own for a question or an option.
+	//
+	// Example: overall
+	QuestionId SurveyCode `json:"question_id"`
+
+	// Text The question, in the language of the answer.
+	//
+	// Example: Quanto sei soddisfatto?
+	Text string `json:"text"`
+}
+
+// SurveyResults How a survey was answered.
+//
+// Example: {"_links":{"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}},"participants":5,"questions":[{"counts":[{"count":5,"value":4}],"question_id":"overall","text":"Quanto sei soddisfatto?"}],"state":"open","survey_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","title":"Come ti trovi?"}
+type SurveyResults struct {
+	// Links The links of results.
+	//
+	// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}}
+	Links SurveyResultsLinks `json:"_links"`
+
+	// Participants How many people's answers are counted here.
+	//
+	// Example: 5
+	Participants int32 `json:"participants"`
+
+	// Questions How each question was answered.
+	Questions []SurveyQuestionResult `json:"questions"`
+
+	// State Where a survey stands.
+	//
+	// Example: open
+	State SurveyState `json:"state"`
+
+	// SurveyId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SurveyId Id `json:"survey_id"`
+
+	// Title What it is about, in the language of the answer.
+	//
+	// Example: Come ti trovi?
+	Title string `json:"title"`
+}
+
+// SurveyResultsLinks The links of results.
+//
+// Example: {"chart":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"},"self":{"href":"/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"}}
+type SurveyResultsLinks struct {
+	// Chart Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Chart Link `json:"chart"`
+
+	// Self Where something is.
+	//
+	// Example: {"href":"/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}
+	Self Link `json:"self"`
+}
+
+// SurveyState Where a survey stands.
+//
+// Example: open
+type SurveyState string
+
+// SurveyText What is asked, in both languages.
+//
+// Example: {"en":"How satisfied are you?","it":"Quanto sei soddisfatto?"}
+type SurveyText struct {
+	// En In English.
+	//
+	// Example: How satisfied are you?
+	En string `json:"en"`
+
+	// It In Italian.
+	//
+	// Example: Quanto sei soddisfatto?
+	It string `json:"it"`
+}
 
 // Suspension Why a person is suspended.
 //
@@ -11255,6 +14079,11 @@ type WebhookSubject struct {
 // Example: https://paghe.example/hooks/diresco
 type WebhookUrl = string
 
+// Weekday A day of the week.
+//
+// Example: monday
+type Weekday string
+
 // WorkerActingAs By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
 //
 // Example: sub_delegate
@@ -11272,6 +14101,32 @@ type ApplicationId = Id
 //
 // Example: approved
 type ApplicationStateFilter = ApplicationState
+
+// AppointmentChannelFilter How it is kept: at the counter of the office, or called by it on the telephone or by video.
+//
+// Example: counter
+type AppointmentChannelFilter = AppointmentChannel
+
+// AppointmentContributorFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type AppointmentContributorFilter = Id
+
+// AppointmentDay defines model for AppointmentDay.
+type AppointmentDay = openapi_types.Date
+
+// AppointmentId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type AppointmentId = Id
+
+// AppointmentStateFilter `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+//
+// Example: booked
+type AppointmentStateFilter = AppointmentState
+
+// AppointmentsFrom defines model for AppointmentsFrom.
+type AppointmentsFrom = openapi_types.Date
 
 // AssignedToFilter Who has it in charge at the office.
 //
@@ -11381,6 +14236,27 @@ type DeliveryId = Id
 // Example: sent
 type DeliveryStateFilter = DeliveryState
 
+// DmaId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DmaId = Id
+
+// DossierFrom defines model for DossierFrom.
+type DossierFrom = time.Time
+
+// DossierKindFilter What kind of thing an entry of the timeline is about.
+//
+// Example: declaration
+type DossierKindFilter = DossierEntryKind
+
+// DossierPositionFilter A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type DossierPositionFilter = Id
+
+// DossierTo defines model for DossierTo.
+type DossierTo = time.Time
+
 // EnrolmentId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -11407,6 +14283,15 @@ type EventsAfter = string
 
 // EventsWait defines model for EventsWait.
 type EventsWait = int32
+
+// ExportFrom defines model for ExportFrom.
+type ExportFrom = time.Time
+
+// ExportTo defines model for ExportTo.
+type ExportTo = time.Time
+
+// FreeSlotsFilter defines model for FreeSlotsFilter.
+type FreeSlotsFilter = bool
 
 // FundPath The code of a fund. Where a type has a budget for each region, it ends in that of the region.
 //
@@ -11461,6 +14346,11 @@ type MessageId = Id
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
 type OfWebhook = Id
+
+// OfficePath The code of an office (sede).
+//
+// Example: 1400
+type OfficePath = OfficeCode
 
 // OpenedFrom defines model for OpenedFrom.
 type OpenedFrom = time.Time
@@ -11544,6 +14434,22 @@ type ServicePath = ServiceCode
 // SessionId defines model for SessionId.
 type SessionId = string
 
+// SlotId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SlotId = Id
+
+// SlotTopicFilter The code of a topic of listTicketTopics.
+//
+// Example: payments-refunds
+type SlotTopicFilter = AppointmentTopicCode
+
+// SlotsFrom defines model for SlotsFrom.
+type SlotsFrom = openapi_types.Date
+
+// SlotsTo defines model for SlotsTo.
+type SlotsTo = openapi_types.Date
+
 // SmartTaskId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -11578,6 +14484,11 @@ type SubmittedFrom = time.Time
 
 // SubmittedTo defines model for SubmittedTo.
 type SubmittedTo = time.Time
+
+// SurveyId A UUID (RFC 9562).
+//
+// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+type SurveyId = Id
 
 // TemplatePath The code of a ready-made answer, at one office.
 //
@@ -11791,6 +14702,89 @@ type RotateWebhookSecretParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListAppointmentsParams defines parameters for ListAppointments.
+type ListAppointmentsParams struct {
+	// State Only appointments in this state.
+	State *AppointmentStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// From Only appointments on this day or later, by the clocks of Rome.
+	From *AppointmentsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// ContributorId Only appointments for this contributor.
+	ContributorId *AppointmentContributorFilter `form:"contributor_id,omitempty" json:"contributor_id,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// BookAppointmentParams defines parameters for BookAppointment.
+type BookAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowAppointmentParams defines parameters for ShowAppointment.
+type ShowAppointmentParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowAppointmentCalendarParams defines parameters for ShowAppointmentCalendar.
+type ShowAppointmentCalendarParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CancelAppointmentParams defines parameters for CancelAppointment.
+type CancelAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ConfirmAppointmentParams defines parameters for ConfirmAppointment.
+type ConfirmAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// RescheduleAppointmentParams defines parameters for RescheduleAppointment.
+type RescheduleAppointmentParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListOfficeApplicationsParams defines parameters for ListOfficeApplications.
 type ListOfficeApplicationsParams struct {
 	// State Only applications in this state.
@@ -11840,6 +14834,44 @@ type ReadmitApplicationParams struct {
 
 // SuspendApplicationParams defines parameters for SuspendApplication.
 type SuspendApplicationParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListOfficeAppointmentsParams defines parameters for ListOfficeAppointments.
+type ListOfficeAppointmentsParams struct {
+	// Day The day, by the clocks of Rome; today if it is not given.
+	Day *AppointmentDay `form:"day,omitempty" json:"day,omitempty"`
+
+	// State Only appointments in this state.
+	State *AppointmentStateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOfficeAppointmentParams defines parameters for ShowOfficeAppointment.
+type ShowOfficeAppointmentParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// MarkAppointmentParams defines parameters for MarkAppointment.
+type MarkAppointmentParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
@@ -12105,6 +15137,50 @@ type ListFundQueueParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ReplaceOfficeParams defines parameters for ReplaceOffice.
+type ReplaceOfficeParams struct {
+	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListOfficeSlotsParams defines parameters for ListOfficeSlots.
+type ListOfficeSlotsParams struct {
+	// From Only slots on this day or later, by the clocks of Rome.
+	From *SlotsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only slots on this day or before, by the clocks of Rome.
+	To *SlotsTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Channel Only slots of this channel.
+	Channel *AppointmentChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Free With `true` only slots that nobody holds at this instant.
+	Free *FreeSlotsFilter `form:"free,omitempty" json:"free,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PublishSlotsParams defines parameters for PublishSlots.
+type PublishSlotsParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -12441,6 +15517,17 @@ type ReplaceReplyTemplateParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// WithdrawSlotParams defines parameters for WithdrawSlot.
+type WithdrawSlotParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ShowSmartTaskAccessParams defines parameters for ShowSmartTaskAccess.
 type ShowSmartTaskAccessParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
@@ -12455,6 +15542,58 @@ type ReplaceSmartTaskAccessParams struct {
 	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListSurveysParams defines parameters for ListSurveys.
+type ListSurveysParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// PublishSurveyParams defines parameters for PublishSurvey.
+type PublishSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowOfficeSurveyParams defines parameters for ShowOfficeSurvey.
+type ShowOfficeSurveyParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// CloseSurveyParams defines parameters for CloseSurvey.
+type CloseSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowSurveyResultsParams defines parameters for ShowSurveyResults.
+type ShowSurveyResultsParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowSurveyChartParams defines parameters for ShowSurveyChart.
+type ShowSurveyChartParams struct {
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -12799,6 +15938,42 @@ type ListContributorDelegationsParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDossierEntriesParams defines parameters for ListDossierEntries.
+type ListDossierEntriesParams struct {
+	// Kind Only what is about this kind of thing.
+	Kind *DossierKindFilter `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// PositionId Only what is about this position.
+	PositionId *DossierPositionFilter `form:"position_id,omitempty" json:"position_id,omitempty"`
+
+	// From Only what happened at this instant or later.
+	From *DossierFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only what happened before this instant.
+	To *DossierTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ExportDossierParams defines parameters for ExportDossier.
+type ExportDossierParams struct {
+	// From From this instant on.
+	From ExportFrom `form:"from" json:"from"`
+
+	// To Up to this instant, without it.
+	To ExportTo `form:"to" json:"to"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -13308,6 +16483,30 @@ type RevokeDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ShowDmaSubmissionParams defines parameters for ShowDmaSubmission.
+type ShowDmaSubmissionParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// DownloadDmaSubmissionParams defines parameters for DownloadDmaSubmission.
+type DownloadDmaSubmissionParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// Range Which bytes are wanted, such as `bytes=1048576-`.
+	Range *Range `json:"Range,omitempty"`
+
+	// IfRange The `ETag` of the file of which you have a part. If it is another now, you get the whole.
+	IfRange *IfRange `json:"If-Range,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListEnrolmentsParams defines parameters for ListEnrolments.
 type ListEnrolmentsParams struct {
 	// Limit How many items a page has at most.
@@ -13683,6 +16882,42 @@ type ListOfficesParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ShowOfficeParams defines parameters for ShowOffice.
+type ShowOfficeParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListSlotsParams defines parameters for ListSlots.
+type ListSlotsParams struct {
+	// From Only slots on this day or later, by the clocks of Rome.
+	From *SlotsFrom `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only slots on this day or before, by the clocks of Rome.
+	To *SlotsTo `form:"to,omitempty" json:"to,omitempty"`
+
+	// Topic Only slots for this topic.
+	Topic *SlotTopicFilter `form:"topic,omitempty" json:"topic,omitempty"`
+
+	// Channel Only slots of this channel.
+	Channel *AppointmentChannelFilter `form:"channel,omitempty" json:"channel,omitempty"`
+
+	// Free With `true` only slots that nobody holds at this instant.
+	Free *FreeSlotsFilter `form:"free,omitempty" json:"free,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // StartPinRecoveryParams defines parameters for StartPinRecovery.
 type StartPinRecoveryParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -13742,6 +16977,95 @@ type ConfirmPinRevocationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ListAmortisationPlansParams defines parameters for ListAmortisationPlans.
+type ListAmortisationPlansParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDebitNotesParams defines parameters for ListDebitNotes.
+type ListDebitNotesParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListDmaSubmissionsParams defines parameters for ListDmaSubmissions.
+type ListDmaSubmissionsParams struct {
+	// PeriodFrom Only of this month and later.
+	PeriodFrom *DmaMonth `form:"period_from,omitempty" json:"period_from,omitempty"`
+
+	// PeriodTo Only up to this month.
+	PeriodTo *DmaMonth `form:"period_to,omitempty" json:"period_to,omitempty"`
+
+	// State Only in this state.
+	State *DmaState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// FileDmaSubmissionParams defines parameters for FileDmaSubmission.
+type FileDmaSubmissionParams struct {
+	// SupersedesId With XML: the submission whose place it takes.
+	SupersedesId *Id `form:"supersedes_id,omitempty" json:"supersedes_id,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
+	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListPaymentsParams defines parameters for ListPayments.
+type ListPaymentsParams struct {
+	// From Only of this day and later.
+	From *openapi_types.Date `form:"from,omitempty" json:"from,omitempty"`
+
+	// To Only up to this day.
+	To *openapi_types.Date `form:"to,omitempty" json:"to,omitempty"`
+
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListRectificationContactsParams defines parameters for ListRectificationContacts.
 type ListRectificationContactsParams struct {
 	// Limit How many items a page has at most.
@@ -13749,6 +17073,15 @@ type ListRectificationContactsParams struct {
 
 	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowPositionSummaryParams defines parameters for ShowPositionSummary.
+type ShowPositionSummaryParams struct {
+	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -14041,6 +17374,22 @@ type RevokeSubDelegationParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// ShowSurveyParams defines parameters for ShowSurvey.
+type ShowSurveyParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// AnswerSurveyParams defines parameters for AnswerSurvey.
+type AnswerSurveyParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ListTicketTopicsParams defines parameters for ListTicketTopics.
 type ListTicketTopicsParams struct {
 	// Limit How many items a page has at most.
@@ -14156,11 +17505,20 @@ type ChangeWebhookApplicationMergePatchPlusJSONRequestBody = WebhookChange
 // ReplayWebhookDeliveriesJSONRequestBody defines body for ReplayWebhookDeliveries for application/json ContentType.
 type ReplayWebhookDeliveriesJSONRequestBody = WebhookReplayInput
 
+// BookAppointmentJSONRequestBody defines body for BookAppointment for application/json ContentType.
+type BookAppointmentJSONRequestBody = AppointmentInput
+
+// RescheduleAppointmentJSONRequestBody defines body for RescheduleAppointment for application/json ContentType.
+type RescheduleAppointmentJSONRequestBody = AppointmentRescheduling
+
 // DecideApplicationJSONRequestBody defines body for DecideApplication for application/json ContentType.
 type DecideApplicationJSONRequestBody = ApplicationDecision
 
 // SuspendApplicationJSONRequestBody defines body for SuspendApplication for application/json ContentType.
 type SuspendApplicationJSONRequestBody = ApplicationSuspension
+
+// MarkAppointmentJSONRequestBody defines body for MarkAppointment for application/json ContentType.
+type MarkAppointmentJSONRequestBody = AppointmentAttendance
 
 // ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
 type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
@@ -14179,6 +17537,12 @@ type DecideEnrolmentJSONRequestBody = EnrolmentDecision
 
 // ReplaceFundJSONRequestBody defines body for ReplaceFund for application/json ContentType.
 type ReplaceFundJSONRequestBody = FundReplacement
+
+// ReplaceOfficeJSONRequestBody defines body for ReplaceOffice for application/json ContentType.
+type ReplaceOfficeJSONRequestBody = OfficeReplacement
+
+// PublishSlotsJSONRequestBody defines body for PublishSlots for application/json ContentType.
+type PublishSlotsJSONRequestBody = SlotPublicationInput
 
 // AddOperatorJSONRequestBody defines body for AddOperator for application/json ContentType.
 type AddOperatorJSONRequestBody = OperatorInput
@@ -14216,8 +17580,14 @@ type DecidePinUpgradeJSONRequestBody = PinUpgradeDecision
 // ReplaceReplyTemplateJSONRequestBody defines body for ReplaceReplyTemplate for application/json ContentType.
 type ReplaceReplyTemplateJSONRequestBody = ReplyTemplateReplacement
 
+// WithdrawSlotJSONRequestBody defines body for WithdrawSlot for application/json ContentType.
+type WithdrawSlotJSONRequestBody = SlotWithdrawal
+
 // ReplaceSmartTaskAccessJSONRequestBody defines body for ReplaceSmartTaskAccess for application/json ContentType.
 type ReplaceSmartTaskAccessJSONRequestBody = SmartTaskAccessReplacement
+
+// PublishSurveyJSONRequestBody defines body for PublishSurvey for application/json ContentType.
+type PublishSurveyJSONRequestBody = SurveyDocument
 
 // SearchOfficeTicketsJSONRequestBody defines body for SearchOfficeTickets for application/json ContentType.
 type SearchOfficeTicketsJSONRequestBody = OfficeTicketSearch
@@ -14342,6 +17712,9 @@ type StartPinRevocationJSONRequestBody = PinRevocationStart
 // ConfirmPinRevocationJSONRequestBody defines body for ConfirmPinRevocation for application/json ContentType.
 type ConfirmPinRevocationJSONRequestBody = PinRevocationConfirmation
 
+// FileDmaSubmissionJSONRequestBody defines body for FileDmaSubmission for application/json ContentType.
+type FileDmaSubmissionJSONRequestBody = DmaInput
+
 // VerifyReceiptJSONRequestBody defines body for VerifyReceipt for application/json ContentType.
 type VerifyReceiptJSONRequestBody = ReceiptToVerify
 
@@ -14368,6 +17741,9 @@ type ReceiveSmsReportJSONRequestBody = SmsReport
 
 // GrantSubDelegationJSONRequestBody defines body for GrantSubDelegation for application/json ContentType.
 type GrantSubDelegationJSONRequestBody = SubDelegationInput
+
+// AnswerSurveyJSONRequestBody defines body for AnswerSurvey for application/json ContentType.
+type AnswerSurveyJSONRequestBody = SurveyAnswers
 
 // AddTicketCommentJSONRequestBody defines body for AddTicketComment for application/json ContentType.
 type AddTicketCommentJSONRequestBody = TicketCommentInput
@@ -14675,6 +18051,96 @@ type ClientInterface interface {
 	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/secrets (the `RotateWebhookSecret` operationId).
 	RotateWebhookSecret(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAppointments List appointments
+	//
+	// Those that you booked, the latest booking first, over ones included. With `contributor_id` it lists those that anybody booked for this contributor, if you have the service
+	// `dossier` over all of its positions, and else your own for it. `from` keeps those that are on this day of Europe/Rome or later.
+	//
+	// Corresponds with GET /appointments (the `ListAppointments` operationId).
+	ListAppointments(ctx context.Context, params *ListAppointmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BookAppointmentWithBody Book an appointment
+	//
+	// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+	// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+	// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+	//
+	// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+	// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /appointments (the `BookAppointment` operationId).
+	BookAppointmentWithBody(ctx context.Context, params *BookAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BookAppointment Book an appointment
+	//
+	// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+	// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+	// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+	//
+	// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+	// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /appointments (the `BookAppointment` operationId).
+	BookAppointment(ctx context.Context, params *BookAppointmentParams, body BookAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowAppointment Show an appointment
+	//
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Corresponds with GET /appointments/{appointment_id} (the `ShowAppointment` operationId).
+	ShowAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowAppointmentCalendar Download an appointment for a calendar
+	//
+	// One event (iCalendar, RFC 5545) for the calendar of a telephone or a mail program. The `UID` stays the same and `SEQUENCE` counts the changes, so importing it again moves the entry, or,
+	// once it was cancelled (`METHOD:CANCEL`, `STATUS:CANCELLED`), removes it. Neither telephone number nor notes are in it. Titles are Italian unless `Accept-Language` prefers English.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Corresponds with GET /appointments/{appointment_id}/calendar (the `ShowAppointmentCalendar` operationId).
+	ShowAppointmentCalendar(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelAppointment Cancel an appointment
+	//
+	// Gives the slot back, until it begins. Who booked it may, even if they act for the contributor no more. One that has ended or begun answers 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Corresponds with POST /appointments/{appointment_id}/cancellation (the `CancelAppointment` operationId).
+	CancelAppointment(ctx context.Context, appointmentId AppointmentId, params *CancelAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmAppointment Confirm a booking
+	//
+	// Makes a booking firm, until `confirm_by`. One that was confirmed before, has ended or has begun answers 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Corresponds with POST /appointments/{appointment_id}/confirmation (the `ConfirmAppointment` operationId).
+	ConfirmAppointment(ctx context.Context, appointmentId AppointmentId, params *ConfirmAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RescheduleAppointmentWithBody Move an appointment
+	//
+	// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+	// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+	RescheduleAppointmentWithBody(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RescheduleAppointment Move an appointment
+	//
+	// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+	// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+	RescheduleAppointment(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListOfficeApplications List the applications
 	//
 	// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -14745,6 +18211,41 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
 	SuspendApplication(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOfficeAppointments List the appointments at my office
+	//
+	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
+	ListOfficeAppointments(ctx context.Context, params *ListOfficeAppointmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOfficeAppointment Show an appointment at my office
+	//
+	// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
+	ShowOfficeAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MarkAppointmentWithBody Note whether somebody came
+	//
+	// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+	// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+	MarkAppointmentWithBody(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MarkAppointment Note whether somebody came
+	//
+	// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+	// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+	MarkAppointment(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExportOfficeDeclarationSearchWithBody Export what a search of the declarations of my office finds
 	//
@@ -14985,6 +18486,60 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
 	ListFundQueue(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceOfficeWithBody Set where an office is and when it is open
+	//
+	// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+	// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+	ReplaceOfficeWithBody(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReplaceOffice Set where an office is and when it is open
+	//
+	// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+	// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+	ReplaceOffice(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, body ReplaceOfficeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListOfficeSlots List the slots of my office
+	//
+	// All slots of the operator's own office by time, those of the past and the withdrawn ones too, with the appointment that holds each.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Corresponds with GET /backoffice/offices/{office_code}/slots (the `ListOfficeSlots` operationId).
+	ListOfficeSlots(ctx context.Context, officeCode OfficePath, params *ListOfficeSlotsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishSlotsWithBody Publish slots for appointments
+	//
+	// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+	// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+	// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+	// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+	PublishSlotsWithBody(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishSlots Publish slots for appointments
+	//
+	// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+	// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+	// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+	// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+	PublishSlots(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, body PublishSlotsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListOperators List the operators
 	//
@@ -15382,7 +18937,8 @@ type ClientInterface interface {
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
 	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
 	//   line does not name stays as it is. A position never goes to another contributor
-	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
+	//   `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
 	//
 	// Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
 	// suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
@@ -15447,6 +19003,26 @@ type ClientInterface interface {
 	// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
 	ReplaceReplyTemplate(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, body ReplaceReplyTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// WithdrawSlotWithBody Withdraw a slot
+	//
+	// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+	// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+	WithdrawSlotWithBody(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// WithdrawSlot Withdraw a slot
+	//
+	// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+	// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+	WithdrawSlot(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, body WithdrawSlotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ShowSmartTaskAccess Show to whom a type of smart tasks is open
 	//
 	// Whether everybody may ask for it, or a group of people who are named by their tax codes. With the `ETag` that replaceSmartTaskAccess needs.
@@ -15476,6 +19052,69 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
 	ReplaceSmartTaskAccess(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, body ReplaceSmartTaskAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSurveys List the surveys
+	//
+	// All surveys, the one that opens last first, with their words in both languages.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/surveys (the `ListSurveys` operationId).
+	ListSurveys(ctx context.Context, params *ListSurveysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishSurveyWithBody Publish a survey
+	//
+	// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+	// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+	PublishSurveyWithBody(ctx context.Context, params *PublishSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PublishSurvey Publish a survey
+	//
+	// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+	// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+	PublishSurvey(ctx context.Context, params *PublishSurveyParams, body PublishSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOfficeSurvey Show a survey to administrators
+	//
+	// A survey with its words in both languages.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id} (the `ShowOfficeSurvey` operationId).
+	ShowOfficeSurvey(ctx context.Context, surveyId SurveyId, params *ShowOfficeSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CloseSurvey End a survey before its time
+	//
+	// Nobody answers the survey from now on. Of what was answered, results keep whole groups of five people; what fewer said is not shown. Where it is over: 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with POST /backoffice/surveys/{survey_id}/closure (the `CloseSurvey` operationId).
+	CloseSurvey(ctx context.Context, surveyId SurveyId, params *CloseSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSurveyResults Show how a survey was answered
+	//
+	// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
+	// person answered; after its end they are whole.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
+	ShowSurveyResults(ctx context.Context, surveyId SurveyId, params *ShowSurveyResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSurveyChart Show how a survey was answered as bars
+	//
+	// The same results drawn as bars, with a title and a description in words. Until five people have answered: 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id}/results/chart (the `ShowSurveyChart` operationId).
+	ShowSurveyChart(ctx context.Context, surveyId SurveyId, params *ShowSurveyChartParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchOfficeTicketsWithBody Search the tickets of my office
 	//
@@ -15879,6 +19518,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
 	ListContributorDelegations(ctx context.Context, contributorId ContributorId, params *ListContributorDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDossierEntries List everything that happened for a contributor
+	//
+	// The electronic file (fascicolo elettronico) of a contributor: one timeline of declarations, tickets, smart tasks, appointments, DMA, delegations, enrolments and roles, the newest first. Each
+	// entry says what happened, when, to what and by whom, and leads to it. It is there as soon as the change was made.
+	//
+	// It needs a right that covers `dossier`, and shows what you may see of each kind: declarations with `declarations`; tickets, smart tasks and appointments with `dossier`; DMA with `view_dma`; delegations (deleghe)
+	// with a role at the contributor that covers `delegations`, or the one that you act by; enrolments (abilitazioni) and roles as its legal representative (rappresentante legale), employer or user
+	// administrator. Who acts by a delegation sees the positions that it covers. Drafts and what is internal to the office are never in it. An operator sees what their office looks after.
+	// People are named who acted for the contributor; of an office its code.
+	//
+	// An application needs the scope with which it could read the subject beside the one of this operation; enrolments and roles it does not see.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
+	ListDossierEntries(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExportDossier Download what happened in a period, with its documents
+	//
+	// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
+	// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
+	// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+	//
+	// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+	//
+	// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
+	ExportDossier(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SearchPeopleForRoleWithBody Search a person to whom to give a role
 	//
@@ -16530,6 +20195,20 @@ type ClientInterface interface {
 	// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
 	RevokeDelegation(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, body RevokeDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ShowDmaSubmission Show a submission
+	//
+	// A list that was filed; with its `content` if it was compiled by hand.
+	//
+	// Corresponds with GET /dma-submissions/{dma_id} (the `ShowDmaSubmission` operationId).
+	ShowDmaSubmission(ctx context.Context, dmaId DmaId, params *ShowDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DownloadDmaSubmission Download the file of a submission
+	//
+	// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+	//
+	// Corresponds with GET /dma-submissions/{dma_id}/xml (the `DownloadDmaSubmission` operationId).
+	DownloadDmaSubmission(ctx context.Context, dmaId DmaId, params *DownloadDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListEnrolments List my enrolments
 	//
 	// The requests of the person who is logged in, the newest first, with their outcomes.
@@ -16976,10 +20655,26 @@ type ClientInterface interface {
 
 	// ListOffices List the offices
 	//
-	// All offices (sedi) by code. The code of the competent office is part of every protocol number. Needs no login.
+	// All offices (sedi) by code, with address, telephone and opening hours where they are known. The code of the competent office is part of every protocol
+	// number. Needs no login.
 	//
 	// Corresponds with GET /offices (the `ListOffices` operationId).
 	ListOffices(ctx context.Context, params *ListOfficesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowOffice Show an office
+	//
+	// Where it is, when it is open and how it is reached, as far as that is known. Needs no login.
+	//
+	// Corresponds with GET /offices/{office_code} (the `ShowOffice` operationId).
+	ShowOffice(ctx context.Context, officeCode OfficePath, params *ShowOfficeParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSlots List the hours that an office offers
+	//
+	// The slots of the office that have not begun, by time; `free` is as it is at this instant. `topic` keeps those for this topic of listTicketTopics: a slot names the topic
+	// or the heading above it. Days are those of Europe/Rome, both included. Needs no login.
+	//
+	// Corresponds with GET /offices/{office_code}/slots (the `ListSlots` operationId).
+	ListSlots(ctx context.Context, officeCode OfficePath, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartPinRecoveryWithBody Start the recovery of a lost PIN
 	//
@@ -17123,6 +20818,78 @@ type ClientInterface interface {
 	// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
 	ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListAmortisationPlans List the amortisation plans of a public body
+	//
+	// What the body pays back by instalments (piani di ammortamento), the newest first.
+	//
+	// Corresponds with GET /positions/{position_id}/amortisation-plans (the `ListAmortisationPlans` operationId).
+	ListAmortisationPlans(ctx context.Context, positionId PositionId, params *ListAmortisationPlansParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDebitNotes List the debit notes of a public body
+	//
+	// What the body was asked to pay beside (note di debito), the newest first.
+	//
+	// Corresponds with GET /positions/{position_id}/debit-notes (the `ListDebitNotes` operationId).
+	ListDebitNotes(ctx context.Context, positionId PositionId, params *ListDebitNotesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDmaSubmissions List the submissions of a position
+	//
+	// The lists that were filed for the position, by whomever, the newest first; without `content`.
+	//
+	// Corresponds with GET /positions/{position_id}/dma-submissions (the `ListDmaSubmissions` operationId).
+	ListDmaSubmissions(ctx context.Context, positionId PositionId, params *ListDmaSubmissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FileDmaSubmissionWithBody File the monthly list of public employees
+	//
+	// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+	// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+	// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+	// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+	//
+	// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+	// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+	// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+	// have 64 MiB, JSON 1 MiB.
+	//
+	// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+	// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+	// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+	// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+	FileDmaSubmissionWithBody(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FileDmaSubmission File the monthly list of public employees
+	//
+	// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+	// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+	// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+	// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+	//
+	// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+	// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+	// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+	// have 64 MiB, JSON 1 MiB.
+	//
+	// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+	// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+	// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+	// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+	FileDmaSubmission(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, body FileDmaSubmissionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPayments List the payments of a public body
+	//
+	// What the body paid for the position (pagamenti), the newest first, as the register of public bodies has it. Other contributors have none.
+	//
+	// Corresponds with GET /positions/{position_id}/payments (the `ListPayments` operationId).
+	ListPayments(ctx context.Context, positionId PositionId, params *ListPaymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListRectificationContacts List where notices of rectification about a position go
 	//
 	// The contacts for notices of rectification (note di rettifica) of a position, as its register has them. One is `unusable` that has bounced or was never verified; such ones
@@ -17130,6 +20897,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /positions/{position_id}/rectification-contacts (the `ListRectificationContacts` operationId).
 	ListRectificationContacts(ctx context.Context, positionId PositionId, params *ListRectificationContactsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowPositionSummary Sum a position up
+	//
+	// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+	//
+	// Corresponds with GET /positions/{position_id}/summary (the `ShowPositionSummary` operationId).
+	ShowPositionSummary(ctx context.Context, positionId PositionId, params *ShowPositionSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// VerifyReceiptWithBody Verify a receipt
 	//
@@ -17499,6 +21273,41 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowSurvey Show the survey that is open
+	//
+	// The satisfaction survey (indagine di soddisfazione) for professional users that is open now, in the language that `Accept-Language` prefers. Where none is open: 404 `not-found`. Taking part is
+	// voluntary and anonymous: see answerSurvey. `answered` says to you alone whether you did.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Corresponds with GET /surveys/current (the `ShowSurvey` operationId).
+	ShowSurvey(ctx context.Context, params *ShowSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AnswerSurveyWithBody Take part in the survey
+	//
+	// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+	// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+	// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+	// It is no activity of the session. Where the survey is not open: 404.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+	AnswerSurveyWithBody(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AnswerSurvey Take part in the survey
+	//
+	// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+	// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+	// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+	// It is no activity of the session. Where the survey is not open: 404.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+	AnswerSurvey(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, body AnswerSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTicketTopics List what a ticket may be about
 	//
@@ -17982,6 +21791,186 @@ func (c *Client) RotateWebhookSecret(ctx context.Context, applicationId Applicat
 	return c.Client.Do(req)
 }
 
+// ListAppointments List appointments
+//
+// Those that you booked, the latest booking first, over ones included. With `contributor_id` it lists those that anybody booked for this contributor, if you have the service
+// `dossier` over all of its positions, and else your own for it. `from` keeps those that are on this day of Europe/Rome or later.
+//
+// Corresponds with GET /appointments (the `ListAppointments` operationId).
+func (c *Client) ListAppointments(ctx context.Context, params *ListAppointmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAppointmentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BookAppointmentWithBody Book an appointment
+//
+// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+//
+// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /appointments (the `BookAppointment` operationId).
+func (c *Client) BookAppointmentWithBody(ctx context.Context, params *BookAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBookAppointmentRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BookAppointment Book an appointment
+//
+// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+//
+// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /appointments (the `BookAppointment` operationId).
+func (c *Client) BookAppointment(ctx context.Context, params *BookAppointmentParams, body BookAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBookAppointmentRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowAppointment Show an appointment
+//
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Corresponds with GET /appointments/{appointment_id} (the `ShowAppointment` operationId).
+func (c *Client) ShowAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowAppointmentRequest(c.Server, appointmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowAppointmentCalendar Download an appointment for a calendar
+//
+// One event (iCalendar, RFC 5545) for the calendar of a telephone or a mail program. The `UID` stays the same and `SEQUENCE` counts the changes, so importing it again moves the entry, or,
+// once it was cancelled (`METHOD:CANCEL`, `STATUS:CANCELLED`), removes it. Neither telephone number nor notes are in it. Titles are Italian unless `Accept-Language` prefers English.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Corresponds with GET /appointments/{appointment_id}/calendar (the `ShowAppointmentCalendar` operationId).
+func (c *Client) ShowAppointmentCalendar(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentCalendarParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowAppointmentCalendarRequest(c.Server, appointmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelAppointment Cancel an appointment
+//
+// Gives the slot back, until it begins. Who booked it may, even if they act for the contributor no more. One that has ended or begun answers 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Corresponds with POST /appointments/{appointment_id}/cancellation (the `CancelAppointment` operationId).
+func (c *Client) CancelAppointment(ctx context.Context, appointmentId AppointmentId, params *CancelAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelAppointmentRequest(c.Server, appointmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmAppointment Confirm a booking
+//
+// Makes a booking firm, until `confirm_by`. One that was confirmed before, has ended or has begun answers 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Corresponds with POST /appointments/{appointment_id}/confirmation (the `ConfirmAppointment` operationId).
+func (c *Client) ConfirmAppointment(ctx context.Context, appointmentId AppointmentId, params *ConfirmAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmAppointmentRequest(c.Server, appointmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RescheduleAppointmentWithBody Move an appointment
+//
+// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+func (c *Client) RescheduleAppointmentWithBody(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRescheduleAppointmentRequestWithBody(c.Server, appointmentId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RescheduleAppointment Move an appointment
+//
+// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+func (c *Client) RescheduleAppointment(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRescheduleAppointmentRequest(c.Server, appointmentId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListOfficeApplications List the applications
 //
 // All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -18113,6 +22102,81 @@ func (c *Client) SuspendApplicationWithBody(ctx context.Context, applicationId A
 // Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
 func (c *Client) SuspendApplication(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSuspendApplicationRequest(c.Server, applicationId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOfficeAppointments List the appointments at my office
+//
+// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
+func (c *Client) ListOfficeAppointments(ctx context.Context, params *ListOfficeAppointmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOfficeAppointmentsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOfficeAppointment Show an appointment at my office
+//
+// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
+func (c *Client) ShowOfficeAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficeAppointmentRequest(c.Server, appointmentId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MarkAppointmentWithBody Note whether somebody came
+//
+// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+func (c *Client) MarkAppointmentWithBody(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMarkAppointmentRequestWithBody(c.Server, appointmentId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MarkAppointment Note whether somebody came
+//
+// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+func (c *Client) MarkAppointment(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMarkAppointmentRequest(c.Server, appointmentId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -18593,6 +22657,110 @@ func (c *Client) ListFundEntries(ctx context.Context, fundCode FundPath, params 
 // Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
 func (c *Client) ListFundQueue(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListFundQueueRequest(c.Server, fundCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceOfficeWithBody Set where an office is and when it is open
+//
+// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+func (c *Client) ReplaceOfficeWithBody(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceOfficeRequestWithBody(c.Server, officeCode, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReplaceOffice Set where an office is and when it is open
+//
+// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+func (c *Client) ReplaceOffice(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, body ReplaceOfficeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplaceOfficeRequest(c.Server, officeCode, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListOfficeSlots List the slots of my office
+//
+// All slots of the operator's own office by time, those of the past and the withdrawn ones too, with the appointment that holds each.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Corresponds with GET /backoffice/offices/{office_code}/slots (the `ListOfficeSlots` operationId).
+func (c *Client) ListOfficeSlots(ctx context.Context, officeCode OfficePath, params *ListOfficeSlotsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListOfficeSlotsRequest(c.Server, officeCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishSlotsWithBody Publish slots for appointments
+//
+// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+func (c *Client) PublishSlotsWithBody(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishSlotsRequestWithBody(c.Server, officeCode, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishSlots Publish slots for appointments
+//
+// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+func (c *Client) PublishSlots(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, body PublishSlotsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishSlotsRequest(c.Server, officeCode, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -19349,7 +23517,8 @@ func (c *Client) ListRegisterImports(ctx context.Context, params *ListRegisterIm
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
 //     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
 //     line does not name stays as it is. A position never goes to another contributor
-//   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+//   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
+//     `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
 //
 // Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
 // suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
@@ -19484,6 +23653,46 @@ func (c *Client) ReplaceReplyTemplate(ctx context.Context, templateCode Template
 	return c.Client.Do(req)
 }
 
+// WithdrawSlotWithBody Withdraw a slot
+//
+// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+func (c *Client) WithdrawSlotWithBody(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawSlotRequestWithBody(c.Server, slotId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// WithdrawSlot Withdraw a slot
+//
+// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+func (c *Client) WithdrawSlot(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, body WithdrawSlotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewWithdrawSlotRequest(c.Server, slotId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ShowSmartTaskAccess Show to whom a type of smart tasks is open
 //
 // Whether everybody may ask for it, or a group of people who are named by their tax codes. With the `ETag` that replaceSmartTaskAccess needs.
@@ -19534,6 +23743,139 @@ func (c *Client) ReplaceSmartTaskAccessWithBody(ctx context.Context, pType Smart
 // Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
 func (c *Client) ReplaceSmartTaskAccess(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, body ReplaceSmartTaskAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReplaceSmartTaskAccessRequest(c.Server, pType, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSurveys List the surveys
+//
+// All surveys, the one that opens last first, with their words in both languages.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/surveys (the `ListSurveys` operationId).
+func (c *Client) ListSurveys(ctx context.Context, params *ListSurveysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSurveysRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishSurveyWithBody Publish a survey
+//
+// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+func (c *Client) PublishSurveyWithBody(ctx context.Context, params *PublishSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishSurveyRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PublishSurvey Publish a survey
+//
+// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+func (c *Client) PublishSurvey(ctx context.Context, params *PublishSurveyParams, body PublishSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPublishSurveyRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOfficeSurvey Show a survey to administrators
+//
+// A survey with its words in both languages.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/surveys/{survey_id} (the `ShowOfficeSurvey` operationId).
+func (c *Client) ShowOfficeSurvey(ctx context.Context, surveyId SurveyId, params *ShowOfficeSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficeSurveyRequest(c.Server, surveyId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CloseSurvey End a survey before its time
+//
+// Nobody answers the survey from now on. Of what was answered, results keep whole groups of five people; what fewer said is not shown. Where it is over: 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with POST /backoffice/surveys/{survey_id}/closure (the `CloseSurvey` operationId).
+func (c *Client) CloseSurvey(ctx context.Context, surveyId SurveyId, params *CloseSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCloseSurveyRequest(c.Server, surveyId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSurveyResults Show how a survey was answered
+//
+// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
+// person answered; after its end they are whole.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
+func (c *Client) ShowSurveyResults(ctx context.Context, surveyId SurveyId, params *ShowSurveyResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSurveyResultsRequest(c.Server, surveyId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSurveyChart Show how a survey was answered as bars
+//
+// The same results drawn as bars, with a title and a description in words. Until five people have answered: 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/surveys/{survey_id}/results/chart (the `ShowSurveyChart` operationId).
+func (c *Client) ShowSurveyChart(ctx context.Context, surveyId SurveyId, params *ShowSurveyChartParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSurveyChartRequest(c.Server, surveyId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -20307,6 +24649,52 @@ func (c *Client) ListDelegationLookups(ctx context.Context, contributorId Contri
 // Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
 func (c *Client) ListContributorDelegations(ctx context.Context, contributorId ContributorId, params *ListContributorDelegationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListContributorDelegationsRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDossierEntries List everything that happened for a contributor
+//
+// The electronic file (fascicolo elettronico) of a contributor: one timeline of declarations, tickets, smart tasks, appointments, DMA, delegations, enrolments and roles, the newest first. Each
+// entry says what happened, when, to what and by whom, and leads to it. It is there as soon as the change was made.
+//
+// It needs a right that covers `dossier`, and shows what you may see of each kind: declarations with `declarations`; tickets, smart tasks and appointments with `dossier`; DMA with `view_dma`; delegations (deleghe)
+// with a role at the contributor that covers `delegations`, or the one that you act by; enrolments (abilitazioni) and roles as its legal representative (rappresentante legale), employer or user
+// administrator. Who acts by a delegation sees the positions that it covers. Drafts and what is internal to the office are never in it. An operator sees what their office looks after.
+// People are named who acted for the contributor; of an office its code.
+//
+// An application needs the scope with which it could read the subject beside the one of this operation; enrolments and roles it does not see.
+//
+// Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
+func (c *Client) ListDossierEntries(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDossierEntriesRequest(c.Server, contributorId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExportDossier Download what happened in a period, with its documents
+//
+// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
+// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
+// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+//
+// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+//
+// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
+func (c *Client) ExportDossier(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExportDossierRequest(c.Server, contributorId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -21527,6 +25915,40 @@ func (c *Client) RevokeDelegation(ctx context.Context, delegationId DelegationId
 	return c.Client.Do(req)
 }
 
+// ShowDmaSubmission Show a submission
+//
+// A list that was filed; with its `content` if it was compiled by hand.
+//
+// Corresponds with GET /dma-submissions/{dma_id} (the `ShowDmaSubmission` operationId).
+func (c *Client) ShowDmaSubmission(ctx context.Context, dmaId DmaId, params *ShowDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowDmaSubmissionRequest(c.Server, dmaId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DownloadDmaSubmission Download the file of a submission
+//
+// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+//
+// Corresponds with GET /dma-submissions/{dma_id}/xml (the `DownloadDmaSubmission` operationId).
+func (c *Client) DownloadDmaSubmission(ctx context.Context, dmaId DmaId, params *DownloadDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDownloadDmaSubmissionRequest(c.Server, dmaId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListEnrolments List my enrolments
 //
 // The requests of the person who is logged in, the newest first, with their outcomes.
@@ -22403,11 +26825,47 @@ func (c *Client) ListMyServices(ctx context.Context, params *ListMyServicesParam
 
 // ListOffices List the offices
 //
-// All offices (sedi) by code. The code of the competent office is part of every protocol number. Needs no login.
+// All offices (sedi) by code, with address, telephone and opening hours where they are known. The code of the competent office is part of every protocol
+// number. Needs no login.
 //
 // Corresponds with GET /offices (the `ListOffices` operationId).
 func (c *Client) ListOffices(ctx context.Context, params *ListOfficesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListOfficesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowOffice Show an office
+//
+// Where it is, when it is open and how it is reached, as far as that is known. Needs no login.
+//
+// Corresponds with GET /offices/{office_code} (the `ShowOffice` operationId).
+func (c *Client) ShowOffice(ctx context.Context, officeCode OfficePath, params *ShowOfficeParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowOfficeRequest(c.Server, officeCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSlots List the hours that an office offers
+//
+// The slots of the office that have not begun, by time; `free` is as it is at this instant. `topic` keeps those for this topic of listTicketTopics: a slot names the topic
+// or the heading above it. Days are those of Europe/Rome, both included. Needs no login.
+//
+// Corresponds with GET /offices/{office_code}/slots (the `ListSlots` operationId).
+func (c *Client) ListSlots(ctx context.Context, officeCode OfficePath, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSlotsRequest(c.Server, officeCode, params)
 	if err != nil {
 		return nil, err
 	}
@@ -22670,6 +27128,138 @@ func (c *Client) ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRev
 	return c.Client.Do(req)
 }
 
+// ListAmortisationPlans List the amortisation plans of a public body
+//
+// What the body pays back by instalments (piani di ammortamento), the newest first.
+//
+// Corresponds with GET /positions/{position_id}/amortisation-plans (the `ListAmortisationPlans` operationId).
+func (c *Client) ListAmortisationPlans(ctx context.Context, positionId PositionId, params *ListAmortisationPlansParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAmortisationPlansRequest(c.Server, positionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDebitNotes List the debit notes of a public body
+//
+// What the body was asked to pay beside (note di debito), the newest first.
+//
+// Corresponds with GET /positions/{position_id}/debit-notes (the `ListDebitNotes` operationId).
+func (c *Client) ListDebitNotes(ctx context.Context, positionId PositionId, params *ListDebitNotesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDebitNotesRequest(c.Server, positionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDmaSubmissions List the submissions of a position
+//
+// The lists that were filed for the position, by whomever, the newest first; without `content`.
+//
+// Corresponds with GET /positions/{position_id}/dma-submissions (the `ListDmaSubmissions` operationId).
+func (c *Client) ListDmaSubmissions(ctx context.Context, positionId PositionId, params *ListDmaSubmissionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDmaSubmissionsRequest(c.Server, positionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FileDmaSubmissionWithBody File the monthly list of public employees
+//
+// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+//
+// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+// have 64 MiB, JSON 1 MiB.
+//
+// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+func (c *Client) FileDmaSubmissionWithBody(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFileDmaSubmissionRequestWithBody(c.Server, positionId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FileDmaSubmission File the monthly list of public employees
+//
+// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+//
+// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+// have 64 MiB, JSON 1 MiB.
+//
+// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+func (c *Client) FileDmaSubmission(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, body FileDmaSubmissionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFileDmaSubmissionRequest(c.Server, positionId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPayments List the payments of a public body
+//
+// What the body paid for the position (pagamenti), the newest first, as the register of public bodies has it. Other contributors have none.
+//
+// Corresponds with GET /positions/{position_id}/payments (the `ListPayments` operationId).
+func (c *Client) ListPayments(ctx context.Context, positionId PositionId, params *ListPaymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPaymentsRequest(c.Server, positionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListRectificationContacts List where notices of rectification about a position go
 //
 // The contacts for notices of rectification (note di rettifica) of a position, as its register has them. One is `unusable` that has bounced or was never verified; such ones
@@ -22678,6 +27268,23 @@ func (c *Client) ConfirmPinRevocation(ctx context.Context, params *ConfirmPinRev
 // Corresponds with GET /positions/{position_id}/rectification-contacts (the `ListRectificationContacts` operationId).
 func (c *Client) ListRectificationContacts(ctx context.Context, positionId PositionId, params *ListRectificationContactsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRectificationContactsRequest(c.Server, positionId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowPositionSummary Sum a position up
+//
+// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+//
+// Corresponds with GET /positions/{position_id}/summary (the `ShowPositionSummary` operationId).
+func (c *Client) ShowPositionSummary(ctx context.Context, positionId PositionId, params *ShowPositionSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowPositionSummaryRequest(c.Server, positionId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -23407,6 +28014,71 @@ func (c *Client) ShowSubDelegation(ctx context.Context, subDelegationId SubDeleg
 // Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRevokeSubDelegationRequest(c.Server, subDelegationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowSurvey Show the survey that is open
+//
+// The satisfaction survey (indagine di soddisfazione) for professional users that is open now, in the language that `Accept-Language` prefers. Where none is open: 404 `not-found`. Taking part is
+// voluntary and anonymous: see answerSurvey. `answered` says to you alone whether you did.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Corresponds with GET /surveys/current (the `ShowSurvey` operationId).
+func (c *Client) ShowSurvey(ctx context.Context, params *ShowSurveyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowSurveyRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerSurveyWithBody Take part in the survey
+//
+// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+// It is no activity of the session. Where the survey is not open: 404.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+func (c *Client) AnswerSurveyWithBody(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerSurveyRequestWithBody(c.Server, surveyId, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AnswerSurvey Take part in the survey
+//
+// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+// It is no activity of the session. Where the survey is not open: 404.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+func (c *Client) AnswerSurvey(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, body AnswerSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAnswerSurveyRequest(c.Server, surveyId, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -24563,6 +29235,494 @@ func NewRotateWebhookSecretRequest(server string, applicationId ApplicationId, w
 	return req, nil
 }
 
+// NewListAppointmentsRequest constructs an http.Request for the ListAppointments method
+func NewListAppointmentsRequest(server string, params *ListAppointmentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ContributorId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "contributor_id", *params.ContributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewBookAppointmentRequest calls the generic BookAppointment builder with application/json body
+func NewBookAppointmentRequest(server string, params *BookAppointmentParams, body BookAppointmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBookAppointmentRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewBookAppointmentRequestWithBody constructs an http.Request for the BookAppointment method, with any body, and a specified content type
+func NewBookAppointmentRequestWithBody(server string, params *BookAppointmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowAppointmentRequest constructs an http.Request for the ShowAppointment method
+func NewShowAppointmentRequest(server string, appointmentId AppointmentId, params *ShowAppointmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowAppointmentCalendarRequest constructs an http.Request for the ShowAppointmentCalendar method
+func NewShowAppointmentCalendarRequest(server string, appointmentId AppointmentId, params *ShowAppointmentCalendarParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments/%s/calendar", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCancelAppointmentRequest constructs an http.Request for the CancelAppointment method
+func NewCancelAppointmentRequest(server string, appointmentId AppointmentId, params *CancelAppointmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments/%s/cancellation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmAppointmentRequest constructs an http.Request for the ConfirmAppointment method
+func NewConfirmAppointmentRequest(server string, appointmentId AppointmentId, params *ConfirmAppointmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments/%s/confirmation", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewRescheduleAppointmentRequest calls the generic RescheduleAppointment builder with application/json body
+func NewRescheduleAppointmentRequest(server string, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRescheduleAppointmentRequestWithBody(server, appointmentId, params, "application/json", bodyReader)
+}
+
+// NewRescheduleAppointmentRequestWithBody constructs an http.Request for the RescheduleAppointment method, with any body, and a specified content type
+func NewRescheduleAppointmentRequestWithBody(server string, appointmentId AppointmentId, params *RescheduleAppointmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/appointments/%s/rescheduling", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListOfficeApplicationsRequest constructs an http.Request for the ListOfficeApplications method
 func NewListOfficeApplicationsRequest(server string, params *ListOfficeApplicationsParams) (*http.Request, error) {
 	var err error
@@ -24887,6 +30047,242 @@ func NewSuspendApplicationRequestWithBody(server string, applicationId Applicati
 	}
 
 	operationPath := fmt.Sprintf("/backoffice/applications/%s/suspension", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListOfficeAppointmentsRequest constructs an http.Request for the ListOfficeAppointments method
+func NewListOfficeAppointmentsRequest(server string, params *ListOfficeAppointmentsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/appointments")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Day != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "day", *params.Day, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOfficeAppointmentRequest constructs an http.Request for the ShowOfficeAppointment method
+func NewShowOfficeAppointmentRequest(server string, appointmentId AppointmentId, params *ShowOfficeAppointmentParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/appointments/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewMarkAppointmentRequest calls the generic MarkAppointment builder with application/json body
+func NewMarkAppointmentRequest(server string, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMarkAppointmentRequestWithBody(server, appointmentId, params, "application/json", bodyReader)
+}
+
+// NewMarkAppointmentRequestWithBody constructs an http.Request for the MarkAppointment method, with any body, and a specified content type
+func NewMarkAppointmentRequestWithBody(server string, appointmentId AppointmentId, params *MarkAppointmentParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "appointment_id", appointmentId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/appointments/%s/attendance", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -26505,6 +31901,286 @@ func NewListFundQueueRequest(server string, fundCode FundPath, params *ListFundQ
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewReplaceOfficeRequest calls the generic ReplaceOffice builder with application/json body
+func NewReplaceOfficeRequest(server string, officeCode OfficePath, params *ReplaceOfficeParams, body ReplaceOfficeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReplaceOfficeRequestWithBody(server, officeCode, params, "application/json", bodyReader)
+}
+
+// NewReplaceOfficeRequestWithBody constructs an http.Request for the ReplaceOffice method, with any body, and a specified content type
+func NewReplaceOfficeRequestWithBody(server string, officeCode OfficePath, params *ReplaceOfficeParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "office_code", officeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/offices/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListOfficeSlotsRequest constructs an http.Request for the ListOfficeSlots method
+func NewListOfficeSlotsRequest(server string, officeCode OfficePath, params *ListOfficeSlotsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "office_code", officeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/offices/%s/slots", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Channel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Free != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "free", *params.Free, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPublishSlotsRequest calls the generic PublishSlots builder with application/json body
+func NewPublishSlotsRequest(server string, officeCode OfficePath, params *PublishSlotsParams, body PublishSlotsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPublishSlotsRequestWithBody(server, officeCode, params, "application/json", bodyReader)
+}
+
+// NewPublishSlotsRequestWithBody constructs an http.Request for the PublishSlots method, with any body, and a specified content type
+func NewPublishSlotsRequestWithBody(server string, officeCode OfficePath, params *PublishSlotsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "office_code", officeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/offices/%s/slots", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -28682,6 +34358,77 @@ func NewReplaceReplyTemplateRequestWithBody(server string, templateCode Template
 	return req, nil
 }
 
+// NewWithdrawSlotRequest calls the generic WithdrawSlot builder with application/json body
+func NewWithdrawSlotRequest(server string, slotId SlotId, params *WithdrawSlotParams, body WithdrawSlotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewWithdrawSlotRequestWithBody(server, slotId, params, "application/json", bodyReader)
+}
+
+// NewWithdrawSlotRequestWithBody constructs an http.Request for the WithdrawSlot method, with any body, and a specified content type
+func NewWithdrawSlotRequestWithBody(server string, slotId SlotId, params *WithdrawSlotParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "slot_id", slotId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/slots/%s/withdrawal", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewShowSmartTaskAccessRequest constructs an http.Request for the ShowSmartTaskAccess method
 func NewShowSmartTaskAccessRequest(server string, pType SmartTaskTypePath, params *ShowSmartTaskAccessParams) (*http.Request, error) {
 	var err error
@@ -28808,6 +34555,356 @@ func NewReplaceSmartTaskAccessRequestWithBody(server string, pType SmartTaskType
 			}
 
 			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListSurveysRequest constructs an http.Request for the ListSurveys method
+func NewListSurveysRequest(server string, params *ListSurveysParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewPublishSurveyRequest calls the generic PublishSurvey builder with application/json body
+func NewPublishSurveyRequest(server string, params *PublishSurveyParams, body PublishSurveyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPublishSurveyRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewPublishSurveyRequestWithBody constructs an http.Request for the PublishSurvey method, with any body, and a specified content type
+func NewPublishSurveyRequestWithBody(server string, params *PublishSurveyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowOfficeSurveyRequest constructs an http.Request for the ShowOfficeSurvey method
+func NewShowOfficeSurveyRequest(server string, surveyId SurveyId, params *ShowOfficeSurveyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "survey_id", surveyId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewCloseSurveyRequest constructs an http.Request for the CloseSurvey method
+func NewCloseSurveyRequest(server string, surveyId SurveyId, params *CloseSurveyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "survey_id", surveyId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys/%s/closure", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowSurveyResultsRequest constructs an http.Request for the ShowSurveyResults method
+func NewShowSurveyResultsRequest(server string, surveyId SurveyId, params *ShowSurveyResultsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "survey_id", surveyId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys/%s/results", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowSurveyChartRequest constructs an http.Request for the ShowSurveyChart method
+func NewShowSurveyChartRequest(server string, surveyId SurveyId, params *ShowSurveyChartParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "survey_id", surveyId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/surveys/%s/results/chart", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
 		}
 
 	}
@@ -31011,6 +37108,222 @@ func NewListContributorDelegationsRequest(server string, contributorId Contribut
 				}
 			}
 
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDossierEntriesRequest constructs an http.Request for the ListDossierEntries method
+func NewListDossierEntriesRequest(server string, contributorId ContributorId, params *ListDossierEntriesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/dossier-entries", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PositionId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "position_id", *params.PositionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewExportDossierRequest constructs an http.Request for the ExportDossier method
+func NewExportDossierRequest(server string, contributorId ContributorId, params *ExportDossierParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "contributor_id", contributorId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/contributors/%s/dossier-export", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -34301,6 +40614,148 @@ func NewRevokeDelegationRequestWithBody(server string, delegationId DelegationId
 	return req, nil
 }
 
+// NewShowDmaSubmissionRequest constructs an http.Request for the ShowDmaSubmission method
+func NewShowDmaSubmissionRequest(server string, dmaId DmaId, params *ShowDmaSubmissionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "dma_id", dmaId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/dma-submissions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewDownloadDmaSubmissionRequest constructs an http.Request for the DownloadDmaSubmission method
+func NewDownloadDmaSubmissionRequest(server string, dmaId DmaId, params *DownloadDmaSubmissionParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "dma_id", dmaId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/dma-submissions/%s/xml", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.Range != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Range", *params.Range, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Range", headerParam1)
+		}
+
+		if params.IfRange != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Range", *params.IfRange, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Range", headerParam2)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam3 string
+
+			headerParam3, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam3)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListEnrolmentsRequest constructs an http.Request for the ListEnrolments method
 func NewListEnrolmentsRequest(server string, params *ListEnrolmentsParams) (*http.Request, error) {
 	var err error
@@ -36715,6 +43170,214 @@ func NewListOfficesRequest(server string, params *ListOfficesParams) (*http.Requ
 	return req, nil
 }
 
+// NewShowOfficeRequest constructs an http.Request for the ShowOffice method
+func NewShowOfficeRequest(server string, officeCode OfficePath, params *ShowOfficeParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "office_code", officeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/offices/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListSlotsRequest constructs an http.Request for the ListSlots method
+func NewListSlotsRequest(server string, officeCode OfficePath, params *ListSlotsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "office_code", officeCode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/offices/%s/slots", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Topic != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "topic", *params.Topic, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Channel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Free != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "free", *params.Free, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewStartPinRecoveryRequest calls the generic StartPinRecovery builder with application/json body
 func NewStartPinRecoveryRequest(server string, params *StartPinRecoveryParams, body StartPinRecoveryJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -37105,6 +43768,564 @@ func NewConfirmPinRevocationRequestWithBody(server string, params *ConfirmPinRev
 	return req, nil
 }
 
+// NewListAmortisationPlansRequest constructs an http.Request for the ListAmortisationPlans method
+func NewListAmortisationPlansRequest(server string, positionId PositionId, params *ListAmortisationPlansParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/amortisation-plans", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDebitNotesRequest constructs an http.Request for the ListDebitNotes method
+func NewListDebitNotesRequest(server string, positionId PositionId, params *ListDebitNotesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/debit-notes", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListDmaSubmissionsRequest constructs an http.Request for the ListDmaSubmissions method
+func NewListDmaSubmissionsRequest(server string, positionId PositionId, params *ListDmaSubmissionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/dma-submissions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.PeriodFrom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "period_from", *params.PeriodFrom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.PeriodTo != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "period_to", *params.PeriodTo, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewFileDmaSubmissionRequest calls the generic FileDmaSubmission builder with application/json body
+func NewFileDmaSubmissionRequest(server string, positionId PositionId, params *FileDmaSubmissionParams, body FileDmaSubmissionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewFileDmaSubmissionRequestWithBody(server, positionId, params, "application/json", bodyReader)
+}
+
+// NewFileDmaSubmissionRequestWithBody constructs an http.Request for the FileDmaSubmission method, with any body, and a specified content type
+func NewFileDmaSubmissionRequestWithBody(server string, positionId PositionId, params *FileDmaSubmissionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/dma-submissions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.SupersedesId != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "supersedes_id", *params.SupersedesId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListPaymentsRequest constructs an http.Request for the ListPayments method
+func NewListPaymentsRequest(server string, positionId PositionId, params *ListPaymentsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/payments", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.From != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", *params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.To != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", *params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListRectificationContactsRequest constructs an http.Request for the ListRectificationContacts method
 func NewListRectificationContactsRequest(server string, positionId PositionId, params *ListRectificationContactsParams) (*http.Request, error) {
 	var err error
@@ -37186,6 +44407,66 @@ func NewListRectificationContactsRequest(server string, positionId PositionId, p
 			}
 
 			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowPositionSummaryRequest constructs an http.Request for the ShowPositionSummary method
+func NewShowPositionSummaryRequest(server string, positionId PositionId, params *ShowPositionSummaryParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "position_id", positionId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/positions/%s/summary", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
 		}
 
 	}
@@ -39022,6 +46303,121 @@ func NewRevokeSubDelegationRequest(server string, subDelegationId SubDelegationI
 	return req, nil
 }
 
+// NewShowSurveyRequest constructs an http.Request for the ShowSurvey method
+func NewShowSurveyRequest(server string, params *ShowSurveyParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/surveys/current")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewAnswerSurveyRequest calls the generic AnswerSurvey builder with application/json body
+func NewAnswerSurveyRequest(server string, surveyId SurveyId, params *AnswerSurveyParams, body AnswerSurveyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAnswerSurveyRequestWithBody(server, surveyId, params, "application/json", bodyReader)
+}
+
+// NewAnswerSurveyRequestWithBody constructs an http.Request for the AnswerSurvey method, with any body, and a specified content type
+func NewAnswerSurveyRequestWithBody(server string, surveyId SurveyId, params *AnswerSurveyParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "survey_id", surveyId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/surveys/%s/answers", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewListTicketTopicsRequest constructs an http.Request for the ListTicketTopics method
 func NewListTicketTopicsRequest(server string, params *ListTicketTopicsParams) (*http.Request, error) {
 	var err error
@@ -39906,6 +47302,106 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /applications/{application_id}/webhooks/{webhook_id}/secrets (the `RotateWebhookSecret` operationId).
 	RotateWebhookSecretWithResponse(ctx context.Context, applicationId ApplicationId, webhookId OfWebhook, params *RotateWebhookSecretParams, reqEditors ...RequestEditorFn) (*RotateWebhookSecretResponse, error)
 
+	// ListAppointmentsWithResponse List appointments
+	//
+	// Those that you booked, the latest booking first, over ones included. With `contributor_id` it lists those that anybody booked for this contributor, if you have the service
+	// `dossier` over all of its positions, and else your own for it. `from` keeps those that are on this day of Europe/Rome or later.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /appointments (the `ListAppointments` operationId).
+	ListAppointmentsWithResponse(ctx context.Context, params *ListAppointmentsParams, reqEditors ...RequestEditorFn) (*ListAppointmentsResponse, error)
+
+	// BookAppointmentWithBodyWithResponse Book an appointment
+	//
+	// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+	// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+	// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+	//
+	// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+	// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments (the `BookAppointment` operationId).
+	BookAppointmentWithBodyWithResponse(ctx context.Context, params *BookAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BookAppointmentResponse, error)
+
+	// BookAppointmentWithResponse Book an appointment
+	//
+	// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+	// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+	// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+	//
+	// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+	// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments (the `BookAppointment` operationId).
+	BookAppointmentWithResponse(ctx context.Context, params *BookAppointmentParams, body BookAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*BookAppointmentResponse, error)
+
+	// ShowAppointmentWithResponse Show an appointment
+	//
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /appointments/{appointment_id} (the `ShowAppointment` operationId).
+	ShowAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentParams, reqEditors ...RequestEditorFn) (*ShowAppointmentResponse, error)
+
+	// ShowAppointmentCalendarWithResponse Download an appointment for a calendar
+	//
+	// One event (iCalendar, RFC 5545) for the calendar of a telephone or a mail program. The `UID` stays the same and `SEQUENCE` counts the changes, so importing it again moves the entry, or,
+	// once it was cancelled (`METHOD:CANCEL`, `STATUS:CANCELLED`), removes it. Neither telephone number nor notes are in it. Titles are Italian unless `Accept-Language` prefers English.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /appointments/{appointment_id}/calendar (the `ShowAppointmentCalendar` operationId).
+	ShowAppointmentCalendarWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentCalendarParams, reqEditors ...RequestEditorFn) (*ShowAppointmentCalendarResponse, error)
+
+	// CancelAppointmentWithResponse Cancel an appointment
+	//
+	// Gives the slot back, until it begins. Who booked it may, even if they act for the contributor no more. One that has ended or begun answers 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments/{appointment_id}/cancellation (the `CancelAppointment` operationId).
+	CancelAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *CancelAppointmentParams, reqEditors ...RequestEditorFn) (*CancelAppointmentResponse, error)
+
+	// ConfirmAppointmentWithResponse Confirm a booking
+	//
+	// Makes a booking firm, until `confirm_by`. One that was confirmed before, has ended or has begun answers 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments/{appointment_id}/confirmation (the `ConfirmAppointment` operationId).
+	ConfirmAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ConfirmAppointmentParams, reqEditors ...RequestEditorFn) (*ConfirmAppointmentResponse, error)
+
+	// RescheduleAppointmentWithBodyWithResponse Move an appointment
+	//
+	// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+	// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+	RescheduleAppointmentWithBodyWithResponse(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RescheduleAppointmentResponse, error)
+
+	// RescheduleAppointmentWithResponse Move an appointment
+	//
+	// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+	// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+	// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+	RescheduleAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*RescheduleAppointmentResponse, error)
+
 	// ListOfficeApplicationsWithResponse List the applications
 	//
 	// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -39982,6 +47478,45 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /backoffice/applications/{application_id}/suspension (the `SuspendApplication` operationId).
 	SuspendApplicationWithResponse(ctx context.Context, applicationId ApplicationId, params *SuspendApplicationParams, body SuspendApplicationJSONRequestBody, reqEditors ...RequestEditorFn) (*SuspendApplicationResponse, error)
+
+	// ListOfficeAppointmentsWithResponse List the appointments at my office
+	//
+	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+	// For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
+	ListOfficeAppointmentsWithResponse(ctx context.Context, params *ListOfficeAppointmentsParams, reqEditors ...RequestEditorFn) (*ListOfficeAppointmentsResponse, error)
+
+	// ShowOfficeAppointmentWithResponse Show an appointment at my office
+	//
+	// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
+	ShowOfficeAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*ShowOfficeAppointmentResponse, error)
+
+	// MarkAppointmentWithBodyWithResponse Note whether somebody came
+	//
+	// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+	// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+	MarkAppointmentWithBodyWithResponse(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MarkAppointmentResponse, error)
+
+	// MarkAppointmentWithResponse Note whether somebody came
+	//
+	// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+	// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+	MarkAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*MarkAppointmentResponse, error)
 
 	// ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
 	//
@@ -40246,6 +47781,62 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
 	ListFundQueueWithResponse(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*ListFundQueueResponse, error)
+
+	// ReplaceOfficeWithBodyWithResponse Set where an office is and when it is open
+	//
+	// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+	// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+	ReplaceOfficeWithBodyWithResponse(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceOfficeResponse, error)
+
+	// ReplaceOfficeWithResponse Set where an office is and when it is open
+	//
+	// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+	// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+	ReplaceOfficeWithResponse(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, body ReplaceOfficeJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceOfficeResponse, error)
+
+	// ListOfficeSlotsWithResponse List the slots of my office
+	//
+	// All slots of the operator's own office by time, those of the past and the withdrawn ones too, with the appointment that holds each.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/offices/{office_code}/slots (the `ListOfficeSlots` operationId).
+	ListOfficeSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *ListOfficeSlotsParams, reqEditors ...RequestEditorFn) (*ListOfficeSlotsResponse, error)
+
+	// PublishSlotsWithBodyWithResponse Publish slots for appointments
+	//
+	// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+	// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+	// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+	// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+	PublishSlotsWithBodyWithResponse(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishSlotsResponse, error)
+
+	// PublishSlotsWithResponse Publish slots for appointments
+	//
+	// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+	// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+	// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+	// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+	// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+	PublishSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, body PublishSlotsJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishSlotsResponse, error)
 
 	// ListOperatorsWithResponse List the operators
 	//
@@ -40671,7 +48262,8 @@ type ClientWithResponsesInterface interface {
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
 	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
 	//   line does not name stays as it is. A position never goes to another contributor
-	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
+	//   `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
 	//
 	// Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
 	// suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
@@ -40744,6 +48336,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /backoffice/reply-templates/{template_code} (the `ReplaceReplyTemplate` operationId).
 	ReplaceReplyTemplateWithResponse(ctx context.Context, templateCode TemplatePath, params *ReplaceReplyTemplateParams, body ReplaceReplyTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceReplyTemplateResponse, error)
 
+	// WithdrawSlotWithBodyWithResponse Withdraw a slot
+	//
+	// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+	// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+	WithdrawSlotWithBodyWithResponse(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WithdrawSlotResponse, error)
+
+	// WithdrawSlotWithResponse Withdraw a slot
+	//
+	// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+	// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+	WithdrawSlotWithResponse(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, body WithdrawSlotJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawSlotResponse, error)
+
 	// ShowSmartTaskAccessWithResponse Show to whom a type of smart tasks is open
 	//
 	// Whether everybody may ask for it, or a group of people who are named by their tax codes. With the `ETag` that replaceSmartTaskAccess needs.
@@ -40775,6 +48387,79 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /backoffice/smart-task-types/{type}/access (the `ReplaceSmartTaskAccess` operationId).
 	ReplaceSmartTaskAccessWithResponse(ctx context.Context, pType SmartTaskTypePath, params *ReplaceSmartTaskAccessParams, body ReplaceSmartTaskAccessJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceSmartTaskAccessResponse, error)
+
+	// ListSurveysWithResponse List the surveys
+	//
+	// All surveys, the one that opens last first, with their words in both languages.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/surveys (the `ListSurveys` operationId).
+	ListSurveysWithResponse(ctx context.Context, params *ListSurveysParams, reqEditors ...RequestEditorFn) (*ListSurveysResponse, error)
+
+	// PublishSurveyWithBodyWithResponse Publish a survey
+	//
+	// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+	// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+	PublishSurveyWithBodyWithResponse(ctx context.Context, params *PublishSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishSurveyResponse, error)
+
+	// PublishSurveyWithResponse Publish a survey
+	//
+	// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+	// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+	PublishSurveyWithResponse(ctx context.Context, params *PublishSurveyParams, body PublishSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishSurveyResponse, error)
+
+	// ShowOfficeSurveyWithResponse Show a survey to administrators
+	//
+	// A survey with its words in both languages.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id} (the `ShowOfficeSurvey` operationId).
+	ShowOfficeSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *ShowOfficeSurveyParams, reqEditors ...RequestEditorFn) (*ShowOfficeSurveyResponse, error)
+
+	// CloseSurveyWithResponse End a survey before its time
+	//
+	// Nobody answers the survey from now on. Of what was answered, results keep whole groups of five people; what fewer said is not shown. Where it is over: 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/surveys/{survey_id}/closure (the `CloseSurvey` operationId).
+	CloseSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *CloseSurveyParams, reqEditors ...RequestEditorFn) (*CloseSurveyResponse, error)
+
+	// ShowSurveyResultsWithResponse Show how a survey was answered
+	//
+	// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
+	// person answered; after its end they are whole.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
+	ShowSurveyResultsWithResponse(ctx context.Context, surveyId SurveyId, params *ShowSurveyResultsParams, reqEditors ...RequestEditorFn) (*ShowSurveyResultsResponse, error)
+
+	// ShowSurveyChartWithResponse Show how a survey was answered as bars
+	//
+	// The same results drawn as bars, with a title and a description in words. Until five people have answered: 409 `conflict`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/surveys/{survey_id}/results/chart (the `ShowSurveyChart` operationId).
+	ShowSurveyChartWithResponse(ctx context.Context, surveyId SurveyId, params *ShowSurveyChartParams, reqEditors ...RequestEditorFn) (*ShowSurveyChartResponse, error)
 
 	// SearchOfficeTicketsWithBodyWithResponse Search the tickets of my office
 	//
@@ -41208,6 +48893,36 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /contributors/{contributor_id}/delegations (the `ListContributorDelegations` operationId).
 	ListContributorDelegationsWithResponse(ctx context.Context, contributorId ContributorId, params *ListContributorDelegationsParams, reqEditors ...RequestEditorFn) (*ListContributorDelegationsResponse, error)
+
+	// ListDossierEntriesWithResponse List everything that happened for a contributor
+	//
+	// The electronic file (fascicolo elettronico) of a contributor: one timeline of declarations, tickets, smart tasks, appointments, DMA, delegations, enrolments and roles, the newest first. Each
+	// entry says what happened, when, to what and by whom, and leads to it. It is there as soon as the change was made.
+	//
+	// It needs a right that covers `dossier`, and shows what you may see of each kind: declarations with `declarations`; tickets, smart tasks and appointments with `dossier`; DMA with `view_dma`; delegations (deleghe)
+	// with a role at the contributor that covers `delegations`, or the one that you act by; enrolments (abilitazioni) and roles as its legal representative (rappresentante legale), employer or user
+	// administrator. Who acts by a delegation sees the positions that it covers. Drafts and what is internal to the office are never in it. An operator sees what their office looks after.
+	// People are named who acted for the contributor; of an office its code.
+	//
+	// An application needs the scope with which it could read the subject beside the one of this operation; enrolments and roles it does not see.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
+	ListDossierEntriesWithResponse(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*ListDossierEntriesResponse, error)
+
+	// ExportDossierWithResponse Download what happened in a period, with its documents
+	//
+	// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
+	// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
+	// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+	//
+	// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
+	ExportDossierWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*ExportDossierResponse, error)
 
 	// SearchPeopleForRoleWithBodyWithResponse Search a person to whom to give a role
 	//
@@ -41915,6 +49630,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /delegations/{delegation_id}/revocation (the `RevokeDelegation` operationId).
 	RevokeDelegationWithResponse(ctx context.Context, delegationId DelegationId, params *RevokeDelegationParams, body RevokeDelegationJSONRequestBody, reqEditors ...RequestEditorFn) (*RevokeDelegationResponse, error)
 
+	// ShowDmaSubmissionWithResponse Show a submission
+	//
+	// A list that was filed; with its `content` if it was compiled by hand.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /dma-submissions/{dma_id} (the `ShowDmaSubmission` operationId).
+	ShowDmaSubmissionWithResponse(ctx context.Context, dmaId DmaId, params *ShowDmaSubmissionParams, reqEditors ...RequestEditorFn) (*ShowDmaSubmissionResponse, error)
+
+	// DownloadDmaSubmissionWithResponse Download the file of a submission
+	//
+	// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /dma-submissions/{dma_id}/xml (the `DownloadDmaSubmission` operationId).
+	DownloadDmaSubmissionWithResponse(ctx context.Context, dmaId DmaId, params *DownloadDmaSubmissionParams, reqEditors ...RequestEditorFn) (*DownloadDmaSubmissionResponse, error)
+
 	// ListEnrolmentsWithResponse List my enrolments
 	//
 	// The requests of the person who is logged in, the newest first, with their outcomes.
@@ -42409,12 +50142,32 @@ type ClientWithResponsesInterface interface {
 
 	// ListOfficesWithResponse List the offices
 	//
-	// All offices (sedi) by code. The code of the competent office is part of every protocol number. Needs no login.
+	// All offices (sedi) by code, with address, telephone and opening hours where they are known. The code of the competent office is part of every protocol
+	// number. Needs no login.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /offices (the `ListOffices` operationId).
 	ListOfficesWithResponse(ctx context.Context, params *ListOfficesParams, reqEditors ...RequestEditorFn) (*ListOfficesResponse, error)
+
+	// ShowOfficeWithResponse Show an office
+	//
+	// Where it is, when it is open and how it is reached, as far as that is known. Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /offices/{office_code} (the `ShowOffice` operationId).
+	ShowOfficeWithResponse(ctx context.Context, officeCode OfficePath, params *ShowOfficeParams, reqEditors ...RequestEditorFn) (*ShowOfficeResponse, error)
+
+	// ListSlotsWithResponse List the hours that an office offers
+	//
+	// The slots of the office that have not begun, by time; `free` is as it is at this instant. `topic` keeps those for this topic of listTicketTopics: a slot names the topic
+	// or the heading above it. Days are those of Europe/Rome, both included. Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /offices/{office_code}/slots (the `ListSlots` operationId).
+	ListSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*ListSlotsResponse, error)
 
 	// StartPinRecoveryWithBodyWithResponse Start the recovery of a lost PIN
 	//
@@ -42560,6 +50313,86 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /pin-revocations/confirmation (the `ConfirmPinRevocation` operationId).
 	ConfirmPinRevocationWithResponse(ctx context.Context, params *ConfirmPinRevocationParams, body ConfirmPinRevocationJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmPinRevocationResponse, error)
 
+	// ListAmortisationPlansWithResponse List the amortisation plans of a public body
+	//
+	// What the body pays back by instalments (piani di ammortamento), the newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/amortisation-plans (the `ListAmortisationPlans` operationId).
+	ListAmortisationPlansWithResponse(ctx context.Context, positionId PositionId, params *ListAmortisationPlansParams, reqEditors ...RequestEditorFn) (*ListAmortisationPlansResponse, error)
+
+	// ListDebitNotesWithResponse List the debit notes of a public body
+	//
+	// What the body was asked to pay beside (note di debito), the newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/debit-notes (the `ListDebitNotes` operationId).
+	ListDebitNotesWithResponse(ctx context.Context, positionId PositionId, params *ListDebitNotesParams, reqEditors ...RequestEditorFn) (*ListDebitNotesResponse, error)
+
+	// ListDmaSubmissionsWithResponse List the submissions of a position
+	//
+	// The lists that were filed for the position, by whomever, the newest first; without `content`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/dma-submissions (the `ListDmaSubmissions` operationId).
+	ListDmaSubmissionsWithResponse(ctx context.Context, positionId PositionId, params *ListDmaSubmissionsParams, reqEditors ...RequestEditorFn) (*ListDmaSubmissionsResponse, error)
+
+	// FileDmaSubmissionWithBodyWithResponse File the monthly list of public employees
+	//
+	// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+	// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+	// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+	// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+	//
+	// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+	// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+	// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+	// have 64 MiB, JSON 1 MiB.
+	//
+	// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+	// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+	// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+	// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+	FileDmaSubmissionWithBodyWithResponse(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FileDmaSubmissionResponse, error)
+
+	// FileDmaSubmissionWithResponse File the monthly list of public employees
+	//
+	// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+	// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+	// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+	// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+	//
+	// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+	// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+	// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+	// have 64 MiB, JSON 1 MiB.
+	//
+	// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+	// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+	// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+	// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+	FileDmaSubmissionWithResponse(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, body FileDmaSubmissionJSONRequestBody, reqEditors ...RequestEditorFn) (*FileDmaSubmissionResponse, error)
+
+	// ListPaymentsWithResponse List the payments of a public body
+	//
+	// What the body paid for the position (pagamenti), the newest first, as the register of public bodies has it. Other contributors have none.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/payments (the `ListPayments` operationId).
+	ListPaymentsWithResponse(ctx context.Context, positionId PositionId, params *ListPaymentsParams, reqEditors ...RequestEditorFn) (*ListPaymentsResponse, error)
+
 	// ListRectificationContactsWithResponse List where notices of rectification about a position go
 	//
 	// The contacts for notices of rectification (note di rettifica) of a position, as its register has them. One is `unusable` that has bounced or was never verified; such ones
@@ -42569,6 +50402,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /positions/{position_id}/rectification-contacts (the `ListRectificationContacts` operationId).
 	ListRectificationContactsWithResponse(ctx context.Context, positionId PositionId, params *ListRectificationContactsParams, reqEditors ...RequestEditorFn) (*ListRectificationContactsResponse, error)
+
+	// ShowPositionSummaryWithResponse Sum a position up
+	//
+	// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /positions/{position_id}/summary (the `ShowPositionSummary` operationId).
+	ShowPositionSummaryWithResponse(ctx context.Context, positionId PositionId, params *ShowPositionSummaryParams, reqEditors ...RequestEditorFn) (*ShowPositionSummaryResponse, error)
 
 	// VerifyReceiptWithBodyWithResponse Verify a receipt
 	//
@@ -42974,6 +50816,43 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegationWithResponse(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*RevokeSubDelegationResponse, error)
+
+	// ShowSurveyWithResponse Show the survey that is open
+	//
+	// The satisfaction survey (indagine di soddisfazione) for professional users that is open now, in the language that `Accept-Language` prefers. Where none is open: 404 `not-found`. Taking part is
+	// voluntary and anonymous: see answerSurvey. `answered` says to you alone whether you did.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /surveys/current (the `ShowSurvey` operationId).
+	ShowSurveyWithResponse(ctx context.Context, params *ShowSurveyParams, reqEditors ...RequestEditorFn) (*ShowSurveyResponse, error)
+
+	// AnswerSurveyWithBodyWithResponse Take part in the survey
+	//
+	// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+	// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+	// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+	// It is no activity of the session. Where the survey is not open: 404.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+	AnswerSurveyWithBodyWithResponse(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerSurveyResponse, error)
+
+	// AnswerSurveyWithResponse Take part in the survey
+	//
+	// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+	// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+	// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+	// It is no activity of the session. Where the survey is not open: 404.
+	// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+	AnswerSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, body AnswerSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerSurveyResponse, error)
 
 	// ListTicketTopicsWithResponse List what a ticket may be about
 	//
@@ -43774,6 +51653,356 @@ func (r RotateWebhookSecretResponse) ContentType() string {
 	return ""
 }
 
+type ListAppointmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AppointmentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAppointmentsResponse) GetJSON200() *AppointmentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAppointmentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAppointmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAppointmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAppointmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAppointmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BookAppointmentResponse201Headers the declared response headers of an HTTP 201 response for BookAppointment
+type BookAppointmentResponse201Headers struct {
+	Location string
+}
+
+type BookAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Appointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *BookAppointmentResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r BookAppointmentResponse) GetJSON201() *Appointment {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r BookAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BookAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BookAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BookAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BookAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowAppointmentResponse200Headers the declared response headers of an HTTP 200 response for ShowAppointment
+type ShowAppointmentResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowAppointmentResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowAppointmentResponse) GetJSON200() *Appointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowAppointmentCalendarResponse200Headers the declared response headers of an HTTP 200 response for ShowAppointmentCalendar
+type ShowAppointmentCalendarResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowAppointmentCalendarResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowAppointmentCalendarResponse200Headers
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowAppointmentCalendarResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowAppointmentCalendarResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowAppointmentCalendarResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowAppointmentCalendarResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowAppointmentCalendarResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CancelAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelAppointmentResponse) GetJSON200() *Appointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ConfirmAppointmentResponse) GetJSON200() *Appointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ConfirmAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ConfirmAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RescheduleAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Appointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RescheduleAppointmentResponse) GetJSON200() *Appointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RescheduleAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RescheduleAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RescheduleAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RescheduleAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RescheduleAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListOfficeApplicationsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -44022,6 +52251,157 @@ func (r SuspendApplicationResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SuspendApplicationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListOfficeAppointmentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeAppointmentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOfficeAppointmentsResponse) GetJSON200() *OfficeAppointmentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOfficeAppointmentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOfficeAppointmentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOfficeAppointmentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOfficeAppointmentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOfficeAppointmentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowOfficeAppointmentResponse200Headers the declared response headers of an HTTP 200 response for ShowOfficeAppointment
+type ShowOfficeAppointmentResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOfficeAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeAppointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOfficeAppointmentResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficeAppointmentResponse) GetJSON200() *OfficeAppointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficeAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficeAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficeAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficeAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficeAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type MarkAppointmentResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeAppointment
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r MarkAppointmentResponse) GetJSON200() *OfficeAppointment {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r MarkAppointmentResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r MarkAppointmentResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r MarkAppointmentResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MarkAppointmentResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MarkAppointmentResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -44929,6 +53309,164 @@ func (r ListFundQueueResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListFundQueueResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ReplaceOfficeResponse200Headers the declared response headers of an HTTP 200 response for ReplaceOffice
+type ReplaceOfficeResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ReplaceOfficeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Office
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ReplaceOfficeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReplaceOfficeResponse) GetJSON200() *Office {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReplaceOfficeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReplaceOfficeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReplaceOfficeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReplaceOfficeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReplaceOfficeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListOfficeSlotsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeSlotList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListOfficeSlotsResponse) GetJSON200() *OfficeSlotList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListOfficeSlotsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListOfficeSlotsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListOfficeSlotsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListOfficeSlotsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListOfficeSlotsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PublishSlotsResponse201Headers the declared response headers of an HTTP 201 response for PublishSlots
+type PublishSlotsResponse201Headers struct {
+	Location string
+}
+
+type PublishSlotsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *SlotPublication
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PublishSlotsResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PublishSlotsResponse) GetJSON201() *SlotPublication {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PublishSlotsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PublishSlotsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PublishSlotsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PublishSlotsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PublishSlotsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -46509,6 +55047,54 @@ func (r ReplaceReplyTemplateResponse) ContentType() string {
 	return ""
 }
 
+type WithdrawSlotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeSlot
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r WithdrawSlotResponse) GetJSON200() *OfficeSlot {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r WithdrawSlotResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r WithdrawSlotResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r WithdrawSlotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r WithdrawSlotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r WithdrawSlotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ShowSmartTaskAccessResponse200Headers the declared response headers of an HTTP 200 response for ShowSmartTaskAccess
 type ShowSmartTaskAccessResponse200Headers struct {
 	ETag EntityTag
@@ -46613,6 +55199,294 @@ func (r ReplaceSmartTaskAccessResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ReplaceSmartTaskAccessResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSurveysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeSurveyList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSurveysResponse) GetJSON200() *OfficeSurveyList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSurveysResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSurveysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSurveysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSurveysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSurveysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PublishSurveyResponse201Headers the declared response headers of an HTTP 201 response for PublishSurvey
+type PublishSurveyResponse201Headers struct {
+	Location string
+}
+
+type PublishSurveyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *OfficeSurvey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *PublishSurveyResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r PublishSurveyResponse) GetJSON201() *OfficeSurvey {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PublishSurveyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PublishSurveyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PublishSurveyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PublishSurveyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PublishSurveyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowOfficeSurveyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeSurvey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficeSurveyResponse) GetJSON200() *OfficeSurvey {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficeSurveyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficeSurveyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficeSurveyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficeSurveyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficeSurveyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CloseSurveyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OfficeSurvey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CloseSurveyResponse) GetJSON200() *OfficeSurvey {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CloseSurveyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CloseSurveyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CloseSurveyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CloseSurveyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CloseSurveyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowSurveyResultsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SurveyResults
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowSurveyResultsResponse) GetJSON200() *SurveyResults {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSurveyResultsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSurveyResultsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSurveyResultsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSurveyResultsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSurveyResultsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowSurveyChartResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSurveyChartResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSurveyChartResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSurveyChartResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSurveyChartResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSurveyChartResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -47936,6 +56810,95 @@ func (r ListContributorDelegationsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListContributorDelegationsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDossierEntriesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DossierEntryList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDossierEntriesResponse) GetJSON200() *DossierEntryList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDossierEntriesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDossierEntriesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDossierEntriesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDossierEntriesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDossierEntriesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExportDossierResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExportDossierResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExportDossierResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExportDossierResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExportDossierResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExportDossierResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -50061,6 +59024,133 @@ func (r RevokeDelegationResponse) ContentType() string {
 	return ""
 }
 
+// ShowDmaSubmissionResponse200Headers the declared response headers of an HTTP 200 response for ShowDmaSubmission
+type ShowDmaSubmissionResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowDmaSubmissionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DmaSubmission
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowDmaSubmissionResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowDmaSubmissionResponse) GetJSON200() *DmaSubmission {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowDmaSubmissionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowDmaSubmissionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowDmaSubmissionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowDmaSubmissionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowDmaSubmissionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DownloadDmaSubmissionResponse200Headers the declared response headers of an HTTP 200 response for DownloadDmaSubmission
+type DownloadDmaSubmissionResponse200Headers struct {
+	AcceptRanges *string
+	ETag         EntityTag
+}
+
+// DownloadDmaSubmissionResponse206Headers the declared response headers of an HTTP 206 response for DownloadDmaSubmission
+type DownloadDmaSubmissionResponse206Headers struct {
+	AcceptRanges *string
+	ContentRange *string
+	ETag         EntityTag
+}
+
+type DownloadDmaSubmissionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// XML200 the response for an HTTP 200 `application/xml` response
+	XML200 *openapi_types.File
+	// XML206 the response for an HTTP 206 `application/xml` response
+	XML206 *openapi_types.File
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DownloadDmaSubmissionResponse200Headers
+	// Headers206 the parsed response headers for an HTTP 206 response
+	Headers206 *DownloadDmaSubmissionResponse206Headers
+}
+
+// GetXML200 returns the response for an HTTP 200 `application/xml` response
+func (r DownloadDmaSubmissionResponse) GetXML200() *openapi_types.File {
+	return r.XML200
+}
+
+// GetXML206 returns the response for an HTTP 206 `application/xml` response
+func (r DownloadDmaSubmissionResponse) GetXML206() *openapi_types.File {
+	return r.XML206
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DownloadDmaSubmissionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DownloadDmaSubmissionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DownloadDmaSubmissionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DownloadDmaSubmissionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DownloadDmaSubmissionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListEnrolmentsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -51818,6 +60908,109 @@ func (r ListOfficesResponse) ContentType() string {
 	return ""
 }
 
+// ShowOfficeResponse200Headers the declared response headers of an HTTP 200 response for ShowOffice
+type ShowOfficeResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowOfficeResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Office
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowOfficeResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowOfficeResponse) GetJSON200() *Office {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowOfficeResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowOfficeResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowOfficeResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowOfficeResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowOfficeResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSlotsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SlotList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSlotsResponse) GetJSON200() *SlotList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSlotsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSlotsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSlotsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSlotsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSlotsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // StartPinRecoveryResponse202Headers the declared response headers of an HTTP 202 response for StartPinRecovery
 type StartPinRecoveryResponse202Headers struct {
 	ContentLanguage string
@@ -52136,6 +61329,253 @@ func (r ConfirmPinRevocationResponse) ContentType() string {
 	return ""
 }
 
+type ListAmortisationPlansResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AmortisationPlanList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAmortisationPlansResponse) GetJSON200() *AmortisationPlanList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAmortisationPlansResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAmortisationPlansResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAmortisationPlansResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAmortisationPlansResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAmortisationPlansResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDebitNotesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DebitNoteList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDebitNotesResponse) GetJSON200() *DebitNoteList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDebitNotesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDebitNotesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDebitNotesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDebitNotesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDebitNotesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDmaSubmissionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DmaSubmissionList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDmaSubmissionsResponse) GetJSON200() *DmaSubmissionList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDmaSubmissionsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDmaSubmissionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDmaSubmissionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDmaSubmissionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDmaSubmissionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// FileDmaSubmissionResponse201Headers the declared response headers of an HTTP 201 response for FileDmaSubmission
+type FileDmaSubmissionResponse201Headers struct {
+	Location string
+}
+
+type FileDmaSubmissionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *DmaSubmission
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *FileDmaSubmissionResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r FileDmaSubmissionResponse) GetJSON201() *DmaSubmission {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r FileDmaSubmissionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r FileDmaSubmissionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r FileDmaSubmissionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FileDmaSubmissionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FileDmaSubmissionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListPaymentsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PaymentList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPaymentsResponse) GetJSON200() *PaymentList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPaymentsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPaymentsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPaymentsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPaymentsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPaymentsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListRectificationContactsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -52178,6 +61618,61 @@ func (r ListRectificationContactsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListRectificationContactsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ShowPositionSummaryResponse200Headers the declared response headers of an HTTP 200 response for ShowPositionSummary
+type ShowPositionSummaryResponse200Headers struct {
+	ETag EntityTag
+}
+
+type ShowPositionSummaryResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PositionSummary
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ShowPositionSummaryResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowPositionSummaryResponse) GetJSON200() *PositionSummary {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowPositionSummaryResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowPositionSummaryResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowPositionSummaryResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowPositionSummaryResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowPositionSummaryResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -53536,6 +63031,95 @@ func (r RevokeSubDelegationResponse) ContentType() string {
 	return ""
 }
 
+type ShowSurveyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Survey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowSurveyResponse) GetJSON200() *Survey {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowSurveyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowSurveyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowSurveyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowSurveyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowSurveyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AnswerSurveyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AnswerSurveyResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AnswerSurveyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AnswerSurveyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AnswerSurveyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AnswerSurveyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListTicketTopicsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -54264,6 +63848,160 @@ func (c *ClientWithResponses) RotateWebhookSecretWithResponse(ctx context.Contex
 	return ParseRotateWebhookSecretResponse(rsp)
 }
 
+// ListAppointmentsWithResponse List appointments
+//
+// Those that you booked, the latest booking first, over ones included. With `contributor_id` it lists those that anybody booked for this contributor, if you have the service
+// `dossier` over all of its positions, and else your own for it. `from` keeps those that are on this day of Europe/Rome or later.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /appointments (the `ListAppointments` operationId).
+func (c *ClientWithResponses) ListAppointmentsWithResponse(ctx context.Context, params *ListAppointmentsParams, reqEditors ...RequestEditorFn) (*ListAppointmentsResponse, error) {
+	rsp, err := c.ListAppointments(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAppointmentsResponse(rsp)
+}
+
+// BookAppointmentWithBodyWithResponse Book an appointment
+//
+// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+//
+// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments (the `BookAppointment` operationId).
+func (c *ClientWithResponses) BookAppointmentWithBodyWithResponse(ctx context.Context, params *BookAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BookAppointmentResponse, error) {
+	rsp, err := c.BookAppointmentWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBookAppointmentResponse(rsp)
+}
+
+// BookAppointmentWithResponse Book an appointment
+//
+// Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+// 404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+// with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+//
+// The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+// appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments (the `BookAppointment` operationId).
+func (c *ClientWithResponses) BookAppointmentWithResponse(ctx context.Context, params *BookAppointmentParams, body BookAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*BookAppointmentResponse, error) {
+	rsp, err := c.BookAppointment(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBookAppointmentResponse(rsp)
+}
+
+// ShowAppointmentWithResponse Show an appointment
+//
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /appointments/{appointment_id} (the `ShowAppointment` operationId).
+func (c *ClientWithResponses) ShowAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentParams, reqEditors ...RequestEditorFn) (*ShowAppointmentResponse, error) {
+	rsp, err := c.ShowAppointment(ctx, appointmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowAppointmentResponse(rsp)
+}
+
+// ShowAppointmentCalendarWithResponse Download an appointment for a calendar
+//
+// One event (iCalendar, RFC 5545) for the calendar of a telephone or a mail program. The `UID` stays the same and `SEQUENCE` counts the changes, so importing it again moves the entry, or,
+// once it was cancelled (`METHOD:CANCEL`, `STATUS:CANCELLED`), removes it. Neither telephone number nor notes are in it. Titles are Italian unless `Accept-Language` prefers English.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /appointments/{appointment_id}/calendar (the `ShowAppointmentCalendar` operationId).
+func (c *ClientWithResponses) ShowAppointmentCalendarWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowAppointmentCalendarParams, reqEditors ...RequestEditorFn) (*ShowAppointmentCalendarResponse, error) {
+	rsp, err := c.ShowAppointmentCalendar(ctx, appointmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowAppointmentCalendarResponse(rsp)
+}
+
+// CancelAppointmentWithResponse Cancel an appointment
+//
+// Gives the slot back, until it begins. Who booked it may, even if they act for the contributor no more. One that has ended or begun answers 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments/{appointment_id}/cancellation (the `CancelAppointment` operationId).
+func (c *ClientWithResponses) CancelAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *CancelAppointmentParams, reqEditors ...RequestEditorFn) (*CancelAppointmentResponse, error) {
+	rsp, err := c.CancelAppointment(ctx, appointmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelAppointmentResponse(rsp)
+}
+
+// ConfirmAppointmentWithResponse Confirm a booking
+//
+// Makes a booking firm, until `confirm_by`. One that was confirmed before, has ended or has begun answers 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments/{appointment_id}/confirmation (the `ConfirmAppointment` operationId).
+func (c *ClientWithResponses) ConfirmAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ConfirmAppointmentParams, reqEditors ...RequestEditorFn) (*ConfirmAppointmentResponse, error) {
+	rsp, err := c.ConfirmAppointment(ctx, appointmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmAppointmentResponse(rsp)
+}
+
+// RescheduleAppointmentWithBodyWithResponse Move an appointment
+//
+// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+func (c *ClientWithResponses) RescheduleAppointmentWithBodyWithResponse(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RescheduleAppointmentResponse, error) {
+	rsp, err := c.RescheduleAppointmentWithBody(ctx, appointmentId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRescheduleAppointmentResponse(rsp)
+}
+
+// RescheduleAppointmentWithResponse Move an appointment
+//
+// Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+// before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+// Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
+func (c *ClientWithResponses) RescheduleAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*RescheduleAppointmentResponse, error) {
+	rsp, err := c.RescheduleAppointment(ctx, appointmentId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRescheduleAppointmentResponse(rsp)
+}
+
 // ListOfficeApplicationsWithResponse List the applications
 //
 // All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -54381,6 +64119,69 @@ func (c *ClientWithResponses) SuspendApplicationWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseSuspendApplicationResponse(rsp)
+}
+
+// ListOfficeAppointmentsWithResponse List the appointments at my office
+//
+// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+// For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
+func (c *ClientWithResponses) ListOfficeAppointmentsWithResponse(ctx context.Context, params *ListOfficeAppointmentsParams, reqEditors ...RequestEditorFn) (*ListOfficeAppointmentsResponse, error) {
+	rsp, err := c.ListOfficeAppointments(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOfficeAppointmentsResponse(rsp)
+}
+
+// ShowOfficeAppointmentWithResponse Show an appointment at my office
+//
+// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
+func (c *ClientWithResponses) ShowOfficeAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*ShowOfficeAppointmentResponse, error) {
+	rsp, err := c.ShowOfficeAppointment(ctx, appointmentId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficeAppointmentResponse(rsp)
+}
+
+// MarkAppointmentWithBodyWithResponse Note whether somebody came
+//
+// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+func (c *ClientWithResponses) MarkAppointmentWithBodyWithResponse(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MarkAppointmentResponse, error) {
+	rsp, err := c.MarkAppointmentWithBody(ctx, appointmentId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMarkAppointmentResponse(rsp)
+}
+
+// MarkAppointmentWithResponse Note whether somebody came
+//
+// Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+// For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
+func (c *ClientWithResponses) MarkAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*MarkAppointmentResponse, error) {
+	rsp, err := c.MarkAppointment(ctx, appointmentId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMarkAppointmentResponse(rsp)
 }
 
 // ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
@@ -54789,6 +64590,92 @@ func (c *ClientWithResponses) ListFundQueueWithResponse(ctx context.Context, fun
 		return nil, err
 	}
 	return ParseListFundQueueResponse(rsp)
+}
+
+// ReplaceOfficeWithBodyWithResponse Set where an office is and when it is open
+//
+// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+func (c *ClientWithResponses) ReplaceOfficeWithBodyWithResponse(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReplaceOfficeResponse, error) {
+	rsp, err := c.ReplaceOfficeWithBody(ctx, officeCode, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceOfficeResponse(rsp)
+}
+
+// ReplaceOfficeWithResponse Set where an office is and when it is open
+//
+// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+// `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /backoffice/offices/{office_code} (the `ReplaceOffice` operationId).
+func (c *ClientWithResponses) ReplaceOfficeWithResponse(ctx context.Context, officeCode OfficePath, params *ReplaceOfficeParams, body ReplaceOfficeJSONRequestBody, reqEditors ...RequestEditorFn) (*ReplaceOfficeResponse, error) {
+	rsp, err := c.ReplaceOffice(ctx, officeCode, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReplaceOfficeResponse(rsp)
+}
+
+// ListOfficeSlotsWithResponse List the slots of my office
+//
+// All slots of the operator's own office by time, those of the past and the withdrawn ones too, with the appointment that holds each.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/offices/{office_code}/slots (the `ListOfficeSlots` operationId).
+func (c *ClientWithResponses) ListOfficeSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *ListOfficeSlotsParams, reqEditors ...RequestEditorFn) (*ListOfficeSlotsResponse, error) {
+	rsp, err := c.ListOfficeSlots(ctx, officeCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListOfficeSlotsResponse(rsp)
+}
+
+// PublishSlotsWithBodyWithResponse Publish slots for appointments
+//
+// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+func (c *ClientWithResponses) PublishSlotsWithBodyWithResponse(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishSlotsResponse, error) {
+	rsp, err := c.PublishSlotsWithBody(ctx, officeCode, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishSlotsResponse(rsp)
+}
+
+// PublishSlotsWithResponse Publish slots for appointments
+//
+// Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+// `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+// listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+// these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+// For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/offices/{office_code}/slots (the `PublishSlots` operationId).
+func (c *ClientWithResponses) PublishSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *PublishSlotsParams, body PublishSlotsJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishSlotsResponse, error) {
+	rsp, err := c.PublishSlots(ctx, officeCode, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishSlotsResponse(rsp)
 }
 
 // ListOperatorsWithResponse List the operators
@@ -55425,7 +65312,8 @@ func (c *ClientWithResponses) ListRegisterImportsWithResponse(ctx context.Contex
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
 //     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
 //     line does not name stays as it is. A position never goes to another contributor
-//   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+//   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
+//     `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
 //
 // Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
 // suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
@@ -55540,6 +65428,38 @@ func (c *ClientWithResponses) ReplaceReplyTemplateWithResponse(ctx context.Conte
 	return ParseReplaceReplyTemplateResponse(rsp)
 }
 
+// WithdrawSlotWithBodyWithResponse Withdraw a slot
+//
+// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+func (c *ClientWithResponses) WithdrawSlotWithBodyWithResponse(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WithdrawSlotResponse, error) {
+	rsp, err := c.WithdrawSlotWithBody(ctx, slotId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawSlotResponse(rsp)
+}
+
+// WithdrawSlotWithResponse Withdraw a slot
+//
+// Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+// withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/slots/{slot_id}/withdrawal (the `WithdrawSlot` operationId).
+func (c *ClientWithResponses) WithdrawSlotWithResponse(ctx context.Context, slotId SlotId, params *WithdrawSlotParams, body WithdrawSlotJSONRequestBody, reqEditors ...RequestEditorFn) (*WithdrawSlotResponse, error) {
+	rsp, err := c.WithdrawSlot(ctx, slotId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseWithdrawSlotResponse(rsp)
+}
+
 // ShowSmartTaskAccessWithResponse Show to whom a type of smart tasks is open
 //
 // Whether everybody may ask for it, or a group of people who are named by their tax codes. With the `ETag` that replaceSmartTaskAccess needs.
@@ -55588,6 +65508,121 @@ func (c *ClientWithResponses) ReplaceSmartTaskAccessWithResponse(ctx context.Con
 		return nil, err
 	}
 	return ParseReplaceSmartTaskAccessResponse(rsp)
+}
+
+// ListSurveysWithResponse List the surveys
+//
+// All surveys, the one that opens last first, with their words in both languages.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/surveys (the `ListSurveys` operationId).
+func (c *ClientWithResponses) ListSurveysWithResponse(ctx context.Context, params *ListSurveysParams, reqEditors ...RequestEditorFn) (*ListSurveysResponse, error) {
+	rsp, err := c.ListSurveys(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSurveysResponse(rsp)
+}
+
+// PublishSurveyWithBodyWithResponse Publish a survey
+//
+// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+func (c *ClientWithResponses) PublishSurveyWithBodyWithResponse(ctx context.Context, params *PublishSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PublishSurveyResponse, error) {
+	rsp, err := c.PublishSurveyWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishSurveyResponse(rsp)
+}
+
+// PublishSurveyWithResponse Publish a survey
+//
+// Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+// closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/surveys (the `PublishSurvey` operationId).
+func (c *ClientWithResponses) PublishSurveyWithResponse(ctx context.Context, params *PublishSurveyParams, body PublishSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*PublishSurveyResponse, error) {
+	rsp, err := c.PublishSurvey(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublishSurveyResponse(rsp)
+}
+
+// ShowOfficeSurveyWithResponse Show a survey to administrators
+//
+// A survey with its words in both languages.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/surveys/{survey_id} (the `ShowOfficeSurvey` operationId).
+func (c *ClientWithResponses) ShowOfficeSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *ShowOfficeSurveyParams, reqEditors ...RequestEditorFn) (*ShowOfficeSurveyResponse, error) {
+	rsp, err := c.ShowOfficeSurvey(ctx, surveyId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficeSurveyResponse(rsp)
+}
+
+// CloseSurveyWithResponse End a survey before its time
+//
+// Nobody answers the survey from now on. Of what was answered, results keep whole groups of five people; what fewer said is not shown. Where it is over: 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/surveys/{survey_id}/closure (the `CloseSurvey` operationId).
+func (c *ClientWithResponses) CloseSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *CloseSurveyParams, reqEditors ...RequestEditorFn) (*CloseSurveyResponse, error) {
+	rsp, err := c.CloseSurvey(ctx, surveyId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCloseSurveyResponse(rsp)
+}
+
+// ShowSurveyResultsWithResponse Show how a survey was answered
+//
+// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
+// person answered; after its end they are whole.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
+func (c *ClientWithResponses) ShowSurveyResultsWithResponse(ctx context.Context, surveyId SurveyId, params *ShowSurveyResultsParams, reqEditors ...RequestEditorFn) (*ShowSurveyResultsResponse, error) {
+	rsp, err := c.ShowSurveyResults(ctx, surveyId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSurveyResultsResponse(rsp)
+}
+
+// ShowSurveyChartWithResponse Show how a survey was answered as bars
+//
+// The same results drawn as bars, with a title and a description in words. Until five people have answered: 409 `conflict`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/surveys/{survey_id}/results/chart (the `ShowSurveyChart` operationId).
+func (c *ClientWithResponses) ShowSurveyChartWithResponse(ctx context.Context, surveyId SurveyId, params *ShowSurveyChartParams, reqEditors ...RequestEditorFn) (*ShowSurveyChartResponse, error) {
+	rsp, err := c.ShowSurveyChart(ctx, surveyId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSurveyChartResponse(rsp)
 }
 
 // SearchOfficeTicketsWithBodyWithResponse Search the tickets of my office
@@ -56243,6 +66278,48 @@ func (c *ClientWithResponses) ListContributorDelegationsWithResponse(ctx context
 		return nil, err
 	}
 	return ParseListContributorDelegationsResponse(rsp)
+}
+
+// ListDossierEntriesWithResponse List everything that happened for a contributor
+//
+// The electronic file (fascicolo elettronico) of a contributor: one timeline of declarations, tickets, smart tasks, appointments, DMA, delegations, enrolments and roles, the newest first. Each
+// entry says what happened, when, to what and by whom, and leads to it. It is there as soon as the change was made.
+//
+// It needs a right that covers `dossier`, and shows what you may see of each kind: declarations with `declarations`; tickets, smart tasks and appointments with `dossier`; DMA with `view_dma`; delegations (deleghe)
+// with a role at the contributor that covers `delegations`, or the one that you act by; enrolments (abilitazioni) and roles as its legal representative (rappresentante legale), employer or user
+// administrator. Who acts by a delegation sees the positions that it covers. Drafts and what is internal to the office are never in it. An operator sees what their office looks after.
+// People are named who acted for the contributor; of an office its code.
+//
+// An application needs the scope with which it could read the subject beside the one of this operation; enrolments and roles it does not see.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/dossier-entries (the `ListDossierEntries` operationId).
+func (c *ClientWithResponses) ListDossierEntriesWithResponse(ctx context.Context, contributorId ContributorId, params *ListDossierEntriesParams, reqEditors ...RequestEditorFn) (*ListDossierEntriesResponse, error) {
+	rsp, err := c.ListDossierEntries(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDossierEntriesResponse(rsp)
+}
+
+// ExportDossierWithResponse Download what happened in a period, with its documents
+//
+// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
+// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
+// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+//
+// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
+func (c *ClientWithResponses) ExportDossierWithResponse(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*ExportDossierResponse, error) {
+	rsp, err := c.ExportDossier(ctx, contributorId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExportDossierResponse(rsp)
 }
 
 // SearchPeopleForRoleWithBodyWithResponse Search a person to whom to give a role
@@ -57287,6 +67364,36 @@ func (c *ClientWithResponses) RevokeDelegationWithResponse(ctx context.Context, 
 	return ParseRevokeDelegationResponse(rsp)
 }
 
+// ShowDmaSubmissionWithResponse Show a submission
+//
+// A list that was filed; with its `content` if it was compiled by hand.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /dma-submissions/{dma_id} (the `ShowDmaSubmission` operationId).
+func (c *ClientWithResponses) ShowDmaSubmissionWithResponse(ctx context.Context, dmaId DmaId, params *ShowDmaSubmissionParams, reqEditors ...RequestEditorFn) (*ShowDmaSubmissionResponse, error) {
+	rsp, err := c.ShowDmaSubmission(ctx, dmaId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowDmaSubmissionResponse(rsp)
+}
+
+// DownloadDmaSubmissionWithResponse Download the file of a submission
+//
+// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /dma-submissions/{dma_id}/xml (the `DownloadDmaSubmission` operationId).
+func (c *ClientWithResponses) DownloadDmaSubmissionWithResponse(ctx context.Context, dmaId DmaId, params *DownloadDmaSubmissionParams, reqEditors ...RequestEditorFn) (*DownloadDmaSubmissionResponse, error) {
+	rsp, err := c.DownloadDmaSubmission(ctx, dmaId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDownloadDmaSubmissionResponse(rsp)
+}
+
 // ListEnrolmentsWithResponse List my enrolments
 //
 // The requests of the person who is logged in, the newest first, with their outcomes.
@@ -58039,7 +68146,8 @@ func (c *ClientWithResponses) ListMyServicesWithResponse(ctx context.Context, pa
 
 // ListOfficesWithResponse List the offices
 //
-// All offices (sedi) by code. The code of the competent office is part of every protocol number. Needs no login.
+// All offices (sedi) by code, with address, telephone and opening hours where they are known. The code of the competent office is part of every protocol
+// number. Needs no login.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -58050,6 +68158,37 @@ func (c *ClientWithResponses) ListOfficesWithResponse(ctx context.Context, param
 		return nil, err
 	}
 	return ParseListOfficesResponse(rsp)
+}
+
+// ShowOfficeWithResponse Show an office
+//
+// Where it is, when it is open and how it is reached, as far as that is known. Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /offices/{office_code} (the `ShowOffice` operationId).
+func (c *ClientWithResponses) ShowOfficeWithResponse(ctx context.Context, officeCode OfficePath, params *ShowOfficeParams, reqEditors ...RequestEditorFn) (*ShowOfficeResponse, error) {
+	rsp, err := c.ShowOffice(ctx, officeCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowOfficeResponse(rsp)
+}
+
+// ListSlotsWithResponse List the hours that an office offers
+//
+// The slots of the office that have not begun, by time; `free` is as it is at this instant. `topic` keeps those for this topic of listTicketTopics: a slot names the topic
+// or the heading above it. Days are those of Europe/Rome, both included. Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /offices/{office_code}/slots (the `ListSlots` operationId).
+func (c *ClientWithResponses) ListSlotsWithResponse(ctx context.Context, officeCode OfficePath, params *ListSlotsParams, reqEditors ...RequestEditorFn) (*ListSlotsResponse, error) {
+	rsp, err := c.ListSlots(ctx, officeCode, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSlotsResponse(rsp)
 }
 
 // StartPinRecoveryWithBodyWithResponse Start the recovery of a lost PIN
@@ -58262,6 +68401,122 @@ func (c *ClientWithResponses) ConfirmPinRevocationWithResponse(ctx context.Conte
 	return ParseConfirmPinRevocationResponse(rsp)
 }
 
+// ListAmortisationPlansWithResponse List the amortisation plans of a public body
+//
+// What the body pays back by instalments (piani di ammortamento), the newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/amortisation-plans (the `ListAmortisationPlans` operationId).
+func (c *ClientWithResponses) ListAmortisationPlansWithResponse(ctx context.Context, positionId PositionId, params *ListAmortisationPlansParams, reqEditors ...RequestEditorFn) (*ListAmortisationPlansResponse, error) {
+	rsp, err := c.ListAmortisationPlans(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAmortisationPlansResponse(rsp)
+}
+
+// ListDebitNotesWithResponse List the debit notes of a public body
+//
+// What the body was asked to pay beside (note di debito), the newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/debit-notes (the `ListDebitNotes` operationId).
+func (c *ClientWithResponses) ListDebitNotesWithResponse(ctx context.Context, positionId PositionId, params *ListDebitNotesParams, reqEditors ...RequestEditorFn) (*ListDebitNotesResponse, error) {
+	rsp, err := c.ListDebitNotes(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDebitNotesResponse(rsp)
+}
+
+// ListDmaSubmissionsWithResponse List the submissions of a position
+//
+// The lists that were filed for the position, by whomever, the newest first; without `content`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/dma-submissions (the `ListDmaSubmissions` operationId).
+func (c *ClientWithResponses) ListDmaSubmissionsWithResponse(ctx context.Context, positionId PositionId, params *ListDmaSubmissionsParams, reqEditors ...RequestEditorFn) (*ListDmaSubmissionsResponse, error) {
+	rsp, err := c.ListDmaSubmissions(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDmaSubmissionsResponse(rsp)
+}
+
+// FileDmaSubmissionWithBodyWithResponse File the monthly list of public employees
+//
+// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+//
+// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+// have 64 MiB, JSON 1 MiB.
+//
+// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+func (c *ClientWithResponses) FileDmaSubmissionWithBodyWithResponse(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*FileDmaSubmissionResponse, error) {
+	rsp, err := c.FileDmaSubmissionWithBody(ctx, positionId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFileDmaSubmissionResponse(rsp)
+}
+
+// FileDmaSubmissionWithResponse File the monthly list of public employees
+//
+// Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+// `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+// tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+// month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+//
+// What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+// `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+// processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+// have 64 MiB, JSON 1 MiB.
+//
+// **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+// and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+// it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+// Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /positions/{position_id}/dma-submissions (the `FileDmaSubmission` operationId).
+func (c *ClientWithResponses) FileDmaSubmissionWithResponse(ctx context.Context, positionId PositionId, params *FileDmaSubmissionParams, body FileDmaSubmissionJSONRequestBody, reqEditors ...RequestEditorFn) (*FileDmaSubmissionResponse, error) {
+	rsp, err := c.FileDmaSubmission(ctx, positionId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFileDmaSubmissionResponse(rsp)
+}
+
+// ListPaymentsWithResponse List the payments of a public body
+//
+// What the body paid for the position (pagamenti), the newest first, as the register of public bodies has it. Other contributors have none.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/payments (the `ListPayments` operationId).
+func (c *ClientWithResponses) ListPaymentsWithResponse(ctx context.Context, positionId PositionId, params *ListPaymentsParams, reqEditors ...RequestEditorFn) (*ListPaymentsResponse, error) {
+	rsp, err := c.ListPayments(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPaymentsResponse(rsp)
+}
+
 // ListRectificationContactsWithResponse List where notices of rectification about a position go
 //
 // The contacts for notices of rectification (note di rettifica) of a position, as its register has them. One is `unusable` that has bounced or was never verified; such ones
@@ -58276,6 +68531,21 @@ func (c *ClientWithResponses) ListRectificationContactsWithResponse(ctx context.
 		return nil, err
 	}
 	return ParseListRectificationContactsResponse(rsp)
+}
+
+// ShowPositionSummaryWithResponse Sum a position up
+//
+// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /positions/{position_id}/summary (the `ShowPositionSummary` operationId).
+func (c *ClientWithResponses) ShowPositionSummaryWithResponse(ctx context.Context, positionId PositionId, params *ShowPositionSummaryParams, reqEditors ...RequestEditorFn) (*ShowPositionSummaryResponse, error) {
+	rsp, err := c.ShowPositionSummary(ctx, positionId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowPositionSummaryResponse(rsp)
 }
 
 // VerifyReceiptWithBodyWithResponse Verify a receipt
@@ -58897,6 +69167,61 @@ func (c *ClientWithResponses) RevokeSubDelegationWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseRevokeSubDelegationResponse(rsp)
+}
+
+// ShowSurveyWithResponse Show the survey that is open
+//
+// The satisfaction survey (indagine di soddisfazione) for professional users that is open now, in the language that `Accept-Language` prefers. Where none is open: 404 `not-found`. Taking part is
+// voluntary and anonymous: see answerSurvey. `answered` says to you alone whether you did.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /surveys/current (the `ShowSurvey` operationId).
+func (c *ClientWithResponses) ShowSurveyWithResponse(ctx context.Context, params *ShowSurveyParams, reqEditors ...RequestEditorFn) (*ShowSurveyResponse, error) {
+	rsp, err := c.ShowSurvey(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowSurveyResponse(rsp)
+}
+
+// AnswerSurveyWithBodyWithResponse Take part in the survey
+//
+// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+// It is no activity of the session. Where the survey is not open: 404.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+func (c *ClientWithResponses) AnswerSurveyWithBodyWithResponse(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AnswerSurveyResponse, error) {
+	rsp, err := c.AnswerSurveyWithBody(ctx, surveyId, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerSurveyResponse(rsp)
+}
+
+// AnswerSurveyWithResponse Take part in the survey
+//
+// Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+// else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+// from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+// It is no activity of the session. Where the survey is not open: 404.
+// For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /surveys/{survey_id}/answers (the `AnswerSurvey` operationId).
+func (c *ClientWithResponses) AnswerSurveyWithResponse(ctx context.Context, surveyId SurveyId, params *AnswerSurveyParams, body AnswerSurveyJSONRequestBody, reqEditors ...RequestEditorFn) (*AnswerSurveyResponse, error) {
+	rsp, err := c.AnswerSurvey(ctx, surveyId, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAnswerSurveyResponse(rsp)
 }
 
 // ListTicketTopicsWithResponse List what a ticket may be about
@@ -59619,6 +69944,275 @@ func ParseRotateWebhookSecretResponse(rsp *http.Response) (*RotateWebhookSecretR
 	return response, nil
 }
 
+// ParseListAppointmentsResponse parses an HTTP response from a ListAppointmentsWithResponse call
+func ParseListAppointmentsResponse(rsp *http.Response) (*ListAppointmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAppointmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AppointmentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBookAppointmentResponse parses an HTTP response from a BookAppointmentWithResponse call
+func ParseBookAppointmentResponse(rsp *http.Response) (*BookAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BookAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers BookAppointmentResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowAppointmentResponse parses an HTTP response from a ShowAppointmentWithResponse call
+func ParseShowAppointmentResponse(rsp *http.Response) (*ShowAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowAppointmentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowAppointmentCalendarResponse parses an HTTP response from a ShowAppointmentCalendarWithResponse call
+func ParseShowAppointmentCalendarResponse(rsp *http.Response) (*ShowAppointmentCalendarResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowAppointmentCalendarResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowAppointmentCalendarResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCancelAppointmentResponse parses an HTTP response from a CancelAppointmentWithResponse call
+func ParseCancelAppointmentResponse(rsp *http.Response) (*CancelAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseConfirmAppointmentResponse parses an HTTP response from a ConfirmAppointmentWithResponse call
+func ParseConfirmAppointmentResponse(rsp *http.Response) (*ConfirmAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRescheduleAppointmentResponse parses an HTTP response from a RescheduleAppointmentWithResponse call
+func ParseRescheduleAppointmentResponse(rsp *http.Response) (*RescheduleAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RescheduleAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListOfficeApplicationsResponse parses an HTTP response from a ListOfficeApplicationsWithResponse call
 func ParseListOfficeApplicationsResponse(rsp *http.Response) (*ListOfficeApplicationsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -59817,6 +70411,121 @@ func ParseSuspendApplicationResponse(rsp *http.Response) (*SuspendApplicationRes
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListOfficeAppointmentsResponse parses an HTTP response from a ListOfficeAppointmentsWithResponse call
+func ParseListOfficeAppointmentsResponse(rsp *http.Response) (*ListOfficeAppointmentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOfficeAppointmentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeAppointmentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficeAppointmentResponse parses an HTTP response from a ShowOfficeAppointmentWithResponse call
+func ParseShowOfficeAppointmentResponse(rsp *http.Response) (*ShowOfficeAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficeAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeAppointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOfficeAppointmentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseMarkAppointmentResponse parses an HTTP response from a MarkAppointmentWithResponse call
+func ParseMarkAppointmentResponse(rsp *http.Response) (*MarkAppointmentResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MarkAppointmentResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeAppointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -60517,6 +71226,131 @@ func ParseListFundQueueResponse(rsp *http.Response) (*ListFundQueueResponse, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseReplaceOfficeResponse parses an HTTP response from a ReplaceOfficeWithResponse call
+func ParseReplaceOfficeResponse(rsp *http.Response) (*ReplaceOfficeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReplaceOfficeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Office
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ReplaceOfficeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListOfficeSlotsResponse parses an HTTP response from a ListOfficeSlotsWithResponse call
+func ParseListOfficeSlotsResponse(rsp *http.Response) (*ListOfficeSlotsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListOfficeSlotsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeSlotList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePublishSlotsResponse parses an HTTP response from a PublishSlotsWithResponse call
+func ParsePublishSlotsResponse(rsp *http.Response) (*PublishSlotsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PublishSlotsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest SlotPublication
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers PublishSlotsResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil
@@ -61778,6 +72612,39 @@ func ParseReplaceReplyTemplateResponse(rsp *http.Response) (*ReplaceReplyTemplat
 	return response, nil
 }
 
+// ParseWithdrawSlotResponse parses an HTTP response from a WithdrawSlotWithResponse call
+func ParseWithdrawSlotResponse(rsp *http.Response) (*WithdrawSlotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &WithdrawSlotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeSlot
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseShowSmartTaskAccessResponse parses an HTTP response from a ShowSmartTaskAccessWithResponse call
 func ParseShowSmartTaskAccessResponse(rsp *http.Response) (*ShowSmartTaskAccessResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -61868,6 +72735,210 @@ func ParseReplaceSmartTaskAccessResponse(rsp *http.Response) (*ReplaceSmartTaskA
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSurveysResponse parses an HTTP response from a ListSurveysWithResponse call
+func ParseListSurveysResponse(rsp *http.Response) (*ListSurveysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSurveysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeSurveyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePublishSurveyResponse parses an HTTP response from a PublishSurveyWithResponse call
+func ParsePublishSurveyResponse(rsp *http.Response) (*PublishSurveyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PublishSurveyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest OfficeSurvey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers PublishSurveyResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowOfficeSurveyResponse parses an HTTP response from a ShowOfficeSurveyWithResponse call
+func ParseShowOfficeSurveyResponse(rsp *http.Response) (*ShowOfficeSurveyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficeSurveyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeSurvey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCloseSurveyResponse parses an HTTP response from a CloseSurveyWithResponse call
+func ParseCloseSurveyResponse(rsp *http.Response) (*CloseSurveyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CloseSurveyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OfficeSurvey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowSurveyResultsResponse parses an HTTP response from a ShowSurveyResultsWithResponse call
+func ParseShowSurveyResultsResponse(rsp *http.Response) (*ShowSurveyResultsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSurveyResultsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SurveyResults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowSurveyChartResponse parses an HTTP response from a ShowSurveyChartWithResponse call
+func ParseShowSurveyChartResponse(rsp *http.Response) (*ShowSurveyChartResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSurveyChartResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -62920,6 +73991,65 @@ func ParseListContributorDelegationsResponse(rsp *http.Response) (*ListContribut
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDossierEntriesResponse parses an HTTP response from a ListDossierEntriesWithResponse call
+func ParseListDossierEntriesResponse(rsp *http.Response) (*ListDossierEntriesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDossierEntriesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DossierEntryList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExportDossierResponse parses an HTTP response from a ExportDossierWithResponse call
+func ParseExportDossierResponse(rsp *http.Response) (*ExportDossierResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExportDossierResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -64622,6 +75752,142 @@ func ParseRevokeDelegationResponse(rsp *http.Response) (*RevokeDelegationRespons
 	return response, nil
 }
 
+// ParseShowDmaSubmissionResponse parses an HTTP response from a ShowDmaSubmissionWithResponse call
+func ParseShowDmaSubmissionResponse(rsp *http.Response) (*ShowDmaSubmissionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowDmaSubmissionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DmaSubmission
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowDmaSubmissionResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDownloadDmaSubmissionResponse parses an HTTP response from a DownloadDmaSubmissionWithResponse call
+func ParseDownloadDmaSubmissionResponse(rsp *http.Response) (*DownloadDmaSubmissionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DownloadDmaSubmissionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "xml") && rsp.StatusCode == 200:
+		var dest openapi_types.File
+		if err := xml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.XML200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "xml") && rsp.StatusCode == 206:
+		var dest openapi_types.File
+		if err := xml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.XML206 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DownloadDmaSubmissionResponse200Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 206:
+		var headers DownloadDmaSubmissionResponse206Headers
+		if values := rsp.Header.Values("Accept-Ranges"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Accept-Ranges", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.AcceptRanges = &value
+		}
+		if values := rsp.Header.Values("Content-Range"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Content-Range", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ContentRange = &value
+		}
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers206 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListEnrolmentsResponse parses an HTTP response from a ListEnrolmentsWithResponse call
 func ParseListEnrolmentsResponse(rsp *http.Response) (*ListEnrolmentsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -65986,6 +77252,88 @@ func ParseListOfficesResponse(rsp *http.Response) (*ListOfficesResponse, error) 
 	return response, nil
 }
 
+// ParseShowOfficeResponse parses an HTTP response from a ShowOfficeWithResponse call
+func ParseShowOfficeResponse(rsp *http.Response) (*ShowOfficeResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowOfficeResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Office
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowOfficeResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSlotsResponse parses an HTTP response from a ListSlotsWithResponse call
+func ParseListSlotsResponse(rsp *http.Response) (*ListSlotsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSlotsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SlotList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseStartPinRecoveryResponse parses an HTTP response from a StartPinRecoveryWithResponse call
 func ParseStartPinRecoveryResponse(rsp *http.Response) (*StartPinRecoveryResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -66253,6 +77601,184 @@ func ParseConfirmPinRevocationResponse(rsp *http.Response) (*ConfirmPinRevocatio
 	return response, nil
 }
 
+// ParseListAmortisationPlansResponse parses an HTTP response from a ListAmortisationPlansWithResponse call
+func ParseListAmortisationPlansResponse(rsp *http.Response) (*ListAmortisationPlansResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAmortisationPlansResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AmortisationPlanList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDebitNotesResponse parses an HTTP response from a ListDebitNotesWithResponse call
+func ParseListDebitNotesResponse(rsp *http.Response) (*ListDebitNotesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDebitNotesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DebitNoteList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDmaSubmissionsResponse parses an HTTP response from a ListDmaSubmissionsWithResponse call
+func ParseListDmaSubmissionsResponse(rsp *http.Response) (*ListDmaSubmissionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDmaSubmissionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DmaSubmissionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseFileDmaSubmissionResponse parses an HTTP response from a FileDmaSubmissionWithResponse call
+func ParseFileDmaSubmissionResponse(rsp *http.Response) (*FileDmaSubmissionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FileDmaSubmissionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest DmaSubmission
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers FileDmaSubmissionResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListPaymentsResponse parses an HTTP response from a ListPaymentsWithResponse call
+func ParseListPaymentsResponse(rsp *http.Response) (*ListPaymentsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPaymentsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PaymentList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListRectificationContactsResponse parses an HTTP response from a ListRectificationContactsWithResponse call
 func ParseListRectificationContactsResponse(rsp *http.Response) (*ListRectificationContactsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -66281,6 +77807,55 @@ func ParseListRectificationContactsResponse(rsp *http.Response) (*ListRectificat
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseShowPositionSummaryResponse parses an HTTP response from a ShowPositionSummaryWithResponse call
+func ParseShowPositionSummaryResponse(rsp *http.Response) (*ShowPositionSummaryResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowPositionSummaryResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PositionSummary
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ShowPositionSummaryResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value EntityTag
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -67322,6 +78897,68 @@ func ParseRevokeSubDelegationResponse(rsp *http.Response) (*RevokeSubDelegationR
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowSurveyResponse parses an HTTP response from a ShowSurveyWithResponse call
+func ParseShowSurveyResponse(rsp *http.Response) (*ShowSurveyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowSurveyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Survey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAnswerSurveyResponse parses an HTTP response from a AnswerSurveyWithResponse call
+func ParseAnswerSurveyResponse(rsp *http.Response) (*AnswerSurveyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AnswerSurveyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

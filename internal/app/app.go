@@ -170,7 +170,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
 		append(
 			slices.Concat(g.identity.pins.Reminders(), g.identity.consents.Ends(), g.mandate.delegations.Ends(), g.dossier.appointments.Ends()),
-			g.filing.declarations.Lapses(), g.filing.funds, g.mandate.enrolments.Lapses(), g.credentials.staff.Ripens(),
+			g.filing.declarations.Lapses(), g.filing.funds, g.mandate.enrolments.Lapses(), g.dossier.publicBodies.Lapses(), g.credentials.staff.Ripens(),
 			g.dossier.desk.Summaries(),
 		)...)
 	if err := g.events.Begin(ctx); err != nil {
@@ -205,7 +205,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
 			g.identity.forgetCodes, g.identity.consents.EndVoid, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge,
-			g.messaging.worker.ForgetEnded, g.kernel.feed.Forget, g.webhooks.sender.Purge,
+			g.messaging.worker.ForgetEnded, g.kernel.feed.Forget, g.webhooks.sender.Purge, g.dossier.surveys.Purge,
 		),
 	)
 	a.background(g.masterdata.importing.Run)

@@ -4,8 +4,11 @@ import (
 	"context"
 
 	"diresco/internal/dossier/appointment"
+	"diresco/internal/dossier/publicbody"
 	"diresco/internal/dossier/smarttask"
+	"diresco/internal/dossier/survey"
 	"diresco/internal/dossier/ticket"
+	"diresco/internal/dossier/timeline"
 )
 
 // dossier is what goes on between a contributor and its office beside declarations.
@@ -16,6 +19,9 @@ type dossier struct {
 	// smartTasks decides some tickets by itself.
 	smartTasks   *smarttask.Service
 	appointments *appointment.Service
+	timeline     *timeline.Service
+	surveys      *survey.Service
+	publicBodies *publicbody.Service
 }
 
 func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f filing) dossier {
@@ -33,6 +39,14 @@ func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f f
 		}),
 		appointments: appointment.NewService(appointment.Deps{
 			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, PublicURL: p.config.PublicURL,
+		}),
+		timeline: timeline.NewService(timeline.Deps{
+			Runner: k.runner, CatchUp: f.funds.CatchUp, Files: exported(f.declarations, tickets),
+		}),
+		surveys: survey.NewService(survey.Deps{Runner: k.runner, Keys: p.dataKeys}),
+		publicBodies: publicbody.NewService(publicbody.Deps{
+			Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.contributors, Channels: m.services,
+			Blobs: p.bucket, Log: p.log,
 		}),
 	}
 }

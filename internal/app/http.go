@@ -88,7 +88,11 @@ func sights(g groups) map[string]edge.Sight {
 		"/appointments/{appointment_id}":            sight(g.dossier.appointments.Show),
 		"/backoffice/appointments/{appointment_id}": sight(g.dossier.appointments.ShowAtOffice),
 		"/backoffice/slots/{slot_id}":               sight(g.dossier.appointments.ShowSlot),
-		"/applications/{application_id}":            sight(g.identity.applications.Show),
+		"/surveys/{survey_id}": func(ctx context.Context, _ access.Actor, id uuid.UUID) error {
+			_, err := g.dossier.surveys.Show(ctx, id)
+			return err
+		},
+		"/applications/{application_id}": sight(g.identity.applications.Show),
 		"/backoffice/applications/{application_id}": func(ctx context.Context, _ access.Actor, id uuid.UUID) error {
 			_, err := g.identity.applications.ShowAtOffice(ctx, id)
 			return err
@@ -139,10 +143,14 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 		WebhookHandlers:           handlers.WebhookHandlers{Webhooks: g.webhooks.service},
 		OfficeApplicationHandlers: handlers.OfficeApplicationHandlers{AtOffice: id.applications},
 		EventHandlers:             handlers.EventHandlers{Events: g.kernel.events},
+		ElectronicFileHandlers:    handlers.ElectronicFileHandlers{Timeline: g.dossier.timeline},
+		SurveyHandlers:            handlers.SurveyHandlers{Surveys: g.dossier.surveys},
+		OfficeSurveyHandlers:      handlers.OfficeSurveyHandlers{OfficeSurveys: g.dossier.surveys},
 		SandboxHandlers:           handlers.SandboxHandlers{Sandbox: a.Sandbox},
 		DeclarationDeskHandlers:   handlers.DeclarationDeskHandlers{AtOffice: declarations},
 		TicketDeskHandlers:        handlers.TicketDeskHandlers{Desk: g.dossier.desk},
 		SmartTaskHandlers:         handlers.SmartTaskHandlers{SmartTasks: g.dossier.smartTasks, Positions: m.contributors},
+		PublicBodyHandlers:        handlers.PublicBodyHandlers{PublicBodies: g.dossier.publicBodies},
 		TicketHandlers:            handlers.TicketHandlers{Tickets: g.dossier.tickets, Topics: g.dossier.topics, Clock: p.clock},
 		DeclarationBatchHandlers:  handlers.DeclarationBatchHandlers{DeclarationBatches: g.filing.batches},
 		AppointmentHandlers:       handlers.AppointmentHandlers{Appointments: g.dossier.appointments},

@@ -65,7 +65,7 @@ func TestMessageKind_SaysWhoIsTold(t *testing.T) {
 		"declaration.batch_done": outbox.AboutDeclarations,
 		"declaration.lapsed":     outbox.AboutDeclarations,
 		"declaration.received":   outbox.AboutDeclarations, "declaration.withdrawn": outbox.AboutDeclarations,
-		"ticket.summary": outbox.Reminders,
+		"ticket.summary":       outbox.Reminders,
 		"appointment.reminder": outbox.Reminders, "consent.reminder": outbox.Reminders, "delegation.reminder": outbox.Reminders, "pin.reminder": outbox.Reminders,
 	}
 	for _, k := range outbox.Kinds() {

@@ -38,7 +38,7 @@ var tables = []string{
 	"appointments", "appointment_slots", "reply_templates", "ticket_comments", "tickets", "ticket_topics",
 	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "receipts", "fund_entries",
 	"fund_claims", "funds", "declarations",
-	"declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",
+	"survey_participations", "surveys", "declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",
 	"contributors", "people",
 	"register_people", "offices",
 	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log", "events",

@@ -49,6 +49,7 @@ func (w *fixture) fill() {
 		VALUES (?, ?, 'pin', ?, ?, ?, ?, ?, 0, 'x')`, session, p.ID, false, now, now, now, now.Add(time.Hour))
 	w.execute("INSERT INTO page_sessions (secret_hash, session_id, created_at) VALUES ('x', ?, ?)", session, now)
 	w.fillConsents(p.ID, made.ID)
+	w.execute("INSERT INTO survey_participations (survey_id, mac) VALUES (?, 'x')", uuid.Must(uuid.NewV7()))
 	w.execute(`INSERT INTO protocol_reserves (office_code, year, first_number, last_number, reason, at)
 		VALUES ('7000', 2020, 1, 2, 'r', ?)`, now)
 	w.execute("INSERT INTO address_failures (id, address, at) VALUES (?, '192.0.2.1', ?)", id(), now)

@@ -7,6 +7,7 @@ package sandbox
 
 import (
 	"context"
+	"diresco/internal/dossier/survey"
 	"io"
 	"sync"
 	"time"
@@ -100,6 +101,7 @@ type Service struct {
 	types          *declaration.Types
 	funds          *fund.Service
 	services       *servicecatalog.Catalogue
+	surveys        *survey.Service
 	topics         *ticket.Topics
 	intermediaries *intermediary.Repository
 	messages       *outbox.Worker
@@ -125,6 +127,7 @@ func NewService(d Deps) *Service {
 		db: d.Runner.DB, repo: repository{d.Runner.DB}, run: d.Runner, clock: d.Clock, persons: d.People,
 		register: residents.New(d.Runner.DB, d.Clock), intermediaries: intermediary.NewRepository(d.Runner.DB),
 		contributors: d.Contributors, types: d.Types, funds: fund.NewService(fund.Deps{Runner: d.Runner}),
+		surveys:  survey.NewService(survey.Deps{Runner: d.Runner}),
 		services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}), topics: ticket.NewTopics(d.Runner.DB),
 		messages: d.Messages, background: d.Background, smartTasks: d.SmartTasks, rights: d.Rights, due: d.Due, pins: d.PINs, sessions: d.Sessions,
 		blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,

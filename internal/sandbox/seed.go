@@ -131,6 +131,9 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 	if err := s.plantReplyTemplates(ctx); err != nil {
 		return err
 	}
+	if err := s.plantSurvey(ctx); err != nil {
+		return err
+	}
 	return s.plantClosingChannel(ctx)
 }
 

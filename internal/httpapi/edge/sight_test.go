@@ -69,6 +69,7 @@ func TestSight_IsKnownForWhateverAServiceShows(t *testing.T) {
 		// A catalogue, of which nothing is anybody's.
 		"/smart-task-types/{type}",
 		"/sub-delegations/{sub_delegation_id}", "/applications/{application_id}", "/me/consents/{consent_id}", "/appointments/{appointment_id}",
+		"/surveys/{survey_id}",
 		// Shown to nobody: the proof of another one is entered with it.
 		"/me/pin/rotations/{rotation_id}",
 	}

@@ -60,6 +60,10 @@ type Handlers struct {
 	OfficeApplicationHandlers
 	WebhookHandlers
 	EventHandlers
+	ElectronicFileHandlers
+	SurveyHandlers
+	OfficeSurveyHandlers
+	PublicBodyHandlers
 	TicketHandlers
 	AppointmentHandlers
 	OfficeAppointmentHandlers

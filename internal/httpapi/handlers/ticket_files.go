@@ -47,6 +47,11 @@ type download struct {
 
 // VisitDownloadTicketAttachmentsResponse implements api.DownloadTicketAttachmentsResponseObject.
 func (d download) VisitDownloadTicketAttachmentsResponse(w http.ResponseWriter) error {
+	return d.send(w)
+}
+
+// send writes the file, or the part of it.
+func (d download) send(w http.ResponseWriter) error {
 	defer func() { _ = d.content.Close() }()
 	from, to, part := d.part()
 	h := w.Header()

@@ -52,6 +52,9 @@ func (d dictionary) place(f fault.Field) api.ProblemError {
 	case fault.InBody:
 		shown.Pointer = &at
 	}
+	if f.Line > 0 {
+		shown.Line = new(int32(f.Line)) //nolint:gosec // fewer than the file has bytes
+	}
 	r := f.Right
 	if r == nil {
 		return shown

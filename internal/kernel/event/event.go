@@ -31,6 +31,10 @@ const (
 	DelegationEnded                Type = "delegation.ended"
 	ConsentGiven                   Type = "consent.given"
 	ConsentEnded                   Type = "consent.ended"
+	DMASubmitted                   Type = "dma.submitted"
+	DMAAwaitingCredentials         Type = "dma.awaiting_credentials"
+	DMASuperseded                  Type = "dma.superseded"
+	DMALapsed                      Type = "dma.lapsed"
 	TicketOpened                   Type = "ticket.opened"
 	TicketInCharge                 Type = "ticket.in_charge"
 	TicketRouted                   Type = "ticket.routed"
@@ -50,6 +54,7 @@ func Types() []Type {
 	return []Type{
 		DeclarationSubmitted, DeclarationAwaitingCredentials, DeclarationInCharge, DeclarationDecided, DeclarationWithdrawn,
 		DeclarationSuperseded, DeclarationLapsed, BatchFinished, DelegationActivated, DelegationEnded, ConsentGiven, ConsentEnded,
+		DMASubmitted, DMAAwaitingCredentials, DMASuperseded, DMALapsed,
 		TicketOpened, TicketInCharge, TicketRouted, TicketCommented, TicketClosed, TicketReopened,
 		AppointmentBooked, AppointmentConfirmed, AppointmentMoved, AppointmentCancelled, AppointmentExpired, AppointmentWithdrawn,
 	}
@@ -58,6 +63,9 @@ func Types() []Type {
 // kind is that of the subjects of such events.
 func (t Type) kind() string {
 	of, _, _ := strings.Cut(string(t), ".")
+	if of == "dma" {
+		return kindDMA
+	}
 	return strings.ReplaceAll(of, "_", "-")
 }
 
@@ -104,6 +112,8 @@ func (e Event) Subject() (kind, path string) {
 		return "delegation", "/delegations/" + e.SubjectID
 	case kindConsent:
 		return "consent", "/me/consents/" + e.SubjectID
+	case kindDMA:
+		return "dma_submission", "/dma-submissions/" + e.SubjectID
 	case kindTicket:
 		return "ticket", "/tickets/" + e.SubjectID
 	case kindAppointment:

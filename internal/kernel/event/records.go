@@ -15,6 +15,7 @@ const (
 	kindBatch       = access.WatchedBatch
 	kindDelegation  = access.WatchedDelegation
 	kindConsent     = access.WatchedConsent
+	kindDMA         = access.WatchedDMA
 	kindTicket      = access.WatchedTicket
 	kindAppointment = access.WatchedAppointment
 )
@@ -27,6 +28,11 @@ var came = map[string]Type{
 	"submitted": DeclarationSubmitted, "awaiting_credentials": DeclarationAwaitingCredentials, "in_charge": DeclarationInCharge,
 	"accepted": DeclarationDecided, "provisionally_not_accepted": DeclarationDecided, "not_accepted": DeclarationDecided,
 	"confirmed": DeclarationDecided, "withdrawn": DeclarationWithdrawn, "superseded": DeclarationSuperseded, "lapsed": DeclarationLapsed,
+}
+
+// cameDMA says which event it is that a list of public employees came into a state.
+var cameDMA = map[string]Type{
+	"submitted": DMASubmitted, "awaiting_credentials": DMAAwaitingCredentials, "superseded": DMASuperseded, "lapsed": DMALapsed,
 }
 
 // undetailed are the states that operations bring about whose records may have no detail.
@@ -97,6 +103,8 @@ func (r record) event() (Event, bool) {
 			// It is the intermediary's alone.
 			e.ContributorID = nil
 		}
+	case kindDMA:
+		e.Type, e.PositionID, e.Service = cameDMA[r.state()], r.PositionID, access.ViewDMA
 	case kindTicket:
 		e.Type, e.PositionID, e.Service = r.ofTicket(), r.PositionID, access.Dossier
 	case kindConsent:

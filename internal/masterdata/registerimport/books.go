@@ -329,6 +329,11 @@ type stagedEntry struct {
 	Amount         string
 	Currency       string
 	Description    string
+	// Of an amortisation plan.
+	Instalments      *int
+	InstalmentsPaid  *int
+	InstalmentAmount *string
+	EndsOn           *string
 }
 
 // TableName tells GORM the table.
@@ -344,10 +349,17 @@ var publicBodyData = book{
 		{name: "amount", check: amount},
 		{name: "currency", check: upper(matching(`[A-Z]{3}`))},
 		{name: "description", check: text},
+		{name: "instalments", optional: true, within: ofPlan(count)},
+		{name: "instalments_paid", optional: true, within: ofPlan(count)},
+		{name: "instalment_amount", optional: true, within: ofPlan(amount)},
+		{name: "ends_on", optional: true, within: ofPlan(date)},
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedEntry {
 		v := r.values
-		return stagedEntry{id, v[0] + "/" + v[1] + "/" + v[2], r.line, newID(), v[0], v[1], v[2], v[3], v[4], v[5], v[6]}
+		return stagedEntry{
+			id, v[0] + "/" + v[1] + "/" + v[2], r.line, newID(), v[0], v[1], v[2], v[3], v[4], v[5], v[6],
+			counted(v[7]), counted(v[8]), optional(v[9]), optional(v[10]),
+		}
 	}, func(s stagedEntry) int { return s.Line }),
 	check: func(ctx context.Context, k knowledge, rows []record) ([]LineError, error) {
 		owners, err := k.owners(ctx, values(rows, 0))
@@ -367,13 +379,18 @@ var publicBodyData = book{
 	},
 	apply: []string{
 		`UPDATE public_body_data AS t
-			SET date = s.date, amount = s.amount, currency = s.currency, description = s.description, updated_at = @now
+			SET date = s.date, amount = s.amount, currency = s.currency, description = s.description, instalments = s.instalments,
+			instalments_paid = s.instalments_paid, instalment_amount = s.instalment_amount, ends_on = s.ends_on, updated_at = @now
 		FROM staged_public_body_data AS s, positions AS p WHERE ` + stagedRange + ` AND p.number = s.position_number
 			AND t.position_id = p.id AND t.kind = s.kind AND t.reference = s.reference
-			AND (t.date <> s.date OR t.amount <> s.amount OR t.currency <> s.currency OR t.description <> s.description)`,
-		`INSERT INTO public_body_data (id, position_id, kind, reference, date, amount, currency, description, updated_at)
-		SELECT s.id, p.id, s.kind, s.reference, s.date, s.amount, s.currency, s.description, @now FROM staged_public_body_data AS s
-		JOIN positions AS p ON p.number = s.position_number
+			AND (t.date <> s.date OR t.amount <> s.amount OR t.currency <> s.currency OR t.description <> s.description
+				OR COALESCE(t.instalments, -1) <> COALESCE(s.instalments, -1)
+				OR COALESCE(t.instalments_paid, -1) <> COALESCE(s.instalments_paid, -1)
+				OR COALESCE(t.instalment_amount, '') <> COALESCE(s.instalment_amount, '') OR COALESCE(t.ends_on, '') <> COALESCE(s.ends_on, ''))`,
+		`INSERT INTO public_body_data (id, position_id, kind, reference, date, amount, currency, description, instalments, instalments_paid,
+			instalment_amount, ends_on, updated_at)
+		SELECT s.id, p.id, s.kind, s.reference, s.date, s.amount, s.currency, s.description, s.instalments, s.instalments_paid,
+			s.instalment_amount, s.ends_on, @now FROM staged_public_body_data AS s JOIN positions AS p ON p.number = s.position_number
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM public_body_data AS t
 			WHERE t.position_id = p.id AND t.kind = s.kind AND t.reference = s.reference) ON CONFLICT DO NOTHING`,
 	},

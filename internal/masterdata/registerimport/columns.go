@@ -3,6 +3,7 @@ package registerimport
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -194,6 +195,33 @@ func number(s string) (string, string) {
 		return s, fault.FieldLeadingZeros
 	}
 	return tenDigits(s)
+}
+
+// planKind is the kind of public_body_data that has instalments, kindColumn where that stands.
+const (
+	planKind   = "amortisation_plan"
+	kindColumn = 1
+)
+
+// ofPlan takes a value of an amortisation plan alone.
+func ofPlan(check func(string) (string, string)) func(string, []string) (string, string) {
+	return func(value string, values []string) (string, string) {
+		if !strings.EqualFold(values[kindColumn], planKind) {
+			return value, fault.FieldNotApplicable
+		}
+		return check(value)
+	}
+}
+
+var count = matching(`0|[1-9][0-9]{0,3}`)
+
+// counted is the number that a text was checked to be, or nil.
+func counted(s string) *int {
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return nil
+	}
+	return &n
 }
 
 // record is a line of a file, its values in the order of the columns; what is missing is "".

@@ -62,6 +62,8 @@ type Field struct {
 	// Pointer is an RFC 6901 JSON pointer into the request body, or the name of a parameter or
 	// header.
 	Pointer string
+	// Line is where that is in a file of lines, counted from one; nought where there are none.
+	Line int
 	// Code says what is wrong there, in kebab-case; the edge has a text for each.
 	Code string
 	// Right, where it is set, says what would have been right.

@@ -62,6 +62,10 @@ const (
 	FieldNoText           = "no-text"
 	FieldTitleRows        = "title-rows"
 	FieldLeadingZeros     = "leading-zeros"
+	FieldDocumentType     = "document-type"
+	FieldInstruction      = "processing-instruction"
+	FieldStrayText        = "stray-text"
+	FieldXMLEncoding      = "xml-encoding"
 )
 
 // What the agenda of the offices refuses.
@@ -148,4 +152,13 @@ const (
 	FieldKeyPrivate           = "key-private"
 	FieldKeyUse               = "key-use"
 	FieldKeyWeak              = "key-weak"
+	FieldUnknownSubmission    = "unknown-submission"
+	FieldTooEarly             = "too-early"
+	FieldOutsidePeriod        = "outside-period"
+	FieldOnlyVariations       = "only-variations"
+	FieldOnlyDays             = "only-days"
+	FieldDayOrder             = "day-order"
+	FieldOtherBody            = "other-body"
+	FieldOneList              = "one-list"
+	FieldOverContribution     = "over-contribution"
 )

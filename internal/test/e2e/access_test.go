@@ -61,6 +61,8 @@ func accessRule(t *testing.T, o *openapi3.Operation) map[string]any {
 type row struct {
 	body    func(f filer) any
 	headers []header
+	// query is what the path is followed by.
+	query string
 	// anybodys operations are for some user classes, about anybody: only the other classes are
 	// tried.
 	anybodys bool
@@ -81,6 +83,7 @@ var accessTable = map[string]row{
 	"listContributors":   {}, "showContributor": {}, "listPositions": {},
 	"searchContributors": {body: func(filer) any { return map[string]any{"legal_name": "a"} }},
 	"draftDeclaration":   {body: func(f filer) any { return f.draft(map[string]any{"submit": true}) }},
+	"listDossierEntries": {}, "exportDossier": {query: "?from=2026-01-01T00:00:00Z&to=2026-12-01T00:00:00Z"},
 	"listDeclarations":   {},
 	"exportDeclarations": {}, "exportMyDeclarations": {}, "exportOfficeDeclarations": {},
 	"exportDeclarationSearch":       {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
@@ -210,6 +213,9 @@ var accessTable = map[string]row{
 	"decideApplication":  {body: func(filer) any { return map[string]any{"outcome": "approved", "reason": "prova"} }, anybodys: true},
 	"suspendApplication": {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
 	"listEvents":         {}, "streamEvents": {},
+	"showSurvey": {anybodys: true}, "answerSurvey": {body: func(filer) any { return oneAnswer(4) }, anybodys: true},
+	"listSurveys": {anybodys: true}, "showOfficeSurvey": {anybodys: true}, "showSurveyResults": {anybodys: true}, "showSurveyChart": {anybodys: true},
+	"publishSurvey": {body: func(filer) any { return trialSurvey() }, anybodys: true}, "closeSurvey": {anybodys: true},
 	"openTicket": {body: func(f filer) any {
 		return map[string]any{
 			"topic": "payments-refunds", "position_id": f.position, "subject": "prova", "text": "prova", "email": "studio@example.com",
@@ -251,7 +257,8 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
 		filersConsent, "{ticket_id}", filersTicket, "{position_id}", f.position.String(), "{smart_task_id}", filersSmartTask, "{type}",
-		"delete-rectification-contacts", "{appointment_id}", filersAppointment, "{slot_id}", filersSlot, "{office_code}", "7000").Replace(o.path)
+		"delete-rectification-contacts", "{appointment_id}", filersAppointment, "{slot_id}", filersSlot, "{office_code}", "7000",
+		"{survey_id}", sandboxSurvey).Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -260,7 +267,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 	if o.method == http.MethodGet || o.method == http.MethodDelete || o.method == http.MethodPatch {
 		headers = headers[1:]
 	}
-	return w.do(o.method, "/v1"+path, token, body, headers...)
+	return w.do(o.method, "/v1"+path+r.query, token, body, headers...)
 }
 
 // TestAccess_NobodyElsesData: every operation that needs a login × everybody who has nothing to do

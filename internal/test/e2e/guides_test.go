@@ -48,6 +48,19 @@ var guides = []guide{
 		},
 	},
 	{
+		page: "docs/electronic-file.md",
+		prints: []string{
+			`{"state":"withdrawn"}`, `{"happened":"declaration.withdrawn","state":"withdrawn","by":"`, `{"happened":"declaration.submitted","state":"`,
+			"\n/v1/declarations/", "\nindex.html\nentries.csv\n%PDF-\n",
+		},
+	},
+	{
+		page: "docs/surveys.md",
+		prints: []string{
+			"\nchannel: ", "\n204\n409\n{\"answered\":true}\n", `{"state":"planned"}`, `["software","website","office"]`, "\nrole=\"img\"\n",
+		},
+	},
+	{
 		page: "docs/pin.md",
 		prints: []string{
 			`{"pin_change_required":false}`, `{"credential_level":"ordinary"}`, `{"credential_level":"dispositive"}`, `{"state":"accepted"}`,

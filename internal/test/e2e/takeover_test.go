@@ -248,6 +248,18 @@ var inward = []struct {
 			c.do(c.inside, http.MethodPost, "/backoffice/slots/"+id+"/withdrawal", map[string]any{"reason": "prova"})
 		}
 	}},
+	{"publishSurvey", func(c *conspiracy) { c.do(c.inside, http.MethodPost, "/backoffice/surveys", trialSurvey()) }},
+	{"listSurveys", func(c *conspiracy) { c.items("/backoffice/surveys", "survey_id") }},
+	{"showOfficeSurvey", func(c *conspiracy) { c.do(c.inside, http.MethodGet, "/backoffice/surveys/"+sandboxSurvey, nil) }},
+	{"showSurveyResults", func(c *conspiracy) {
+		c.do(c.inside, http.MethodGet, "/backoffice/surveys/"+sandboxSurvey+"/results", nil)
+	}},
+	{"showSurveyChart", func(c *conspiracy) {
+		c.do(c.inside, http.MethodGet, "/backoffice/surveys/"+sandboxSurvey+"/results/chart", nil)
+	}},
+	{"closeSurvey", func(c *conspiracy) {
+		c.do(c.inside, http.MethodPost, "/backoffice/surveys/"+sandboxSurvey+"/closure", nil)
+	}},
 	{"listOfficeDeclarations", func(c *conspiracy) { c.items("/backoffice/declarations", "declaration_id") }},
 	// What software may do, a person has to let it do: that nobody inside can.
 	{"listOfficeApplications", func(c *conspiracy) {
