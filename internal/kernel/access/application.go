@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -148,6 +149,37 @@ var selectGrant = `(SELECT %[1]s('consent', k.id, 'application', y.id, 'client',
 			THEN (SELECT %[2]s FROM consent_contributors z WHERE z.consent_id = k.id) END)
 	FROM consents k JOIN applications y ON y.id = k.application_id AND ` + LiveApplication("y") + `
 	WHERE k.id = s.consent_id AND k.person_id = s.person_id AND k.ended_at IS NULL AND k.expires_at >= s.expires_at)`
+
+// grants remembers what the texts say that selectGrant selects. Each question selects the text anew,
+// so what is remembered is how to read it, never what holds.
+type grants struct {
+	mu    sync.RWMutex
+	known map[string]*Grant
+}
+
+// mostGrants is how many texts are remembered, of about 500 bytes each.
+const mostGrants = 2048
+
+// read returns a grant that the caller may change.
+func (g *grants) read(text string) (*Grant, error) {
+	g.mu.RLock()
+	known := g.known[text]
+	g.mu.RUnlock()
+	if known == nil {
+		var err error
+		if known, err = readGrant(text); err != nil {
+			return nil, err
+		}
+		g.mu.Lock()
+		if g.known == nil || len(g.known) >= mostGrants {
+			g.known = map[string]*Grant{}
+		}
+		g.known[text] = known
+		g.mu.Unlock()
+	}
+	grant := *known
+	return &grant, nil
+}
 
 // readGrant reads what selectGrant selects.
 func readGrant(text string) (*Grant, error) {

@@ -65,7 +65,7 @@ func (r *Repository) grantOf(ctx context.Context, asked Later) (*Grant, error) {
 	if len(rows) == 0 || rows[0].Consent == nil || !r.clock.Now().Before(rows[0].ExpiresAt) {
 		return nil, nil
 	}
-	grant, err := readGrant(*rows[0].Consent)
+	grant, err := r.grants.read(*rows[0].Consent)
 	if err != nil || grant.ApplicationID != *asked.ApplicationID {
 		return nil, err
 	}

@@ -25,6 +25,8 @@ type Repository struct {
 	selectActor, selectConsent string
 	// grant is selectGrant, and watchedRights that part of the query about watchers, in the dialect.
 	grant, watchedRights string
+	// grants has what was read of texts that come again with each request of an application.
+	grants grants
 	// lastSeen is what this process knows of when a session was used; see SeenBy.
 	lastSeen func(sessionID uuid.UUID, fromRow time.Time) time.Time
 }
@@ -189,7 +191,7 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 		q := question{row.SessionID, row.TargetID}
 		f, known := all[q]
 		if !known {
-			f = row.findings()
+			f = r.findings(row)
 		}
 		// What is stored wrongly about one must not keep the others of the group out.
 		f.broken = errors.Join(f.broken, f.add(row, to.isAffair()))
@@ -209,7 +211,7 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 }
 
 // findings are what the row says of session, person and target, without rights.
-func (row row) findings() findings {
+func (r *Repository) findings(row row) findings {
 	f := findings{lastSeenAt: row.LastSeenAt, expiresAt: row.ExpiresAt, endedAt: row.EndedAt, suspendedAt: row.SuspendedAt}
 	f.actor = Actor{
 		SessionID: row.SessionID, PersonID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName,
@@ -217,7 +219,7 @@ func (row row) findings() findings {
 		Unconfirmed: row.PostGivenBy != nil, ByPIN: row.LoginMethod == "pin", AuthenticatedAt: row.AuthenticatedAt,
 	}
 	if f.granted = row.ConsentID != nil; f.granted && row.Consent != nil {
-		f.actor.Grant, f.broken = readGrant(*row.Consent)
+		f.actor.Grant, f.broken = r.grants.read(*row.Consent)
 	}
 	if row.OfficeCode != nil {
 		f.actor.OfficeCode = *row.OfficeCode

@@ -271,7 +271,7 @@ func (r *Repository) watchers(ctx context.Context, sessionIDs []uuid.UUID, event
 				rights: map[uuid.UUID][]Right{}, memberships: map[uuid.UUID][]Right{},
 			}
 			if row.Consent != nil {
-				if w.actor.Grant, err = readGrant(*row.Consent); err != nil {
+				if w.actor.Grant, err = r.grants.read(*row.Consent); err != nil {
 					return nil, err
 				}
 			}
