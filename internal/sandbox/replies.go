@@ -28,7 +28,9 @@ func (s *Service) plantReplyTemplates(ctx context.Context) error {
 		ID         uuid.UUID
 		OfficeCode string
 	}
-	err := s.db.From(ctx).Raw("SELECT id, office_code FROM people WHERE user_class = 'operator' ORDER BY office_code, id").Scan(&operators).Error
+	err := s.db.From(ctx).Raw(
+		"SELECT id, office_code FROM people WHERE user_class = 'operator' ORDER BY office_code, id",
+	).Scan(&operators).Error
 	if err != nil {
 		return err
 	}

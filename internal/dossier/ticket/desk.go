@@ -226,8 +226,8 @@ func (s *Desk) Release(ctx context.Context, by access.Actor, id uuid.UUID) error
 }
 
 // Comment adds a comment of the office; of a visible one who opened the ticket is told. It returns
-// the faults of change, fault.Conflict for a ticket that is closed, and fault.Invalid for what is no
-// text.
+// the faults of change, fault.Conflict for a ticket that is closed, and fault.Invalid for what is
+// no text.
 func (s *Desk) Comment(ctx context.Context, by access.Actor, id uuid.UUID, text string, v Visibility) (Details, error) {
 	var wrong []fault.Field
 	if !plainText(text, maxComment, true) {
@@ -293,8 +293,8 @@ func (s *Desk) telling(kind outbox.Kind) func(context.Context, Ticket, Ticket, t
 	}
 }
 
-// Archive returns the files of a ticket at the operator's office as one archive, to be closed. It is
-// a look at who opened it: it returns what OpenAtOffice does, and fault.NotFound where there are no
+// Archive returns the files of a ticket at the operator's office as one archive, to be closed. It
+// is a look at who opened it: it returns what OpenAtOffice does, and fault.NotFound where there are no
 // files.
 func (s *Desk) Archive(ctx context.Context, by access.Actor, id uuid.UUID) (View, io.ReadSeekCloser, error) {
 	if _, err := s.OpenAtOffice(ctx, by, id); err != nil {

@@ -98,11 +98,19 @@ func (s *Desk) ReplaceTopic(ctx context.Context, by access.Actor, code string, e
 		if err == nil {
 			err = fault.RequireVersion(expected, t.Edition())
 		}
-		if err == nil && (t.ParentCode == nil) != (in.ParentCode == nil) || err == nil && t.ParentCode != nil && *t.ParentCode != *in.ParentCode {
+		if err == nil && !t.standsBelow(in.ParentCode) {
 			err = fault.InvalidFields(fault.Field{Pointer: "/parent_code", Code: fault.FieldNotApplicable})
 		}
 		return t, err
 	})
+}
+
+// standsBelow reports whether the topic is one below the heading, or with nil a heading itself.
+func (t Topic) standsBelow(heading *string) bool {
+	if t.ParentCode == nil || heading == nil {
+		return t.ParentCode == heading
+	}
+	return *t.ParentCode == *heading
 }
 
 // onTopic stores what an administrator makes of a topic that before finds, or begins.

@@ -39,8 +39,8 @@ func (r repository) create(ctx context.Context, t Ticket) error {
 // save writes what changes after filing, over a row that the caller holds locked.
 func (r repository) save(ctx context.Context, t Ticket) error {
 	return r.db.From(ctx).Model(&Ticket{}).Where("id = ?", t.ID).Select(
-		"office_code", "topic", "state", "routed_at", "reopened_at", "assigned_to", "assigned_at", "outcome", "closing_text", "closed_by", "closed_at",
-		"reminded_at", "version", "updated_at",
+		"office_code", "topic", "state", "routed_at", "reopened_at", "assigned_to", "assigned_at", "outcome", "closing_text", "closed_by",
+		"closed_at", "reminded_at", "version", "updated_at",
 	).UpdateColumns(&t).Error
 }
 

@@ -117,11 +117,14 @@ type overdueAt struct {
 	Oldest string `json:"oldest"`
 }
 
+// unanswered is a condition on tickets d in SQL: what an office has still to answer.
+const unanswered = "d.state <> 'closed' AND d.kind = 'request'"
+
 // longest returns from when the ticket waits that waits longest, and false where none does.
 func (r deskRepository) longest(ctx context.Context) (time.Time, bool, error) {
 	var found []Ticket
-	err := r.db.From(ctx).Raw("SELECT d.opened_at, d.reopened_at FROM tickets d WHERE d.state <> 'closed' AND d.kind = 'request' ORDER BY " +
-		waitsFrom + ", d.id LIMIT 1").Scan(&found).Error
+	err := r.db.From(ctx).Raw("SELECT d.opened_at, d.reopened_at FROM tickets d WHERE " + unanswered +
+		" ORDER BY " + waitsFrom + ", d.id LIMIT 1").Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return time.Time{}, false, err
 	}
@@ -135,7 +138,7 @@ func (r deskRepository) overdue(ctx context.Context, at time.Time) (map[string]o
 		OfficeCode, Title string
 		Due, Late         int
 	}
-	from := " FROM tickets d JOIN offices o ON o.code = d.office_code WHERE d.state <> 'closed' AND d.kind = 'request' AND " + waitsFrom + " < ?"
+	from := " FROM tickets d JOIN offices o ON o.code = d.office_code WHERE " + unanswered + " AND " + waitsFrom + " < ?"
 	err := r.db.From(ctx).Raw("SELECT d.office_code, o.title, COUNT(*) AS due, SUM(CASE WHEN "+waitsFrom+" < ? THEN 1 ELSE 0 END) AS late"+
 		from+" GROUP BY d.office_code, o.title", lateBefore, dueBefore).Scan(&counts).Error
 	if err != nil {
@@ -172,7 +175,7 @@ func (r deskRepository) operators(ctx context.Context, offices map[string]overdu
 		codes = append(codes, code)
 	}
 	var found []operator
-	err := r.db.From(ctx).Raw(`SELECT id, office_code FROM people WHERE user_class = 'operator' AND suspended_at IS NULL AND office_code IN ?
-		AND id > ? ORDER BY id LIMIT ?`, codes, after, limit).Scan(&found).Error
+	err := r.db.From(ctx).Raw(`SELECT id, office_code FROM people WHERE user_class = 'operator' AND suspended_at IS NULL
+		AND office_code IN ? AND id > ? ORDER BY id LIMIT ?`, codes, after, limit).Scan(&found).Error
 	return found, err
 }

@@ -90,7 +90,9 @@ func (t *Topics) Install(ctx context.Context) error {
 		DoUpdates: clause.AssignmentColumns([]string{
 			"version", "parent_code", "place", "title_it", "title_en", "office_code", "appointments",
 		}),
-		Where: clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "ticket_topics.version < excluded.version AND ticket_topics.revision = 0"}}},
+		Where: clause.Where{Exprs: []clause.Expression{clause.Expr{
+			SQL: "ticket_topics.version < excluded.version AND ticket_topics.revision = 0",
+		}}},
 	}).Create(&all).Error
 }
 
@@ -122,6 +124,8 @@ func (t *Topics) Choose(ctx context.Context, code string) (Topic, error) {
 
 func (t *Topics) all(ctx context.Context) ([]Topic, error) {
 	var all []Topic
-	err := t.db.From(ctx).Raw("SELECT " + db.Columns[Topic]("") + " FROM ticket_topics WHERE " + offered + " ORDER BY place, code").Scan(&all).Error
+	err := t.db.From(ctx).Raw(
+		"SELECT " + db.Columns[Topic]("") + " FROM ticket_topics WHERE " + offered + " ORDER BY place, code",
+	).Scan(&all).Error
 	return all, err
 }

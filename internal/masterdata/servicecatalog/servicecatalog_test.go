@@ -117,7 +117,7 @@ func TestServiceCatalog_TheMenuIsMadeOfRights(t *testing.T) {
 				servicecatalog.Chosen{},
 				[]string{
 					"contacts", "office_appointments", "office_declarations", "office_deliveries", "office_enrolments", "office_people", "office_pin_upgrades",
-					"pin",
+					"office_tickets", "pin",
 				},
 			},
 			"the contact centre": {
