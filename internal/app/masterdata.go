@@ -23,7 +23,8 @@ type masterdata struct {
 func newMasterdata(p platform, k kernel) masterdata {
 	contributors := contributor.NewService(contributor.Deps{DB: p.db, Rights: k.rights})
 	return masterdata{
-		contributors: contributors, offices: contributor.NewOffices(k.runner), intermediaries: intermediary.NewRepository(p.db), residents: residents.New(p.db, p.clock),
+		contributors: contributors, offices: contributor.NewOffices(k.runner),
+		intermediaries: intermediary.NewRepository(p.db), residents: residents.New(p.db, p.clock),
 		services: servicecatalog.New(servicecatalog.Deps{Runner: k.runner, Rights: k.rights, Contributors: contributors}),
 		imports:  registerimport.NewService(registerimport.Deps{Runner: k.runner, Blobs: p.bucket}),
 		importing: registerimport.NewWorker(registerimport.WorkerOptions{

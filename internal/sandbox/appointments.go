@@ -73,7 +73,8 @@ func (s *Service) plantAppointments(ctx context.Context, contributors map[string
 	var first []appointment.Slot
 	for _, o := range seedSlots {
 		slots, err := appointment.Put(ctx, s.db, o.office, appointment.Offer{
-			Channel: o.channel, Topics: []string{"payments", "uniemens", "regularity", "positions"}, FirstDesk: o.desk, From: &monday, To: &last,
+			Channel: o.channel, Topics: []string{"payments", "uniemens", "regularity", "positions"}, FirstDesk: o.desk,
+			From: &monday, To: &last,
 			Weekdays: []time.Weekday{time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday},
 			Starts:   "09:00", Ends: "12:00", Minutes: 30,
 		}, now)
@@ -97,12 +98,15 @@ func (s *Service) plantAppointments(ctx context.Context, contributors map[string
 		PersonID uuid.UUID
 	}
 	err = s.db.From(ctx).Raw(
-		"SELECT id, person_id FROM contributor_roles WHERE contributor_id = ? AND role = 'employer' ORDER BY id LIMIT 1", contributors[casa],
+		"SELECT id, person_id FROM contributor_roles WHERE contributor_id = ? AND role = 'employer' ORDER BY id LIMIT 1",
+		contributors[casa],
 	).Scan(&role).Error
 	if err != nil {
 		return err
 	}
-	confirmed := appointment.Booking{SlotID: first[2].ID, Topic: seedTopic, Phone: "+393331100009", Notes: "Rimborso di contributi versati due volte"}
+	confirmed := appointment.Booking{
+		SlotID: first[2].ID, Topic: seedTopic, Phone: "+393331100009", Notes: "Rimborso di contributi versati due volte",
+	}
 	right := &access.Right{ID: role.ID, ContributorID: contributors[casa], ActingAs: access.Employer}
 	return appointment.PutBooking(ctx, s.db, role.PersonID, right, first[2], confirmed, true, now)
 }

@@ -65,7 +65,8 @@ func (r repository) lockAll(ctx context.Context, all []Appointment) ([]Appointme
 func (r repository) lockOver(ctx context.Context, slotID uuid.UUID, now time.Time) ([]Appointment, error) {
 	var rows []Appointment
 	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Appointment]("")+
-		" FROM appointments WHERE slot_id = ? AND state = 'booked' AND confirm_by <= ? ORDER BY id"+r.db.ForUpdate(), slotID, now).Scan(&rows).Error
+		" FROM appointments WHERE slot_id = ? AND state = 'booked' AND confirm_by <= ? ORDER BY id"+r.db.ForUpdate(),
+		slotID, now).Scan(&rows).Error
 	return rows, err
 }
 
@@ -88,7 +89,8 @@ func (r repository) taken(ctx context.Context, slotID uuid.UUID, now time.Time) 
 func (r repository) open(ctx context.Context, personID uuid.UUID, now time.Time) ([]Appointment, error) {
 	var rows []Appointment
 	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Appointment]("a")+
-		" FROM appointments a JOIN appointment_slots s ON s.id = a.slot_id WHERE a.person_id = ? AND "+live+" AND s.ends_at > ? ORDER BY a.id",
+		" FROM appointments a JOIN appointment_slots s ON s.id = a.slot_id WHERE a.person_id = ? AND "+live+
+		" AND s.ends_at > ? ORDER BY a.id",
 		personID, now, now).Scan(&rows).Error
 	return rows, err
 }
@@ -105,8 +107,8 @@ func (r repository) add(ctx context.Context, a Appointment) (bool, error) {
 // save writes what a change leaves, over a row that the caller holds locked.
 func (r repository) save(ctx context.Context, a Appointment) error {
 	return r.db.From(ctx).Model(&Appointment{}).Where("id = ?", a.ID).Select(
-		"slot_id", "state", "confirm_by", "confirmed_at", "ended_at", "ended_by", "withdrawal_reason", "remind_at", "attended", "attended_by",
-		"attended_at", "sequence", "version", "updated_at",
+		"slot_id", "state", "confirm_by", "confirmed_at", "ended_at", "ended_by", "withdrawal_reason", "remind_at", "attended",
+		"attended_by", "attended_at", "sequence", "version", "updated_at",
 	).UpdateColumns(&a).Error
 }
 
@@ -135,7 +137,8 @@ func (r repository) list(
 	if own {
 		where, args = where+" AND a.person_id = ?", append(args, by.PersonID)
 		if by.Grant != nil {
-			where, args = where+" AND (a.contributor_id IS NULL OR "+access.Consented("a.contributor_id")+")", append(args, by.Grant.ConsentID)
+			where += " AND (a.contributor_id IS NULL OR " + access.Consented("a.contributor_id") + ")"
+			args = append(args, by.Grant.ConsentID)
 		}
 	}
 	if f.ContributorID != nil {

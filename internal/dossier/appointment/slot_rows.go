@@ -133,8 +133,8 @@ func (r repository) nextFree(ctx context.Context, office string, topics []string
 	condition, more := forTopics(topics)
 	args := slices.Concat([]any{now, office, now, now}, more, []any{most})
 	var rows []SlotView
-	err := r.db.From(ctx).Raw(selectSlotView+"s.office_code = ? AND s.withdrawal_reason IS NULL AND s.starts_at > ? AND "+holder+" IS NULL AND "+
-		condition+" ORDER BY s.starts_at, s.id LIMIT ?", args...).Scan(&rows).Error
+	err := r.db.From(ctx).Raw(selectSlotView+"s.office_code = ? AND s.withdrawal_reason IS NULL AND s.starts_at > ? AND "+holder+
+		" IS NULL AND "+condition+" ORDER BY s.starts_at, s.id LIMIT ?", args...).Scan(&rows).Error
 	slots := make([]Slot, len(rows))
 	for i, v := range rows {
 		slots[i] = v.Slot

@@ -49,7 +49,8 @@ func (h OfficeAppointmentHandlers) ListOfficeSlots(
 	ctx context.Context, r api.ListOfficeSlotsRequestObject,
 ) (api.ListOfficeSlotsResponseObject, error) {
 	found, err := h.AtDesk.OfficeSlots(ctx, reqctx.ActorOf(ctx), r.OfficeCode, appointment.SlotFilter{
-		From: dayOf(r.Params.From), To: dayOf(r.Params.To), Channel: appointment.Channel(value(r.Params.Channel)), Free: value(r.Params.Free),
+		From: dayOf(r.Params.From), To: dayOf(r.Params.To), Channel: appointment.Channel(value(r.Params.Channel)),
+		Free: value(r.Params.Free),
 	}, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err

@@ -86,7 +86,8 @@ var inEnglish = dictionary{
 		},
 		fault.SlotTaken: {
 			"Slot taken", "Another holds this hour of the office. Choose a free one.",
-			"A slot is for one appointment. A booking holds it for 30 minutes, and for good once it was confirmed; then it is free again if it is cancelled.",
+			"A slot is for one appointment. A booking holds it for 30 minutes, and for good once it was confirmed; " +
+				"then it is free again if it is cancelled.",
 		},
 		fault.BudgetBelowCommitments: {
 			"Budget below commitments", "More of the fund is reserved and spent than this budget has.",

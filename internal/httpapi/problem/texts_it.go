@@ -84,7 +84,8 @@ var inItalian = dictionary{
 		},
 		fault.SlotTaken: {
 			"Orario occupato", "L'orario scelto è già occupato. Sceglierne uno libero.",
-			"Un orario vale per un solo appuntamento. La prenotazione lo occupa per 30 minuti, e stabilmente dopo la conferma; torna libero se viene annullata.",
+			"Un orario vale per un solo appuntamento. La prenotazione lo occupa per 30 minuti, e stabilmente dopo la conferma; " +
+				"torna libero se viene annullata.",
 		},
 		fault.BudgetBelowCommitments: {
 			"Stanziamento inferiore agli impegni", "Del fondo è prenotato e speso più di questo stanziamento.",

@@ -38,7 +38,8 @@ func (b *bench) agenda(ctx context.Context) error {
 	}
 	each := func(i int) []string { return slots[i : i+1] }
 	r, err := b.all(
-		ctx, b.books(one, 1, each), b.books(own, manyClients, each), b.books(same, manyClients, func(int) []string { return slots[:contested] }),
+		ctx, b.books(one, 1, each), b.books(own, manyClients, each),
+		b.books(same, manyClients, func(int) []string { return slots[:contested] }),
 	)
 	if err != nil {
 		return err
