@@ -16,7 +16,6 @@ func newSandbox(p platform, g groups) *sandbox.Service {
 		Background: []sandbox.Backlog{
 			registerimport.News{Worker: g.masterdata.importing}, g.mandate.batches, g.filing.batches, g.dossier.smartTasks,
 		},
-		SmartTasks: g.dossier.smartTasks, Rights: g.kernel.rights,
 		Due: g.events, PINs: g.identity.pins, Sessions: g.identity.sessions,
 		Blobs: p.bucket, Random: p.random, Public: p.config.SandboxPublic,
 	})

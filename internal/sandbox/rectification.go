@@ -8,9 +8,6 @@ import (
 	"diresco/internal/masterdata/contributor"
 )
 
-// askersPosition is that about which the first smart tasks are.
-const askersPosition = "4906310275"
-
 // seedRectificationContacts are where notices of rectification about the first positions go, by
 // number. Of each some are unusable, so that there is something to delete.
 var seedRectificationContacts = []struct {
@@ -22,8 +19,8 @@ var seedRectificationContacts = []struct {
 	{"7001248305", contributor.RectificationEmail, "paghe@officine-tiberine.example", contributor.RectificationBounced},
 	{"7001248305", contributor.RectificationMobile, "+393331200001", contributor.RectificationUnverified},
 	{"7001248305", contributor.RectificationPEC, "officine.tiberine@pec.example", contributor.RectificationVerified},
-	{askersPosition, contributor.RectificationEmail, "amministrazione@tessiture.example", contributor.RectificationBounced},
-	{askersPosition, contributor.RectificationPEC, "tessiture.ambrosiane@pec.example", contributor.RectificationVerified},
+	{"4906310275", contributor.RectificationEmail, "amministrazione@tessiture.example", contributor.RectificationBounced},
+	{"4906310275", contributor.RectificationPEC, "tessiture.ambrosiane@pec.example", contributor.RectificationVerified},
 	{"0300417298", contributor.RectificationEmail, "ragioneria@castel-mugello.example", contributor.RectificationUnverified},
 }
 

@@ -11,7 +11,6 @@ import (
 	"gocloud.dev/blob"
 
 	"diresco/internal/kernel/access"
-	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/installation"
@@ -50,10 +49,6 @@ func (s *Service) Reset(ctx context.Context) error {
 	}
 	committed = true
 	s.types.Forget()
-	// With the request's key they would be taken for repeats of it.
-	if err := s.askFirst(idempotency.WithClaim(ctx, nil)); err != nil {
-		return err
-	}
 	return discard(ctx, s.blobs, owners)
 }
 

@@ -73,10 +73,6 @@ type Deps struct {
 	// Background is what else is done off the requests, and here when testers look; it may promise
 	// messages.
 	Background []Backlog
-	// SmartTasks takes the first smart tasks of a new sandbox, by the right that Rights finds; both may
-	// be nil, for a sandbox without any.
-	SmartTasks SmartTasks
-	Rights     *access.Repository
 	// Due does what falls due while the clock is moved.
 	Due      *due.Scheduler
 	PINs     PINs
@@ -106,8 +102,6 @@ type Service struct {
 	intermediaries *intermediary.Repository
 	messages       *outbox.Worker
 	background     []Backlog
-	smartTasks     SmartTasks
-	rights         *access.Repository
 	due            *due.Scheduler
 	pins           PINs
 	sessions       Sessions
@@ -129,7 +123,7 @@ func NewService(d Deps) *Service {
 		contributors: d.Contributors, types: d.Types, funds: fund.NewService(fund.Deps{Runner: d.Runner}),
 		surveys:  survey.NewService(survey.Deps{Runner: d.Runner}),
 		services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}), topics: ticket.NewTopics(d.Runner.DB),
-		messages: d.Messages, background: d.Background, smartTasks: d.SmartTasks, rights: d.Rights, due: d.Due, pins: d.PINs, sessions: d.Sessions,
+		messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, sessions: d.Sessions,
 		blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
 	}
 }

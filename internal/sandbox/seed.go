@@ -30,8 +30,7 @@ func (s *Service) Seed(ctx context.Context) error {
 			return err
 		}
 	}
-	planted := false
-	err = s.db.InTx(ctx, func(ctx context.Context) error {
+	return s.db.InTx(ctx, func(ctx context.Context) error {
 		if _, err := installation.Lock(ctx, s.db); err != nil {
 			return err
 		}
@@ -41,13 +40,8 @@ func (s *Service) Seed(ctx context.Context) error {
 		} else if seeded {
 			return s.install(ctx)
 		}
-		planted = true
 		return s.plant(ctx, pins)
 	})
-	if err != nil || !planted {
-		return err
-	}
-	return s.askFirst(ctx)
 }
 
 // seedPINs hashes the PINs of the first people, as many at once as there are processors. More would
@@ -101,9 +95,6 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 	if err := s.plantIntermediaries(ctx, ids); err != nil {
 		return err
 	}
-	if err := s.plantRectificationContacts(ctx); err != nil {
-		return err
-	}
 	if err := s.plantRegister(ctx); err != nil {
 		return err
 	}
@@ -132,6 +123,12 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 		return err
 	}
 	if err := s.plantSurvey(ctx); err != nil {
+		return err
+	}
+	if err := s.plantRectificationContacts(ctx); err != nil {
+		return err
+	}
+	if err := s.plantSmartTasks(ctx, ids); err != nil {
 		return err
 	}
 	return s.plantClosingChannel(ctx)

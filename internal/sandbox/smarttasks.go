@@ -3,54 +3,86 @@ package sandbox
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/google/uuid"
 
 	"diresco/internal/dossier/smarttask"
-	"diresco/internal/kernel/access"
+	"diresco/internal/dossier/ticket"
+	"diresco/internal/kernel/protocol"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/platform/attachment"
+	"diresco/internal/platform/calendar"
 )
 
-// SmartTasks takes what somebody asks the system to decide.
-type SmartTasks interface {
-	Request(ctx context.Context, by access.Actor, in smarttask.Input) (smarttask.View, error)
-}
+// deletesContacts is the type of the first smart tasks.
+const deletesContacts = "delete-rectification-contacts"
 
-// tasksEmail is where the asker of the first smart tasks is told of them.
-const tasksEmail = "cassetto@tessiture.example"
-
-// askFirst files the first smart tasks, once the first data are there: one about a contact that is
-// unusable, which will be accepted, and one about a verified one, which will not. They have numbers
-// of the register, so they are filed as anybody's are. They are decided when somebody looks.
-func (s *Service) askFirst(ctx context.Context) error {
-	if s.smartTasks == nil {
-		return nil
-	}
-	const selectAsker = `SELECT r.person_id, p.contributor_id, p.id AS position_id FROM positions p
-		JOIN contributor_roles r ON r.contributor_id = p.contributor_id AND r.role = 'legal_representative' WHERE p.number = ?`
-	var asker struct{ PersonID, ContributorID, PositionID uuid.UUID }
-	if err := s.db.From(ctx).Raw(selectAsker, askersPosition).Take(&asker).Error; err != nil {
-		return err
-	}
-	by, err := s.rights.Delayed(ctx, access.Later{PersonID: asker.PersonID, ContributorID: asker.ContributorID})
+// plantSmartTasks files the first smart tasks, in the context's transaction, with what they were
+// decided: one about a contact that had bounced, and one about a contact that is verified.
+func (s *Service) plantSmartTasks(ctx context.Context, contributors map[string]uuid.UUID) error {
+	by, err := s.repo.asker(ctx, contributors[ambrosiana])
 	if err != nil {
 		return err
 	}
-	for _, kind := range []contributor.RectificationContactKind{contributor.RectificationEmail, contributor.RectificationPEC} {
-		var ids []uuid.UUID
-		const selectContacts = "SELECT id FROM rectification_contacts WHERE position_id = ? AND kind = ?"
-		if err := s.db.From(ctx).Raw(selectContacts, asker.PositionID, kind).Scan(&ids).Error; err != nil {
-			return err
-		}
-		content, err := json.Marshal(map[string]any{"position_id": asker.PositionID, "contact_ids": ids})
-		if err != nil {
-			return err
-		}
-		email := tasksEmail
-		in := smarttask.Input{Type: "delete-rectification-contacts", Content: content, Email: &email}
-		if _, err := s.smartTasks.Request(ctx, by, in); err != nil {
-			return err
-		}
+	opened := s.clock.Now().Add(-time.Hour)
+	bounced, verified := uuid.Must(uuid.NewV7()), uuid.UUID{}
+	err = s.contributors.PutRectificationContact(ctx, contributor.RectificationContact{
+		ID: bounced, PositionID: by.PositionID, Kind: contributor.RectificationEmail, Value: "vecchio@tessiture.example",
+		State: contributor.RectificationBounced, UpdatedAt: opened,
+	})
+	if err != nil {
+		return err
 	}
-	return nil
+	const selectVerified = "SELECT id FROM rectification_contacts WHERE position_id = ? AND state = 'verified' ORDER BY id LIMIT 1"
+	if err := s.db.From(ctx).Raw(selectVerified, by.PositionID).Row().Scan(&verified); err != nil {
+		return err
+	}
+	if err := s.plantSmartTask(ctx, by, opened, bounced, "", nil); err != nil {
+		return err
+	}
+	reasons := []smarttask.Reason{{Code: smarttask.ContactUsable, SubjectID: &verified}}
+	if err := s.plantSmartTask(ctx, by, opened.Add(time.Minute), verified, smarttask.StateCheck, reasons); err != nil {
+		return err
+	}
+	return s.contributors.DeleteRectificationContacts(ctx, []uuid.UUID{bounced}, opened)
+}
+
+// plantSmartTask files one about a contact, with its number as the register would have given it.
+func (s *Service) plantSmartTask(
+	ctx context.Context, by asker, opened time.Time, contact uuid.UUID, failed smarttask.CheckCode, reasons []smarttask.Reason,
+) error {
+	kind, decided := smarttask.Known(deletesContacts), opened.Add(time.Second)
+	content, err := json.Marshal(map[string]any{"position_id": by.PositionID, "contact_ids": []uuid.UUID{contact}})
+	if err != nil {
+		return err
+	}
+	task := smarttask.Task{
+		ID: uuid.Must(uuid.NewV7()), ContributorID: by.ContributorID, Type: deletesContacts, Content: string(content),
+		PersonID: by.PersonID, RightID: by.RightID, SubmittedAt: opened, TakenAt: &decided, ExaminedAt: &decided,
+	}.Decided(failed, reasons, decided)
+	closure := task.Closure()
+	year, serial := calendar.DateIn(opened).Year, 0
+	const selectLast = "SELECT COALESCE(MAX(number), 0) FROM protocol_entries WHERE office_code = ? AND year = ?"
+	if err := s.db.From(ctx).Raw(selectLast, by.OfficeCode, year).Row().Scan(&serial); err != nil {
+		return err
+	}
+	serial++
+	t := ticket.Ticket{
+		ID: task.ID, Kind: ticket.SmartTask, ContributorID: by.ContributorID, PositionID: &by.PositionID, OfficeCode: by.OfficeCode,
+		Topic: kind.Topic, Subject: kind.TitleIT, Text: kind.EffectIT, PersonID: by.PersonID, RightID: by.RightID,
+		ActingAs: by.ActingAs, Attachments: []attachment.File{}, OpenedAt: opened, State: ticket.Closed, Outcome: &closure.Outcome,
+		ClosingText: &closure.Text, ClosedAt: &decided, Version: 3, UpdatedAt: decided,
+		ProtocolNumber: protocol.Number{Office: by.OfficeCode, Date: opened.In(calendar.Rome), Serial: serial}.String(),
+	}
+	if t.Digest, err = protocol.DigestOf(map[string]any{"topic": t.Topic, "subject": t.Subject, "text": t.Text}); err != nil {
+		return err
+	}
+	if err := s.db.From(ctx).Create(&t).Error; err != nil {
+		return err
+	}
+	if err := s.enter(ctx, t, year, serial); err != nil {
+		return err
+	}
+	return s.db.From(ctx).Create(&task).Error
 }

@@ -111,14 +111,18 @@ func (s *Service) plantTicket(ctx context.Context, seed seedTicket, by asker, se
 	if err := s.db.From(ctx).Create(&t).Error; err != nil {
 		return err
 	}
-	year := calendar.DateIn(opened).Year
+	return s.enter(ctx, t, calendar.DateIn(opened).Year, serial)
+}
+
+// enter writes a ticket's number into the register.
+func (s *Service) enter(ctx context.Context, t ticket.Ticket, year, serial int) error {
 	if err := s.db.From(ctx).Exec("INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) "+
-		"VALUES ( ?, ?, ?, ?, ?, ?, ?)", by.OfficeCode, year, serial, opened, ticket.SubjectKind, t.ID, t.Digest).Error; err != nil {
+		"VALUES ( ?, ?, ?, ?, ?, ?, ?)", t.OfficeCode, year, serial, t.OpenedAt, ticket.SubjectKind, t.ID, t.Digest).Error; err != nil {
 		return err
 	}
 	return s.db.From(ctx).Exec("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ( ?, ?, ?, ?) "+
 		"ON CONFLICT (office_code) DO UPDATE SET year = excluded.year, last_number = excluded.last_number, last_at = excluded.last_at",
-		by.OfficeCode, year, serial, opened).Error
+		t.OfficeCode, year, serial, t.OpenedAt).Error
 }
 
 // asker finds who opens a contributor's tickets: an intermediary's worker with a delegation, else

@@ -154,9 +154,6 @@ func refused(err error, of map[fault.Code]refusal) error {
 
 func unexamined() []Check { return checksUntil(checkCodes[0], NotExamined) }
 
-// passedChecks are those of a task that is accepted.
-func passedChecks() []Check { return checksUntil("", Passed) }
-
 // checksUntil are all checks: those before one have passed, it has the result, and what comes after
 // was not examined.
 func checksUntil(one CheckCode, result CheckResult) []Check {

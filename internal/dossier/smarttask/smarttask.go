@@ -107,20 +107,22 @@ func (t Task) examined(now time.Time) Task {
 	return t
 }
 
-// decided is the task with its outcome. Without reasons it is accepted.
-func (t Task) decided(checks []Check, reasons []Reason, now time.Time) Task {
-	t.State, t.Checks, t.Reasons, t.DecidedAt = Accepted, checks, reasons, &now
-	if len(reasons) > 0 {
-		t.State = NotAccepted
-	} else {
-		t.Reasons = []Reason{}
+// Decided is the task with its outcome. Without reasons all checks have passed and it is accepted;
+// with reasons and no check that failed it could not be examined.
+func (t Task) Decided(failed CheckCode, reasons []Reason, now time.Time) Task {
+	t.State, t.Checks, t.Reasons, t.DecidedAt = NotAccepted, checksUntil(failed, Failed), reasons, &now
+	switch {
+	case len(reasons) == 0:
+		t.State, t.Reasons = Accepted, []Reason{}
+	case failed == "":
+		t.Checks = unexamined()
 	}
 	t.LeaseOwner, t.LeaseUntil = nil, nil
 	return t
 }
 
-// closure is how the task's ticket is closed.
-func (t Task) closure() ticket.Closure {
+// Closure is how the task's ticket is closed.
+func (t Task) Closure() ticket.Closure {
 	outcome := ticket.Accepted
 	if t.State == NotAccepted {
 		outcome = ticket.NotAccepted

@@ -95,5 +95,5 @@ func (t Type) mayAsk(by access.Actor) (access.Actor, error) {
 	return by, &fault.Fault{Code: fault.Forbidden, Reason: "smart-task-not-yours", Allowed: allowed}
 }
 
-// Title is what a type is called, in English or in Italian.
-func Title(code string, english bool) string { return typeByCode[code].Title(english) }
+// Known is the type with the code, whoever it is open to.
+func Known(code string) Type { return typeByCode[code] }

@@ -136,14 +136,14 @@ func (w worker) decide(ctx context.Context, id uuid.UUID) error {
 		var no *refusal
 		switch {
 		case errors.As(err, &no):
-			return w.end(ctx, t.decided(checksUntil(no.check, Failed), no.reasons, now), now)
+			return w.end(ctx, t.Decided(no.check, no.reasons, now), now)
 		case err != nil:
 			return err
 		}
 		if err := w.traceEffect(ctx, t, done); err != nil {
 			return err
 		}
-		return w.end(ctx, t.decided(passedChecks(), nil, now), now)
+		return w.end(ctx, t.Decided("", nil, now), now)
 	})
 }
 
@@ -191,7 +191,7 @@ func (w worker) end(ctx context.Context, t Task, now time.Time) error {
 	if err := w.repo.save(ctx, t); err != nil {
 		return err
 	}
-	closed, err := w.tickets.CloseInTx(ctx, t.ID, t.closure(), now)
+	closed, err := w.tickets.CloseInTx(ctx, t.ID, t.Closure(), now)
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func (w worker) fail(ctx context.Context, id uuid.UUID) error {
 			return w.repo.save(ctx, t)
 		}
 		now := w.run.Clock.Now()
-		return w.end(ctx, t.decided(unexamined(), []Reason{{Code: Unexaminable}}, now), now)
+		return w.end(ctx, t.Decided("", []Reason{{Code: Unexaminable}}, now), now)
 	})
 }
 

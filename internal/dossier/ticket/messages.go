@@ -7,7 +7,8 @@ import (
 )
 
 // Kinds of the messages about a ticket. Each names {protocol_number, title, title_en, office}: the
-// number, the topic in both languages and the office that has the ticket. None has anything that
+// number, the topic in both languages and the office that has the ticket, and whether that or the
+// system decides. None has anything that
 // was written in it: its addresses are typed in, and may be another's.
 var (
 	receivedKind  = outbox.Declare(outbox.Kind{Name: "ticket.received"})
@@ -23,6 +24,11 @@ var (
 func (v View) told(kind outbox.Kind, at time.Time) ([]outbox.Message, error) {
 	data := map[string]string{
 		"protocol_number": v.ProtocolNumber, "title": v.TopicIT, "title_en": v.TopicEN, "office": v.OfficeTitle,
+		"decided_by": "office",
+	}
+	if v.Kind == SmartTask {
+		// Nobody at the office has to do anything.
+		data["decided_by"] = "system"
 	}
 	if v.Outcome != nil {
 		data["outcome"] = string(*v.Outcome)

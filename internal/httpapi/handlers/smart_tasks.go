@@ -178,7 +178,7 @@ func viewSmartTaskType(t smarttask.Type, english bool) (api.SmartTaskType, error
 func viewSmartTask(v smarttask.View, english bool) api.SmartTask {
 	return api.SmartTask{
 		SmartTaskId: v.ID, ContributorId: v.ContributorID, PositionId: v.PositionID, Type: api.SmartTaskTypeCode(v.Type),
-		Title: smarttask.Title(v.Type, english), Content: json.RawMessage(v.Content), Email: v.Email, Phone: v.Phone,
+		Title: smarttask.Known(v.Type).Title(english), Content: json.RawMessage(v.Content), Email: v.Email, Phone: v.Phone,
 		State: api.SmartTaskState(v.State), ProtocolNumber: v.ProtocolNumber, OfficeCode: v.OfficeCode, SubmittedAt: v.SubmittedAt,
 		DecidedAt: v.DecidedAt,
 		Checks: items(v.Checks, func(c smarttask.Check) api.SmartTaskCheck {

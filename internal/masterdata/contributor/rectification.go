@@ -63,8 +63,9 @@ func (s *Service) RectificationContacts(
 // or not, and locks them in the context's transaction.
 func (s *Service) LockRectificationContacts(ctx context.Context, positionID uuid.UUID, ids []uuid.UUID) ([]RectificationContact, error) {
 	var rows []RectificationContact
-	err := s.repo.db.From(ctx).Raw("SELECT "+db.Columns[RectificationContact]("")+
-		" FROM rectification_contacts WHERE position_id = ? AND id IN ? ORDER BY id"+s.repo.db.ForUpdate(), positionID, ids).Scan(&rows).Error
+	query := "SELECT " + db.Columns[RectificationContact]("") +
+		" FROM rectification_contacts WHERE position_id = ? AND id IN ? ORDER BY id" + s.repo.db.ForUpdate()
+	err := s.repo.db.From(ctx).Raw(query, positionID, ids).Scan(&rows).Error
 	return rows, err
 }
 

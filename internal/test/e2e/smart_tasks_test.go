@@ -114,7 +114,7 @@ func TestSmartTasks_AnEmployerDeletesUnusableContacts(t *testing.T) {
 		if left := w.contactsOf(rep, position); len(left) != 1 || left["officine.tiberine@pec.example"] == "" {
 			t.Errorf("left are %v", left)
 		}
-		if !w.told("ufficio@tiberine.example", number, "esito positivo") {
+		if !w.told("ufficio@tiberine.example", number, "esito positivo dal sistema") {
 			t.Errorf("told %+v", w.sent("ufficio@tiberine.example"))
 		}
 		refused := ask([]header{key()}, "officine.tiberine@pec.example").want(t, http.StatusAccepted, "")
@@ -144,6 +144,13 @@ func TestSmartTasks_AContributorRevokesADelegation(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		rep := w.sandboxLogin("rep-milan")
 		contributor, _ := w.firstPosition(rep)
+		// A new sandbox has one of each outcome.
+		seeded := w.do(http.MethodGet, "/v1/contributors/"+contributor+"/smart-tasks", rep, nil).want(t, http.StatusOK, "")
+		for _, want := range []string{`"state":"accepted"`, `"state":"not_accepted"`, `"code":"contact-usable"`} {
+			if !strings.Contains(string(seeded.body), want) {
+				t.Errorf("%s is not in %s", want, seeded.body)
+			}
+		}
 		var given struct {
 			Items []struct {
 				ID    string `json:"delegation_id"`
