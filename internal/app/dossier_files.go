@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ func receiptsOf(declarations *declaration.Service) timeline.Source {
 		return []timeline.File{
 			{Name: ".pdf", Open: func(ctx context.Context, by access.Actor) (io.ReadCloser, error) {
 				document, err := declarations.ReceiptPDF(ctx, by, e.SubjectID)
-				return io.NopCloser(strings.NewReader(string(document))), err
+				return io.NopCloser(bytes.NewReader(document)), err
 			}},
 			{Name: ".jws", Open: func(ctx context.Context, by access.Actor) (io.ReadCloser, error) {
 				d, err := declarations.Receipt(ctx, by, e.SubjectID)

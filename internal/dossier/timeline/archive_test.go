@@ -29,7 +29,10 @@ import (
 func withFiles(a *world.App) *timeline.Service {
 	return timeline.NewService(timeline.Deps{Runner: a.Runner, CatchUp: a.Funds.CatchUp, Files: map[timeline.Happening]timeline.Source{
 		timeline.DeclarationSubmitted: func(_ context.Context, _ access.Actor, e timeline.Entry) ([]timeline.File, error) {
-			return []timeline.File{timeline.Bytes("-../è\u202e.txt", []byte("of "+e.ProtocolNumber))}, nil
+			open := func(context.Context, access.Actor) (io.ReadCloser, error) {
+				return io.NopCloser(strings.NewReader("of " + e.ProtocolNumber)), nil
+			}
+			return []timeline.File{{Name: "-../è\u202e.txt", Open: open}}, nil
 		},
 	}})
 }

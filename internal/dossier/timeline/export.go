@@ -2,7 +2,6 @@ package timeline
 
 import (
 	"archive/zip"
-	"bytes"
 	"context"
 	"encoding/csv"
 	"html"
@@ -39,13 +38,6 @@ type File struct {
 
 // Source says which files belong to an entry. It returns the error of what the actor may not see.
 type Source func(ctx context.Context, by access.Actor, e Entry) ([]File, error)
-
-// Bytes is a file that is held in memory.
-func Bytes(name string, content []byte) File {
-	return File{Name: name, Open: func(context.Context, access.Actor) (io.ReadCloser, error) {
-		return io.NopCloser(bytes.NewReader(content)), nil
-	}}
-}
 
 // Export is what happened in a period, as an archive. It is written while it is read, so memory stays
 // flat. Close it.

@@ -169,7 +169,8 @@ func (b *bench) edge(ctx context.Context, dir string) (err error) {
 		return err
 	}
 	r, err := b.all(ctx, b.status(), read, b.bare(bare, true), b.list(b.world.short, shortList), b.list(b.world.long, longList),
-		b.export(b.world.long, from, "text/csv"), b.export(b.world.long, from, "application/jsonl"))
+		b.export(b.world.long, from, "text/csv"), b.export(b.world.long, from, "application/jsonl"),
+		b.timeline(b.world.short, shortList*3/2), b.timeline(b.world.long, longList*3/2))
 	if err != nil {
 		return err
 	}
@@ -177,6 +178,7 @@ func (b *bench) edge(ctx context.Context, dir string) (err error) {
 	compare(r[0], r[2], get)
 	compare(r[1], r[2], get)
 	compare(r[4], r[3], fmt.Sprintf("list of %d", shortList))
+	compare(r[8], r[7], fmt.Sprintf("timeline of %d", shortList*3/2))
 	r, err = b.all(ctx, b.submit(true), b.transactions(true), b.submit(false), b.transactions(false), b.bare(bare, false))
 	if err != nil {
 		return err

@@ -329,6 +329,9 @@ func (w *world) prime(ctx context.Context, address string, d *database) error {
 		if err := d.multiply(ctx, ids, 2, total-1); err != nil {
 			return err
 		}
+		if err := d.record(ctx, f.contributor); err != nil {
+			return err
+		}
 	}
 	return d.analyse(ctx)
 }
