@@ -40,7 +40,9 @@ type download struct {
 }
 
 // VisitDownloadTicketAttachmentsResponse implements api.DownloadTicketAttachmentsResponseObject.
-func (d download) VisitDownloadTicketAttachmentsResponse(w http.ResponseWriter) error { return d.send(w) }
+func (d download) VisitDownloadTicketAttachmentsResponse(w http.ResponseWriter) error {
+	return d.send(w)
+}
 
 // send writes the file, or the part of it.
 func (d download) send(w http.ResponseWriter) error {

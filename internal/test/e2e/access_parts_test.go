@@ -31,9 +31,9 @@ type part struct {
 func (p part) expected(o operation, r row, draft bool) (status int, problem string) {
 	switch {
 	case o.to == "session" && namesAnothers(o.path), o.to == "delegate", o.to == "delegation" && !p.role, o.to == "declaration" &&
-		(p.elsewhere || draft):
+		(p.elsewhere || draft), o.isAffair() && p.elsewhere:
 		// They are none of the filer's CAF and no party to its delegation. Another position's
-		// declarations and others' drafts are as if they did not exist.
+		// affairs and others' drafts are as if they did not exist.
 		return http.StatusNotFound, "not-found"
 	case o.service != "" && !slices.Contains(p.services, "*") && !slices.Contains(p.services, o.service):
 		return http.StatusForbidden, "service-not-delegated"

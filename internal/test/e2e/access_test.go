@@ -42,6 +42,11 @@ func operations(t *testing.T) map[string]operation {
 	return found
 }
 
+// isAffair reports whether it is about something of a contributor's dossier.
+func (o operation) isAffair() bool {
+	return slices.Contains([]string{"position", "ticket", "smart_task", "dma"}, o.to)
+}
+
 func accessRule(t *testing.T, o *openapi3.Operation) map[string]any {
 	t.Helper()
 	rule, ok := o.Extensions["x-access"].(map[string]any)
@@ -190,6 +195,9 @@ var accessTable = map[string]row{
 	"decideApplication":  {body: func(filer) any { return map[string]any{"outcome": "approved", "reason": "prova"} }, anybodys: true},
 	"suspendApplication": {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
 	"listEvents":         {}, "streamEvents": {},
+	"listPayments": {}, "listDebitNotes": {}, "listAmortisationPlans": {}, "showPositionSummary": {},
+	"fileDmaSubmission":  {body: func(filer) any { return dmaList("2026-02") }},
+	"listDmaSubmissions": {}, "showDmaSubmission": {}, "downloadDmaSubmission": {},
 	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
 	"listMyServices": {}, "showMyMenu": {},
@@ -210,7 +218,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
-		filersConsent).Replace(o.path)
+		filersConsent, "{position_id}", f.position.String(), "{dma_id}", w.dma).Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -241,6 +249,7 @@ func TestAccess_NobodyElsesData(t *testing.T) {
 		w.workOfCAF(f)
 		w.consentOf(f, filersConsent)
 		w.applicationOf(f)
+		w.dmaOf(f)
 		people := w.people()
 		positions := w.positions(f)
 		former, intermediaries, parts := w.formerSubDelegates(f), w.formerIntermediaries(f), w.parts(f, positions[1].PositionId)
@@ -314,7 +323,7 @@ func TestAccess_NobodyElsesData(t *testing.T) {
 						}
 					case hasPart:
 						checkPart(t, name, some, o, r, i == 1, positions[0].Number, a)
-					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" ||
+					case o.to == "contributor" || o.to == "declaration" || o.to == "delegate" || o.to == "delegation" || o.isAffair() ||
 						o.to == "session" && namesAnothers(o.path):
 						if !refused {
 							t.Errorf("%s as %s answered %d %s", id, name, a.status, a.body)
