@@ -69,11 +69,13 @@ func (s *Service) plantPublicBodies(ctx context.Context, bodyID uuid.UUID) error
 		}
 	}
 	var before *uuid.UUID
-	for _, pay := range []money.Cents{185_000, 191_250} {
+	for i, pay := range []money.Cents{185_000, 191_250} {
+		// Before all that testers file.
+		filed := now.Add(time.Duration(i-2) * time.Second)
 		made := publicbody.Submission{
 			ID: uuid.Must(uuid.NewV7()), ContributorID: bodyID, PositionID: at.ID, OfficeCode: at.OfficeCode, Form: publicbody.Compiled,
 			PersonID: at.PersonID, ActingAs: access.EmployeeDelegate, RightID: at.RightID, SupersedesID: before, State: publicbody.Submitted,
-			SubmittedAt: now, UpdatedAt: now, Version: 1,
+			SubmittedAt: filed, UpdatedAt: filed, Version: 1,
 		}
 		if err := s.plantList(ctx, made, seedList(today.AddDate(0, -1, 0), at.TaxCode, at.Name, pay)); err != nil {
 			return err

@@ -62,6 +62,15 @@ var guides = []guide{
 		pdfs: []string{"delegation.pdf"},
 	},
 	{page: "docs/users.md", prints: []string{`"acting_as":"employee_delegate"`, "\n404\n"}},
+	{
+		page: "docs/public-bodies.md",
+		prints: []string{
+			`{"amount":"12502.18","currency":"EUR"}`, `{"reference":"ND-0007"}`, `{"paid":57,"total":120}`, `"last":"submitted"}`, "\nINPS.3000.",
+			`{"state":"submitted","workers":1,"pension":"442.15"}`, "\nthe same digest\n", "<Contributo>440,30</Contributo>",
+			`{"form":"xml","state":"submitted"}`, `{"first":"superseded"}`,
+			`{"code":"format","line":20,"pointer":"/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[1]/CFLavoratore"}`,
+		},
+	},
 	{page: "docs/enrolments.md", prints: []string{"INPS.", `{"state":"accepted"}`, "\nview_payments\n"}},
 	{
 		page: "docs/integrating.md",

@@ -138,13 +138,13 @@ func (r *reader) walk() error {
 func (r *reader) broken(err error) error {
 	var syntax *xml.SyntaxError
 	switch {
-	case errors.Is(r.src.err, errTooLong) && r.src.isDoctype():
+	case errors.Is(r.src.failed(), errTooLong) && r.src.isDoctype():
 		r.refuse(r.path(), fault.FieldDocumentType, nil)
-	case errors.Is(r.src.err, errTooLong):
+	case errors.Is(r.src.failed(), errTooLong):
 		most := int64(mostToken)
 		r.refuse(r.path(), fault.FieldTooLong, &fault.Right{MaxLength: &most})
-	case r.src.err != nil:
-		return r.src.err
+	case r.src.failed() != nil:
+		return r.src.failed()
 	case errors.As(err, &syntax) && strings.Contains(syntax.Msg, "UTF-8"):
 		r.refuse(r.path(), fault.FieldXMLEncoding, nil)
 	default:
