@@ -10636,7 +10636,7 @@ type PositionState string
 
 // PositionSummary What there is about a position, as far as your rights cover it.
 //
-// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/summary"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","declarations":[{"count":3,"state":"accepted"}],"delegations":1,"kind":"public_body","last_dma":{"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"},"last_payment":{"amount":"12500.00","currency":"EUR","date":"2026-03-16"},"legal_name":"Comune di Castel Mugello","number":"0300417298","office_code":"3000","office_title":"Direzione provinciale di Firenze","position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","scheme":"public_employees","state":"active","tax_code":"80039510484"}
+// Example: {"_links":{"self":{"href":"/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/summary"}},"contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10","declarations":[{"count":3,"state":"accepted"}],"delegations":1,"kind":"public_body","last_dma":{"dma_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f","period":"2026-02","state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z"},"last_payment":{"amount":"12500.00","currency":"EUR","date":"2026-03-16"},"legal_name":"Comune di Castel Mugello","number":"0300417298","office_code":"3000","office_title":"Direzione provinciale di Firenze","open_tickets":0,"position_id":"018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b","scheme":"public_employees","state":"active","tax_code":"80039510484"}
 type PositionSummary struct {
 	// Links The links of a thing in a list.
 	//
@@ -10690,6 +10690,11 @@ type PositionSummary struct {
 	//
 	// Example: Direzione provinciale di Firenze
 	OfficeTitle string `json:"office_title"`
+
+	// OpenTickets How many tickets and smart tasks about the position are not closed.
+	//
+	// Example: 0
+	OpenTickets *int32 `json:"open_tickets,omitempty"`
 
 	// PositionId A UUID (RFC 9562).
 	//
@@ -20900,7 +20905,7 @@ type ClientInterface interface {
 
 	// ShowPositionSummary Sum a position up
 	//
-	// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+	// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, open tickets, and of a public body the latest payment and list. What none of your rights covers is left out.
 	//
 	// Corresponds with GET /positions/{position_id}/summary (the `ShowPositionSummary` operationId).
 	ShowPositionSummary(ctx context.Context, positionId PositionId, params *ShowPositionSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -27280,7 +27285,7 @@ func (c *Client) ListRectificationContacts(ctx context.Context, positionId Posit
 
 // ShowPositionSummary Sum a position up
 //
-// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, open tickets, and of a public body the latest payment and list. What none of your rights covers is left out.
 //
 // Corresponds with GET /positions/{position_id}/summary (the `ShowPositionSummary` operationId).
 func (c *Client) ShowPositionSummary(ctx context.Context, positionId PositionId, params *ShowPositionSummaryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -50405,7 +50410,7 @@ type ClientWithResponsesInterface interface {
 
 	// ShowPositionSummaryWithResponse Sum a position up
 	//
-	// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+	// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, open tickets, and of a public body the latest payment and list. What none of your rights covers is left out.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -68535,7 +68540,7 @@ func (c *ClientWithResponses) ListRectificationContactsWithResponse(ctx context.
 
 // ShowPositionSummaryWithResponse Sum a position up
 //
-// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, and of a public body the latest payment and list. What none of your rights covers is left out.
+// A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, open tickets, and of a public body the latest payment and list. What none of your rights covers is left out.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -24,7 +24,7 @@ type repository struct{ db *db.DB }
 // transaction begins with come first. The installation itself and the published keys stay.
 var tables = []string{
 	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions",
-	"staged_public_body_data", "register_notices", "register_imports",
+	"staged_public_body_data", "register_notices", "register_imports", "dma_submissions",
 	"webhook_attempts", "webhook_deliveries", "webhook_replays", "webhook_secrets", "webhooks",
 	"oauth_assertions", "oauth_flows", "page_sessions", "sessions", "consent_exclusions", "consent_contributors",
 	"consents", "applications",
@@ -68,7 +68,7 @@ func (r repository) clear(ctx context.Context) error {
 func (r repository) owners(ctx context.Context) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
 	err := r.db.From(ctx).Raw(
-		"SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades UNION ALL SELECT id FROM register_imports UNION ALL " +
+		"SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades UNION ALL SELECT id FROM register_imports UNION ALL SELECT id FROM dma_submissions UNION ALL " +
 			"SELECT document_id FROM counter_pins WHERE document_id IS NOT NULL UNION ALL " +
 			"SELECT id FROM tickets WHERE archive_digest IS NOT NULL",
 	).Scan(&ids).Error

@@ -133,6 +133,10 @@ func (w *fixture) fill() {
 		VALUES (?, '7000', 99, 'counter', '[]', ?, ?, ?)`, slot, now, now.Add(time.Hour), now)
 	w.execute(`INSERT INTO appointments (id, slot_id, person_id, topic, ticket_id, phone, notes, state, booked_at, confirm_by, sequence,
 		version, updated_at) VALUES (?, ?, ?, 'payments-f24', ?, 'x', 'x', 'booked', ?, ?, 0, 1, ?)`, id(), slot, p.ID, ticket, now, now, now)
+	w.execute(`INSERT INTO dma_submissions (id, contributor_id, position_id, office_code, period, variations_only, form, size, totals,
+		person_id, acting_as, right_id, protocol_number, digest, awaited, state, submitted_at, updated_at, version)
+		VALUES (?, ?, ?, '7000', 'x', ?, 'xml', 1, '{}', ?, 'x', ?, 'x', 'x', ?, 'submitted', ?, ?, 1)`,
+		id(), made.ID, made.Positions[0].ID, false, p.ID, id(), false, now, now)
 	w.execute("INSERT INTO menus (person_id, entries, version, updated_at) VALUES (?, '[]', 2, ?)", p.ID, now)
 	w.fillImports(made.Positions[0].ID, p.ID)
 	w.fillDelegations(p.ID)
@@ -256,8 +260,8 @@ func TestReset_BeginsAnew(t *testing.T) {
 				t.Errorf("the PIN of %s does not work", p.Description)
 			}
 		}
-		if n := w.files(); n != 1 {
-			t.Errorf("%d files are left, want only the one that is of no declaration here", n)
+		if n, seeded := w.files(), w.rows()["dma_submissions"]; int64(n) != 1+seeded {
+			t.Errorf("%d files are left, want those of the %d lists and the one that is of nothing here", n, seeded)
 		}
 	})
 }

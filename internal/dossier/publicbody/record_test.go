@@ -81,6 +81,8 @@ func TestPublicBody_ASummaryHasWhatARightCovers(t *testing.T) {
 		w.Submit(t, filer, w.body)
 		w.Draft(t, filer, w.body, w.body.Input(false))
 
+		w.ticket("open")
+		w.ticket("closed")
 		all, err := w.service.Summarise(ctx, w.colleague(access.Dispositive), w.position())
 		if err != nil {
 			t.Fatal(err)
@@ -91,6 +93,9 @@ func TestPublicBody_ASummaryHasWhatARightCovers(t *testing.T) {
 		if diff := cmp.Diff([]publicbody.StateCount{{State: "submitted", Number: 2}}, all.Declarations); diff != "" {
 			t.Error(diff)
 		}
+		if all.OpenTickets == nil || *all.OpenTickets != 1 {
+			t.Errorf("open tickets: %v", all.OpenTickets)
+		}
 		if all.Delegations == nil || *all.Delegations != 1 || all.LastPayment == nil || all.LastPayment.Date != "2026-03-16" ||
 			all.LastSubmission == nil || all.LastSubmission.ID != filed.ID || all.LastSubmission.State != publicbody.Submitted {
 			t.Errorf("%+v", all)
@@ -99,7 +104,7 @@ func TestPublicBody_ASummaryHasWhatARightCovers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if none.Declarations != nil || none.Delegations != nil || none.LastPayment != nil || none.LastSubmission != nil || none.Number == "" {
+		if none.Declarations != nil || none.Delegations != nil || none.LastPayment != nil || none.OpenTickets != nil || none.LastSubmission != nil || none.Number == "" {
 			t.Errorf("who may see debit notes alone: %+v", none)
 		}
 		_, err = w.service.Summarise(ctx, access.Actor{ContributorID: w.body.ID}, w.position())
@@ -170,4 +175,18 @@ func (w *fixture) fill() {
 	if w.DB.Dialect() == db.Postgres {
 		w.Exec(w.t, "ANALYZE")
 	}
+}
+
+// ticket adds one about the first position in a state.
+func (w *fixture) ticket(state string) {
+	w.t.Helper()
+	now := w.Clock.Now()
+	w.Exec(w.t, "INSERT INTO ticket_topics (code, version, place, title_it, title_en, appointments) VALUES ('x', 1, 1, 'x', 'x', false) "+
+		"ON CONFLICT (code) DO NOTHING")
+	w.Exec(w.t, `INSERT INTO tickets (id, kind, contributor_id, position_id, office_code, topic, subject, text, email, person_id, right_id, acting_as,
+		attachments, protocol_number, digest, opened_at, state, outcome, closing_text, closed_at, version, updated_at)
+		SELECT ?, 'request', p.contributor_id, p.id, p.office_code, 'x', 'x', 'x', 'x', ?, ?, 'x', '[]', 'x', 'x', ?, ?,
+		CASE WHEN ? = 'closed' THEN 'informed' END, CASE WHEN ? = 'closed' THEN 'x' END, CASE WHEN ? = 'closed' THEN p.created_at END, 1, ?
+		FROM positions p WHERE p.id = ?`,
+		uuid.Must(uuid.NewV7()), w.by.PersonID, w.by.PersonID, now, state, state, state, state, now, w.position())
 }

@@ -28,6 +28,8 @@ type Summary struct {
 	Declarations []StateCount
 	// Delegations counts the live delegations that are about the position.
 	Delegations *int
+	// OpenTickets counts what was asked of the office about the position, and is not closed.
+	OpenTickets *int
 	// LastPayment and LastSubmission are of public bodies.
 	LastPayment    *LastPayment
 	LastSubmission *LastSubmission
@@ -84,6 +86,8 @@ var (
 	countDelegations = `SELECT 'delegations' AS part, '' AS name, COUNT(*) AS number
 		FROM delegation_positions z JOIN delegations g ON g.id = z.delegation_id AND ` +
 		strings.ReplaceAll(access.LiveDelegation("g"), "?", "@now") + ` WHERE z.position_id = @position`
+	countTickets = `SELECT 'tickets' AS part, '' AS name, COUNT(*) AS number FROM tickets t
+		WHERE t.contributor_id = @contributor AND t.position_id = @position AND t.state <> 'closed'`
 )
 
 // Summarise sums a position up. It returns fault.NotFound where the actor has no right about it.
@@ -111,17 +115,20 @@ func (s *Service) Summarise(ctx context.Context, by access.Actor, positionID uui
 			ID: *row.SubmissionID, Period: *row.SubmittedPeriod, State: *row.SubmittedState, SubmittedAt: *row.SubmittedAt,
 		}
 	}
-	return sum, s.count(ctx, &sum, now, covers(access.Declarations), covers(access.Delegations))
+	return sum, s.count(ctx, &sum, now, covers)
 }
 
 // count counts what there is of a position, by one statement.
-func (s *Service) count(ctx context.Context, sum *Summary, now time.Time, declarations, delegations bool) error {
+func (s *Service) count(ctx context.Context, sum *Summary, now time.Time, covers func(access.Service) bool) error {
 	var parts []string
-	if declarations {
+	if covers(access.Declarations) {
 		sum.Declarations, parts = []StateCount{}, append(parts, countDeclarations)
 	}
-	if delegations {
+	if covers(access.Delegations) {
 		sum.Delegations, parts = new(int), append(parts, countDelegations)
+	}
+	if covers(access.Dossier) {
+		sum.OpenTickets, parts = new(int), append(parts, countTickets)
 	}
 	if len(parts) == 0 {
 		return nil
@@ -134,10 +141,13 @@ func (s *Service) count(ctx context.Context, sum *Summary, now time.Time, declar
 		"position": sum.ID, "contributor": sum.ContributorID, "now": now, "lapsed": protocol.LapsedBefore(now),
 	}).Scan(&rows).Error
 	for _, row := range rows {
-		if row.Part == "declarations" {
+		switch row.Part {
+		case "declarations":
 			sum.Declarations = append(sum.Declarations, StateCount{row.Name, row.Number})
-		} else {
+		case "delegations":
 			*sum.Delegations = row.Number
+		case "tickets":
+			*sum.OpenTickets = row.Number
 		}
 	}
 	return err

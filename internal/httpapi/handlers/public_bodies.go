@@ -246,7 +246,7 @@ func (h PublicBodyHandlers) ShowPositionSummary(
 	view := api.PositionSummary{
 		PositionId: s.ID, Number: s.Number, Scheme: s.Scheme, OfficeCode: s.OfficeCode, OfficeTitle: s.OfficeTitle,
 		State: api.PositionState(s.State), ContributorId: s.ContributorID, TaxCode: s.TaxCode.Clear(), LegalName: s.LegalName,
-		Kind: api.ContributorKind(s.Kind), Delegations: number32(s.Delegations),
+		Kind: api.ContributorKind(s.Kind), Delegations: number32(s.Delegations), OpenTickets: number32(s.OpenTickets),
 		Links: api.SelfLinks{Self: link(idPath(positionsPath, r.PositionId)+"/summary", "")},
 	}
 	if s.Declarations != nil {

@@ -99,6 +99,7 @@ type bench struct {
 	logins           *medians
 	outbox           *outboxSpeeds
 	imports          []importSpeed
+	lists            []listSpeed
 	hooks            *webhookSpeeds
 }
 
@@ -152,6 +153,9 @@ func (b *bench) print(w io.Writer) {
 		s.table().print(w)
 	}
 	importTable(b.imports).print(w)
+	if len(b.lists) > 0 {
+		listTable(b.lists).print(w)
+	}
 	if m := b.logins; m != nil {
 		t := &table{}
 		t.add(fmt.Sprintf("login, one after the other, %d each", m.tries), "p50", "p90")

@@ -69,6 +69,9 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	if err := b.desk(ctx, binary, dir); err != nil {
 		return err
 	}
+	if err := b.employees(dir); err != nil {
+		return err
+	}
 	return b.registers(ctx, dir)
 }
 

@@ -224,7 +224,10 @@ var accessTable = map[string]row{
 	"listTickets": {}, "listMyTickets": {}, "showTicket": {}, "listTicketComments": {}, "remindTicket": {},
 	"downloadTicketAttachments": {},
 	"addTicketComment":          {body: func(filer) any { return map[string]any{"text": "prova"} }},
-	"listMyConsents":            {}, "showMyConsent": {}, "withdrawMyConsent": {},
+	"listPayments": {}, "listDebitNotes": {}, "listAmortisationPlans": {}, "showPositionSummary": {},
+	"fileDmaSubmission":  {body: func(filer) any { return dmaList("2026-02") }},
+	"listDmaSubmissions": {}, "showDmaSubmission": {}, "downloadDmaSubmission": {},
+	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
 	"listSmartTaskTypes": {}, "showSmartTaskType": {}, "listSmartTasks": {}, "showSmartTask": {}, "listRectificationContacts": {},
 	"requestSmartTask": {body: deletionOfFilers}, "showSmartTaskAccess": {anybodys: true},
@@ -258,7 +261,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
 		filersConsent, "{ticket_id}", filersTicket, "{position_id}", f.position.String(), "{smart_task_id}", filersSmartTask, "{type}",
 		"delete-rectification-contacts", "{appointment_id}", filersAppointment, "{slot_id}", filersSlot, "{office_code}", "7000",
-		"{survey_id}", sandboxSurvey).Replace(o.path)
+		"{survey_id}", sandboxSurvey, "{dma_id}", w.dma).Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -289,6 +292,7 @@ func TestAccess_NobodyElsesData(t *testing.T) {
 		w.workOfCAF(f)
 		w.consentOf(f, filersConsent)
 		w.applicationOf(f)
+		w.dmaOf(f)
 		people := w.people()
 		positions := w.positions(f)
 		former, intermediaries, parts := w.formerSubDelegates(f), w.formerIntermediaries(f), w.parts(f, positions[1].PositionId)

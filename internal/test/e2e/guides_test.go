@@ -116,6 +116,15 @@ var guides = []guide{
 			`{"withdrawal_reason":"Assemblea del personale"}`, "\nAppuntamento annullato dalla sede\n",
 		},
 	},
+	{
+		page: "docs/public-bodies.md",
+		prints: []string{
+			`{"amount":"12502.18","currency":"EUR"}`, `{"reference":"ND-0007"}`, `{"paid":57,"total":120}`, `"last":"submitted"}`, "\nINPS.3000.",
+			`{"state":"submitted","workers":1,"pension":"442.15"}`, "\nthe same digest\n", "<Contributo>440,30</Contributo>",
+			`{"form":"xml","state":"submitted"}`, `{"first":"superseded"}`,
+			`{"code":"format","line":20,"pointer":"/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[1]/CFLavoratore"}`,
+		},
+	},
 	{page: "docs/enrolments.md", prints: []string{"INPS.", `{"state":"accepted"}`, "\nview_payments\n"}},
 	{
 		page: "docs/integrating.md",

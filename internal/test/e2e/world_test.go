@@ -37,7 +37,9 @@ type fixture struct {
 	url   string
 	dir   string
 	log   *syncBuffer
-	http  *http.Client
+	// dma is a list of public employees of the filer's, once there is one.
+	dma  string
+	http *http.Client
 	// stop ends the server in order; it is done at the test's end if not before.
 	stop func()
 }

@@ -40,9 +40,11 @@ type checker struct {
 	period string
 	// onlyVariations says that the list is one of variations.
 	onlyVariations bool
-	wrong          []fault.Field
-	seen           map[span]struct{}
-	sum            Summary
+	// known is the tax code that was right last: that of a payer stands there again and again.
+	known string
+	wrong []fault.Field
+	seen  map[span]struct{}
+	sum   Summary
 }
 
 // span is what a period must not share with another one of the list.
@@ -374,6 +376,9 @@ func unwritable(r rune) bool {
 
 // code refuses what is no tax code, as it is written in the tax authority's register.
 func (c *checker) code(p place, value string, person bool) {
+	if value == c.known && value != "" && !person {
+		return
+	}
 	code, err := taxcode.Parse(value)
 	switch {
 	case value == "":
@@ -386,6 +391,8 @@ func (c *checker) code(p place, value string, person bool) {
 		c.refuse(p, fault.FieldFormat, right)
 	case code.Clear() != value, person && !code.IsPerson():
 		c.refuse(p, fault.FieldFormat, nil)
+	default:
+		c.known = value
 	}
 }
 

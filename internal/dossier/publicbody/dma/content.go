@@ -196,13 +196,23 @@ func parseAmount(text string) Amount {
 }
 
 // parseComma reads an amount as the XML writes it: two decimals after a comma, no mark of
-// thousands.
+// thousands, no zero before the first digit.
 func parseComma(text string) Amount {
-	whole, decimals, found := strings.Cut(text, ",")
-	if !found || strings.ContainsRune(whole, '.') {
+	whole := len(text) - len(",00")
+	if whole < 1 || whole > mostDigits || text[whole] != ',' || whole > 1 && text[0] == '0' {
 		return Amount{state: wrong}
 	}
-	return parseAmount(whole + "." + decimals)
+	var cents money.Cents
+	for i := range len(text) {
+		switch digit := text[i]; {
+		case i == whole:
+		case digit < '0' || digit > '9':
+			return Amount{state: wrong}
+		default:
+			cents = 10*cents + money.Cents(digit-'0')
+		}
+	}
+	return Amount{cents, right}
 }
 
 func (a Amount) comma() string { return strings.Replace(a.cents.String(), ".", ",", 1) }

@@ -1,6 +1,7 @@
 package dma
 
 import (
+	"bytes"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -50,6 +51,7 @@ type reader struct {
 	stack []frame
 	depth int
 	text  []byte
+	often map[string]string
 	line  int
 	done  bool
 
@@ -72,7 +74,7 @@ var skipped = &element{name: "", carried: true}
 // may be nil. It returns fault.Invalid with the paths and lines that are wrong, and the errors of
 // the file's reader.
 func ReadXML(file io.Reader, rules Rules, each func(*Worker)) (Header, Summary, error) {
-	r := &reader{each: each, stack: make([]frame, mostDepth+1)}
+	r := &reader{each: each, stack: make([]frame, mostDepth+1), often: map[string]string{}}
 	r.check = newChecker(rules, r.lineOf)
 	src, err := open(file)
 	if errors.Is(err, errEncoding) {
@@ -138,13 +140,13 @@ func (r *reader) walk() error {
 func (r *reader) broken(err error) error {
 	var syntax *xml.SyntaxError
 	switch {
-	case errors.Is(r.src.err, errTooLong) && r.src.isDoctype():
+	case errors.Is(r.src.failed(), errTooLong) && r.src.isDoctype():
 		r.refuse(r.path(), fault.FieldDocumentType, nil)
-	case errors.Is(r.src.err, errTooLong):
+	case errors.Is(r.src.failed(), errTooLong):
 		most := int64(mostToken)
 		r.refuse(r.path(), fault.FieldTooLong, &fault.Right{MaxLength: &most})
-	case r.src.err != nil:
-		return r.src.err
+	case r.src.failed() != nil:
+		return r.src.failed()
 	case errors.As(err, &syntax) && strings.Contains(syntax.Msg, "UTF-8"):
 		r.refuse(r.path(), fault.FieldXMLEncoding, nil)
 	default:
@@ -350,7 +352,23 @@ func (r *reader) leaf(f *frame) {
 	} else {
 		r.marks = append(r.marks, mark{p, f.line})
 	}
-	f.set(r, strings.TrimSpace(string(r.text)))
+	f.set(r, r.taken())
+}
+
+// taken is the text that was read. Short ones come again and again and are kept once.
+func (r *reader) taken() string {
+	const short, most = 12, 1024
+	text := bytes.TrimSpace(r.text)
+	if len(text) > short {
+		return string(text)
+	}
+	kept, known := r.often[string(text)]
+	if !known {
+		if kept = string(text); len(r.often) < most {
+			r.often[kept] = kept
+		}
+	}
+	return kept
 }
 
 // complete refuses an element in which one is missing.

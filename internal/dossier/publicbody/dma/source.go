@@ -7,12 +7,17 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
 )
 
-// mostToken is how long a tag, a text or a comment may be, in bytes.
-const mostToken = 8 << 10
+const (
+	// mostToken is how long a tag, a text or a comment may be, in bytes.
+	mostToken = 8 << 10
+	// chunk is how much of a file is read at a time.
+	chunk = 16 << 10
+)
 
 // How a file is refused before its elements are looked at.
 var (
@@ -24,12 +29,14 @@ var (
 type source struct {
 	file *bufio.Reader
 	// latin says that the file has one byte for each character.
-	latin   bool
-	pending []byte
-	// head is how the present token begins, and taken how much of it was read.
-	head  [len("<!DOCTYPE")]byte
-	taken int
-	err   error
+	latin bool
+	// text is what was read and is UTF-8 already, from at on.
+	text []byte
+	at   int
+	// head is how the present token begins, and left how much longer it may be.
+	head [len("<!DOCTYPE")]byte
+	left int
+	err  error
 }
 
 // declared finds the encoding that an XML declaration names.
@@ -38,7 +45,7 @@ var declared = regexp.MustCompile(`^<\?xml\s[^>]*?encoding\s*=\s*["']([^"']*)["'
 // open looks at how a file is encoded: by its mark, else as its declaration says, else UTF-8.
 func open(r io.Reader) (*source, error) {
 	const most = 512
-	s := &source{file: bufio.NewReaderSize(r, 32<<10)}
+	s := &source{file: bufio.NewReaderSize(r, chunk), text: make([]byte, 0, 3*chunk)}
 	head, err := s.file.Peek(most)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -67,55 +74,63 @@ func open(r io.Reader) (*source, error) {
 }
 
 // next begins another token.
-func (s *source) next() { s.taken = 0 }
+func (s *source) next() {
+	if len(s.text)-s.at < len(s.head) {
+		s.fill()
+	}
+	s.head, s.left = [len("<!DOCTYPE")]byte{}, mostToken
+	copy(s.head[:], s.text[s.at:])
+}
 
 // isDoctype reports whether the present token declares a type of document. The decoder has read its
 // bracket with the token before, in some places.
 func (s *source) isDoctype() bool {
-	return bytes.HasPrefix(bytes.TrimPrefix(s.head[:min(s.taken, len(s.head))], []byte("<")), []byte("!DOCTYPE"))
+	return bytes.HasPrefix(bytes.TrimPrefix(s.head[:], []byte("<")), []byte("!DOCTYPE"))
+}
+
+// fill reads on, behind what was not taken yet.
+func (s *source) fill() {
+	s.text = s.text[:copy(s.text, s.text[s.at:])]
+	s.at = 0
+	if s.err != nil {
+		return
+	}
+	var raw [chunk]byte
+	n, err := s.file.Read(raw[:])
+	s.err = err
+	if !s.latin {
+		s.text = append(s.text, raw[:n]...)
+		return
+	}
+	for _, b := range raw[:n] {
+		s.text = utf8.AppendRune(s.text, charmap.Windows1252.DecodeByte(b))
+	}
 }
 
 // ReadByte implements io.ByteReader.
 func (s *source) ReadByte() (byte, error) {
-	if s.taken < len(s.head) {
-		return s.readHead()
+	for s.at == len(s.text) {
+		if s.err != nil {
+			return 0, s.err
+		}
+		s.fill()
 	}
-	if s.taken >= mostToken {
+	if s.left == 0 {
 		s.err = errTooLong
 		return 0, s.err
 	}
-	return s.read()
+	s.left--
+	b := s.text[s.at]
+	s.at++
+	return b, nil
 }
 
-func (s *source) readHead() (byte, error) {
-	b, err := s.read()
-	if err == nil {
-		s.head[s.taken-1] = b
+// failed is why the file could not be read on, or nil at its end.
+func (s *source) failed() error {
+	if errors.Is(s.err, io.EOF) {
+		return nil
 	}
-	return b, err
-}
-
-func (s *source) read() (byte, error) {
-	if len(s.pending) > 0 {
-		b := s.pending[0]
-		s.pending = s.pending[1:]
-		s.taken++
-		return b, nil
-	}
-	b, err := s.file.ReadByte()
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			s.err = err
-		}
-		return 0, err
-	}
-	s.taken++
-	if b < 0x80 || !s.latin {
-		return b, nil
-	}
-	encoded := []byte(string(charmap.Windows1252.DecodeByte(b)))
-	s.pending = encoded[1:]
-	return encoded[0], nil
+	return s.err
 }
 
 // Read implements io.Reader, which the decoder asks for and does not use.
