@@ -224,7 +224,7 @@ var accessTable = map[string]row{
 	"listTickets": {}, "listMyTickets": {}, "showTicket": {}, "listTicketComments": {}, "remindTicket": {},
 	"downloadTicketAttachments": {},
 	"addTicketComment":          {body: func(filer) any { return map[string]any{"text": "prova"} }},
-	"listPayments": {}, "listDebitNotes": {}, "listAmortisationPlans": {}, "showPositionSummary": {},
+	"listPayments":              {}, "listDebitNotes": {}, "listAmortisationPlans": {}, "showPositionSummary": {},
 	"fileDmaSubmission":  {body: func(filer) any { return dmaList("2026-02") }},
 	"listDmaSubmissions": {}, "showDmaSubmission": {}, "downloadDmaSubmission": {},
 	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
