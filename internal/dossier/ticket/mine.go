@@ -85,9 +85,11 @@ func (m mine) end(ctx context.Context, within narrowing, rows int) (*Ticket, err
 	if within.sql != "" {
 		where = " WHERE " + strings.TrimPrefix(within.sql, " AND ")
 	}
+	args := maps.Clone(within.args)
+	args["skipped"] = rows - 1
 	var last []Ticket
 	err := m.repo.db.From(ctx).Raw(
-		"SELECT d.opened_at, d.id FROM tickets d"+where+fmt.Sprintf(latestFirst+" OFFSET %d", 1, rows-1), within.args,
+		"SELECT d.opened_at, d.id FROM tickets d"+where+fmt.Sprintf(latestFirst, 1)+" OFFSET @skipped", args,
 	).Scan(&last).Error
 	if err != nil || len(last) == 0 {
 		return nil, err

@@ -29,7 +29,7 @@ func TestServiceCatalog_EverybodyArrangesTheirMenu(t *testing.T) {
 				t.Errorf("%s is pinned or in place %d", s.Code, s.Order)
 			}
 		}
-		if diff := cmp.Diff([]string{"declarations", "delegations", "pin", "contacts", "enrolment", "users"}, before); diff != "" {
+		if diff := cmp.Diff([]string{"declarations", "delegations", "dossier", "pin", "contacts", "enrolment", "users"}, before); diff != "" {
 			t.Error(diff)
 		}
 		entries := []servicecatalog.Entry{
@@ -50,7 +50,7 @@ func TestServiceCatalog_EverybodyArrangesTheirMenu(t *testing.T) {
 			order = append(order, s.Code)
 		}
 		// What one may not use is not shown, arranged or not.
-		if diff := cmp.Diff([]string{"pin", "users", "declarations", "delegations", "contacts", "enrolment"}, order); diff != "" {
+		if diff := cmp.Diff([]string{"pin", "users", "declarations", "delegations", "dossier", "contacts", "enrolment"}, order); diff != "" {
 			t.Error(diff)
 		}
 		if !after[0].Pinned || after[0].Settings["theme"] != "scuro" || after[0].Order != 1 || after[1].Pinned {

@@ -84,10 +84,10 @@ func TestServiceCatalog_TheMenuIsMadeOfRights(t *testing.T) {
 			"who represents a company": {
 				w.as(company.ID, access.LegalRepresentative),
 				servicecatalog.Chosen{},
-				sorted(own, []string{"declarations", "delegations", "users"}),
+				sorted(own, []string{"declarations", "delegations", "dossier", "users"}),
 			},
 			"there": {
-				w.as(company.ID, access.LegalRepresentative), at(company.ID), []string{"declarations", "delegations", "users"},
+				w.as(company.ID, access.LegalRepresentative), at(company.ID), []string{"declarations", "delegations", "dossier", "users"},
 			},
 			"an employee for declarations": {
 				w.as(company.ID, access.EmployeeDelegate, access.Declarations), at(company.ID), []string{"declarations"},
@@ -97,10 +97,10 @@ func TestServiceCatalog_TheMenuIsMadeOfRights(t *testing.T) {
 			},
 			"a user administrator": {w.as(company.ID, access.UserAdministrator), at(company.ID), []string{"users"}},
 			"who represents a public body": {
-				everything, at(body.ID), sorted(dossier, []string{"declarations", "delegations", "users"}),
+				everything, at(body.ID), sorted(dossier, []string{"declarations", "delegations", "dossier", "users"}),
 			},
 			"at the body's position": {
-				everything, position(body.Positions[0].ID), sorted(dossier, []string{"declarations", "delegations", "users"}),
+				everything, position(body.Positions[0].ID), sorted(dossier, []string{"declarations", "delegations", "dossier", "users"}),
 			},
 			"at the company": {everything, at(company.ID), []string{"users"}},
 			"an intermediary": {

@@ -57,6 +57,9 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	if err := b.webhooks(ctx, dir); err != nil {
 		return err
 	}
+	if err := b.tickets(ctx, dir); err != nil {
+		return err
+	}
 	if err := b.scale(ctx, binary, dir); err != nil {
 		return err
 	}

@@ -198,7 +198,15 @@ var accessTable = map[string]row{
 	"listPayments": {}, "listDebitNotes": {}, "listAmortisationPlans": {}, "showPositionSummary": {},
 	"fileDmaSubmission":  {body: func(filer) any { return dmaList("2026-02") }},
 	"listDmaSubmissions": {}, "showDmaSubmission": {}, "downloadDmaSubmission": {},
-	"listMyConsents": {}, "showMyConsent": {}, "withdrawMyConsent": {},
+	"openTicket": {body: func(f filer) any {
+		return map[string]any{
+			"topic": "payments-refunds", "position_id": f.position, "subject": "prova", "text": "prova", "email": "studio@example.com",
+		}
+	}},
+	"listTickets": {}, "listMyTickets": {}, "showTicket": {}, "listTicketComments": {}, "remindTicket": {},
+	"downloadTicketAttachments": {},
+	"addTicketComment":          {body: func(filer) any { return map[string]any{"text": "prova"} }},
+	"listMyConsents":            {}, "showMyConsent": {}, "withdrawMyConsent": {},
 	"listContributorConsents": {represents: true}, "withdrawContributorConsent": {represents: true},
 	"listMyServices": {}, "showMyMenu": {},
 	"replaceMyMenu": {body: func(filer) any {
@@ -218,7 +226,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"{rotation_id}", "019d0000-0000-7000-8000-000000000000", "{upgrade_id}", "019d0000-0000-7000-8000-000000000002", "{number}", "1",
 		"{enrolment_id}", "019d0000-0000-7000-8000-000000000005", "{import_id}", "019d0000-0000-7000-8000-000000000004", "{delivery_id}",
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
-		filersConsent, "{position_id}", f.position.String(), "{dma_id}", w.dma).Replace(o.path)
+		filersConsent, "{ticket_id}", filersTicket, "{position_id}", f.position.String(), "{dma_id}", w.dma).Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)
@@ -399,6 +407,7 @@ func (w *fixture) worked(f filer, declarations ...answer) string {
 	for _, path := range []string{
 		f.path, "/v1/contributors/" + f.contributor.String() + "/delegations", "/v1/sub-delegations/" +
 			filersSubDelegation, "/v1/delegation-batches/" + filersBatch, "/v1/declaration-batches/" + filersDeclarationBatch,
+		"/v1/tickets/" + filersTicket, "/v1/tickets/" + filersTicket + "/comments",
 	} {
 		b.Write(w.do(http.MethodGet, path, f.token, nil).want(w.t, http.StatusOK, "").body)
 	}

@@ -61,6 +61,16 @@ var guides = []guide{
 		},
 		pdfs: []string{"delegation.pdf"},
 	},
+	{
+		page: "docs/dossier.md",
+		prints: []string{
+			`{"code":"payments-refunds","title":"Refunds and set-off","appointments":true}`,
+			`"state":"open","office_code":"7000","subject":"[Versamenti] Rimborso di un F24","files":["F24.pdf","quietanza.txt"]}`, "DiResCo: quesito INPS.7000.",
+			`{"text":"La quietanza è allegata.","by":"Bianchi"}`, `"state":"open","kind":"request"}`,
+			`{"subject":"Nota di rettifica di febbraio","state":"open","by":"intermediary"}`, "\n206\n", "\nthe same\n", "\n409\n",
+			`{"state":"in_charge","allows_appointment":true,"overdue":true}`,
+		},
+	},
 	{page: "docs/users.md", prints: []string{`"acting_as":"employee_delegate"`, "\n404\n"}},
 	{
 		page: "docs/public-bodies.md",

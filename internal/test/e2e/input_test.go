@@ -186,6 +186,7 @@ func eachOperationWithBody(t *testing.T, try func(t *testing.T, w *fixture, o op
 				}
 				by.token = of(by.filer)
 			}
+			w.ticketOf(by.filer)
 			drafted := w.do(http.MethodPost, by.filer.path, by.filer.token, by.filer.draft(nil), key()).want(t, http.StatusCreated, "")
 			by.declaration, _ = drafted.field("declaration_id").(string)
 			try(t, w, o, r, by)

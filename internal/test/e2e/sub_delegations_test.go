@@ -24,7 +24,7 @@ const (
 	filersDeclarationBatch = "019d0000-0000-7000-8000-0000000000e3"
 )
 
-// workOfCAF adds a sub-delegation and a batch of the filer's CAF, and a batch of declarations of the
+// workOfCAF adds a sub-delegation and a batch of the filer's CAF, and a ticket and a batch of declarations of the
 // filer's.
 func (w *fixture) workOfCAF(f filer) {
 	w.t.Helper()
@@ -44,6 +44,7 @@ func (w *fixture) workOfCAF(f filer) {
 		uuid.New(), false, uuid.New(), now, now)
 	w.execute(`INSERT INTO declaration_batch_items (batch_id, line, reference, type, position_id, step, content, state, problem, failures)
 		VALUES (?, 1, 'marker-7f3a9c', 'RIOC', ?, '', '', 'refused', '{"code":"duplicate"}', 0)`, filersDeclarationBatch, f.position)
+	w.ticketOf(f)
 }
 
 // formerSubDelegates are logged in people to whom a sub-delegation for the filer's contributor
