@@ -53,7 +53,7 @@ func (w *fixture) fill() {
 		VALUES ('7000', 2020, 1, 2, 'r', ?)`, now)
 	w.execute("INSERT INTO address_failures (id, address, at) VALUES (?, '192.0.2.1', ?)", id(), now)
 	w.execute("INSERT INTO access_log (id, at, operation, outcome, request_id, address) VALUES (?, ?, 'x', 'x', 'x', 'x')", id(), now)
-	w.execute("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ('3000', 2026, 1, ?)", now)
+	w.execute("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ('1400', 2026, 1, ?)", now)
 	var typ struct {
 		Code    string
 		Version int
