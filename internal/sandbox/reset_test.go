@@ -71,7 +71,7 @@ func (w *fixture) fill() {
 			declaration, made.ID, made.Positions[0].ID, typ.Code, typ.Version, p.ID, id(), before, now, now, now, now)
 		w.execute("INSERT INTO receipts (declaration_id, jws, state, version) VALUES (?, 'x', 'submitted', 1)", declaration)
 		w.execute(
-			"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES ('3000', 2026, ?, ?, "+
+			"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES ('1400', 2026, ?, ?, "+
 				"'declaration', ?, 'x')",
 			n, now, declaration,
 		)
