@@ -116,6 +116,9 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 	if err := s.plantConsents(ctx); err != nil {
 		return err
 	}
+	if err := s.plantPublicBodies(ctx, ids[comune]); err != nil {
+		return err
+	}
 	if err := s.plantTickets(ctx, ids); err != nil {
 		return err
 	}
@@ -129,9 +132,6 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 		return err
 	}
 	if err := s.plantSmartTasks(ctx, ids); err != nil {
-		return err
-	}
-	if err := s.plantPublicBodies(ctx, ids[comune]); err != nil {
 		return err
 	}
 	return s.plantClosingChannel(ctx)
