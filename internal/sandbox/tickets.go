@@ -136,6 +136,8 @@ func (r repository) asker(ctx context.Context, contributorID uuid.UUID) (asker, 
 // operatorOf finds an operator of an office.
 func (r repository) operatorOf(ctx context.Context, office string) (uuid.UUID, error) {
 	var id uuid.UUID
-	err := r.db.From(ctx).Raw("SELECT id FROM people WHERE office_code = ? AND user_class = 'operator' ORDER BY id LIMIT 1", office).Row().Scan(&id)
+	err := r.db.From(ctx).Raw(
+		"SELECT id FROM people WHERE office_code = ? AND user_class = 'operator' ORDER BY id LIMIT 1", office,
+	).Row().Scan(&id)
 	return id, err
 }

@@ -7,9 +7,9 @@ import (
 
 const (
 	corsAllowedHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Accept-Language, Request-Id, " +
-		"traceparent, tracestate, X-Requested-With, Prefer, Last-Event-ID"
+		"traceparent, tracestate, X-Requested-With, Prefer, Last-Event-ID, Range, If-Range"
 	corsExposedHeaders = "ETag, Location, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Request-Id, " +
-		"Content-Disposition, WWW-Authenticate, Deprecation, Sunset"
+		"Content-Disposition, Content-Range, Accept-Ranges, WWW-Authenticate, Deprecation, Sunset"
 	corsAllowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
 	corsMaxAge         = "600"
 )

@@ -54,7 +54,8 @@ func (h TicketHandlers) OpenTicket(ctx context.Context, r api.OpenTicketRequestO
 		in.Subject, in.Text, in.Email, in.Phone = b.Subject, b.Text, b.Email, b.Phone
 	} else {
 		form := reqctx.FormOf(ctx)
-		in.Topic, in.Section, in.Subject, in.Text = form.Text("topic"), ticket.Section(form.Text("section")), form.Text("subject"), form.Text("text")
+		in.Topic, in.Section = form.Text("topic"), ticket.Section(form.Text("section"))
+		in.Subject, in.Text = form.Text("subject"), form.Text("text")
 		in.Email, in.Phone, in.Files = form.Optional("email"), form.Optional("phone"), form.Files("attachments")
 		if id, err := uuid.Parse(form.Text("position_id")); err == nil {
 			in.PositionID = &id
@@ -115,7 +116,8 @@ func ticketFilter(
 
 func viewTickets(ctx context.Context, found page.Page[ticket.View], path, query string, limit *int32) api.TicketList {
 	english := inEnglish(ctx)
-	return pageOf(ctx, items(found.Items, func(v ticket.View) api.TicketSummary { return viewTicketSummary(v, english) }), path, query, found.Next, limit)
+	view := func(v ticket.View) api.TicketSummary { return viewTicketSummary(v, english) }
+	return pageOf(ctx, items(found.Items, view), path, query, found.Next, limit)
 }
 
 // ShowTicket implements api.StrictServerInterface.

@@ -4,6 +4,8 @@
 package attachment
 
 import (
+	"bytes"
+	"errors"
 	"io"
 	"strconv"
 
@@ -135,6 +137,10 @@ func identify(u *Upload, size int64, allowed []MediaType) (found MediaType, code
 	}
 	switch found {
 	case PDF:
+		// Few are encrypted, and only those are read whole: many files come in at once.
+		if mentioned, err := mentions(u.Open(), "/Encrypt"); err != nil || !mentioned {
+			return found, "", err
+		}
 		content, err := io.ReadAll(u.Open())
 		if err != nil {
 			return "", "", err
@@ -147,4 +153,24 @@ func identify(u *Upload, size int64, allowed []MediaType) (found MediaType, code
 	case JPEG, PNG, TIFF, HEIC, P7M, ASiCS, ASiCE, XML, Text:
 	}
 	return found, "", nil
+}
+
+// mentions reports whether a text stands somewhere in a file, which it reads piece by piece.
+func mentions(r io.Reader, text string) (bool, error) {
+	const piece = 32 << 10
+	buffer, kept := make([]byte, piece), 0
+	for {
+		n, err := r.Read(buffer[kept:])
+		if bytes.Contains(buffer[:kept+n], []byte(text)) {
+			return true, nil
+		}
+		if errors.Is(err, io.EOF) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		// What stands across two pieces is found in the next.
+		kept = copy(buffer, buffer[max(0, kept+n-len(text)+1):kept+n])
+	}
 }
