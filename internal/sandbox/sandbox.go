@@ -7,7 +7,6 @@ package sandbox
 
 import (
 	"context"
-	"diresco/internal/dossier/survey"
 	"io"
 	"sync"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"gocloud.dev/blob"
 
 	"diresco/db"
+	"diresco/internal/dossier/survey"
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/filing/fund"

@@ -341,8 +341,11 @@ func TestTimeline_TellsWhatBecameOfTickets(t *testing.T) {
 		tell(desk, "closeTicket", "", request)
 		me := by.PersonID.String()
 		want := []told{
-			{timeline.TicketOpened, "open", me}, {timeline.TicketInCharge, "in_charge", world.Rome}, {timeline.TicketCommented, "", world.Rome},
-			{timeline.TicketCommented, "", me}, {timeline.TicketClosed, "closed", world.Rome},
+			{timeline.TicketOpened, "open", me},
+			{timeline.TicketInCharge, "in_charge", world.Rome},
+			{timeline.TicketCommented, "", world.Rome},
+			{timeline.TicketCommented, "", me},
+			{timeline.TicketClosed, "closed", world.Rome},
 		}
 		same(t, "a ticket", want, short(t, s, by, timeline.Filter{Kind: timeline.Ticket}))
 		tell(by, "requestSmartTask", "", task)
@@ -387,7 +390,8 @@ func TestTimeline_TellsWhatBecameOfMonthlyLists(t *testing.T) {
 			VALUES ( ?, ?, ?, ?, '2026-02', ?, 'compiled', 1, '{}', ?, 'legal_representative', ?, 'p', 'd', ?, 'superseded', ?, ?, 1)`,
 			id, c.ID, c.Positions[0].ID, world.Rome, false, by.PersonID, by.Rights[0].ID, true, now, now)
 		for _, r := range []struct{ operation, detail string }{
-			{"fileDmaSubmission", `{"state":"awaiting_credentials"}`}, {"completeDmaSubmission", `{"state":"submitted"}`},
+			{"fileDmaSubmission", `{"state":"awaiting_credentials"}`},
+			{"completeDmaSubmission", `{"state":"submitted"}`},
 			{"supersedeDmaSubmission", `{"state":"superseded"}`},
 		} {
 			a.Clock.Advance(time.Minute)
@@ -398,7 +402,8 @@ func TestTimeline_TellsWhatBecameOfMonthlyLists(t *testing.T) {
 			recordAs(t, a, who, r.operation, access.WatchedDMA, "done", &r.detail, c.ID, id)
 		}
 		want := []told{
-			{timeline.DMAAwaitingCredentials, "awaiting_credentials", by.PersonID.String()}, {timeline.DMASubmitted, "submitted", "nobody"},
+			{timeline.DMAAwaitingCredentials, "awaiting_credentials", by.PersonID.String()},
+			{timeline.DMASubmitted, "submitted", "nobody"},
 			{timeline.DMASuperseded, "superseded", "nobody"},
 		}
 		same(t, "a list", want, short(t, s, by, timeline.Filter{Kind: timeline.DMA}))

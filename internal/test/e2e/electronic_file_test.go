@@ -126,8 +126,10 @@ func TestElectronicFile_TellsWhatHappened(t *testing.T) {
 			strings.Count(found["entries.csv"], "\n") != 4 || !strings.Contains(found["index.html"], number) || len(found) != 5 {
 			t.Errorf("the archive has %d files: %q", len(found), text)
 		}
-		for _, query := range []string{"", "?from=2026-01-01T00:00:00Z", "?from=2026-01-01T00:00:00Z&to=2025-01-01T00:00:00Z",
-			"?from=2024-01-01T00:00:00Z&to=2026-01-01T00:00:00Z"} {
+		for _, query := range []string{
+			"", "?from=2026-01-01T00:00:00Z", "?from=2026-01-01T00:00:00Z&to=2025-01-01T00:00:00Z",
+			"?from=2024-01-01T00:00:00Z&to=2026-01-01T00:00:00Z",
+		} {
 			w.do(http.MethodGet, strings.Split(export, "?")[0]+query, f.token, nil).want(t, http.StatusBadRequest, "malformed-request")
 		}
 	})

@@ -49,8 +49,11 @@ func TestSurvey_IsAnsweredAndCounted(t *testing.T) {
 			t.Errorf("before: %s", before.body)
 		}
 		for _, wrong := range []map[string]any{
-			{"answers": []any{}}, {"answers": []any{map[string]any{"question_id": "overall", "value": 6}}},
-			{"answers": []any{map[string]any{"question_id": "overall", "value": 3}}}, {"answers": oneAnswer(1)["answers"], "text": "molto bene"}, {},
+			{"answers": []any{}},
+			{"answers": []any{map[string]any{"question_id": "overall", "value": 6}}},
+			{"answers": []any{map[string]any{"question_id": "overall", "value": 3}}},
+			{"answers": oneAnswer(1)["answers"], "text": "molto bene"},
+			{},
 		} {
 			w.do(http.MethodPost, answers, professional, wrong, key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
 		}
