@@ -185,6 +185,10 @@ func (s *Service) Open(
 	if err != nil {
 		return View{}, err
 	}
+	// They are called what they are called in the archive.
+	for i, name := range distinct(files) {
+		files[i].Name = name
+	}
 	office, err := s.office(ctx, in, topic)
 	if err != nil {
 		return View{}, err
