@@ -104,8 +104,12 @@ func (s *Service) lockFor(ctx context.Context, by access.Actor, id uuid.UUID, tr
 }
 
 // Comments lists the comments on a ticket, the earliest first. Internal ones are shown to who enters
-// as an operator of its office.
+// as an operator of its office, and it is a look at who did. It returns the
+// faults of Show.
 func (s *Service) Comments(ctx context.Context, by access.Actor, id uuid.UUID, request page.Request) (page.Page[CommentView], error) {
+	if _, err := s.Show(ctx, by, id); err != nil {
+		return page.Page[CommentView]{}, err
+	}
 	return s.repo.comments(ctx, id, by.Consults(), request)
 }
 

@@ -138,10 +138,23 @@ func (s *Desk) complete(ctx context.Context, d Details) (Details, error) {
 	return d, s.repo.name(ctx, &d)
 }
 
+// requireSecond returns what Ticket.requireSecond does, by the rights that the operator has now.
+func (s *Desk) requireSecond(ctx context.Context, by access.Actor, t Ticket) error {
+	rights, err := s.tickets.rights.Rights(ctx, by, []uuid.UUID{t.ContributorID})
+	if err != nil {
+		return err
+	}
+	return t.requireSecond(by, rights[t.ContributorID])
+}
+
 // OpenAtOffice is ShowAtOffice for an operator who looks at who opened it by that. It also returns
-// the faults of look.Service.At.
+// fault.Forbidden to one who has a part in it, who would read what the office says among itself,
+// and the faults of look.Service.At.
 func (s *Desk) OpenAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
 	d, err := s.ShowAtOffice(ctx, by, id)
+	if err == nil {
+		err = s.requireSecond(ctx, by, d.Ticket)
+	}
 	if err == nil {
 		err = s.looks.At(ctx, by, d.PersonID)
 	}
@@ -155,7 +168,7 @@ func (s *Desk) OpenAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) 
 // the ticket, locked; after does what follows from it, and may be nil. The trail tells the state
 // and, where there is one, what else the detail says. It returns
 //   - fault.NotFound for a ticket of another office,
-//   - fault.Forbidden to the operator who opened it,
+//   - fault.Forbidden to an operator who opened it, or who acts for its contributor,
 //   - the errors of rule and after.
 func (s *Desk) change(
 	ctx context.Context, by access.Actor, id uuid.UUID,
@@ -170,7 +183,7 @@ func (s *Desk) change(
 		}
 		trace.ContributorID, trace.Right, trace.SubjectKind = before.ContributorID, by.Office(), SubjectKind
 		if err == nil {
-			err = before.requireSecond(by)
+			err = s.requireSecond(ctx, by, before)
 		}
 		if err != nil {
 			return Details{}, err

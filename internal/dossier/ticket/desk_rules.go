@@ -76,8 +76,14 @@ func (t Ticket) requireByOffice() error {
 	return nil
 }
 
-// requireSecond returns fault.Forbidden to an operator who opened the ticket.
-func (t Ticket) requireSecond(by access.Actor) error { return review.RequireSecond(by, t.PersonID) }
+// requireSecond returns fault.Forbidden to an operator who opened the ticket, or who acts for its
+// contributor beside their work: rights are theirs over it, their post aside.
+func (t Ticket) requireSecond(by access.Actor, rights []access.Right) error {
+	if len(rights) > 0 {
+		return review.RequireSecond(by, by.PersonID)
+	}
+	return review.RequireSecond(by, t.PersonID)
+}
 
 // requireNotAnothers returns fault.Conflict for what a colleague of the operator has in charge.
 func (t Ticket) requireNotAnothers(operator uuid.UUID) error {

@@ -232,21 +232,41 @@ func TestDesk_WhoOpenedItDoesNotAnswerIt(t *testing.T) {
 		desk := w.atDesk(world.Rome)
 		w.Role(t, desk.PersonID, c.ID, access.LegalRepresentative)
 		opened := w.open(w.enterDossier(desk.SessionID, c.ID), about(c))
-		for name, try := range map[string]func() error{
-			"take":    func() error { _, err := w.TicketDesk.TakeInCharge(ctx, desk, opened.ID); return err },
-			"comment": func() error { _, err := w.TicketDesk.Comment(ctx, desk, opened.ID, "Sì", ticket.Visible); return err },
-			"route": func() error {
-				_, err := w.TicketDesk.Route(ctx, desk, opened.ID, ticket.Routing{OfficeCode: world.Milan})
-				return err
-			},
-			"close":  func() error { _, err := w.TicketDesk.Close(ctx, desk, opened.ID, informed); return err },
-			"reopen": func() error { _, err := w.TicketDesk.Reopen(ctx, desk, opened.ID, "Errore"); return err },
-		} {
-			if err := try(); !fault.Is(err, fault.Forbidden) {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
+		w.answersNot(desk, opened.ID)
 	})
+}
+
+// Who acts for a contributor beside their work does not answer what a colleague there asks.
+func TestDesk_WhoActsForTheContributorDoesNotAnswerIt(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		c, by := w.Employer(t)
+		desk := w.atDesk(world.Rome)
+		w.Role(t, desk.PersonID, c.ID, access.LegalRepresentative)
+		w.answersNot(desk, w.open(by, about(c)).ID)
+	})
+}
+
+// answersNot checks that an operator is refused whatever the office does with a ticket.
+func (w *fixture) answersNot(desk access.Actor, id uuid.UUID) {
+	w.t.Helper()
+	for name, try := range map[string]func() error{
+		"open":    func() error { _, err := w.TicketDesk.OpenAtOffice(ctx, desk, id); return err },
+		"files":   func() error { _, _, err := w.TicketDesk.Archive(ctx, desk, id); return err },
+		"release": func() error { return w.TicketDesk.Release(ctx, desk, id) },
+		"take":    func() error { _, err := w.TicketDesk.TakeInCharge(ctx, desk, id); return err },
+		"comment": func() error { _, err := w.TicketDesk.Comment(ctx, desk, id, "Sì", ticket.Visible); return err },
+		"route": func() error {
+			_, err := w.TicketDesk.Route(ctx, desk, id, ticket.Routing{OfficeCode: world.Milan})
+			return err
+		},
+		"close":  func() error { _, err := w.TicketDesk.Close(ctx, desk, id, informed); return err },
+		"reopen": func() error { _, err := w.TicketDesk.Reopen(ctx, desk, id, "Errore"); return err },
+	} {
+		if err := try(); !fault.Is(err, fault.Forbidden) {
+			w.t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestDesk_ClosesWithAnAnswer(t *testing.T) {

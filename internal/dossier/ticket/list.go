@@ -71,11 +71,16 @@ func (f Filter) only() narrowing {
 func listedKey(v View) page.Key { return page.Key{At: v.OpenedAt, ID: v.ID} }
 
 // OfContributor lists the tickets of a contributor that the actor's rights are about, the newest
-// first. An operator sees those at the own office.
+// first. An operator sees those at the own office, and gets the faults of requirePost.
 func (s *Service) OfContributor(
 	ctx context.Context, by access.Actor, contributorID uuid.UUID, f Filter, request page.Request,
 ) (page.Page[View], error) {
 	var none page.Page[View]
+	if consults(by) {
+		if err := requirePost(by); err != nil {
+			return none, err
+		}
+	}
 	after, err := request.After()
 	if err != nil {
 		return none, err

@@ -17,6 +17,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
@@ -45,7 +46,9 @@ type Deps struct {
 	Contributors Contributors
 	Topics       *Topics
 	Blobs        *blob.Bucket
-	Log          *slog.Logger
+	// Looks keeps at whom the operators look who come in where users do.
+	Looks *look.Service
+	Log   *slog.Logger
 }
 
 // Service has the use cases of tickets.
@@ -58,6 +61,7 @@ type Service struct {
 	contributors Contributors
 	topics       *Topics
 	files        archive
+	looks        *look.Service
 	// stride is how a list over all of somebody's contributors goes.
 	stride access.Stride
 	log    *slog.Logger
@@ -68,7 +72,7 @@ func NewService(d Deps) *Service {
 	repo := repository{d.Runner.DB}
 	return &Service{
 		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, SubjectKind, handler{repo}), outbox: d.Outbox, rights: d.Rights,
-		contributors: d.Contributors, topics: d.Topics, files: archive{d.Blobs},
+		contributors: d.Contributors, topics: d.Topics, files: archive{d.Blobs}, looks: d.Looks,
 		stride: access.DefaultStride(), log: d.Log,
 	}
 }
@@ -180,6 +184,10 @@ func (s *Service) Open(
 	files, err := attachment.CheckUpTo(MaxFileSize, in.Files, "/attachments", fileTypes...)
 	if err != nil {
 		return View{}, err
+	}
+	// They are called what they are called in the archive.
+	for i, name := range distinct(files) {
+		files[i].Name = name
 	}
 	office, err := s.office(ctx, in, topic)
 	if err != nil {
@@ -299,9 +307,44 @@ func (s *Service) first(ctx context.Context, id uuid.UUID) (View, error) {
 	return v, err
 }
 
-// Show returns a ticket to whom the guard let in to it.
-func (s *Service) Show(ctx context.Context, _ access.Actor, id uuid.UUID) (View, error) {
-	return s.repo.one(ctx, id)
+// Show returns a ticket to whom the guard let in to it. An operator of its office looks at who
+// opened it by that, and gets the faults of requirePost and of look.Service.At.
+func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
+	v, err := s.repo.one(ctx, id)
+	if err == nil {
+		err = s.lookAt(ctx, by, v)
+	}
+	if err != nil {
+		return View{}, err
+	}
+	return v, nil
+}
+
+// lookAt keeps that an operator looks at who opened a ticket. For anybody else it does nothing.
+func (s *Service) lookAt(ctx context.Context, by access.Actor, v View) error {
+	if !consults(by) {
+		return nil
+	}
+	if err := requirePost(by); err != nil {
+		return err
+	}
+	return s.looks.At(ctx, by, v.PersonID)
+}
+
+// consults reports whether the actor came in as an operator of the office where users do. At the
+// desk nobody has rights, and it keeps looks itself.
+func consults(by access.Actor) bool { return len(by.Rights) > 0 && by.Consults() }
+
+// requirePost returns the faults by which the guard refuses what is done by a post here to an
+// operator whose post is unconfirmed, or who has no dispositive credentials.
+func requirePost(by access.Actor) error {
+	if by.Unconfirmed {
+		return fault.Because(fault.Forbidden, "post-unconfirmed")
+	}
+	if by.CredentialLevel != access.Dispositive {
+		return fault.New(fault.DispositiveRequired)
+	}
+	return nil
 }
 
 // TakeInTx puts a ticket in somebody's charge, or with nil in the system's, in the context's

@@ -125,7 +125,9 @@ func (t *Topics) Choose(ctx context.Context, code string) (Topic, error) {
 func (t *Topics) all(ctx context.Context) ([]Topic, error) {
 	var all []Topic
 	err := t.db.From(ctx).Raw(
-		"SELECT " + db.Columns[Topic]("") + " FROM ticket_topics WHERE " + offered + " ORDER BY place, code",
+		"SELECT " + db.Columns[Topic]("") + " FROM ticket_topics WHERE " + offered + " ORDER BY COALESCE((SELECT h.place " +
+			"FROM ticket_topics h WHERE h.code = ticket_topics.parent_code), place), COALESCE(parent_code, code), " +
+			"parent_code IS NOT NULL, place, code",
 	).Scan(&all).Error
 	return all, err
 }

@@ -55,6 +55,12 @@ func (e *edge) negotiate(r *request) error {
 			sent.Header.Set(contentType, base)
 		}
 	}
+	if r.op.form != nil && r.op.body != nil {
+		// So it does here; a form keeps what separates its parts.
+		if base, _, err := mime.ParseMediaType(sent.Header.Get(contentType)); err == nil && base == jsonType {
+			sent.Header.Set(contentType, base)
+		}
+	}
 	return nil
 }
 

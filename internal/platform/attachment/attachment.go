@@ -148,9 +148,10 @@ func identify(u *Upload, size int64, allowed []MediaType) (found MediaType, code
 		if asksForPassword(content) {
 			return "", fault.FieldFilePassword, nil
 		}
-	case ZIP:
-		return ZIP, refuseArchive(u), nil
-	case JPEG, PNG, TIFF, HEIC, P7M, ASiCS, ASiCE, XML, Text:
+	case ZIP, ASiCS, ASiCE:
+		// A container of signed files is an archive too, whatever else is in it.
+		return found, refuseArchive(u), nil
+	case JPEG, PNG, TIFF, HEIC, P7M, XML, Text:
 	}
 	return found, "", nil
 }

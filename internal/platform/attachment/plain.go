@@ -80,7 +80,10 @@ func isXML(u *Upload, head []byte) bool {
 					return false
 				}
 			}
-			depth++
+			if depth++; depth > mostDepth {
+				// Each open element is kept in memory.
+				return false
+			}
 		case xml.EndElement:
 			depth--
 		case xml.Directive:
@@ -91,6 +94,9 @@ func isXML(u *Upload, head []byte) bool {
 		}
 	}
 }
+
+// mostDepth is how deep the elements of a document may stand within each other.
+const mostDepth = 256
 
 func forBrowsers(root xml.StartElement) bool {
 	return slices.Contains([]string{"html", "svg", "script"}, strings.ToLower(root.Name.Local))

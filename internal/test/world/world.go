@@ -17,9 +17,11 @@ import (
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/filing/fund"
+	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
@@ -116,6 +118,9 @@ func assemble(t testing.TB, d *db.DB, c *clock.Manual, signer *Signer, bucket *b
 	a.Tickets = ticket.NewService(ticket.Deps{
 		Runner: a.Runner, Register: a.Register, Outbox: a.Outbox, Rights: a.Rights, Contributors: a.Contributors, Topics: a.Topics,
 		Blobs: bucket, Log: slog.New(slog.DiscardHandler),
+		Looks: look.NewService(look.Deps{
+			DB: d, Clock: c, Trail: a.Runner.Trail, Staff: person.NewService(person.Deps{Runner: a.Runner}), Outbox: a.Outbox,
+		}),
 	})
 	return a
 }
