@@ -18,6 +18,15 @@ type repository struct{ db *db.DB }
 
 func (r repository) add(ctx context.Context, t Task) error { return r.db.From(ctx).Create(&t).Error }
 
+// asked returns when somebody asked for tasks for a contributor since an instant, in order.
+func (r repository) asked(ctx context.Context, personID, contributorID uuid.UUID, since time.Time) (times []time.Time, err error) {
+	err = r.db.From(ctx).Raw(
+		"SELECT submitted_at FROM smart_tasks WHERE contributor_id = ? AND submitted_at > ? AND person_id = ? ORDER BY submitted_at",
+		contributorID, since.UTC(), personID,
+	).Scan(&times).Error
+	return times, err
+}
+
 var selectViews = "SELECT " + db.Columns[Task]("s") + ", t.position_id, t.office_code, t.protocol_number, t.email, t.phone " +
 	"FROM smart_tasks s JOIN tickets t ON t.id = s.id"
 
