@@ -19603,6 +19603,9 @@ type ClientInterface interface {
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	//
+	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -19620,6 +19623,9 @@ type ClientInterface interface {
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	//
+	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -24803,6 +24809,9 @@ func (c *Client) ListSmartTasks(ctx context.Context, contributorId ContributorId
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+//
+// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -24830,6 +24839,9 @@ func (c *Client) RequestSmartTaskWithBody(ctx context.Context, contributorId Con
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+//
+// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -48986,6 +48998,9 @@ type ClientWithResponsesInterface interface {
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	//
+	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -49003,6 +49018,9 @@ type ClientWithResponsesInterface interface {
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	//
+	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -66408,6 +66426,9 @@ func (c *ClientWithResponses) ListSmartTasksWithResponse(ctx context.Context, co
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+//
+// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -66431,6 +66452,9 @@ func (c *ClientWithResponses) RequestSmartTaskWithBodyWithResponse(ctx context.C
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+//
+// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
