@@ -8520,20 +8520,20 @@ type OfficeAppointment struct {
 	// Example: 2026-03-23T08:30:00Z
 	EndsAt time.Time `json:"ends_at"`
 
-	// Notes What the office should know before.
+	// Notes What the office should know before. A list does not say it.
 	//
 	// Example: Porto le ricevute dei versamenti di gennaio
-	Notes string `json:"notes"`
+	Notes *string `json:"notes,omitempty"`
 
 	// Office The office of an appointment.
 	//
 	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
 	Office AppointmentOffice `json:"office"`
 
-	// Phone Where the office reaches who booked it.
+	// Phone Where the office reaches who booked it. A list does not say it.
 	//
 	// Example: +393331234567
-	Phone string `json:"phone"`
+	Phone *string `json:"phone,omitempty"`
 
 	// SlotId A UUID (RFC 9562).
 	//
@@ -8573,7 +8573,7 @@ type OfficeAppointment struct {
 
 // OfficeAppointmentList One page of appointments at an office, by time.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
 type OfficeAppointmentList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -18219,7 +18219,7 @@ type ClientInterface interface {
 
 	// ListOfficeAppointments List the appointments at my office
 	//
-	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given. `phone` and `notes` are told by showOfficeAppointment alone.
 	// For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
@@ -18227,7 +18227,7 @@ type ClientInterface interface {
 
 	// ShowOfficeAppointment Show an appointment at my office
 	//
-	// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	// One at another office answers 404. It is a look at who booked it, which is shown to them; one of the staff looks at 200 people a day: 429 `rate-limited`. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
 	ShowOfficeAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -22125,7 +22125,7 @@ func (c *Client) SuspendApplication(ctx context.Context, applicationId Applicati
 
 // ListOfficeAppointments List the appointments at my office
 //
-// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given. `phone` and `notes` are told by showOfficeAppointment alone.
 // For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
@@ -22143,7 +22143,7 @@ func (c *Client) ListOfficeAppointments(ctx context.Context, params *ListOfficeA
 
 // ShowOfficeAppointment Show an appointment at my office
 //
-// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+// One at another office answers 404. It is a look at who booked it, which is shown to them; one of the staff looks at 200 people a day: 429 `rate-limited`. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
 func (c *Client) ShowOfficeAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -47498,7 +47498,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListOfficeAppointmentsWithResponse List the appointments at my office
 	//
-	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given. `phone` and `notes` are told by showOfficeAppointment alone.
 	// For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -47508,7 +47508,7 @@ type ClientWithResponsesInterface interface {
 
 	// ShowOfficeAppointmentWithResponse Show an appointment at my office
 	//
-	// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	// One at another office answers 404. It is a look at who booked it, which is shown to them; one of the staff looks at 200 people a day: 429 `rate-limited`. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -64146,7 +64146,7 @@ func (c *ClientWithResponses) SuspendApplicationWithResponse(ctx context.Context
 
 // ListOfficeAppointmentsWithResponse List the appointments at my office
 //
-// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given. `phone` and `notes` are told by showOfficeAppointment alone.
 // For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -64162,7 +64162,7 @@ func (c *ClientWithResponses) ListOfficeAppointmentsWithResponse(ctx context.Con
 
 // ShowOfficeAppointmentWithResponse Show an appointment at my office
 //
-// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+// One at another office answers 404. It is a look at who booked it, which is shown to them; one of the staff looks at 200 people a day: 429 `rate-limited`. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
 //

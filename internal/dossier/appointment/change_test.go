@@ -234,3 +234,25 @@ func TestAppointment_OfficeListsItsDay(t *testing.T) {
 		}
 	})
 }
+
+// Opening an appointment at the office is a look at who booked it; listing a day is none.
+func TestAppointment_OpenedAtTheOfficeIsALook(t *testing.T) {
+	each(t, func(t *testing.T, a agenda) {
+		by, who := a.desk(world.Rome), a.citizen()
+		held := a.book(who, booking(a.slot(world.Rome, nextWeek, nil)))
+		looks := func() int {
+			return a.Count(t, "staff_looks WHERE person_id = ? AND staff_id = ?", who.PersonID, by.PersonID)
+		}
+		if _, err := a.OfOffice(once(), by, OfficeFilter{Day: *date("2026-03-23")}, page.Request{Limit: 10}); err != nil || looks() != 0 {
+			t.Errorf("%d looks by a list, %v", looks(), err)
+		}
+		if _, err := a.OpenAtOffice(once(), by, held.ID); err != nil || looks() != 1 {
+			t.Errorf("%d looks, %v", looks(), err)
+		}
+		_, err := a.OpenAtOffice(once(), a.desk(world.Milan), held.ID)
+		a.refused(err, fault.NotFound, "")
+		if n := a.Count(t, "staff_looks"); n != 1 {
+			t.Errorf("%d looks", n)
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
@@ -20,6 +21,7 @@ type Deps struct {
 	Runner *operation.Runner
 	Rights *access.Repository
 	Outbox *outbox.Outbox
+	Looks  *look.Service
 	// PublicURL is where the API is found: calendars name it as who publishes an appointment.
 	PublicURL string
 }
@@ -30,18 +32,23 @@ type Service struct {
 	repo      repository
 	rights    *access.Repository
 	outbox    *outbox.Outbox
+	looks     *look.Service
 	publicURL string
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
-	return &Service{run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, outbox: d.Outbox, publicURL: d.PublicURL}
+	return &Service{
+		run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, outbox: d.Outbox, looks: d.Looks, publicURL: d.PublicURL,
+	}
 }
 
-// subjectKind is how the audit trail names an appointment, slotKind how it names a slot.
+// subjectKind is how the audit trail names an appointment, slotKind how it names a slot, and
+// publicationKind how it names slots that were published at once.
 const (
-	subjectKind = access.WatchedAppointment
-	slotKind    = "appointment-slot"
+	subjectKind     = access.WatchedAppointment
+	slotKind        = "appointment-slot"
+	publicationKind = "appointment-slots"
 )
 
 // standing is what somebody who sees an appointment may do about it.
