@@ -107,7 +107,7 @@ func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (View,
 	origin := audit.OriginOf(ctx)
 	filed, err := s.tickets.File(ctx, asking, ticket.New{
 		Kind: ticket.SmartTask, ContributorID: by.ContributorID, PositionID: positionID, Topic: t.Topic, Subject: t.TitleIT,
-		Text: t.EffectIT, Email: in.Email, Phone: in.Phone,
+		Text: t.EffectIT, Email: in.Email, Phone: in.Phone, Content: map[string]any{"type": t.Code, "content": in.Content},
 	}, func(ctx context.Context, filed ticket.Ticket) error {
 		// Each is told at an address that is typed in, so that nobody may ask without end.
 		before, err := s.repo.asked(ctx, filed.PersonID, filed.ContributorID, filed.OpenedAt.Add(-fault.Day))

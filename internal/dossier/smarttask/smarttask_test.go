@@ -479,3 +479,34 @@ func TestSmartTask_NobodyAsksWithoutEnd(t *testing.T) {
 		w.requested(w.rep, w.withdrawal())
 	})
 }
+
+// The register's digest tells what was asked: what differs in its content alone is something else.
+func TestSmartTask_TheDigestHasTheContent(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		digest := func(in smarttask.Input) string {
+			return w.one("SELECT digest FROM tickets WHERE id = ?", w.requested(w.rep, in))
+		}
+		one := digest(w.withdrawal())
+		other := digest(ask("revoke-employee-delegation", map[string]any{"grant_id": uuid.New()}))
+		if one == other || one != digest(w.withdrawal()) {
+			t.Errorf("%s and %s", one, other)
+		}
+	})
+}
+
+// A topic that an administrator retires is offered to people no more; the types go on.
+func TestSmartTask_GoesOnWhenItsTopicIsRetired(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		w.Exec(t, "UPDATE ticket_topics SET retired = TRUE WHERE code LIKE 'delegations%'")
+		w.want(w.decided(w.rep, w.revocation()), smarttask.Accepted, "")
+	})
+}
+
+// Nobody is told of a place that the request does not have.
+func TestSmartTask_OfAContributorWithoutPositions(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		rep := w.Colleague(t, w.Company(t).ID, access.LegalRepresentative, access.Dispositive)
+		_, err := w.service.Request(ctx, rep, w.withdrawal())
+		refused(t, "no office", err, fault.Invalid, " "+fault.FieldOfficeNeeded)
+	})
+}
