@@ -18227,7 +18227,7 @@ type ClientInterface interface {
 
 	// ShowOfficeAppointment Show an appointment at my office
 	//
-	// One at another office answers 404. It is a look at who booked it, which is shown to them; one of the staff looks at 200 people a day: 429 `rate-limited`. For operators (operatori di sede); others get 403 `forbidden`.
+	// One at another office answers 404. It is a look at who booked it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
 	ShowOfficeAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -19602,6 +19602,7 @@ type ClientInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 	//
@@ -19622,6 +19623,7 @@ type ClientInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 	//
@@ -21186,6 +21188,7 @@ type ClientInterface interface {
 	// ShowSmartTask Show how far a smart task is
 	//
 	// The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+	// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
 	//
 	// Corresponds with GET /smart-tasks/{smart_task_id} (the `ShowSmartTask` operationId).
 	ShowSmartTask(ctx context.Context, smartTaskId SmartTaskId, params *ShowSmartTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -22143,7 +22146,7 @@ func (c *Client) ListOfficeAppointments(ctx context.Context, params *ListOfficeA
 
 // ShowOfficeAppointment Show an appointment at my office
 //
-// One at another office answers 404. It is a look at who booked it, which is shown to them; one of the staff looks at 200 people a day: 429 `rate-limited`. For operators (operatori di sede); others get 403 `forbidden`.
+// One at another office answers 404. It is a look at who booked it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
 func (c *Client) ShowOfficeAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -24808,6 +24811,7 @@ func (c *Client) ListSmartTasks(ctx context.Context, contributorId ContributorId
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 // Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 //
@@ -24838,6 +24842,7 @@ func (c *Client) RequestSmartTaskWithBody(ctx context.Context, contributorId Con
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 // Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 //
@@ -27852,6 +27857,7 @@ func (c *Client) ShowSmartTaskType(ctx context.Context, pType SmartTaskTypePath,
 // ShowSmartTask Show how far a smart task is
 //
 // The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
 //
 // Corresponds with GET /smart-tasks/{smart_task_id} (the `ShowSmartTask` operationId).
 func (c *Client) ShowSmartTask(ctx context.Context, smartTaskId SmartTaskId, params *ShowSmartTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -47508,7 +47514,7 @@ type ClientWithResponsesInterface interface {
 
 	// ShowOfficeAppointmentWithResponse Show an appointment at my office
 	//
-	// One at another office answers 404. It is a look at who booked it, which is shown to them; one of the staff looks at 200 people a day: 429 `rate-limited`. For operators (operatori di sede); others get 403 `forbidden`.
+	// One at another office answers 404. It is a look at who booked it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -48997,6 +49003,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 	//
@@ -49017,6 +49024,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 	//
@@ -50731,6 +50739,7 @@ type ClientWithResponsesInterface interface {
 	// ShowSmartTaskWithResponse Show how far a smart task is
 	//
 	// The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+	// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -64162,7 +64171,7 @@ func (c *ClientWithResponses) ListOfficeAppointmentsWithResponse(ctx context.Con
 
 // ShowOfficeAppointmentWithResponse Show an appointment at my office
 //
-// One at another office answers 404. It is a look at who booked it, which is shown to them; one of the staff looks at 200 people a day: 429 `rate-limited`. For operators (operatori di sede); others get 403 `forbidden`.
+// One at another office answers 404. It is a look at who booked it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -66425,6 +66434,7 @@ func (c *ClientWithResponses) ListSmartTasksWithResponse(ctx context.Context, co
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 // Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 //
@@ -66451,6 +66461,7 @@ func (c *ClientWithResponses) RequestSmartTaskWithBodyWithResponse(ctx context.C
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 // Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 //
@@ -69035,6 +69046,7 @@ func (c *ClientWithResponses) ShowSmartTaskTypeWithResponse(ctx context.Context,
 // ShowSmartTaskWithResponse Show how far a smart task is
 //
 // The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -10,6 +10,7 @@ import (
 
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -157,6 +158,33 @@ func TestAppointment_IsAboutATicketThatWasNotAnswered(t *testing.T) {
 		elsewhere := a.slot(world.Milan, nextWeek.Add(8*24*time.Hour), nil)
 		_, err = a.Reschedule(once(), by, v.ID, elsewhere)
 		a.refused(err, fault.Invalid, "/slot_id not-of-ticket")
+	})
+}
+
+// A repeat is answered as it was, whatever became of the ticket and the slot since.
+func TestAppointment_IsBookedOnceThoughItsTicketIsClosed(t *testing.T) {
+	each(t, func(t *testing.T, a agenda) {
+		_, by := a.Employer(t)
+		opened := a.ticket(by, nil)
+		a.Clock.Advance(calendar.DeadlineWorkingDays(opened.OpenedAt, 5).Sub(a.Clock.Now()))
+		by = a.actorAgain(by)
+		in := Booking{SlotID: a.slot(world.Rome, nextWeek.Add(7*24*time.Hour), nil), Topic: byTicket, TicketID: &opened.ID, Phone: "061234567", Notes: "x"}
+		key := func() context.Context {
+			return idempotency.WithClaim(context.Background(), &idempotency.Claim{Scope: "s", Key: "k", Operation: "op", RequestMAC: "m"})
+		}
+		first, err := a.Book(key(), by, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Must(t, func(ctx context.Context) error {
+			_, err := a.Tickets.CloseInTx(ctx, opened.ID, ticket.Closure{Outcome: ticket.Accepted, Text: "x"}, a.Clock.Now())
+			return err
+		})
+		a.Exec(t, "UPDATE tickets SET office_code = ?, topic = ? WHERE id = ?", world.Milan, direct, opened.ID)
+		a.Exec(t, "UPDATE ticket_topics SET appointments = FALSE")
+		if again, err := a.Book(key(), by, in); err != nil || again.ID != first.ID {
+			t.Errorf("%v %v, want %v", again.ID, err, first.ID)
+		}
 	})
 }
 
