@@ -18940,7 +18940,7 @@ type ClientInterface interface {
 	//   `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
-	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; if it is not said, a known one keeps its own and a new one is `unverified`). A contact that the
 	//   line does not name stays as it is. A position never goes to another contributor
 	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
 	//   `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
@@ -23529,7 +23529,7 @@ func (c *Client) ListRegisterImports(ctx context.Context, params *ListRegisterIm
 //     `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 //     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
-//     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+//     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; if it is not said, a known one keeps its own and a new one is `unverified`). A contact that the
 //     line does not name stays as it is. A position never goes to another contributor
 //   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
 //     `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
@@ -48283,7 +48283,7 @@ type ClientWithResponsesInterface interface {
 	//   `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
-	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; if it is not said, a known one keeps its own and a new one is `unverified`). A contact that the
 	//   line does not name stays as it is. A position never goes to another contributor
 	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
 	//   `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
@@ -65342,7 +65342,7 @@ func (c *ClientWithResponses) ListRegisterImportsWithResponse(ctx context.Contex
 //     `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 //     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
-//     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+//     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; if it is not said, a known one keeps its own and a new one is `unverified`). A contact that the
 //     line does not name stays as it is. A position never goes to another contributor
 //   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
 //     `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
