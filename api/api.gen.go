@@ -8167,20 +8167,20 @@ type OfficeAppointment struct {
 	// Example: 2026-03-23T08:30:00Z
 	EndsAt time.Time `json:"ends_at"`
 
-	// Notes What the office should know before.
+	// Notes What the office should know before. A list does not say it.
 	//
 	// Example: Porto le ricevute dei versamenti di gennaio
-	Notes string `json:"notes"`
+	Notes *string `json:"notes,omitempty"`
 
 	// Office The office of an appointment.
 	//
 	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
 	Office AppointmentOffice `json:"office"`
 
-	// Phone Where the office reaches who booked it.
+	// Phone Where the office reaches who booked it. A list does not say it.
 	//
 	// Example: +393331234567
-	Phone string `json:"phone"`
+	Phone *string `json:"phone,omitempty"`
 
 	// SlotId A UUID (RFC 9562).
 	//
@@ -8220,7 +8220,7 @@ type OfficeAppointment struct {
 
 // OfficeAppointmentList One page of appointments at an office, by time.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
 type OfficeAppointmentList = Page[OfficeAppointment]
 
 // OfficeCode The code of an office (sede).

@@ -8520,20 +8520,20 @@ type OfficeAppointment struct {
 	// Example: 2026-03-23T08:30:00Z
 	EndsAt time.Time `json:"ends_at"`
 
-	// Notes What the office should know before.
+	// Notes What the office should know before. A list does not say it.
 	//
 	// Example: Porto le ricevute dei versamenti di gennaio
-	Notes string `json:"notes"`
+	Notes *string `json:"notes,omitempty"`
 
 	// Office The office of an appointment.
 	//
 	// Example: {"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"}
 	Office AppointmentOffice `json:"office"`
 
-	// Phone Where the office reaches who booked it.
+	// Phone Where the office reaches who booked it. A list does not say it.
 	//
 	// Example: +393331234567
-	Phone string `json:"phone"`
+	Phone *string `json:"phone,omitempty"`
 
 	// SlotId A UUID (RFC 9562).
 	//
@@ -8573,7 +8573,7 @@ type OfficeAppointment struct {
 
 // OfficeAppointmentList One page of appointments at an office, by time.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","notes":"Porto le ricevute dei versamenti di gennaio","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"phone":"+393331234567","slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/appointments"}},"items":[{"appointment_id":"018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60","booked_at":"2026-03-16T08:15:04.218301Z","booked_by":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"channel":"counter","confirmed_at":"2026-03-16T08:20:00.118204Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","contributor_legal_name":"Officine Tiberine S.r.l.","ends_at":"2026-03-23T08:30:00Z","office":{"address":{"postal_code":"24121","province":"BG","street":"Viale Papa Giovanni XXIII 110","town":"Bergamo"},"office_code":"1400","phone":"+390354123456","title":"Direzione provinciale di Bergamo"},"slot_id":"018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061","starts_at":"2026-03-23T08:00:00Z","state":"confirmed","topic":"payments-refunds","topic_title":"Rimborsi e compensazioni"}]}
 type OfficeAppointmentList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -18219,7 +18219,7 @@ type ClientInterface interface {
 
 	// ListOfficeAppointments List the appointments at my office
 	//
-	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given. `phone` and `notes` are told by showOfficeAppointment alone.
 	// For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
@@ -18227,7 +18227,7 @@ type ClientInterface interface {
 
 	// ShowOfficeAppointment Show an appointment at my office
 	//
-	// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	// One at another office answers 404. It is a look at who booked it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
 	ShowOfficeAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -18940,7 +18940,7 @@ type ClientInterface interface {
 	//   `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
-	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; if it is not said, a known one keeps its own and a new one is `unverified`). A contact that the
 	//   line does not name stays as it is. A position never goes to another contributor
 	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
 	//   `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
@@ -19602,7 +19602,11 @@ type ClientInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	//
+	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -19619,7 +19623,11 @@ type ClientInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	//
+	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -21180,6 +21188,7 @@ type ClientInterface interface {
 	// ShowSmartTask Show how far a smart task is
 	//
 	// The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+	// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
 	//
 	// Corresponds with GET /smart-tasks/{smart_task_id} (the `ShowSmartTask` operationId).
 	ShowSmartTask(ctx context.Context, smartTaskId SmartTaskId, params *ShowSmartTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -22119,7 +22128,7 @@ func (c *Client) SuspendApplication(ctx context.Context, applicationId Applicati
 
 // ListOfficeAppointments List the appointments at my office
 //
-// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given. `phone` and `notes` are told by showOfficeAppointment alone.
 // For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/appointments (the `ListOfficeAppointments` operationId).
@@ -22137,7 +22146,7 @@ func (c *Client) ListOfficeAppointments(ctx context.Context, params *ListOfficeA
 
 // ShowOfficeAppointment Show an appointment at my office
 //
-// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+// One at another office answers 404. It is a look at who booked it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/appointments/{appointment_id} (the `ShowOfficeAppointment` operationId).
 func (c *Client) ShowOfficeAppointment(ctx context.Context, appointmentId AppointmentId, params *ShowOfficeAppointmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -23520,7 +23529,7 @@ func (c *Client) ListRegisterImports(ctx context.Context, params *ListRegisterIm
 //     `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 //     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
-//     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+//     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; if it is not said, a known one keeps its own and a new one is `unverified`). A contact that the
 //     line does not name stays as it is. A position never goes to another contributor
 //   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
 //     `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
@@ -24802,7 +24811,11 @@ func (c *Client) ListSmartTasks(ctx context.Context, contributorId ContributorId
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+//
+// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -24829,7 +24842,11 @@ func (c *Client) RequestSmartTaskWithBody(ctx context.Context, contributorId Con
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+//
+// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -27840,6 +27857,7 @@ func (c *Client) ShowSmartTaskType(ctx context.Context, pType SmartTaskTypePath,
 // ShowSmartTask Show how far a smart task is
 //
 // The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
 //
 // Corresponds with GET /smart-tasks/{smart_task_id} (the `ShowSmartTask` operationId).
 func (c *Client) ShowSmartTask(ctx context.Context, smartTaskId SmartTaskId, params *ShowSmartTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -47486,7 +47504,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListOfficeAppointmentsWithResponse List the appointments at my office
 	//
-	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+	// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given. `phone` and `notes` are told by showOfficeAppointment alone.
 	// For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -47496,7 +47514,7 @@ type ClientWithResponsesInterface interface {
 
 	// ShowOfficeAppointmentWithResponse Show an appointment at my office
 	//
-	// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+	// One at another office answers 404. It is a look at who booked it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -48265,7 +48283,7 @@ type ClientWithResponsesInterface interface {
 	//   `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 	//   services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 	// * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
-	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+	//   `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; if it is not said, a known one keeps its own and a new one is `unverified`). A contact that the
 	//   line does not name stays as it is. A position never goes to another contributor
 	// * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
 	//   `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
@@ -48985,7 +49003,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	//
+	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -49002,7 +49024,11 @@ type ClientWithResponsesInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	//
+	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50713,6 +50739,7 @@ type ClientWithResponsesInterface interface {
 	// ShowSmartTaskWithResponse Show how far a smart task is
 	//
 	// The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+	// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -64128,7 +64155,7 @@ func (c *ClientWithResponses) SuspendApplicationWithResponse(ctx context.Context
 
 // ListOfficeAppointmentsWithResponse List the appointments at my office
 //
-// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given.
+// Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given. `phone` and `notes` are told by showOfficeAppointment alone.
 // For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -64144,7 +64171,7 @@ func (c *ClientWithResponses) ListOfficeAppointmentsWithResponse(ctx context.Con
 
 // ShowOfficeAppointmentWithResponse Show an appointment at my office
 //
-// One at another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+// One at another office answers 404. It is a look at who booked it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -65315,7 +65342,7 @@ func (c *ClientWithResponses) ListRegisterImportsWithResponse(ctx context.Contex
 //     `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
 //     services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
 //   - `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
-//     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; `unverified` if it is not said). A contact that the
+//     `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; if it is not said, a known one keeps its own and a new one is `unverified`). A contact that the
 //     line does not name stays as it is. A position never goes to another contributor
 //   - `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
 //     `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
@@ -66407,7 +66434,11 @@ func (c *ClientWithResponses) ListSmartTasksWithResponse(ctx context.Context, co
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+//
+// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -66430,7 +66461,11 @@ func (c *ClientWithResponses) RequestSmartTaskWithBodyWithResponse(ctx context.C
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+//
+// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -69011,6 +69046,7 @@ func (c *ClientWithResponses) ShowSmartTaskTypeWithResponse(ctx context.Context,
 // ShowSmartTaskWithResponse Show how far a smart task is
 //
 // The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -38,7 +38,7 @@ func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f f
 			Rights: k.rights, Log: p.log, BeforeShowing: p.beforeShowing,
 		}),
 		appointments: appointment.NewService(appointment.Deps{
-			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, PublicURL: p.config.PublicURL,
+			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Looks: id.looks, PublicURL: p.config.PublicURL,
 		}),
 		timeline: timeline.NewService(timeline.Deps{
 			Runner: k.runner, CatchUp: f.funds.CatchUp, Files: exported(f.declarations, tickets),

@@ -10,6 +10,7 @@ import (
 
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -160,6 +161,33 @@ func TestAppointment_IsAboutATicketThatWasNotAnswered(t *testing.T) {
 	})
 }
 
+// A repeat is answered as it was, whatever became of the ticket and the slot since.
+func TestAppointment_IsBookedOnceThoughItsTicketIsClosed(t *testing.T) {
+	each(t, func(t *testing.T, a agenda) {
+		_, by := a.Employer(t)
+		opened := a.ticket(by, nil)
+		a.Clock.Advance(calendar.DeadlineWorkingDays(opened.OpenedAt, 5).Sub(a.Clock.Now()))
+		by = a.actorAgain(by)
+		in := Booking{SlotID: a.slot(world.Rome, nextWeek.Add(7*24*time.Hour), nil), Topic: byTicket, TicketID: &opened.ID, Phone: "061234567", Notes: "x"}
+		key := func() context.Context {
+			return idempotency.WithClaim(context.Background(), &idempotency.Claim{Scope: "s", Key: "k", Operation: "op", RequestMAC: "m"})
+		}
+		first, err := a.Book(key(), by, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Must(t, func(ctx context.Context) error {
+			_, err := a.Tickets.CloseInTx(ctx, opened.ID, ticket.Closure{Outcome: ticket.Accepted, Text: "x"}, a.Clock.Now())
+			return err
+		})
+		a.Exec(t, "UPDATE tickets SET office_code = ?, topic = ? WHERE id = ?", world.Milan, direct, opened.ID)
+		a.Exec(t, "UPDATE ticket_topics SET appointments = FALSE")
+		if again, err := a.Book(key(), by, in); err != nil || again.ID != first.ID {
+			t.Errorf("%v %v, want %v", again.ID, err, first.ID)
+		}
+	})
+}
+
 func TestAppointment_IsAboutATicketThatWasNotAccepted(t *testing.T) {
 	each(t, func(t *testing.T, a agenda) {
 		_, by := a.Employer(t)
@@ -231,6 +259,28 @@ func TestAppointment_OfficeListsItsDay(t *testing.T) {
 			if err != nil || len(found.Items) != len(want) || len(want) > 0 && found.Items[0].ID != want[0] {
 				t.Errorf("%q: %d listed: %v", state, len(found.Items), err)
 			}
+		}
+	})
+}
+
+// Opening an appointment at the office is a look at who booked it; listing a day is none.
+func TestAppointment_OpenedAtTheOfficeIsALook(t *testing.T) {
+	each(t, func(t *testing.T, a agenda) {
+		by, who := a.desk(world.Rome), a.citizen()
+		held := a.book(who, booking(a.slot(world.Rome, nextWeek, nil)))
+		looks := func() int {
+			return a.Count(t, "staff_looks WHERE person_id = ? AND staff_id = ?", who.PersonID, by.PersonID)
+		}
+		if _, err := a.OfOffice(once(), by, OfficeFilter{Day: *date("2026-03-23")}, page.Request{Limit: 10}); err != nil || looks() != 0 {
+			t.Errorf("%d looks by a list, %v", looks(), err)
+		}
+		if _, err := a.OpenAtOffice(once(), by, held.ID); err != nil || looks() != 1 {
+			t.Errorf("%d looks, %v", looks(), err)
+		}
+		_, err := a.OpenAtOffice(once(), a.desk(world.Milan), held.ID)
+		a.refused(err, fault.NotFound, "")
+		if n := a.Count(t, "staff_looks"); n != 1 {
+			t.Errorf("%d looks", n)
 		}
 	})
 }

@@ -46,7 +46,7 @@ func (s *Service) Publish(ctx context.Context, by access.Actor, office string, o
 	}
 	id := uuid.Must(uuid.NewV7())
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Published, error) {
-		trace.Right, trace.SubjectKind = by.Office(), "appointment-slots"
+		trace.Right, trace.SubjectKind = by.Office(), publicationKind
 		if err := s.run.DB.LockName(ctx, "appointment slots of "+office); err != nil {
 			return Published{}, err
 		}
@@ -62,13 +62,21 @@ func (s *Service) Publish(ctx context.Context, by access.Actor, office string, o
 		if overlaps(slots, others) {
 			return Published{}, fault.Because(fault.Conflict, "slots-overlap")
 		}
-		detail, err := json.Marshal(map[string]any{"office_code": office, "count": p.Count})
+		detail, err := json.Marshal(publication{office, p.Count, p.From, p.To})
 		if err != nil {
 			return Published{}, err
 		}
 		trace.Detail = string(detail)
 		return p, s.repo.addSlots(ctx, slots)
-	}, nil)
+	}, operation.ByID(s.repo.published))
+}
+
+// publication is what the trail keeps of a publication. A repeat of the request reads it there.
+type publication struct {
+	OfficeCode string    `json:"office_code"`
+	Count      int       `json:"count"`
+	StartsAt   time.Time `json:"starts_at"`
+	EndsAt     time.Time `json:"ends_at"`
 }
 
 // requireTopics returns fault.Invalid naming topics that there are none of.
@@ -258,6 +266,19 @@ func (s *Service) ShowAtOffice(ctx context.Context, by access.Actor, id uuid.UUI
 	v, err := s.repo.one(ctx, id, s.run.Clock.Now())
 	if err == nil {
 		err = review.RequireOffice(by, v.OfficeCode)
+	}
+	if err != nil {
+		return View{}, err
+	}
+	return v, nil
+}
+
+// OpenAtOffice is ShowAtOffice for an operator who looks at who booked it by that. It also returns
+// the faults of look.Service.At.
+func (s *Service) OpenAtOffice(ctx context.Context, by access.Actor, id uuid.UUID) (View, error) {
+	v, err := s.ShowAtOffice(ctx, by, id)
+	if err == nil {
+		err = s.looks.At(ctx, by, v.PersonID)
 	}
 	if err != nil {
 		return View{}, err

@@ -214,6 +214,15 @@ func (r repository) ticket(ctx context.Context, id uuid.UUID) (ticket.Ticket, er
 	return t, notFound(err)
 }
 
+// holdTicket is ticket, and keeps others from changing it until the context's transaction ends.
+func (r repository) holdTicket(ctx context.Context, id uuid.UUID) (ticket.Ticket, error) {
+	var t ticket.Ticket
+	err := r.db.From(ctx).Raw(
+		"SELECT "+db.Columns[ticket.Ticket]("")+" FROM tickets WHERE id = ?"+r.db.ForShare("tickets"), id,
+	).Take(&t).Error
+	return t, notFound(err)
+}
+
 // positionOf is the position that a ticket is about; nil for none.
 func (r repository) positionOf(ctx context.Context, ticketID *uuid.UUID) (*uuid.UUID, error) {
 	if ticketID == nil {

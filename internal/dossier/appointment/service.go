@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
@@ -20,6 +21,7 @@ type Deps struct {
 	Runner *operation.Runner
 	Rights *access.Repository
 	Outbox *outbox.Outbox
+	Looks  *look.Service
 	// PublicURL is where the API is found: calendars name it as who publishes an appointment.
 	PublicURL string
 }
@@ -30,18 +32,23 @@ type Service struct {
 	repo      repository
 	rights    *access.Repository
 	outbox    *outbox.Outbox
+	looks     *look.Service
 	publicURL string
 }
 
 // NewService returns the service.
 func NewService(d Deps) *Service {
-	return &Service{run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, outbox: d.Outbox, publicURL: d.PublicURL}
+	return &Service{
+		run: d.Runner, repo: repository{d.Runner.DB}, rights: d.Rights, outbox: d.Outbox, looks: d.Looks, publicURL: d.PublicURL,
+	}
 }
 
-// subjectKind is how the audit trail names an appointment, slotKind how it names a slot.
+// subjectKind is how the audit trail names an appointment, slotKind how it names a slot, and
+// publicationKind how it names slots that were published at once.
 const (
-	subjectKind = access.WatchedAppointment
-	slotKind    = "appointment-slot"
+	subjectKind     = access.WatchedAppointment
+	slotKind        = "appointment-slot"
+	publicationKind = "appointment-slots"
 )
 
 // standing is what somebody who sees an appointment may do about it.
@@ -115,21 +122,19 @@ func (s *Service) Book(ctx context.Context, by access.Actor, in Booking) (View, 
 	if err != nil {
 		return View{}, err
 	}
-	topic, slot, err := s.wanted(ctx, in.Topic, in.SlotID)
-	if err == nil {
-		err = in.requireMay(slot, topic)
-	}
-	if err == nil {
-		err = s.fits(ctx, in.TicketID, slot)
-	}
-	if err != nil {
-		return View{}, err
-	}
 	id := uuid.Must(uuid.NewV7())
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
 		trace.Right, trace.SubjectKind = right, subjectKind
 		if in.ContributorID != nil {
 			trace.ContributorID = *in.ContributorID
+		}
+		// After the key: a repeat is answered, whatever became of slot and topic.
+		topic, slot, err := s.wanted(ctx, in.Topic, in.SlotID)
+		if err == nil {
+			err = in.requireMay(slot, topic)
+		}
+		if err != nil {
+			return View{}, err
 		}
 		// Others hold the slot that somebody waits for: most are told without a lock.
 		if taken, err := s.repo.taken(ctx, slot.ID, s.run.Clock.Now()); err != nil {
@@ -145,7 +150,7 @@ func (s *Service) Book(ctx context.Context, by access.Actor, in Booking) (View, 
 			return View{}, err
 		}
 		now := s.run.Clock.Now()
-		if err := s.calledFor(ctx, in.TicketID, now); err != nil {
+		if err := s.calledFor(ctx, in, slot, now); err != nil {
 			return View{}, err
 		}
 		a, err := in.book(id, by.PersonID, slots[slot.ID], now)
@@ -190,15 +195,8 @@ func (s *Service) subject(ctx context.Context, by access.Actor, in Booking) (Boo
 		if err != nil {
 			return in, right, err
 		}
-		var wrong []fault.Field
 		if in.ContributorID != nil && *in.ContributorID != t.ContributorID {
-			wrong = append(wrong, fault.Field{Pointer: "/contributor_id", Code: fault.FieldNotOfTicket})
-		}
-		if in.Topic != t.Topic {
-			wrong = append(wrong, fault.Field{Pointer: "/topic", Code: fault.FieldNotOfTicket})
-		}
-		if len(wrong) > 0 {
-			return in, right, fault.InvalidFields(wrong...)
+			return in, right, fault.InvalidFields(fault.Field{Pointer: "/contributor_id", Code: fault.FieldNotOfTicket})
 		}
 		in.ContributorID = &t.ContributorID
 		return in, right, nil
@@ -252,16 +250,25 @@ func (s *Service) fits(ctx context.Context, ticketID *uuid.UUID, slot Slot) erro
 	return err
 }
 
-// calledFor returns fault.Conflict for a ticket that does not call for an appointment.
-func (s *Service) calledFor(ctx context.Context, ticketID *uuid.UUID, now time.Time) error {
-	if ticketID == nil {
+// calledFor returns fault.Conflict for a ticket that does not call for an appointment, and
+// fault.Invalid where it is on another topic or at another office by now. The ticket stays as it is
+// until the context's transaction ends.
+func (s *Service) calledFor(ctx context.Context, in Booking, slot Slot, now time.Time) error {
+	if in.TicketID == nil {
 		return nil
 	}
-	t, err := s.repo.ticket(ctx, *ticketID)
-	if err == nil && !t.AllowsAppointment(now) {
-		err = fault.Because(fault.Conflict, "ticket-without-appointment")
+	t, err := s.repo.holdTicket(ctx, *in.TicketID)
+	switch {
+	case err != nil:
+		return err
+	case in.Topic != t.Topic:
+		return fault.InvalidFields(fault.Field{Pointer: "/topic", Code: fault.FieldNotOfTicket})
+	case slot.OfficeCode != t.OfficeCode:
+		return fault.InvalidFields(fault.Field{Pointer: "/slot_id", Code: fault.FieldNotOfTicket})
+	case !t.AllowsAppointment(now):
+		return fault.Because(fault.Conflict, "ticket-without-appointment")
 	}
-	return err
+	return nil
 }
 
 // leaves returns fault.Conflict where somebody has such an appointment to come, or too many.
@@ -451,13 +458,13 @@ func (s *Service) Reschedule(ctx context.Context, by access.Actor, id, slotID uu
 	if err == nil && !next.isFor(topic) {
 		err = fault.InvalidFields(fault.Field{Pointer: "/slot_id", Code: fault.FieldNotAtSlot})
 	}
-	if err == nil {
-		err = s.fits(ctx, seen.TicketID, next)
-	}
 	if err != nil {
 		return View{}, err
 	}
 	return s.change(ctx, by, id, true, movedKind, func(ctx context.Context, v View, now time.Time) (Appointment, error) {
+		if err := s.fits(ctx, v.TicketID, next); err != nil {
+			return Appointment{}, err
+		}
 		if v.SlotID == slotID {
 			return Appointment{}, fault.InvalidFields(fault.Field{Pointer: "/slot_id", Code: fault.FieldSameSlot})
 		}

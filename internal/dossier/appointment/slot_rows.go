@@ -2,6 +2,7 @@ package appointment
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
@@ -60,6 +61,23 @@ const addedAtOnce = 500
 
 func (r repository) addSlots(ctx context.Context, slots []Slot) error {
 	return r.db.From(ctx).CreateInBatches(&slots, addedAtOnce).Error
+}
+
+// published returns what was published, as the trail has it, or fault.NotFound.
+func (r repository) published(ctx context.Context, id uuid.UUID) (Published, error) {
+	var details []string
+	err := r.db.From(ctx).Raw(
+		"SELECT detail FROM audit_records WHERE subject_id = ? AND subject_kind = ?", id.String(), publicationKind,
+	).Scan(&details).Error
+	if err == nil && len(details) == 0 {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
+		return Published{}, err
+	}
+	var p publication
+	err = json.Unmarshal([]byte(details[0]), &p)
+	return Published{ID: id, Count: p.Count, From: p.StartsAt, To: p.EndsAt}, err
 }
 
 // saveSlot writes the withdrawal of a slot, over a row that the caller holds locked.

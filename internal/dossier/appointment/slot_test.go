@@ -1,6 +1,7 @@
 package appointment
 
 import (
+	"context"
 	"sync"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -221,6 +223,27 @@ func TestSlot_IsPublishedByItsOffice(t *testing.T) {
 		p, err := a.Publish(once(), a.desk(world.Rome), world.Rome, pattern("2026-03-23", "2026-03-30"))
 		if err != nil || p.Count != 4 || a.Count(t, "appointment_slots") != 4 || a.traced("") != 1 {
 			t.Errorf("published %+v %v", p, err)
+		}
+	})
+}
+
+// A repeat whose first answer was lost says what was published.
+func TestSlot_APublicationIsRepeated(t *testing.T) {
+	each(t, func(t *testing.T, a agenda) {
+		by := a.desk(world.Rome)
+		key := func() context.Context {
+			return idempotency.WithClaim(context.Background(), &idempotency.Claim{Scope: "s", Key: "k", Operation: "op", RequestMAC: "m"})
+		}
+		first, err := a.Publish(key(), by, world.Rome, pattern("2026-03-23", "2026-03-30"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := a.Publish(key(), by, world.Rome, pattern("2026-03-23", "2026-03-30"))
+		if err != nil || again.ID != first.ID || again.Count != 4 || !again.From.Equal(first.From) || !again.To.Equal(first.To) {
+			t.Errorf("%+v %v, want %+v", again, err, first)
+		}
+		if a.Count(t, "appointment_slots") != 4 {
+			t.Error("published again")
 		}
 	})
 }

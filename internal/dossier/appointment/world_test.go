@@ -8,8 +8,10 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/look"
 	"diresco/internal/platform/due"
 	"diresco/internal/platform/fault"
 	"diresco/internal/test/dbtest"
@@ -38,7 +40,11 @@ func each(t *testing.T, test func(t *testing.T, a agenda)) {
 func newAgenda(t *testing.T, d *db.DB) agenda {
 	t.Helper()
 	w := world.New(t, d)
-	a := agenda{t: t, App: w, Service: NewService(Deps{Runner: w.Runner, Rights: w.Rights, Outbox: w.Outbox, PublicURL: world.PublicURL})}
+	people := person.NewService(person.Deps{Runner: w.Runner})
+	looks := look.NewService(look.Deps{DB: d, Clock: w.Clock, Trail: w.Runner.Trail, Staff: people, Outbox: w.Outbox})
+	a := agenda{t: t, App: w, Service: NewService(Deps{
+		Runner: w.Runner, Rights: w.Rights, Outbox: w.Outbox, Looks: looks, PublicURL: world.PublicURL,
+	})}
 	a.due = due.NewScheduler(d, w.Clock, nil, a.Ends()...)
 	if err := a.due.Begin(context.Background()); err != nil {
 		t.Fatal(err)

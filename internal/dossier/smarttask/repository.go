@@ -18,6 +18,15 @@ type repository struct{ db *db.DB }
 
 func (r repository) add(ctx context.Context, t Task) error { return r.db.From(ctx).Create(&t).Error }
 
+// asked returns when somebody asked for tasks for a contributor since an instant, in order.
+func (r repository) asked(ctx context.Context, personID, contributorID uuid.UUID, since time.Time) (times []time.Time, err error) {
+	err = r.db.From(ctx).Raw(
+		"SELECT submitted_at FROM smart_tasks WHERE contributor_id = ? AND submitted_at > ? AND person_id = ? ORDER BY submitted_at",
+		contributorID, since.UTC(), personID,
+	).Scan(&times).Error
+	return times, err
+}
+
 var selectViews = "SELECT " + db.Columns[Task]("s") + ", t.position_id, t.office_code, t.protocol_number, t.email, t.phone " +
 	"FROM smart_tasks s JOIN tickets t ON t.id = s.id"
 
@@ -65,22 +74,23 @@ func (r repository) list(ctx context.Context, by access.Actor, request page.Requ
 	return page.Cut(rows, request.Size(), func(v View) page.Key { return page.Key{At: v.SubmittedAt, ID: v.ID} }), nil
 }
 
-// open reports whether there is a task to be decided.
+// open reports whether there is a task to be decided, of a type that this program knows.
 func (r repository) open(ctx context.Context) (bool, error) {
 	var found []int
-	err := r.db.From(ctx).Raw("SELECT 1 FROM smart_tasks WHERE decided_at IS NULL LIMIT 1").Scan(&found).Error
+	err := r.db.From(ctx).Raw("SELECT 1 FROM smart_tasks WHERE decided_at IS NULL AND type IN ? LIMIT 1", codes).Scan(&found).Error
 	return len(found) > 0, err
 }
 
 // candidates are how many of the oldest open tasks are tried for a lease.
 const candidates = 16
 
-// claim leases the oldest open task that is nobody else's, and returns false where there is none.
+// claim leases the oldest open task that is nobody else's, and returns false where there is none. It
+// leaves a type that this program does not know to one that does: a newer version runs beside it.
 func (r repository) claim(ctx context.Context, lease job.Lease) (t Task, mine bool, err error) {
 	var ids []uuid.UUID
-	const selectOpen = "SELECT id FROM smart_tasks WHERE decided_at IS NULL " +
+	const selectOpen = "SELECT id FROM smart_tasks WHERE decided_at IS NULL AND type IN ? " +
 		"AND (lease_owner = ? OR lease_until IS NULL OR lease_until <= ?) ORDER BY submitted_at, id LIMIT ?"
-	if err := r.db.From(ctx).Raw(selectOpen, lease.Owner, lease.At, candidates).Scan(&ids).Error; err != nil {
+	if err := r.db.From(ctx).Raw(selectOpen, codes, lease.Owner, lease.At, candidates).Scan(&ids).Error; err != nil {
 		return t, false, err
 	}
 	for _, id := range ids {

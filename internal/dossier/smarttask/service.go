@@ -62,6 +62,9 @@ func NewService(d Deps) *Service {
 // announced is what is announced when a task was filed.
 const announced = "smart-tasks"
 
+// mostADay is how many tasks one person asks for in 24 hours for one contributor.
+const mostADay = 100
+
 // Input is what somebody asks the system to decide.
 type Input struct {
 	Type    string
@@ -75,7 +78,8 @@ type Input struct {
 //   - fault.DispositiveRequired: the actor's credentials are ordinary;
 //   - fault.Invalid: the type is none that is open to the actor, the content breaks its schema, or is
 //     about what the actor does not act for;
-//   - fault.Forbidden: none of the actor's rights is one by which it is asked for.
+//   - fault.Forbidden: none of the actor's rights is one by which it is asked for;
+//   - fault.RateLimited: they asked for too many within a day.
 func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (View, error) {
 	if by.CredentialLevel != access.Dispositive {
 		return View{}, fault.New(fault.DispositiveRequired)
@@ -103,8 +107,16 @@ func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (View,
 	origin := audit.OriginOf(ctx)
 	filed, err := s.tickets.File(ctx, asking, ticket.New{
 		Kind: ticket.SmartTask, ContributorID: by.ContributorID, PositionID: positionID, Topic: t.Topic, Subject: t.TitleIT,
-		Text: t.EffectIT, Email: in.Email, Phone: in.Phone,
+		Text: t.EffectIT, Email: in.Email, Phone: in.Phone, Content: map[string]any{"type": t.Code, "content": in.Content},
 	}, func(ctx context.Context, filed ticket.Ticket) error {
+		// Each is told at an address that is typed in, so that nobody may ask without end.
+		before, err := s.repo.asked(ctx, filed.PersonID, filed.ContributorID, filed.OpenedAt.Add(-fault.Day))
+		if err == nil {
+			err = fault.OverDaily(before, mostADay, filed.OpenedAt)
+		}
+		if err != nil {
+			return err
+		}
 		s.run.DB.Announce(ctx, announced)
 		return s.repo.add(ctx, Task{
 			ID: filed.ID, ContributorID: filed.ContributorID, Type: t.Code, Content: string(in.Content), State: Submitted,

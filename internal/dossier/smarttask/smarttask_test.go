@@ -1,11 +1,13 @@
 package smarttask_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/google/uuid"
 
 	"diresco/internal/dossier/smarttask"
+	"diresco/internal/dossier/ticket"
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/fault"
@@ -440,5 +442,71 @@ func TestSmartTask_OneRequestIsOneTask(t *testing.T) {
 		if n := w.Count(t, "smart_tasks"); n != 1 {
 			t.Errorf("%d tasks", n)
 		}
+	})
+}
+
+// Nobody has messages sent without end to an address that they type in.
+func TestSmartTask_NobodyAsksWithoutEnd(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		first, err := w.Tickets.Show(ctx, w.rep, w.decided(w.rep, w.withdrawal()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tickets, tasks := make([]ticket.Ticket, 99), make([]smarttask.Task, 99)
+		for i := range tickets {
+			tickets[i] = first.Ticket
+			tickets[i].ID = uuid.Must(uuid.NewV7())
+			tasks[i] = smarttask.Task{
+				ID: tickets[i].ID, ContributorID: w.company.ID, Type: "revoke-employee-delegation", Content: "{}", State: smarttask.Accepted,
+				PersonID: w.rep.PersonID, RightID: w.rep.Rights[0].ID, SubmittedAt: w.Clock.Now(), DecidedAt: new(w.Clock.Now()),
+				Checks: []smarttask.Check{}, Reasons: []smarttask.Reason{},
+			}
+		}
+		w.Must(t, func(ctx context.Context) error {
+			if err := w.DB.From(ctx).Create(&tickets).Error; err != nil {
+				return err
+			}
+			return w.DB.From(ctx).Create(&tasks).Error
+		})
+		_, err = w.service.Request(ctx, w.rep, w.withdrawal())
+		refused(t, "the 101st of a day", err, fault.RateLimited)
+		if n := w.Count(t, "outbox WHERE kind = 'ticket.received'"); n != 1 {
+			t.Errorf("%d messages", n)
+		}
+		// Others ask all the same, and they again a day later.
+		w.requested(w.Colleague(t, w.company.ID, access.Employer, access.Dispositive), w.revocation())
+		w.Clock.Advance(fault.Day)
+		w.requested(w.rep, w.withdrawal())
+	})
+}
+
+// The register's digest tells what was asked: what differs in its content alone is something else.
+func TestSmartTask_TheDigestHasTheContent(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		digest := func(in smarttask.Input) string {
+			return w.one("SELECT digest FROM tickets WHERE id = ?", w.requested(w.rep, in))
+		}
+		one := digest(w.withdrawal())
+		other := digest(ask("revoke-employee-delegation", map[string]any{"grant_id": uuid.New()}))
+		if one == other || one != digest(w.withdrawal()) {
+			t.Errorf("%s and %s", one, other)
+		}
+	})
+}
+
+// A topic that an administrator retires is offered to people no more; the types go on.
+func TestSmartTask_GoesOnWhenItsTopicIsRetired(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		w.Exec(t, "UPDATE ticket_topics SET retired = TRUE WHERE code LIKE 'delegations%'")
+		w.want(w.decided(w.rep, w.revocation()), smarttask.Accepted, "")
+	})
+}
+
+// Nobody is told of a place that the request does not have.
+func TestSmartTask_OfAContributorWithoutPositions(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		rep := w.Colleague(t, w.Company(t).ID, access.LegalRepresentative, access.Dispositive)
+		_, err := w.service.Request(ctx, rep, w.withdrawal())
+		refused(t, "no office", err, fault.Invalid, " "+fault.FieldOfficeNeeded)
 	})
 }

@@ -60,6 +60,13 @@ var (
 		}
 		return by
 	}()
+	codes = func() []string {
+		all := make([]string, len(types))
+		for i, t := range types {
+			all[i] = t.Code
+		}
+		return all
+	}()
 )
 
 // load reads the types that come with the program.

@@ -124,11 +124,15 @@ func (w worker) begin(ctx context.Context, id uuid.UUID) error {
 // decide examines a task, does what is asked unless that is refused, and closes the ticket: all in
 // one transaction, so that it is done once wherever a process dies.
 //
-// Lock order: task, person, what the effect locks, the right of the effect, ticket.
+// Lock order: task, ticket, person, what the effect locks, the right of the effect. Whoever comments
+// on the ticket meanwhile locks it before their right, too.
 func (w worker) decide(ctx context.Context, id uuid.UUID) error {
 	return w.run.DB.InTx(ctx, func(ctx context.Context) error {
 		t, err := w.repo.keep(ctx, id, w.lease())
 		if err != nil {
+			return err
+		}
+		if err := w.tickets.HoldInTx(ctx, id); err != nil {
 			return err
 		}
 		now := w.run.Clock.Now()

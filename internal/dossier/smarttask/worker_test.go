@@ -233,3 +233,41 @@ func TestSmartTask_ListsAreRangesOfAnIndex(t *testing.T) {
 		}
 	})
 }
+
+// A process of before an update leaves what it does not know to the new ones.
+func TestSmartTask_ATypeOfANewerVersionWaits(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		unknown, known := w.requested(w.rep, w.revocation()), w.requested(w.rep, w.withdrawal())
+		w.Exec(t, "UPDATE smart_tasks SET type = 'newer' WHERE id = ?", unknown)
+		w.drain()
+		w.want(known, smarttask.Accepted, "")
+		if due, err := w.service.Due(ctx); due || err != nil {
+			t.Errorf("there is something to do: %v", err)
+		}
+		w.Exec(t, "UPDATE smart_tasks SET type = 'revoke-intermediary-delegation' WHERE id = ?", unknown)
+		w.drain()
+		w.want(unknown, smarttask.Accepted, "")
+	})
+}
+
+// Whoever comments locks the ticket, then their right: the decision does not go the other way.
+func TestSmartTask_TheTicketIsHeldBeforeItsEffect(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		w.requested(w.rep, w.withdrawal())
+		asked := world.Listen(t, w.DB, "")
+		w.drain()
+		held := 0
+		for _, q := range *asked {
+			if strings.Contains(q.Statement, "contributor_roles") {
+				break
+			}
+			if strings.Contains(q.Statement, " FROM tickets WHERE id = ") {
+				held++
+			}
+		}
+		// SQLite has one writer, which holds everything.
+		if w.DB.Dialect() == db.Postgres && held != 2 {
+			t.Errorf("held %d times before the role: to take it in charge, and to decide it", held)
+		}
+	})
+}

@@ -18,6 +18,8 @@ type filing struct {
 	// refusal is why it cannot be filed, found out before its files were stored. It goes to the
 	// register all the same, which knows whether it is the repeat of one that was filed.
 	refusal error
+	// content is what the system is asked to decide; it may be nil.
+	content any
 	// also runs after the row was written; it may be nil.
 	also func(ctx context.Context, t Ticket) error
 }

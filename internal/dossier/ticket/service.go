@@ -92,6 +92,9 @@ type New struct {
 	// is a mobile, since it gets an SMS.
 	Email, Phone *string
 	Files        []*attachment.Upload
+	// Content is what the system is asked to decide, as the register's digest has it; nil for a
+	// Request.
+	Content any
 }
 
 const (
@@ -177,7 +180,7 @@ func (s *Service) Open(
 	if in, err = in.check(); err != nil {
 		return View{}, err
 	}
-	topic, err := s.topics.Choose(ctx, in.Topic)
+	topic, err := s.topics.of(ctx, in)
 	if err != nil {
 		return View{}, err
 	}
@@ -193,7 +196,7 @@ func (s *Service) Open(
 	if err != nil {
 		return View{}, err
 	}
-	f := filing{also: also, view: View{
+	f := filing{also: also, content: in.Content, view: View{
 		Ticket: Ticket{
 			ID: uuid.Must(uuid.NewV7()), Kind: in.Kind, ContributorID: in.ContributorID, PositionID: in.PositionID, OfficeCode: office.Code,
 			Topic: topic.Code, Subject: in.Subject, Text: in.Text, Email: in.Email, Phone: in.Phone, PersonID: by.PersonID,
@@ -236,6 +239,10 @@ func (s *Service) office(ctx context.Context, in New, topic Topic) (contributor.
 	if err != nil {
 		return contributor.Office{}, err
 	}
+	if len(offices) == 0 && in.Kind == SmartTask {
+		// Its asker names no position.
+		return contributor.Office{}, fault.InvalidFields(fault.Field{Code: fault.FieldOfficeNeeded})
+	}
 	if len(offices) == 0 {
 		return contributor.Office{}, fault.InvalidFields(fault.Field{Pointer: "/position_id", Code: fault.FieldOfficeNeeded})
 	}
@@ -248,7 +255,7 @@ func (s *Service) file(
 	ctx context.Context, by access.Actor, right access.Right, f filing, uploads []*attachment.Upload,
 ) (View, error) {
 	t := &f.view.Ticket
-	digest, err := t.digest()
+	digest, err := t.digest(f.content)
 	if err != nil {
 		return View{}, err
 	}
@@ -345,6 +352,13 @@ func requirePost(by access.Actor) error {
 		return fault.New(fault.DispositiveRequired)
 	}
 	return nil
+}
+
+// HoldInTx locks a ticket until the context's transaction ends. Who changes rights as well holds the
+// ticket first, as whoever comments on it does.
+func (s *Service) HoldInTx(ctx context.Context, id uuid.UUID) error {
+	_, err := s.repo.lock(ctx, id)
+	return err
 }
 
 // TakeInTx puts a ticket in somebody's charge, or with nil in the system's, in the context's

@@ -210,16 +210,20 @@ func (t Ticket) asFiled() Ticket {
 }
 
 // digest is what the register keeps of a ticket. It is the SHA-256 of the RFC 8785 form of what
-// was asked and the digests of the files.
-func (t Ticket) digest() (string, error) {
+// was asked and the digests of the files. content is what the system is asked to decide, or nil.
+func (t Ticket) digest(content any) (string, error) {
 	files := make([]string, len(t.Attachments))
 	for i, f := range t.Attachments {
 		files[i] = f.Digest
 	}
-	return protocol.DigestOf(map[string]any{
+	asked := map[string]any{
 		"kind": t.Kind, "contributor_id": t.ContributorID, "position_id": t.PositionID, "person_id": t.PersonID, "topic": t.Topic,
 		"section": t.Section, "subject": t.Subject, "text": t.Text, "email": t.Email, "phone": t.Phone, "files": files,
-	})
+	}
+	if content != nil {
+		asked["content"] = content
+	}
+	return protocol.DigestOf(asked)
 }
 
 // View is a ticket with what it refers to, as it is shown.

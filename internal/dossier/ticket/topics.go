@@ -105,11 +105,24 @@ func (t *Topics) List(ctx context.Context, request page.Request) (page.Page[Topi
 	return page.Slice(all, request, func(t Topic) page.Key { return page.Key{Text: t.Code, ID: uuid.NameSpaceOID} })
 }
 
+// of returns the topic of what is asked. That of a smart task goes with its type, whatever an
+// administrator has retired.
+func (t *Topics) of(ctx context.Context, in New) (Topic, error) {
+	if in.Kind == SmartTask {
+		return t.choose(ctx, in.Topic, "parent_code IS NOT NULL")
+	}
+	return t.Choose(ctx, in.Topic)
+}
+
 // Choose returns a topic on which a ticket may be opened. It returns fault.Invalid naming /topic
 // for a heading, and for a code that is not known or not offered any more.
 func (t *Topics) Choose(ctx context.Context, code string) (Topic, error) {
+	return t.choose(ctx, code, offered)
+}
+
+func (t *Topics) choose(ctx context.Context, code, condition string) (Topic, error) {
 	var found []Topic
-	err := t.db.From(ctx).Raw("SELECT "+db.Columns[Topic]("")+" FROM ticket_topics WHERE code = ? AND "+offered, code).Scan(&found).Error
+	err := t.db.From(ctx).Raw("SELECT "+db.Columns[Topic]("")+" FROM ticket_topics WHERE code = ? AND "+condition, code).Scan(&found).Error
 	if err != nil {
 		return Topic{}, err
 	}

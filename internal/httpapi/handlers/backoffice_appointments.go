@@ -94,7 +94,10 @@ func (h OfficeAppointmentHandlers) ListOfficeAppointments(
 		query.Set("state", string(*r.Params.State))
 	}
 	return api.ListOfficeAppointments200JSONResponse(pageOf(ctx, items(found.Items, func(v appointment.View) api.OfficeAppointment {
-		return viewOfficeAppointment(ctx, v)
+		// Looking through a day is no look at anybody, so it says nothing of how they are reached.
+		listed := viewOfficeAppointment(ctx, v)
+		listed.Phone, listed.Notes = nil, nil
+		return listed
 	}), "/backoffice/appointments", query.Encode(), found.Next, r.Params.Limit)), nil
 }
 
@@ -102,7 +105,7 @@ func (h OfficeAppointmentHandlers) ListOfficeAppointments(
 func (h OfficeAppointmentHandlers) ShowOfficeAppointment(
 	ctx context.Context, r api.ShowOfficeAppointmentRequestObject,
 ) (api.ShowOfficeAppointmentResponseObject, error) {
-	v, err := h.AtDesk.ShowAtOffice(ctx, reqctx.ActorOf(ctx), r.AppointmentId)
+	v, err := h.AtDesk.OpenAtOffice(ctx, reqctx.ActorOf(ctx), r.AppointmentId)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +137,7 @@ func viewOfficeAppointment(ctx context.Context, v appointment.View) api.OfficeAp
 	return api.OfficeAppointment{
 		AppointmentId: shown.AppointmentId, State: shown.State, SlotId: shown.SlotId, StartsAt: shown.StartsAt, EndsAt: shown.EndsAt,
 		Channel: shown.Channel, Office: shown.Office, Topic: shown.Topic, TopicTitle: shown.TopicTitle, ContributorId: shown.ContributorId,
-		ContributorLegalName: v.LegalName, TicketId: shown.TicketId, Phone: shown.Phone, Notes: shown.Notes, BookedBy: shown.BookedBy,
+		ContributorLegalName: v.LegalName, TicketId: shown.TicketId, Phone: &shown.Phone, Notes: &shown.Notes, BookedBy: shown.BookedBy,
 		BookedAt: shown.BookedAt, ConfirmBy: shown.ConfirmBy, ConfirmedAt: shown.ConfirmedAt, EndedAt: shown.EndedAt,
 		WithdrawalReason: shown.WithdrawalReason, Attended: shown.Attended,
 	}

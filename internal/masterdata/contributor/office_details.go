@@ -82,10 +82,6 @@ func (o *Offices) Replace(ctx context.Context, by access.Actor, code string, exp
 			return Office{}, err
 		}
 	}
-	d, err := d.normal()
-	if err != nil {
-		return Office{}, err
-	}
 	return operation.Do(ctx, o.run, by, code, func(ctx context.Context, trace *operation.Trace) (Office, error) {
 		trace.Right, trace.SubjectKind = by.Office(), "office"
 		if err := o.repo.lockOffice(ctx, code); err != nil {
@@ -98,7 +94,12 @@ func (o *Offices) Replace(ctx context.Context, by access.Actor, code string, exp
 		if err != nil {
 			return Office{}, err
 		}
-		office.OfficeDetails, office.Version = d, office.Version+1
+		// Of an office that there is none of nothing else is said.
+		kept, err := d.normal()
+		if err != nil {
+			return Office{}, err
+		}
+		office.OfficeDetails, office.Version = kept, office.Version+1
 		return office, o.repo.saveOffice(ctx, office)
 	}, func(ctx context.Context, code string) (Office, error) { return o.repo.office(ctx, code) })
 }

@@ -296,13 +296,14 @@ var positions = book{
 	},
 }
 
-// changeContacts says how contacts of a kind for notices of rectification are now. One that was
-// deleted on request comes back when the register has verified it.
+// changeContacts says how contacts of a kind for notices of rectification are now. Of one without a
+// state nothing changes: only a new one begins unverified. One that was deleted on request comes
+// back when the register has verified it.
 func changeContacts(kind string) string {
-	return ofKind(kind, `UPDATE rectification_contacts AS t SET state = COALESCE(s.KIND_state, 'unverified'), updated_at = @now,
+	return ofKind(kind, `UPDATE rectification_contacts AS t SET state = COALESCE(s.KIND_state, t.state), updated_at = @now,
 			deleted_at = CASE WHEN s.KIND_state = 'verified' THEN NULL ELSE t.deleted_at END
 		FROM staged_positions AS s, positions AS p WHERE `+stagedRange+` AND p.number = s.key AND t.position_id = p.id
-			AND t.kind = 'KIND' AND t.value = s.KIND AND (t.state <> COALESCE(s.KIND_state, 'unverified')
+			AND t.kind = 'KIND' AND t.value = s.KIND AND (t.state <> COALESCE(s.KIND_state, t.state)
 				OR t.deleted_at IS NOT NULL AND s.KIND_state = 'verified')`)
 }
 

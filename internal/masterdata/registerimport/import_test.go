@@ -580,6 +580,11 @@ func TestRegisterImport_PositionsHaveContactsForNotices(t *testing.T) {
 			t.Error(got)
 		}
 		w.bring(registerimport.Positions, header, line("a@posta.example;verified;b@pec.example;;"))
+		want := kept()
+		w.bring(registerimport.Positions, header, line("a@posta.example;;;;"))
+		if got := kept(); got != want {
+			t.Errorf("without a state it is %s", got)
+		}
 		if got := kept(); got != "email a@posta.example verified,mobile +393331200001 verified,pec a@pec.example unverified,pec b@pec.example unverified" {
 			t.Error(got)
 		}

@@ -141,10 +141,14 @@ func TestAppointments_TellTheStory(t *testing.T) {
 		w.do(http.MethodPost, "/v1/appointments", other.token, booking, key()).want(t, http.StatusCreated, "") // it is free again
 
 		agenda := w.do(http.MethodGet, "/v1/backoffice/appointments?day="+day+"&state=confirmed&limit=1", clerk, nil).want(t, http.StatusOK, "")
-		if !bytes.Contains(agenda.body, []byte("Porto le ricevute")) || !bytes.Contains(agenda.body, []byte(`"contributor_legal_name"`)) {
+		if bytes.Contains(agenda.body, []byte("Porto le ricevute")) || !bytes.Contains(agenda.body, []byte(`"contributor_legal_name"`)) {
 			t.Errorf("the office is shown %s", agenda.body)
 		}
 		id := fmt.Sprint(moved.field("appointment_id"))
+		opened := w.do(http.MethodGet, "/v1/backoffice/appointments/"+id, clerk, nil).want(t, http.StatusOK, "")
+		if opened.field("notes") != "Porto le ricevute" || w.rows("staff_looks", "person_id = ?", f.person.PersonId) != 1 {
+			t.Errorf("the office is shown %s", opened.body)
+		}
 		w.do(http.MethodPost, "/v1/backoffice/appointments/"+id+"/attendance", clerk, map[string]any{"attended": true}, key()).want(
 			t, http.StatusConflict, "conflict",
 		)

@@ -14,8 +14,8 @@ import (
 // managingDelegations are the operations that a service may want a login with SPID, CIE or CNS for;
 // looking stays free.
 var managingDelegations = []string{
-	"activateDelegation", "changeDelegation", "draftDelegation", "draftDelegationBatch", "grantSubDelegation", "revokeDelegation",
-	"revokeSubDelegation", "sendDelegationOtp",
+	"activateDelegation", "changeDelegation", "draftDelegation", "draftDelegationBatch", "grantSubDelegation", "requestSmartTask",
+	"revokeDelegation", "revokeSubDelegation", "sendDelegationOtp",
 }
 
 // TestDelegation_TheContractSaysWhereALoginMustBeStrong looks at all operations, while the next
