@@ -19109,8 +19109,8 @@ type ClientInterface interface {
 
 	// ShowSurveyResults Show how a survey was answered
 	//
-	// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
-	// person answered; after its end they are whole.
+	// How often each answer was given. Until five people have answered: 409 `conflict`. The counts grow by groups of five people and stay whole groups after the end, so that nobody learns from two
+	// looks what one person answered.
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
@@ -19546,9 +19546,9 @@ type ClientInterface interface {
 	//
 	// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 	// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-	// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+	// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 	//
-	// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+	// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
 	//
 	// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
 	ExportDossier(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -23859,8 +23859,8 @@ func (c *Client) CloseSurvey(ctx context.Context, surveyId SurveyId, params *Clo
 
 // ShowSurveyResults Show how a survey was answered
 //
-// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
-// person answered; after its end they are whole.
+// How often each answer was given. Until five people have answered: 409 `conflict`. The counts grow by groups of five people and stay whole groups after the end, so that nobody learns from two
+// looks what one person answered.
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
@@ -24696,9 +24696,9 @@ func (c *Client) ListDossierEntries(ctx context.Context, contributorId Contribut
 //
 // An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 // the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 //
-// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
 //
 // Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
 func (c *Client) ExportDossier(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -48450,8 +48450,8 @@ type ClientWithResponsesInterface interface {
 
 	// ShowSurveyResultsWithResponse Show how a survey was answered
 	//
-	// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
-	// person answered; after its end they are whole.
+	// How often each answer was given. Until five people have answered: 409 `conflict`. The counts grow by groups of five people and stay whole groups after the end, so that nobody learns from two
+	// looks what one person answered.
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -48923,9 +48923,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 	// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-	// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+	// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 	//
-	// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+	// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -65602,8 +65602,8 @@ func (c *ClientWithResponses) CloseSurveyWithResponse(ctx context.Context, surve
 
 // ShowSurveyResultsWithResponse Show how a survey was answered
 //
-// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
-// person answered; after its end they are whole.
+// How often each answer was given. Until five people have answered: 409 `conflict`. The counts grow by groups of five people and stay whole groups after the end, so that nobody learns from two
+// looks what one person answered.
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -66315,9 +66315,9 @@ func (c *ClientWithResponses) ListDossierEntriesWithResponse(ctx context.Context
 //
 // An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 // the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 //
-// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
 //
 // Returns a wrapper object for the known response body format(s).
 //

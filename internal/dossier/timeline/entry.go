@@ -85,6 +85,8 @@ type Entry struct {
 	PositionNumber string
 	ProtocolNumber string
 	By             Author
+	// Operation is what did it, in the words of the trail.
+	Operation string
 	// Filed says that there is a receipt of it.
 	Filed bool
 }
@@ -139,7 +141,8 @@ func (r row) entry(office bool) (Entry, error) {
 	}
 	e := Entry{
 		ID: r.ID, Kind: r.Kind, At: r.At, SubjectID: id, Code: text(r.Code), PositionID: r.PositionID, PositionNumber: text(r.PositionNumber),
-		ProtocolNumber: text(r.ProtocolNumber), By: r.author(office), Filed: r.Operation == filed,
+		ProtocolNumber: text(r.ProtocolNumber), By: r.author(office), Operation: r.Operation,
+		Filed: r.Operation == filed,
 	}
 	if r.OwnerID != nil {
 		e.OwnerID = *r.OwnerID
