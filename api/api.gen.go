@@ -1154,8 +1154,9 @@ const (
 	DossierHappeningAppointmentBooked                DossierHappening = "appointment.booked"
 	DossierHappeningAppointmentCancelled             DossierHappening = "appointment.cancelled"
 	DossierHappeningAppointmentConfirmed             DossierHappening = "appointment.confirmed"
-	DossierHappeningAppointmentLapsed                DossierHappening = "appointment.lapsed"
-	DossierHappeningAppointmentRescheduled           DossierHappening = "appointment.rescheduled"
+	DossierHappeningAppointmentExpired               DossierHappening = "appointment.expired"
+	DossierHappeningAppointmentMoved                 DossierHappening = "appointment.moved"
+	DossierHappeningAppointmentWithdrawn             DossierHappening = "appointment.withdrawn"
 	DossierHappeningDeclarationAwaitingCredentials   DossierHappening = "declaration.awaiting_credentials"
 	DossierHappeningDeclarationDecided               DossierHappening = "declaration.decided"
 	DossierHappeningDeclarationInCharge              DossierHappening = "declaration.in_charge"
@@ -1193,9 +1194,11 @@ func (e DossierHappening) Valid() bool {
 		return true
 	case DossierHappeningAppointmentConfirmed:
 		return true
-	case DossierHappeningAppointmentLapsed:
+	case DossierHappeningAppointmentExpired:
 		return true
-	case DossierHappeningAppointmentRescheduled:
+	case DossierHappeningAppointmentMoved:
+		return true
+	case DossierHappeningAppointmentWithdrawn:
 		return true
 	case DossierHappeningDeclarationAwaitingCredentials:
 		return true
@@ -6839,7 +6842,7 @@ type DossierEntry struct {
 
 	// Happened What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
 	// filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
-	// told as of the ticket that it is.
+	// told as of the ticket that it is; `appointment.withdrawn` says that the office withdrew the hour.
 	//
 	// Example: declaration.submitted
 	Happened DossierHappening `json:"happened"`
@@ -6897,7 +6900,7 @@ type DossierEntryList = Page[DossierEntry]
 
 // DossierHappening What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
 // filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
-// told as of the ticket that it is.
+// told as of the ticket that it is; `appointment.withdrawn` says that the office withdrew the hour.
 //
 // Example: declaration.submitted
 type DossierHappening string

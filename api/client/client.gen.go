@@ -1153,8 +1153,9 @@ const (
 	DossierHappeningAppointmentBooked                DossierHappening = "appointment.booked"
 	DossierHappeningAppointmentCancelled             DossierHappening = "appointment.cancelled"
 	DossierHappeningAppointmentConfirmed             DossierHappening = "appointment.confirmed"
-	DossierHappeningAppointmentLapsed                DossierHappening = "appointment.lapsed"
-	DossierHappeningAppointmentRescheduled           DossierHappening = "appointment.rescheduled"
+	DossierHappeningAppointmentExpired               DossierHappening = "appointment.expired"
+	DossierHappeningAppointmentMoved                 DossierHappening = "appointment.moved"
+	DossierHappeningAppointmentWithdrawn             DossierHappening = "appointment.withdrawn"
 	DossierHappeningDeclarationAwaitingCredentials   DossierHappening = "declaration.awaiting_credentials"
 	DossierHappeningDeclarationDecided               DossierHappening = "declaration.decided"
 	DossierHappeningDeclarationInCharge              DossierHappening = "declaration.in_charge"
@@ -1192,9 +1193,11 @@ func (e DossierHappening) Valid() bool {
 		return true
 	case DossierHappeningAppointmentConfirmed:
 		return true
-	case DossierHappeningAppointmentLapsed:
+	case DossierHappeningAppointmentExpired:
 		return true
-	case DossierHappeningAppointmentRescheduled:
+	case DossierHappeningAppointmentMoved:
+		return true
+	case DossierHappeningAppointmentWithdrawn:
 		return true
 	case DossierHappeningDeclarationAwaitingCredentials:
 		return true
@@ -7072,7 +7075,7 @@ type DossierEntry struct {
 
 	// Happened What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
 	// filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
-	// told as of the ticket that it is.
+	// told as of the ticket that it is; `appointment.withdrawn` says that the office withdrew the hour.
 	//
 	// Example: declaration.submitted
 	Happened DossierHappening `json:"happened"`
@@ -7143,7 +7146,7 @@ type DossierEntryList struct {
 
 // DossierHappening What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
 // filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
-// told as of the ticket that it is.
+// told as of the ticket that it is; `appointment.withdrawn` says that the office withdrew the hour.
 //
 // Example: declaration.submitted
 type DossierHappening string
@@ -19106,8 +19109,8 @@ type ClientInterface interface {
 
 	// ShowSurveyResults Show how a survey was answered
 	//
-	// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
-	// person answered; after its end they are whole.
+	// How often each answer was given. Until five people have answered: 409 `conflict`. The counts grow by groups of five people and stay whole groups after the end, so that nobody learns from two
+	// looks what one person answered.
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
@@ -19543,9 +19546,9 @@ type ClientInterface interface {
 	//
 	// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 	// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-	// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+	// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 	//
-	// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+	// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
 	//
 	// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
 	ExportDossier(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -23865,8 +23868,8 @@ func (c *Client) CloseSurvey(ctx context.Context, surveyId SurveyId, params *Clo
 
 // ShowSurveyResults Show how a survey was answered
 //
-// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
-// person answered; after its end they are whole.
+// How often each answer was given. Until five people have answered: 409 `conflict`. The counts grow by groups of five people and stay whole groups after the end, so that nobody learns from two
+// looks what one person answered.
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Corresponds with GET /backoffice/surveys/{survey_id}/results (the `ShowSurveyResults` operationId).
@@ -24702,9 +24705,9 @@ func (c *Client) ListDossierEntries(ctx context.Context, contributorId Contribut
 //
 // An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 // the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 //
-// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
 //
 // Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
 func (c *Client) ExportDossier(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -48465,8 +48468,8 @@ type ClientWithResponsesInterface interface {
 
 	// ShowSurveyResultsWithResponse Show how a survey was answered
 	//
-	// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
-	// person answered; after its end they are whole.
+	// How often each answer was given. Until five people have answered: 409 `conflict`. The counts grow by groups of five people and stay whole groups after the end, so that nobody learns from two
+	// looks what one person answered.
 	// For administrators (amministratori utenze); others get 403 `forbidden`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -48938,9 +48941,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 	// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-	// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+	// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 	//
-	// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+	// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -65626,8 +65629,8 @@ func (c *ClientWithResponses) CloseSurveyWithResponse(ctx context.Context, surve
 
 // ShowSurveyResultsWithResponse Show how a survey was answered
 //
-// How often each answer was given. Until five people have answered: 409 `conflict`. While the survey is open the counts grow by groups of five people, so that nobody learns from two looks what one
-// person answered; after its end they are whole.
+// How often each answer was given. Until five people have answered: 409 `conflict`. The counts grow by groups of five people and stay whole groups after the end, so that nobody learns from two
+// looks what one person answered.
 // For administrators (amministratori utenze); others get 403 `forbidden`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -66339,9 +66342,9 @@ func (c *ClientWithResponses) ListDossierEntriesWithResponse(ctx context.Context
 //
 // An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 // the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-// files. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 //
-// It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -30,6 +30,10 @@ func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f f
 		Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
 		Blobs: p.bucket, Looks: id.looks, Log: p.log,
 	})
+	bodies := publicbody.NewService(publicbody.Deps{
+		Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.contributors, Channels: m.services,
+		Blobs: p.bucket, Log: p.log,
+	})
 	return dossier{
 		topics: topics, tickets: tickets,
 		desk: ticket.NewDesk(ticket.DeskDeps{Tickets: tickets, Looks: id.looks}),
@@ -41,13 +45,10 @@ func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f f
 			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Looks: id.looks, PublicURL: p.config.PublicURL,
 		}),
 		timeline: timeline.NewService(timeline.Deps{
-			Runner: k.runner, CatchUp: f.funds.CatchUp, Files: exported(f.declarations, tickets),
+			Runner: k.runner, CatchUp: f.funds.CatchUp, Files: exported(f.declarations, tickets, bodies),
 		}),
-		surveys: survey.NewService(survey.Deps{Runner: k.runner, Keys: p.dataKeys}),
-		publicBodies: publicbody.NewService(publicbody.Deps{
-			Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.contributors, Channels: m.services,
-			Blobs: p.bucket, Log: p.log,
-		}),
+		surveys:      survey.NewService(survey.Deps{Runner: k.runner, Keys: p.dataKeys}),
+		publicBodies: bodies,
 	}
 }
 

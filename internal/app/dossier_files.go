@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"diresco/internal/dossier/publicbody"
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/dossier/timeline"
 	"diresco/internal/filing/declaration"
@@ -16,10 +17,13 @@ import (
 )
 
 // exported says which documents an export of the electronic file has of what happened.
-func exported(declarations *declaration.Service, tickets *ticket.Service) map[timeline.Happening]timeline.Source {
-	receipts := receiptsOf(declarations)
+func exported(
+	declarations *declaration.Service, tickets *ticket.Service, bodies *publicbody.Service,
+) map[timeline.Happening]timeline.Source {
+	receipts, lists := receiptsOf(declarations), listFiles(bodies)
 	return map[timeline.Happening]timeline.Source{
 		timeline.DeclarationSubmitted: receipts, timeline.DeclarationAwaitingCredentials: receipts, timeline.TicketOpened: ticketFiles(tickets),
+		timeline.DMASubmitted: lists, timeline.DMAAwaitingCredentials: lists,
 	}
 }
 
@@ -39,6 +43,22 @@ func receiptsOf(declarations *declaration.Service) timeline.Source {
 				return io.NopCloser(strings.NewReader(d.JWS)), err
 			}},
 		}, nil
+	}
+}
+
+// listFiles has the file of each monthly list of a public body, beside its filing.
+func listFiles(bodies *publicbody.Service) timeline.Source {
+	return func(_ context.Context, _ access.Actor, e timeline.Entry) ([]timeline.File, error) {
+		if e.Operation != "fileDmaSubmission" {
+			return nil, nil
+		}
+		return []timeline.File{{Name: ".xml", Open: func(ctx context.Context, by access.Actor) (io.ReadCloser, error) {
+			v, err := bodies.Show(ctx, by, e.SubjectID)
+			if err != nil {
+				return nil, err
+			}
+			return bodies.File(ctx, v)
+		}}}, nil
 	}
 }
 
@@ -75,6 +95,10 @@ func ticketText(ctx context.Context, tickets *ticket.Service, by access.Actor, t
 			return "", err
 		}
 		for _, c := range said.Items {
+			if c.Visibility != ticket.Visible {
+				// The office says it among itself.
+				continue
+			}
 			who := c.GivenName + " " + c.FamilyName
 			if c.ByOffice {
 				who = "Sede"

@@ -175,6 +175,28 @@ func TestDMA_VariationsStandBesideEachOther(t *testing.T) {
 	})
 }
 
+// Of two that are to take the place of one list of variations, one comes to count.
+func TestDMA_OneCorrectionOfVariationsCounts(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		ordinary := w.colleague(access.Ordinary, access.PublicBodyServices()...)
+		first := w.filed(w.by, variations("2026-02"), nil)
+		waits := w.filed(ordinary, variations("2026-02"), &first.ID)
+		later := w.filed(ordinary, variations("2026-02"), &first.ID)
+		w.states("two that wait", map[uuid.UUID]publicbody.State{
+			first.ID: publicbody.Submitted, waits.ID: publicbody.Superseded, later.ID: publicbody.AwaitingCredentials,
+		})
+		counts := w.filed(w.by, variations("2026-02"), &first.ID)
+		note := w.filed(ordinary, variations("2026-02"), nil)
+		better := w.filed(ordinary, variations("2026-02"), &note.ID)
+		w.becomesDispositive(ordinary)
+		w.states("completed", map[uuid.UUID]publicbody.State{
+			first.ID: publicbody.Superseded, later.ID: publicbody.Superseded, counts.ID: publicbody.Submitted,
+			note.ID: publicbody.Superseded, better.ID: publicbody.Submitted,
+		})
+	})
+}
+
 // Filed with ordinary credentials a list waits, and takes the place of the other once they are
 // dispositive.
 func TestDMA_WaitsForDispositiveCredentials(t *testing.T) {
@@ -191,8 +213,6 @@ func TestDMA_WaitsForDispositiveCredentials(t *testing.T) {
 		})
 		_, err := w.file(w.by, list("2026-02"), &counts.ID)
 		refused(t, "not the last", err, fault.Conflict, "dma-not-superseded")
-		_, err = w.file(w.by, variations("2026-02"), &note.ID)
-		refused(t, "a variation that waits", err, fault.Conflict, "dma-not-superseded")
 		w.becomesDispositive(ordinary)
 		w.states("completed", map[uuid.UUID]publicbody.State{
 			counts.ID: publicbody.Superseded, again.ID: publicbody.Submitted, note.ID: publicbody.Submitted,

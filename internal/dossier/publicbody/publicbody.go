@@ -142,7 +142,9 @@ func (s Submission) admit(there []Submission, field fault.Field) error {
 	switch {
 	case s.SupersedesID != nil && named == nil:
 		return fault.InvalidFields(field)
-	case s.VariationsOnly && (named == nil || named.State == Submitted):
+	case s.VariationsOnly && named == nil:
+		return nil
+	case s.VariationsOnly && (named.State == Submitted || named.State == AwaitingCredentials && named.SupersedesID == nil):
 		return nil
 	case s.SupersedesID == nil && last == nil:
 		return nil
@@ -161,7 +163,12 @@ func (s Submission) replaces(o Submission) bool {
 		return false
 	}
 	if s.VariationsOnly {
-		return s.State == Submitted && o.State == Submitted && s.SupersedesID != nil && o.ID == *s.SupersedesID
+		if s.SupersedesID == nil {
+			return false
+		}
+		// Of two that are to take the place of one, the later does.
+		named, rival := o.ID == *s.SupersedesID, o.SupersedesID != nil && *o.SupersedesID == *s.SupersedesID
+		return named && s.State == Submitted || (named || rival) && o.State == AwaitingCredentials
 	}
 	return s.State == Submitted || o.State == AwaitingCredentials
 }

@@ -101,6 +101,10 @@ func (s *Service) FileCompiled(
 		if err := list.WriteXML(&file); err != nil {
 			return nil, err
 		}
+		// What is longer as a file than the reader takes could never be shown again.
+		if _, _, err := dma.ReadXML(bytes.NewReader(file.Bytes()), s.rules(c), nil); err != nil {
+			return nil, fault.InvalidFields(fault.Field{Pointer: "/workers", Code: fault.FieldTooLong})
+		}
 		made.Form, made.Period, made.VariationsOnly, made.Totals = Compiled, list.Period, list.VariationsOnly, sum
 		made.Size, made.Digest = int64(file.Len()), protocol.DigestOfCanonical(file.Bytes())
 		return bytes.NewReader(file.Bytes()), nil

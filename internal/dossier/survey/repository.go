@@ -90,10 +90,13 @@ func (r repository) take(ctx context.Context, surveyID uuid.UUID, mac string) er
 	return r.db.From(ctx).Exec("INSERT INTO survey_participations (survey_id, mac) VALUES ( ?, ?)", surveyID, mac).Error
 }
 
-// forget drops who took part in surveys that are over.
+// forget drops who took part in surveys that are over, and what was answered beside whole groups.
 func (r repository) forget(ctx context.Context, now time.Time) error {
 	return r.db.InTx(ctx, func(ctx context.Context) error {
-		return r.db.From(ctx).Exec("DELETE FROM survey_participations WHERE survey_id IN "+
-			"(SELECT s.id FROM surveys s WHERE s.closed_at IS NOT NULL OR s.closes_at <= ?)", now).Error
+		const over = "(closed_at IS NOT NULL OR closes_at <= ?)"
+		if err := r.db.From(ctx).Exec("UPDATE surveys SET counts = shown WHERE counts <> shown AND "+over, now).Error; err != nil {
+			return err
+		}
+		return r.db.From(ctx).Exec("DELETE FROM survey_participations WHERE survey_id IN (SELECT id FROM surveys WHERE "+over+")", now).Error
 	})
 }

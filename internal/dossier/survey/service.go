@@ -2,13 +2,13 @@ package survey
 
 import (
 	"context"
-	"time"
 
 	"github.com/google/uuid"
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/operation"
+	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/page"
@@ -126,6 +126,7 @@ func (s *Service) Publish(ctx context.Context, by access.Actor, in Input) (Surve
 // Add is Publish in the context's transaction, without a trace.
 func (s *Service) Add(ctx context.Context, id uuid.UUID, in Input) (Survey, error) {
 	now := s.run.Clock.Now()
+	in.OpensAt, in.ClosesAt = clock.Normal(in.OpensAt), clock.Normal(in.ClosesAt)
 	if err := in.check(now); err != nil {
 		return Survey{}, err
 	}
@@ -137,8 +138,7 @@ func (s *Service) Add(ctx context.Context, id uuid.UUID, in Input) (Survey, erro
 		return Survey{}, err
 	}
 	survey := Survey{
-		ID: id, Title: in.Title, Questions: in.Questions, OpensAt: in.OpensAt.UTC().Truncate(time.Microsecond),
-		ClosesAt:    in.ClosesAt.UTC().Truncate(time.Microsecond),
+		ID: id, Title: in.Title, Questions: in.Questions, OpensAt: in.OpensAt, ClosesAt: in.ClosesAt,
 		PublishedAt: now, Counts: none(in.Questions), Shown: none(in.Questions),
 	}
 	return survey, s.repo.create(ctx, survey)
@@ -172,7 +172,8 @@ func (s *Service) List(ctx context.Context, request page.Request) (page.Page[Sur
 // Show returns a survey, or fault.NotFound.
 func (s *Service) Show(ctx context.Context, id uuid.UUID) (Survey, error) { return s.repo.one(ctx, id) }
 
-// Purge forgets who took part in surveys that are over: nobody can answer those twice.
+// Purge forgets who took part in surveys that are over, since nobody can answer those twice, and what
+// is never shown of the answers.
 func (s *Service) Purge(ctx context.Context) error {
 	return s.repo.forget(ctx, s.run.Clock.Now())
 }
@@ -198,6 +199,6 @@ func (s *Service) Results(ctx context.Context, id uuid.UUID) (Results, error) {
 		return Results{}, err
 	}
 	now := s.run.Clock.Now()
-	counts, err := survey.Results(now)
+	counts, err := survey.Results()
 	return Results{survey, survey.State(now), counts}, err
 }

@@ -15,12 +15,14 @@ import (
 
 const (
 	// HiddenBelow is how many people must have answered before anything is shown. What is shown
-	// while a survey goes on changes with each further group of so many.
+	// changes with each further group of so many.
 	HiddenBelow = 5
 	// Highest is the best of the values of a question without options; the worst is 1.
 	Highest = 5
 	// longest is how long a survey is open at most.
 	longest = 366 * 24 * time.Hour
+	// aheadYears is how many years before it opens a survey is published at most.
+	aheadYears = 2
 )
 
 // Text is said in both languages.
@@ -110,10 +112,10 @@ func (c Counts) people() int {
 // State is where the survey stands now.
 func (s Survey) State(now time.Time) State {
 	switch {
-	case now.Before(s.OpensAt):
-		return Planned
 	case s.ClosedAt != nil, !now.Before(s.ClosesAt):
 		return Closed
+	case now.Before(s.OpensAt):
+		return Planned
 	}
 	return Open
 }
@@ -201,16 +203,13 @@ func (s Survey) answered(chosen []int) Survey {
 }
 
 // Results are what may be shown of the answers. It returns fault.Conflict where that is nothing yet.
-// After a survey's own end it is everything; of one that somebody ended before, whole groups alone.
-func (s Survey) Results(now time.Time) (Counts, error) {
-	shown := s.Shown
-	if s.ClosedAt == nil && s.State(now) == Closed {
-		shown = s.Counts
-	}
-	if shown.people() < HiddenBelow {
+// It is whole groups alone, also after the end: what the last few said would be seen by who looked
+// before.
+func (s Survey) Results() (Counts, error) {
+	if s.Shown.people() < HiddenBelow {
 		return nil, fault.Because(fault.Conflict, "survey-too-few")
 	}
-	return shown, nil
+	return s.Shown, nil
 }
 
 // Input is a survey as it is published.
@@ -221,7 +220,7 @@ type Input struct {
 	ClosesAt  time.Time
 }
 
-// check returns fault.Invalid naming each field that is wrong.
+// check returns fault.Invalid naming each field that is wrong. The instants are as they are stored.
 func (in Input) check(now time.Time) error {
 	var wrong []fault.Field
 	refuse := func(pointer, code string) { wrong = append(wrong, fault.Field{Pointer: pointer, Code: code}) }
@@ -232,6 +231,9 @@ func (in Input) check(now time.Time) error {
 		refuse("/closes_at", fault.FieldPast)
 	case in.ClosesAt.Sub(in.OpensAt) > longest:
 		refuse("/closes_at", fault.FieldTooFar)
+	}
+	if in.OpensAt.After(now.AddDate(aheadYears, 0, 0)) {
+		refuse("/opens_at", fault.FieldTooFar)
 	}
 	codes := map[string]bool{}
 	for i, q := range in.Questions {

@@ -236,8 +236,16 @@ func TestSurvey_IsOpenForItsTime(t *testing.T) {
 func TestSurvey_IsPublishedRight(t *testing.T) {
 	each(t, func(t *testing.T, f *fixture) {
 		for want, change := range map[string]func(in *survey.Input){
-			"/closes_at not-after":                    func(in *survey.Input) { in.ClosesAt = in.OpensAt },
-			"/closes_at past":                         func(in *survey.Input) { in.OpensAt, in.ClosesAt = in.OpensAt.Add(-2), in.OpensAt.Add(-1) },
+			"/closes_at past": func(in *survey.Input) {
+				in.OpensAt, in.ClosesAt = in.OpensAt.Add(-2*time.Hour), in.OpensAt.Add(-time.Hour)
+			},
+			"/closes_at not-after": func(in *survey.Input) {
+				in.OpensAt = in.OpensAt.Truncate(time.Microsecond)
+				in.ClosesAt = in.OpensAt.Add(time.Nanosecond)
+			},
+			"/opens_at too-far": func(in *survey.Input) {
+				in.OpensAt, in.ClosesAt = in.OpensAt.AddDate(3, 0, 0), in.ClosesAt.AddDate(3, 0, 0)
+			},
 			"/closes_at too-far":                      func(in *survey.Input) { in.ClosesAt = in.OpensAt.Add(400 * 24 * time.Hour) },
 			"/questions/1/question_id duplicate":      func(in *survey.Input) { in.Questions[1].Code = "overall" },
 			"/questions/1/options/1/option duplicate": func(in *survey.Input) { in.Questions[1].Options[1].Code = "api" },
@@ -277,11 +285,35 @@ func TestSurvey_ShowsGroups(t *testing.T) {
 		}
 		f.Clock.Advance(31 * 24 * time.Hour)
 		found, err := f.service.Results(ctx, f.id)
-		if diff := cmp.Diff(survey.Counts{{3, 2, 2, 2, 2}, {6, 5}}, found.Counts); diff != "" || err != nil {
-			t.Errorf("%v\n%s", err, diff)
+		if diff := cmp.Diff(survey.Counts{{2, 2, 2, 2, 2}, {5, 5}}, found.Counts); diff != "" || err != nil {
+			t.Errorf("after the end: %v\n%s", err, diff)
+		}
+		if err := f.service.Purge(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if n := f.Count(t, "surveys WHERE counts <> shown"); n != 0 {
+			t.Error("what one person said is kept")
 		}
 		_, err = f.service.Results(ctx, uuid.New())
 		refused(t, "of none", err, fault.NotFound, "")
+	})
+}
+
+// What is ended before it opens is over, and is not ended twice.
+func TestSurvey_PlannedIsEndedOnce(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		in := input(f.App)
+		in.OpensAt, in.ClosesAt = in.OpensAt.AddDate(0, 6, 0), in.OpensAt.AddDate(0, 7, 0)
+		planned, err := f.service.Publish(asked("publishSurvey"), f.admin, in)
+		if err != nil || f.service.State(planned) != survey.Planned {
+			t.Fatalf("%+v, %v", planned, err)
+		}
+		closed, err := f.service.Close(asked("closeSurvey"), f.admin, planned.ID)
+		if err != nil || f.service.State(closed) != survey.Closed {
+			t.Errorf("%s, %v", f.service.State(closed), err)
+		}
+		_, err = f.service.Close(asked("closeSurvey"), f.admin, planned.ID)
+		refused(t, "again", err, fault.Conflict, "survey-closed")
 	})
 }
 

@@ -327,10 +327,11 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View
 	return v, nil
 }
 
-// lookAt keeps that an operator looks at who opened a ticket. For anybody else it does nothing.
+// lookAt keeps that an operator looks at who opened a ticket. It returns fault.NotFound to anybody
+// else who may not see it.
 func (s *Service) lookAt(ctx context.Context, by access.Actor, v View) error {
 	if !consults(by) {
-		return nil
+		return v.requireSeen(by)
 	}
 	if err := requirePost(by); err != nil {
 		return err

@@ -7,6 +7,7 @@
 package ticket
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -248,4 +249,16 @@ func (v View) TopicTitle(english bool) string {
 		return v.TopicEN
 	}
 	return v.TopicIT
+}
+
+// requireSeen returns fault.NotFound to who acts for some positions alone and did not ask for the
+// smart task (nor shares the right by which it was asked for): it may be about what another
+// intermediary does, of which they learn nothing.
+func (t Ticket) requireSeen(by access.Actor) error {
+	if t.Kind != SmartTask || t.PersonID == by.PersonID || slices.ContainsFunc(by.Rights, func(r access.Right) bool {
+		return r.Covers(access.Dossier) && (r.Positions == nil || r.ID == t.RightID)
+	}) {
+		return nil
+	}
+	return fault.New(fault.NotFound)
 }

@@ -208,6 +208,37 @@ func TestTimelineExport_EndsWithSessionAndRight(t *testing.T) {
 	})
 }
 
+// A right that ends while files are read ends a short export too.
+func TestTimelineExport_EndsBetweenFiles(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		opened := 0
+		c, by := a.Employer(t)
+		s := timeline.NewService(timeline.Deps{Runner: a.Runner, CatchUp: a.Funds.CatchUp, Files: map[timeline.Happening]timeline.Source{
+			timeline.DeclarationSubmitted: func(context.Context, access.Actor, timeline.Entry) ([]timeline.File, error) {
+				return []timeline.File{{Name: ".txt", Open: func(context.Context, access.Actor) (io.ReadCloser, error) {
+					if opened++; opened == 1 {
+						a.WithdrawRole(t, by.Rights[0].ID)
+					}
+					return io.NopCloser(strings.NewReader("x")), nil
+				}}}, nil
+			},
+		}})
+		began := a.Clock.Now()
+		a.Submit(t, by, c)
+		a.Submit(t, by, c)
+		a.Clock.Advance(time.Minute)
+		x, err := s.Export(by, began.Add(-time.Hour), a.Clock.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer x.Close()
+		if err := x.Write(ctx, io.Discard); !fault.Is(err, fault.NotFound) || opened != 1 {
+			t.Errorf("%d files were opened: %v", opened, err)
+		}
+	})
+}
+
 func TestTimeline_HasWordsForWhatHappens(t *testing.T) {
 	for _, h := range timeline.Happenings() {
 		if timeline.Words(h) == "" {

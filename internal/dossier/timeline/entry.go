@@ -20,6 +20,7 @@ const (
 	Declaration Kind = "declaration"
 	Ticket      Kind = "ticket"
 	SmartTask   Kind = "smart_task"
+	Appointment Kind = "appointment"
 	DMA         Kind = "dma_submission"
 	Delegation  Kind = "delegation"
 	Enrolment   Kind = "enrolment"
@@ -45,6 +46,12 @@ const (
 	TicketReminded                 Happening = "ticket.reminded"
 	TicketClosed                   Happening = "ticket.closed"
 	TicketReopened                 Happening = "ticket.reopened"
+	AppointmentBooked              Happening = "appointment.booked"
+	AppointmentConfirmed           Happening = "appointment.confirmed"
+	AppointmentMoved               Happening = "appointment.moved"
+	AppointmentCancelled           Happening = "appointment.cancelled"
+	AppointmentExpired             Happening = "appointment.expired"
+	AppointmentWithdrawn           Happening = "appointment.withdrawn"
 	DMASubmitted                   Happening = "dma_submission.submitted"
 	DMAAwaitingCredentials         Happening = "dma_submission.awaiting_credentials"
 	DMASuperseded                  Happening = "dma_submission.superseded"
@@ -78,6 +85,8 @@ type Entry struct {
 	PositionNumber string
 	ProtocolNumber string
 	By             Author
+	// Operation is what did it, in the words of the trail.
+	Operation string
 	// Filed says that there is a receipt of it.
 	Filed bool
 }
@@ -132,7 +141,8 @@ func (r row) entry(office bool) (Entry, error) {
 	}
 	e := Entry{
 		ID: r.ID, Kind: r.Kind, At: r.At, SubjectID: id, Code: text(r.Code), PositionID: r.PositionID, PositionNumber: text(r.PositionNumber),
-		ProtocolNumber: text(r.ProtocolNumber), By: r.author(office), Filed: r.Operation == filed,
+		ProtocolNumber: text(r.ProtocolNumber), By: r.author(office), Operation: r.Operation,
+		Filed: r.Operation == filed,
 	}
 	if r.OwnerID != nil {
 		e.OwnerID = *r.OwnerID

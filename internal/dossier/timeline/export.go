@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"context"
 	"encoding/csv"
+	"errors"
 	"html"
 	"io"
 	"strconv"
@@ -24,6 +25,9 @@ const (
 	exportRows = 200
 	// longestMonths is how many months an export covers at most.
 	longestMonths = 12
+	// recheckedBytes is how much of a file is written between two looks at the rights. Who takes it
+	// slowly does so for hours.
+	recheckedBytes = 256 << 10
 	// mostExports is how many exports a process makes at a time; a person has one.
 	mostExports = 4
 )
@@ -56,7 +60,7 @@ func (s *Service) Export(by access.Actor, from, to time.Time) (*Export, error) {
 	switch {
 	case !to.After(from):
 		code = fault.FieldNotAfter
-	case to.After(from.In(calendar.Rome).AddDate(0, longestMonths, 0)):
+	case to.After(calendar.AddMonths(from, longestMonths)):
 		code = fault.FieldTooFar
 	}
 	if code != "" {
@@ -72,8 +76,8 @@ func (s *Service) Export(by access.Actor, from, to time.Time) (*Export, error) {
 	return &Export{s, by, from, to, sync.OnceFunc(func() { s.exports.leave(by.PersonID) })}, nil
 }
 
-// Write writes the archive: a page to read and print, a table, and the files. Between two reads it
-// looks whether the rights by which it is shown still hold, and returns fault.NotFound or
+// Write writes the archive: a page to read and print, a table, and the files. Before each read, each
+// file and each piece of one it looks whether the rights by which it is shown still hold, and returns fault.NotFound or
 // fault.SessionEnded where not.
 func (x *Export) Write(ctx context.Context, w io.Writer) error {
 	archive := zip.NewWriter(w)
@@ -115,6 +119,9 @@ func (x *Export) create(archive *zip.Writer, name string, at time.Time) (io.Writ
 
 // add adds a file of an entry.
 func (x *Export) add(ctx context.Context, archive *zip.Writer, e Entry, f File) error {
+	if err := x.ongoing(ctx); err != nil {
+		return err
+	}
 	content, err := f.Open(ctx, x.by)
 	if err != nil {
 		return err
@@ -124,8 +131,23 @@ func (x *Export) add(ctx context.Context, archive *zip.Writer, e Entry, f File) 
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(file, content)
-	return err
+	for {
+		_, err := io.CopyN(file, content, recheckedBytes)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = x.ongoing(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// ongoing returns the fault of rights that hold no more.
+func (x *Export) ongoing(ctx context.Context) error {
+	return x.service.run.Recheck.Ongoing(ctx, x.by, x.by.Rights...)
 }
 
 // files are those that belong to an entry.
@@ -159,10 +181,8 @@ func safe(name string) string {
 func (x *Export) each(ctx context.Context, do func(e Entry) error) error {
 	var after *page.Key
 	for {
-		if after != nil {
-			if err := x.service.run.Recheck.Ongoing(ctx, x.by, x.by.Rights...); err != nil {
-				return err
-			}
+		if err := x.ongoing(ctx); err != nil {
+			return err
 		}
 		entries, err := x.service.entries(ctx, x.by, Filter{From: &x.from, To: &x.to}, after, exportRows)
 		if err != nil {

@@ -38,7 +38,11 @@ type query struct {
 
 // read returns the newest entries that the actor sees behind a place, at most so many.
 func (r repository) read(ctx context.Context, by access.Actor, f Filter, after *page.Key, limit int) ([]row, error) {
-	q := query{dialect: r.db.Dialect(), args: map[string]any{"contributor": by.ContributorID}, limit: strconv.Itoa(limit)}
+	q := query{dialect: r.db.Dialect(), args: map[string]any{
+		"contributor": by.ContributorID, "person": by.PersonID,
+		// A list without members is none in SQL.
+		"rights": append(by.RightIDs(), uuid.Nil),
+	}, limit: strconv.Itoa(limit)}
 	within := q.within(f, after)
 	for i, s := range sources {
 		if f.Kind != "" && !slices.Contains(s.kinds, f.Kind) {
@@ -110,6 +114,9 @@ func (q *query) narrowed(s source, i int, may reach, f Filter) (string, bool) {
 	case may.all:
 	case s.position != "" && len(may.positions) > 0:
 		add(s.position+" IN ", "positions", may.positions)
+		if s.limited != "" {
+			conditions = append(conditions, s.limited)
+		}
 	case len(may.subjects) > 0:
 		add("x.id IN ", "subjects", may.subjects)
 	default:

@@ -52,7 +52,7 @@ var happenings = []struct {
 	{access.WatchedDelegation, "activateDelegation", done, DelegationActivated, "active", ""},
 	{access.WatchedDelegation, "revokeDelegation", done, DelegationEnded, revoked, ""},
 	{access.WatchedDelegation, "expireDelegation", done, DelegationEnded, "expired", ""},
-	{"enrolment", "fileEnrolment", done, EnrolmentSubmitted, "submitted", ""},
+	{"enrolment", "fileEnrolment", done, EnrolmentSubmitted, asItIs, ""},
 	{"enrolment", "completeEnrolment", done, EnrolmentSubmitted, "submitted", ""},
 	{"enrolment", "decideEnrolment", done, EnrolmentDecided, asItIs, ""},
 	{"enrolment", "lapseEnrolment", done, EnrolmentLapsed, "lapsed", ""},
@@ -75,6 +75,12 @@ var happenings = []struct {
 	{access.WatchedTicket, "closeTicket", done, TicketClosed, "closed", ""},
 	{access.WatchedTicket, "decideSmartTask", done, TicketClosed, "closed", ""},
 	{access.WatchedTicket, "reopenTicket", done, TicketReopened, "open", ""},
+	{access.WatchedAppointment, "bookAppointment", done, AppointmentBooked, "booked", ""},
+	{access.WatchedAppointment, "confirmAppointment", done, AppointmentConfirmed, "confirmed", ""},
+	{access.WatchedAppointment, "rescheduleAppointment", done, AppointmentMoved, "", ""},
+	{access.WatchedAppointment, "cancelAppointment", done, AppointmentCancelled, "cancelled", ""},
+	{access.WatchedAppointment, "expireAppointment", done, AppointmentExpired, "expired", ""},
+	{access.WatchedAppointment, "withdrawAppointment", done, AppointmentWithdrawn, "cancelled", ""},
 }
 
 // awaiting says what it is instead where something waits for dispositive credentials.
@@ -100,6 +106,8 @@ type source struct {
 	table, kind, position, office, protocol, code, state, owner string
 	// only is what is asked of subjects x beside; it may be empty.
 	only string
+	// limited is what is asked of them beside for who acts for some positions alone.
+	limited string
 	// may says which of it the actor sees who is no operator here.
 	may func(by access.Actor) reach
 }
@@ -116,12 +124,19 @@ var sources = []source{
 	},
 	{
 		subject: "enrolment", kinds: []Kind{Enrolment}, table: "enrolments", office: "x.office_code", protocol: "x.protocol_number",
-		code: "x.form", state: "x.state", owner: "x.person_id", may: managers,
+		code: "x.form", owner: "x.person_id", may: managers,
+		// Filing itself leaves no word of the credentials.
+		state: "CASE WHEN r.operation <> 'fileEnrolment' THEN x.state WHEN x.awaited THEN '" + awaitingCredentials + "' ELSE 'submitted' END",
 	},
 	{
 		subject: access.WatchedTicket, kinds: []Kind{Ticket, SmartTask}, table: "tickets",
 		kind: "CASE WHEN x.kind = 'smart_task' THEN 'smart_task' ELSE 'ticket' END", position: "x.position_id", office: "x.office_code",
-		protocol: "x.protocol_number", code: "x.topic", may: served(access.Dossier),
+		protocol: "x.protocol_number", code: "x.topic", limited: smartTaskSeen,
+		may: served(access.Dossier),
+	},
+	{
+		subject: access.WatchedAppointment, kinds: []Kind{Appointment}, table: "appointments",
+		office: "(SELECT z.office_code FROM appointment_slots z WHERE z.id = x.slot_id)", code: "x.topic", may: served(access.Dossier),
 	},
 	{
 		subject: access.WatchedDMA, kinds: []Kind{DMA}, table: "dma_submissions", position: "x.position_id", office: "x.office_code",
@@ -129,6 +144,11 @@ var sources = []source{
 	},
 	{subject: "role", kinds: []Kind{Role}, table: "contributor_roles", code: "x.role", may: managers},
 }
+
+// smartTaskSeen is the condition by which who acts for some positions alone sees a ticket x that may
+// be a smart task: it is theirs, or about contacts that everybody at the position shares.
+const smartTaskSeen = "(x.kind <> 'smart_task' OR x.person_id = @person OR x.right_id IN @rights OR EXISTS " +
+	"(SELECT 1 FROM smart_tasks k WHERE k.id = x.id AND k.type = 'delete-rectification-contacts'))"
 
 // reach is which entries of a source somebody sees.
 type reach struct {

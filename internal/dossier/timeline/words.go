@@ -16,6 +16,12 @@ var words = map[Happening]string{
 	TicketReminded:                 "Sollecito del quesito",
 	TicketClosed:                   "Quesito chiuso",
 	TicketReopened:                 "Quesito riaperto",
+	AppointmentBooked:              "Appuntamento prenotato",
+	AppointmentConfirmed:           "Appuntamento confermato",
+	AppointmentMoved:               "Appuntamento spostato",
+	AppointmentCancelled:           "Appuntamento annullato",
+	AppointmentExpired:             "Prenotazione di appuntamento scaduta",
+	AppointmentWithdrawn:           "Appuntamento annullato dalla sede",
 	DMASubmitted:                   "DMA presentata",
 	DMAAwaitingCredentials:         "DMA presentata, in attesa di PIN dispositivo",
 	DMASuperseded:                  "DMA sostituita",
@@ -40,7 +46,8 @@ var states = map[string]string{
 
 // told is what is told in Italian of an entry.
 func (e Entry) told() string {
-	if state := states[e.State]; state != "" {
+	// What became of an appointment is in the words themselves.
+	if state := states[e.State]; state != "" && e.Kind != Appointment {
 		return words[e.Happened] + " (" + state + ")"
 	}
 	return words[e.Happened]

@@ -86,7 +86,7 @@ func (h TicketDeskHandlers) DownloadOfficeTicketAttachments(
 	if err != nil {
 		return nil, err
 	}
-	return downloadOf(found, content, r.Params.Range, r.Params.IfRange), nil
+	return downloadOf(ctx, found, content, r.Params.Range, r.Params.IfRange), nil
 }
 
 // VisitDownloadOfficeTicketAttachmentsResponse implements

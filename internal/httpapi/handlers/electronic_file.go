@@ -58,6 +58,11 @@ func dossierSubjectPath(e timeline.Entry, by access.Actor) string {
 		return idPath("/tickets", e.SubjectID)
 	case timeline.SmartTask:
 		return idPath("/smart-tasks", e.SubjectID)
+	case timeline.Appointment:
+		if by.Consults() {
+			return idPath("/backoffice"+appointmentsPath, e.SubjectID)
+		}
+		return idPath(appointmentsPath, e.SubjectID)
 	case timeline.DMA:
 		return idPath("/dma-submissions", e.SubjectID)
 	case timeline.Delegation:

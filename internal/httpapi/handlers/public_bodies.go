@@ -199,6 +199,7 @@ func (h PublicBodyHandlers) DownloadDmaSubmission(
 		return nil, err
 	}
 	return download{
+		answer:  reqctx.AnswerOf(ctx),
 		content: content, size: found.Size, tag: `"` + strings.TrimPrefix(found.Digest, "sha-256:") + `"`, wanted: value(r.Params.Range),
 		ifTag: value(r.Params.IfRange), mediaType: publicbody.MediaType,
 		disposition: attachment.Disposition("dma-" + found.Period + "-" + found.ID.String() + ".xml"),

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net/http"
@@ -23,14 +24,15 @@ func (h TicketHandlers) DownloadTicketAttachments(
 	if err != nil {
 		return nil, err
 	}
-	return downloadOf(found, content, r.Params.Range, r.Params.IfRange), nil
+	return downloadOf(ctx, found, content, r.Params.Range, r.Params.IfRange), nil
 }
 
 // downloadOf is the archive of a ticket, or the part of it that is asked for.
-func downloadOf(v ticket.View, content io.ReadSeekCloser, wanted, ifTag *string) download {
+func downloadOf(ctx context.Context, v ticket.View, content io.ReadSeekCloser, wanted, ifTag *string) download {
 	// A protocol number has strokes, which no name of a file has.
 	name := "quesito-" + strings.ReplaceAll(v.ProtocolNumber, "/", "-") + ".zip"
 	return download{
+		answer:  reqctx.AnswerOf(ctx),
 		content: content, size: *v.ArchiveSize, tag: `"` + strings.TrimPrefix(*v.ArchiveDigest, "sha-256:") + `"`,
 		wanted: value(wanted), ifTag: value(ifTag), mediaType: "application/zip", disposition: attachment.Disposition(name),
 	}
@@ -43,6 +45,7 @@ type download struct {
 	tag, mediaType, disposition string
 	// wanted is the Range header, ifTag the If-Range header.
 	wanted, ifTag string
+	answer        reqctx.Answer
 }
 
 // VisitDownloadTicketAttachmentsResponse implements api.DownloadTicketAttachmentsResponseObject.
@@ -69,8 +72,16 @@ func (d download) send(w http.ResponseWriter) error {
 		}
 	}
 	w.WriteHeader(status)
-	_, err := io.CopyN(w, d.content, to-from)
-	return err
+	if d.answer.HeadersOnly {
+		return nil
+	}
+	const piece = 32 << 10
+	buffered := bufio.NewWriterSize(pieces{w, d.answer.Extend}, piece)
+	// In pieces: a large file takes longer than an answer has, on a slow line.
+	if _, err := io.CopyN(struct{ io.Writer }{buffered}, d.content, to-from); err != nil {
+		return err
+	}
+	return buffered.Flush()
 }
 
 // oneRange is a range of bytes: the first and the last, or how many from the end.
