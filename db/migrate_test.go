@@ -35,7 +35,7 @@ func columns(t *testing.T, d *db.DB, query string) map[string]bool {
 func TestMigrate_BothDatabasesHaveTheSameTablesAndColumns(t *testing.T) {
 	lite := columns(t, dbtest.Open(t, dbtest.SQLite(t)), `SELECT m.name AS table_name, c.name AS column_name, c."notnull" <> 0
 		OR c.pk > 0 AS not_null
-		FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table'`)
+		FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table'`)
 	pg := columns(
 		t, dbtest.Open(t, dbtest.Postgres(t)),
 		`SELECT table_name, column_name, is_nullable = 'NO' AS not_null FROM information_schema.columns WHERE table_schema = 'public'`,

@@ -61,7 +61,7 @@ func (s *Service) plantPublicBodies(ctx context.Context, bodyID uuid.UUID) error
 		}
 		if err := s.db.From(ctx).Exec(
 			`INSERT INTO public_body_data (id, position_id, kind, reference, date, amount, currency, description, instalments, instalments_paid,
-				instalment_amount, ends_on, updated_at) VALUES (?, ?, ?, ?, ?, ?, 'EUR', ?, ?, ?, ?, ?, ?)`,
+				instalment_amount, ends_on, updated_at) VALUES ( ?, ?, ?, ?, ?, ?, 'EUR', ?, ?, ?, ?, ?, ?)`,
 			uuid.Must(uuid.NewV7()), at.ID, r.kind, r.reference, day.Format(time.DateOnly), r.amount, r.description, instalments, paid, each,
 			ends, now,
 		).Error; err != nil {
@@ -117,7 +117,7 @@ func (s *Service) plantList(ctx context.Context, made publicbody.Submission, lis
 func (s *Service) plantNumber(ctx context.Context, office, kind string, id uuid.UUID, digest string, at time.Time) (string, error) {
 	number := protocol.Number{Office: office, Date: at.In(calendar.Rome)}
 	err := s.db.From(ctx).Raw(
-		`INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES (?, ?, 1, ?)
+		`INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ( ?, ?, 1, ?)
 		ON CONFLICT (office_code) DO UPDATE SET last_number = protocol_counters.last_number + 1, last_at = excluded.last_at
 		RETURNING last_number`, office, number.Date.Year(), at,
 	).Scan(&number.Serial).Error
@@ -125,7 +125,7 @@ func (s *Service) plantNumber(ctx context.Context, office, kind string, id uuid.
 		return "", err
 	}
 	return number.String(), s.db.From(ctx).Exec(
-		"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES ( ?, ?, ?, ?, ?, ?, ?)",
 		office, number.Date.Year(), number.Serial, at, kind, id, digest,
 	).Error
 }

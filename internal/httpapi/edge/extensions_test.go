@@ -41,7 +41,7 @@ func TestExtensions_AreWhatTheEdgeDoes(t *testing.T) {
 		},
 		"rendered":  {"addWebhook", "createSandboxPerson", "rotateWebhookSecret"},
 		"long":      {"draftDelegationBatch", "fileDeclarationBatch"},
-		"forgotten": {"confirmPinRotation", "issuePin", "openSandboxSession", "reauthenticate", "renewSession", "rotatePin", "startSession", "verifyReceipt"},
+		"forgotten": {"answerSurvey", "confirmPinRotation", "issuePin", "openSandboxSession", "reauthenticate", "renewSession", "rotatePin", "startSession", "verifyReceipt"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

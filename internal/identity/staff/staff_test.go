@@ -126,7 +126,8 @@ func want(t *testing.T, err error, code fault.Code, reason string) {
 func wantField(t *testing.T, err error, pointer, code string) {
 	t.Helper()
 	var f *fault.Fault
-	if !errors.As(err, &f) || f.Code != fault.Invalid || len(f.Fields) != 1 || f.Fields[0] != (fault.Field{Pointer: pointer, Code: code}) {
+	if !errors.As(err, &f) || f.Code != fault.Invalid || len(f.Fields) != 1 || f.Fields[0].Pointer != pointer ||
+		f.Fields[0].Code != code {
 		t.Fatalf("got %+v, want %s at %s", err, code, pointer)
 	}
 }
