@@ -181,7 +181,9 @@ func columnType(field reflect.Type) (kind string, element reflect.Type, err erro
 		return "text", reflect.TypeFor[*string](), nil
 	case base.Kind() == reflect.String:
 		return "text", reflect.TypeFor[string](), nil
-	case base.Kind() == reflect.Int && field.Kind() != reflect.Pointer:
+	case base.Kind() == reflect.Int && field.Kind() == reflect.Pointer:
+		return "integer", reflect.TypeFor[*int](), nil
+	case base.Kind() == reflect.Int:
 		return "integer", reflect.TypeFor[int](), nil
 	case base.Kind() == reflect.Int64 && field.Kind() == reflect.Pointer:
 		return "bigint", reflect.TypeFor[*int64](), nil

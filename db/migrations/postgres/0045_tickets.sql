@@ -82,3 +82,7 @@ CREATE TABLE ticket_comments (
     CHECK (by_office OR visibility = 'visible')
 );
 CREATE INDEX ticket_comments_by_ticket ON ticket_comments (ticket_id, at, id);
+
+-- Representatives whom a register named have every service that is not of public bodies alone, as the next import gives it.
+UPDATE contributor_roles SET services = '["declarations","delegations","dossier"]'
+WHERE role = 'legal_representative' AND services = '["declarations","delegations"]' AND withdrawn_at IS NULL;

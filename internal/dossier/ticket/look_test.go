@@ -59,3 +59,46 @@ func TestTicket_AnOperatorsReadingIsALook(t *testing.T) {
 		refused(t, "the list to one whose post is unconfirmed", err, fault.Forbidden)
 	})
 }
+
+// What one intermediary asks of the system is nobody else's business who acts for some positions.
+func TestTicket_OfASmartTaskIsSeenByWhoMaySeeTheTask(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		company, employer := w.Employer(t)
+		acting := func() access.Actor {
+			person, delegate := w.Professional(t)
+			w.Delegation(t, delegate, company, nil, company.Positions[0].ID)
+			return w.enterDossier(w.Session(t, person.ID, nil), company.ID)
+		}
+		asker, other := acting(), acting()
+		in := about(company)
+		in.Kind = ticket.SmartTask
+		task := w.open(asker, in)
+		for name, c := range map[string]struct {
+			by   access.Actor
+			sees bool
+		}{"who asked": {asker, true}, "another intermediary": {other, false}, "the contributor": {employer, true}} {
+			entered, err := w.enterTicket(c.by, task.ID)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if _, err := w.Tickets.Show(ctx, entered, task.ID); (err == nil) != c.sees || err != nil && !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s is shown it: %v", name, err)
+			}
+			if _, err := w.Tickets.Comments(ctx, entered, task.ID, page.Request{Limit: 10}); (err == nil) != c.sees {
+				t.Errorf("%s is shown its comments: %v", name, err)
+			}
+			listed, err := w.Tickets.OfContributor(ctx, c.by, company.ID, ticket.Filter{}, page.Request{Limit: 10})
+			if err != nil || (len(listed.Items) == 1) != c.sees {
+				t.Errorf("%s has %d listed: %v", name, len(listed.Items), err)
+			}
+			mine, err := w.Tickets.Mine(ctx, c.by, ticket.Filter{}, page.Request{Limit: 10})
+			if err != nil || (len(mine.Items) == 1) != c.sees {
+				t.Errorf("%s has %d of theirs: %v", name, len(mine.Items), err)
+			}
+			if _, err := w.Tickets.Comment(asked("addTicketComment"), entered, task.ID, "e adesso?"); !c.sees && !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s comments on it: %v", name, err)
+			}
+		}
+	})
+}

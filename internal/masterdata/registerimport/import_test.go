@@ -378,8 +378,8 @@ func TestRegisterImport_ContributorsPositionsAndPublicBodies(t *testing.T) {
 			)
 		}
 		for tax, want := range map[string][2]string{
-			"80039510484": {`,"enabled_2023":true`, `["*"]`}, "80073410526": {`,"enabled_2023":false`, `["declarations","delegations"]`},
-			"04102730589": {"", `["declarations","delegations"]`},
+			"80039510484": {`,"enabled_2023":true`, `["*"]`}, "80073410526": {`,"enabled_2023":false`, `["declarations","delegations","dossier"]`},
+			"04102730589": {"", `["declarations","delegations","dossier"]`},
 		} {
 			if got := services(tax, want[0]); got != want[1] {
 				t.Errorf("%s gives %s", want[0], got)
