@@ -169,8 +169,10 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	g.credentials = newCredentials(p, g)
 	g.events = due.NewScheduler(a.DB, p.clock, p.log,
 		append(
-			slices.Concat(g.identity.pins.Reminders(), g.identity.consents.Ends(), g.mandate.delegations.Ends(), g.dossier.appointments.Ends()),
-			g.filing.declarations.Lapses(), g.filing.funds, g.mandate.enrolments.Lapses(), g.dossier.publicBodies.Lapses(), g.credentials.staff.Ripens(),
+			slices.Concat(g.identity.pins.Reminders(), g.identity.consents.Ends(), g.mandate.delegations.Ends(),
+				g.dossier.appointments.Ends()),
+			g.filing.declarations.Lapses(), g.filing.funds, g.mandate.enrolments.Lapses(), g.dossier.publicBodies.Lapses(),
+			g.credentials.staff.Ripens(),
 			g.dossier.desk.Summaries(),
 		)...)
 	if err := g.events.Begin(ctx); err != nil {

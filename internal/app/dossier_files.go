@@ -22,7 +22,8 @@ func exported(
 ) map[timeline.Happening]timeline.Source {
 	receipts, lists := receiptsOf(declarations), listFiles(bodies)
 	return map[timeline.Happening]timeline.Source{
-		timeline.DeclarationSubmitted: receipts, timeline.DeclarationAwaitingCredentials: receipts, timeline.TicketOpened: ticketFiles(tickets),
+		timeline.DeclarationSubmitted: receipts, timeline.DeclarationAwaitingCredentials: receipts,
+		timeline.TicketOpened: ticketFiles(tickets),
 		timeline.DMASubmitted: lists, timeline.DMAAwaitingCredentials: lists,
 	}
 }
@@ -74,7 +75,8 @@ func ticketFiles(tickets *ticket.Service) timeline.Source {
 			return io.NopCloser(strings.NewReader(text)), err
 		}}}
 		if t.ArchiveSize != nil {
-			files = append(files, timeline.File{Name: "-allegati.zip", Open: func(ctx context.Context, by access.Actor) (io.ReadCloser, error) {
+			files = append(files, timeline.File{Name: "-allegati.zip", Open: func(ctx context.Context, by access.Actor) (io.ReadCloser,
+				error) {
 				_, archive, err := tickets.Archive(ctx, by, t.ID)
 				return archive, err
 			}})
@@ -86,7 +88,8 @@ func ticketFiles(tickets *ticket.Service) timeline.Source {
 // ticketText is a ticket with what was said about it, in Italian.
 func ticketText(ctx context.Context, tickets *ticket.Service, by access.Actor, t ticket.View) (string, error) {
 	var text strings.Builder
-	fmt.Fprintf(&text, "Protocollo: %s\r\nArgomento: %s\r\nSede: %s\r\nOggetto: %s\r\n\r\n%s\r\n", t.ProtocolNumber, t.TopicIT, t.OfficeTitle,
+	fmt.Fprintf(&text, "Protocollo: %s\r\nArgomento: %s\r\nSede: %s\r\nOggetto: %s\r\n\r\n%s\r\n", t.ProtocolNumber, t.TopicIT,
+		t.OfficeTitle,
 		t.Subject, t.Text)
 	request := page.Request{Limit: page.MaxLimit}
 	for {

@@ -62,7 +62,8 @@ func (s *Service) plantPublicBodies(ctx context.Context, bodyID uuid.UUID) error
 		if err := s.db.From(ctx).Exec(
 			`INSERT INTO public_body_data (id, position_id, kind, reference, date, amount, currency, description, instalments, instalments_paid,
 				instalment_amount, ends_on, updated_at) VALUES ( ?, ?, ?, ?, ?, ?, 'EUR', ?, ?, ?, ?, ?, ?)`,
-			uuid.Must(uuid.NewV7()), at.ID, r.kind, r.reference, day.Format(time.DateOnly), r.amount, r.description, instalments, paid, each,
+			uuid.Must(uuid.NewV7()), at.ID, r.kind, r.reference, day.Format(time.DateOnly), r.amount, r.description, instalments, paid,
+			each,
 			ends, now,
 		).Error; err != nil {
 			return err
@@ -74,7 +75,8 @@ func (s *Service) plantPublicBodies(ctx context.Context, bodyID uuid.UUID) error
 		filed := now.Add(time.Duration(i-2) * time.Second)
 		made := publicbody.Submission{
 			ID: uuid.Must(uuid.NewV7()), ContributorID: bodyID, PositionID: at.ID, OfficeCode: at.OfficeCode, Form: publicbody.Compiled,
-			PersonID: at.PersonID, ActingAs: access.EmployeeDelegate, RightID: at.RightID, SupersedesID: before, State: publicbody.Submitted,
+			PersonID: at.PersonID, ActingAs: access.EmployeeDelegate, RightID: at.RightID, SupersedesID: before,
+			State:       publicbody.Submitted,
 			SubmittedAt: filed, UpdatedAt: filed, Version: 1,
 		}
 		if err := s.plantList(ctx, made, seedList(today.AddDate(0, -1, 0), at.TaxCode, at.Name, pay)); err != nil {
@@ -151,8 +153,9 @@ func seedList(day time.Time, taxCode, name string, pay money.Cents) dma.List {
 			Workplace: dma.Workplace{MunicipalityCode: "C123", PostalCode: "50032"},
 			Periods: []dma.Period{{
 				StartDay: first.Format(time.DateOnly), EndDay: first.AddDate(0, 1, -1).Format(time.DateOnly),
-				Framing: &dma.Framing{EmploymentType: "1", ServiceType: "4", Contract: "RALN", Qualification: "042000", SeveranceScheme: "3"},
-				Funds:   funds,
+				Framing: &dma.Framing{EmploymentType: "1", ServiceType: "4", Contract: "RALN", Qualification: "042000",
+					SeveranceScheme: "3"},
+				Funds: funds,
 			}},
 		}},
 	}

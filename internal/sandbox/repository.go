@@ -38,7 +38,8 @@ var tables = []string{
 	"appointments", "appointment_slots", "reply_templates", "ticket_comments", "tickets", "ticket_topics",
 	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "receipts", "fund_entries",
 	"fund_claims", "funds", "declarations",
-	"survey_participations", "surveys", "declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts", "sandbox_people", "positions",
+	"survey_participations", "surveys", "declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts",
+	"sandbox_people", "positions",
 	"contributors", "people",
 	"register_people", "offices",
 	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log", "events",
@@ -68,7 +69,8 @@ func (r repository) clear(ctx context.Context) error {
 func (r repository) owners(ctx context.Context) ([]uuid.UUID, error) {
 	var ids []uuid.UUID
 	err := r.db.From(ctx).Raw(
-		"SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades UNION ALL SELECT id FROM register_imports UNION ALL SELECT id FROM dma_submissions UNION ALL " +
+		"SELECT id FROM declarations UNION ALL SELECT id FROM pin_upgrades UNION ALL SELECT id FROM register_imports " +
+			"UNION ALL SELECT id FROM dma_submissions UNION ALL " +
 			"SELECT document_id FROM counter_pins WHERE document_id IS NOT NULL UNION ALL " +
 			"SELECT id FROM tickets WHERE archive_digest IS NOT NULL",
 	).Scan(&ids).Error

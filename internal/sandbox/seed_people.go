@@ -59,8 +59,10 @@ var seedPeople = []seedPerson{
 		key:   "public-body-delegate",
 		birth: taxcode.Birth{FamilyName: "Ferrari", GivenName: "Paolo", Sex: taxcode.Male, Date: day(1977, time.June, 21), Place: "D612"},
 		class: access.Citizen, pin: "T44TA948", contacts: reach("paolo.ferrari", "+393331100007"),
-		description: "Employee delegate (dipendente delegato) of a public body, for declarations, the dossier and the services of public bodies, at the office of Florence",
-		role:        access.EmployeeDelegate, at: comune, services: append(access.ServiceSet{access.Declarations, access.Dossier}, access.PublicBodyServices()...),
+		description: "Employee delegate (dipendente delegato) of a public body, for declarations, the dossier and the services of " +
+			"public bodies, at the office of Florence",
+		role: access.EmployeeDelegate, at: comune, services: append(access.ServiceSet{access.Declarations, access.Dossier},
+			access.PublicBodyServices()...),
 	},
 	{
 		key:   "ordinary-pin",

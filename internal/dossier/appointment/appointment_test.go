@@ -60,7 +60,7 @@ func TestAppointment_IsBookedConfirmedAndCancelled(t *testing.T) {
 }
 
 func TestAppointment_IsOneASlot(t *testing.T) {
-	each(t, func(t *testing.T, a agenda) {
+	each(t, func(_ *testing.T, a agenda) {
 		slot := a.slot(world.Rome, nextWeek, nil)
 		a.book(a.citizen(), booking(slot))
 		_, err := a.Book(once(), a.citizen(), booking(slot))
@@ -213,7 +213,7 @@ func TestAppointment_IsHeldUntilItBegins(t *testing.T) {
 }
 
 func TestAppointment_IsNotBookedInABegunSlot(t *testing.T) {
-	each(t, func(t *testing.T, a agenda) {
+	each(t, func(_ *testing.T, a agenda) {
 		starts := a.Clock.Now().Add(time.Minute)
 		slot, by := a.slot(world.Rome, starts, nil), a.citizen()
 		mine := a.confirmed(a.citizen(), a.slot(world.Rome, starts, func(o *Offer) { o.FirstDesk = 2 }))

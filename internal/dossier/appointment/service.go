@@ -78,11 +78,10 @@ func (s *Service) standingFor(ctx context.Context, by access.Actor, contributorI
 	if i < 0 {
 		return standing{}, notDelegated()
 	}
-	right, err := by.RightAbout(access.Dossier, position)
-	if err != nil {
-		return standing{right: by.Rights[i]}, nil
+	if right, err := by.RightAbout(access.Dossier, position); err == nil {
+		return standing{right, true, true}, nil
 	}
-	return standing{right, true, true}, nil
+	return standing{right: by.Rights[i]}, nil
 }
 
 func notDelegated() error {

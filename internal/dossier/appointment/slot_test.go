@@ -344,7 +344,7 @@ func TestSlot_WithdrawnTellsItsHolderOfTheNextFreeOnes(t *testing.T) {
 }
 
 func TestSlot_IsNotWithdrawnOnceBegun(t *testing.T) {
-	each(t, func(t *testing.T, a agenda) {
+	each(t, func(_ *testing.T, a agenda) {
 		slot := a.slot(world.Rome, a.Clock.Now().Add(time.Minute), nil)
 		a.Clock.Advance(time.Minute)
 		_, err := a.Withdraw(once(), a.desk(world.Rome), slot, "Assemblea")

@@ -81,7 +81,7 @@ func TestDMA_WhatIsRefusedLeavesNothing(t *testing.T) {
 		w := newWorld(t, d)
 		another := strings.Replace(w.xml(list("2026-02")), "<CFAzienda>"+w.body.TaxCode.Clear(), "<CFAzienda>00743110157", 1)
 		_, err := w.fileXML(asked(), w.by, another, nil)
-		f := refused(t, "another body's", err, fault.Invalid, fault.FieldOtherBody)
+		f := refusal(t, "another body's", err, fault.Invalid, fault.FieldOtherBody)
 		if len(f.Fields) != 1 || f.Fields[0].Pointer != "/DenunceMensili/Azienda/CFAzienda" || f.Fields[0].Line != 11 {
 			t.Errorf("%+v", f.Fields)
 		}
@@ -93,11 +93,11 @@ func TestDMA_WhatIsRefusedLeavesNothing(t *testing.T) {
 		refused(t, "a wrong code", err, fault.Invalid, fault.FieldFormat)
 		unknown := uuid.Must(uuid.NewV7())
 		_, err = w.file(w.by, list("2026-02"), &unknown)
-		if f := refused(t, "instead of nothing", err, fault.Invalid, fault.FieldUnknownSubmission); f.Fields[0].Pointer != "/supersedes_id" {
+		if f := refusal(t, "instead of nothing", err, fault.Invalid, fault.FieldUnknownSubmission); f.Fields[0].Pointer != "/supersedes_id" {
 			t.Errorf("%+v", f.Fields)
 		}
 		_, err = w.fileXML(asked(), w.by, w.xml(list("2026-02")), &unknown)
-		if f := refused(t, "instead of nothing", err, fault.Invalid, fault.FieldUnknownSubmission); f.Fields[0].In != fault.InParameter {
+		if f := refusal(t, "instead of nothing", err, fault.Invalid, fault.FieldUnknownSubmission); f.Fields[0].In != fault.InParameter {
 			t.Errorf("%+v", f.Fields)
 		}
 		w.Exec(t, "UPDATE contributors SET kind = 'company' WHERE id = ?", w.body.ID)
@@ -139,7 +139,7 @@ func TestDMA_OneListCountsOfAMonth(t *testing.T) {
 		w := newWorld(t, d)
 		first := w.filed(w.by, list("2026-02"), nil)
 		_, err := w.file(w.by, list("2026-02"), nil)
-		if f := refused(t, "a second", err, fault.Conflict, "dma-filed"); f.Href != "/v1/dma-submissions/"+first.ID.String() {
+		if f := refusal(t, "a second", err, fault.Conflict, "dma-filed"); f.Href != "/v1/dma-submissions/"+first.ID.String() {
 			t.Errorf("leads to %q", f.Href)
 		}
 		w.filed(w.by, list("2026-01"), nil)

@@ -217,7 +217,13 @@ func asked() context.Context {
 
 // refused checks that an error is a fault of the kind with the reason or, of what is invalid, the
 // first field.
-func refused(t *testing.T, what string, err error, code fault.Code, reason string) *fault.Fault {
+func refused(t *testing.T, what string, err error, code fault.Code, reason string) {
+	t.Helper()
+	_ = refusal(t, what, err, code, reason)
+}
+
+// refusal is refused, and returns the fault.
+func refusal(t *testing.T, what string, err error, code fault.Code, reason string) *fault.Fault {
 	t.Helper()
 	var f *fault.Fault
 	if !errors.As(err, &f) || f.Code != code || code != fault.Invalid && f.Reason != reason ||

@@ -255,7 +255,10 @@ func (s *Service) Content(ctx context.Context, v View) (list dma.List, err error
 		return list, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	list.Header, _, err = dma.ReadXML(file, dma.Rules{Now: s.run.Clock.Now()}, func(w *dma.Worker) { list.Workers = append(list.Workers, *w) })
+	list.Header, _, err = dma.ReadXML(file, dma.Rules{Now: s.run.Clock.Now()}, func(w *dma.Worker) {
+		list.Workers = append(list.Workers,
+			*w)
+	})
 	var refused *fault.Fault
 	if errors.As(err, &refused) {
 		// It was right when it was filed: this is no fault of who asks.

@@ -75,7 +75,8 @@ var selectSummary = "SELECT " + db.Columns[contributor.Position]("p") + `, c.tax
 	LEFT JOIN public_body_data b ON b.id = (SELECT x.id FROM public_body_data x WHERE x.position_id = p.id AND x.kind = 'payment'
 		ORDER BY x.date DESC, x.id DESC LIMIT 1)
 	LEFT JOIN dma_submissions d ON d.id = (SELECT x.id FROM dma_submissions x WHERE x.position_id = p.id
-		AND (x.state = 'submitted' OR x.state = 'awaiting_credentials' AND x.submitted_at >= ?) ORDER BY x.submitted_at DESC, x.id DESC LIMIT 1)
+		AND (x.state = 'submitted' OR x.state = 'awaiting_credentials' AND x.submitted_at >= ?) ORDER BY x.submitted_at DESC,
+			x.id DESC LIMIT 1)
 	WHERE p.id = ? AND p.contributor_id = ?`
 
 // Each part of what is counted has these columns.

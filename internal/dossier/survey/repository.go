@@ -43,7 +43,8 @@ func (r repository) lock(ctx context.Context, id uuid.UUID) (Survey, error) {
 
 // open returns the survey that is open at the instant, or fault.NotFound.
 func (r repository) open(ctx context.Context, at time.Time) (Survey, error) {
-	return r.found(ctx, selectSurveys+"s.opens_at <= ? AND s.closes_at > ? AND s.closed_at IS NULL ORDER BY s.opens_at DESC LIMIT 1", at, at)
+	return r.found(ctx, selectSurveys+"s.opens_at <= ? AND s.closes_at > ? AND s.closed_at IS NULL ORDER BY s.opens_at DESC LIMIT 1", at,
+		at)
 }
 
 // beside reports whether a survey is open at some time between the instants.
@@ -97,6 +98,7 @@ func (r repository) forget(ctx context.Context, now time.Time) error {
 		if err := r.db.From(ctx).Exec("UPDATE surveys SET counts = shown WHERE counts <> shown AND "+over, now).Error; err != nil {
 			return err
 		}
-		return r.db.From(ctx).Exec("DELETE FROM survey_participations WHERE survey_id IN (SELECT id FROM surveys WHERE "+over+")", now).Error
+		return r.db.From(ctx).Exec("DELETE FROM survey_participations WHERE survey_id IN (SELECT id FROM surveys WHERE "+over+")",
+			now).Error
 	})
 }

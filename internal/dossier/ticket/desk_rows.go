@@ -86,6 +86,7 @@ func (f DeskFilter) where(by access.Actor, now time.Time) conditions {
 		c.add("d.state <> 'closed' AND "+waitsFrom+" < ?", overSince(now, workingDays))
 	case Late:
 		c.add("d.state <> 'closed' AND "+waitsFrom+" < ?", overSince(now, mostWorkingDays))
+	case NotOverdue:
 	}
 	if f.Topic != "" {
 		c.add("(y.code = ? OR y.parent_code = ?)", f.Topic, f.Topic)

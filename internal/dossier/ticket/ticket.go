@@ -70,8 +70,9 @@ const (
 	mostWorkingDays = 20
 	// mostOpen is how many tickets of one person for one contributor may be open.
 	mostOpen = 100
-	// MaxFiles is how many files come with a ticket, MaxFileSize how long each may be: 3 MiB.
-	MaxFiles    = 3
+	// MaxFiles is how many files come with a ticket.
+	MaxFiles = 3
+	// MaxFileSize is how long each of them may be, in bytes: 3 MiB.
 	MaxFileSize = 3 << 20
 )
 

@@ -140,7 +140,8 @@ func (r row) entry(office bool) (Entry, error) {
 		return Entry{}, err
 	}
 	e := Entry{
-		ID: r.ID, Kind: r.Kind, At: r.At, SubjectID: id, Code: text(r.Code), PositionID: r.PositionID, PositionNumber: text(r.PositionNumber),
+		ID: r.ID, Kind: r.Kind, At: r.At, SubjectID: id, Code: text(r.Code), PositionID: r.PositionID,
+		PositionNumber: text(r.PositionNumber),
 		ProtocolNumber: text(r.ProtocolNumber), By: r.author(office), Operation: r.Operation,
 		Filed: r.Operation == filed,
 	}

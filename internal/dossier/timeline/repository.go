@@ -25,7 +25,8 @@ type Filter struct {
 }
 
 // indexed is the condition of the index audit_records_by_contributor, in its words.
-const indexed = "a.operation NOT IN ('draftDeclaration', 'submitDeclaration', 'fileDeclarationBatch', 'changeDeclaration', 'discardDeclaration')"
+const indexed = "a.operation NOT IN ('draftDeclaration', 'submitDeclaration', 'fileDeclarationBatch', 'changeDeclaration', " +
+	"'discardDeclaration')"
 
 // query is a statement under way. Each part reads the newest of one kind, so each is a range of an
 // index, however much there is of the others.
@@ -63,7 +64,8 @@ func (r repository) read(ctx context.Context, by access.Actor, f Filter, after *
 	var rows []row
 	err := r.db.From(ctx).Raw(`SELECT u.id, u.at, u.operation, u.outcome, u.detail, u.person_id, u.acting_as, u.subject_kind, u.subject_id,
 		u.kind, u.code, u.position_id, u.office_code, u.protocol_number, u.state, u.owner_id, COALESCE(p.given_name, '') AS given_name,
-		COALESCE(p.family_name, '') AS family_name, p.office_code AS persons_at, COALESCE(y.client_id, '') AS client_id, n.number AS position_number
+		COALESCE(p.family_name, '') AS family_name, p.office_code AS persons_at, COALESCE(y.client_id, '') AS client_id,
+			n.number AS position_number
 		FROM (SELECT * FROM (`+strings.Join(q.parts, " UNION ALL ")+`) v ORDER BY at DESC, id DESC LIMIT `+q.limit+`) u
 		LEFT JOIN people p ON p.id = u.person_id LEFT JOIN applications y ON y.id = u.application_id
 		LEFT JOIN positions n ON n.id = u.position_id ORDER BY u.at DESC, u.id DESC`,

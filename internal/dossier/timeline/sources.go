@@ -126,7 +126,8 @@ var sources = []source{
 		subject: "enrolment", kinds: []Kind{Enrolment}, table: "enrolments", office: "x.office_code", protocol: "x.protocol_number",
 		code: "x.form", owner: "x.person_id", may: managers,
 		// Filing itself leaves no word of the credentials.
-		state: "CASE WHEN r.operation <> 'fileEnrolment' THEN x.state WHEN x.awaited THEN '" + awaitingCredentials + "' ELSE 'submitted' END",
+		state: "CASE WHEN r.operation <> 'fileEnrolment' THEN x.state WHEN x.awaited THEN '" +
+			awaitingCredentials + "' ELSE 'submitted' END",
 	},
 	{
 		subject: access.WatchedTicket, kinds: []Kind{Ticket, SmartTask}, table: "tickets",

@@ -17,7 +17,7 @@ func TestNegotiate_JSONBesideAFormIsReadHoweverItIsWritten(t *testing.T) {
 		"application/json":                 "application/json",
 		"multipart/form-data; boundary=xY": "multipart/form-data; boundary=xY",
 	} {
-		asked := httptest.NewRequest("POST", "/v1/x", strings.NewReader("{}"))
+		asked := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/x", strings.NewReader("{}"))
 		asked.Header.Set("Content-Type", sent)
 		r := &request{op: op, c: echo.New().NewContext(asked, httptest.NewRecorder())}
 		if err := (&edge{}).negotiate(r); err != nil || r.c.Request().Header.Get("Content-Type") != want {

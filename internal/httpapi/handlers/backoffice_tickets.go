@@ -350,7 +350,8 @@ func viewSaid(s ticket.Said) api.OfficeTicketComment {
 		from = api.OfficeTicketCommentByOffice
 	}
 	return api.OfficeTicketComment{
-		CommentId: s.ID, Visibility: api.TicketVisibility(s.Visibility), By: from, Author: *viewColleague(&s.Author), Text: s.Text, At: s.At,
+		CommentId: s.ID, Visibility: api.TicketVisibility(s.Visibility), By: from, Author: *viewColleague(&s.Author), Text: s.Text,
+		At: s.At,
 	}
 }
 

@@ -36,7 +36,8 @@ func (h PublicBodyHandlers) ListPayments(ctx context.Context, r api.ListPayments
 	}
 	return api.ListPayments200JSONResponse(pageOf(ctx, items(found.Items, func(p publicbody.Record) api.Payment {
 		return api.Payment{
-			PaymentId: p.ID, Reference: p.Reference, Date: viewDate(p.Date), Amount: twoDecimals(p.Amount), Currency: api.Currency(p.Currency),
+			PaymentId: p.ID, Reference: p.Reference, Date: viewDate(p.Date), Amount: twoDecimals(p.Amount),
+			Currency:    api.Currency(p.Currency),
 			Description: p.Description,
 		}
 	}), idPath(positionsPath, r.PositionId)+"/payments", days(from, to), found.Next, r.Params.Limit)), nil
@@ -221,7 +222,8 @@ func viewDma(v publicbody.View) api.DmaSubmission {
 			Workers: number(t.Workers), Periods: number(t.Periods), Variations: number(t.Variations),
 			PensionTaxable: t.PensionTaxable.String(), PensionContribution: t.PensionContribution.String(),
 			SeveranceTaxable: t.SeveranceTaxable.String(), SeveranceContribution: t.SeveranceContribution.String(),
-			CreditTaxable: t.CreditTaxable.String(), CreditContribution: t.CreditContribution.String(), Currency: api.Currency(money.Currency),
+			CreditTaxable: t.CreditTaxable.String(), CreditContribution: t.CreditContribution.String(),
+			Currency: api.Currency(money.Currency),
 		},
 		FiledBy: api.FiledBy{
 			PersonId: v.PersonID, GivenName: v.GivenName, FamilyName: v.FamilyName, ActingAs: api.ActingAs(v.ActingAs), RightId: v.RightID,
@@ -251,9 +253,9 @@ func (h PublicBodyHandlers) ShowPositionSummary(
 		Links: api.SelfLinks{Self: link(idPath(positionsPath, r.PositionId)+"/summary", "")},
 	}
 	if s.Declarations != nil {
-		counts := api.List[api.StateCount](items(s.Declarations, func(c publicbody.StateCount) api.StateCount {
+		counts := items(s.Declarations, func(c publicbody.StateCount) api.StateCount {
 			return api.StateCount{State: api.DeclarationState(c.State), Count: int32(c.Number)} //nolint:gosec // fewer than protocol numbers
-		}))
+		})
 		view.Declarations = (*[]api.StateCount)(&counts)
 	}
 	if p := s.LastPayment; p != nil {

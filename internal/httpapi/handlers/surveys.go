@@ -26,7 +26,8 @@ func (h SurveyHandlers) ShowSurvey(ctx context.Context, _ api.ShowSurveyRequestO
 	}
 	english := inEnglishAsked(ctx)
 	return api.ShowSurvey200JSONResponse{
-		SurveyId: s.ID, Title: s.Title.In(english), OpensAt: clock.Normal(s.OpensAt), ClosesAt: clock.Normal(s.ClosesAt), Answered: answered,
+		SurveyId: s.ID, Title: s.Title.In(english), OpensAt: clock.Normal(s.OpensAt), ClosesAt: clock.Normal(s.ClosesAt),
+		Answered: answered,
 		Questions: items(s.Questions, func(q survey.Question) api.SurveyQuestion {
 			view := api.SurveyQuestion{QuestionId: q.Code, Text: q.Text.In(english)}
 			if len(q.Options) > 0 {
@@ -65,7 +66,8 @@ func (h OfficeSurveyHandlers) ListSurveys(ctx context.Context, r api.ListSurveys
 }
 
 // PublishSurvey implements api.StrictServerInterface.
-func (h OfficeSurveyHandlers) PublishSurvey(ctx context.Context, r api.PublishSurveyRequestObject) (api.PublishSurveyResponseObject, error) {
+func (h OfficeSurveyHandlers) PublishSurvey(ctx context.Context, r api.PublishSurveyRequestObject) (api.PublishSurveyResponseObject,
+	error) {
 	words := func(t api.SurveyText) survey.Text { return survey.Text{IT: t.It, EN: t.En} }
 	s, err := h.OfficeSurveys.Publish(ctx, reqctx.ActorOf(ctx), survey.Input{
 		Title: words(r.Body.Title), OpensAt: r.Body.OpensAt, ClosesAt: r.Body.ClosesAt,

@@ -18,7 +18,8 @@ func (t *Trail) WriteTimeless(ctx context.Context, r Record) error {
 	args := []any{r.ID, r.At.UTC(), r.Operation, r.SubjectKind, r.SubjectID, r.Outcome}
 	const columns = "id, at, operation, subject_kind, subject_id, outcome, request_id, address"
 	if t.db.Dialect() == db.Postgres {
-		return t.db.From(ctx).Exec("INSERT INTO audit_records ("+columns+", xact_id) VALUES ( ?, ?, ?, ?, ?, ?, '', '', '0')", args...).Error
+		return t.db.From(ctx).Exec("INSERT INTO audit_records ("+columns+", xact_id) VALUES ( ?, ?, ?, ?, ?, ?, '', '', '0')",
+			args...).Error
 	}
 	// Rows that are given no number have numbers above 0.
 	return t.db.From(ctx).Exec("INSERT INTO audit_records ("+columns+", rowid) VALUES ( ?, ?, ?, ?, ?, ?, '', '', -1 - abs(random() / 2))",
@@ -32,7 +33,7 @@ func idOf(at time.Time) uuid.UUID {
 	_, _ = rand.Read(id[:])
 	ms := at.UnixMilli()
 	for i := range 6 {
-		id[i] = byte(ms >> (8 * (5 - i)))
+		id[i] = byte(ms >> (8 * (5 - i)) & 0xff)
 	}
 	id[6], id[8] = id[6]&0x0f|0x70, id[8]&0x3f|0x80
 	return id

@@ -207,7 +207,8 @@ const selectRecords = `SELECT f.id, f.at, f.operation, f.outcome, f.detail, f.pe
 	CASE WHEN f.subject_kind = 'consent' THEN (SELECT k.person_id FROM consents k WHERE k.id = %[1]s)
 		WHEN f.subject_kind = 'declaration-batch' THEN (SELECT b.person_id FROM declaration_batches b WHERE b.id = %[1]s) END AS giver_id,
 	CASE WHEN f.subject_kind = 'consent' THEN (SELECT k.application_id FROM consents k WHERE k.id = %[1]s) END AS client_id
-	FROM (%[3]s) f WHERE f.id > ? AND f.subject_kind IN ('declaration', 'declaration-batch', 'delegation', 'consent', 'ticket', 'appointment',
+	FROM (%[3]s) f WHERE f.id > ? AND f.subject_kind IN ('declaration', 'declaration-batch', 'delegation', 'consent', 'ticket',
+		'appointment',
 		'dma-submission')
 	AND f.operation NOT IN ('changeDeclaration', 'discardDeclaration', 'draftDelegation', 'changeDelegation', 'sendDelegationOtp')
 	AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = f.id)

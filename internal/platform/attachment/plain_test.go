@@ -20,7 +20,7 @@ import (
 func utf16le(s string) string {
 	b := []byte{0xff, 0xfe}
 	for _, unit := range utf16.Encode([]rune(s)) {
-		b = append(b, byte(unit), byte(unit>>8)) //nolint:gosec // both halves
+		b = append(b, byte(unit), byte(unit>>8))
 	}
 	return string(b)
 }

@@ -140,7 +140,8 @@ func (b *bench) listTickets(ctx context.Context) error {
 			return err
 		}
 		after, err := b.all(
-			ctx, b.ticketsPage(fmt.Sprintf("%s: list a contributor's, of %d", ticketsName, count), "topic=payments&state=closed&limit=20", false),
+			ctx, b.ticketsPage(fmt.Sprintf("%s: list a contributor's, of %d", ticketsName, count), "topic=payments&state=closed&limit=20",
+				false),
 			b.ticketsPage(fmt.Sprintf("%s: list mine, of %d", ticketsName, count), "kind=request&limit=20", true),
 		)
 		if err != nil {
@@ -175,7 +176,8 @@ func (d *database) fillTickets(ctx context.Context, count int) error {
 		return err
 	}
 	_, err := d.conn.Exec(ctx, `INSERT INTO tickets (id, kind, contributor_id, position_id, office_code, topic, subject, text, email, person_id,
-			right_id, acting_as, attachments, protocol_number, digest, opened_at, state, outcome, closing_text, closed_at, version, updated_at)
+			right_id, acting_as, attachments, protocol_number, digest, opened_at, state, outcome, closing_text, closed_at, version,
+				updated_at)
 		SELECT gen_random_uuid(), 'request', x.contributor_id, x.id, x.office_code,
 			CASE WHEN i % 3 = 0 THEN 'uniemens-other' ELSE 'payments-f24' END, 'x', 'x', 'x@example.com', x.person_id, x.person_id,
 			'employer', '[]', 'x', 'x', now() - (($1 - i) * interval '1 second'), 'closed', 'informed', 'x', now(), 1, now()

@@ -21,7 +21,8 @@ func (b *bench) timeline(f *filer, of int) work {
 func (d *database) record(ctx context.Context, contributorID string) error {
 	_, err := d.conn.Exec(ctx, `INSERT INTO audit_records (id, at, operation, contributor_id, subject_kind, subject_id, outcome, detail, request_id,
 			address, xact_id)
-		SELECT gen_random_uuid(), d.listed_at + interval '1 second', 'takeDeclarationInCharge', d.contributor_id, 'declaration', d.id::text, 'done',
+		SELECT gen_random_uuid(), d.listed_at + interval '1 second', 'takeDeclarationInCharge', d.contributor_id, 'declaration', d.id::text,
+			'done',
 			'{"state":"in_charge"}', '', '', '0'
 		FROM (SELECT d.id, d.listed_at, d.contributor_id, row_number() OVER (ORDER BY d.listed_at) AS n FROM declarations d
 			WHERE d.contributor_id = $1) d WHERE d.n % 2 = 0`, contributorID)

@@ -127,7 +127,7 @@ func (c *checker) header(h *Header) {
 	c.name(in(fBodyName), h.BodyName, 250)
 	c.text(in(fBodyNumber), h.BodyNumber, digits(h.BodyNumber, 5, 5), "00000")
 	c.code(in(fSignatory), h.SignatoryTaxCode, true)
-	c.text(in(fActivity), h.ActivityCode, capitals(h.ActivityCode, 1, 12), "84111")
+	c.text(in(fActivity), h.ActivityCode, capitals(h.ActivityCode, 12), "84111")
 	c.text(in(fLegalForm), h.LegalForm, digits(h.LegalForm, 4, 4), "2430")
 }
 
@@ -138,7 +138,7 @@ func (c *checker) worker(i int, w *Worker) {
 	c.name(in(fFamilyName), w.FamilyName, 40)
 	c.name(in(fGivenName), w.GivenName, 30)
 	m := w.Workplace.MunicipalityCode
-	c.text(in(fMunicipality), m, len(m) == 4 && capitals(m[:1], 1, 1) && !digits(m[:1], 1, 1) && digits(m[1:], 3, 3), "B406")
+	c.text(in(fMunicipality), m, len(m) == 4 && capitals(m[:1], 1) && !digits(m[:1], 1, 1) && digits(m[1:], 3, 3), "B406")
 	c.text(in(fPostalCode), w.Workplace.PostalCode, digits(w.Workplace.PostalCode, 5, 5), "50033")
 	switch {
 	case c.onlyVariations && (len(w.Periods) > 0 || w.carried):
@@ -253,8 +253,8 @@ func (c *checker) owed(p place, e *Period, payers payerOf, prior bool) {
 func (c *checker) framing(p place, f *Framing) {
 	c.text(p.to(fEmployment), f.EmploymentType, digits(f.EmploymentType, 1, 2), "1")
 	c.text(p.to(fService), f.ServiceType, digits(f.ServiceType, 1, 2), "4")
-	c.text(p.to(fContract), f.Contract, capitals(f.Contract, 1, 4), "RALN")
-	c.text(p.to(fQualification), f.Qualification, capitals(f.Qualification, 1, 6), "042000")
+	c.text(p.to(fContract), f.Contract, capitals(f.Contract, 4), "RALN")
+	c.text(p.to(fQualification), f.Qualification, capitals(f.Qualification, 6), "042000")
 	c.one(p.to(fScheme), f.SeveranceScheme, "1", "2", "3")
 	if t := f.PartTime; t != nil {
 		c.one(p.to(fPartType), t.Type, "M", "O", "P", "V")
@@ -278,7 +278,7 @@ func (c *checker) pension(p place, f *Pension) money.Cents {
 			// The institute takes 3, and not 03.
 			c.refuse(p.to(fRecoveryMonth), fault.FieldPattern, &fault.Right{Example: "3"})
 		}
-		c.text(p.to(fRecoveryCode), r.Code, capitals(r.Code, 1, 4), "1")
+		c.text(p.to(fRecoveryCode), r.Code, capitals(r.Code, 4), "1")
 		c.amount(p.to(fRecoveryOther), r.OtherTaxable, false)
 		c.amount(p.to(fRecoveryAmount), r.Amount, true)
 	}
@@ -419,14 +419,14 @@ func digits(s string, least, most int) bool {
 	return len(s) >= least && len(s) <= most
 }
 
-// capitals reports whether a text is that many capital letters and digits.
-func capitals(s string, least, most int) bool {
+// capitals reports whether a text is up to that many capital letters and digits, one at least.
+func capitals(s string, most int) bool {
 	for i := range len(s) {
 		if (s[i] < '0' || s[i] > '9') && (s[i] < 'A' || s[i] > 'Z') {
 			return false
 		}
 	}
-	return len(s) >= least && len(s) <= most
+	return s != "" && len(s) <= most
 }
 
 func isMonth(s string) bool {

@@ -118,7 +118,10 @@ func worker() *element {
 		carried("E1_FondoPensioneCompl", more), carried("F1_Ammortamento", more),
 		many(period(
 			priorName, payer("EnteVersante", fPriorPayers), also("CodiceMotivoUtilizzo"), also("Aliquota"), also("DescrMotivoUtilizzo"),
-		)).on((*reader).beginVariation, (*reader).endVariation).with("CausaleVariazione", func(r *reader, value string) { r.variation.Cause = value }),
+		)).on((*reader).beginVariation, (*reader).endVariation).with("CausaleVariazione", func(r *reader,
+			value string) {
+			r.variation.Cause = value
+		}),
 	).on((*reader).beginWorker, (*reader).endWorker)
 }
 
@@ -180,7 +183,8 @@ func funds() *element {
 			also("ImponibileTFREccMass"), also("ImponibileTFSEccMass"), also("ContributoSospesoPrev"),
 			also("RetribTeoricaTabellareTFR"), also("ImponibileTFRUlterioriElem"), also("RetribValutabileTFR"),
 		).on(func(r *reader) { r.period.Funds.Severance = &Severance{} }, nil),
-		fund("GestCredito", fCredit, func(r *reader) **Fund { return &r.period.Funds.Credit }, also("AderenteCredito45_2007"), also("ImponibileEccMass")),
+		fund("GestCredito", fCredit, func(r *reader) **Fund { return &r.period.Funds.Credit }, also("AderenteCredito45_2007"),
+			also("ImponibileEccMass")),
 		fund("ENPDEP", fENPDEP, func(r *reader) **Fund { return &r.period.Funds.ENPDEP }),
 		fund("ENAM", fENAM, func(r *reader) **Fund { return &r.period.Funds.ENAM }),
 	).on(func(r *reader) { r.period.Funds = &Funds{} }, nil)
