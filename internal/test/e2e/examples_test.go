@@ -91,7 +91,7 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 			{"grantContributorRole", "Bianchi", http.MethodPost, tiberine + "/users", jsonType, nil, http.StatusCreated, -1},
 			{"searchPeopleForIntermediaryRole", "Caruso", http.MethodPost, caf + "/people-searches", jsonType, nil, http.StatusOK, 1},
 			{"grantIntermediaryRole", "Caruso", http.MethodPost, caf + "/users", jsonType, nil, http.StatusCreated, -1},
-			{"fileEnrolment", "Ferrari", http.MethodPost, "/v1/enrolments", jsonType, nil, http.StatusAccepted, -1},
+			{"fileEnrolment", "Colombo", http.MethodPost, "/v1/enrolments", jsonType, nil, http.StatusAccepted, -1},
 			{"searchDelegationCandidates", "Ricci", http.MethodPost, "/v1/delegation-candidate-searches", jsonType, nil, http.StatusOK, 1},
 			{"searchDelegations", "Conti", http.MethodPost, "/v1/delegation-searches", jsonType, nil, http.StatusOK, 1},
 			{"draftDelegation", "Ricci", http.MethodPost, "/v1/delegations", jsonType, map[string]any{

@@ -112,7 +112,7 @@ var guides = []guide{
 		page: "docs/appointments.md",
 		prints: []string{
 			`{"published":true}`, "\nVia dell'Amba Aradam 5\nmonday\n", `{"state":"booked","held":true}`, `{"state":"confirmed"}`, `{"code":"slot-taken"}`,
-			"METHOD:PUBLISH", "SEQUENCE:1", "STATUS:CONFIRMED", `{"topic":"payments-refunds","notes":"Porto le ricevute"}`,
+			"METHOD:PUBLISH", "SEQUENCE:1", "STATUS:CONFIRMED", `{"topic":"payments-refunds","starts_at":"`,
 			`{"withdrawal_reason":"Assemblea del personale"}`, "\nAppuntamento annullato dalla sede\n",
 		},
 	},

@@ -13,11 +13,11 @@ import (
 // sandboxSurvey is the survey that a sandbox begins with.
 const sandboxSurvey = "019d0000-0000-7000-8000-00000000005a"
 
-// trialSurvey is a survey of the far future.
+// trialSurvey is a survey of a later year.
 func trialSurvey() map[string]any {
 	words := map[string]any{"it": "Come va?", "en": "How is it?"}
 	return map[string]any{
-		"title": words, "opens_at": "2046-03-01T00:00:00Z", "closes_at": "2046-04-01T00:00:00Z",
+		"title": words, "opens_at": "2027-11-01T00:00:00Z", "closes_at": "2027-12-01T00:00:00Z",
 		"questions": []any{map[string]any{"question_id": "overall", "text": words}},
 	}
 }
