@@ -371,7 +371,8 @@ var inEnglish = dictionary{
 		fault.FieldFileType: "The file is not of a type that is accepted, whatever its name says. Of a signed file (P7M, ASiC), where " +
 			"that is not accepted, send the document in it.",
 		fault.FieldFilePassword: "The file opens only with a password: send it without.",
-		fault.FieldFileUnsafe: "The archive cannot be read, or is not safe to open: it holds programs, names that lead out of it, too many files, " +
+		fault.FieldFileUnsafe: "The archive cannot be read, or is not safe to open: it holds programs, names that lead out of " +
+			"it, too many files, " +
 			"or much more than it seems to. Send the documents in it.",
 		fault.FieldUnknownTopic:       "There is no such topic: the list of topics has those that there are.",
 		fault.FieldTopicHeading:       "This topic is a heading: choose one of those below it.",
@@ -414,18 +415,20 @@ var inEnglish = dictionary{
 		fault.FieldUnknownOffice:      "There is no such office.",
 		fault.FieldOfficeNotCompetent: "The office is not competent for this contributor: name that of one of its positions, or none.",
 		fault.FieldDocumentType:       "The file declares a type of document (DOCTYPE): none is taken.",
-		fault.FieldInstruction:        "The file has a processing instruction: none is taken but the declaration <?xml …?> at its beginning.",
-		fault.FieldStrayText:          "There is text between elements here.",
-		fault.FieldXMLEncoding:        "The file is not in the encoding that it declares, or declares one that is not read.",
-		fault.FieldUnknownSubmission:  "There is no submission with this id for this position and month.",
-		fault.FieldTooEarly:           "It is before the first period that can be declared.",
-		fault.FieldOutsidePeriod:      "The days are not within the month of the list; those of a variation do not go beyond it.",
-		fault.FieldOnlyVariations:     "A list of variations alone has no periods of its month (TipoListaPosPA).",
-		fault.FieldOnlyDays:           "An annulment (cause 6) has its first and last day alone (error 00126I).",
-		fault.FieldDayOrder:           "The last day comes before the first.",
-		fault.FieldOtherBody:          "The list is another body's: CFAzienda must be the tax code of the position's body.",
-		fault.FieldOneList:            "The list has several elements PosPA: all individual parts stand in a single one (error 00124I).",
-		fault.FieldOverContribution:   "The contributions of payers of types 1 and 5 are more than Contributo and Contrib1PerCento together (error 00172I).",
+		fault.FieldInstruction: "The file has a processing instruction: none is taken but the " +
+			"declaration <?xml …?> at its beginning.",
+		fault.FieldStrayText:         "There is text between elements here.",
+		fault.FieldXMLEncoding:       "The file is not in the encoding that it declares, or declares one that is not read.",
+		fault.FieldUnknownSubmission: "There is no submission with this id for this position and month.",
+		fault.FieldTooEarly:          "It is before the first period that can be declared.",
+		fault.FieldOutsidePeriod:     "The days are not within the month of the list; those of a variation do not go beyond it.",
+		fault.FieldOnlyVariations:    "A list of variations alone has no periods of its month (TipoListaPosPA).",
+		fault.FieldOnlyDays:          "An annulment (cause 6) has its first and last day alone (error 00126I).",
+		fault.FieldDayOrder:          "The last day comes before the first.",
+		fault.FieldOtherBody:         "The list is another body's: CFAzienda must be the tax code of the position's body.",
+		fault.FieldOneList:           "The list has several elements PosPA: all individual parts stand in a single one (error 00124I).",
+		fault.FieldOverContribution: "The contributions of payers of types 1 and 5 are more than Contributo " +
+			"and Contrib1PerCento together (error 00172I).",
 		fault.FieldBackwards:          "The clock only moves forwards.",
 		fault.FieldTooFar:             "That is too far ahead.",
 		fault.FieldOnlyOperators:      "Only who works in an office has one.",

@@ -90,7 +90,8 @@ func (b *bench) deskOf(ctx context.Context, binary, dir string, total int) (resu
 // position there.
 func (d *database) fillDesk(ctx context.Context, total int) error {
 	_, err := d.conn.Exec(ctx, `INSERT INTO tickets (id, kind, contributor_id, position_id, office_code, topic, subject, text, email,
-			person_id, right_id, acting_as, attachments, protocol_number, digest, opened_at, state, outcome, closing_text, closed_at, version,
+			person_id, right_id, acting_as, attachments, protocol_number, digest, opened_at, state, outcome, closing_text, closed_at,
+			version,
 				updated_at)
 		SELECT gen_random_uuid(), 'request', p.contributor_id, p.id, p.office_code, $2, 'Versamento di febbraio', repeat('Testo. ', 50),
 			'a@example.com', o.id, o.id, 'legal_representative', '[]', 'INPS.' || p.office_code || '.' || i, 'sha-256:', t.at,

@@ -193,7 +193,7 @@ func (w *fixture) downloads(f filer, path string, ticket client.Ticket) {
 		if _, err := exec.LookPath(program[0]); err != nil {
 			continue
 		}
-		if said, err := exec.CommandContext(t.Context(), program[0], program[1:]...).CombinedOutput(); err != nil { //nolint:gosec // as written here
+		if said, err := exec.CommandContext(t.Context(), program[0], program[1:]...).CombinedOutput(); err != nil {
 			t.Errorf("%s: %v %s", program[0], err, said)
 		}
 	}
