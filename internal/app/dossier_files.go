@@ -76,7 +76,8 @@ func ticketFiles(tickets *ticket.Service) timeline.Source {
 		}}}
 		if t.ArchiveSize != nil {
 			files = append(files, timeline.File{Name: "-allegati.zip", Open: func(ctx context.Context, by access.Actor) (io.ReadCloser,
-				error) {
+				error,
+			) {
 				_, archive, err := tickets.Archive(ctx, by, t.ID)
 				return archive, err
 			}})

@@ -153,8 +153,10 @@ func seedList(day time.Time, taxCode, name string, pay money.Cents) dma.List {
 			Workplace: dma.Workplace{MunicipalityCode: "C123", PostalCode: "50032"},
 			Periods: []dma.Period{{
 				StartDay: first.Format(time.DateOnly), EndDay: first.AddDate(0, 1, -1).Format(time.DateOnly),
-				Framing: &dma.Framing{EmploymentType: "1", ServiceType: "4", Contract: "RALN", Qualification: "042000",
-					SeveranceScheme: "3"},
+				Framing: &dma.Framing{
+					EmploymentType: "1", ServiceType: "4", Contract: "RALN", Qualification: "042000",
+					SeveranceScheme: "3",
+				},
 				Funds: funds,
 			}},
 		}},

@@ -26,12 +26,14 @@ func (s *Service) plantSurvey(ctx context.Context) error {
 			{Code: "overall", Text: survey.Text{
 				IT: "Quanto sei soddisfatto dei servizi online?", EN: "How satisfied are you with the online services?",
 			}},
-			{Code: "channel", Text: survey.Text{IT: "Quale canale usi di più?", EN: "Which channel do you use most?"},
+			{
+				Code: "channel", Text: survey.Text{IT: "Quale canale usi di più?", EN: "Which channel do you use most?"},
 				Options: []survey.Option{
 					{Code: "software", Text: survey.Text{IT: "Il mio software gestionale", EN: "My own software"}},
 					{Code: "website", Text: survey.Text{IT: "Il sito", EN: "The website"}},
 					{Code: "office", Text: survey.Text{IT: "La sede", EN: "The office"}},
-				}},
+				},
+			},
 		},
 	})
 	if err != nil {

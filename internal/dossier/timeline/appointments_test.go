@@ -78,9 +78,13 @@ func TestTimeline_TellsWhatBecameOfAppointments(t *testing.T) {
 		ends.CatchUp(ctx)
 		me := by.PersonID.String()
 		want := []told{
-			{timeline.AppointmentBooked, "booked", me}, {timeline.AppointmentConfirmed, "confirmed", me}, {timeline.AppointmentMoved, "", me},
-			{timeline.AppointmentCancelled, "cancelled", me}, {timeline.AppointmentBooked, "booked", me},
-			{timeline.AppointmentWithdrawn, "cancelled", world.Rome}, {timeline.AppointmentBooked, "booked", me},
+			{timeline.AppointmentBooked, "booked", me},
+			{timeline.AppointmentConfirmed, "confirmed", me},
+			{timeline.AppointmentMoved, "", me},
+			{timeline.AppointmentCancelled, "cancelled", me},
+			{timeline.AppointmentBooked, "booked", me},
+			{timeline.AppointmentWithdrawn, "cancelled", world.Rome},
+			{timeline.AppointmentBooked, "booked", me},
 			{timeline.AppointmentExpired, "expired", "nobody"},
 		}
 		same(t, "appointments", want, short(t, s, by, timeline.Filter{Kind: timeline.Appointment}))
@@ -166,7 +170,8 @@ func TestTimeline_TellsWhichEnrolmentsWait(t *testing.T) {
 		}
 		me := by.PersonID.String()
 		same(t, "enrolments", []told{
-			{timeline.EnrolmentAwaitingCredentials, "awaiting_credentials", me}, {timeline.EnrolmentSubmitted, "submitted", "nobody"},
+			{timeline.EnrolmentAwaitingCredentials, "awaiting_credentials", me},
+			{timeline.EnrolmentSubmitted, "submitted", "nobody"},
 			{timeline.EnrolmentSubmitted, "submitted", me},
 		}, short(t, s, by, timeline.Filter{Kind: timeline.Enrolment}))
 	})

@@ -67,7 +67,8 @@ func (h OfficeSurveyHandlers) ListSurveys(ctx context.Context, r api.ListSurveys
 
 // PublishSurvey implements api.StrictServerInterface.
 func (h OfficeSurveyHandlers) PublishSurvey(ctx context.Context, r api.PublishSurveyRequestObject) (api.PublishSurveyResponseObject,
-	error) {
+	error,
+) {
 	words := func(t api.SurveyText) survey.Text { return survey.Text{IT: t.It, EN: t.En} }
 	s, err := h.OfficeSurveys.Publish(ctx, reqctx.ActorOf(ctx), survey.Input{
 		Title: words(r.Body.Title), OpensAt: r.Body.OpensAt, ClosesAt: r.Body.ClosesAt,

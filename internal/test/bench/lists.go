@@ -135,8 +135,10 @@ func writeList(path string, workers int) (size int64, err error) {
 			Workplace: dma.Workplace{MunicipalityCode: "C123", PostalCode: "50032"},
 			Periods: []dma.Period{{
 				StartDay: "2025-10-01", EndDay: "2025-10-31",
-				Framing: &dma.Framing{EmploymentType: "1", ServiceType: "4", Contract: "RALN", Qualification: "042000",
-					SeveranceScheme: "3"},
+				Framing: &dma.Framing{
+					EmploymentType: "1", ServiceType: "4", Contract: "RALN", Qualification: "042000",
+					SeveranceScheme: "3",
+				},
 				Funds: &dma.Funds{
 					Pension:   &dma.Pension{Code: "2", Taxable: amount(185_000), Contribution: amount(44_030), Additional: amount(185)},
 					Severance: &dma.Severance{Code: "6", TFSTaxable: amount(148_000), TFSContribution: amount(9_028)},

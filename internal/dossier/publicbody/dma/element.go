@@ -119,7 +119,8 @@ func worker() *element {
 		many(period(
 			priorName, payer("EnteVersante", fPriorPayers), also("CodiceMotivoUtilizzo"), also("Aliquota"), also("DescrMotivoUtilizzo"),
 		)).on((*reader).beginVariation, (*reader).endVariation).with("CausaleVariazione", func(r *reader,
-			value string) {
+			value string,
+		) {
 			r.variation.Cause = value
 		}),
 	).on((*reader).beginWorker, (*reader).endWorker)

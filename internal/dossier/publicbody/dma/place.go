@@ -64,8 +64,10 @@ var (
 	fRecoveryYear        = &field{"funds/pension/recoveries/#/year", "Gestioni/GestPensionistica/RecuperoSgravi[#]/AnnoRif"}
 	fRecoveryMonth       = &field{"funds/pension/recoveries/#/month", "Gestioni/GestPensionistica/RecuperoSgravi[#]/MeseRif"}
 	fRecoveryCode        = &field{"funds/pension/recoveries/#/code", "Gestioni/GestPensionistica/RecuperoSgravi[#]/CodiceRecupero"}
-	fRecoveryOther       = &field{"funds/pension/recoveries/#/other_taxable",
-		"Gestioni/GestPensionistica/RecuperoSgravi[#]/AltroImponibile"}
+	fRecoveryOther       = &field{
+		"funds/pension/recoveries/#/other_taxable",
+		"Gestioni/GestPensionistica/RecuperoSgravi[#]/AltroImponibile",
+	}
 	fRecoveryAmount = &field{"funds/pension/recoveries/#/amount", "Gestioni/GestPensionistica/RecuperoSgravi[#]/Importo"}
 
 	fSeveranceCode   = &field{"funds/severance/code", "Gestioni/GestPrevidenziale/CodGestione"}
@@ -87,8 +89,10 @@ type fundOf struct{ code, taxable, contribution *field }
 
 func fundFields(json, xml string) fundOf {
 	json, xml = "funds/"+json+"/", "Gestioni/"+xml+"/"
-	return fundOf{&field{json + "code", xml + "CodGestione"}, &field{json + "taxable", xml + "Imponibile"}, &field{json + "contribution",
-		xml + "Contributo"}}
+	return fundOf{&field{json + "code", xml + "CodGestione"}, &field{json + "taxable", xml + "Imponibile"}, &field{
+		json + "contribution",
+		xml + "Contributo",
+	}}
 }
 
 // payerOf are the fields of a Payer.

@@ -79,8 +79,10 @@ func ReadXML(file io.Reader, rules Rules, each func(*Worker)) (Header, Summary, 
 	src, err := open(file)
 	if errors.Is(err, errEncoding) {
 		return Header{}, Summary{}, fault.InvalidFields(fault.Field{
-			Pointer: "/", Line: 1, Code: fault.FieldXMLEncoding, Right: &fault.Right{Allowed: []string{"UTF-8", "ISO-8859-1",
-				"windows-1252"}},
+			Pointer: "/", Line: 1, Code: fault.FieldXMLEncoding, Right: &fault.Right{Allowed: []string{
+				"UTF-8", "ISO-8859-1",
+				"windows-1252",
+			}},
 		})
 	}
 	if err != nil {
