@@ -296,6 +296,172 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/appointments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List appointments
+         * @description Those that you booked, the latest booking first, over ones included. With `contributor_id` it lists those that anybody booked for this contributor, if you have the service
+         *     `dossier` over all of its positions, and else your own for it. `from` keeps those that are on this day of Europe/Rome or later.
+         */
+        get: operations["listAppointments"];
+        put?: never;
+        /**
+         * Book an appointment
+         * @description Books a slot of listSlots for oneself or, with `contributor_id`, for a contributor; that takes the service `dossier` over all of its positions (403 `service-not-delegated`, and
+         *     404 for who has nothing to do with it). The office calls `phone`, and reads `notes` before. On some topics (`appointments: true` in listTicketTopics) one is booked directly, on others
+         *     with `ticket_id`: about a ticket that its office has not answered within 5 working days or that was closed as `not_accepted`, at the office that has it.
+         *
+         *     The booking holds the slot for 30 minutes, or until the slot begins: it is `booked` until it is confirmed with confirmAppointment, and else `expired`. One person has one
+         *     appointment to come for a contributor on a topic, and five in all: 409 `conflict`. A slot that another holds answers 409 `slot-taken`, one that has begun or was withdrawn 409 `conflict`.
+         */
+        post: operations["bookAppointment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/appointments/{appointment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show an appointment
+         * @description Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+         */
+        get: operations["showAppointment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/appointments/{appointment_id}/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Download an appointment for a calendar
+         * @description One event (iCalendar, RFC 5545) for the calendar of a telephone or a mail program. The `UID` stays the same and `SEQUENCE` counts the changes, so importing it again moves the entry, or,
+         *     once it was cancelled (`METHOD:CANCEL`, `STATUS:CANCELLED`), removes it. Neither telephone number nor notes are in it. Titles are Italian unless `Accept-Language` prefers English.
+         *     Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+         */
+        get: operations["showAppointmentCalendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/appointments/{appointment_id}/cancellation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel an appointment
+         * @description Gives the slot back, until it begins. Who booked it may, even if they act for the contributor no more. One that has ended or begun answers 409 `conflict`.
+         *     Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+         */
+        post: operations["cancelAppointment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/appointments/{appointment_id}/confirmation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm a booking
+         * @description Makes a booking firm, until `confirm_by`. One that was confirmed before, has ended or has begun answers 409 `conflict`.
+         *     Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+         */
+        post: operations["confirmAppointment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/appointments/{appointment_id}/rescheduling": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Move an appointment
+         * @description Takes another slot for the same topic instead and frees the one that was held, or changes nothing. What was confirmed stays confirmed; a booking has no more time to be confirmed than
+         *     before. A slot that another holds answers 409 `slot-taken`; an appointment that has ended or begun, and a slot that has begun or was withdrawn, 409 `conflict`.
+         *     Who booked it sees it, and for a contributor whoever has the service `dossier` over all of its positions; anybody else gets 404 `not-found`.
+         */
+        post: operations["rescheduleAppointment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/backoffice/applications": {
         parameters: {
             query?: never;
@@ -402,6 +568,80 @@ export interface paths {
          *     For administrators (amministratori utenze); others get 403 `forbidden`.
          */
         delete: operations["readmitApplication"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/appointments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the appointments at my office
+         * @description Those of one day at the operator's own office, by time; `day` is today in Europe/Rome if it is not given. `phone` and `notes` are told by showOfficeAppointment alone.
+         *     For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        get: operations["listOfficeAppointments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/appointments/{appointment_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show an appointment at my office
+         * @description One at another office answers 404. It is a look at who booked it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        get: operations["showOfficeAppointment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/appointments/{appointment_id}/attendance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Note whether somebody came
+         * @description Notes whether the person came, once a confirmed appointment has begun; it may be corrected later. Before, and for what was not confirmed, 409 `conflict`. An operator does not note their own.
+         *     For operators (operatori di sede) of the office; others get 403 `forbidden`, and one at another office answers 404.
+         */
+        post: operations["markAppointment"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -810,6 +1050,68 @@ export interface paths {
         get: operations["listFundQueue"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/offices/{office_code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The code of an office (sede).
+                 * @example 1400
+                 */
+                office_code: components["parameters"]["OfficePath"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set where an office is and when it is open
+         * @description Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
+         *     `precondition-failed` when they changed in between. For administrators (amministratori utenze) and the operators of the office; another office answers 404 to these.
+         */
+        put: operations["replaceOffice"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/offices/{office_code}/slots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The code of an office (sede).
+                 * @example 1400
+                 */
+                office_code: components["parameters"]["OfficePath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the slots of my office
+         * @description All slots of the operator's own office by time, those of the past and the withdrawn ones too, with the appointment that holds each.
+         *     For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+         */
+        get: operations["listOfficeSlots"];
+        put?: never;
+        /**
+         * Publish slots for appointments
+         * @description Offers hours at the operator's own office: one, by `starts_at` and `ends_at` (four hours at most), or a pattern over a period of three months at most: `from`, `to`, `weekdays`, `starts`,
+         *     `ends` and `minutes`. A pattern leaves out days that are no working days in Italy and hours that have begun; its times are those of the clocks of Rome, in summer and winter. `topics` are codes of
+         *     listTicketTopics; a heading stands for all below it. `desks` slots are offered at the same time, at the desks from `first_desk` on. Nothing is published where another slot is at one of
+         *     these desks at the same time: 409 `conflict`. At most 2,000 slots at once, a year ahead.
+         *     For operators (operatori di sede); others get 403 `forbidden`, and another office answers 404.
+         */
+        post: operations["publishSlots"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1395,8 +1697,11 @@ export interface paths {
          *     * `contributors`: `tax_code`, `legal_name`, `kind` (`company`, `public_body`, `self_employed` or `household`), `legal_representative_tax_code`?,
          *       `enabled_2023`?, `regular`? (`false` marks who has not paid what was due; a line without it leaves that as it is). The legal representative gets that role if the person is known and has it not; nobody loses one. At a public body it covers the
          *       services of public bodies for who was enabled on 31 March 2023 (`enabled_2023` is `true`); others ask for them on form RA012
-         *     * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`). A position never goes to another contributor
-         *     * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`
+         *     * `positions`: `number`, `contributor_tax_code`, `scheme`, `office_code`, `state` (`active` or `ceased`), and where notices of rectification go: `rectification_email`?,
+         *       `rectification_pec`?, `rectification_mobile`? (with its country code), each with its `…_state`? (`verified`, `unverified` or `bounced`; if it is not said, a known one keeps its own and a new one is `unverified`). A contact that the
+         *       line does not name stays as it is. A position never goes to another contributor
+         *     * `public_body_data`: `position_number`, `kind` (`payment`, `debit_note` or `amortisation_plan`), `reference`, `date`, `amount`, `currency`, `description`; of a plan also
+         *       `instalments`?, `instalments_paid`?, `instalment_amount`? and `ends_on`?
          *
          *     Of `albi` and `associations` the file is the whole register of each `register_code` in it: who is missing has left it, and the delegations they hold are
          *     suspended until they are listed again, unless another register lists them; both sides are told. Of the others, rows are added or replaced by their `tax_code`, `number`, or `position_number`, `kind` and `reference`.
@@ -1433,6 +1738,536 @@ export interface paths {
         get: operations["showRegisterImport"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/reply-templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the ready-made answers of my office
+         * @description The texts (risposte predefinite) that the operator's office keeps for its answers, by code; at most 200. With `topic` those for that topic and those for any.
+         *     For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        get: operations["listReplyTemplates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/reply-templates/{template_code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The code of a ready-made answer of one's office.
+                 * @example payment-matched
+                 */
+                template_code: components["parameters"]["TemplatePath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show a ready-made answer of my office
+         * @description The text with the `ETag` that replaceReplyTemplate needs. One that the operator's office does not have answers 404.
+         *     For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        get: operations["showReplyTemplate"];
+        /**
+         * Write a ready-made answer of my office
+         * @description A new one needs `If-None-Match: *` and answers 201; an office that has 200 answers 409 `conflict`. To replace one, `If-Match` with the `ETag` that you read is needed: without either
+         *     428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        put: operations["replaceReplyTemplate"];
+        post?: never;
+        /**
+         * Remove a ready-made answer of my office
+         * @description Answers that were given with it stay as they are. For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        delete: operations["removeReplyTemplate"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/slots/{slot_id}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A slot.
+                 * @example 018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061
+                 */
+                slot_id: components["parameters"]["SlotId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw a slot
+         * @description Takes a slot back that has not begun. Who holds it is told the reason and the next free hours of the office for the topic; the appointment is `cancelled`. One that has begun or was
+         *     withdrawn before answers 409 `conflict`. For operators (operatori di sede) of the office; others get 403 `forbidden`, and another office's slot answers 404.
+         */
+        post: operations["withdrawSlot"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/smart-task-types/{type}/access": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A type of smart tasks.
+                 * @example revoke-intermediary-delegation
+                 */
+                type: components["parameters"]["SmartTaskTypePath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show to whom a type of smart tasks is open
+         * @description Whether everybody may ask for it, or a group of people who are named by their tax codes. With the `ETag` that replaceSmartTaskAccess needs.
+         *     For administrators (amministratori utenze); others get 403 `forbidden`.
+         */
+        get: operations["showSmartTaskAccess"];
+        /**
+         * Open a type of smart tasks to everybody or to a group
+         * @description With `open_to: group` a type is tried out by the people in `tax_codes`, whomever they act for: for everybody else there is no such type. What was asked for before is decided all the same.
+         *     `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between.
+         *     For administrators (amministratori utenze); others get 403 `forbidden`.
+         */
+        put: operations["replaceSmartTaskAccess"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/surveys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the surveys
+         * @description All surveys, the one that opens last first, with their words in both languages.
+         *     For administrators (amministratori utenze); others get 403 `forbidden`.
+         */
+        get: operations["listSurveys"];
+        put?: never;
+        /**
+         * Publish a survey
+         * @description Makes a survey of professional users, open from one instant to another, 366 days at most. A question has `options`, or is answered with a value from 1 to 5. What was published is not changed any more;
+         *     closeSurvey ends it. One survey is open at a time: where another one is at some time of this one's, 409 `conflict`.
+         *     For administrators (amministratori utenze); others get 403 `forbidden`.
+         */
+        post: operations["publishSurvey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/surveys/{survey_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The survey.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                survey_id: components["parameters"]["SurveyId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show a survey to administrators
+         * @description A survey with its words in both languages.
+         *     For administrators (amministratori utenze); others get 403 `forbidden`.
+         */
+        get: operations["showOfficeSurvey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/surveys/{survey_id}/closure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The survey.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                survey_id: components["parameters"]["SurveyId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a survey before its time
+         * @description Nobody answers the survey from now on. Of what was answered, results keep whole groups of five people; what fewer said is not shown. Where it is over: 409 `conflict`.
+         *     For administrators (amministratori utenze); others get 403 `forbidden`.
+         */
+        post: operations["closeSurvey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/surveys/{survey_id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The survey.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                survey_id: components["parameters"]["SurveyId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show how a survey was answered
+         * @description How often each answer was given. Until five people have answered: 409 `conflict`. The counts grow by groups of five people and stay whole groups after the end, so that nobody learns from two
+         *     looks what one person answered.
+         *     For administrators (amministratori utenze); others get 403 `forbidden`.
+         */
+        get: operations["showSurveyResults"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/surveys/{survey_id}/results/chart": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The survey.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                survey_id: components["parameters"]["SurveyId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show how a survey was answered as bars
+         * @description The same results drawn as bars, with a title and a description in words. Until five people have answered: 409 `conflict`.
+         *     For administrators (amministratori utenze); others get 403 `forbidden`.
+         */
+        get: operations["showSurveyChart"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/ticket-searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search the tickets of my office
+         * @description Like listOfficeTickets, and also by the contributor's tax code, the number of a position and the protocol number, which may not stand in a URL.
+         *     To get the next page send the same body to `_links.next.href`.
+         */
+        post: operations["searchOfficeTickets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/ticket-topics/{topic_code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The code of a topic.
+                 * @example payments-allocation
+                 */
+                topic_code: components["parameters"]["TopicPath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show a topic of tickets
+         * @description The topic (oggetto) as it is kept, retired ones too, with the `ETag` that replaceTicketTopic needs. What people can choose is in listTicketTopics.
+         *     For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+         */
+        get: operations["showOfficeTicketTopic"];
+        /**
+         * Set a topic of tickets
+         * @description Adds a topic, or changes its titles, its office, whether an appointment can be booked on it directly, and whether it is retired; a topic is data. With `parent_code` it stands below that one and can be chosen; without, it
+         *     is a heading. Where it stands does not change later. One that is retired is not offered any more; tickets on it stay. A new one needs `If-None-Match: *` and answers 201; else `If-Match` with the `ETag` that
+         *     you read is needed: without either 428 `precondition-required`, and 412 `precondition-failed` when somebody changed it in between. An office that does not exist, or a parent that is none, is 422.
+         *     For administrators (amministratori utenze); others get 403 `forbidden`.
+         */
+        put: operations["replaceTicketTopic"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the tickets of my office
+         * @description For an operator (operatore di sede): what has been asked of the operator's own office, over all contributors, smart tasks among it; what has waited longest comes first. Each says by when it is to be answered, five
+         *     working days (`due_at`) and twenty at most (`late_at`), and whether that is over, all at one instant. `assigned_to=nobody` is what waits for somebody. By tax code, position or protocol number search:
+         *     searchOfficeTickets. Who is no operator gets 403 `forbidden`.
+         */
+        get: operations["listOfficeTickets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/tickets/{ticket_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show a ticket of my office
+         * @description The ticket with its contributor, who opened it, its files and all its comments, the internal ones of the office too. One of another office answers 404. It is a look at the person who
+         *     opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        get: operations["showOfficeTicket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/tickets/{ticket_id}/assignment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a ticket in charge
+         * @description Makes an `open` ticket of one's office `in_charge` of oneself (presa in carico): nobody else closes or routes it until it is released. What one has in charge already stays as it is. One that
+         *     another operator has in charge, that is closed, or that is a smart task and decides itself answers 409 `conflict`; one of another office 404; one that one opened oneself 403 `forbidden`.
+         *     For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        post: operations["takeTicketInCharge"];
+        /**
+         * Release a ticket
+         * @description Makes a ticket `open` again that one has in charge, so that others can take it; by when it is to be answered stays. What another operator has in charge is released by anybody of the office once that operator
+         *     does not work there any more, is suspended, or has had it for five working days; before that, and for one that nobody has in charge, the answer is 409 `conflict`.
+         *     One of another office answers 404. For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        delete: operations["releaseTicket"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/tickets/{ticket_id}/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Download the files of a ticket of my office
+         * @description The files that came with it, as the one archive in which they are kept, byte for byte; `Range` asks for a part, as in downloadTicketAttachments. A ticket without files, and one of another office, answer 404. It is a look at the person who
+         *     opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        get: operations["downloadOfficeTicketAttachments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/tickets/{ticket_id}/closure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Close a ticket
+         * @description Closes a ticket that one has in charge, with an outcome and the answer, which all who see the ticket can read. Who opened it is told that it is closed, without the text. One that nobody or another operator has in charge, that is
+         *     closed already, or that is a smart task and decides itself answers 409 `conflict`; one that one opened oneself 403 `forbidden`: it takes a second person; one of another office 404.
+         *     For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        post: operations["closeTicket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/tickets/{ticket_id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Comment a ticket of my office
+         * @description Adds a comment: `visible` to who opened the ticket and to all who may see it, or `internal`, for the operators of the office that has the ticket, and of offices to which it is routed later. Any operator of the
+         *     office may, whoever has it in charge. A closed ticket answers 409 `conflict`, one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        post: operations["commentTicket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/tickets/{ticket_id}/reopening": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reopen a ticket
+         * @description Opens a closed ticket again, within 30 days of its closure, where the answer was wrong or not complete. It keeps its protocol number, is in nobody's charge, and is to be answered within five
+         *     working days from now. The answer that it was closed with and the `reason` stay with it as visible comments. Who opened it is told. One that is not closed, that was closed too long ago, or that is a smart task answers 409 `conflict`;
+         *     one of another office 404. For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        post: operations["reopenTicket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/tickets/{ticket_id}/routing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Route a ticket
+         * @description Hands a ticket over to another office, or under another topic, or both. A topic that belongs to one office takes the ticket there, unless `office_code` says otherwise. The ticket is `open` again, in nobody's
+         *     charge, and stands in the queue of its new office at once; its protocol number, and by when it is to be answered, stay. Who opened it is told the new office; the `reason` stays with the ticket as an internal comment.
+         *     One that another operator has in charge, that is closed, or that is a smart task answers 409 `conflict`; what changes nothing, an office that does not exist, and a topic that cannot be chosen 422; one of another office 404.
+         *     For operators (operatori di sede); others get 403 `forbidden`.
+         */
+        post: operations["routeTicket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1794,6 +2629,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/contributors/{contributor_id}/dossier-entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A contributor on which you have a right.
+                 * @example 018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                contributor_id: components["parameters"]["ContributorId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List everything that happened for a contributor
+         * @description The electronic file (fascicolo elettronico) of a contributor: one timeline of declarations, tickets, smart tasks, appointments, DMA, delegations, enrolments and roles, the newest first. Each
+         *     entry says what happened, when, to what and by whom, and leads to it. It is there as soon as the change was made.
+         *
+         *     It needs a right that covers `dossier`, and shows what you may see of each kind: declarations with `declarations`; tickets, smart tasks and appointments with `dossier`; DMA with `view_dma`; delegations (deleghe)
+         *     with a role at the contributor that covers `delegations`, or the one that you act by; enrolments (abilitazioni) and roles as its legal representative (rappresentante legale), employer or user
+         *     administrator. Who acts by a delegation sees the positions that it covers. Drafts and what is internal to the office are never in it. An operator sees what their office looks after.
+         *     People are named who acted for the contributor; of an office its code.
+         *
+         *     An application needs the scope with which it could read the subject beside the one of this operation; enrolments and roles it does not see.
+         */
+        get: operations["listDossierEntries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/contributors/{contributor_id}/dossier-export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A contributor on which you have a right.
+                 * @example 018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                contributor_id: components["parameters"]["ContributorId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Download what happened in a period, with its documents
+         * @description An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
+         *     the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
+         *     files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+         *
+         *     It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+         */
+        get: operations["exportDossier"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/contributors/{contributor_id}/people-searches": {
         parameters: {
             query?: never;
@@ -1845,6 +2744,87 @@ export interface paths {
         get: operations["listPositions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/contributors/{contributor_id}/smart-tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A contributor on which you have a right.
+                 * @example 018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                contributor_id: components["parameters"]["ContributorId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the smart tasks of a contributor
+         * @description The smart tasks of a contributor, the latest first. Who acts for some positions sees those that they or others under their right asked for, and those about the
+         *     contacts of these positions; who works at the office those that went there.
+         */
+        get: operations["listSmartTasks"];
+        put?: never;
+        /**
+         * Ask for something that the system decides by itself
+         * @description Files a smart task: it has a protocol number at once, is taken in charge, examined and decided in the background, mostly within seconds; showSmartTask tells how far it is.
+         *     An accepted one has taken effect; one that is not accepted changed nothing and says why, in `reasons`.
+         *
+         *     It is a ticket too, with the same id: listed among the tickets, and told by the same messages, to `email` and `phone` or, without either, to your own contact.
+         *     What is asked about a delegation or a role is about the whole contributor; an intermediary asks about one of its positions.
+         *
+         *     Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
+         *     Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
+         *     Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
+         *     A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
+         *     Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+         *
+         *     One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
+         */
+        post: operations["requestSmartTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/contributors/{contributor_id}/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A contributor on which you have a right.
+                 * @example 018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                contributor_id: components["parameters"]["ContributorId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the tickets of a contributor
+         * @description What was asked for this contributor, by whomever, and what the system decides by itself (smart tasks); the newest first. Who acts by a delegation sees what is about the positions that it covers.
+         *     An operator sees what is at the own office.
+         */
+        get: operations["listTickets"];
+        put?: never;
+        /**
+         * Ask an office
+         * @description Opens a ticket (quesito) about a position, or without `position_id` about the whole contributor, for which a right about all of its positions is needed (else 422
+         *     at `/position_id`). It gets a protocol number at once and goes to the topic's own office, else to that of the position; about the whole contributor, to that of its first active position.
+         *
+         *     With files it is `multipart/form-data`, without them JSON will do. A file may have 3 MiB (422 `validation-failed` at `/attachments/0` and so on, as for a file of another kind, for one that opens
+         *     only with a password, `file-password`, and for an archive that is not safe to open, `file-unsafe`); what a file is, is told by its content. When one is refused nothing is kept.
+         *
+         *     You are told at `email` and `phone`, and nowhere else, when it is protocolled, passed on, commented by the office and closed; the messages name the number, the topic and the office, and nothing of what
+         *     was written. One person has 100 open tickets for a contributor at a time: one more answers 409 `conflict` with `too-many-open` in `errors[]`.
+         */
+        post: operations["openTicket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2735,6 +3715,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dma-submissions/{dma_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A list of public employees (DMA) that you may consult.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                dma_id: components["parameters"]["DmaId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show a submission
+         * @description A list that was filed; with its `content` if it was compiled by hand.
+         */
+        get: operations["showDmaSubmission"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dma-submissions/{dma_id}/xml": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A list of public employees (DMA) that you may consult.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                dma_id: components["parameters"]["DmaId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Download the file of a submission
+         * @description The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+         */
+        get: operations["downloadDmaSubmission"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/enrolments": {
         parameters: {
             query?: never;
@@ -3441,9 +4473,63 @@ export interface paths {
         };
         /**
          * List the offices
-         * @description All offices (sedi) by code. The code of the competent office is part of every protocol number. Needs no login.
+         * @description All offices (sedi) by code, with address, telephone and opening hours where they are known. The code of the competent office is part of every protocol
+         *     number. Needs no login.
          */
         get: operations["listOffices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/offices/{office_code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The code of an office (sede).
+                 * @example 1400
+                 */
+                office_code: components["parameters"]["OfficePath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show an office
+         * @description Where it is, when it is open and how it is reached, as far as that is known. Needs no login.
+         */
+        get: operations["showOffice"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/offices/{office_code}/slots": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The code of an office (sede).
+                 * @example 1400
+                 */
+                office_code: components["parameters"]["OfficePath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the hours that an office offers
+         * @description The slots of the office that have not begun, by time; `free` is as it is at this instant. `topic` keeps those for this topic of listTicketTopics: a slot names the topic
+         *     or the heading above it. Days are those of Europe/Rome, both included. Needs no login.
+         */
+        get: operations["listSlots"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3595,6 +4681,180 @@ export interface paths {
          *     `Retry-After` is over, the right code included.
          */
         post: operations["confirmPinRevocation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/positions/{position_id}/amortisation-plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the amortisation plans of a public body
+         * @description What the body pays back by instalments (piani di ammortamento), the newest first.
+         */
+        get: operations["listAmortisationPlans"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/positions/{position_id}/debit-notes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the debit notes of a public body
+         * @description What the body was asked to pay beside (note di debito), the newest first.
+         */
+        get: operations["listDebitNotes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/positions/{position_id}/dma-submissions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the submissions of a position
+         * @description The lists that were filed for the position, by whomever, the newest first; without `content`.
+         */
+        get: operations["listDmaSubmissions"];
+        put?: never;
+        /**
+         * File the monthly list of public employees
+         * @description Files a DMA (UNIEMENS ListaPosPA) of the position of a public body, and gives it a protocol number. It is compiled by hand as JSON, or sent as
+         *     `application/xml`: the root is `DenunceMensili`, in UTF-8, ISO-8859-1 or windows-1252 as the file declares. Both are held against the same rules:
+         *     tax codes with their check letters, the body of the position, a month that is neither before 2012-10 nor to come, days in their order and within the
+         *     month, no period twice, amounts (in the XML with a decimal comma), what payers pay. The institute's numbers of errors stand in the texts.
+         *
+         *     What is wrong answers 422 `validation-failed`. `errors[]` names the first 100 places: of JSON by JSON Pointer, of XML by the path of the element in
+         *     `pointer`, such as `/DenunceMensili/Azienda/ListaPosPA/PosPA/D0_DenunciaIndividuale[12]/CFLavoratore`, with its `line`. A document type, a
+         *     processing instruction, an encoding that is not read, and elements that have no place there are refused; nothing of a refused list is kept. The body of a file may
+         *     have 64 MiB, JSON 1 MiB.
+         *
+         *     **One counts.** Of a month one list counts; another answers 409 `conflict` with `href`, unless it names the last one in `supersedes_id` (of XML, the parameter)
+         *     and so takes its place. Lists of variations alone (`TipoListaPosPA="1"`) stand beside each other. With ordinary credentials (PIN ordinario)
+         *     it is protocolled and waits as `awaiting_credentials`; it takes the other's place once they are dispositive, and lapses after 30 days.
+         *     Once the channel of the service `compile_dma` is closed, the answer is 409 `channel-closed`; for a position of another contributor 409 `conflict`.
+         */
+        post: operations["fileDmaSubmission"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/positions/{position_id}/payments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the payments of a public body
+         * @description What the body paid for the position (pagamenti), the newest first, as the register of public bodies has it. Other contributors have none.
+         */
+        get: operations["listPayments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/positions/{position_id}/rectification-contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List where notices of rectification about a position go
+         * @description The contacts for notices of rectification (note di rettifica) of a position, as its register has them. One is `unusable` that has bounced or was never verified; such ones
+         *     are deleted by the smart task `delete-rectification-contacts`.
+         */
+        get: operations["listRectificationContacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/positions/{position_id}/summary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Sum a position up
+         * @description A position of any scheme with what there is about it, made when it is asked for: declarations by state, active delegations, open tickets, and of a public body the latest payment and list. What none of your rights covers is left out.
+         */
+        get: operations["showPositionSummary"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3950,6 +5210,80 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/smart-task-types": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what the system decides by itself
+         * @description The types of smart tasks that are open to you: who may ask, what the content is (`content_schema`, a JSON Schema 2020-12), what is examined (istruttoria) and what an
+         *     accepted one brings about. A type that is being tried out with a group is shown to its people alone.
+         */
+        get: operations["listSmartTaskTypes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/smart-task-types/{type}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A type of smart tasks.
+                 * @example revoke-intermediary-delegation
+                 */
+                type: components["parameters"]["SmartTaskTypePath"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show what the system decides by itself
+         * @description One type of smart tasks. 404 for one that is not open to you.
+         */
+        get: operations["showSmartTaskType"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/smart-tasks/{smart_task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A smart task.
+                 * @example 018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f
+                 */
+                smart_task_id: components["parameters"]["SmartTaskId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show how far a smart task is
+         * @description The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
+         *     404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
+         */
+        get: operations["showSmartTask"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sms-reports": {
         parameters: {
             query?: never;
@@ -4083,6 +5417,208 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/surveys/current": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the survey that is open
+         * @description The satisfaction survey (indagine di soddisfazione) for professional users that is open now, in the language that `Accept-Language` prefers. Where none is open: 404 `not-found`. Taking part is
+         *     voluntary and anonymous: see answerSurvey. `answered` says to you alone whether you did.
+         *     For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+         */
+        get: operations["showSurvey"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/surveys/{survey_id}/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The survey.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                survey_id: components["parameters"]["SurveyId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take part in the survey
+         * @description Answers each question of the survey once: with one of its `options`, or with a `value` from 1 (worst) to 5 (best) where it has none. What you answer goes into counts at once and is kept nowhere
+         *     else; there is no free text. It cannot be changed or taken back. That you took part is kept, until the survey ends, as a digest that only the service can make; nothing that is stored leads
+         *     from you, or from the moment, to your answers. So no key is remembered either: whoever answered already gets 409 `conflict`, a repeat too, and may take that for a success.
+         *     It is no activity of the session. Where the survey is not open: 404.
+         *     For institutional intermediaries (intermediari istituzionali); others get 403 `forbidden`.
+         */
+        post: operations["answerSurvey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ticket-topics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what a ticket may be about
+         * @description The topics (argomenti) in two levels: headings, which have no `parent_code`, and what is chosen below each. The topic decides with the position which office gets a ticket;
+         *     one with an `office_code` always goes to that office. Needs no login.
+         */
+        get: operations["listTicketTopics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the tickets of all my contributors
+         * @description What was asked for any contributor for which a right of yours covers the dossier; the newest first. For an intermediary, all clients in one list.
+         */
+        get: operations["listMyTickets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tickets/{ticket_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Show a ticket
+         * @description The ticket as it stands. Its comments and files are found by its links.
+         */
+        get: operations["showTicket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tickets/{ticket_id}/attachments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Download the files of a ticket
+         * @description All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
+         *     a range that cannot be met gets the whole. A ticket without files answers 404.
+         */
+        get: operations["downloadTicketAttachments"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tickets/{ticket_id}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the comments on a ticket
+         * @description What both sides said, the earliest first. Operators of its office also see what is internal.
+         */
+        get: operations["listTicketComments"];
+        put?: never;
+        /**
+         * Comment on a ticket
+         * @description Adds to what was asked, or answers what the office said. For whoever has a right about it, while it is not closed (409 `conflict`).
+         */
+        post: operations["addTicketComment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/tickets/{ticket_id}/reminders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Remind the office of a ticket
+         * @description Sends a reminder (sollecito). Possible once the office has had the ticket for 5 working days, `due_at`, once in 24 hours, and until it is closed; else 409 `conflict`.
+         */
+        post: operations["remindTicket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -4208,6 +5744,81 @@ export interface components {
             _links: components["schemas"]["PageLinks"];
             /** @description What was done, the newest first. */
             items: components["schemas"]["Activity"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description An amortisation plan (piano di ammortamento) of a public body.
+         * @example {
+         *       "amount": "24000.00",
+         *       "currency": "EUR",
+         *       "date": "2021-06-01",
+         *       "description": "Ricongiunzione L. 29/79",
+         *       "instalments": {
+         *         "amount": "200.00",
+         *         "ends_on": "2031-05-31",
+         *         "paid": 57,
+         *         "total": 120
+         *       },
+         *       "plan_id": "018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "reference": "PA-2021-0003"
+         *     }
+         */
+        AmortisationPlan: {
+            /**
+             * @description The amount; below zero what goes the other way.
+             * @example 12500.00
+             */
+            amount: string;
+            currency: components["schemas"]["Currency"];
+            /**
+             * Format: date
+             * @description The day of it.
+             * @example 2021-06-01
+             */
+            date: string;
+            /**
+             * @description What it is about.
+             * @example Ricongiunzione L. 29/79
+             */
+            description: string;
+            instalments?: components["schemas"]["PlanInstalments"];
+            plan_id: components["schemas"]["Id"];
+            /**
+             * @description How the institute refers to it.
+             * @example PA-2021-0003
+             */
+            reference: string;
+        };
+        /**
+         * @description One page of amortisation plans.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/amortisation-plans"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "amount": "24000.00",
+         *           "currency": "EUR",
+         *           "date": "2021-06-01",
+         *           "description": "Ricongiunzione L. 29/79",
+         *           "instalments": {
+         *             "amount": "200.00",
+         *             "ends_on": "2031-05-31",
+         *             "paid": 57,
+         *             "total": 120
+         *           },
+         *           "plan_id": "018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "reference": "PA-2021-0003"
+         *         }
+         *       ]
+         *     }
+         */
+        AmortisationPlanList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The amortisation plans, the newest first. */
+            items: components["schemas"]["AmortisationPlan"][];
             next_cursor?: components["schemas"]["NextCursor"];
         };
         /**
@@ -4495,6 +6106,254 @@ export interface components {
              */
             reason: string;
         };
+        /**
+         * @description An appointment at an office.
+         * @example {
+         *       "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+         *       "booked_at": "2026-03-16T08:15:04.218301Z",
+         *       "booked_by": {
+         *         "family_name": "Rossi",
+         *         "given_name": "Mario",
+         *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+         *       },
+         *       "channel": "counter",
+         *       "confirm_by": "2026-03-16T08:45:04.218301Z",
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "ends_at": "2026-03-23T08:30:00Z",
+         *       "notes": "Porto le ricevute dei versamenti di gennaio",
+         *       "office": {
+         *         "address": {
+         *           "postal_code": "24121",
+         *           "province": "BG",
+         *           "street": "Viale Papa Giovanni XXIII 110",
+         *           "town": "Bergamo"
+         *         },
+         *         "office_code": "1400",
+         *         "phone": "+390354123456",
+         *         "title": "Direzione provinciale di Bergamo"
+         *       },
+         *       "phone": "+393331234567",
+         *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+         *       "starts_at": "2026-03-23T08:00:00Z",
+         *       "state": "booked",
+         *       "topic": "payments-refunds",
+         *       "topic_title": "Rimborsi e compensazioni"
+         *     }
+         */
+        Appointment: {
+            appointment_id: components["schemas"]["Id"];
+            /**
+             * @description Whether the person came, once the office has noted that.
+             * @example true
+             */
+            attended?: boolean;
+            /**
+             * Format: date-time
+             * @description When it was booked.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            booked_at: string;
+            booked_by: components["schemas"]["PersonReference"];
+            channel: components["schemas"]["AppointmentChannel"];
+            /**
+             * Format: date-time
+             * @description Until when it has to be confirmed, if it is `booked`.
+             * @example 2026-03-16T08:45:04.218301Z
+             */
+            confirm_by?: string;
+            /**
+             * Format: date-time
+             * @description When it was confirmed, if it was.
+             * @example 2026-03-16T08:20:00.118204Z
+             */
+            confirmed_at?: string;
+            contributor_id?: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description When it was cancelled or expired, if it was.
+             * @example 2026-03-18T10:00:00.118204Z
+             */
+            ended_at?: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             * @example 2026-03-23T08:30:00Z
+             */
+            ends_at: string;
+            /**
+             * @description What the office should know before.
+             * @example Porto le ricevute dei versamenti di gennaio
+             */
+            notes: string;
+            office: components["schemas"]["AppointmentOffice"];
+            /**
+             * @description Where the office reaches who booked it.
+             * @example +393331234567
+             */
+            phone: string;
+            slot_id: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description When it begins.
+             * @example 2026-03-23T08:00:00Z
+             */
+            starts_at: string;
+            state: components["schemas"]["AppointmentState"];
+            ticket_id?: components["schemas"]["Id"];
+            topic: components["schemas"]["AppointmentTopicCode"];
+            /**
+             * @description What the topic is called.
+             * @example Rimborsi e compensazioni
+             */
+            topic_title: string;
+            /**
+             * @description Why the office withdrew the slot, if it did.
+             * @example Assemblea del personale
+             */
+            withdrawal_reason?: string;
+        };
+        /**
+         * @description Whether somebody came.
+         * @example {
+         *       "attended": true
+         *     }
+         */
+        AppointmentAttendance: {
+            /**
+             * @description Whether the person came.
+             * @example true
+             */
+            attended: boolean;
+        };
+        /**
+         * @description How it is kept: at the counter of the office, or called by it on the telephone or by video.
+         * @example counter
+         * @enum {string}
+         */
+        AppointmentChannel: "counter" | "phone" | "video";
+        /**
+         * @description What is booked.
+         * @example {
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "notes": "Porto le ricevute dei versamenti di gennaio",
+         *       "phone": "+393331234567",
+         *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+         *       "topic": "payments-refunds"
+         *     }
+         */
+        AppointmentInput: {
+            contributor_id?: components["schemas"]["Id"];
+            /**
+             * @description What the office should know before.
+             * @example Porto le ricevute dei versamenti di gennaio
+             */
+            notes: string;
+            /**
+             * @description Where the office reaches you.
+             * @example +393331234567
+             */
+            phone: string;
+            slot_id: components["schemas"]["Id"];
+            ticket_id?: components["schemas"]["Id"];
+            topic: components["schemas"]["AppointmentTopicCode"];
+        };
+        /**
+         * @description One page of appointments.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/appointments"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+         *           "booked_at": "2026-03-16T08:15:04.218301Z",
+         *           "booked_by": {
+         *             "family_name": "Rossi",
+         *             "given_name": "Mario",
+         *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+         *           },
+         *           "channel": "counter",
+         *           "confirm_by": "2026-03-16T08:45:04.218301Z",
+         *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "ends_at": "2026-03-23T08:30:00Z",
+         *           "notes": "Porto le ricevute dei versamenti di gennaio",
+         *           "office": {
+         *             "address": {
+         *               "postal_code": "24121",
+         *               "province": "BG",
+         *               "street": "Viale Papa Giovanni XXIII 110",
+         *               "town": "Bergamo"
+         *             },
+         *             "office_code": "1400",
+         *             "phone": "+390354123456",
+         *             "title": "Direzione provinciale di Bergamo"
+         *           },
+         *           "phone": "+393331234567",
+         *           "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+         *           "starts_at": "2026-03-23T08:00:00Z",
+         *           "state": "booked",
+         *           "topic": "payments-refunds",
+         *           "topic_title": "Rimborsi e compensazioni"
+         *         }
+         *       ]
+         *     }
+         */
+        AppointmentList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The appointments. */
+            items: components["schemas"]["Appointment"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description The office of an appointment.
+         * @example {
+         *       "address": {
+         *         "postal_code": "24121",
+         *         "province": "BG",
+         *         "street": "Viale Papa Giovanni XXIII 110",
+         *         "town": "Bergamo"
+         *       },
+         *       "office_code": "1400",
+         *       "phone": "+390354123456",
+         *       "title": "Direzione provinciale di Bergamo"
+         *     }
+         */
+        AppointmentOffice: {
+            address?: components["schemas"]["OfficeAddress"];
+            office_code: components["schemas"]["OfficeCode"];
+            /**
+             * @description Where the office is reached.
+             * @example +390354123456
+             */
+            phone?: string;
+            /**
+             * @description What the office is called.
+             * @example Direzione provinciale di Bergamo
+             */
+            title: string;
+        };
+        /**
+         * @description Where an appointment is moved.
+         * @example {
+         *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1062"
+         *     }
+         */
+        AppointmentRescheduling: {
+            slot_id: components["schemas"]["Id"];
+        };
+        /**
+         * @description `booked`: holds its slot until `confirm_by`. `confirmed`: firm. `cancelled`: by who booked it, or by the office. `expired`: not confirmed in time.
+         * @example booked
+         * @enum {string}
+         */
+        AppointmentState: "booked" | "confirmed" | "cancelled" | "expired";
+        /**
+         * @description The code of a topic of listTicketTopics.
+         * @example payments-refunds
+         */
+        AppointmentTopicCode: string;
         /**
          * @description A file that was sent.
          * @example {
@@ -5037,6 +6896,68 @@ export interface components {
          * @enum {string}
          */
         Currency: "EUR";
+        /**
+         * @description A debit note (nota di debito) to a public body.
+         * @example {
+         *       "amount": "340.12",
+         *       "currency": "EUR",
+         *       "date": "2026-03-02",
+         *       "debit_note_id": "018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "description": "Differenze contributive 2024",
+         *       "reference": "ND-2026-0007"
+         *     }
+         */
+        DebitNote: {
+            /**
+             * @description The amount; below zero what goes the other way.
+             * @example 12500.00
+             */
+            amount: string;
+            currency: components["schemas"]["Currency"];
+            /**
+             * Format: date
+             * @description The day of it.
+             * @example 2026-03-02
+             */
+            date: string;
+            debit_note_id: components["schemas"]["Id"];
+            /**
+             * @description What it is about.
+             * @example Differenze contributive 2024
+             */
+            description: string;
+            /**
+             * @description How the institute refers to it.
+             * @example ND-2026-0007
+             */
+            reference: string;
+        };
+        /**
+         * @description One page of debit notes.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/debit-notes"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "amount": "340.12",
+         *           "currency": "EUR",
+         *           "date": "2026-03-02",
+         *           "debit_note_id": "018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "description": "Differenze contributive 2024",
+         *           "reference": "ND-2026-0007"
+         *         }
+         *       ]
+         *     }
+         */
+        DebitNoteList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The debit notes, the newest first. */
+            items: components["schemas"]["DebitNote"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
         /**
          * @description A declaration of responsibility (dichiarazione di responsabilità).
          * @example {
@@ -6830,6 +8751,16 @@ export interface components {
              */
             activated_at?: string;
             activated_by?: components["schemas"]["PersonReference"];
+            /**
+             * @description Where the intermediary is reached by e-mail about this; changed by a smart task. Missing while none is known.
+             * @example studio@verdi.example
+             */
+            contact_email?: string;
+            /**
+             * @description Where the intermediary is reached by telephone about this; changed by a smart task. Missing while none is known.
+             * @example +390655550100
+             */
+            contact_phone?: string;
             contributor: components["schemas"]["DelegatingContributor"];
             delegate: components["schemas"]["Delegate"];
             delegation_id: components["schemas"]["Id"];
@@ -7566,6 +9497,978 @@ export interface components {
          */
         Digest: string;
         /**
+         * @description An amount in euros, as a decimal text with two decimals. The XML has a decimal comma.
+         * @example 1850.00
+         */
+        DmaAmount: string;
+        /**
+         * @description A list as it was compiled.
+         * @example {
+         *       "activity_code": "84111",
+         *       "body_number": "00000",
+         *       "legal_form": "2430",
+         *       "period": "2026-02",
+         *       "sender": {
+         *         "legal_name": "Comune di Castel Mugello",
+         *         "office_code": "3000",
+         *         "person_tax_code": "RSSMRA80A01H501U",
+         *         "tax_code": "80039510484"
+         *       },
+         *       "signatory_tax_code": "RSSMRA80A01H501U",
+         *       "workers": [
+         *         {
+         *           "family_name": "Bianchi",
+         *           "given_name": "Lara",
+         *           "periods": [
+         *             {
+         *               "end_day": "2026-02-28",
+         *               "framing": {
+         *                 "contract": "RALN",
+         *                 "employment_type": "1",
+         *                 "qualification": "042000",
+         *                 "service_type": "4",
+         *                 "severance_scheme": "3"
+         *               },
+         *               "funds": {
+         *                 "credit": {
+         *                   "code": "9",
+         *                   "contribution": "6.48",
+         *                   "taxable": "1850.00"
+         *                 },
+         *                 "pension": {
+         *                   "additional": "1.85",
+         *                   "code": "2",
+         *                   "contribution": "440.30",
+         *                   "taxable": "1850.00"
+         *                 },
+         *                 "severance": {
+         *                   "code": "6",
+         *                   "tfs_contribution": "90.28",
+         *                   "tfs_taxable": "1480.00"
+         *                 }
+         *               },
+         *               "start_day": "2026-02-01"
+         *             }
+         *           ],
+         *           "tax_code": "BNCLRA75D52F205V",
+         *           "workplace": {
+         *             "municipality_code": "B406",
+         *             "postal_code": "50033"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        DmaContent: {
+            /**
+             * @description The activity of the body (ISTAT).
+             * @example 84111
+             */
+            activity_code: string;
+            /**
+             * @description Tells several positions of one body apart (PRGAZIENDA).
+             * @example 00000
+             */
+            body_number: string;
+            /**
+             * @description The legal form of the body (FormaGiuridica).
+             * @example 2430
+             */
+            legal_form: string;
+            period: components["schemas"]["DmaMonth"];
+            sender: components["schemas"]["DmaSender"];
+            signatory_tax_code: components["schemas"]["TaxCode"];
+            /**
+             * @description A list of variations of earlier months alone (TipoListaPosPA="1"). There may be many of a month.
+             * @example false
+             */
+            variations_only?: boolean;
+            /** @description The individual parts (D0_DenunciaIndividuale), all in one PosPA. */
+            workers: components["schemas"]["DmaWorker"][];
+        };
+        /**
+         * @description How the list came: compiled by hand, or as a file.
+         * @example compiled
+         * @enum {string}
+         */
+        DmaForm: "compiled" | "xml";
+        /**
+         * @description How the worker is employed (InquadramentoLavPA).
+         * @example {
+         *       "contract": "RALN",
+         *       "employment_type": "1",
+         *       "qualification": "042000",
+         *       "service_type": "4",
+         *       "severance_scheme": "3"
+         *     }
+         */
+        DmaFraming: {
+            /**
+             * @description The collective agreement (Contratto).
+             * @example RALN
+             */
+            contract: string;
+            /**
+             * @description The kind of employment (TipoImpiego).
+             * @example 1
+             */
+            employment_type: string;
+            part_time?: components["schemas"]["DmaPartTime"];
+            /**
+             * @description The qualification (Qualifica).
+             * @example 042000
+             */
+            qualification: string;
+            /**
+             * @description The kind of service (TipoServizio).
+             * @example 4
+             */
+            service_type: string;
+            /**
+             * @description The scheme for the end of service (RegimeFineServizio): 1 TFR, 2 TFR by choice (optante), 3 TFS.
+             * @example 3
+             * @enum {string}
+             */
+            severance_scheme: "1" | "2" | "3";
+        };
+        /**
+         * @description What is owed to another fund (GestCredito, ENPDEP, ENAM).
+         * @example {
+         *       "code": "9",
+         *       "contribution": "6.48",
+         *       "taxable": "1850.00"
+         *     }
+         */
+        DmaFund: {
+            /**
+             * @description The fund (CodGestione): 9 for credit, 8 for ENPDEP, 11 for ENAM.
+             * @example 9
+             * @enum {string}
+             */
+            code: "8" | "9" | "11";
+            contribution: components["schemas"]["DmaAmount"];
+            taxable: components["schemas"]["DmaAmount"];
+        };
+        /**
+         * @description The managements (Gestioni) to which something is owed; one at least.
+         * @example {
+         *       "credit": {
+         *         "code": "9",
+         *         "contribution": "6.48",
+         *         "taxable": "1850.00"
+         *       },
+         *       "pension": {
+         *         "additional": "1.85",
+         *         "code": "2",
+         *         "contribution": "440.30",
+         *         "taxable": "1850.00"
+         *       },
+         *       "severance": {
+         *         "code": "6",
+         *         "tfs_contribution": "90.28",
+         *         "tfs_taxable": "1480.00"
+         *       }
+         *     }
+         */
+        DmaFunds: {
+            credit?: components["schemas"]["DmaFund"];
+            enam?: components["schemas"]["DmaFund"];
+            enpdep?: components["schemas"]["DmaFund"];
+            pension?: components["schemas"]["DmaPension"];
+            severance?: components["schemas"]["DmaSeverance"];
+        };
+        /**
+         * @description A list to be filed (denuncia mensile). `CFAzienda` and `RagSocAzienda` are those of the body of the position.
+         * @example {
+         *       "activity_code": "84111",
+         *       "body_number": "00000",
+         *       "legal_form": "2430",
+         *       "period": "2026-02",
+         *       "sender": {
+         *         "legal_name": "Comune di Castel Mugello",
+         *         "office_code": "3000",
+         *         "person_tax_code": "RSSMRA80A01H501U",
+         *         "tax_code": "80039510484"
+         *       },
+         *       "signatory_tax_code": "RSSMRA80A01H501U",
+         *       "workers": [
+         *         {
+         *           "family_name": "Bianchi",
+         *           "given_name": "Lara",
+         *           "periods": [
+         *             {
+         *               "end_day": "2026-02-28",
+         *               "framing": {
+         *                 "contract": "RALN",
+         *                 "employment_type": "1",
+         *                 "qualification": "042000",
+         *                 "service_type": "4",
+         *                 "severance_scheme": "3"
+         *               },
+         *               "funds": {
+         *                 "credit": {
+         *                   "code": "9",
+         *                   "contribution": "6.48",
+         *                   "taxable": "1850.00"
+         *                 },
+         *                 "pension": {
+         *                   "additional": "1.85",
+         *                   "code": "2",
+         *                   "contribution": "440.30",
+         *                   "taxable": "1850.00"
+         *                 },
+         *                 "severance": {
+         *                   "code": "6",
+         *                   "tfs_contribution": "90.28",
+         *                   "tfs_taxable": "1480.00"
+         *                 }
+         *               },
+         *               "start_day": "2026-02-01"
+         *             }
+         *           ],
+         *           "tax_code": "BNCLRA75D52F205V",
+         *           "workplace": {
+         *             "municipality_code": "B406",
+         *             "postal_code": "50033"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        DmaInput: {
+            /**
+             * @description The activity of the body (ISTAT).
+             * @example 84111
+             */
+            activity_code: string;
+            /**
+             * @description Tells several positions of one body apart (PRGAZIENDA).
+             * @example 00000
+             */
+            body_number: string;
+            /**
+             * @description The legal form of the body (FormaGiuridica).
+             * @example 2430
+             */
+            legal_form: string;
+            period: components["schemas"]["DmaMonth"];
+            sender: components["schemas"]["DmaSender"];
+            signatory_tax_code: components["schemas"]["TaxCode"];
+            supersedes_id?: components["schemas"]["Id"];
+            /**
+             * @description A list of variations of earlier months alone (TipoListaPosPA="1"). There may be many of a month.
+             * @example false
+             */
+            variations_only?: boolean;
+            /** @description The individual parts (D0_DenunciaIndividuale), all in one PosPA. */
+            workers: components["schemas"]["DmaWorker"][];
+        };
+        /**
+         * @description The links of a submission.
+         * @example {
+         *       "self": {
+         *         "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *       },
+         *       "xml": {
+         *         "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"
+         *       }
+         *     }
+         */
+        DmaLinks: {
+            self: components["schemas"]["Link"];
+            supersedes?: components["schemas"]["Link"];
+            xml: components["schemas"]["Link"];
+        };
+        /**
+         * @description A month. Lists are made for 2012-10 and later, and not for months to come.
+         * @example 2026-02
+         */
+        DmaMonth: string;
+        /**
+         * @description How much less than full time (PartTimePA).
+         * @example {
+         *       "share": "50000",
+         *       "type": "O"
+         *     }
+         */
+        DmaPartTime: {
+            /**
+             * @description How much of full time, in thousandths of a per cent (PercPartTime).
+             * @example 50000
+             */
+            share: string;
+            /**
+             * @description The kind of part time (TipoPartTime).
+             * @example O
+             * @enum {string}
+             */
+            type: "M" | "O" | "P" | "V";
+        };
+        /**
+         * @description Another body that pays a part.
+         * @example {
+         *       "body_number": "00000",
+         *       "contribution": "440.30",
+         *       "contribution_type": "1",
+         *       "tax_code": "80039510484",
+         *       "taxable": "1850.00"
+         *     }
+         */
+        DmaPayer: {
+            /**
+             * @description Which position of that body (PRGAZIENDA).
+             * @example 00000
+             */
+            body_number: string;
+            contribution: components["schemas"]["DmaAmount"];
+            /**
+             * @description What is paid (TipoContributo).
+             * @example 1
+             * @enum {string}
+             */
+            contribution_type: "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9";
+            paid_in?: components["schemas"]["DmaMonth"];
+            /**
+             * @description Which rate applies (Aliquota), in a variation.
+             * @example 2
+             * @enum {string}
+             */
+            rate?: "1" | "2";
+            tax_code: components["schemas"]["TaxCode"];
+            taxable: components["schemas"]["DmaAmount"];
+        };
+        /**
+         * @description What is owed to a pension fund (GestPensionistica).
+         * @example {
+         *       "additional": "1.85",
+         *       "code": "2",
+         *       "contribution": "440.30",
+         *       "taxable": "1850.00"
+         *     }
+         */
+        DmaPension: {
+            additional?: components["schemas"]["DmaAmount"];
+            /**
+             * @description The fund (CodGestione): 1 state, 2 CPDEL, 3 CPI, 4 CPUG, 5 CPS.
+             * @example 2
+             * @enum {string}
+             */
+            code: "1" | "2" | "3" | "4" | "5";
+            contribution: components["schemas"]["DmaAmount"];
+            /** @description Relief that is recovered. */
+            recoveries?: components["schemas"]["DmaRecovery"][];
+            seniority?: components["schemas"]["DmaAmount"];
+            table_salary?: components["schemas"]["DmaAmount"];
+            taxable: components["schemas"]["DmaAmount"];
+        };
+        /**
+         * @description A period of the month of the list (E0_PeriodoNelMese).
+         * @example {
+         *       "end_day": "2026-02-28",
+         *       "framing": {
+         *         "contract": "RALN",
+         *         "employment_type": "1",
+         *         "qualification": "042000",
+         *         "service_type": "4",
+         *         "severance_scheme": "3"
+         *       },
+         *       "funds": {
+         *         "credit": {
+         *           "code": "9",
+         *           "contribution": "6.48",
+         *           "taxable": "1850.00"
+         *         },
+         *         "pension": {
+         *           "additional": "1.85",
+         *           "code": "2",
+         *           "contribution": "440.30",
+         *           "taxable": "1850.00"
+         *         },
+         *         "severance": {
+         *           "code": "6",
+         *           "tfs_contribution": "90.28",
+         *           "tfs_taxable": "1480.00"
+         *         }
+         *       },
+         *       "start_day": "2026-02-01"
+         *     }
+         */
+        DmaPeriod: {
+            /**
+             * Format: date
+             * @description The last day (GiornoFine).
+             * @example 2026-02-28
+             */
+            end_day: string;
+            framing: components["schemas"]["DmaFraming"];
+            funds: components["schemas"]["DmaFunds"];
+            /** @description Other bodies that pay a part (AltroEnteVersante, in a variation EnteVersante). The contributions of types 1 and 5 are at most that of the pension fund with its additional one (error 00172I). */
+            payers?: components["schemas"]["DmaPayer"][];
+            /**
+             * Format: date
+             * @description The first day (GiornoInizio).
+             * @example 2026-02-01
+             */
+            start_day: string;
+            /**
+             * @description Why the service ended (CodiceCessazione).
+             * @example 3
+             */
+            termination_code?: string;
+        };
+        /**
+         * @description Relief that is recovered (RecuperoSgravi).
+         * @example {
+         *       "amount": "13.54",
+         *       "code": "30",
+         *       "month": 4,
+         *       "year": "2025"
+         *     }
+         */
+        DmaRecovery: {
+            amount: components["schemas"]["DmaAmount"];
+            /**
+             * @description What is recovered (CodiceRecupero).
+             * @example 30
+             */
+            code: string;
+            /**
+             * Format: int32
+             * @description The month (MeseRif); the XML has it without a zero.
+             * @example 4
+             */
+            month: number;
+            other_taxable?: components["schemas"]["DmaAmount"];
+            /**
+             * @description The year (AnnoRif).
+             * @example 2025
+             */
+            year: string;
+        };
+        /**
+         * @description Who sends a list (DatiMittente).
+         * @example {
+         *       "legal_name": "Comune di Castel Mugello",
+         *       "office_code": "3000",
+         *       "person_tax_code": "RSSMRA80A01H501U",
+         *       "tax_code": "80039510484"
+         *     }
+         */
+        DmaSender: {
+            /**
+             * @description The name of the sender (RagSocMittente).
+             * @example Comune di Castel Mugello
+             */
+            legal_name: string;
+            /**
+             * @description The office of the sender (SedeINPS).
+             * @example 3000
+             */
+            office_code?: string;
+            person_tax_code: components["schemas"]["TaxCode"];
+            /**
+             * @description The tax code of who made the program (CFSoftwarehouse).
+             * @example 00743110157
+             */
+            software_tax_code?: string;
+            tax_code: components["schemas"]["TaxCode"];
+        };
+        /**
+         * @description What is owed for the end of service (GestPrevidenziale), by one of two schemes.
+         * @example {
+         *       "code": "6",
+         *       "tfs_contribution": "90.28",
+         *       "tfs_taxable": "1480.00"
+         *     }
+         */
+        DmaSeverance: {
+            /**
+             * @description The fund (CodGestione): 6 INADEL, 7 ENPAS.
+             * @example 6
+             * @enum {string}
+             */
+            code: "6" | "7";
+            tfr_contribution?: components["schemas"]["DmaAmount"];
+            tfr_taxable?: components["schemas"]["DmaAmount"];
+            tfs_contribution?: components["schemas"]["DmaAmount"];
+            tfs_taxable?: components["schemas"]["DmaAmount"];
+        };
+        /**
+         * @description Where a submission stands. `awaiting_credentials`: it was filed with ordinary credentials and has its number, and counts once they are dispositive; after 30 days it is `lapsed`. `superseded`: another took its place.
+         * @example submitted
+         * @enum {string}
+         */
+        DmaState: "awaiting_credentials" | "submitted" | "lapsed" | "superseded";
+        /**
+         * @description A monthly list of public employees (DMA, UNIEMENS ListaPosPA) that was protocolled.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *         },
+         *         "xml": {
+         *           "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"
+         *         }
+         *       },
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10",
+         *       "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *       "dma_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "filed_by": {
+         *         "acting_as": "employee_delegate",
+         *         "family_name": "Rossi",
+         *         "given_name": "Mario",
+         *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+         *         "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+         *       },
+         *       "form": "compiled",
+         *       "period": "2026-02",
+         *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b",
+         *       "protocol_number": "INPS.3000.16/03/2026.0000045",
+         *       "size": 1874,
+         *       "state": "submitted",
+         *       "submitted_at": "2026-03-16T08:15:04.218301Z",
+         *       "totals": {
+         *         "credit_contribution": "6.48",
+         *         "credit_taxable": "1850.00",
+         *         "currency": "EUR",
+         *         "pension_contribution": "442.15",
+         *         "pension_taxable": "1850.00",
+         *         "periods": 1,
+         *         "severance_contribution": "90.28",
+         *         "severance_taxable": "1480.00",
+         *         "variations": 0,
+         *         "workers": 1
+         *       },
+         *       "updated_at": "2026-03-16T08:15:04.218301Z",
+         *       "variations_only": false
+         *     }
+         */
+        DmaSubmission: {
+            _links: components["schemas"]["DmaLinks"];
+            content?: components["schemas"]["DmaContent"];
+            contributor_id: components["schemas"]["Id"];
+            /**
+             * @description SHA-256 of the file, which the protocol register has too.
+             * @example sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
+            digest: string;
+            dma_id: components["schemas"]["Id"];
+            filed_by: components["schemas"]["FiledBy"];
+            form: components["schemas"]["DmaForm"];
+            /**
+             * Format: date-time
+             * @description When it lapses unless the credentials become dispositive before.
+             * @example 2026-04-15T22:00:00Z
+             */
+            lapses_at?: string;
+            period: components["schemas"]["DmaMonth"];
+            position_id: components["schemas"]["Id"];
+            protocol_number: components["schemas"]["ProtocolNumber"];
+            /**
+             * Format: int64
+             * @description How long the file is, in bytes.
+             * @example 1874
+             */
+            size: number;
+            state: components["schemas"]["DmaState"];
+            /**
+             * Format: date-time
+             * @description When it was protocolled.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            submitted_at: string;
+            supersedes_id?: components["schemas"]["Id"];
+            totals: components["schemas"]["DmaTotals"];
+            /**
+             * Format: date-time
+             * @description When it came into its state.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            updated_at: string;
+            /**
+             * @description Whether it is a list of variations alone.
+             * @example false
+             */
+            variations_only: boolean;
+        };
+        /**
+         * @description One page of submissions.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/dma-submissions"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "_links": {
+         *             "self": {
+         *               "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *             },
+         *             "xml": {
+         *               "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"
+         *             }
+         *           },
+         *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10",
+         *           "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *           "dma_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "filed_by": {
+         *             "acting_as": "employee_delegate",
+         *             "family_name": "Rossi",
+         *             "given_name": "Mario",
+         *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+         *             "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+         *           },
+         *           "form": "compiled",
+         *           "period": "2026-02",
+         *           "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b",
+         *           "protocol_number": "INPS.3000.16/03/2026.0000045",
+         *           "size": 1874,
+         *           "state": "submitted",
+         *           "submitted_at": "2026-03-16T08:15:04.218301Z",
+         *           "totals": {
+         *             "credit_contribution": "6.48",
+         *             "credit_taxable": "1850.00",
+         *             "currency": "EUR",
+         *             "pension_contribution": "442.15",
+         *             "pension_taxable": "1850.00",
+         *             "periods": 1,
+         *             "severance_contribution": "90.28",
+         *             "severance_taxable": "1480.00",
+         *             "variations": 0,
+         *             "workers": 1
+         *           },
+         *           "updated_at": "2026-03-16T08:15:04.218301Z",
+         *           "variations_only": false
+         *         }
+         *       ]
+         *     }
+         */
+        DmaSubmissionList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The submissions, the newest first. */
+            items: components["schemas"]["DmaSubmission"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description What a list counts and adds up.
+         * @example {
+         *       "credit_contribution": "6.48",
+         *       "credit_taxable": "1850.00",
+         *       "currency": "EUR",
+         *       "pension_contribution": "442.15",
+         *       "pension_taxable": "1850.00",
+         *       "periods": 1,
+         *       "severance_contribution": "90.28",
+         *       "severance_taxable": "1480.00",
+         *       "variations": 0,
+         *       "workers": 1
+         *     }
+         */
+        DmaTotals: {
+            credit_contribution: components["schemas"]["Money"];
+            credit_taxable: components["schemas"]["Money"];
+            currency: components["schemas"]["Currency"];
+            pension_contribution: components["schemas"]["Money"];
+            pension_taxable: components["schemas"]["Money"];
+            /**
+             * Format: int32
+             * @description How many periods of the month.
+             * @example 1
+             */
+            periods: number;
+            severance_contribution: components["schemas"]["Money"];
+            severance_taxable: components["schemas"]["Money"];
+            /**
+             * Format: int32
+             * @description How many variations.
+             * @example 0
+             */
+            variations: number;
+            /**
+             * Format: int32
+             * @description How many individual parts there are.
+             * @example 1
+             */
+            workers: number;
+        };
+        /**
+         * @description A period of an earlier month (V1_PeriodoPrecedente). With cause 6 it has its days alone (error 00126I); else `framing` and `funds` are needed.
+         * @example {
+         *       "cause": "6",
+         *       "end_day": "2025-12-31",
+         *       "start_day": "2025-12-01"
+         *     }
+         */
+        DmaVariation: {
+            /**
+             * @description Why (CausaleVariazione): 1 integration, 5 replacement or never declared, 6 annulment, 7 balance.
+             * @example 6
+             * @enum {string}
+             */
+            cause: "1" | "5" | "6" | "7";
+            /**
+             * Format: date
+             * @description The last day (GiornoFine).
+             * @example 2026-02-28
+             */
+            end_day: string;
+            framing?: components["schemas"]["DmaFraming"];
+            funds?: components["schemas"]["DmaFunds"];
+            /** @description Other bodies that pay a part (AltroEnteVersante, in a variation EnteVersante). The contributions of types 1 and 5 are at most that of the pension fund with its additional one (error 00172I). */
+            payers?: components["schemas"]["DmaPayer"][];
+            /**
+             * Format: date
+             * @description The first day (GiornoInizio).
+             * @example 2026-02-01
+             */
+            start_day: string;
+            /**
+             * @description Why the service ended (CodiceCessazione).
+             * @example 3
+             */
+            termination_code?: string;
+        };
+        /**
+         * @description What is declared of one person (D0_DenunciaIndividuale): periods of the month, variations of earlier ones, or both.
+         * @example {
+         *       "family_name": "Bianchi",
+         *       "given_name": "Lara",
+         *       "periods": [
+         *         {
+         *           "end_day": "2026-02-28",
+         *           "framing": {
+         *             "contract": "RALN",
+         *             "employment_type": "1",
+         *             "qualification": "042000",
+         *             "service_type": "4",
+         *             "severance_scheme": "3"
+         *           },
+         *           "funds": {
+         *             "credit": {
+         *               "code": "9",
+         *               "contribution": "6.48",
+         *               "taxable": "1850.00"
+         *             },
+         *             "pension": {
+         *               "additional": "1.85",
+         *               "code": "2",
+         *               "contribution": "440.30",
+         *               "taxable": "1850.00"
+         *             },
+         *             "severance": {
+         *               "code": "6",
+         *               "tfs_contribution": "90.28",
+         *               "tfs_taxable": "1480.00"
+         *             }
+         *           },
+         *           "start_day": "2026-02-01"
+         *         }
+         *       ],
+         *       "tax_code": "BNCLRA75D52F205V",
+         *       "workplace": {
+         *         "municipality_code": "B406",
+         *         "postal_code": "50033"
+         *       }
+         *     }
+         */
+        DmaWorker: {
+            /**
+             * @description Family name (Cognome).
+             * @example Bianchi
+             */
+            family_name: string;
+            /**
+             * @description Given name (Nome).
+             * @example Lara
+             */
+            given_name: string;
+            /** @description The periods of the month. */
+            periods?: components["schemas"]["DmaPeriod"][];
+            tax_code: components["schemas"]["TaxCode"];
+            /** @description The variations of earlier months. */
+            variations?: components["schemas"]["DmaVariation"][];
+            workplace: components["schemas"]["DmaWorkplace"];
+        };
+        /**
+         * @description Where somebody works (DatiSedeLavoro).
+         * @example {
+         *       "municipality_code": "B406",
+         *       "postal_code": "50033"
+         *     }
+         */
+        DmaWorkplace: {
+            /**
+             * @description The municipality, by its cadastral code (CodiceComune).
+             * @example B406
+             */
+            municipality_code: string;
+            /**
+             * @description The postal code (CAP).
+             * @example 50033
+             */
+            postal_code: string;
+        };
+        /**
+         * @description Who did it.
+         * @example {
+         *       "acting_as": "legal_representative",
+         *       "kind": "person",
+         *       "person": {
+         *         "family_name": "Rossi",
+         *         "given_name": "Mario",
+         *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+         *       }
+         *     }
+         */
+        DossierAuthor: {
+            acting_as?: components["schemas"]["ActingAs"];
+            /**
+             * @description The application by which the person did it; absent where they did it themselves.
+             * @example 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+             */
+            client_id?: string;
+            /**
+             * @description `person`: somebody for the contributor. `office`: an operator of the office; who it was is told to operators of the contributor's office alone. `system`: it came about by itself,
+             *     as a term that ended does.
+             * @example person
+             * @enum {string}
+             */
+            kind: "person" | "office" | "system";
+            office_code?: components["schemas"]["OfficeCode"];
+            person?: components["schemas"]["PersonReference"];
+        };
+        /**
+         * @description One thing that happened.
+         * @example {
+         *       "_links": {
+         *         "subject": {
+         *           "href": "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"
+         *         }
+         *       },
+         *       "at": "2026-03-18T10:02:11.004812Z",
+         *       "by": {
+         *         "kind": "office",
+         *         "office_code": "1400"
+         *       },
+         *       "code": "76-2013",
+         *       "entry_id": "018f3b35-6f70-7182-9394-abbccddeeff0",
+         *       "happened": "declaration.decided",
+         *       "kind": "declaration",
+         *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+         *       "protocol_number": "INPS.1400.16/03/2026.0000042",
+         *       "state": "accepted",
+         *       "subject": {
+         *         "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *         "kind": "declaration"
+         *       }
+         *     }
+         */
+        DossierEntry: {
+            _links: components["schemas"]["DossierEntryLinks"];
+            /**
+             * Format: date-time
+             * @description When it happened.
+             * @example 2026-03-18T10:02:11.004812Z
+             */
+            at: string;
+            by: components["schemas"]["DossierAuthor"];
+            /**
+             * @description The code of the declaration's type, of the ticket's or appointment's topic, the form of the enrolment, or the role.
+             * @example 76-2013
+             */
+            code?: string;
+            entry_id: components["schemas"]["Id"];
+            happened: components["schemas"]["DossierHappening"];
+            kind: components["schemas"]["DossierEntryKind"];
+            position_id?: components["schemas"]["Id"];
+            protocol_number?: components["schemas"]["ProtocolNumber"];
+            /**
+             * @description The state that the subject came into, in the words of its kind; absent where it stayed in its own.
+             * @example accepted
+             */
+            state?: string;
+            subject: components["schemas"]["DossierSubject"];
+        };
+        /**
+         * @description What kind of thing an entry of the timeline is about.
+         * @example declaration
+         * @enum {string}
+         */
+        DossierEntryKind: "declaration" | "ticket" | "smart_task" | "appointment" | "dma_submission" | "delegation" | "enrolment" | "role";
+        /**
+         * @description Where the thing is to be read; absent where it has no page of its own for you.
+         * @example {
+         *       "receipt": {
+         *         "href": "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c/receipt"
+         *       },
+         *       "subject": {
+         *         "href": "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"
+         *       }
+         *     }
+         */
+        DossierEntryLinks: {
+            receipt?: components["schemas"]["Link"];
+            subject?: components["schemas"]["Link"];
+        };
+        /**
+         * @description One page of the timeline.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/dossier-entries"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "_links": {
+         *             "subject": {
+         *               "href": "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"
+         *             }
+         *           },
+         *           "at": "2026-03-18T10:02:11.004812Z",
+         *           "by": {
+         *             "kind": "office",
+         *             "office_code": "1400"
+         *           },
+         *           "entry_id": "018f3b35-6f70-7182-9394-abbccddeeff0",
+         *           "happened": "declaration.decided",
+         *           "kind": "declaration",
+         *           "state": "accepted",
+         *           "subject": {
+         *             "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *             "kind": "declaration"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        DossierEntryList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description What happened, the newest first. */
+            items: components["schemas"]["DossierEntry"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description What happened. Further values may be added: a program ignores those that it does not know. `state` says into which state the subject came, so a declaration that was decided in the moment of its
+         *     filing has one entry, `declaration.submitted`, with the state that it was given. `…submitted` stands also for what waited for dispositive credentials and waits no more. What happens to a smart task is
+         *     told as of the ticket that it is; `appointment.withdrawn` says that the office withdrew the hour.
+         * @example declaration.submitted
+         * @enum {string}
+         */
+        DossierHappening: "declaration.submitted" | "declaration.awaiting_credentials" | "declaration.in_charge" | "declaration.decided" | "declaration.withdrawn" | "declaration.superseded" | "declaration.lapsed" | "ticket.opened" | "ticket.in_charge" | "ticket.routed" | "ticket.commented" | "ticket.reminded" | "ticket.closed" | "ticket.reopened" | "appointment.booked" | "appointment.confirmed" | "appointment.moved" | "appointment.cancelled" | "appointment.expired" | "appointment.withdrawn" | "dma_submission.submitted" | "dma_submission.awaiting_credentials" | "dma_submission.superseded" | "dma_submission.lapsed" | "delegation.activated" | "delegation.ended" | "enrolment.submitted" | "enrolment.awaiting_credentials" | "enrolment.decided" | "enrolment.lapsed" | "role.granted" | "role.withdrawn";
+        /**
+         * @description What an entry is about.
+         * @example {
+         *       "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *       "kind": "declaration"
+         *     }
+         */
+        DossierSubject: {
+            id: components["schemas"]["Id"];
+            kind: components["schemas"]["DossierEntryKind"];
+        };
+        /**
          * @description A way to send somebody a message.
          * @example {
          *       "kind": "mobile",
@@ -7847,18 +10750,22 @@ export interface components {
          * @example declaration
          * @enum {string}
          */
-        EventSubjectKind: "declaration" | "declaration_batch" | "delegation" | "consent";
+        EventSubjectKind: "declaration" | "declaration_batch" | "delegation" | "consent" | "ticket" | "appointment" | "dma_submission";
         /**
          * @description What happened. Further types may be added: a program ignores those that it does not know.
          *     `declaration.submitted`: filed. `declaration.awaiting_credentials`: filed, and waiting for dispositive credentials.
          *     `declaration.in_charge`: an operator deals with it. `declaration.decided`: accepted, provisionally not accepted, not accepted, or a reservation was confirmed; what is decided in
          *     the moment of its filing has `declaration.submitted` and then this one. `declaration.withdrawn`, `declaration.superseded`, `declaration.lapsed`: as the states of these names.
          *     `declaration_batch.finished`: each item has its outcome, or the batch was cancelled. `delegation.activated`; `delegation.ended`: revoked, replaced, discarded, or its time was over.
-         *     `consent.given`, `consent.ended`: told to the person who gave it.
+         *     `dma.submitted`, `dma.awaiting_credentials`, `dma.superseded`, `dma.lapsed`: a list of public employees, as its states of these names.
+         *     `consent.given`, `consent.ended`: told to the person who gave it. `ticket.opened`; `ticket.in_charge`: an operator deals with it; `ticket.routed`: passed on to another office or topic;
+         *     `ticket.commented`: by either side, for both to read; `ticket.closed`; `ticket.reopened`.
+         *     `appointment.booked`, `appointment.confirmed`, `appointment.moved`, `appointment.cancelled`, `appointment.expired`, `appointment.withdrawn` (by the office): of what was booked for
+         *     a contributor, told to who has the service `dossier` over all of its positions.
          * @example declaration.submitted
          * @enum {string}
          */
-        EventType: "declaration.submitted" | "declaration.awaiting_credentials" | "declaration.in_charge" | "declaration.decided" | "declaration.withdrawn" | "declaration.superseded" | "declaration.lapsed" | "declaration_batch.finished" | "delegation.activated" | "delegation.ended" | "consent.given" | "consent.ended";
+        EventType: "declaration.submitted" | "declaration.awaiting_credentials" | "declaration.in_charge" | "declaration.decided" | "declaration.withdrawn" | "declaration.superseded" | "declaration.lapsed" | "declaration_batch.finished" | "delegation.activated" | "delegation.ended" | "consent.given" | "consent.ended" | "ticket.opened" | "ticket.in_charge" | "ticket.routed" | "ticket.commented" | "ticket.closed" | "ticket.reopened" | "appointment.booked" | "appointment.confirmed" | "appointment.moved" | "appointment.cancelled" | "appointment.expired" | "appointment.withdrawn" | "dma.submitted" | "dma.awaiting_credentials" | "dma.superseded" | "dma.lapsed";
         /**
          * @description SHA-256 of the bytes of a file.
          * @example sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
@@ -8814,17 +11721,83 @@ export interface components {
         /**
          * @description An office (sede).
          * @example {
+         *       "address": {
+         *         "postal_code": "24121",
+         *         "province": "BG",
+         *         "street": "Viale Papa Giovanni XXIII 110",
+         *         "town": "Bergamo"
+         *       },
+         *       "hours": [
+         *         {
+         *           "closes": "12:30",
+         *           "opens": "08:30",
+         *           "weekday": "monday"
+         *         },
+         *         {
+         *           "closes": "12:30",
+         *           "opens": "08:30",
+         *           "weekday": "thursday"
+         *         },
+         *         {
+         *           "closes": "16:00",
+         *           "opens": "14:30",
+         *           "weekday": "thursday"
+         *         }
+         *       ],
          *       "office_code": "1400",
+         *       "phone": "+390354123456",
          *       "title": "Direzione provinciale di Bergamo"
          *     }
          */
         Office: {
+            address?: components["schemas"]["OfficeAddress"];
+            /**
+             * @description The opening hours; none if they are not known.
+             * @example []
+             */
+            hours: components["schemas"]["OpeningHours"][];
             office_code: components["schemas"]["OfficeCode"];
+            /**
+             * @description Where the office is reached.
+             * @example +390354123456
+             */
+            phone?: string;
             /**
              * @description What the office is called.
              * @example Direzione provinciale di Bergamo
              */
             title: string;
+        };
+        /**
+         * @description Where an office is.
+         * @example {
+         *       "postal_code": "24121",
+         *       "province": "BG",
+         *       "street": "Viale Papa Giovanni XXIII 110",
+         *       "town": "Bergamo"
+         *     }
+         */
+        OfficeAddress: {
+            /**
+             * @description The postal code (CAP).
+             * @example 24121
+             */
+            postal_code: string;
+            /**
+             * @description The province (provincia), in two letters.
+             * @example BG
+             */
+            province?: string;
+            /**
+             * @description Street and number.
+             * @example Viale Papa Giovanni XXIII 110
+             */
+            street: string;
+            /**
+             * @description The municipality (comune).
+             * @example Bergamo
+             */
+            town: string;
         };
         /**
          * @description An application, as administrators see it.
@@ -8980,10 +11953,191 @@ export interface components {
             next_cursor?: components["schemas"]["NextCursor"];
         };
         /**
+         * @description An appointment as its office sees it.
+         * @example {
+         *       "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+         *       "booked_at": "2026-03-16T08:15:04.218301Z",
+         *       "booked_by": {
+         *         "family_name": "Rossi",
+         *         "given_name": "Mario",
+         *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+         *       },
+         *       "channel": "counter",
+         *       "confirmed_at": "2026-03-16T08:20:00.118204Z",
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "contributor_legal_name": "Officine Tiberine S.r.l.",
+         *       "ends_at": "2026-03-23T08:30:00Z",
+         *       "notes": "Porto le ricevute dei versamenti di gennaio",
+         *       "office": {
+         *         "address": {
+         *           "postal_code": "24121",
+         *           "province": "BG",
+         *           "street": "Viale Papa Giovanni XXIII 110",
+         *           "town": "Bergamo"
+         *         },
+         *         "office_code": "1400",
+         *         "phone": "+390354123456",
+         *         "title": "Direzione provinciale di Bergamo"
+         *       },
+         *       "phone": "+393331234567",
+         *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+         *       "starts_at": "2026-03-23T08:00:00Z",
+         *       "state": "confirmed",
+         *       "topic": "payments-refunds",
+         *       "topic_title": "Rimborsi e compensazioni"
+         *     }
+         */
+        OfficeAppointment: {
+            appointment_id: components["schemas"]["Id"];
+            /**
+             * @description Whether the person came, once the office has noted that.
+             * @example true
+             */
+            attended?: boolean;
+            /**
+             * Format: date-time
+             * @description When it was booked.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            booked_at: string;
+            booked_by: components["schemas"]["PersonReference"];
+            channel: components["schemas"]["AppointmentChannel"];
+            /**
+             * Format: date-time
+             * @description Until when it has to be confirmed, if it is `booked`.
+             * @example 2026-03-16T08:45:04.218301Z
+             */
+            confirm_by?: string;
+            /**
+             * Format: date-time
+             * @description When it was confirmed, if it was.
+             * @example 2026-03-16T08:20:00.118204Z
+             */
+            confirmed_at?: string;
+            contributor_id?: components["schemas"]["Id"];
+            /**
+             * @description What the contributor is called.
+             * @example Officine Tiberine S.r.l.
+             */
+            contributor_legal_name?: string;
+            /**
+             * Format: date-time
+             * @description When it was cancelled or expired, if it was.
+             * @example 2026-03-18T10:00:00.118204Z
+             */
+            ended_at?: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             * @example 2026-03-23T08:30:00Z
+             */
+            ends_at: string;
+            /**
+             * @description What the office should know before. A list does not say it.
+             * @example Porto le ricevute dei versamenti di gennaio
+             */
+            notes?: string;
+            office: components["schemas"]["AppointmentOffice"];
+            /**
+             * @description Where the office reaches who booked it. A list does not say it.
+             * @example +393331234567
+             */
+            phone?: string;
+            slot_id: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description When it begins.
+             * @example 2026-03-23T08:00:00Z
+             */
+            starts_at: string;
+            state: components["schemas"]["AppointmentState"];
+            ticket_id?: components["schemas"]["Id"];
+            topic: components["schemas"]["AppointmentTopicCode"];
+            /**
+             * @description What the topic is called.
+             * @example Rimborsi e compensazioni
+             */
+            topic_title: string;
+            /**
+             * @description Why the office withdrew the slot, if it did.
+             * @example Assemblea del personale
+             */
+            withdrawal_reason?: string;
+        };
+        /**
+         * @description One page of appointments at an office, by time.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/backoffice/appointments"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+         *           "booked_at": "2026-03-16T08:15:04.218301Z",
+         *           "booked_by": {
+         *             "family_name": "Rossi",
+         *             "given_name": "Mario",
+         *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+         *           },
+         *           "channel": "counter",
+         *           "confirmed_at": "2026-03-16T08:20:00.118204Z",
+         *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "contributor_legal_name": "Officine Tiberine S.r.l.",
+         *           "ends_at": "2026-03-23T08:30:00Z",
+         *           "office": {
+         *             "address": {
+         *               "postal_code": "24121",
+         *               "province": "BG",
+         *               "street": "Viale Papa Giovanni XXIII 110",
+         *               "town": "Bergamo"
+         *             },
+         *             "office_code": "1400",
+         *             "phone": "+390354123456",
+         *             "title": "Direzione provinciale di Bergamo"
+         *           },
+         *           "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+         *           "starts_at": "2026-03-23T08:00:00Z",
+         *           "state": "confirmed",
+         *           "topic": "payments-refunds",
+         *           "topic_title": "Rimborsi e compensazioni"
+         *         }
+         *       ]
+         *     }
+         */
+        OfficeAppointmentList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The appointments at an office, by time. */
+            items: components["schemas"]["OfficeAppointment"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
          * @description The code of an office (sede).
          * @example 1400
          */
         OfficeCode: string;
+        /**
+         * @description An operator of an office.
+         * @example {
+         *       "family_name": "Ferrari",
+         *       "given_name": "Luca",
+         *       "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+         *     }
+         */
+        OfficeColleague: {
+            /**
+             * @description The family name.
+             * @example Ferrari
+             */
+            family_name: string;
+            /**
+             * @description The given name.
+             * @example Luca
+             */
+            given_name: string;
+            person_id: components["schemas"]["Id"];
+        };
         /**
          * @description What to search the declarations of an office by. What is given must all match.
          * @example {
@@ -9118,7 +12272,7 @@ export interface components {
             next_cursor?: components["schemas"]["NextCursor"];
         };
         /**
-         * @description One page of offices.
+         * @description One page of offices by code.
          * @example {
          *       "_links": {
          *         "self": {
@@ -9127,10 +12281,35 @@ export interface components {
          *       },
          *       "items": [
          *         {
+         *           "address": {
+         *             "postal_code": "24121",
+         *             "province": "BG",
+         *             "street": "Viale Papa Giovanni XXIII 110",
+         *             "town": "Bergamo"
+         *           },
+         *           "hours": [
+         *             {
+         *               "closes": "12:30",
+         *               "opens": "08:30",
+         *               "weekday": "monday"
+         *             },
+         *             {
+         *               "closes": "12:30",
+         *               "opens": "08:30",
+         *               "weekday": "thursday"
+         *             },
+         *             {
+         *               "closes": "16:00",
+         *               "opens": "14:30",
+         *               "weekday": "thursday"
+         *             }
+         *           ],
          *           "office_code": "1400",
+         *           "phone": "+390354123456",
          *           "title": "Direzione provinciale di Bergamo"
          *         },
          *         {
+         *           "hours": [],
          *           "office_code": "4900",
          *           "title": "Filiale metropolitana di Milano Nord"
          *         }
@@ -9410,6 +12589,703 @@ export interface components {
             next_cursor?: components["schemas"]["NextCursor"];
         };
         /**
+         * @description What is kept of an office beside its code and title. What is left out is not known any more.
+         * @example {
+         *       "address": {
+         *         "postal_code": "24121",
+         *         "province": "BG",
+         *         "street": "Viale Papa Giovanni XXIII 110",
+         *         "town": "Bergamo"
+         *       },
+         *       "hours": [
+         *         {
+         *           "closes": "12:30",
+         *           "opens": "08:30",
+         *           "weekday": "monday"
+         *         },
+         *         {
+         *           "closes": "12:30",
+         *           "opens": "08:30",
+         *           "weekday": "thursday"
+         *         },
+         *         {
+         *           "closes": "16:00",
+         *           "opens": "14:30",
+         *           "weekday": "thursday"
+         *         }
+         *       ],
+         *       "phone": "+390354123456"
+         *     }
+         */
+        OfficeReplacement: {
+            address?: components["schemas"]["OfficeAddress"];
+            /**
+             * @description The opening hours, which do not overlap.
+             * @example []
+             */
+            hours: components["schemas"]["OpeningHours"][];
+            /**
+             * @description Where the office is reached.
+             * @example +390354123456
+             */
+            phone?: string;
+        };
+        /**
+         * @description A slot as its office sees it.
+         * @example {
+         *       "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+         *       "channel": "counter",
+         *       "desk": 1,
+         *       "ends_at": "2026-03-23T08:30:00Z",
+         *       "free": false,
+         *       "office_code": "1400",
+         *       "published_at": "2026-03-16T08:15:04.218301Z",
+         *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+         *       "starts_at": "2026-03-23T08:00:00Z",
+         *       "topics": [
+         *         "payments"
+         *       ]
+         *     }
+         */
+        OfficeSlot: {
+            appointment_id?: components["schemas"]["Id"];
+            channel: components["schemas"]["AppointmentChannel"];
+            /**
+             * Format: int32
+             * @description Tells apart the slots of the same time.
+             * @example 1
+             */
+            desk: number;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             * @example 2026-03-23T08:30:00Z
+             */
+            ends_at: string;
+            /**
+             * @description Whether it can be booked at this instant.
+             * @example false
+             */
+            free: boolean;
+            office_code: components["schemas"]["OfficeCode"];
+            /**
+             * Format: date-time
+             * @description When it was published.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            published_at: string;
+            slot_id: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description When it begins.
+             * @example 2026-03-23T08:00:00Z
+             */
+            starts_at: string;
+            /**
+             * @description The topics that it is for; a heading stands for all below it.
+             * @example [
+             *       "payments"
+             *     ]
+             */
+            topics: components["schemas"]["AppointmentTopicCode"][];
+            /**
+             * @description Why it was withdrawn.
+             * @example Assemblea del personale
+             */
+            withdrawal_reason?: string;
+            /**
+             * Format: date-time
+             * @description When it was withdrawn, if it was.
+             * @example 2026-03-17T09:00:00.118204Z
+             */
+            withdrawn_at?: string;
+        };
+        /**
+         * @description One page of slots of an office, by time.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/backoffice/offices/1400/slots"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+         *           "channel": "counter",
+         *           "desk": 1,
+         *           "ends_at": "2026-03-23T08:30:00Z",
+         *           "free": false,
+         *           "office_code": "1400",
+         *           "published_at": "2026-03-16T08:15:04.218301Z",
+         *           "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+         *           "starts_at": "2026-03-23T08:00:00Z",
+         *           "topics": [
+         *             "payments"
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        OfficeSlotList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The slots of an office, by time. */
+            items: components["schemas"]["OfficeSlot"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description A survey as administrators see it.
+         * @example {
+         *       "_links": {
+         *         "chart": {
+         *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"
+         *         },
+         *         "results": {
+         *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"
+         *         },
+         *         "self": {
+         *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *         }
+         *       },
+         *       "closes_at": "2026-04-01T00:00:00Z",
+         *       "opens_at": "2026-03-01T00:00:00Z",
+         *       "published_at": "2026-02-20T08:15:04.218301Z",
+         *       "questions": [
+         *         {
+         *           "question_id": "overall",
+         *           "text": {
+         *             "en": "How satisfied are you?",
+         *             "it": "Quanto sei soddisfatto?"
+         *           }
+         *         }
+         *       ],
+         *       "state": "open",
+         *       "survey_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "title": {
+         *         "en": "How are you doing?",
+         *         "it": "Come ti trovi?"
+         *       }
+         *     }
+         */
+        OfficeSurvey: {
+            _links: components["schemas"]["OfficeSurveyLinks"];
+            /**
+             * Format: date-time
+             * @description When it was ended before its time.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            closed_at?: string;
+            /**
+             * Format: date-time
+             * @description Until when it is open.
+             * @example 2026-04-01T00:00:00Z
+             */
+            closes_at: string;
+            /**
+             * Format: date-time
+             * @description From when it is open.
+             * @example 2026-03-01T00:00:00Z
+             */
+            opens_at: string;
+            /**
+             * Format: date-time
+             * @description When it was published.
+             * @example 2026-02-20T08:15:04.218301Z
+             */
+            published_at: string;
+            /** @description What is asked. */
+            questions: components["schemas"]["SurveyQuestionDocument"][];
+            state: components["schemas"]["SurveyState"];
+            survey_id: components["schemas"]["Id"];
+            title: components["schemas"]["SurveyText"];
+        };
+        /**
+         * @description The links of a survey.
+         * @example {
+         *       "chart": {
+         *         "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"
+         *       },
+         *       "results": {
+         *         "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"
+         *       },
+         *       "self": {
+         *         "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *       }
+         *     }
+         */
+        OfficeSurveyLinks: {
+            chart: components["schemas"]["Link"];
+            results: components["schemas"]["Link"];
+            self: components["schemas"]["Link"];
+        };
+        /**
+         * @description One page of surveys.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/backoffice/surveys"
+         *         }
+         *       },
+         *       "items": []
+         *     }
+         */
+        OfficeSurveyList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The surveys. */
+            items: components["schemas"]["OfficeSurvey"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description A ticket as the office sees it.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+         *         }
+         *       },
+         *       "assigned_at": "2026-03-17T09:31:40.110225Z",
+         *       "assigned_to": {
+         *         "family_name": "Ferrari",
+         *         "given_name": "Luca",
+         *         "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+         *       },
+         *       "attachments": [
+         *         {
+         *           "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *           "file_name": "f24-febbraio.pdf",
+         *           "media_type": "application/pdf",
+         *           "number": 1,
+         *           "size": 482113
+         *         }
+         *       ],
+         *       "comments": [
+         *         {
+         *           "at": "2026-03-17T09:40:12.004871Z",
+         *           "author": {
+         *             "family_name": "Ferrari",
+         *             "given_name": "Luca",
+         *             "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+         *           },
+         *           "by": "office",
+         *           "comment_id": "018f3c11-3e5f-7061-8c83-9eaf102b3c4d",
+         *           "text": "Ho chiesto la quietanza alla tesoreria.",
+         *           "visibility": "internal"
+         *         }
+         *       ],
+         *       "contributor": {
+         *         "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *         "legal_name": "Officine Brambilla S.r.l.",
+         *         "tax_code": "00743110157"
+         *       },
+         *       "due_at": "2026-03-23T23:00:00Z",
+         *       "email": "paghe@brambilla.example",
+         *       "kind": "request",
+         *       "late_at": "2026-04-14T22:00:00Z",
+         *       "office_code": "4900",
+         *       "opened_at": "2026-03-16T08:15:04.218301Z",
+         *       "opened_by": {
+         *         "acting_as": "legal_representative",
+         *         "family_name": "Rossi",
+         *         "given_name": "Mario",
+         *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+         *         "tax_code": "RSSMRA80A01H501U"
+         *       },
+         *       "overdue": "none",
+         *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+         *       "position_number": "4906310275",
+         *       "protocol_number": "INPS.4900.16/03/2026.0000051",
+         *       "state": "in_charge",
+         *       "subject": "Versamento di febbraio",
+         *       "text": "Il modello F24 di febbraio non risulta tra i versamenti.",
+         *       "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *       "topic": "payments-allocation",
+         *       "updated_at": "2026-03-17T09:31:40.110225Z"
+         *     }
+         */
+        OfficeTicket: {
+            _links: components["schemas"]["SelfLinks"];
+            /**
+             * Format: date-time
+             * @description Since when somebody has it in charge.
+             * @example 2026-03-17T09:31:40.110225Z
+             */
+            assigned_at?: string;
+            assigned_to?: components["schemas"]["OfficeColleague"];
+            /** @description The files that came with it. */
+            attachments: components["schemas"]["TicketAttachment"][];
+            /**
+             * Format: date-time
+             * @description When it was closed.
+             * @example 2026-03-18T10:02:11.004812Z
+             */
+            closed_at?: string;
+            closed_by?: components["schemas"]["OfficeColleague"];
+            /**
+             * @description The answer with which it was closed.
+             * @example Il versamento è stato abbinato alla posizione.
+             */
+            closing_text?: string;
+            /** @description The last 100 comments, the first one first. All of them are in listTicketComments. */
+            comments: components["schemas"]["OfficeTicketComment"][];
+            contributor: components["schemas"]["TicketContributor"];
+            /**
+             * Format: date-time
+             * @description When five working days are over.
+             * @example 2026-03-23T23:00:00Z
+             */
+            due_at: string;
+            /**
+             * @description The e-mail address at which it is told.
+             * @example paghe@brambilla.example
+             */
+            email?: string;
+            kind: components["schemas"]["TicketKind"];
+            /**
+             * Format: date-time
+             * @description When twenty working days are over.
+             * @example 2026-04-14T22:00:00Z
+             */
+            late_at: string;
+            office_code: components["schemas"]["OfficeCode"];
+            /**
+             * Format: date-time
+             * @description When it was protocolled.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            opened_at: string;
+            opened_by: components["schemas"]["TicketOpener"];
+            outcome?: components["schemas"]["TicketOutcome"];
+            overdue: components["schemas"]["OfficeTicketOverdue"];
+            /**
+             * @description The mobile at which it is told.
+             * @example +393331234567
+             */
+            phone?: string;
+            position_id?: components["schemas"]["Id"];
+            position_number?: components["schemas"]["PositionNumber"];
+            protocol_number: components["schemas"]["ProtocolNumber"];
+            /**
+             * Format: date-time
+             * @description When it was last asked after (sollecito).
+             * @example 2026-03-25T09:00:00Z
+             */
+            reminded_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was last opened again; the working days run from then.
+             * @example 2026-03-20T09:00:00Z
+             */
+            reopened_at?: string;
+            /**
+             * Format: date-time
+             * @description When it last came here from another office or topic.
+             * @example 2026-03-17T09:00:00Z
+             */
+            routed_at?: string;
+            state: components["schemas"]["TicketState"];
+            /**
+             * @description What it is about, with the section of the dossier from which it was written.
+             * @example Versamento di febbraio
+             */
+            subject: string;
+            /**
+             * @description What is asked.
+             * @example Il modello F24 di febbraio non risulta tra i versamenti.
+             */
+            text: string;
+            ticket_id: components["schemas"]["Id"];
+            topic: components["schemas"]["TicketTopicCode"];
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             * @example 2026-03-17T09:31:40.110225Z
+             */
+            updated_at: string;
+        };
+        /**
+         * @description Who has it in charge at the office.
+         * @example me
+         * @enum {string}
+         */
+        OfficeTicketAssignment: "me" | "nobody";
+        /**
+         * @description A comment, as the office sees it.
+         * @example {
+         *       "at": "2026-03-17T09:40:12.004871Z",
+         *       "author": {
+         *         "family_name": "Ferrari",
+         *         "given_name": "Luca",
+         *         "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+         *       },
+         *       "by": "office",
+         *       "comment_id": "018f3c11-3e5f-7061-8c83-9eaf102b3c4d",
+         *       "text": "Ho chiesto la quietanza alla tesoreria.",
+         *       "visibility": "internal"
+         *     }
+         */
+        OfficeTicketComment: {
+            /**
+             * Format: date-time
+             * @description When it was written.
+             * @example 2026-03-17T09:40:12.004871Z
+             */
+            at: string;
+            author: components["schemas"]["OfficeColleague"];
+            /**
+             * @description From which side it comes.
+             * @example office
+             * @enum {string}
+             */
+            by: "person" | "office";
+            comment_id: components["schemas"]["Id"];
+            /**
+             * @description What it says.
+             * @example Ho chiesto la quietanza alla tesoreria.
+             */
+            text: string;
+            visibility: components["schemas"]["TicketVisibility"];
+        };
+        /**
+         * @description A comment of the office.
+         * @example {
+         *       "text": "Ho chiesto la quietanza alla tesoreria.",
+         *       "visibility": "internal"
+         *     }
+         */
+        OfficeTicketCommentInput: {
+            /**
+             * @description What it says.
+             * @example Ho chiesto la quietanza alla tesoreria.
+             */
+            text: string;
+            visibility: components["schemas"]["TicketVisibility"];
+        };
+        /**
+         * @description A ticket in the queue of an office.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+         *         }
+         *       },
+         *       "contributor": {
+         *         "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *         "legal_name": "Officine Brambilla S.r.l.",
+         *         "tax_code": "00743110157"
+         *       },
+         *       "due_at": "2026-03-23T23:00:00Z",
+         *       "kind": "request",
+         *       "late_at": "2026-04-14T22:00:00Z",
+         *       "office_code": "4900",
+         *       "opened_at": "2026-03-16T08:15:04.218301Z",
+         *       "overdue": "none",
+         *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+         *       "position_number": "4906310275",
+         *       "protocol_number": "INPS.4900.16/03/2026.0000051",
+         *       "state": "open",
+         *       "subject": "Versamento di febbraio",
+         *       "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *       "topic": "payments-allocation",
+         *       "updated_at": "2026-03-16T08:15:04.218301Z"
+         *     }
+         */
+        OfficeTicketItem: {
+            _links: components["schemas"]["SelfLinks"];
+            /**
+             * Format: date-time
+             * @description Since when somebody has it in charge.
+             * @example 2026-03-17T09:31:40.110225Z
+             */
+            assigned_at?: string;
+            assigned_to?: components["schemas"]["OfficeColleague"];
+            contributor: components["schemas"]["TicketContributor"];
+            /**
+             * Format: date-time
+             * @description When five working days are over.
+             * @example 2026-03-23T23:00:00Z
+             */
+            due_at: string;
+            kind: components["schemas"]["TicketKind"];
+            /**
+             * Format: date-time
+             * @description When twenty working days are over.
+             * @example 2026-04-14T22:00:00Z
+             */
+            late_at: string;
+            office_code: components["schemas"]["OfficeCode"];
+            /**
+             * Format: date-time
+             * @description When it was protocolled.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            opened_at: string;
+            overdue: components["schemas"]["OfficeTicketOverdue"];
+            position_id?: components["schemas"]["Id"];
+            position_number?: components["schemas"]["PositionNumber"];
+            protocol_number: components["schemas"]["ProtocolNumber"];
+            /**
+             * Format: date-time
+             * @description When it was last asked after (sollecito).
+             * @example 2026-03-25T09:00:00Z
+             */
+            reminded_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was last opened again; the working days run from then.
+             * @example 2026-03-20T09:00:00Z
+             */
+            reopened_at?: string;
+            /**
+             * Format: date-time
+             * @description When it last came here from another office or topic.
+             * @example 2026-03-17T09:00:00Z
+             */
+            routed_at?: string;
+            state: components["schemas"]["TicketState"];
+            /**
+             * @description What it is about, with the section of the dossier from which it was written.
+             * @example Versamento di febbraio
+             */
+            subject: string;
+            ticket_id: components["schemas"]["Id"];
+            topic: components["schemas"]["TicketTopicCode"];
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             * @example 2026-03-17T09:31:40.110225Z
+             */
+            updated_at: string;
+        };
+        /**
+         * @description One page of tickets of an office.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/backoffice/tickets"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "_links": {
+         *             "self": {
+         *               "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+         *             }
+         *           },
+         *           "contributor": {
+         *             "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *             "legal_name": "Officine Brambilla S.r.l.",
+         *             "tax_code": "00743110157"
+         *           },
+         *           "due_at": "2026-03-23T23:00:00Z",
+         *           "kind": "request",
+         *           "late_at": "2026-04-14T22:00:00Z",
+         *           "office_code": "4900",
+         *           "opened_at": "2026-03-16T08:15:04.218301Z",
+         *           "overdue": "none",
+         *           "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+         *           "position_number": "4906310275",
+         *           "protocol_number": "INPS.4900.16/03/2026.0000051",
+         *           "state": "open",
+         *           "subject": "Versamento di febbraio",
+         *           "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *           "topic": "payments-allocation",
+         *           "updated_at": "2026-03-16T08:15:04.218301Z"
+         *         }
+         *       ]
+         *     }
+         */
+        OfficeTicketList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The tickets; what has waited longest comes first. */
+            items: components["schemas"]["OfficeTicketItem"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description Whether the time to answer is over: `due` after five working days, `late` after twenty. What is closed is `none`.
+         * @example due
+         * @enum {string}
+         */
+        OfficeTicketOverdue: "none" | "due" | "late";
+        /**
+         * @description `due`: over five working days old, the late ones too. `late`: over twenty.
+         * @example due
+         * @enum {string}
+         */
+        OfficeTicketOverdueFilter: "due" | "late";
+        /**
+         * @description What to look for among the tickets of the operator's office.
+         * @example {
+         *       "protocol_number": "INPS.4900.16/03/2026.0000051"
+         *     }
+         */
+        OfficeTicketSearch: {
+            assigned_to?: components["schemas"]["OfficeTicketAssignment"];
+            contributor_tax_code?: components["schemas"]["TaxCodeInput"];
+            kind?: components["schemas"]["TicketKind"];
+            overdue?: components["schemas"]["OfficeTicketOverdueFilter"];
+            position_number?: components["schemas"]["PositionNumber"];
+            protocol_number?: components["schemas"]["ProtocolNumber"];
+            state?: components["schemas"]["TicketState"];
+            topic?: components["schemas"]["TicketTopicCode"];
+        };
+        /**
+         * @description A topic of tickets (oggetto) as it is kept.
+         * @example {
+         *       "appointments": true,
+         *       "office_code": "7000",
+         *       "parent_code": "payments",
+         *       "retired": false,
+         *       "title_en": "Allocation of payments",
+         *       "title_it": "Abbinamento dei versamenti",
+         *       "topic_code": "payments-allocation"
+         *     }
+         */
+        OfficeTicketTopic: {
+            /**
+             * @description Whether an appointment on it can be booked without a ticket.
+             * @example true
+             */
+            appointments: boolean;
+            office_code?: components["schemas"]["OfficeCode"];
+            parent_code?: components["schemas"]["TicketTopicCode"];
+            /**
+             * @description Whether it is offered no more.
+             * @example false
+             */
+            retired: boolean;
+            /**
+             * @description The title in English.
+             * @example Allocation of payments
+             */
+            title_en: string;
+            /**
+             * @description The title in Italian.
+             * @example Abbinamento dei versamenti
+             */
+            title_it: string;
+            topic_code: components["schemas"]["TicketTopicCode"];
+        };
+        /**
+         * @description When an office is open on a day of the week, by the clocks of Rome. A day may have several.
+         * @example {
+         *       "closes": "12:30",
+         *       "opens": "08:30",
+         *       "weekday": "monday"
+         *     }
+         */
+        OpeningHours: {
+            /**
+             * @description Until when; later than `opens`.
+             * @example 12:30
+             */
+            closes: string;
+            /**
+             * @description From when.
+             * @example 08:30
+             */
+            opens: string;
+            weekday: components["schemas"]["Weekday"];
+        };
+        /**
          * @description A person who works here.
          * @example {
          *       "family_name": "Galli",
@@ -9513,6 +13389,68 @@ export interface components {
         PageLinks: {
             next?: components["schemas"]["Link"];
             self: components["schemas"]["Link"];
+        };
+        /**
+         * @description A payment (pagamento) of a public body.
+         * @example {
+         *       "amount": "12500.00",
+         *       "currency": "EUR",
+         *       "date": "2026-03-16",
+         *       "description": "Contributi di febbraio 2026",
+         *       "payment_id": "018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "reference": "F24-2026-02-0001"
+         *     }
+         */
+        Payment: {
+            /**
+             * @description The amount; below zero what goes the other way.
+             * @example 12500.00
+             */
+            amount: string;
+            currency: components["schemas"]["Currency"];
+            /**
+             * Format: date
+             * @description The day of it.
+             * @example 2026-03-16
+             */
+            date: string;
+            /**
+             * @description What it is about.
+             * @example Contributi di febbraio 2026
+             */
+            description: string;
+            payment_id: components["schemas"]["Id"];
+            /**
+             * @description How the institute refers to it.
+             * @example F24-2026-02-0001
+             */
+            reference: string;
+        };
+        /**
+         * @description One page of payments.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/payments"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "amount": "12500.00",
+         *           "currency": "EUR",
+         *           "date": "2026-03-16",
+         *           "description": "Contributi di febbraio 2026",
+         *           "payment_id": "018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "reference": "F24-2026-02-0001"
+         *         }
+         *       ]
+         *     }
+         */
+        PaymentList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The payments, the newest first. */
+            items: components["schemas"]["Payment"][];
+            next_cursor?: components["schemas"]["NextCursor"];
         };
         /**
          * @description What the application is to be once the change is approved; until then the approved version stays in force.
@@ -10343,6 +14281,40 @@ export interface components {
          */
         PinUpgradeState: "submitted" | "accepted" | "not_accepted";
         /**
+         * @description The instalments (rate) of a plan, as far as the register has them.
+         * @example {
+         *       "amount": "200.00",
+         *       "ends_on": "2031-05-31",
+         *       "paid": 57,
+         *       "total": 120
+         *     }
+         */
+        PlanInstalments: {
+            /**
+             * @description The amount; below zero what goes the other way.
+             * @example 12500.00
+             */
+            amount?: string;
+            /**
+             * Format: date
+             * @description When the last is due.
+             * @example 2031-05-31
+             */
+            ends_on?: string;
+            /**
+             * Format: int32
+             * @description How many of them are paid.
+             * @example 57
+             */
+            paid?: number;
+            /**
+             * Format: int32
+             * @description How many there are.
+             * @example 120
+             */
+            total?: number;
+        };
+        /**
          * @description A contribution position (posizione contributiva).
          * @example {
          *       "number": "4906310275",
@@ -10358,6 +14330,26 @@ export interface components {
             position_id: components["schemas"]["Id"];
             scheme: components["schemas"]["Scheme"];
             state: components["schemas"]["PositionState"];
+        };
+        /**
+         * @description The latest list of a public body that counts, or waits to.
+         * @example {
+         *       "dma_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "period": "2026-02",
+         *       "state": "submitted",
+         *       "submitted_at": "2026-03-16T08:15:04.218301Z"
+         *     }
+         */
+        PositionDma: {
+            dma_id: components["schemas"]["Id"];
+            period: components["schemas"]["DmaMonth"];
+            state: components["schemas"]["DmaState"];
+            /**
+             * Format: date-time
+             * @description When it was protocolled.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            submitted_at: string;
         };
         /**
          * @description One page of positions.
@@ -10390,11 +14382,109 @@ export interface components {
          */
         PositionNumber: string;
         /**
+         * @description The latest payment of a public body.
+         * @example {
+         *       "amount": "12500.00",
+         *       "currency": "EUR",
+         *       "date": "2026-03-16"
+         *     }
+         */
+        PositionPayment: {
+            /**
+             * @description The amount; below zero what goes the other way.
+             * @example 12500.00
+             */
+            amount: string;
+            currency: components["schemas"]["Currency"];
+            /**
+             * Format: date
+             * @description The day of it.
+             * @example 2026-03-16
+             */
+            date: string;
+        };
+        /**
          * @description Whether a position is in use.
          * @example active
          * @enum {string}
          */
         PositionState: "active" | "ceased";
+        /**
+         * @description What there is about a position, as far as your rights cover it.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/summary"
+         *         }
+         *       },
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10",
+         *       "declarations": [
+         *         {
+         *           "count": 3,
+         *           "state": "accepted"
+         *         }
+         *       ],
+         *       "delegations": 1,
+         *       "kind": "public_body",
+         *       "last_dma": {
+         *         "dma_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *         "period": "2026-02",
+         *         "state": "submitted",
+         *         "submitted_at": "2026-03-16T08:15:04.218301Z"
+         *       },
+         *       "last_payment": {
+         *         "amount": "12500.00",
+         *         "currency": "EUR",
+         *         "date": "2026-03-16"
+         *       },
+         *       "legal_name": "Comune di Castel Mugello",
+         *       "number": "0300417298",
+         *       "office_code": "3000",
+         *       "office_title": "Direzione provinciale di Firenze",
+         *       "open_tickets": 0,
+         *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b",
+         *       "scheme": "public_employees",
+         *       "state": "active",
+         *       "tax_code": "80039510484"
+         *     }
+         */
+        PositionSummary: {
+            _links: components["schemas"]["SelfLinks"];
+            contributor_id: components["schemas"]["Id"];
+            /** @description How many declarations were submitted, by state. */
+            declarations?: components["schemas"]["StateCount"][];
+            /**
+             * Format: int32
+             * @description How many delegations about the position are active.
+             * @example 1
+             */
+            delegations?: number;
+            kind: components["schemas"]["ContributorKind"];
+            last_dma?: components["schemas"]["PositionDma"];
+            last_payment?: components["schemas"]["PositionPayment"];
+            /**
+             * @description The name of the contributor.
+             * @example Comune di Castel Mugello
+             */
+            legal_name: string;
+            number: components["schemas"]["PositionNumber"];
+            office_code: components["schemas"]["OfficeCode"];
+            /**
+             * @description The name of the office.
+             * @example Direzione provinciale di Firenze
+             */
+            office_title: string;
+            /**
+             * Format: int32
+             * @description How many tickets and smart tasks about the position are not closed.
+             * @example 0
+             */
+            open_tickets?: number;
+            position_id: components["schemas"]["Id"];
+            scheme: components["schemas"]["Scheme"];
+            state: components["schemas"]["PositionState"];
+            tax_code: components["schemas"]["TaxCode"];
+        };
         /**
          * @description The channel that is tried first.
          * @example email
@@ -10487,7 +14577,7 @@ export interface components {
          * @example validation-failed
          * @enum {string}
          */
-        ProblemCode: "malformed-request" | "invalid-credentials" | "session-ended" | "unauthenticated" | "pin-change-required" | "pin-expired" | "reauthentication-required" | "strong-login-required" | "dispositive-credentials-required" | "identity-not-confirmed" | "service-not-delegated" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "unsupported-media-type" | "conflict" | "request-in-progress" | "otp-exhausted" | "otp-expired" | "exclusive-delegation-exists" | "duplicate" | "channel-closed" | "budget-below-commitments" | "precondition-failed" | "precondition-required" | "content-too-large" | "validation-failed" | "idempotency-key-reused" | "code-invalid" | "otp-invalid" | "delegate-must-be-person" | "pin-locked" | "rate-limited" | "unavailable" | "busy" | "internal-error";
+        ProblemCode: "malformed-request" | "invalid-credentials" | "session-ended" | "unauthenticated" | "pin-change-required" | "pin-expired" | "reauthentication-required" | "strong-login-required" | "dispositive-credentials-required" | "identity-not-confirmed" | "service-not-delegated" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "unsupported-media-type" | "conflict" | "request-in-progress" | "otp-exhausted" | "otp-expired" | "exclusive-delegation-exists" | "duplicate" | "channel-closed" | "budget-below-commitments" | "slot-taken" | "precondition-failed" | "precondition-required" | "content-too-large" | "validation-failed" | "idempotency-key-reused" | "code-invalid" | "otp-invalid" | "delegate-must-be-person" | "pin-locked" | "rate-limited" | "unavailable" | "busy" | "internal-error";
         /**
          * @description One place that is wrong: a field of the body by its `pointer`, or a `parameter` or `header` by its name. What would have been right
          *     stands beside it, as far as it is known.
@@ -10531,6 +14621,12 @@ export interface components {
              * @example Idempotency-Key
              */
             header?: string;
+            /**
+             * Format: int32
+             * @description In a file of lines, the one where it is. In an XML file `pointer` is then the path of the element.
+             * @example 212
+             */
+            line?: number;
             /**
              * Format: int64
              * @description How many members there may be at most.
@@ -10694,6 +14790,70 @@ export interface components {
             valid: boolean;
         };
         /**
+         * @description Where notices of rectification (note di rettifica) about a position go.
+         * @example {
+         *       "contact_id": "018f3c50-1a2b-7c3d-8e4f-5a6b7c8d9e01",
+         *       "kind": "email",
+         *       "state": "bounced",
+         *       "unusable": true,
+         *       "updated_at": "2026-03-16T08:15:04.218301Z",
+         *       "value": "paghe@tessiture.example"
+         *     }
+         */
+        RectificationContact: {
+            contact_id: components["schemas"]["Id"];
+            kind: components["schemas"]["RectificationContactKind"];
+            state: components["schemas"]["ContactState"];
+            /**
+             * @description Whether it has bounced or was never verified, so that it may be deleted.
+             * @example true
+             */
+            unusable: boolean;
+            /**
+             * Format: date-time
+             * @description When the register last said something new about it.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            updated_at: string;
+            /**
+             * @description The address or number.
+             * @example paghe@tessiture.example
+             */
+            value: string;
+        };
+        /**
+         * @description How notices reach it.
+         * @example email
+         * @enum {string}
+         */
+        RectificationContactKind: "email" | "pec" | "mobile";
+        /**
+         * @description One page of contacts for notices of rectification.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a/rectification-contacts"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "contact_id": "018f3c50-1a2b-7c3d-8e4f-5a6b7c8d9e01",
+         *           "kind": "email",
+         *           "state": "bounced",
+         *           "unusable": true,
+         *           "updated_at": "2026-03-16T08:15:04.218301Z",
+         *           "value": "paghe@tessiture.example"
+         *         }
+         *       ]
+         *     }
+         */
+        RectificationContactList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The contacts. */
+            items: components["schemas"]["RectificationContact"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
          * @description An address at which an application is answered.
          * @example http://127.0.0.1/callback
          */
@@ -10829,6 +14989,98 @@ export interface components {
          * @example 1234
          */
         RegistrationNumber: string;
+        /**
+         * @description A ready-made answer (risposta predefinita) of an office.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/backoffice/reply-templates/payment-matched"
+         *         }
+         *       },
+         *       "template_code": "payment-matched",
+         *       "text": "Il versamento è stato abbinato alla posizione.",
+         *       "title": "Versamento abbinato",
+         *       "topic": "payments-allocation",
+         *       "updated_at": "2026-03-16T08:15:04.218301Z"
+         *     }
+         */
+        ReplyTemplate: {
+            _links: components["schemas"]["SelfLinks"];
+            template_code: components["schemas"]["ReplyTemplateCode"];
+            /**
+             * @description The answer.
+             * @example Il versamento è stato abbinato alla posizione.
+             */
+            text: string;
+            /**
+             * @description By what operators find it.
+             * @example Versamento abbinato
+             */
+            title: string;
+            topic?: components["schemas"]["TicketTopicCode"];
+            /**
+             * Format: date-time
+             * @description When it was last written.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            updated_at: string;
+        };
+        /**
+         * @description The code of a ready-made answer, at one office.
+         * @example payment-matched
+         */
+        ReplyTemplateCode: string;
+        /**
+         * @description One page of ready-made answers.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/backoffice/reply-templates"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "_links": {
+         *             "self": {
+         *               "href": "/v1/backoffice/reply-templates/payment-matched"
+         *             }
+         *           },
+         *           "template_code": "payment-matched",
+         *           "text": "Il versamento è stato abbinato alla posizione.",
+         *           "title": "Versamento abbinato",
+         *           "topic": "payments-allocation",
+         *           "updated_at": "2026-03-16T08:15:04.218301Z"
+         *         }
+         *       ]
+         *     }
+         */
+        ReplyTemplateList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The answers, by code. */
+            items: components["schemas"]["ReplyTemplate"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description A ready-made answer to write.
+         * @example {
+         *       "text": "Il versamento è stato abbinato alla posizione.",
+         *       "title": "Versamento abbinato",
+         *       "topic": "payments-allocation"
+         *     }
+         */
+        ReplyTemplateReplacement: {
+            /**
+             * @description The answer.
+             * @example Il versamento è stato abbinato alla posizione.
+             */
+            text: string;
+            /**
+             * @description By what operators find it.
+             * @example Versamento abbinato
+             */
+            title: string;
+            topic?: components["schemas"]["TicketTopicCode"];
+        };
         /**
          * @description An address in Italy (indirizzo di residenza).
          * @example {
@@ -11681,6 +15933,817 @@ export interface components {
             signatory_id: components["schemas"]["Id"];
         };
         /**
+         * @description An hour that an office offers.
+         * @example {
+         *       "channel": "counter",
+         *       "ends_at": "2026-03-23T08:30:00Z",
+         *       "free": true,
+         *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+         *       "starts_at": "2026-03-23T08:00:00Z",
+         *       "topics": [
+         *         "payments"
+         *       ]
+         *     }
+         */
+        Slot: {
+            channel: components["schemas"]["AppointmentChannel"];
+            /**
+             * Format: date-time
+             * @description When it ends.
+             * @example 2026-03-23T08:30:00Z
+             */
+            ends_at: string;
+            /**
+             * @description Whether nobody holds it at this instant.
+             * @example true
+             */
+            free: boolean;
+            slot_id: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description When it begins.
+             * @example 2026-03-23T08:00:00Z
+             */
+            starts_at: string;
+            /**
+             * @description The topics that it is for; a heading stands for all below it.
+             * @example [
+             *       "payments"
+             *     ]
+             */
+            topics: components["schemas"]["AppointmentTopicCode"][];
+        };
+        /**
+         * @description One page of slots, by time.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/offices/1400/slots"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "channel": "counter",
+         *           "ends_at": "2026-03-23T08:30:00Z",
+         *           "free": true,
+         *           "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+         *           "starts_at": "2026-03-23T08:00:00Z",
+         *           "topics": [
+         *             "payments"
+         *           ]
+         *         }
+         *       ]
+         *     }
+         */
+        SlotList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The slots, by time. */
+            items: components["schemas"]["Slot"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description What was published.
+         * @example {
+         *       "count": 132,
+         *       "ends_at": "2026-04-30T10:00:00Z",
+         *       "starts_at": "2026-03-23T08:00:00Z"
+         *     }
+         */
+        SlotPublication: {
+            /**
+             * Format: int32
+             * @description How many slots there are more.
+             * @example 132
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description When the last ends.
+             * @example 2026-04-30T10:00:00Z
+             */
+            ends_at: string;
+            /**
+             * Format: date-time
+             * @description When the first begins.
+             * @example 2026-03-23T08:00:00Z
+             */
+            starts_at: string;
+        };
+        /**
+         * @description One hour (`starts_at`, `ends_at`), or a pattern of them (`from`, `to`, `weekdays`, `starts`, `ends`, `minutes`).
+         * @example {
+         *       "channel": "counter",
+         *       "desks": 2,
+         *       "ends": "12:00",
+         *       "from": "2026-03-23",
+         *       "minutes": 30,
+         *       "starts": "09:00",
+         *       "to": "2026-04-30",
+         *       "topics": [
+         *         "payments"
+         *       ],
+         *       "weekdays": [
+         *         "monday",
+         *         "thursday"
+         *       ]
+         *     }
+         */
+        SlotPublicationInput: {
+            channel: components["schemas"]["AppointmentChannel"];
+            /**
+             * Format: int32
+             * @description How many slots there are at the same time.
+             * @default 1
+             * @example 2
+             */
+            desks: number;
+            /**
+             * @description When the last one has ended.
+             * @example 12:00
+             */
+            ends?: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             * @example 2026-03-23T08:30:00Z
+             */
+            ends_at?: string;
+            /**
+             * Format: int32
+             * @description The number of the first desk; the others follow.
+             * @default 1
+             * @example 1
+             */
+            first_desk: number;
+            /**
+             * Format: date
+             * @description The first day of the pattern.
+             * @example 2026-03-23
+             */
+            from?: string;
+            /**
+             * Format: int32
+             * @description How long each is.
+             * @example 30
+             */
+            minutes?: number;
+            /**
+             * @description When the first slot of a day begins, by the clocks of Rome.
+             * @example 09:00
+             */
+            starts?: string;
+            /**
+             * Format: date-time
+             * @description When the one hour begins; to come.
+             * @example 2026-03-23T08:00:00Z
+             */
+            starts_at?: string;
+            /**
+             * Format: date
+             * @description The last day of the pattern, three months after the first at most.
+             * @example 2026-04-30
+             */
+            to?: string;
+            /**
+             * @description The topics that it is for; a heading stands for all below it.
+             * @example [
+             *       "payments"
+             *     ]
+             */
+            topics: components["schemas"]["AppointmentTopicCode"][];
+            /**
+             * @description The days of the week, as far as they are working days.
+             * @example [
+             *       "monday",
+             *       "thursday"
+             *     ]
+             */
+            weekdays?: components["schemas"]["Weekday"][];
+        };
+        /**
+         * @description Why a slot is withdrawn.
+         * @example {
+         *       "reason": "Assemblea del personale"
+         *     }
+         */
+        SlotWithdrawal: {
+            /**
+             * @description The reason, for who holds it.
+             * @example Assemblea del personale
+             */
+            reason: string;
+        };
+        /**
+         * @description A request that the system decides by itself.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+         *         },
+         *         "ticket": {
+         *           "href": "/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+         *         }
+         *       },
+         *       "checks": [
+         *         {
+         *           "check": "right",
+         *           "result": "passed",
+         *           "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+         *         },
+         *         {
+         *           "check": "subject",
+         *           "result": "passed",
+         *           "title": "Esiste ciò che la richiesta riguarda, ed è del contribuente."
+         *         },
+         *         {
+         *           "check": "authority",
+         *           "result": "passed",
+         *           "title": "Chi chiede può disporne."
+         *         },
+         *         {
+         *           "check": "state",
+         *           "result": "passed",
+         *           "title": "Lo stato attuale lo permette."
+         *         }
+         *       ],
+         *       "content": {
+         *         "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+         *         "reason": "Fine dell'incarico"
+         *       },
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "decided_at": "2026-03-16T08:15:05.020417Z",
+         *       "history": [
+         *         {
+         *           "at": "2026-03-16T08:15:04.218301Z",
+         *           "state": "submitted"
+         *         },
+         *         {
+         *           "at": "2026-03-16T08:15:04.901442Z",
+         *           "state": "taken_in_charge"
+         *         },
+         *         {
+         *           "at": "2026-03-16T08:15:04.960175Z",
+         *           "state": "under_examination"
+         *         },
+         *         {
+         *           "at": "2026-03-16T08:15:05.020417Z",
+         *           "state": "accepted"
+         *         }
+         *       ],
+         *       "office_code": "4900",
+         *       "protocol_number": "INPS.4900.16/03/2026.0000043",
+         *       "reasons": [],
+         *       "smart_task_id": "018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f",
+         *       "state": "accepted",
+         *       "submitted_at": "2026-03-16T08:15:04.218301Z",
+         *       "title": "Revoca della delega di un intermediario",
+         *       "type": "revoke-intermediary-delegation"
+         *     }
+         */
+        SmartTask: {
+            _links: components["schemas"]["SmartTaskLinks"];
+            /** @description What was examined, in order, and what it came to. */
+            checks: components["schemas"]["SmartTaskCheck"][];
+            /**
+             * @description What was asked.
+             * @example {
+             *       "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+             *       "reason": "Fine dell'incarico"
+             *     }
+             */
+            content: {
+                [key: string]: unknown;
+            };
+            contributor_id: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description When it was decided.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            decided_at?: string;
+            /**
+             * @description Where its asker is told of it by e-mail. Missing if nowhere in particular.
+             * @example m.rossi@officine.example
+             */
+            email?: string;
+            /** @description The states that it came into, in order. */
+            history: components["schemas"]["SmartTaskStep"][];
+            office_code: components["schemas"]["OfficeCode"];
+            /**
+             * @description Where its asker is told of it by SMS. Missing if nowhere in particular.
+             * @example +393331234567
+             */
+            phone?: string;
+            position_id?: components["schemas"]["Id"];
+            protocol_number: components["schemas"]["ProtocolNumber"];
+            /** @description Why it was not accepted; empty otherwise. */
+            reasons: components["schemas"]["SmartTaskReason"][];
+            smart_task_id: components["schemas"]["Id"];
+            state: components["schemas"]["SmartTaskState"];
+            /**
+             * Format: date-time
+             * @description When it was filed.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            submitted_at: string;
+            /**
+             * @description What it is called, in the language of the answer.
+             * @example Revoca della delega di un intermediario
+             */
+            title: string;
+            type: components["schemas"]["SmartTaskTypeCode"];
+        };
+        /**
+         * @description To whom a type of smart tasks is open.
+         * @example {
+         *       "open_to": "group",
+         *       "tax_codes": [
+         *         "CLMGLI80S42F205L"
+         *       ],
+         *       "type": "revoke-intermediary-delegation"
+         *     }
+         */
+        SmartTaskAccess: {
+            open_to: components["schemas"]["SmartTaskOpenTo"];
+            /** @description The people of the group; empty where it is open to everybody. */
+            tax_codes: components["schemas"]["TaxCode"][];
+            type: components["schemas"]["SmartTaskTypeCode"];
+        };
+        /**
+         * @description To whom a type of smart tasks is to be open.
+         * @example {
+         *       "open_to": "group",
+         *       "tax_codes": [
+         *         "CLMGLI80S42F205L"
+         *       ]
+         *     }
+         */
+        SmartTaskAccessReplacement: {
+            open_to: components["schemas"]["SmartTaskOpenTo"];
+            /** @description The people of a `group`, by tax code. */
+            tax_codes?: components["schemas"]["TaxCodeInput"][];
+        };
+        /**
+         * @description A check with its result.
+         * @example {
+         *       "check": "right",
+         *       "result": "passed",
+         *       "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+         *     }
+         */
+        SmartTaskCheck: {
+            check: components["schemas"]["SmartTaskCheckCode"];
+            result: components["schemas"]["SmartTaskCheckResult"];
+            /**
+             * @description What it looks at, in the language of the answer.
+             * @example Il diritto con cui è stata fatta la richiesta vale ancora.
+             */
+            title: string;
+        };
+        /**
+         * @description What is looked at, in this order; what comes after the first check that failed is not examined.
+         *
+         *     * `right`: the right by which it was asked for still holds
+         *     * `subject`: what it is about exists and is the contributor's
+         *     * `authority`: who asks may decide about it
+         *     * `state`: its present state allows it
+         * @example state
+         * @enum {string}
+         */
+        SmartTaskCheckCode: "right" | "subject" | "authority" | "state";
+        /**
+         * @description What a check found.
+         * @example passed
+         * @enum {string}
+         */
+        SmartTaskCheckResult: "passed" | "failed" | "not_examined";
+        /**
+         * @description What the system is asked to decide.
+         * @example {
+         *       "content": {
+         *         "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+         *         "reason": "Fine dell'incarico"
+         *       },
+         *       "email": "m.rossi@officine.example",
+         *       "type": "revoke-intermediary-delegation"
+         *     }
+         */
+        SmartTaskInput: {
+            /**
+             * @description What is asked. Must meet the `content_schema` of the type.
+             * @example {
+             *       "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+             *       "reason": "Fine dell'incarico"
+             *     }
+             */
+            content: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Where you are told of it by e-mail.
+             * @example m.rossi@officine.example
+             */
+            email?: string;
+            /**
+             * @description Where you are told of it by SMS; a mobile number.
+             * @example +393331234567
+             */
+            phone?: string;
+            /**
+             * @description The type; see listSmartTaskTypes. One that is not open to you answers 422 `unknown-type`.
+             * @example revoke-intermediary-delegation
+             */
+            type: string;
+        };
+        /**
+         * @description The links of a smart task.
+         * @example {
+         *       "self": {
+         *         "href": "/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+         *       },
+         *       "ticket": {
+         *         "href": "/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+         *       }
+         *     }
+         */
+        SmartTaskLinks: {
+            self: components["schemas"]["Link"];
+            ticket: components["schemas"]["Link"];
+        };
+        /**
+         * @description One page of smart tasks.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/smart-tasks"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "_links": {
+         *             "self": {
+         *               "href": "/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+         *             },
+         *             "ticket": {
+         *               "href": "/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+         *             }
+         *           },
+         *           "checks": [
+         *             {
+         *               "check": "right",
+         *               "result": "passed",
+         *               "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+         *             },
+         *             {
+         *               "check": "subject",
+         *               "result": "passed",
+         *               "title": "Esiste ciò che la richiesta riguarda, ed è del contribuente."
+         *             },
+         *             {
+         *               "check": "authority",
+         *               "result": "passed",
+         *               "title": "Chi chiede può disporne."
+         *             },
+         *             {
+         *               "check": "state",
+         *               "result": "passed",
+         *               "title": "Lo stato attuale lo permette."
+         *             }
+         *           ],
+         *           "content": {
+         *             "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+         *             "reason": "Fine dell'incarico"
+         *           },
+         *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "decided_at": "2026-03-16T08:15:05.020417Z",
+         *           "history": [
+         *             {
+         *               "at": "2026-03-16T08:15:04.218301Z",
+         *               "state": "submitted"
+         *             },
+         *             {
+         *               "at": "2026-03-16T08:15:04.901442Z",
+         *               "state": "taken_in_charge"
+         *             },
+         *             {
+         *               "at": "2026-03-16T08:15:04.960175Z",
+         *               "state": "under_examination"
+         *             },
+         *             {
+         *               "at": "2026-03-16T08:15:05.020417Z",
+         *               "state": "accepted"
+         *             }
+         *           ],
+         *           "office_code": "4900",
+         *           "protocol_number": "INPS.4900.16/03/2026.0000043",
+         *           "reasons": [],
+         *           "smart_task_id": "018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f",
+         *           "state": "accepted",
+         *           "submitted_at": "2026-03-16T08:15:04.218301Z",
+         *           "title": "Revoca della delega di un intermediario",
+         *           "type": "revoke-intermediary-delegation"
+         *         }
+         *       ]
+         *     }
+         */
+        SmartTaskList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The smart tasks, the latest first. */
+            items: components["schemas"]["SmartTask"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description To whom a type of smart tasks is open.
+         * @example everybody
+         * @enum {string}
+         */
+        SmartTaskOpenTo: "everybody" | "group";
+        /**
+         * @description Why a smart task was not accepted.
+         * @example {
+         *       "code": "delegation-ended",
+         *       "text": "La delega è già finita: revocata, scaduta o sostituita."
+         *     }
+         */
+        SmartTaskReason: {
+            code: components["schemas"]["SmartTaskReasonCode"];
+            subject_id?: components["schemas"]["Id"];
+            /**
+             * @description The reason in words, in the language of the answer.
+             * @example La delega è già finita: revocata, scaduta o sostituita.
+             */
+            text: string;
+        };
+        /**
+         * @description Why a smart task was not accepted. More may come.
+         * @example delegation-ended
+         * @enum {string}
+         */
+        SmartTaskReasonCode: "right-ended" | "credentials-ordinary" | "delegation-unknown" | "delegation-ended" | "role-unknown" | "role-of-another-kind" | "role-ended" | "not-authorised" | "identity-not-confirmed" | "position-unknown" | "contact-unknown" | "contact-deleted" | "contact-usable" | "not-examined";
+        /**
+         * @description * `submitted`: it has its protocol number
+         *     * `taken_in_charge`: the system has it (presa in carico)
+         *     * `under_examination`: it is being examined (istruttoria)
+         *     * `accepted`, `not_accepted`: decided (accolta, non accolta)
+         * @example accepted
+         * @enum {string}
+         */
+        SmartTaskState: "submitted" | "taken_in_charge" | "under_examination" | "accepted" | "not_accepted";
+        /**
+         * @description When a smart task came into a state.
+         * @example {
+         *       "at": "2026-03-16T08:15:05.020417Z",
+         *       "state": "accepted"
+         *     }
+         */
+        SmartTaskStep: {
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            at: string;
+            state: components["schemas"]["SmartTaskState"];
+        };
+        /**
+         * @description A type of smart tasks.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/smart-task-types/revoke-intermediary-delegation"
+         *         }
+         *       },
+         *       "acting_as": [
+         *         "legal_representative",
+         *         "employer",
+         *         "employee_delegate",
+         *         "intermediary"
+         *       ],
+         *       "checks": [
+         *         {
+         *           "check": "right",
+         *           "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+         *         },
+         *         {
+         *           "check": "subject",
+         *           "title": "Esiste ciò che la richiesta riguarda, ed è del contribuente."
+         *         },
+         *         {
+         *           "check": "authority",
+         *           "title": "Chi chiede può disporne."
+         *         },
+         *         {
+         *           "check": "state",
+         *           "title": "Lo stato attuale lo permette."
+         *         }
+         *       ],
+         *       "content_example": {
+         *         "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+         *         "reason": "Fine dell'incarico"
+         *       },
+         *       "content_schema": {
+         *         "$schema": "https://json-schema.org/draft/2020-12/schema",
+         *         "additionalProperties": false,
+         *         "properties": {
+         *           "delegation_id": {
+         *             "format": "uuid",
+         *             "maxLength": 36,
+         *             "minLength": 36,
+         *             "title": "Delega",
+         *             "type": "string"
+         *           },
+         *           "reason": {
+         *             "maxLength": 1000,
+         *             "minLength": 1,
+         *             "pattern": "^[^\\x00-\\x1F\\x7F-\\x9F]*$",
+         *             "title": "Motivo",
+         *             "type": "string"
+         *           }
+         *         },
+         *         "required": [
+         *           "delegation_id"
+         *         ],
+         *         "type": "object"
+         *       },
+         *       "effect": "La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.",
+         *       "examined": "La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.",
+         *       "title": "Revoca della delega di un intermediario",
+         *       "topic": "delegations-intermediaries",
+         *       "type": "revoke-intermediary-delegation"
+         *     }
+         */
+        SmartTaskType: {
+            _links: components["schemas"]["SelfLinks"];
+            /** @description The rights by which it may be asked for. Each must cover the service `dossier`. */
+            acting_as: components["schemas"]["ActingAs"][];
+            /** @description The checks, in the order in which they are made. */
+            checks: components["schemas"]["SmartTaskTypeCheck"][];
+            /**
+             * @description Content that meets the schema.
+             * @example {
+             *       "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+             *       "reason": "Fine dell'incarico"
+             *     }
+             */
+            content_example: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description JSON Schema (2020-12) of `content`, with titles in the language of the answer.
+             * @example {
+             *       "$schema": "https://json-schema.org/draft/2020-12/schema",
+             *       "additionalProperties": false,
+             *       "properties": {
+             *         "delegation_id": {
+             *           "format": "uuid",
+             *           "maxLength": 36,
+             *           "minLength": 36,
+             *           "title": "Delega",
+             *           "type": "string"
+             *         },
+             *         "reason": {
+             *           "maxLength": 1000,
+             *           "minLength": 1,
+             *           "pattern": "^[^\\x00-\\x1F\\x7F-\\x9F]*$",
+             *           "title": "Motivo",
+             *           "type": "string"
+             *         }
+             *       },
+             *       "required": [
+             *         "delegation_id"
+             *       ],
+             *       "type": "object"
+             *     }
+             */
+            content_schema: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description What an accepted one brings about, in the language of the answer.
+             * @example La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.
+             */
+            effect: string;
+            /**
+             * @description What is examined, in the language of the answer.
+             * @example La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.
+             */
+            examined: string;
+            /**
+             * @description What it is called, in the language of the answer.
+             * @example Revoca della delega di un intermediario
+             */
+            title: string;
+            /**
+             * @description The topic of its ticket; see listTicketTopics.
+             * @example delegations-intermediaries
+             */
+            topic: string;
+            type: components["schemas"]["SmartTaskTypeCode"];
+        };
+        /**
+         * @description Something that is examined.
+         * @example {
+         *       "check": "right",
+         *       "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+         *     }
+         */
+        SmartTaskTypeCheck: {
+            check: components["schemas"]["SmartTaskCheckCode"];
+            /**
+             * @description What it looks at, in the language of the answer.
+             * @example Il diritto con cui è stata fatta la richiesta vale ancora.
+             */
+            title: string;
+        };
+        /**
+         * @description What the system decides by itself.
+         * @example revoke-intermediary-delegation
+         * @enum {string}
+         */
+        SmartTaskTypeCode: "revoke-intermediary-delegation" | "revoke-employee-delegation" | "change-intermediary-contacts" | "change-employee-contacts" | "delete-rectification-contacts";
+        /**
+         * @description One page of types of smart tasks.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/smart-task-types"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "_links": {
+         *             "self": {
+         *               "href": "/v1/smart-task-types/revoke-intermediary-delegation"
+         *             }
+         *           },
+         *           "acting_as": [
+         *             "legal_representative",
+         *             "employer",
+         *             "employee_delegate",
+         *             "intermediary"
+         *           ],
+         *           "checks": [
+         *             {
+         *               "check": "right",
+         *               "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+         *             },
+         *             {
+         *               "check": "subject",
+         *               "title": "Esiste ciò che la richiesta riguarda, ed è del contribuente."
+         *             },
+         *             {
+         *               "check": "authority",
+         *               "title": "Chi chiede può disporne."
+         *             },
+         *             {
+         *               "check": "state",
+         *               "title": "Lo stato attuale lo permette."
+         *             }
+         *           ],
+         *           "content_example": {
+         *             "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+         *             "reason": "Fine dell'incarico"
+         *           },
+         *           "content_schema": {
+         *             "$schema": "https://json-schema.org/draft/2020-12/schema",
+         *             "additionalProperties": false,
+         *             "properties": {
+         *               "delegation_id": {
+         *                 "format": "uuid",
+         *                 "maxLength": 36,
+         *                 "minLength": 36,
+         *                 "title": "Delega",
+         *                 "type": "string"
+         *               },
+         *               "reason": {
+         *                 "maxLength": 1000,
+         *                 "minLength": 1,
+         *                 "pattern": "^[^\\x00-\\x1F\\x7F-\\x9F]*$",
+         *                 "title": "Motivo",
+         *                 "type": "string"
+         *               }
+         *             },
+         *             "required": [
+         *               "delegation_id"
+         *             ],
+         *             "type": "object"
+         *           },
+         *           "effect": "La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.",
+         *           "examined": "La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.",
+         *           "title": "Revoca della delega di un intermediario",
+         *           "topic": "delegations-intermediaries",
+         *           "type": "revoke-intermediary-delegation"
+         *         }
+         *       ]
+         *     }
+         */
+        SmartTaskTypeList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The types. */
+            items: components["schemas"]["SmartTaskType"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
          * @description What became of an SMS.
          * @example {
          *       "message_id": "018f3b33-4d5e-7f60-9172-8a9b0c1d2e3f",
@@ -11717,6 +16780,22 @@ export interface components {
         StaffPost: {
             office_code?: components["schemas"]["OfficeCode"];
             user_class: components["schemas"]["StaffClass"];
+        };
+        /**
+         * @description How many declarations are in a state.
+         * @example {
+         *       "count": 3,
+         *       "state": "accepted"
+         *     }
+         */
+        StateCount: {
+            /**
+             * Format: int32
+             * @description How many.
+             * @example 3
+             */
+            count: number;
+            state: components["schemas"]["DeclarationState"];
         };
         /**
          * @description Whether the service can answer.
@@ -11891,6 +16970,346 @@ export interface components {
          */
         SubDelegationState: "active" | "suspended" | "revoked" | "expired";
         /**
+         * @description The survey that is open.
+         * @example {
+         *       "_links": {
+         *         "answers": {
+         *           "href": "/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"
+         *         },
+         *         "self": {
+         *           "href": "/v1/surveys/current"
+         *         }
+         *       },
+         *       "answered": false,
+         *       "closes_at": "2026-04-01T00:00:00Z",
+         *       "opens_at": "2026-03-01T00:00:00Z",
+         *       "questions": [
+         *         {
+         *           "question_id": "overall",
+         *           "text": "Quanto sei soddisfatto?"
+         *         }
+         *       ],
+         *       "survey_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "title": "Come ti trovi?"
+         *     }
+         */
+        Survey: {
+            _links: components["schemas"]["SurveyLinks"];
+            /**
+             * @description Whether you have taken part.
+             * @example false
+             */
+            answered: boolean;
+            /**
+             * Format: date-time
+             * @description Until when it is open.
+             * @example 2026-04-01T00:00:00Z
+             */
+            closes_at: string;
+            /**
+             * Format: date-time
+             * @description From when it is open.
+             * @example 2026-03-01T00:00:00Z
+             */
+            opens_at: string;
+            /** @description What is asked; each is to be answered. */
+            questions: components["schemas"]["SurveyQuestion"][];
+            survey_id: components["schemas"]["Id"];
+            /**
+             * @description What it is about, in the language of the answer.
+             * @example Come ti trovi?
+             */
+            title: string;
+        };
+        /**
+         * @description The answer to one question, with `option` or `value`.
+         * @example {
+         *       "question_id": "overall",
+         *       "value": 4
+         *     }
+         */
+        SurveyAnswer: {
+            option?: components["schemas"]["SurveyCode"];
+            question_id: components["schemas"]["SurveyCode"];
+            /**
+             * Format: int32
+             * @description From 1 (worst) to 5 (best).
+             * @example 4
+             */
+            value?: number;
+        };
+        /**
+         * @description The answers to all questions.
+         * @example {
+         *       "answers": [
+         *         {
+         *           "question_id": "overall",
+         *           "value": 4
+         *         }
+         *       ]
+         *     }
+         */
+        SurveyAnswers: {
+            /** @description One for each question, in any order. */
+            answers: components["schemas"]["SurveyAnswer"][];
+        };
+        /**
+         * @description A word of the survey's own for a question or an option.
+         * @example overall
+         */
+        SurveyCode: string;
+        /**
+         * @description How often an answer was given.
+         * @example {
+         *       "count": 3,
+         *       "value": 4
+         *     }
+         */
+        SurveyCount: {
+            /**
+             * Format: int32
+             * @description How often.
+             * @example 3
+             */
+            count: number;
+            option?: components["schemas"]["SurveyCode"];
+            /**
+             * @description The words of the option, in the language of the answer.
+             * @example Il mio software
+             */
+            text?: string;
+            /**
+             * Format: int32
+             * @description The value, of a question without options.
+             * @example 4
+             */
+            value?: number;
+        };
+        /**
+         * @description A survey as it is published.
+         * @example {
+         *       "closes_at": "2036-04-01T00:00:00Z",
+         *       "opens_at": "2036-03-01T00:00:00Z",
+         *       "questions": [
+         *         {
+         *           "question_id": "overall",
+         *           "text": {
+         *             "en": "How satisfied are you?",
+         *             "it": "Quanto sei soddisfatto?"
+         *           }
+         *         }
+         *       ],
+         *       "title": {
+         *         "en": "How are you doing?",
+         *         "it": "Come ti trovi?"
+         *       }
+         *     }
+         */
+        SurveyDocument: {
+            /**
+             * Format: date-time
+             * @description Until when it is open.
+             * @example 2036-04-01T00:00:00Z
+             */
+            closes_at: string;
+            /**
+             * Format: date-time
+             * @description From when it is open.
+             * @example 2036-03-01T00:00:00Z
+             */
+            opens_at: string;
+            /** @description What is asked, in this order. */
+            questions: components["schemas"]["SurveyQuestionDocument"][];
+            title: components["schemas"]["SurveyText"];
+        };
+        /**
+         * @description The links of the survey.
+         * @example {
+         *       "answers": {
+         *         "href": "/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"
+         *       },
+         *       "self": {
+         *         "href": "/v1/surveys/current"
+         *       }
+         *     }
+         */
+        SurveyLinks: {
+            answers: components["schemas"]["Link"];
+            self: components["schemas"]["Link"];
+        };
+        /**
+         * @description An answer that may be chosen.
+         * @example {
+         *       "option": "api",
+         *       "text": "Il mio software"
+         *     }
+         */
+        SurveyOption: {
+            option: components["schemas"]["SurveyCode"];
+            /**
+             * @description Its words, in the language of the answer.
+             * @example Il mio software
+             */
+            text: string;
+        };
+        /**
+         * @description An answer that may be chosen.
+         * @example {
+         *       "option": "api",
+         *       "text": {
+         *         "en": "My software",
+         *         "it": "Il mio software"
+         *       }
+         *     }
+         */
+        SurveyOptionDocument: {
+            option: components["schemas"]["SurveyCode"];
+            text: components["schemas"]["SurveyText"];
+        };
+        /**
+         * @description A question. Without `options` it is answered with a value from 1 (worst) to 5 (best).
+         * @example {
+         *       "question_id": "overall",
+         *       "text": "Quanto sei soddisfatto?"
+         *     }
+         */
+        SurveyQuestion: {
+            /** @description What may be chosen. */
+            options?: components["schemas"]["SurveyOption"][];
+            question_id: components["schemas"]["SurveyCode"];
+            /**
+             * @description The question, in the language of the answer.
+             * @example Quanto sei soddisfatto?
+             */
+            text: string;
+        };
+        /**
+         * @description A question. Without `options` it is answered with a value from 1 (worst) to 5 (best).
+         * @example {
+         *       "question_id": "overall",
+         *       "text": {
+         *         "en": "How satisfied are you?",
+         *         "it": "Quanto sei soddisfatto?"
+         *       }
+         *     }
+         */
+        SurveyQuestionDocument: {
+            /** @description What may be chosen. */
+            options?: components["schemas"]["SurveyOptionDocument"][];
+            question_id: components["schemas"]["SurveyCode"];
+            text: components["schemas"]["SurveyText"];
+        };
+        /**
+         * @description How a question was answered.
+         * @example {
+         *       "counts": [
+         *         {
+         *           "count": 3,
+         *           "value": 4
+         *         }
+         *       ],
+         *       "question_id": "overall",
+         *       "text": "Quanto sei soddisfatto?"
+         *     }
+         */
+        SurveyQuestionResult: {
+            /** @description How often each answer was given, in the order of the survey. */
+            counts: components["schemas"]["SurveyCount"][];
+            question_id: components["schemas"]["SurveyCode"];
+            /**
+             * @description The question, in the language of the answer.
+             * @example Quanto sei soddisfatto?
+             */
+            text: string;
+        };
+        /**
+         * @description How a survey was answered.
+         * @example {
+         *       "_links": {
+         *         "chart": {
+         *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"
+         *         },
+         *         "self": {
+         *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"
+         *         }
+         *       },
+         *       "participants": 5,
+         *       "questions": [
+         *         {
+         *           "counts": [
+         *             {
+         *               "count": 5,
+         *               "value": 4
+         *             }
+         *           ],
+         *           "question_id": "overall",
+         *           "text": "Quanto sei soddisfatto?"
+         *         }
+         *       ],
+         *       "state": "open",
+         *       "survey_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "title": "Come ti trovi?"
+         *     }
+         */
+        SurveyResults: {
+            _links: components["schemas"]["SurveyResultsLinks"];
+            /**
+             * Format: int32
+             * @description How many people's answers are counted here.
+             * @example 5
+             */
+            participants: number;
+            /** @description How each question was answered. */
+            questions: components["schemas"]["SurveyQuestionResult"][];
+            state: components["schemas"]["SurveyState"];
+            survey_id: components["schemas"]["Id"];
+            /**
+             * @description What it is about, in the language of the answer.
+             * @example Come ti trovi?
+             */
+            title: string;
+        };
+        /**
+         * @description The links of results.
+         * @example {
+         *       "chart": {
+         *         "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"
+         *       },
+         *       "self": {
+         *         "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"
+         *       }
+         *     }
+         */
+        SurveyResultsLinks: {
+            chart: components["schemas"]["Link"];
+            self: components["schemas"]["Link"];
+        };
+        /**
+         * @description Where a survey stands.
+         * @example open
+         * @enum {string}
+         */
+        SurveyState: "planned" | "open" | "closed";
+        /**
+         * @description What is asked, in both languages.
+         * @example {
+         *       "en": "How satisfied are you?",
+         *       "it": "Quanto sei soddisfatto?"
+         *     }
+         */
+        SurveyText: {
+            /**
+             * @description In English.
+             * @example How satisfied are you?
+             */
+            en: string;
+            /**
+             * @description In Italian.
+             * @example Quanto sei soddisfatto?
+             */
+            it: string;
+        };
+        /**
          * @description Why a person is suspended.
          * @example {
          *       "reason": "Credenziali cedute a terzi, segnalazione della sede di Bergamo"
@@ -11913,6 +17332,757 @@ export interface components {
          * @example RSSMRA80A01H501U
          */
         TaxCodeInput: string;
+        /**
+         * @description A ticket (quesito): a request on a topic, to an office. Without `position_id` it is about the whole contributor.
+         * @example {
+         *       "_links": {
+         *         "attachments": {
+         *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/attachments"
+         *         },
+         *         "comments": {
+         *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"
+         *         },
+         *         "contributor": {
+         *           "href": "/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"
+         *         },
+         *         "self": {
+         *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *         }
+         *       },
+         *       "allows_appointment": false,
+         *       "answered_by": "2026-04-14T22:00:00Z",
+         *       "attachments": [
+         *         {
+         *           "digest": "sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+         *           "file_name": "F24.pdf",
+         *           "media_type": "application/pdf",
+         *           "number": 1,
+         *           "size": 482113
+         *         }
+         *       ],
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+         *       "due_at": "2026-03-23T23:00:00Z",
+         *       "email": "studio@example.com",
+         *       "kind": "request",
+         *       "may_remind": false,
+         *       "office_code": "1400",
+         *       "office_title": "Direzione provinciale di Bergamo",
+         *       "opened_at": "2026-03-16T08:15:04.218301Z",
+         *       "opened_by": {
+         *         "acting_as": "legal_representative",
+         *         "family_name": "Rossi",
+         *         "given_name": "Mario",
+         *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+         *         "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+         *       },
+         *       "parent_topic": "payments",
+         *       "phone": "+393331234567",
+         *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+         *       "protocol_number": "INPS.1400.16/03/2026.0000042",
+         *       "section": "payments",
+         *       "state": "open",
+         *       "subject": "[Versamenti] Rimborso di un F24 versato due volte",
+         *       "text": "L'F24 di maggio è stato versato due volte. Si chiede il rimborso.",
+         *       "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "topic": "payments-refunds",
+         *       "topic_title": "Refunds and set-off",
+         *       "updated_at": "2026-03-16T08:15:04.218301Z"
+         *     }
+         */
+        Ticket: {
+            _links: components["schemas"]["TicketLinks"];
+            /**
+             * @description Whether an appointment about it may be booked now. It was not answered within 5 working days, or not accepted.
+             * @example false
+             */
+            allows_appointment: boolean;
+            /**
+             * Format: date-time
+             * @description Until when it is answered at the latest, 20 working days after it was opened.
+             * @example 2026-04-14T22:00:00Z
+             */
+            answered_by?: string;
+            /** @description The files that came with it; downloadTicketAttachments has them. */
+            attachments: components["schemas"]["TicketAttachment"][];
+            /**
+             * Format: date-time
+             * @description When it was closed.
+             * @example 2026-03-18T10:20:30.123456Z
+             */
+            closed_at?: string;
+            /**
+             * @description The answer with which it was closed.
+             * @example Il rimborso è stato disposto.
+             */
+            closing_text?: string;
+            contributor_id: components["schemas"]["Id"];
+            /**
+             * @description What the register keeps of it, the SHA-256 of what was asked and of the digests of its files.
+             * @example sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
+            digest: string;
+            /**
+             * Format: date-time
+             * @description Until when the office should answer, 5 working days after it got the ticket. After that a reminder may be sent.
+             * @example 2026-03-23T23:00:00Z
+             */
+            due_at?: string;
+            /**
+             * @description Where its opener is told of it by e-mail.
+             * @example studio@example.com
+             */
+            email?: string;
+            kind: components["schemas"]["TicketKind"];
+            /**
+             * @description Whether the office may be reminded of it now.
+             * @example false
+             */
+            may_remind: boolean;
+            office_code: components["schemas"]["OfficeCode"];
+            /**
+             * @description What the office that has it is called.
+             * @example Direzione provinciale di Bergamo
+             */
+            office_title: string;
+            /**
+             * Format: date-time
+             * @description When it was protocolled.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            opened_at: string;
+            opened_by: components["schemas"]["FiledBy"];
+            outcome?: components["schemas"]["TicketOutcome"];
+            parent_topic: components["schemas"]["TicketTopicCode"];
+            /**
+             * @description Where its opener is told of it by SMS.
+             * @example +393331234567
+             */
+            phone?: string;
+            position_id?: components["schemas"]["Id"];
+            protocol_number: components["schemas"]["ProtocolNumber"];
+            /**
+             * Format: date-time
+             * @description When the office was last reminded.
+             * @example 2026-03-24T08:15:04.218301Z
+             */
+            reminded_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was last passed on to another office or topic.
+             * @example 2026-03-17T08:15:04.218301Z
+             */
+            routed_at?: string;
+            section?: components["schemas"]["TicketSection"];
+            state: components["schemas"]["TicketState"];
+            /**
+             * @description The subject; what was written in a section of the dossier has its title in brackets before it.
+             * @example [Versamenti] Rimborso di un F24 versato due volte
+             */
+            subject: string;
+            /**
+             * @description What is asked.
+             * @example L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+             */
+            text: string;
+            ticket_id: components["schemas"]["Id"];
+            topic: components["schemas"]["TicketTopicCode"];
+            /**
+             * @description What the topic is called, in the language of the answer.
+             * @example Refunds and set-off
+             */
+            topic_title: string;
+            /**
+             * Format: date-time
+             * @description When it last changed; a comment is a change.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            updated_at: string;
+        };
+        /**
+         * @description A file that came with a ticket.
+         * @example {
+         *       "digest": "sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+         *       "file_name": "F24.pdf",
+         *       "media_type": "application/pdf",
+         *       "number": 1,
+         *       "size": 482113
+         *     }
+         */
+        TicketAttachment: {
+            digest: components["schemas"]["FileDigest"];
+            /**
+             * @description What its sender called it, made safe.
+             * @example F24.pdf
+             */
+            file_name: string;
+            /**
+             * @description What it is, by its content.
+             * @example application/pdf
+             * @enum {string}
+             */
+            media_type: "application/pdf" | "image/jpeg" | "image/png" | "image/tiff" | "image/heic" | "application/pkcs7-mime" | "application/vnd.etsi.asic-s+zip" | "application/vnd.etsi.asic-e+zip" | "application/xml" | "text/plain" | "application/zip";
+            /**
+             * Format: int32
+             * @description Its place among the files, from 1 on.
+             * @example 1
+             */
+            number: number;
+            /**
+             * Format: int32
+             * @description Its length in bytes.
+             * @example 482113
+             */
+            size: number;
+        };
+        /**
+         * @description With what a ticket is closed.
+         * @example {
+         *       "outcome": "informed",
+         *       "text": "Il versamento è stato abbinato alla posizione."
+         *     }
+         */
+        TicketClosure: {
+            outcome: components["schemas"]["TicketOutcome"];
+            /**
+             * @description The answer, for all who see the ticket.
+             * @example Il versamento è stato abbinato alla posizione.
+             */
+            text: string;
+        };
+        /**
+         * @description A comment on a ticket. The office speaks with one voice, without the name of who writes.
+         * @example {
+         *       "at": "2026-03-17T09:00:12.004518Z",
+         *       "author": {
+         *         "family_name": "Rossi",
+         *         "given_name": "Mario",
+         *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+         *       },
+         *       "by_office": false,
+         *       "comment_id": "018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f",
+         *       "text": "Si allega la quietanza.",
+         *       "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "visibility": "visible"
+         *     }
+         */
+        TicketComment: {
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-03-17T09:00:12.004518Z
+             */
+            at: string;
+            author?: components["schemas"]["PersonReference"];
+            /**
+             * @description Whether the office said it.
+             * @example false
+             */
+            by_office: boolean;
+            /**
+             * @description The application by which the author did it; absent where they did it themselves.
+             * @example 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
+             */
+            client_id?: string;
+            comment_id: components["schemas"]["Id"];
+            /**
+             * @description What was said.
+             * @example Si allega la quietanza.
+             */
+            text: string;
+            ticket_id: components["schemas"]["Id"];
+            visibility: components["schemas"]["TicketVisibility"];
+        };
+        /**
+         * @description What is said about a ticket.
+         * @example {
+         *       "text": "Si allega la quietanza."
+         *     }
+         */
+        TicketCommentInput: {
+            /**
+             * @description The comment; may have several lines.
+             * @example Si allega la quietanza.
+             */
+            text: string;
+        };
+        /**
+         * @description One page of comments.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "at": "2026-03-17T09:00:12.004518Z",
+         *           "author": {
+         *             "family_name": "Rossi",
+         *             "given_name": "Mario",
+         *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+         *           },
+         *           "by_office": false,
+         *           "comment_id": "018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f",
+         *           "text": "Si allega la quietanza.",
+         *           "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "visibility": "visible"
+         *         }
+         *       ]
+         *     }
+         */
+        TicketCommentList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The comments, the earliest first. */
+            items: components["schemas"]["TicketComment"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description For whom it was opened.
+         * @example {
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "legal_name": "Officine Brambilla S.r.l.",
+         *       "tax_code": "00743110157"
+         *     }
+         */
+        TicketContributor: {
+            contributor_id: components["schemas"]["Id"];
+            /**
+             * @description What it is called.
+             * @example Officine Brambilla S.r.l.
+             */
+            legal_name: string;
+            tax_code: components["schemas"]["TaxCode"];
+        };
+        /**
+         * @description A request to an office, with its files. One of `email` and `phone` is needed.
+         * @example {
+         *       "attachments": [
+         *         "(the bytes of F24.pdf)"
+         *       ],
+         *       "email": "studio@example.com",
+         *       "phone": "+393331234567",
+         *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+         *       "section": "payments",
+         *       "subject": "Rimborso di un F24 versato due volte",
+         *       "text": "L'F24 di maggio è stato versato due volte. Si chiede il rimborso.",
+         *       "topic": "payments-refunds"
+         *     }
+         */
+        TicketForm: {
+            /**
+             * @description Up to 3 files.
+             * @example [
+             *       "(the bytes of F24.pdf)"
+             *     ]
+             */
+            attachments?: string[];
+            /**
+             * @description Where you are told of it by e-mail.
+             * @example studio@example.com
+             */
+            email?: string;
+            /**
+             * @description The mobile number where you are told of it by SMS (Italian without a country code).
+             * @example +393331234567
+             */
+            phone?: string;
+            position_id?: components["schemas"]["Id"];
+            section?: components["schemas"]["TicketSection"];
+            /**
+             * @description What it is about, in one line.
+             * @example Rimborso di un F24 versato due volte
+             */
+            subject: string;
+            /**
+             * @description What is asked; may have several lines.
+             * @example L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+             */
+            text: string;
+            topic: components["schemas"]["TicketTopicCode"];
+        };
+        /**
+         * @description A request to an office, without files. One of `email` and `phone` is needed.
+         * @example {
+         *       "email": "studio@example.com",
+         *       "phone": "+393331234567",
+         *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+         *       "section": "payments",
+         *       "subject": "Rimborso di un F24 versato due volte",
+         *       "text": "L'F24 di maggio è stato versato due volte. Si chiede il rimborso.",
+         *       "topic": "payments-refunds"
+         *     }
+         */
+        TicketInput: {
+            /**
+             * @description Where you are told of it by e-mail.
+             * @example studio@example.com
+             */
+            email?: string;
+            /**
+             * @description The mobile number where you are told of it by SMS (Italian without a country code).
+             * @example +393331234567
+             */
+            phone?: string;
+            position_id?: components["schemas"]["Id"];
+            section?: components["schemas"]["TicketSection"];
+            /**
+             * @description What it is about, in one line.
+             * @example Rimborso di un F24 versato due volte
+             */
+            subject: string;
+            /**
+             * @description What is asked; may have several lines.
+             * @example L'F24 di maggio è stato versato due volte. Si chiede il rimborso.
+             */
+            text: string;
+            topic: components["schemas"]["TicketTopicCode"];
+        };
+        /**
+         * @description `request`: an office answers it. `smart_task`: the system decides it by itself.
+         * @example request
+         * @enum {string}
+         */
+        TicketKind: "request" | "smart_task";
+        /**
+         * @description What goes with a ticket, and what may be done with it now.
+         * @example {
+         *       "comments": {
+         *         "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"
+         *       },
+         *       "contributor": {
+         *         "href": "/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"
+         *       },
+         *       "self": {
+         *         "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *       }
+         *     }
+         */
+        TicketLinks: {
+            attachments?: components["schemas"]["Link"];
+            comments: components["schemas"]["Link"];
+            contributor: components["schemas"]["Link"];
+            reminders?: components["schemas"]["Link"];
+            self: components["schemas"]["Link"];
+        };
+        /**
+         * @description One page of tickets.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/tickets"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "_links": {
+         *             "self": {
+         *               "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *             }
+         *           },
+         *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "due_at": "2026-03-23T23:00:00Z",
+         *           "kind": "request",
+         *           "office_code": "1400",
+         *           "office_title": "Direzione provinciale di Bergamo",
+         *           "opened_at": "2026-03-16T08:15:04.218301Z",
+         *           "opened_by": {
+         *             "acting_as": "legal_representative",
+         *             "family_name": "Rossi",
+         *             "given_name": "Mario",
+         *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+         *             "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+         *           },
+         *           "parent_topic": "payments",
+         *           "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+         *           "protocol_number": "INPS.1400.16/03/2026.0000042",
+         *           "section": "payments",
+         *           "state": "open",
+         *           "subject": "[Versamenti] Rimborso di un F24 versato due volte",
+         *           "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "topic": "payments-refunds",
+         *           "topic_title": "Refunds and set-off",
+         *           "updated_at": "2026-03-16T08:15:04.218301Z"
+         *         }
+         *       ]
+         *     }
+         */
+        TicketList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The tickets, the newest first. */
+            items: components["schemas"]["TicketSummary"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description Who opened a ticket, and as what.
+         * @example {
+         *       "acting_as": "legal_representative",
+         *       "family_name": "Rossi",
+         *       "given_name": "Mario",
+         *       "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+         *       "tax_code": "RSSMRA80A01H501U"
+         *     }
+         */
+        TicketOpener: {
+            acting_as: components["schemas"]["ActingAs"];
+            /**
+             * @description The family name.
+             * @example Rossi
+             */
+            family_name: string;
+            /**
+             * @description The given name.
+             * @example Mario
+             */
+            given_name: string;
+            person_id: components["schemas"]["Id"];
+            tax_code: components["schemas"]["TaxCode"];
+        };
+        /**
+         * @description How a ticket was closed. `informed`: there was nothing to decide, and the answer says what was asked.
+         * @example accepted
+         * @enum {string}
+         */
+        TicketOutcome: "accepted" | "not_accepted" | "informed";
+        /**
+         * @description Why a ticket is open again.
+         * @example {
+         *       "reason": "È stato trovato un secondo versamento."
+         *     }
+         */
+        TicketReopening: {
+            /**
+             * @description Why, for all who see the ticket.
+             * @example È stato trovato un secondo versamento.
+             */
+            reason: string;
+        };
+        /**
+         * @description Where a ticket goes; at least one of office and topic.
+         * @example {
+         *       "office_code": "7000",
+         *       "reason": "La posizione è gestita dalla sede di Roma.",
+         *       "topic": "uniemens-corrections"
+         *     }
+         */
+        TicketRouting: {
+            office_code?: components["schemas"]["OfficeCode"];
+            /**
+             * @description Why, for the colleagues who get it.
+             * @example La posizione è gestita dalla sede di Roma.
+             */
+            reason?: string;
+            topic?: components["schemas"]["TicketTopicCode"];
+        };
+        /**
+         * @description A section of the dossier (cassetto previdenziale) from which a ticket is written. Its title stands before the subject.
+         * @example payments
+         * @enum {string}
+         */
+        TicketSection: "declarations" | "delegations" | "payments" | "debit_notes" | "amortisation_plans" | "dma" | "positions" | "appointments";
+        /**
+         * @description Where a ticket stands (aperta, in carico, chiusa).
+         * @example open
+         * @enum {string}
+         */
+        TicketState: "open" | "in_charge" | "closed";
+        /**
+         * @description A ticket (quesito) in a list.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+         *         }
+         *       },
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "due_at": "2026-03-23T23:00:00Z",
+         *       "kind": "request",
+         *       "office_code": "1400",
+         *       "office_title": "Direzione provinciale di Bergamo",
+         *       "opened_at": "2026-03-16T08:15:04.218301Z",
+         *       "opened_by": {
+         *         "acting_as": "legal_representative",
+         *         "family_name": "Rossi",
+         *         "given_name": "Mario",
+         *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+         *         "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+         *       },
+         *       "parent_topic": "payments",
+         *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+         *       "protocol_number": "INPS.1400.16/03/2026.0000042",
+         *       "section": "payments",
+         *       "state": "open",
+         *       "subject": "[Versamenti] Rimborso di un F24 versato due volte",
+         *       "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "topic": "payments-refunds",
+         *       "topic_title": "Refunds and set-off",
+         *       "updated_at": "2026-03-16T08:15:04.218301Z"
+         *     }
+         */
+        TicketSummary: {
+            _links: components["schemas"]["SelfLinks"];
+            /**
+             * Format: date-time
+             * @description When it was closed.
+             * @example 2026-03-18T10:20:30.123456Z
+             */
+            closed_at?: string;
+            contributor_id: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description Until when the office should answer, 5 working days after it got the ticket. After that a reminder may be sent.
+             * @example 2026-03-23T23:00:00Z
+             */
+            due_at?: string;
+            kind: components["schemas"]["TicketKind"];
+            office_code: components["schemas"]["OfficeCode"];
+            /**
+             * @description What the office that has it is called.
+             * @example Direzione provinciale di Bergamo
+             */
+            office_title: string;
+            /**
+             * Format: date-time
+             * @description When it was protocolled.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            opened_at: string;
+            opened_by: components["schemas"]["FiledBy"];
+            outcome?: components["schemas"]["TicketOutcome"];
+            parent_topic: components["schemas"]["TicketTopicCode"];
+            position_id?: components["schemas"]["Id"];
+            protocol_number: components["schemas"]["ProtocolNumber"];
+            /**
+             * Format: date-time
+             * @description When the office was last reminded.
+             * @example 2026-03-24T08:15:04.218301Z
+             */
+            reminded_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was last passed on to another office or topic.
+             * @example 2026-03-17T08:15:04.218301Z
+             */
+            routed_at?: string;
+            section?: components["schemas"]["TicketSection"];
+            state: components["schemas"]["TicketState"];
+            /**
+             * @description The subject; what was written in a section of the dossier has its title in brackets before it.
+             * @example [Versamenti] Rimborso di un F24 versato due volte
+             */
+            subject: string;
+            ticket_id: components["schemas"]["Id"];
+            topic: components["schemas"]["TicketTopicCode"];
+            /**
+             * @description What the topic is called, in the language of the answer.
+             * @example Refunds and set-off
+             */
+            topic_title: string;
+            /**
+             * Format: date-time
+             * @description When it last changed; a comment is a change.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            updated_at: string;
+        };
+        /**
+         * @description A topic (argomento), or a heading with topics below it.
+         * @example {
+         *       "appointments": true,
+         *       "code": "payments-refunds",
+         *       "parent_code": "payments",
+         *       "title": "Refunds and set-off"
+         *     }
+         */
+        TicketTopic: {
+            /**
+             * @description Whether an appointment on it may be booked without a ticket. Not there for a heading.
+             * @example true
+             */
+            appointments?: boolean;
+            code: components["schemas"]["TicketTopicCode"];
+            office_code?: components["schemas"]["OfficeCode"];
+            parent_code?: components["schemas"]["TicketTopicCode"];
+            /**
+             * @description What it is called, in the language of the answer.
+             * @example Refunds and set-off
+             */
+            title: string;
+        };
+        /**
+         * @description The code of a topic, or of a heading that has topics below it.
+         * @example payments-refunds
+         */
+        TicketTopicCode: string;
+        /**
+         * @description One page of topics.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/ticket-topics"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "code": "payments",
+         *           "title": "Payments"
+         *         },
+         *         {
+         *           "appointments": true,
+         *           "code": "payments-refunds",
+         *           "parent_code": "payments",
+         *           "title": "Refunds and set-off"
+         *         }
+         *       ]
+         *     }
+         */
+        TicketTopicList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The topics, each heading before those below it. */
+            items: components["schemas"]["TicketTopic"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description What a topic is to be.
+         * @example {
+         *       "appointments": true,
+         *       "office_code": "7000",
+         *       "parent_code": "payments",
+         *       "retired": false,
+         *       "title_en": "Allocation of payments",
+         *       "title_it": "Abbinamento dei versamenti"
+         *     }
+         */
+        TicketTopicReplacement: {
+            /**
+             * @description Whether an appointment on it can be booked without a ticket.
+             * @example true
+             */
+            appointments: boolean;
+            office_code?: components["schemas"]["OfficeCode"];
+            parent_code?: components["schemas"]["TicketTopicCode"];
+            /**
+             * @description Whether it is offered no more.
+             * @example false
+             */
+            retired: boolean;
+            /**
+             * @description The title in English.
+             * @example Allocation of payments
+             */
+            title_en: string;
+            /**
+             * @description The title in Italian.
+             * @example Abbinamento dei versamenti
+             */
+            title_it: string;
+        };
+        /**
+         * @description Who reads a comment. `visible`: both sides. `internal`: the office alone.
+         * @example visible
+         * @enum {string}
+         */
+        TicketVisibility: "visible" | "internal";
         /**
          * @description How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
          * @example none
@@ -11953,6 +18123,16 @@ export interface components {
          *     }
          */
         UserGrant: {
+            /**
+             * @description Where the person is reached by e-mail about this; changed by a smart task. Missing while none is known.
+             * @example studio@verdi.example
+             */
+            contact_email?: string;
+            /**
+             * @description Where the person is reached by telephone about this; changed by a smart task. Missing while none is known.
+             * @example +390655550100
+             */
+            contact_phone?: string;
             grant_id: components["schemas"]["Id"];
             /**
              * Format: date-time
@@ -12229,7 +18409,7 @@ export interface components {
          * @example declaration.submitted
          * @enum {string}
          */
-        WebhookEventType: "declaration.submitted" | "declaration.awaiting_credentials" | "declaration.in_charge" | "declaration.decided" | "declaration.withdrawn" | "declaration.superseded" | "declaration.lapsed" | "declaration_batch.finished" | "delegation.activated" | "delegation.ended" | "consent.given" | "consent.ended" | "webhook.ping";
+        WebhookEventType: "declaration.submitted" | "declaration.awaiting_credentials" | "declaration.in_charge" | "declaration.decided" | "declaration.withdrawn" | "declaration.superseded" | "declaration.lapsed" | "declaration_batch.finished" | "delegation.activated" | "delegation.ended" | "consent.given" | "consent.ended" | "ticket.opened" | "ticket.in_charge" | "ticket.routed" | "ticket.commented" | "ticket.closed" | "ticket.reopened" | "appointment.booked" | "appointment.confirmed" | "appointment.moved" | "appointment.cancelled" | "appointment.expired" | "appointment.withdrawn" | "dma.submitted" | "dma.awaiting_credentials" | "dma.superseded" | "dma.lapsed" | "webhook.ping";
         /**
          * @description An endpoint to be added.
          * @example {
@@ -12362,6 +18542,12 @@ export interface components {
          */
         WebhookUrl: string;
         /**
+         * @description A day of the week.
+         * @example monday
+         * @enum {string}
+         */
+        Weekday: "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday" | "sunday";
+        /**
          * @description By which right somebody works for an intermediary, as their declarations say it; a role at an organisation is `intermediary`.
          * @example sub_delegate
          * @enum {string}
@@ -12399,6 +18585,21 @@ export interface components {
         ApplicationId: components["schemas"]["Id"];
         /** @description Only applications in this state. */
         ApplicationStateFilter: components["schemas"]["ApplicationState"];
+        /** @description Only slots of this channel. */
+        AppointmentChannelFilter: components["schemas"]["AppointmentChannel"];
+        /** @description Only appointments for this contributor. */
+        AppointmentContributorFilter: components["schemas"]["Id"];
+        /** @description The day, by the clocks of Rome; today if it is not given. */
+        AppointmentDay: string;
+        /**
+         * @description An appointment.
+         * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+         */
+        AppointmentId: components["schemas"]["Id"];
+        /** @description Only appointments in this state. */
+        AppointmentStateFilter: components["schemas"]["AppointmentState"];
+        /** @description Only appointments on this day or later, by the clocks of Rome. */
+        AppointmentsFrom: string;
         /** @description `me`: what I have in charge. `nobody`: what is `submitted` and nobody has in charge. */
         AssignedToFilter: components["schemas"]["DeclarationAssignment"];
         /**
@@ -12478,6 +18679,19 @@ export interface components {
         /** @description Only deliveries in this state. */
         DeliveryStateFilter: components["schemas"]["DeliveryState"];
         /**
+         * @description A list of public employees (DMA) that you may consult.
+         * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+         */
+        DmaId: components["schemas"]["Id"];
+        /** @description Only what happened at this instant or later. */
+        DossierFrom: string;
+        /** @description Only what is about this kind of thing. */
+        DossierKindFilter: components["schemas"]["DossierEntryKind"];
+        /** @description Only what is about this position. */
+        DossierPositionFilter: components["schemas"]["Id"];
+        /** @description Only what happened before this instant. */
+        DossierTo: string;
+        /**
          * @description An enrolment.
          * @example 018f3b45-5e6f-7071-8283-9e1021324354
          */
@@ -12495,6 +18709,18 @@ export interface components {
         EventsAfter: string;
         /** @description How many seconds to wait for an event where there is none yet. */
         EventsWait: number;
+        /**
+         * @description From this instant on.
+         * @example 2026-01-01T00:00:00Z
+         */
+        ExportFrom: string;
+        /**
+         * @description Up to this instant, without it.
+         * @example 2026-12-01T00:00:00Z
+         */
+        ExportTo: string;
+        /** @description With `true` only slots that nobody holds at this instant. */
+        FreeSlotsFilter: boolean;
         /**
          * @description The code of a fund. Upper and lower case differ.
          * @example GAGI-2026
@@ -12518,6 +18744,8 @@ export interface components {
         IfNoneMatch: string;
         /** @description `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`. */
         IfNoneMatchNew: string;
+        /** @description The `ETag` of the file of which you have a part. If it is another now, you get the whole. */
+        IfRange: string;
         /**
          * @description An import of a register.
          * @example 018f3b46-6f70-7182-9394-102132435465
@@ -12542,6 +18770,13 @@ export interface components {
          * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
          */
         OfWebhook: components["schemas"]["Id"];
+        /**
+         * @description The code of an office (sede).
+         * @example 1400
+         */
+        OfficePath: components["schemas"]["OfficeCode"];
+        /** @description Only tickets that were opened at this instant or later. */
+        OpenedFrom: string;
         /**
          * @description An operator; the same as the `person_id`.
          * @example 018f3b34-5e6f-7071-8283-9aabbccddeef
@@ -12568,6 +18803,13 @@ export interface components {
         PinUpgradeStateFilter: components["schemas"]["PinUpgradeState"];
         /** @description Only what concerns this position. */
         PositionFilter: components["schemas"]["Id"];
+        /**
+         * @description A position of a contributor.
+         * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+         */
+        PositionId: components["schemas"]["Id"];
+        /** @description Which bytes are wanted, such as `bytes=1048576-`. */
+        Range: string;
         /** @description With `true`, only PEC that was sent more than 24 hours ago and has no receipt of delivery. */
         ReceiptOverdueFilter: boolean;
         /**
@@ -12604,6 +18846,27 @@ export interface components {
          * @example current
          */
         SessionId: string;
+        /**
+         * @description A slot.
+         * @example 018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061
+         */
+        SlotId: components["schemas"]["Id"];
+        /** @description Only slots for this topic. */
+        SlotTopicFilter: components["schemas"]["AppointmentTopicCode"];
+        /** @description Only slots on this day or later, by the clocks of Rome. */
+        SlotsFrom: string;
+        /** @description Only slots on this day or before, by the clocks of Rome. */
+        SlotsTo: string;
+        /**
+         * @description A smart task.
+         * @example 018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f
+         */
+        SmartTaskId: components["schemas"]["Id"];
+        /**
+         * @description A type of smart tasks.
+         * @example revoke-intermediary-delegation
+         */
+        SmartTaskTypePath: components["schemas"]["SmartTaskTypeCode"];
         /** @description Only declarations in this state. */
         StateFilter: components["schemas"]["DeclarationState"];
         /**
@@ -12615,8 +18878,42 @@ export interface components {
         SubmittedFrom: string;
         /** @description Only declarations filed before this instant. */
         SubmittedTo: string;
+        /**
+         * @description The survey.
+         * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+         */
+        SurveyId: components["schemas"]["Id"];
+        /**
+         * @description The code of a ready-made answer of one's office.
+         * @example payment-matched
+         */
+        TemplatePath: components["schemas"]["ReplyTemplateCode"];
+        /** @description `me`: what I have in charge. `nobody`: what is `open` and nobody has in charge. */
+        TicketAssignedToFilter: components["schemas"]["OfficeTicketAssignment"];
+        /**
+         * @description A ticket about which you have a right.
+         * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+         */
+        TicketId: components["schemas"]["Id"];
+        /** @description Only tickets of this kind. */
+        TicketKindFilter: components["schemas"]["TicketKind"];
+        /** @description Only what is not answered in time. */
+        TicketOverdueFilter: components["schemas"]["OfficeTicketOverdueFilter"];
+        /** @description Only what is about this position. */
+        TicketPosition: components["schemas"]["Id"];
+        /** @description Only tickets in this state. */
+        TicketStateFilter: components["schemas"]["TicketState"];
+        /** @description Only what is about this topic; a heading stands for all topics below it. */
+        TicketTopicFilter: components["schemas"]["TicketTopicCode"];
+        /**
+         * @description The code of a topic.
+         * @example payments-allocation
+         */
+        TopicPath: components["schemas"]["TicketTopicCode"];
         /** @description Only declarations of this type. */
         TypeFilter: components["schemas"]["DeclarationTypeCode"];
+        /** @description Only tickets that changed at this instant or later. */
+        UpdatedFrom: string;
         /**
          * @description A request for a dispositive PIN.
          * @example 018f3b31-2b3c-7d4e-9f50-6a7b8c9d0e1f
@@ -12633,6 +18930,11 @@ export interface components {
     };
     requestBodies: never;
     headers: {
+        /**
+         * @description That a part may be asked for by `Range`.
+         * @example bytes
+         */
+        "Accept-Ranges": "bytes";
         /**
          * @description The origin of the browser application that asked, if it is one of those allowed.
          * @example https://portal.example
@@ -12668,6 +18970,11 @@ export interface components {
          * @example it
          */
         "Content-Language-Italian": "it";
+        /**
+         * @description Which bytes these are, and how many there are.
+         * @example bytes 0-1023/482563
+         */
+        "Content-Range": string;
         /**
          * @description The version of the resource, for `If-Match` and `If-None-Match`.
          * @example "3"
@@ -13581,6 +19888,504 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    listAppointments: {
+        parameters: {
+            query?: {
+                /** @description Only appointments in this state. */
+                state?: components["parameters"]["AppointmentStateFilter"];
+                /** @description Only appointments on this day or later, by the clocks of Rome. */
+                from?: components["parameters"]["AppointmentsFrom"];
+                /** @description Only appointments for this contributor. */
+                contributor_id?: components["parameters"]["AppointmentContributorFilter"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of appointments. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/appointments"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+                     *           "booked_at": "2026-03-16T08:15:04.218301Z",
+                     *           "booked_by": {
+                     *             "family_name": "Rossi",
+                     *             "given_name": "Mario",
+                     *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *           },
+                     *           "channel": "counter",
+                     *           "confirm_by": "2026-03-16T08:45:04.218301Z",
+                     *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "ends_at": "2026-03-23T08:30:00Z",
+                     *           "notes": "Porto le ricevute dei versamenti di gennaio",
+                     *           "office": {
+                     *             "address": {
+                     *               "postal_code": "24121",
+                     *               "province": "BG",
+                     *               "street": "Viale Papa Giovanni XXIII 110",
+                     *               "town": "Bergamo"
+                     *             },
+                     *             "office_code": "1400",
+                     *             "phone": "+390354123456",
+                     *             "title": "Direzione provinciale di Bergamo"
+                     *           },
+                     *           "phone": "+393331234567",
+                     *           "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *           "starts_at": "2026-03-23T08:00:00Z",
+                     *           "state": "booked",
+                     *           "topic": "payments-refunds",
+                     *           "topic_title": "Rimborsi e compensazioni"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AppointmentList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    bookAppointment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                 *       "notes": "Porto le ricevute dei versamenti di gennaio",
+                 *       "phone": "+393331234567",
+                 *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                 *       "topic": "payments-refunds"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AppointmentInput"];
+            };
+        };
+        responses: {
+            /** @description The booking, to be confirmed. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+                     *       "booked_at": "2026-03-16T08:15:04.218301Z",
+                     *       "booked_by": {
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *       },
+                     *       "channel": "counter",
+                     *       "confirm_by": "2026-03-16T08:45:04.218301Z",
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "ends_at": "2026-03-23T08:30:00Z",
+                     *       "notes": "Porto le ricevute dei versamenti di gennaio",
+                     *       "office": {
+                     *         "address": {
+                     *           "postal_code": "24121",
+                     *           "province": "BG",
+                     *           "street": "Viale Papa Giovanni XXIII 110",
+                     *           "town": "Bergamo"
+                     *         },
+                     *         "office_code": "1400",
+                     *         "phone": "+390354123456",
+                     *         "title": "Direzione provinciale di Bergamo"
+                     *       },
+                     *       "phone": "+393331234567",
+                     *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *       "starts_at": "2026-03-23T08:00:00Z",
+                     *       "state": "booked",
+                     *       "topic": "payments-refunds",
+                     *       "topic_title": "Rimborsi e compensazioni"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Appointment"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showAppointment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The appointment. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag-Computed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+                     *       "booked_at": "2026-03-16T08:15:04.218301Z",
+                     *       "booked_by": {
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *       },
+                     *       "channel": "counter",
+                     *       "confirm_by": "2026-03-16T08:45:04.218301Z",
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "ends_at": "2026-03-23T08:30:00Z",
+                     *       "notes": "Porto le ricevute dei versamenti di gennaio",
+                     *       "office": {
+                     *         "address": {
+                     *           "postal_code": "24121",
+                     *           "province": "BG",
+                     *           "street": "Viale Papa Giovanni XXIII 110",
+                     *           "town": "Bergamo"
+                     *         },
+                     *         "office_code": "1400",
+                     *         "phone": "+390354123456",
+                     *         "title": "Direzione provinciale di Bergamo"
+                     *       },
+                     *       "phone": "+393331234567",
+                     *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *       "starts_at": "2026-03-23T08:00:00Z",
+                     *       "state": "booked",
+                     *       "topic": "payments-refunds",
+                     *       "topic_title": "Rimborsi e compensazioni"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Appointment"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showAppointmentCalendar: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The appointment as a calendar file. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag-Computed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": string;
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    cancelAppointment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The appointment, cancelled. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+                     *       "booked_at": "2026-03-16T08:15:04.218301Z",
+                     *       "booked_by": {
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *       },
+                     *       "channel": "counter",
+                     *       "confirmed_at": "2026-03-16T08:20:00.118204Z",
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "ended_at": "2026-03-18T10:00:00.118204Z",
+                     *       "ends_at": "2026-03-23T08:30:00Z",
+                     *       "notes": "Porto le ricevute dei versamenti di gennaio",
+                     *       "office": {
+                     *         "address": {
+                     *           "postal_code": "24121",
+                     *           "province": "BG",
+                     *           "street": "Viale Papa Giovanni XXIII 110",
+                     *           "town": "Bergamo"
+                     *         },
+                     *         "office_code": "1400",
+                     *         "phone": "+390354123456",
+                     *         "title": "Direzione provinciale di Bergamo"
+                     *       },
+                     *       "phone": "+393331234567",
+                     *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *       "starts_at": "2026-03-23T08:00:00Z",
+                     *       "state": "cancelled",
+                     *       "topic": "payments-refunds",
+                     *       "topic_title": "Rimborsi e compensazioni"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Appointment"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    confirmAppointment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The appointment, confirmed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+                     *       "booked_at": "2026-03-16T08:15:04.218301Z",
+                     *       "booked_by": {
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *       },
+                     *       "channel": "counter",
+                     *       "confirmed_at": "2026-03-16T08:20:00.118204Z",
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "ends_at": "2026-03-23T08:30:00Z",
+                     *       "notes": "Porto le ricevute dei versamenti di gennaio",
+                     *       "office": {
+                     *         "address": {
+                     *           "postal_code": "24121",
+                     *           "province": "BG",
+                     *           "street": "Viale Papa Giovanni XXIII 110",
+                     *           "town": "Bergamo"
+                     *         },
+                     *         "office_code": "1400",
+                     *         "phone": "+390354123456",
+                     *         "title": "Direzione provinciale di Bergamo"
+                     *       },
+                     *       "phone": "+393331234567",
+                     *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *       "starts_at": "2026-03-23T08:00:00Z",
+                     *       "state": "confirmed",
+                     *       "topic": "payments-refunds",
+                     *       "topic_title": "Rimborsi e compensazioni"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Appointment"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    rescheduleAppointment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1062"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AppointmentRescheduling"];
+            };
+        };
+        responses: {
+            /** @description The appointment, in the other slot. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+                     *       "booked_at": "2026-03-16T08:15:04.218301Z",
+                     *       "booked_by": {
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *       },
+                     *       "channel": "counter",
+                     *       "confirmed_at": "2026-03-16T08:20:00.118204Z",
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "ends_at": "2026-03-24T08:30:00Z",
+                     *       "notes": "Porto le ricevute dei versamenti di gennaio",
+                     *       "office": {
+                     *         "address": {
+                     *           "postal_code": "24121",
+                     *           "province": "BG",
+                     *           "street": "Viale Papa Giovanni XXIII 110",
+                     *           "town": "Bergamo"
+                     *         },
+                     *         "office_code": "1400",
+                     *         "phone": "+390354123456",
+                     *         "title": "Direzione provinciale di Bergamo"
+                     *       },
+                     *       "phone": "+393331234567",
+                     *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1062",
+                     *       "starts_at": "2026-03-24T08:00:00Z",
+                     *       "state": "confirmed",
+                     *       "topic": "payments-refunds",
+                     *       "topic_title": "Rimborsi e compensazioni"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Appointment"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     listOfficeApplications: {
         parameters: {
             query?: {
@@ -13898,6 +20703,240 @@ export interface operations {
         requestBody?: never;
         responses: {
             204: components["responses"]["NoContent"];
+            default: components["responses"]["Refused"];
+        };
+    };
+    listOfficeAppointments: {
+        parameters: {
+            query?: {
+                /** @description The day, by the clocks of Rome; today if it is not given. */
+                day?: components["parameters"]["AppointmentDay"];
+                /** @description Only appointments in this state. */
+                state?: components["parameters"]["AppointmentStateFilter"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of appointments. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/appointments"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+                     *           "booked_at": "2026-03-16T08:15:04.218301Z",
+                     *           "booked_by": {
+                     *             "family_name": "Rossi",
+                     *             "given_name": "Mario",
+                     *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *           },
+                     *           "channel": "counter",
+                     *           "confirmed_at": "2026-03-16T08:20:00.118204Z",
+                     *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "contributor_legal_name": "Officine Tiberine S.r.l.",
+                     *           "ends_at": "2026-03-23T08:30:00Z",
+                     *           "office": {
+                     *             "address": {
+                     *               "postal_code": "24121",
+                     *               "province": "BG",
+                     *               "street": "Viale Papa Giovanni XXIII 110",
+                     *               "town": "Bergamo"
+                     *             },
+                     *             "office_code": "1400",
+                     *             "phone": "+390354123456",
+                     *             "title": "Direzione provinciale di Bergamo"
+                     *           },
+                     *           "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *           "starts_at": "2026-03-23T08:00:00Z",
+                     *           "state": "confirmed",
+                     *           "topic": "payments-refunds",
+                     *           "topic_title": "Rimborsi e compensazioni"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeAppointmentList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showOfficeAppointment: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The appointment. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag-Computed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+                     *       "booked_at": "2026-03-16T08:15:04.218301Z",
+                     *       "booked_by": {
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *       },
+                     *       "channel": "counter",
+                     *       "confirmed_at": "2026-03-16T08:20:00.118204Z",
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "contributor_legal_name": "Officine Tiberine S.r.l.",
+                     *       "ends_at": "2026-03-23T08:30:00Z",
+                     *       "notes": "Porto le ricevute dei versamenti di gennaio",
+                     *       "office": {
+                     *         "address": {
+                     *           "postal_code": "24121",
+                     *           "province": "BG",
+                     *           "street": "Viale Papa Giovanni XXIII 110",
+                     *           "town": "Bergamo"
+                     *         },
+                     *         "office_code": "1400",
+                     *         "phone": "+390354123456",
+                     *         "title": "Direzione provinciale di Bergamo"
+                     *       },
+                     *       "phone": "+393331234567",
+                     *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *       "starts_at": "2026-03-23T08:00:00Z",
+                     *       "state": "confirmed",
+                     *       "topic": "payments-refunds",
+                     *       "topic_title": "Rimborsi e compensazioni"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeAppointment"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    markAppointment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description An appointment.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60
+                 */
+                appointment_id: components["parameters"]["AppointmentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "attended": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["AppointmentAttendance"];
+            };
+        };
+        responses: {
+            /** @description The appointment. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+                     *       "attended": true,
+                     *       "booked_at": "2026-03-16T08:15:04.218301Z",
+                     *       "booked_by": {
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *       },
+                     *       "channel": "counter",
+                     *       "confirmed_at": "2026-03-16T08:20:00.118204Z",
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "contributor_legal_name": "Officine Tiberine S.r.l.",
+                     *       "ends_at": "2026-03-23T08:30:00Z",
+                     *       "notes": "Porto le ricevute dei versamenti di gennaio",
+                     *       "office": {
+                     *         "address": {
+                     *           "postal_code": "24121",
+                     *           "province": "BG",
+                     *           "street": "Viale Papa Giovanni XXIII 110",
+                     *           "town": "Bergamo"
+                     *         },
+                     *         "office_code": "1400",
+                     *         "phone": "+390354123456",
+                     *         "title": "Direzione provinciale di Bergamo"
+                     *       },
+                     *       "phone": "+393331234567",
+                     *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *       "starts_at": "2026-03-23T08:00:00Z",
+                     *       "state": "confirmed",
+                     *       "topic": "payments-refunds",
+                     *       "topic_title": "Rimborsi e compensazioni"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeAppointment"];
+                };
+            };
             default: components["responses"]["Refused"];
         };
     };
@@ -15163,6 +22202,248 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["FundQueue"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    replaceOffice: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The code of an office (sede).
+                 * @example 1400
+                 */
+                office_code: components["parameters"]["OfficePath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "address": {
+                 *         "postal_code": "24121",
+                 *         "province": "BG",
+                 *         "street": "Viale Papa Giovanni XXIII 110",
+                 *         "town": "Bergamo"
+                 *       },
+                 *       "hours": [
+                 *         {
+                 *           "closes": "12:30",
+                 *           "opens": "08:30",
+                 *           "weekday": "monday"
+                 *         },
+                 *         {
+                 *           "closes": "12:30",
+                 *           "opens": "08:30",
+                 *           "weekday": "thursday"
+                 *         },
+                 *         {
+                 *           "closes": "16:00",
+                 *           "opens": "14:30",
+                 *           "weekday": "thursday"
+                 *         }
+                 *       ],
+                 *       "phone": "+390354123456"
+                 *     }
+                 */
+                "application/json": components["schemas"]["OfficeReplacement"];
+            };
+        };
+        responses: {
+            /** @description The office as it is now. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "address": {
+                     *         "postal_code": "24121",
+                     *         "province": "BG",
+                     *         "street": "Viale Papa Giovanni XXIII 110",
+                     *         "town": "Bergamo"
+                     *       },
+                     *       "hours": [
+                     *         {
+                     *           "closes": "12:30",
+                     *           "opens": "08:30",
+                     *           "weekday": "monday"
+                     *         },
+                     *         {
+                     *           "closes": "12:30",
+                     *           "opens": "08:30",
+                     *           "weekday": "thursday"
+                     *         },
+                     *         {
+                     *           "closes": "16:00",
+                     *           "opens": "14:30",
+                     *           "weekday": "thursday"
+                     *         }
+                     *       ],
+                     *       "office_code": "1400",
+                     *       "phone": "+390354123456",
+                     *       "title": "Direzione provinciale di Bergamo"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Office"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listOfficeSlots: {
+        parameters: {
+            query?: {
+                /** @description Only slots on this day or later, by the clocks of Rome. */
+                from?: components["parameters"]["SlotsFrom"];
+                /** @description Only slots on this day or before, by the clocks of Rome. */
+                to?: components["parameters"]["SlotsTo"];
+                /** @description Only slots of this channel. */
+                channel?: components["parameters"]["AppointmentChannelFilter"];
+                /** @description With `true` only slots that nobody holds at this instant. */
+                free?: components["parameters"]["FreeSlotsFilter"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The code of an office (sede).
+                 * @example 1400
+                 */
+                office_code: components["parameters"]["OfficePath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of slots. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/offices/1400/slots"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "appointment_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e60",
+                     *           "channel": "counter",
+                     *           "desk": 1,
+                     *           "ends_at": "2026-03-23T08:30:00Z",
+                     *           "free": false,
+                     *           "office_code": "1400",
+                     *           "published_at": "2026-03-16T08:15:04.218301Z",
+                     *           "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *           "starts_at": "2026-03-23T08:00:00Z",
+                     *           "topics": [
+                     *             "payments"
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeSlotList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    publishSlots: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The code of an office (sede).
+                 * @example 1400
+                 */
+                office_code: components["parameters"]["OfficePath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "channel": "counter",
+                 *       "desks": 2,
+                 *       "ends": "12:00",
+                 *       "from": "2026-03-23",
+                 *       "minutes": 30,
+                 *       "starts": "09:00",
+                 *       "to": "2026-04-30",
+                 *       "topics": [
+                 *         "payments"
+                 *       ],
+                 *       "weekdays": [
+                 *         "monday",
+                 *         "thursday"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SlotPublicationInput"];
+            };
+        };
+        responses: {
+            /** @description How many were published. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "count": 132,
+                     *       "ends_at": "2026-04-30T10:00:00Z",
+                     *       "starts_at": "2026-03-23T08:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SlotPublication"];
                 };
             };
             default: components["responses"]["Refused"];
@@ -16859,6 +24140,1868 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    listReplyTemplates: {
+        parameters: {
+            query?: {
+                /** @description Only what is about this topic; a heading stands for all topics below it. */
+                topic?: components["parameters"]["TicketTopicFilter"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of ready-made answers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/reply-templates"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "self": {
+                     *               "href": "/v1/backoffice/reply-templates/payment-matched"
+                     *             }
+                     *           },
+                     *           "template_code": "payment-matched",
+                     *           "text": "Il versamento è stato abbinato alla posizione.",
+                     *           "title": "Versamento abbinato",
+                     *           "topic": "payments-allocation",
+                     *           "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplyTemplateList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showReplyTemplate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The code of a ready-made answer of one's office.
+                 * @example payment-matched
+                 */
+                template_code: components["parameters"]["TemplatePath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ready-made answer. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/reply-templates/payment-matched"
+                     *         }
+                     *       },
+                     *       "template_code": "payment-matched",
+                     *       "text": "Il versamento è stato abbinato alla posizione.",
+                     *       "title": "Versamento abbinato",
+                     *       "topic": "payments-allocation",
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplyTemplate"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    replaceReplyTemplate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatchNew"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The code of a ready-made answer of one's office.
+                 * @example payment-matched
+                 */
+                template_code: components["parameters"]["TemplatePath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Il versamento è stato abbinato alla posizione.",
+                 *       "title": "Versamento abbinato",
+                 *       "topic": "payments-allocation"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ReplyTemplateReplacement"];
+            };
+        };
+        responses: {
+            /** @description The ready-made answer as it is now. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/reply-templates/payment-matched"
+                     *         }
+                     *       },
+                     *       "template_code": "payment-matched",
+                     *       "text": "Il versamento è stato abbinato alla posizione.",
+                     *       "title": "Versamento abbinato",
+                     *       "topic": "payments-allocation",
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplyTemplate"];
+                };
+            };
+            /** @description The ready-made answer was made. */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/reply-templates/payment-matched"
+                     *         }
+                     *       },
+                     *       "template_code": "payment-matched",
+                     *       "text": "Il versamento è stato abbinato alla posizione.",
+                     *       "title": "Versamento abbinato",
+                     *       "topic": "payments-allocation",
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReplyTemplate"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    removeReplyTemplate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the version that you saw. Missing, it is about whichever version there is. */
+                "If-Match"?: components["parameters"]["IfMatchOptional"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The code of a ready-made answer of one's office.
+                 * @example payment-matched
+                 */
+                template_code: components["parameters"]["TemplatePath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["NoContent"];
+            default: components["responses"]["Refused"];
+        };
+    };
+    withdrawSlot: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A slot.
+                 * @example 018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061
+                 */
+                slot_id: components["parameters"]["SlotId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "Assemblea del personale"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SlotWithdrawal"];
+            };
+        };
+        responses: {
+            /** @description The slot, withdrawn. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "channel": "counter",
+                     *       "desk": 1,
+                     *       "ends_at": "2026-03-23T08:30:00Z",
+                     *       "free": false,
+                     *       "office_code": "1400",
+                     *       "published_at": "2026-03-16T08:15:04.218301Z",
+                     *       "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *       "starts_at": "2026-03-23T08:00:00Z",
+                     *       "topics": [
+                     *         "payments"
+                     *       ],
+                     *       "withdrawal_reason": "Assemblea del personale",
+                     *       "withdrawn_at": "2026-03-17T09:00:00.118204Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeSlot"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showSmartTaskAccess: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A type of smart tasks.
+                 * @example revoke-intermediary-delegation
+                 */
+                type: components["parameters"]["SmartTaskTypePath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To whom it is open. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "open_to": "group",
+                     *       "tax_codes": [
+                     *         "CLMGLI80S42F205L"
+                     *       ],
+                     *       "type": "revoke-intermediary-delegation"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SmartTaskAccess"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    replaceSmartTaskAccess: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A type of smart tasks.
+                 * @example revoke-intermediary-delegation
+                 */
+                type: components["parameters"]["SmartTaskTypePath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "open_to": "group",
+                 *       "tax_codes": [
+                 *         "CLMGLI80S42F205L"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SmartTaskAccessReplacement"];
+            };
+        };
+        responses: {
+            /** @description To whom it is open now. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "open_to": "group",
+                     *       "tax_codes": [
+                     *         "CLMGLI80S42F205L"
+                     *       ],
+                     *       "type": "revoke-intermediary-delegation"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SmartTaskAccess"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listSurveys: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of surveys. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/surveys"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "chart": {
+                     *               "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"
+                     *             },
+                     *             "results": {
+                     *               "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"
+                     *             },
+                     *             "self": {
+                     *               "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *             }
+                     *           },
+                     *           "closes_at": "2026-04-01T00:00:00Z",
+                     *           "opens_at": "2026-03-01T00:00:00Z",
+                     *           "published_at": "2026-02-20T08:15:04.218301Z",
+                     *           "questions": [
+                     *             {
+                     *               "question_id": "overall",
+                     *               "text": {
+                     *                 "en": "How satisfied are you?",
+                     *                 "it": "Quanto sei soddisfatto?"
+                     *               }
+                     *             }
+                     *           ],
+                     *           "state": "open",
+                     *           "survey_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "title": {
+                     *             "en": "How are you doing?",
+                     *             "it": "Come ti trovi?"
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeSurveyList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    publishSurvey: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "closes_at": "2036-04-01T00:00:00Z",
+                 *       "opens_at": "2036-03-01T00:00:00Z",
+                 *       "questions": [
+                 *         {
+                 *           "question_id": "overall",
+                 *           "text": {
+                 *             "en": "How satisfied are you?",
+                 *             "it": "Quanto sei soddisfatto?"
+                 *           }
+                 *         }
+                 *       ],
+                 *       "title": {
+                 *         "en": "How are you doing?",
+                 *         "it": "Come ti trovi?"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SurveyDocument"];
+            };
+        };
+        responses: {
+            /** @description The survey. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "chart": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"
+                     *         },
+                     *         "results": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"
+                     *         },
+                     *         "self": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         }
+                     *       },
+                     *       "closes_at": "2036-04-01T00:00:00Z",
+                     *       "opens_at": "2036-03-01T00:00:00Z",
+                     *       "published_at": "2026-02-20T08:15:04.218301Z",
+                     *       "questions": [
+                     *         {
+                     *           "question_id": "overall",
+                     *           "text": {
+                     *             "en": "How satisfied are you?",
+                     *             "it": "Quanto sei soddisfatto?"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "state": "planned",
+                     *       "survey_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "title": {
+                     *         "en": "How are you doing?",
+                     *         "it": "Come ti trovi?"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeSurvey"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showOfficeSurvey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The survey.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                survey_id: components["parameters"]["SurveyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The survey. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "chart": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"
+                     *         },
+                     *         "results": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"
+                     *         },
+                     *         "self": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         }
+                     *       },
+                     *       "closes_at": "2026-04-01T00:00:00Z",
+                     *       "opens_at": "2026-03-01T00:00:00Z",
+                     *       "published_at": "2026-02-20T08:15:04.218301Z",
+                     *       "questions": [
+                     *         {
+                     *           "question_id": "overall",
+                     *           "text": {
+                     *             "en": "How satisfied are you?",
+                     *             "it": "Quanto sei soddisfatto?"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "state": "open",
+                     *       "survey_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "title": {
+                     *         "en": "How are you doing?",
+                     *         "it": "Come ti trovi?"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeSurvey"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    closeSurvey: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The survey.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                survey_id: components["parameters"]["SurveyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The survey, closed. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "chart": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"
+                     *         },
+                     *         "results": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"
+                     *         },
+                     *         "self": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         }
+                     *       },
+                     *       "closed_at": "2026-03-16T08:15:04.218301Z",
+                     *       "closes_at": "2026-04-01T00:00:00Z",
+                     *       "opens_at": "2026-03-01T00:00:00Z",
+                     *       "published_at": "2026-02-20T08:15:04.218301Z",
+                     *       "questions": [
+                     *         {
+                     *           "question_id": "overall",
+                     *           "text": {
+                     *             "en": "How satisfied are you?",
+                     *             "it": "Quanto sei soddisfatto?"
+                     *           }
+                     *         }
+                     *       ],
+                     *       "state": "closed",
+                     *       "survey_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "title": {
+                     *         "en": "How are you doing?",
+                     *         "it": "Come ti trovi?"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeSurvey"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showSurveyResults: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The survey.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                survey_id: components["parameters"]["SurveyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The results. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "chart": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results/chart"
+                     *         },
+                     *         "self": {
+                     *           "href": "/v1/backoffice/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/results"
+                     *         }
+                     *       },
+                     *       "participants": 5,
+                     *       "questions": [
+                     *         {
+                     *           "counts": [
+                     *             {
+                     *               "count": 0,
+                     *               "value": 1
+                     *             },
+                     *             {
+                     *               "count": 0,
+                     *               "value": 2
+                     *             },
+                     *             {
+                     *               "count": 1,
+                     *               "value": 3
+                     *             },
+                     *             {
+                     *               "count": 3,
+                     *               "value": 4
+                     *             },
+                     *             {
+                     *               "count": 1,
+                     *               "value": 5
+                     *             }
+                     *           ],
+                     *           "question_id": "overall",
+                     *           "text": "Quanto sei soddisfatto?"
+                     *         }
+                     *       ],
+                     *       "state": "open",
+                     *       "survey_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "title": "Come ti trovi?"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SurveyResults"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showSurveyChart: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The survey.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                survey_id: components["parameters"]["SurveyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The chart. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/svg+xml": string;
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    searchOfficeTickets: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+                 *     another request answers 422 `idempotency-key-reused`.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "protocol_number": "INPS.4900.16/03/2026.0000051"
+                 *     }
+                 */
+                "application/json": components["schemas"]["OfficeTicketSearch"];
+            };
+        };
+        responses: {
+            /** @description One page of the tickets that match, without their texts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/ticket-searches"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "self": {
+                     *               "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+                     *             }
+                     *           },
+                     *           "assigned_at": "2026-03-17T09:31:40.110225Z",
+                     *           "assigned_to": {
+                     *             "family_name": "Ferrari",
+                     *             "given_name": "Luca",
+                     *             "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *           },
+                     *           "contributor": {
+                     *             "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *             "legal_name": "Officine Brambilla S.r.l.",
+                     *             "tax_code": "00743110157"
+                     *           },
+                     *           "due_at": "2026-03-23T23:00:00Z",
+                     *           "kind": "request",
+                     *           "late_at": "2026-04-14T22:00:00Z",
+                     *           "office_code": "4900",
+                     *           "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *           "overdue": "none",
+                     *           "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *           "position_number": "4906310275",
+                     *           "protocol_number": "INPS.4900.16/03/2026.0000051",
+                     *           "state": "in_charge",
+                     *           "subject": "Versamento di febbraio",
+                     *           "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *           "topic": "payments-allocation",
+                     *           "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicketList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showOfficeTicketTopic: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The code of a topic.
+                 * @example payments-allocation
+                 */
+                topic_code: components["parameters"]["TopicPath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The topic. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "appointments": true,
+                     *       "office_code": "7000",
+                     *       "parent_code": "payments",
+                     *       "retired": false,
+                     *       "title_en": "Allocation of payments",
+                     *       "title_it": "Abbinamento dei versamenti",
+                     *       "topic_code": "payments-allocation"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicketTopic"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    replaceTicketTopic: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+                /** @description `*` makes something new: where there is one already the answer is 412 `precondition-failed`. It is instead of `If-Match`. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatchNew"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The code of a topic.
+                 * @example payments-allocation
+                 */
+                topic_code: components["parameters"]["TopicPath"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "appointments": true,
+                 *       "office_code": "7000",
+                 *       "parent_code": "payments",
+                 *       "retired": false,
+                 *       "title_en": "Allocation of payments",
+                 *       "title_it": "Abbinamento dei versamenti"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TicketTopicReplacement"];
+            };
+        };
+        responses: {
+            /** @description The topic as it is now. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "appointments": true,
+                     *       "office_code": "7000",
+                     *       "parent_code": "payments",
+                     *       "retired": false,
+                     *       "title_en": "Allocation of payments",
+                     *       "title_it": "Abbinamento dei versamenti",
+                     *       "topic_code": "payments-allocation"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicketTopic"];
+                };
+            };
+            /** @description The topic was made. */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "appointments": true,
+                     *       "office_code": "7000",
+                     *       "parent_code": "payments",
+                     *       "retired": false,
+                     *       "title_en": "Allocation of payments",
+                     *       "title_it": "Abbinamento dei versamenti",
+                     *       "topic_code": "payments-allocation"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicketTopic"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listOfficeTickets: {
+        parameters: {
+            query?: {
+                /** @description Only tickets in this state. */
+                state?: components["parameters"]["TicketStateFilter"];
+                /** @description Only what is about this topic; a heading stands for all topics below it. */
+                topic?: components["parameters"]["TicketTopicFilter"];
+                /** @description Only tickets of this kind. */
+                kind?: components["parameters"]["TicketKindFilter"];
+                /** @description `me`: what I have in charge. `nobody`: what is `open` and nobody has in charge. */
+                assigned_to?: components["parameters"]["TicketAssignedToFilter"];
+                /** @description Only what is not answered in time. */
+                overdue?: components["parameters"]["TicketOverdueFilter"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of tickets, without their texts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/tickets"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "self": {
+                     *               "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+                     *             }
+                     *           },
+                     *           "contributor": {
+                     *             "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *             "legal_name": "Officine Brambilla S.r.l.",
+                     *             "tax_code": "00743110157"
+                     *           },
+                     *           "due_at": "2026-03-23T23:00:00Z",
+                     *           "kind": "request",
+                     *           "late_at": "2026-04-14T22:00:00Z",
+                     *           "office_code": "4900",
+                     *           "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *           "overdue": "none",
+                     *           "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *           "position_number": "4906310275",
+                     *           "protocol_number": "INPS.4900.16/03/2026.0000051",
+                     *           "state": "open",
+                     *           "subject": "Versamento di febbraio",
+                     *           "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *           "topic": "payments-allocation",
+                     *           "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicketList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showOfficeTicket: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+                     *         }
+                     *       },
+                     *       "assigned_at": "2026-03-17T09:31:40.110225Z",
+                     *       "assigned_to": {
+                     *         "family_name": "Ferrari",
+                     *         "given_name": "Luca",
+                     *         "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *       },
+                     *       "attachments": [
+                     *         {
+                     *           "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "file_name": "f24-febbraio.pdf",
+                     *           "media_type": "application/pdf",
+                     *           "number": 1,
+                     *           "size": 482113
+                     *         }
+                     *       ],
+                     *       "comments": [
+                     *         {
+                     *           "at": "2026-03-17T09:40:12.004871Z",
+                     *           "author": {
+                     *             "family_name": "Ferrari",
+                     *             "given_name": "Luca",
+                     *             "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *           },
+                     *           "by": "office",
+                     *           "comment_id": "018f3c11-3e5f-7061-8c83-9eaf102b3c4d",
+                     *           "text": "Ho chiesto la quietanza alla tesoreria.",
+                     *           "visibility": "internal"
+                     *         }
+                     *       ],
+                     *       "contributor": {
+                     *         "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *         "legal_name": "Officine Brambilla S.r.l.",
+                     *         "tax_code": "00743110157"
+                     *       },
+                     *       "due_at": "2026-03-23T23:00:00Z",
+                     *       "email": "paghe@brambilla.example",
+                     *       "kind": "request",
+                     *       "late_at": "2026-04-14T22:00:00Z",
+                     *       "office_code": "4900",
+                     *       "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *       "opened_by": {
+                     *         "acting_as": "legal_representative",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "tax_code": "RSSMRA80A01H501U"
+                     *       },
+                     *       "overdue": "none",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *       "position_number": "4906310275",
+                     *       "protocol_number": "INPS.4900.16/03/2026.0000051",
+                     *       "state": "in_charge",
+                     *       "subject": "Versamento di febbraio",
+                     *       "text": "Il modello F24 di febbraio non risulta tra i versamenti.",
+                     *       "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *       "topic": "payments-allocation",
+                     *       "updated_at": "2026-03-17T09:31:40.110225Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicket"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    takeTicketInCharge: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket, in charge of the operator. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+                     *         }
+                     *       },
+                     *       "assigned_at": "2026-03-17T09:31:40.110225Z",
+                     *       "assigned_to": {
+                     *         "family_name": "Ferrari",
+                     *         "given_name": "Luca",
+                     *         "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *       },
+                     *       "attachments": [
+                     *         {
+                     *           "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "file_name": "f24-febbraio.pdf",
+                     *           "media_type": "application/pdf",
+                     *           "number": 1,
+                     *           "size": 482113
+                     *         }
+                     *       ],
+                     *       "comments": [
+                     *         {
+                     *           "at": "2026-03-17T09:40:12.004871Z",
+                     *           "author": {
+                     *             "family_name": "Ferrari",
+                     *             "given_name": "Luca",
+                     *             "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *           },
+                     *           "by": "office",
+                     *           "comment_id": "018f3c11-3e5f-7061-8c83-9eaf102b3c4d",
+                     *           "text": "Ho chiesto la quietanza alla tesoreria.",
+                     *           "visibility": "internal"
+                     *         }
+                     *       ],
+                     *       "contributor": {
+                     *         "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *         "legal_name": "Officine Brambilla S.r.l.",
+                     *         "tax_code": "00743110157"
+                     *       },
+                     *       "due_at": "2026-03-23T23:00:00Z",
+                     *       "email": "paghe@brambilla.example",
+                     *       "kind": "request",
+                     *       "late_at": "2026-04-14T22:00:00Z",
+                     *       "office_code": "4900",
+                     *       "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *       "opened_by": {
+                     *         "acting_as": "legal_representative",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "tax_code": "RSSMRA80A01H501U"
+                     *       },
+                     *       "overdue": "none",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *       "position_number": "4906310275",
+                     *       "protocol_number": "INPS.4900.16/03/2026.0000051",
+                     *       "state": "in_charge",
+                     *       "subject": "Versamento di febbraio",
+                     *       "text": "Il modello F24 di febbraio non risulta tra i versamenti.",
+                     *       "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *       "topic": "payments-allocation",
+                     *       "updated_at": "2026-03-17T09:31:40.110225Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicket"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    releaseTicket: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            204: components["responses"]["NoContent"];
+            default: components["responses"]["Refused"];
+        };
+    };
+    downloadOfficeTicketAttachments: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description Which bytes are wanted, such as `bytes=1048576-`. */
+                Range?: components["parameters"]["Range"];
+                /** @description The `ETag` of the file of which you have a part. If it is another now, you get the whole. */
+                "If-Range"?: components["parameters"]["IfRange"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example PK */
+                    "application/zip": string;
+                };
+            };
+            /** @description A part of the archive. */
+            206: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example PK */
+                    "application/zip": string;
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    closeTicket: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "outcome": "informed",
+                 *       "text": "Il versamento è stato abbinato alla posizione."
+                 *     }
+                 */
+                "application/json": components["schemas"]["TicketClosure"];
+            };
+        };
+        responses: {
+            /** @description The ticket, closed. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+                     *         }
+                     *       },
+                     *       "assigned_at": "2026-03-17T09:31:40.110225Z",
+                     *       "assigned_to": {
+                     *         "family_name": "Ferrari",
+                     *         "given_name": "Luca",
+                     *         "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *       },
+                     *       "attachments": [
+                     *         {
+                     *           "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "file_name": "f24-febbraio.pdf",
+                     *           "media_type": "application/pdf",
+                     *           "number": 1,
+                     *           "size": 482113
+                     *         }
+                     *       ],
+                     *       "closed_at": "2026-03-18T10:02:11.004812Z",
+                     *       "closing_text": "Il versamento è stato abbinato alla posizione.",
+                     *       "comments": [
+                     *         {
+                     *           "at": "2026-03-17T09:40:12.004871Z",
+                     *           "author": {
+                     *             "family_name": "Ferrari",
+                     *             "given_name": "Luca",
+                     *             "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *           },
+                     *           "by": "office",
+                     *           "comment_id": "018f3c11-3e5f-7061-8c83-9eaf102b3c4d",
+                     *           "text": "Ho chiesto la quietanza alla tesoreria.",
+                     *           "visibility": "internal"
+                     *         }
+                     *       ],
+                     *       "contributor": {
+                     *         "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *         "legal_name": "Officine Brambilla S.r.l.",
+                     *         "tax_code": "00743110157"
+                     *       },
+                     *       "due_at": "2026-03-23T23:00:00Z",
+                     *       "email": "paghe@brambilla.example",
+                     *       "kind": "request",
+                     *       "late_at": "2026-04-14T22:00:00Z",
+                     *       "office_code": "4900",
+                     *       "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *       "opened_by": {
+                     *         "acting_as": "legal_representative",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "tax_code": "RSSMRA80A01H501U"
+                     *       },
+                     *       "outcome": "informed",
+                     *       "overdue": "none",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *       "position_number": "4906310275",
+                     *       "protocol_number": "INPS.4900.16/03/2026.0000051",
+                     *       "state": "closed",
+                     *       "subject": "Versamento di febbraio",
+                     *       "text": "Il modello F24 di febbraio non risulta tra i versamenti.",
+                     *       "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *       "topic": "payments-allocation",
+                     *       "updated_at": "2026-03-17T09:31:40.110225Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicket"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    commentTicket: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Ho chiesto la quietanza alla tesoreria.",
+                 *       "visibility": "internal"
+                 *     }
+                 */
+                "application/json": components["schemas"]["OfficeTicketCommentInput"];
+            };
+        };
+        responses: {
+            /** @description The ticket with the comment. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+                     *         }
+                     *       },
+                     *       "assigned_at": "2026-03-17T09:31:40.110225Z",
+                     *       "assigned_to": {
+                     *         "family_name": "Ferrari",
+                     *         "given_name": "Luca",
+                     *         "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *       },
+                     *       "attachments": [
+                     *         {
+                     *           "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "file_name": "f24-febbraio.pdf",
+                     *           "media_type": "application/pdf",
+                     *           "number": 1,
+                     *           "size": 482113
+                     *         }
+                     *       ],
+                     *       "comments": [
+                     *         {
+                     *           "at": "2026-03-17T09:40:12.004871Z",
+                     *           "author": {
+                     *             "family_name": "Ferrari",
+                     *             "given_name": "Luca",
+                     *             "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *           },
+                     *           "by": "office",
+                     *           "comment_id": "018f3c11-3e5f-7061-8c83-9eaf102b3c4d",
+                     *           "text": "Ho chiesto la quietanza alla tesoreria.",
+                     *           "visibility": "internal"
+                     *         }
+                     *       ],
+                     *       "contributor": {
+                     *         "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *         "legal_name": "Officine Brambilla S.r.l.",
+                     *         "tax_code": "00743110157"
+                     *       },
+                     *       "due_at": "2026-03-23T23:00:00Z",
+                     *       "email": "paghe@brambilla.example",
+                     *       "kind": "request",
+                     *       "late_at": "2026-04-14T22:00:00Z",
+                     *       "office_code": "4900",
+                     *       "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *       "opened_by": {
+                     *         "acting_as": "legal_representative",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "tax_code": "RSSMRA80A01H501U"
+                     *       },
+                     *       "overdue": "none",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *       "position_number": "4906310275",
+                     *       "protocol_number": "INPS.4900.16/03/2026.0000051",
+                     *       "state": "in_charge",
+                     *       "subject": "Versamento di febbraio",
+                     *       "text": "Il modello F24 di febbraio non risulta tra i versamenti.",
+                     *       "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *       "topic": "payments-allocation",
+                     *       "updated_at": "2026-03-17T09:31:40.110225Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicket"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    reopenTicket: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "È stato trovato un secondo versamento."
+                 *     }
+                 */
+                "application/json": components["schemas"]["TicketReopening"];
+            };
+        };
+        responses: {
+            /** @description The ticket, open again. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+                     *         }
+                     *       },
+                     *       "attachments": [
+                     *         {
+                     *           "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "file_name": "f24-febbraio.pdf",
+                     *           "media_type": "application/pdf",
+                     *           "number": 1,
+                     *           "size": 482113
+                     *         }
+                     *       ],
+                     *       "comments": [
+                     *         {
+                     *           "at": "2026-03-17T09:40:12.004871Z",
+                     *           "author": {
+                     *             "family_name": "Ferrari",
+                     *             "given_name": "Luca",
+                     *             "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *           },
+                     *           "by": "office",
+                     *           "comment_id": "018f3c11-3e5f-7061-8c83-9eaf102b3c4d",
+                     *           "text": "Ho chiesto la quietanza alla tesoreria.",
+                     *           "visibility": "internal"
+                     *         }
+                     *       ],
+                     *       "contributor": {
+                     *         "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *         "legal_name": "Officine Brambilla S.r.l.",
+                     *         "tax_code": "00743110157"
+                     *       },
+                     *       "due_at": "2026-03-23T23:00:00Z",
+                     *       "email": "paghe@brambilla.example",
+                     *       "kind": "request",
+                     *       "late_at": "2026-04-14T22:00:00Z",
+                     *       "office_code": "4900",
+                     *       "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *       "opened_by": {
+                     *         "acting_as": "legal_representative",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "tax_code": "RSSMRA80A01H501U"
+                     *       },
+                     *       "overdue": "none",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *       "position_number": "4906310275",
+                     *       "protocol_number": "INPS.4900.16/03/2026.0000051",
+                     *       "state": "open",
+                     *       "subject": "Versamento di febbraio",
+                     *       "text": "Il modello F24 di febbraio non risulta tra i versamenti.",
+                     *       "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *       "topic": "payments-allocation",
+                     *       "updated_at": "2026-03-17T09:31:40.110225Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicket"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    routeTicket: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "office_code": "7000",
+                 *       "reason": "La posizione è gestita dalla sede di Roma.",
+                 *       "topic": "uniemens-corrections"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TicketRouting"];
+            };
+        };
+        responses: {
+            /** @description The ticket, at its new office. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/tickets/018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c"
+                     *         }
+                     *       },
+                     *       "attachments": [
+                     *         {
+                     *           "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "file_name": "f24-febbraio.pdf",
+                     *           "media_type": "application/pdf",
+                     *           "number": 1,
+                     *           "size": 482113
+                     *         }
+                     *       ],
+                     *       "comments": [
+                     *         {
+                     *           "at": "2026-03-17T09:40:12.004871Z",
+                     *           "author": {
+                     *             "family_name": "Ferrari",
+                     *             "given_name": "Luca",
+                     *             "person_id": "018f3b34-5e6f-7071-8283-9aabbccddeef"
+                     *           },
+                     *           "by": "office",
+                     *           "comment_id": "018f3c11-3e5f-7061-8c83-9eaf102b3c4d",
+                     *           "text": "Ho chiesto la quietanza alla tesoreria.",
+                     *           "visibility": "internal"
+                     *         }
+                     *       ],
+                     *       "contributor": {
+                     *         "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *         "legal_name": "Officine Brambilla S.r.l.",
+                     *         "tax_code": "00743110157"
+                     *       },
+                     *       "due_at": "2026-03-23T23:00:00Z",
+                     *       "email": "paghe@brambilla.example",
+                     *       "kind": "request",
+                     *       "late_at": "2026-04-14T22:00:00Z",
+                     *       "office_code": "7000",
+                     *       "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *       "opened_by": {
+                     *         "acting_as": "legal_representative",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "tax_code": "RSSMRA80A01H501U"
+                     *       },
+                     *       "overdue": "none",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *       "position_number": "4906310275",
+                     *       "protocol_number": "INPS.4900.16/03/2026.0000051",
+                     *       "state": "open",
+                     *       "subject": "Versamento di febbraio",
+                     *       "text": "Il modello F24 di febbraio non risulta tra i versamenti.",
+                     *       "ticket_id": "018f3c10-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *       "topic": "uniemens-corrections",
+                     *       "updated_at": "2026-03-17T09:31:40.110225Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["OfficeTicket"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     searchContributors: {
         parameters: {
             query?: {
@@ -17882,6 +27025,133 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    listDossierEntries: {
+        parameters: {
+            query?: {
+                /** @description Only what is about this kind of thing. */
+                kind?: components["parameters"]["DossierKindFilter"];
+                /** @description Only what is about this position. */
+                position_id?: components["parameters"]["DossierPositionFilter"];
+                /** @description Only what happened at this instant or later. */
+                from?: components["parameters"]["DossierFrom"];
+                /** @description Only what happened before this instant. */
+                to?: components["parameters"]["DossierTo"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A contributor on which you have a right.
+                 * @example 018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                contributor_id: components["parameters"]["ContributorId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of the timeline. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/dossier-entries"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "subject": {
+                     *               "href": "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"
+                     *             }
+                     *           },
+                     *           "at": "2026-03-18T10:02:11.004812Z",
+                     *           "by": {
+                     *             "kind": "office",
+                     *             "office_code": "1400"
+                     *           },
+                     *           "code": "76-2013",
+                     *           "entry_id": "018f3b35-6f70-7182-9394-abbccddeeff0",
+                     *           "happened": "declaration.decided",
+                     *           "kind": "declaration",
+                     *           "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *           "protocol_number": "INPS.1400.16/03/2026.0000042",
+                     *           "state": "accepted",
+                     *           "subject": {
+                     *             "id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *             "kind": "declaration"
+                     *           }
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DossierEntryList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    exportDossier: {
+        parameters: {
+            query: {
+                /**
+                 * @description From this instant on.
+                 * @example 2026-01-01T00:00:00Z
+                 */
+                from: components["parameters"]["ExportFrom"];
+                /**
+                 * @description Up to this instant, without it.
+                 * @example 2026-12-01T00:00:00Z
+                 */
+                to: components["parameters"]["ExportTo"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A contributor on which you have a right.
+                 * @example 018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                contributor_id: components["parameters"]["ContributorId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     searchPeopleForRole: {
         parameters: {
             query?: never;
@@ -18001,6 +27271,438 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["PositionList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listSmartTasks: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A contributor on which you have a right.
+                 * @example 018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                contributor_id: components["parameters"]["ContributorId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of smart tasks. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/smart-tasks"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "self": {
+                     *               "href": "/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+                     *             },
+                     *             "ticket": {
+                     *               "href": "/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+                     *             }
+                     *           },
+                     *           "checks": [
+                     *             {
+                     *               "check": "right",
+                     *               "result": "passed",
+                     *               "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+                     *             },
+                     *             {
+                     *               "check": "subject",
+                     *               "result": "passed",
+                     *               "title": "Esiste ciò che la richiesta riguarda, ed è del contribuente."
+                     *             },
+                     *             {
+                     *               "check": "authority",
+                     *               "result": "passed",
+                     *               "title": "Chi chiede può disporne."
+                     *             },
+                     *             {
+                     *               "check": "state",
+                     *               "result": "passed",
+                     *               "title": "Lo stato attuale lo permette."
+                     *             }
+                     *           ],
+                     *           "content": {
+                     *             "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+                     *             "reason": "Fine dell'incarico"
+                     *           },
+                     *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "decided_at": "2026-03-16T08:15:05.020417Z",
+                     *           "history": [
+                     *             {
+                     *               "at": "2026-03-16T08:15:04.218301Z",
+                     *               "state": "submitted"
+                     *             },
+                     *             {
+                     *               "at": "2026-03-16T08:15:04.901442Z",
+                     *               "state": "taken_in_charge"
+                     *             },
+                     *             {
+                     *               "at": "2026-03-16T08:15:04.960175Z",
+                     *               "state": "under_examination"
+                     *             },
+                     *             {
+                     *               "at": "2026-03-16T08:15:05.020417Z",
+                     *               "state": "accepted"
+                     *             }
+                     *           ],
+                     *           "office_code": "4900",
+                     *           "protocol_number": "INPS.4900.16/03/2026.0000043",
+                     *           "reasons": [],
+                     *           "smart_task_id": "018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f",
+                     *           "state": "accepted",
+                     *           "submitted_at": "2026-03-16T08:15:04.218301Z",
+                     *           "title": "Revoca della delega di un intermediario",
+                     *           "type": "revoke-intermediary-delegation"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SmartTaskList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    requestSmartTask: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A contributor on which you have a right.
+                 * @example 018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                contributor_id: components["parameters"]["ContributorId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "content": {
+                 *         "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+                 *         "reason": "Fine dell'incarico"
+                 *       },
+                 *       "email": "m.rossi@officine.example",
+                 *       "type": "revoke-intermediary-delegation"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SmartTaskInput"];
+            };
+        };
+        responses: {
+            /** @description The smart task is filed. */
+            202: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+                     *         },
+                     *         "ticket": {
+                     *           "href": "/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+                     *         }
+                     *       },
+                     *       "checks": [
+                     *         {
+                     *           "check": "right",
+                     *           "result": "not_examined",
+                     *           "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+                     *         },
+                     *         {
+                     *           "check": "subject",
+                     *           "result": "not_examined",
+                     *           "title": "Esiste ciò che la richiesta riguarda, ed è del contribuente."
+                     *         },
+                     *         {
+                     *           "check": "authority",
+                     *           "result": "not_examined",
+                     *           "title": "Chi chiede può disporne."
+                     *         },
+                     *         {
+                     *           "check": "state",
+                     *           "result": "not_examined",
+                     *           "title": "Lo stato attuale lo permette."
+                     *         }
+                     *       ],
+                     *       "content": {
+                     *         "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+                     *         "reason": "Fine dell'incarico"
+                     *       },
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "history": [
+                     *         {
+                     *           "at": "2026-03-16T08:15:04.218301Z",
+                     *           "state": "submitted"
+                     *         }
+                     *       ],
+                     *       "office_code": "4900",
+                     *       "protocol_number": "INPS.4900.16/03/2026.0000043",
+                     *       "reasons": [],
+                     *       "smart_task_id": "018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f",
+                     *       "state": "submitted",
+                     *       "submitted_at": "2026-03-16T08:15:04.218301Z",
+                     *       "title": "Revoca della delega di un intermediario",
+                     *       "type": "revoke-intermediary-delegation"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SmartTask"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listTickets: {
+        parameters: {
+            query?: {
+                /** @description Only what is about this position. */
+                position_id?: components["parameters"]["TicketPosition"];
+                /** @description Only what is about this topic; a heading stands for all topics below it. */
+                topic?: components["parameters"]["TicketTopicFilter"];
+                /** @description Only tickets in this state. */
+                state?: components["parameters"]["TicketStateFilter"];
+                /** @description Only tickets of this kind. */
+                kind?: components["parameters"]["TicketKindFilter"];
+                /** @description Only tickets that were opened at this instant or later. */
+                opened_from?: components["parameters"]["OpenedFrom"];
+                /** @description Only tickets that changed at this instant or later. */
+                updated_from?: components["parameters"]["UpdatedFrom"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A contributor on which you have a right.
+                 * @example 018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                contributor_id: components["parameters"]["ContributorId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of tickets, without their text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/tickets"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "self": {
+                     *               "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *             }
+                     *           },
+                     *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "due_at": "2026-03-23T23:00:00Z",
+                     *           "kind": "request",
+                     *           "office_code": "1400",
+                     *           "office_title": "Direzione provinciale di Bergamo",
+                     *           "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *           "opened_by": {
+                     *             "acting_as": "legal_representative",
+                     *             "family_name": "Rossi",
+                     *             "given_name": "Mario",
+                     *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *             "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+                     *           },
+                     *           "parent_topic": "payments",
+                     *           "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *           "protocol_number": "INPS.1400.16/03/2026.0000042",
+                     *           "section": "payments",
+                     *           "state": "open",
+                     *           "subject": "[Versamenti] Rimborso di un F24 versato due volte",
+                     *           "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "topic": "payments-refunds",
+                     *           "topic_title": "Refunds and set-off",
+                     *           "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TicketList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    openTicket: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A contributor on which you have a right.
+                 * @example 018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                contributor_id: components["parameters"]["ContributorId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "studio@example.com",
+                 *       "phone": "+393331234567",
+                 *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                 *       "section": "payments",
+                 *       "subject": "Rimborso di un F24 versato due volte",
+                 *       "text": "L'F24 di maggio è stato versato due volte. Si chiede il rimborso.",
+                 *       "topic": "payments-refunds"
+                 *     }
+                 */
+                "application/json": components["schemas"]["TicketInput"];
+            };
+        };
+        responses: {
+            /** @description The ticket, with its protocol number. */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "attachments": {
+                     *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/attachments"
+                     *         },
+                     *         "comments": {
+                     *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"
+                     *         },
+                     *         "contributor": {
+                     *           "href": "/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         },
+                     *         "self": {
+                     *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         }
+                     *       },
+                     *       "allows_appointment": false,
+                     *       "answered_by": "2026-04-14T22:00:00Z",
+                     *       "attachments": [
+                     *         {
+                     *           "digest": "sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+                     *           "file_name": "F24.pdf",
+                     *           "media_type": "application/pdf",
+                     *           "number": 1,
+                     *           "size": 482113
+                     *         }
+                     *       ],
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "due_at": "2026-03-23T23:00:00Z",
+                     *       "email": "studio@example.com",
+                     *       "kind": "request",
+                     *       "may_remind": false,
+                     *       "office_code": "1400",
+                     *       "office_title": "Direzione provinciale di Bergamo",
+                     *       "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *       "opened_by": {
+                     *         "acting_as": "legal_representative",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+                     *       },
+                     *       "parent_topic": "payments",
+                     *       "phone": "+393331234567",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *       "protocol_number": "INPS.1400.16/03/2026.0000042",
+                     *       "section": "payments",
+                     *       "state": "open",
+                     *       "subject": "[Versamenti] Rimborso di un F24 versato due volte",
+                     *       "text": "L'F24 di maggio è stato versato due volte. Si chiede il rimborso.",
+                     *       "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "topic": "payments-refunds",
+                     *       "topic_title": "Refunds and set-off",
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Ticket"];
                 };
             };
             default: components["responses"]["Refused"];
@@ -20678,6 +30380,190 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    showDmaSubmission: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A list of public employees (DMA) that you may consult.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                dma_id: components["parameters"]["DmaId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The submission. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag-Computed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         },
+                     *         "xml": {
+                     *           "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"
+                     *         }
+                     *       },
+                     *       "content": {
+                     *         "activity_code": "84111",
+                     *         "body_number": "00000",
+                     *         "legal_form": "2430",
+                     *         "period": "2026-02",
+                     *         "sender": {
+                     *           "legal_name": "Comune di Castel Mugello",
+                     *           "office_code": "3000",
+                     *           "person_tax_code": "RSSMRA80A01H501U",
+                     *           "tax_code": "80039510484"
+                     *         },
+                     *         "signatory_tax_code": "RSSMRA80A01H501U",
+                     *         "workers": [
+                     *           {
+                     *             "family_name": "Bianchi",
+                     *             "given_name": "Lara",
+                     *             "periods": [
+                     *               {
+                     *                 "end_day": "2026-02-28",
+                     *                 "framing": {
+                     *                   "contract": "RALN",
+                     *                   "employment_type": "1",
+                     *                   "qualification": "042000",
+                     *                   "service_type": "4",
+                     *                   "severance_scheme": "3"
+                     *                 },
+                     *                 "funds": {
+                     *                   "credit": {
+                     *                     "code": "9",
+                     *                     "contribution": "6.48",
+                     *                     "taxable": "1850.00"
+                     *                   },
+                     *                   "pension": {
+                     *                     "additional": "1.85",
+                     *                     "code": "2",
+                     *                     "contribution": "440.30",
+                     *                     "taxable": "1850.00"
+                     *                   },
+                     *                   "severance": {
+                     *                     "code": "6",
+                     *                     "tfs_contribution": "90.28",
+                     *                     "tfs_taxable": "1480.00"
+                     *                   }
+                     *                 },
+                     *                 "start_day": "2026-02-01"
+                     *               }
+                     *             ],
+                     *             "tax_code": "BNCLRA75D52F205V",
+                     *             "workplace": {
+                     *               "municipality_code": "B406",
+                     *               "postal_code": "50033"
+                     *             }
+                     *           }
+                     *         ]
+                     *       },
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10",
+                     *       "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "dma_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "filed_by": {
+                     *         "acting_as": "employee_delegate",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+                     *       },
+                     *       "form": "compiled",
+                     *       "period": "2026-02",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b",
+                     *       "protocol_number": "INPS.3000.16/03/2026.0000045",
+                     *       "size": 1874,
+                     *       "state": "submitted",
+                     *       "submitted_at": "2026-03-16T08:15:04.218301Z",
+                     *       "totals": {
+                     *         "credit_contribution": "6.48",
+                     *         "credit_taxable": "1850.00",
+                     *         "currency": "EUR",
+                     *         "pension_contribution": "442.15",
+                     *         "pension_taxable": "1850.00",
+                     *         "periods": 1,
+                     *         "severance_contribution": "90.28",
+                     *         "severance_taxable": "1480.00",
+                     *         "variations": 0,
+                     *         "workers": 1
+                     *       },
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z",
+                     *       "variations_only": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DmaSubmission"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    downloadDmaSubmission: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description Which bytes are wanted, such as `bytes=1048576-`. */
+                Range?: components["parameters"]["Range"];
+                /** @description The `ETag` of the file of which you have a part. If it is another now, you get the whole. */
+                "If-Range"?: components["parameters"]["IfRange"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A list of public employees (DMA) that you may consult.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                dma_id: components["parameters"]["DmaId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag-Computed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/xml": string;
+                };
+            };
+            /** @description The part that was asked for. */
+            206: {
+                headers: {
+                    ETag: components["headers"]["ETag-Computed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/xml": string;
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     listEnrolments: {
         parameters: {
             query?: {
@@ -22587,10 +32473,35 @@ export interface operations {
                      *       },
                      *       "items": [
                      *         {
+                     *           "address": {
+                     *             "postal_code": "24121",
+                     *             "province": "BG",
+                     *             "street": "Viale Papa Giovanni XXIII 110",
+                     *             "town": "Bergamo"
+                     *           },
+                     *           "hours": [
+                     *             {
+                     *               "closes": "12:30",
+                     *               "opens": "08:30",
+                     *               "weekday": "monday"
+                     *             },
+                     *             {
+                     *               "closes": "12:30",
+                     *               "opens": "08:30",
+                     *               "weekday": "thursday"
+                     *             },
+                     *             {
+                     *               "closes": "16:00",
+                     *               "opens": "14:30",
+                     *               "weekday": "thursday"
+                     *             }
+                     *           ],
                      *           "office_code": "1400",
+                     *           "phone": "+390354123456",
                      *           "title": "Direzione provinciale di Bergamo"
                      *         },
                      *         {
+                     *           "hours": [],
                      *           "office_code": "4900",
                      *           "title": "Filiale metropolitana di Milano Nord"
                      *         }
@@ -22598,6 +32509,144 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["OfficeList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showOffice: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The code of an office (sede).
+                 * @example 1400
+                 */
+                office_code: components["parameters"]["OfficePath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The office. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "address": {
+                     *         "postal_code": "24121",
+                     *         "province": "BG",
+                     *         "street": "Viale Papa Giovanni XXIII 110",
+                     *         "town": "Bergamo"
+                     *       },
+                     *       "hours": [
+                     *         {
+                     *           "closes": "12:30",
+                     *           "opens": "08:30",
+                     *           "weekday": "monday"
+                     *         },
+                     *         {
+                     *           "closes": "12:30",
+                     *           "opens": "08:30",
+                     *           "weekday": "thursday"
+                     *         },
+                     *         {
+                     *           "closes": "16:00",
+                     *           "opens": "14:30",
+                     *           "weekday": "thursday"
+                     *         }
+                     *       ],
+                     *       "office_code": "1400",
+                     *       "phone": "+390354123456",
+                     *       "title": "Direzione provinciale di Bergamo"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Office"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listSlots: {
+        parameters: {
+            query?: {
+                /** @description Only slots on this day or later, by the clocks of Rome. */
+                from?: components["parameters"]["SlotsFrom"];
+                /** @description Only slots on this day or before, by the clocks of Rome. */
+                to?: components["parameters"]["SlotsTo"];
+                /** @description Only slots for this topic. */
+                topic?: components["parameters"]["SlotTopicFilter"];
+                /** @description Only slots of this channel. */
+                channel?: components["parameters"]["AppointmentChannelFilter"];
+                /** @description With `true` only slots that nobody holds at this instant. */
+                free?: components["parameters"]["FreeSlotsFilter"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The code of an office (sede).
+                 * @example 1400
+                 */
+                office_code: components["parameters"]["OfficePath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of slots. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/offices/1400/slots"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "channel": "counter",
+                     *           "ends_at": "2026-03-23T08:30:00Z",
+                     *           "free": true,
+                     *           "slot_id": "018f3b61-2b3c-7d4e-9f50-6b7c8d9e1061",
+                     *           "starts_at": "2026-03-23T08:00:00Z",
+                     *           "topics": [
+                     *             "payments"
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SlotList"];
                 };
             };
             default: components["responses"]["Refused"];
@@ -22931,6 +32980,585 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["PinRevoked"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listAmortisationPlans: {
+        parameters: {
+            query?: {
+                /** @description Only of this day and later. */
+                from?: string;
+                /** @description Only up to this day. */
+                to?: string;
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/amortisation-plans"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "amount": "24000.00",
+                     *           "currency": "EUR",
+                     *           "date": "2021-06-01",
+                     *           "description": "Ricongiunzione L. 29/79",
+                     *           "instalments": {
+                     *             "amount": "200.00",
+                     *             "ends_on": "2031-05-31",
+                     *             "paid": 57,
+                     *             "total": 120
+                     *           },
+                     *           "plan_id": "018f3b63-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "reference": "PA-2021-0003"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AmortisationPlanList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listDebitNotes: {
+        parameters: {
+            query?: {
+                /** @description Only of this day and later. */
+                from?: string;
+                /** @description Only up to this day. */
+                to?: string;
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/debit-notes"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "amount": "340.12",
+                     *           "currency": "EUR",
+                     *           "date": "2026-03-02",
+                     *           "debit_note_id": "018f3b62-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "description": "Differenze contributive 2024",
+                     *           "reference": "ND-2026-0007"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DebitNoteList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listDmaSubmissions: {
+        parameters: {
+            query?: {
+                /** @description Only of this month and later. */
+                period_from?: components["schemas"]["DmaMonth"];
+                /** @description Only up to this month. */
+                period_to?: components["schemas"]["DmaMonth"];
+                /** @description Only in this state. */
+                state?: components["schemas"]["DmaState"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of submissions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/dma-submissions"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "self": {
+                     *               "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *             },
+                     *             "xml": {
+                     *               "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"
+                     *             }
+                     *           },
+                     *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10",
+                     *           "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *           "dma_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "filed_by": {
+                     *             "acting_as": "employee_delegate",
+                     *             "family_name": "Rossi",
+                     *             "given_name": "Mario",
+                     *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *             "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+                     *           },
+                     *           "form": "compiled",
+                     *           "period": "2026-02",
+                     *           "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b",
+                     *           "protocol_number": "INPS.3000.16/03/2026.0000045",
+                     *           "size": 1874,
+                     *           "state": "submitted",
+                     *           "submitted_at": "2026-03-16T08:15:04.218301Z",
+                     *           "totals": {
+                     *             "credit_contribution": "6.48",
+                     *             "credit_taxable": "1850.00",
+                     *             "currency": "EUR",
+                     *             "pension_contribution": "442.15",
+                     *             "pension_taxable": "1850.00",
+                     *             "periods": 1,
+                     *             "severance_contribution": "90.28",
+                     *             "severance_taxable": "1480.00",
+                     *             "variations": 0,
+                     *             "workers": 1
+                     *           },
+                     *           "updated_at": "2026-03-16T08:15:04.218301Z",
+                     *           "variations_only": false
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DmaSubmissionList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    fileDmaSubmission: {
+        parameters: {
+            query?: {
+                /** @description With XML: the submission whose place it takes. */
+                supersedes_id?: components["schemas"]["Id"];
+            };
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "activity_code": "84111",
+                 *       "body_number": "00000",
+                 *       "legal_form": "2430",
+                 *       "period": "2026-02",
+                 *       "sender": {
+                 *         "legal_name": "Comune di Castel Mugello",
+                 *         "office_code": "3000",
+                 *         "person_tax_code": "RSSMRA80A01H501U",
+                 *         "tax_code": "80039510484"
+                 *       },
+                 *       "signatory_tax_code": "RSSMRA80A01H501U",
+                 *       "workers": [
+                 *         {
+                 *           "family_name": "Bianchi",
+                 *           "given_name": "Lara",
+                 *           "periods": [
+                 *             {
+                 *               "end_day": "2026-02-28",
+                 *               "framing": {
+                 *                 "contract": "RALN",
+                 *                 "employment_type": "1",
+                 *                 "qualification": "042000",
+                 *                 "service_type": "4",
+                 *                 "severance_scheme": "3"
+                 *               },
+                 *               "funds": {
+                 *                 "credit": {
+                 *                   "code": "9",
+                 *                   "contribution": "6.48",
+                 *                   "taxable": "1850.00"
+                 *                 },
+                 *                 "pension": {
+                 *                   "additional": "1.85",
+                 *                   "code": "2",
+                 *                   "contribution": "440.30",
+                 *                   "taxable": "1850.00"
+                 *                 },
+                 *                 "severance": {
+                 *                   "code": "6",
+                 *                   "tfs_contribution": "90.28",
+                 *                   "tfs_taxable": "1480.00"
+                 *                 }
+                 *               },
+                 *               "start_day": "2026-02-01"
+                 *             }
+                 *           ],
+                 *           "tax_code": "BNCLRA75D52F205V",
+                 *           "workplace": {
+                 *             "municipality_code": "B406",
+                 *             "postal_code": "50033"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["DmaInput"];
+            };
+        };
+        responses: {
+            /** @description The list is protocolled. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         },
+                     *         "xml": {
+                     *           "href": "/v1/dma-submissions/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/xml"
+                     *         }
+                     *       },
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10",
+                     *       "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "dma_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "filed_by": {
+                     *         "acting_as": "employee_delegate",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+                     *       },
+                     *       "form": "compiled",
+                     *       "period": "2026-02",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b",
+                     *       "protocol_number": "INPS.3000.16/03/2026.0000045",
+                     *       "size": 1874,
+                     *       "state": "submitted",
+                     *       "submitted_at": "2026-03-16T08:15:04.218301Z",
+                     *       "totals": {
+                     *         "credit_contribution": "6.48",
+                     *         "credit_taxable": "1850.00",
+                     *         "currency": "EUR",
+                     *         "pension_contribution": "442.15",
+                     *         "pension_taxable": "1850.00",
+                     *         "periods": 1,
+                     *         "severance_contribution": "90.28",
+                     *         "severance_taxable": "1480.00",
+                     *         "variations": 0,
+                     *         "workers": 1
+                     *       },
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z",
+                     *       "variations_only": false
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DmaSubmission"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listPayments: {
+        parameters: {
+            query?: {
+                /** @description Only of this day and later. */
+                from?: string;
+                /** @description Only up to this day. */
+                to?: string;
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of them. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/payments"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "amount": "12500.00",
+                     *           "currency": "EUR",
+                     *           "date": "2026-03-16",
+                     *           "description": "Contributi di febbraio 2026",
+                     *           "payment_id": "018f3b61-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "reference": "F24-2026-02-0001"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PaymentList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listRectificationContacts: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of contacts. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a/rectification-contacts"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "contact_id": "018f3c50-1a2b-7c3d-8e4f-5a6b7c8d9e01",
+                     *           "kind": "email",
+                     *           "state": "bounced",
+                     *           "unusable": true,
+                     *           "updated_at": "2026-03-16T08:15:04.218301Z",
+                     *           "value": "paghe@tessiture.example"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["RectificationContactList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showPositionSummary: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A position of a contributor.
+                 * @example 018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a
+                 */
+                position_id: components["parameters"]["PositionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The summary. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag-Computed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/positions/018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b/summary"
+                     *         }
+                     *       },
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e10",
+                     *       "declarations": [
+                     *         {
+                     *           "count": 3,
+                     *           "state": "accepted"
+                     *         }
+                     *       ],
+                     *       "delegations": 1,
+                     *       "kind": "public_body",
+                     *       "last_dma": {
+                     *         "dma_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *         "period": "2026-02",
+                     *         "state": "submitted",
+                     *         "submitted_at": "2026-03-16T08:15:04.218301Z"
+                     *       },
+                     *       "last_payment": {
+                     *         "amount": "12500.00",
+                     *         "currency": "EUR",
+                     *         "date": "2026-03-16"
+                     *       },
+                     *       "legal_name": "Comune di Castel Mugello",
+                     *       "number": "0300417298",
+                     *       "office_code": "3000",
+                     *       "office_title": "Direzione provinciale di Firenze",
+                     *       "open_tickets": 0,
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1b",
+                     *       "scheme": "public_employees",
+                     *       "state": "active",
+                     *       "tax_code": "80039510484"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PositionSummary"];
                 };
             };
             default: components["responses"]["Refused"];
@@ -23884,6 +34512,325 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    listSmartTaskTypes: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of types. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/smart-task-types"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "self": {
+                     *               "href": "/v1/smart-task-types/revoke-intermediary-delegation"
+                     *             }
+                     *           },
+                     *           "acting_as": [
+                     *             "legal_representative",
+                     *             "employer",
+                     *             "employee_delegate",
+                     *             "intermediary"
+                     *           ],
+                     *           "checks": [
+                     *             {
+                     *               "check": "right",
+                     *               "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+                     *             },
+                     *             {
+                     *               "check": "subject",
+                     *               "title": "Esiste ciò che la richiesta riguarda, ed è del contribuente."
+                     *             },
+                     *             {
+                     *               "check": "authority",
+                     *               "title": "Chi chiede può disporne."
+                     *             },
+                     *             {
+                     *               "check": "state",
+                     *               "title": "Lo stato attuale lo permette."
+                     *             }
+                     *           ],
+                     *           "content_example": {
+                     *             "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+                     *             "reason": "Fine dell'incarico"
+                     *           },
+                     *           "content_schema": {
+                     *             "$schema": "https://json-schema.org/draft/2020-12/schema",
+                     *             "additionalProperties": false,
+                     *             "properties": {
+                     *               "delegation_id": {
+                     *                 "format": "uuid",
+                     *                 "maxLength": 36,
+                     *                 "minLength": 36,
+                     *                 "title": "Delega",
+                     *                 "type": "string"
+                     *               },
+                     *               "reason": {
+                     *                 "maxLength": 1000,
+                     *                 "minLength": 1,
+                     *                 "pattern": "^[^\\x00-\\x1F\\x7F-\\x9F]*$",
+                     *                 "title": "Motivo",
+                     *                 "type": "string"
+                     *               }
+                     *             },
+                     *             "required": [
+                     *               "delegation_id"
+                     *             ],
+                     *             "type": "object"
+                     *           },
+                     *           "effect": "La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.",
+                     *           "examined": "La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.",
+                     *           "title": "Revoca della delega di un intermediario",
+                     *           "topic": "delegations-intermediaries",
+                     *           "type": "revoke-intermediary-delegation"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SmartTaskTypeList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showSmartTaskType: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A type of smart tasks.
+                 * @example revoke-intermediary-delegation
+                 */
+                type: components["parameters"]["SmartTaskTypePath"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The type. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag-Computed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/smart-task-types/revoke-intermediary-delegation"
+                     *         }
+                     *       },
+                     *       "acting_as": [
+                     *         "legal_representative",
+                     *         "employer",
+                     *         "employee_delegate",
+                     *         "intermediary"
+                     *       ],
+                     *       "checks": [
+                     *         {
+                     *           "check": "right",
+                     *           "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+                     *         },
+                     *         {
+                     *           "check": "subject",
+                     *           "title": "Esiste ciò che la richiesta riguarda, ed è del contribuente."
+                     *         },
+                     *         {
+                     *           "check": "authority",
+                     *           "title": "Chi chiede può disporne."
+                     *         },
+                     *         {
+                     *           "check": "state",
+                     *           "title": "Lo stato attuale lo permette."
+                     *         }
+                     *       ],
+                     *       "content_example": {
+                     *         "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+                     *         "reason": "Fine dell'incarico"
+                     *       },
+                     *       "content_schema": {
+                     *         "$schema": "https://json-schema.org/draft/2020-12/schema",
+                     *         "additionalProperties": false,
+                     *         "properties": {
+                     *           "delegation_id": {
+                     *             "format": "uuid",
+                     *             "maxLength": 36,
+                     *             "minLength": 36,
+                     *             "title": "Delega",
+                     *             "type": "string"
+                     *           },
+                     *           "reason": {
+                     *             "maxLength": 1000,
+                     *             "minLength": 1,
+                     *             "pattern": "^[^\\x00-\\x1F\\x7F-\\x9F]*$",
+                     *             "title": "Motivo",
+                     *             "type": "string"
+                     *           }
+                     *         },
+                     *         "required": [
+                     *           "delegation_id"
+                     *         ],
+                     *         "type": "object"
+                     *       },
+                     *       "effect": "La delega finisce subito, con le subdeleghe, e le due parti ne sono informate.",
+                     *       "examined": "La delega è del contribuente; chi chiede gestisce le deleghe del contribuente o dell'intermediario; la delega non è già finita.",
+                     *       "title": "Revoca della delega di un intermediario",
+                     *       "topic": "delegations-intermediaries",
+                     *       "type": "revoke-intermediary-delegation"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SmartTaskType"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showSmartTask: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A smart task.
+                 * @example 018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f
+                 */
+                smart_task_id: components["parameters"]["SmartTaskId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The smart task. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag-Computed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/smart-tasks/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+                     *         },
+                     *         "ticket": {
+                     *           "href": "/v1/tickets/018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f"
+                     *         }
+                     *       },
+                     *       "checks": [
+                     *         {
+                     *           "check": "right",
+                     *           "result": "passed",
+                     *           "title": "Il diritto con cui è stata fatta la richiesta vale ancora."
+                     *         },
+                     *         {
+                     *           "check": "subject",
+                     *           "result": "passed",
+                     *           "title": "Esiste ciò che la richiesta riguarda, ed è del contribuente."
+                     *         },
+                     *         {
+                     *           "check": "authority",
+                     *           "result": "passed",
+                     *           "title": "Chi chiede può disporne."
+                     *         },
+                     *         {
+                     *           "check": "state",
+                     *           "result": "failed",
+                     *           "title": "Lo stato attuale lo permette."
+                     *         }
+                     *       ],
+                     *       "content": {
+                     *         "delegation_id": "018f3b40-1a2b-7c3d-8e4f-5a6b7c8d9e10",
+                     *         "reason": "Fine dell'incarico"
+                     *       },
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "decided_at": "2026-03-16T08:15:05.020417Z",
+                     *       "history": [
+                     *         {
+                     *           "at": "2026-03-16T08:15:04.218301Z",
+                     *           "state": "submitted"
+                     *         },
+                     *         {
+                     *           "at": "2026-03-16T08:15:04.901442Z",
+                     *           "state": "taken_in_charge"
+                     *         },
+                     *         {
+                     *           "at": "2026-03-16T08:15:04.960175Z",
+                     *           "state": "under_examination"
+                     *         },
+                     *         {
+                     *           "at": "2026-03-16T08:15:05.020417Z",
+                     *           "state": "not_accepted"
+                     *         }
+                     *       ],
+                     *       "office_code": "4900",
+                     *       "protocol_number": "INPS.4900.16/03/2026.0000043",
+                     *       "reasons": [
+                     *         {
+                     *           "code": "delegation-ended",
+                     *           "text": "La delega è già finita: revocata, scaduta o sostituita."
+                     *         }
+                     *       ],
+                     *       "smart_task_id": "018f3c41-2b3d-7c4e-8f50-6a7b8c9d0e1f",
+                     *       "state": "not_accepted",
+                     *       "submitted_at": "2026-03-16T08:15:04.218301Z",
+                     *       "title": "Revoca della delega di un intermediario",
+                     *       "type": "revoke-intermediary-delegation"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SmartTask"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     receiveSmsReport: {
         parameters: {
             query?: never;
@@ -24218,6 +35165,636 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["SubDelegation"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showSurvey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The survey. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "answers": {
+                     *           "href": "/v1/surveys/018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f/answers"
+                     *         },
+                     *         "self": {
+                     *           "href": "/v1/surveys/current"
+                     *         }
+                     *       },
+                     *       "answered": false,
+                     *       "closes_at": "2026-04-01T00:00:00Z",
+                     *       "opens_at": "2026-03-01T00:00:00Z",
+                     *       "questions": [
+                     *         {
+                     *           "question_id": "overall",
+                     *           "text": "Quanto sei soddisfatto dei servizi online?"
+                     *         },
+                     *         {
+                     *           "options": [
+                     *             {
+                     *               "option": "api",
+                     *               "text": "Il mio software"
+                     *             },
+                     *             {
+                     *               "option": "office",
+                     *               "text": "Lo sportello"
+                     *             }
+                     *           ],
+                     *           "question_id": "channel",
+                     *           "text": "Quale canale usi di più?"
+                     *         }
+                     *       ],
+                     *       "survey_id": "018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "title": "Come ti trovi con i servizi online?"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Survey"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    answerSurvey: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+                 *     another request answers 422 `idempotency-key-reused`.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description The survey.
+                 * @example 018f3b60-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                survey_id: components["parameters"]["SurveyId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "answers": [
+                 *         {
+                 *           "question_id": "overall",
+                 *           "value": 4
+                 *         },
+                 *         {
+                 *           "option": "api",
+                 *           "question_id": "channel"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["SurveyAnswers"];
+            };
+        };
+        responses: {
+            204: components["responses"]["NoContent"];
+            default: components["responses"]["Refused"];
+        };
+    };
+    listTicketTopics: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of topics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/ticket-topics"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "code": "payments",
+                     *           "title": "Payments"
+                     *         },
+                     *         {
+                     *           "appointments": true,
+                     *           "code": "payments-refunds",
+                     *           "parent_code": "payments",
+                     *           "title": "Refunds and set-off"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TicketTopicList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listMyTickets: {
+        parameters: {
+            query?: {
+                /** @description Only what is about this position. */
+                position_id?: components["parameters"]["TicketPosition"];
+                /** @description Only what is about this topic; a heading stands for all topics below it. */
+                topic?: components["parameters"]["TicketTopicFilter"];
+                /** @description Only tickets in this state. */
+                state?: components["parameters"]["TicketStateFilter"];
+                /** @description Only tickets of this kind. */
+                kind?: components["parameters"]["TicketKindFilter"];
+                /** @description Only tickets that were opened at this instant or later. */
+                opened_from?: components["parameters"]["OpenedFrom"];
+                /** @description Only tickets that changed at this instant or later. */
+                updated_from?: components["parameters"]["UpdatedFrom"];
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of tickets, without their text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/tickets"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "_links": {
+                     *             "self": {
+                     *               "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *             }
+                     *           },
+                     *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "due_at": "2026-03-23T23:00:00Z",
+                     *           "kind": "request",
+                     *           "office_code": "1400",
+                     *           "office_title": "Direzione provinciale di Bergamo",
+                     *           "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *           "opened_by": {
+                     *             "acting_as": "legal_representative",
+                     *             "family_name": "Rossi",
+                     *             "given_name": "Mario",
+                     *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *             "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+                     *           },
+                     *           "parent_topic": "payments",
+                     *           "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *           "protocol_number": "INPS.1400.16/03/2026.0000042",
+                     *           "section": "payments",
+                     *           "state": "open",
+                     *           "subject": "[Versamenti] Rimborso di un F24 versato due volte",
+                     *           "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "topic": "payments-refunds",
+                     *           "topic_title": "Refunds and set-off",
+                     *           "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TicketList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showTicket: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "attachments": {
+                     *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/attachments"
+                     *         },
+                     *         "comments": {
+                     *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"
+                     *         },
+                     *         "contributor": {
+                     *           "href": "/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         },
+                     *         "self": {
+                     *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         }
+                     *       },
+                     *       "allows_appointment": false,
+                     *       "answered_by": "2026-04-14T22:00:00Z",
+                     *       "attachments": [
+                     *         {
+                     *           "digest": "sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+                     *           "file_name": "F24.pdf",
+                     *           "media_type": "application/pdf",
+                     *           "number": 1,
+                     *           "size": 482113
+                     *         }
+                     *       ],
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "due_at": "2026-03-23T23:00:00Z",
+                     *       "email": "studio@example.com",
+                     *       "kind": "request",
+                     *       "may_remind": false,
+                     *       "office_code": "1400",
+                     *       "office_title": "Direzione provinciale di Bergamo",
+                     *       "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *       "opened_by": {
+                     *         "acting_as": "legal_representative",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+                     *       },
+                     *       "parent_topic": "payments",
+                     *       "phone": "+393331234567",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *       "protocol_number": "INPS.1400.16/03/2026.0000042",
+                     *       "section": "payments",
+                     *       "state": "open",
+                     *       "subject": "[Versamenti] Rimborso di un F24 versato due volte",
+                     *       "text": "L'F24 di maggio è stato versato due volte. Si chiede il rimborso.",
+                     *       "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "topic": "payments-refunds",
+                     *       "topic_title": "Refunds and set-off",
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    downloadTicketAttachments: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that you have. If it is still right, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description Which bytes are wanted, such as `bytes=1048576-`. */
+                Range?: components["parameters"]["Range"];
+                /** @description The `ETag` of the file of which you have a part. If it is another now, you get the whole. */
+                "If-Range"?: components["parameters"]["IfRange"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The archive. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example PK */
+                    "application/zip": string;
+                };
+            };
+            /** @description A part of the archive. */
+            206: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example PK */
+                    "application/zip": string;
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listTicketComments: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of comments. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "at": "2026-03-17T09:00:12.004518Z",
+                     *           "author": {
+                     *             "family_name": "Rossi",
+                     *             "given_name": "Mario",
+                     *             "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *           },
+                     *           "by_office": false,
+                     *           "comment_id": "018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f",
+                     *           "text": "Si allega la quietanza.",
+                     *           "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "visibility": "visible"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TicketCommentList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    addTicketComment: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Si allega la quietanza."
+                 *     }
+                 */
+                "application/json": components["schemas"]["TicketCommentInput"];
+            };
+        };
+        responses: {
+            /** @description The comment. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "at": "2026-03-17T09:00:12.004518Z",
+                     *       "author": {
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *       },
+                     *       "by_office": false,
+                     *       "comment_id": "018f3c11-2b3c-7d4e-9f50-6a7b8c9d0e1f",
+                     *       "text": "Si allega la quietanza.",
+                     *       "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "visibility": "visible"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TicketComment"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    remindTicket: {
+        parameters: {
+            query?: never;
+            header: {
+                /**
+                 * @description A key of your choice (a UUID, say), a new one for each intent. Repeating the request with it within 24 hours gives the first answer again and has no further effect.
+                 *     Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
+                 *     A twin that is still running after 10 seconds: 409 `request-in-progress`.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                "Idempotency-Key": components["parameters"]["RequiredIdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A ticket about which you have a right.
+                 * @example 018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f
+                 */
+                ticket_id: components["parameters"]["TicketId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The ticket, with the time of the reminder. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "attachments": {
+                     *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/attachments"
+                     *         },
+                     *         "comments": {
+                     *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f/comments"
+                     *         },
+                     *         "contributor": {
+                     *           "href": "/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         },
+                     *         "self": {
+                     *           "href": "/v1/tickets/018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f"
+                     *         }
+                     *       },
+                     *       "allows_appointment": true,
+                     *       "answered_by": "2026-04-14T22:00:00Z",
+                     *       "attachments": [
+                     *         {
+                     *           "digest": "sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae",
+                     *           "file_name": "F24.pdf",
+                     *           "media_type": "application/pdf",
+                     *           "number": 1,
+                     *           "size": 482113
+                     *         }
+                     *       ],
+                     *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "digest": "sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                     *       "due_at": "2026-03-23T23:00:00Z",
+                     *       "email": "studio@example.com",
+                     *       "kind": "request",
+                     *       "may_remind": false,
+                     *       "office_code": "1400",
+                     *       "office_title": "Direzione provinciale di Bergamo",
+                     *       "opened_at": "2026-03-16T08:15:04.218301Z",
+                     *       "opened_by": {
+                     *         "acting_as": "legal_representative",
+                     *         "family_name": "Rossi",
+                     *         "given_name": "Mario",
+                     *         "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *         "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b"
+                     *       },
+                     *       "parent_topic": "payments",
+                     *       "phone": "+393331234567",
+                     *       "position_id": "018f3a12-0b2c-7d4e-9f50-6b7c8d9e0f1a",
+                     *       "protocol_number": "INPS.1400.16/03/2026.0000042",
+                     *       "reminded_at": "2026-03-24T08:15:04.218301Z",
+                     *       "section": "payments",
+                     *       "state": "open",
+                     *       "subject": "[Versamenti] Rimborso di un F24 versato due volte",
+                     *       "text": "L'F24 di maggio è stato versato due volte. Si chiede il rimborso.",
+                     *       "ticket_id": "018f3c10-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *       "topic": "payments-refunds",
+                     *       "topic_title": "Refunds and set-off",
+                     *       "updated_at": "2026-03-16T08:15:04.218301Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Ticket"];
                 };
             };
             default: components["responses"]["Refused"];
