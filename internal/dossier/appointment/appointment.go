@@ -6,15 +6,13 @@
 package appointment
 
 import (
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/plaintext"
 )
 
 // State is where an appointment stands.
@@ -223,10 +221,10 @@ type Booking struct {
 // check returns fault.Invalid naming each field that is wrong.
 func (b Booking) check() error {
 	var wrong []fault.Field
-	if !plain(b.Phone, maxPhone) {
+	if !plaintext.IsLine(b.Phone, maxPhone) {
 		wrong = append(wrong, fault.Field{Pointer: "/phone", Code: fault.FieldPattern})
 	}
-	if !plain(b.Notes, maxNotes) {
+	if !plaintext.IsLine(b.Notes, maxNotes) {
 		wrong = append(wrong, fault.Field{Pointer: "/notes", Code: fault.FieldPattern})
 	}
 	if len(wrong) > 0 {
@@ -273,10 +271,4 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// plain reports whether s has something to be seen, is not too long and has no control characters.
-func plain(s string, most int) bool {
-	return strings.TrimSpace(s) != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= most &&
-		!strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -15,6 +15,7 @@ import (
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
+	"diresco/internal/platform/plaintext"
 )
 
 // offered is how many other hours somebody is told of whose slot is withdrawn.
@@ -176,7 +177,7 @@ func (s *Service) ShowSlot(ctx context.Context, by access.Actor, id uuid.UUID) (
 //   - fault.NotFound: it is not a slot of the operator's office;
 //   - fault.Conflict: it has begun, or was withdrawn before.
 func (s *Service) Withdraw(ctx context.Context, by access.Actor, id uuid.UUID, reason string) (SlotView, error) {
-	if !plain(reason, maxReason) {
+	if !plaintext.IsLine(reason, maxReason) {
 		return SlotView{}, fault.InvalidFields(fault.Field{Pointer: "/reason", Code: fault.FieldPattern})
 	}
 	// A repeat tells nothing to who has left the office meanwhile.

@@ -11,6 +11,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
+	"diresco/internal/platform/plaintext"
 )
 
 // Visibility says who reads a comment.
@@ -54,7 +55,7 @@ const maxComment = 2000
 // comment is a comment on the ticket. It returns fault.Invalid for a text that is none, and
 // fault.Conflict where the ticket is closed.
 func (t Ticket) comment(by access.Actor, text string, now time.Time) (Comment, error) {
-	if !plainText(text, maxComment, true) {
+	if !plaintext.IsText(text, maxComment) {
 		return Comment{}, fault.InvalidFields(fault.Field{Pointer: "/text", Code: fault.FieldPattern})
 	}
 	if err := t.requireLive(); err != nil {

@@ -15,6 +15,7 @@ import (
 	"diresco/internal/kernel/review"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
+	"diresco/internal/platform/plaintext"
 )
 
 // Assignment says who has a ticket in charge, seen from an operator.
@@ -243,7 +244,7 @@ func (s *Desk) Release(ctx context.Context, by access.Actor, id uuid.UUID) error
 // no text.
 func (s *Desk) Comment(ctx context.Context, by access.Actor, id uuid.UUID, text string, v Visibility) (Details, error) {
 	var wrong []fault.Field
-	if !plainText(text, maxComment, true) {
+	if !plaintext.IsText(text, maxComment) {
 		wrong = append(wrong, fault.Field{Pointer: "/text", Code: fault.FieldPattern})
 	}
 	if v != Visible && v != Internal {

@@ -9,6 +9,7 @@ import (
 	"diresco/internal/kernel/review"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/plaintext"
 )
 
 // Overdue says whether the time to answer a ticket is over.
@@ -178,7 +179,7 @@ func (c Closure) check() error {
 	if c.Outcome != Accepted && c.Outcome != NotAccepted && c.Outcome != Informed {
 		wrong = append(wrong, fault.Field{Pointer: "/outcome", Code: fault.FieldEnum})
 	}
-	if !plainText(c.Text, maxComment, true) {
+	if !plaintext.IsText(c.Text, maxComment) {
 		wrong = append(wrong, fault.Field{Pointer: "/text", Code: fault.FieldPattern})
 	}
 	if len(wrong) > 0 {
@@ -189,7 +190,7 @@ func (c Closure) check() error {
 
 // requireReason returns fault.Invalid for a reason that says nothing, or too much.
 func requireReason(reason string) error {
-	if !plainText(reason, maxReason, true) {
+	if !plaintext.IsText(reason, maxReason) {
 		return fault.InvalidFields(fault.Field{Pointer: "/reason", Code: fault.FieldPattern})
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/plaintext"
 )
 
 // TopicKind is the trail's word for a topic.
@@ -39,8 +40,8 @@ func (in TopicSetting) check() error {
 			wrong = append(wrong, fault.Field{Pointer: pointer, Code: code})
 		}
 	}
-	refuse(!plainText(in.TitleIT, maxTopicTitle, false), "/title_it", fault.FieldPattern)
-	refuse(!plainText(in.TitleEN, maxTopicTitle, false), "/title_en", fault.FieldPattern)
+	refuse(!plaintext.IsLine(in.TitleIT, maxTopicTitle), "/title_it", fault.FieldPattern)
+	refuse(!plaintext.IsLine(in.TitleEN, maxTopicTitle), "/title_en", fault.FieldPattern)
 	refuse(in.ParentCode == nil && in.OfficeCode != nil, "/office_code", fault.FieldNotApplicable)
 	refuse(in.ParentCode == nil && in.Appointments, "/appointments", fault.FieldNotApplicable)
 	if len(wrong) > 0 {

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"gocloud.dev/blob"
@@ -24,6 +21,7 @@ import (
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/plaintext"
 )
 
 // Contributors knows the positions of contributors and their offices.
@@ -119,8 +117,8 @@ func (in New) check() (New, error) {
 	if in.Kind == "" {
 		in.Kind = Request
 	}
-	refuse(!plainText(in.Subject, maxSubject, false), "/subject", fault.FieldPattern)
-	refuse(!plainText(in.Text, maxText, true), "/text", fault.FieldPattern)
+	refuse(!plaintext.IsLine(in.Subject, maxSubject), "/subject", fault.FieldPattern)
+	refuse(!plaintext.IsText(in.Text, maxText), "/text", fault.FieldPattern)
 	if in.Section != "" {
 		_, known := sectionTitles[in.Section]
 		refuse(!known, "/section", fault.FieldEnum)
@@ -145,15 +143,6 @@ func normal(kind person.ContactKind, value *string) (*string, bool) {
 	}
 	n, ok := person.NewContact{Kind: kind, Value: *value}.Normalise()
 	return &n.Value, ok
-}
-
-// plainText reports whether s has up to limit characters, something to be seen and no control
-// characters; lines may allow for line ends and tabs.
-func plainText(s string, limit int, lines bool) bool {
-	return strings.TrimSpace(s) != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit &&
-		!strings.ContainsFunc(s, func(r rune) bool {
-			return unicode.IsControl(r) && !(lines && (r == '\n' || r == '\r' || r == '\t'))
-		})
 }
 
 // File opens a ticket: its number of the protocol register, its row and files, and the messages to

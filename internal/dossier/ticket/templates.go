@@ -12,6 +12,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
+	"diresco/internal/platform/plaintext"
 )
 
 // TemplateKind is the trail's word for a ready-made answer.
@@ -52,10 +53,10 @@ var templateCode = regexp.MustCompile(`^[a-z][a-z0-9-]{1,39}$`)
 // check returns fault.Invalid naming each field that is wrong.
 func (in NewTemplate) check() error {
 	var wrong []fault.Field
-	if !plainText(in.Title, maxTemplateTitle, false) {
+	if !plaintext.IsLine(in.Title, maxTemplateTitle) {
 		wrong = append(wrong, fault.Field{Pointer: "/title", Code: fault.FieldPattern})
 	}
-	if !plainText(in.Text, maxComment, true) {
+	if !plaintext.IsText(in.Text, maxComment) {
 		wrong = append(wrong, fault.Field{Pointer: "/text", Code: fault.FieldPattern})
 	}
 	if len(wrong) > 0 {

@@ -4,10 +4,7 @@
 package pinupgrade
 
 import (
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -17,6 +14,7 @@ import (
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/plaintext"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -130,8 +128,8 @@ func (in Input) check(today calendar.Date) error {
 		in.DocumentKind != IdentityCard && in.DocumentKind != Passport && in.DocumentKind != DrivingLicence, "/document_kind",
 		fault.FieldEnum,
 	)
-	refuse(!plainText(in.DocumentNumber, maxDocumentNumber), "/document_number", fault.FieldPattern)
-	refuse(!plainText(in.IssuedBy, maxIssuer), "/issued_by", fault.FieldPattern)
+	refuse(!plaintext.IsLine(in.DocumentNumber, maxDocumentNumber), "/document_number", fault.FieldPattern)
+	refuse(!plaintext.IsLine(in.IssuedBy, maxIssuer), "/issued_by", fault.FieldPattern)
 	issued, bad := date(in.IssuedOn)
 	if !refuse(bad != nil, "/issued_on", fault.FieldFormat) {
 		refuse(today.Before(issued), "/issued_on", fault.FieldInFuture)
@@ -156,13 +154,6 @@ func date(s string) (calendar.Date, error) {
 		return calendar.Date{}, err
 	}
 	return calendar.Date{Year: t.Year(), Month: t.Month(), Day: t.Day()}, nil
-}
-
-// plainText reports whether s has up to limit characters, something to be seen and no control
-// characters.
-func plainText(s string, limit int) bool {
-	return strings.TrimSpace(s) != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit &&
-		!strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // decide is the request as the operator decided it. It returns fault.Conflict for one that is

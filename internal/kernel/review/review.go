@@ -5,16 +5,14 @@ package review
 
 import (
 	"context"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/plaintext"
 )
 
 // Outcome is what an office decided.
@@ -47,20 +45,13 @@ func (d Decision) Check() error {
 	if d.Outcome != Accepted && d.Outcome != NotAccepted {
 		wrong = append(wrong, fault.Field{Pointer: "/outcome", Code: fault.FieldEnum})
 	}
-	if !plain(d.Reason) {
+	if !plaintext.IsLine(d.Reason, maxReason) {
 		wrong = append(wrong, fault.Field{Pointer: "/reason", Code: fault.FieldPattern})
 	}
 	if len(wrong) > 0 {
 		return fault.InvalidFields(wrong...)
 	}
 	return nil
-}
-
-// plain reports whether a reason has something to be seen, is not too long and has no control
-// characters.
-func plain(s string) bool {
-	return strings.TrimSpace(s) != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= maxReason &&
-		!strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // Verdict returns what is kept of a decision that an operator makes now.
