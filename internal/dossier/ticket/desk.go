@@ -18,24 +18,6 @@ import (
 	"diresco/internal/platform/plaintext"
 )
 
-// Assignment says who has a ticket in charge, seen from an operator.
-type Assignment string
-
-// The assignments that a list is narrowed down to.
-const (
-	// AssignedToMe is what the operator has in charge.
-	AssignedToMe Assignment = "me"
-	// AssignedToNobody is what is open and nobody has in charge.
-	AssignedToNobody Assignment = "nobody"
-)
-
-// Colleague is an operator of an office, or who else wrote a comment.
-type Colleague struct {
-	ID         uuid.UUID
-	GivenName  string
-	FamilyName string
-}
-
 // Details are a ticket as its office sees it.
 type Details struct {
 	View
@@ -47,8 +29,8 @@ type Details struct {
 	// Late is how overdue it was when it was read.
 	Late Overdue `gorm:"-"`
 	// Assignee and Closer are nil where nobody is; of a list Closer is never read.
-	Assignee *Colleague `gorm:"-"`
-	Closer   *Colleague `gorm:"-"`
+	Assignee *review.Colleague `gorm:"-"`
+	Closer   *review.Colleague `gorm:"-"`
 	// Said are the last comments, the first one first, the internal ones too. Lists have none.
 	Said []Said `gorm:"-"`
 }
@@ -56,7 +38,7 @@ type Details struct {
 // Said is a comment with who wrote it.
 type Said struct {
 	Comment
-	Author Colleague `gorm:"-"`
+	Author review.Colleague `gorm:"-"`
 }
 
 // DeskFilter narrows an office's tickets down; what is empty stands for all. Without a state, and
@@ -66,7 +48,7 @@ type DeskFilter struct {
 	Any      bool
 	Topic    string
 	Kind     Kind
-	Assigned Assignment
+	Assigned review.Assignment
 	Overdue  Overdue
 
 	ContributorTaxCode string
@@ -230,7 +212,7 @@ func (s *Desk) Release(ctx context.Context, by access.Actor, id uuid.UUID) error
 		worksHere := false
 		if t.AssignedTo != nil {
 			var err error
-			if worksHere, err = s.repo.worksAt(ctx, *t.AssignedTo, t.OfficeCode); err != nil {
+			if worksHere, err = review.WorksAt(ctx, s.run.DB, *t.AssignedTo, t.OfficeCode); err != nil {
 				return t, err
 			}
 		}

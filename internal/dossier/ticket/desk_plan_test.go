@@ -8,6 +8,7 @@ import (
 	"diresco/db"
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
@@ -57,8 +58,8 @@ func TestDesk_APageOfTheQueueIsARangeOfAnIndex(t *testing.T) {
 			{"what is due", ticket.DeskFilter{Overdue: ticket.Due}, "tickets_waiting"},
 			{"what is late", ticket.DeskFilter{Overdue: ticket.Late}, "tickets_waiting"},
 			{"what is closed", ticket.DeskFilter{State: ticket.Closed}, "tickets_by_office_state"},
-			{"nobody's", ticket.DeskFilter{Assigned: ticket.AssignedToNobody}, "tickets_"},
-			{"mine", ticket.DeskFilter{Assigned: ticket.AssignedToMe}, "tickets_"},
+			{"nobody's", ticket.DeskFilter{Assigned: review.AssignedToNobody}, "tickets_"},
+			{"mine", ticket.DeskFilter{Assigned: review.AssignedToMe}, "tickets_"},
 		} {
 			request := page.Request{Limit: 10}
 			for _, which := range []string{"first", "next"} {

@@ -10,6 +10,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/platform/page"
 )
 
@@ -70,9 +71,9 @@ func (f DeskFilter) where(by access.Actor, now time.Time) conditions {
 	var c conditions
 	c.add("d.office_code = ?", by.OfficeCode)
 	switch f.Assigned {
-	case AssignedToMe:
+	case review.AssignedToMe:
 		c.add("d.assigned_to = ?", by.PersonID)
-	case AssignedToNobody:
+	case review.AssignedToNobody:
 		c.add("d.state = 'open'")
 	}
 	switch {
@@ -122,35 +123,28 @@ func (r deskRepository) said(ctx context.Context, ticketID uuid.UUID) ([]Said, e
 
 // name adds the names of all who had to do with a ticket.
 func (r deskRepository) name(ctx context.Context, d *Details) error {
-	var ids []uuid.UUID
-	for _, id := range []*uuid.UUID{d.AssignedTo, d.ClosedBy} {
-		if id != nil {
-			ids = append(ids, *id)
-		}
+	ids := []*uuid.UUID{d.AssignedTo, d.ClosedBy}
+	for i := range d.Said {
+		ids = append(ids, &d.Said[i].AuthorID)
 	}
-	for _, said := range d.Said {
-		ids = append(ids, said.AuthorID)
-	}
-	named, err := r.names(ctx, ids)
+	named, err := review.Colleagues(ctx, r.db, ids...)
 	if err != nil {
 		return err
 	}
 	d.Assignee, d.Closer = of(named, d.AssignedTo), of(named, d.ClosedBy)
 	for i := range d.Said {
-		d.Said[i].Author = named[d.Said[i].AuthorID]
+		d.Said[i].Author = *named[d.Said[i].AuthorID]
 	}
 	return nil
 }
 
-// nameAssignees adds to tickets who has them in charge, with one statement for all.
+// nameAssignees adds to tickets who has them in charge.
 func (r deskRepository) nameAssignees(ctx context.Context, all []Details) error {
-	var ids []uuid.UUID
-	for _, d := range all {
-		if d.AssignedTo != nil {
-			ids = append(ids, *d.AssignedTo)
-		}
+	ids := make([]*uuid.UUID, len(all))
+	for i, d := range all {
+		ids[i] = d.AssignedTo
 	}
-	named, err := r.names(ctx, ids)
+	named, err := review.Colleagues(ctx, r.db, ids...)
 	if err != nil {
 		return err
 	}
@@ -160,32 +154,9 @@ func (r deskRepository) nameAssignees(ctx context.Context, all []Details) error 
 	return nil
 }
 
-func of(named map[uuid.UUID]Colleague, id *uuid.UUID) *Colleague {
+func of(named map[uuid.UUID]*review.Colleague, id *uuid.UUID) *review.Colleague {
 	if id == nil {
 		return nil
 	}
-	c := named[*id]
-	return &c
-}
-
-// names returns what people are called.
-func (r deskRepository) names(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Colleague, error) {
-	named := make(map[uuid.UUID]Colleague, len(ids))
-	if len(ids) == 0 {
-		return named, nil
-	}
-	var rows []Colleague
-	err := r.db.From(ctx).Raw("SELECT id, given_name, family_name FROM people WHERE id IN ?", ids).Scan(&rows).Error
-	for _, row := range rows {
-		named[row.ID] = row
-	}
-	return named, err
-}
-
-// worksAt reports whether somebody is an operator of an office now.
-func (r deskRepository) worksAt(ctx context.Context, personID uuid.UUID, office string) (bool, error) {
-	var n int
-	const count = "SELECT COUNT(*) FROM people WHERE id = ? AND office_code = ? AND user_class = 'operator' AND suspended_at IS NULL"
-	err := r.db.From(ctx).Raw(count, personID, office).Scan(&n).Error
-	return n > 0, err
+	return named[*id]
 }

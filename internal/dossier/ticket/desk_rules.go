@@ -26,9 +26,6 @@ const (
 )
 
 const (
-	// heldFor is for how many working days an operator keeps from colleagues what they took in
-	// charge.
-	heldFor = 5
 	// reopenDays is for how many days a closed ticket can be opened again.
 	reopenDays = 30
 	maxReason  = 1000
@@ -112,7 +109,7 @@ func (t Ticket) releasedBy(operator uuid.UUID, worksHere bool, now time.Time) (T
 	if t.State != InCharge || t.AssignedTo == nil {
 		return t, fault.Because(fault.Conflict, "ticket-not-in-charge")
 	}
-	if *t.AssignedTo != operator && worksHere && now.Before(calendar.DeadlineWorkingDays(*t.AssignedAt, heldFor)) {
+	if *t.AssignedTo != operator && review.IsKept(worksHere, *t.AssignedAt, now) {
 		return t, fault.Because(fault.Conflict, "ticket-in-charge-of-another")
 	}
 	t.State, t.AssignedTo, t.AssignedAt = Open, nil, nil

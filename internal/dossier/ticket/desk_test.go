@@ -13,6 +13,7 @@ import (
 	"diresco/db"
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -355,7 +356,7 @@ func TestDesk_RoutesToAnotherOfficeAndTopic(t *testing.T) {
 			!routed.AnswerDue().Equal(opened.AnswerDue()) {
 			t.Errorf("routed as %+v", routed)
 		}
-		if got := w.queue(milan, ticket.DeskFilter{Assigned: ticket.AssignedToNobody}); len(got) != 1 {
+		if got := w.queue(milan, ticket.DeskFilter{Assigned: review.AssignedToNobody}); len(got) != 1 {
 			t.Errorf("in Milan's queue %v", got)
 		}
 		if got := w.queue(rome, ticket.DeskFilter{Any: true}); len(got) != 0 {
@@ -531,8 +532,8 @@ func TestDesk_ListsWhatWaitsLongestFirst(t *testing.T) {
 			"open":             {ticket.DeskFilter{State: ticket.Open}, []string{"1", "3"}},
 			"a topic":          {ticket.DeskFilter{Topic: "uniemens-sending"}, []string{"2"}},
 			"a heading":        {ticket.DeskFilter{Topic: "payments"}, []string{"1", "3"}},
-			"mine":             {ticket.DeskFilter{Assigned: ticket.AssignedToMe}, []string{"2"}},
-			"nobody's":         {ticket.DeskFilter{Assigned: ticket.AssignedToNobody}, []string{"1", "3"}},
+			"mine":             {ticket.DeskFilter{Assigned: review.AssignedToMe}, []string{"2"}},
+			"nobody's":         {ticket.DeskFilter{Assigned: review.AssignedToNobody}, []string{"1", "3"}},
 			"due":              {ticket.DeskFilter{Overdue: ticket.Due}, []string{"1"}},
 			"late":             {ticket.DeskFilter{Overdue: ticket.Late}, nil},
 			"a tax code":       {ticket.DeskFilter{ContributorTaxCode: c.TaxCode.Clear()}, []string{"1", "2", "3"}},

@@ -11,6 +11,7 @@ import (
 
 	"diresco/internal/filing/declaration/catalogue"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/money"
 )
@@ -129,7 +130,7 @@ type View struct {
 	// Withdrawal is how long its type lets it be taken back; empty in lists.
 	Withdrawal catalogue.Withdrawal `gorm:"-"`
 	// Assignee is who has it in charge; nil but for operators of the office.
-	Assignee *Assignee `gorm:"-"`
+	Assignee *review.Colleague `gorm:"-"`
 }
 
 // Input is what a user gives for a draft.
@@ -163,7 +164,7 @@ type Filter struct {
 	ContributorID uuid.UUID
 	// ContributorTaxCode is resolved to the id.
 	ContributorTaxCode string
-	Assigned           Assignment
+	Assigned           review.Assignment
 	// LapsesBefore is the instant before which the present state ends by itself.
 	LapsesBefore *time.Time
 

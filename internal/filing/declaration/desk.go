@@ -12,32 +12,10 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/review"
-	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/money"
 	"diresco/internal/platform/page"
 )
-
-// Assignment says who has a declaration in charge, seen from an operator.
-type Assignment string
-
-// The assignments that a list is narrowed down to.
-const (
-	// AssignedToMe is what the operator has in charge.
-	AssignedToMe Assignment = "me"
-	// AssignedToNobody is what is submitted and nobody has in charge.
-	AssignedToNobody Assignment = "nobody"
-)
-
-// heldFor is for how many working days an operator keeps from colleagues what they took in charge.
-const heldFor = 5
-
-// Assignee is the operator who has a declaration in charge.
-type Assignee struct {
-	ID         uuid.UUID
-	GivenName  string
-	FamilyName string
-}
 
 // Decision is what an operator decides about a declaration.
 type Decision struct {
@@ -114,7 +92,7 @@ func (d Declaration) releasedBy(operator uuid.UUID, worksHere bool, now time.Tim
 	if d.State != InCharge || d.AssignedTo == nil {
 		return d, fault.Because(fault.Conflict, "declaration-not-in-charge")
 	}
-	if *d.AssignedTo != operator && worksHere && now.Before(calendar.DeadlineWorkingDays(*d.AssignedAt, heldFor)) {
+	if *d.AssignedTo != operator && review.IsKept(worksHere, *d.AssignedAt, now) {
 		return d, fault.Because(fault.Conflict, "declaration-in-charge-of-another")
 	}
 	d.State, d.AssignedTo, d.AssignedAt = Submitted, nil, nil
@@ -241,7 +219,7 @@ func (s *Service) Release(ctx context.Context, by access.Actor, id uuid.UUID) er
 		}
 		worksHere := false
 		if d.AssignedTo != nil {
-			if worksHere, err = s.repo.worksAt(ctx, *d.AssignedTo, d.OfficeCode); err != nil {
+			if worksHere, err = review.WorksAt(ctx, s.run.DB, *d.AssignedTo, d.OfficeCode); err != nil {
 				return struct{}{}, err
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/google/uuid"
+
+	"diresco/internal/kernel/review"
 )
 
 // saveAtOffice writes what an operator changes, over a row that the caller holds locked.
@@ -13,25 +15,15 @@ func (r *repository) saveAtOffice(ctx context.Context, d Declaration) error {
 	).UpdateColumns(&d).Error
 }
 
-// nameAssignees adds to declarations who has them in charge, with one statement for all.
+// nameAssignees adds to declarations who has them in charge.
 func (r *repository) nameAssignees(ctx context.Context, all []View) error {
-	var ids []uuid.UUID
-	for _, d := range all {
-		if d.AssignedTo != nil {
-			ids = append(ids, *d.AssignedTo)
-		}
+	ids := make([]*uuid.UUID, len(all))
+	for i, d := range all {
+		ids[i] = d.AssignedTo
 	}
-	if len(ids) == 0 {
-		return nil
-	}
-	var rows []Assignee
-	err := r.db.From(ctx).Raw("SELECT id, given_name, family_name FROM people WHERE id IN ?", ids).Scan(&rows).Error
+	named, err := review.Colleagues(ctx, r.db, ids...)
 	if err != nil {
 		return err
-	}
-	named := make(map[uuid.UUID]*Assignee, len(rows))
-	for i := range rows {
-		named[rows[i].ID] = &rows[i]
 	}
 	for i := range all {
 		if all[i].AssignedTo != nil {
@@ -39,14 +31,6 @@ func (r *repository) nameAssignees(ctx context.Context, all []View) error {
 		}
 	}
 	return nil
-}
-
-// worksAt reports whether somebody is an operator of an office now.
-func (r *repository) worksAt(ctx context.Context, personID uuid.UUID, office string) (bool, error) {
-	var n int
-	const count = "SELECT COUNT(*) FROM people WHERE id = ? AND office_code = ? AND user_class = 'operator' AND suspended_at IS NULL"
-	err := r.db.From(ctx).Raw(count, personID, office).Scan(&n).Error
-	return n > 0, err
 }
 
 // contributorNamed finds a contributor by its tax code.

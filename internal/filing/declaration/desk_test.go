@@ -321,9 +321,9 @@ func TestDesk_FiltersItsList(t *testing.T) {
 			passes func(declaration.Declaration) bool
 		}{
 			"all":          {declaration.Filter{}, func(declaration.Declaration) bool { return true }},
-			"in my charge": {declaration.Filter{Assigned: declaration.AssignedToMe}, mine},
+			"in my charge": {declaration.Filter{Assigned: review.AssignedToMe}, mine},
 			"in nobody's": {
-				declaration.Filter{Assigned: declaration.AssignedToNobody},
+				declaration.Filter{Assigned: review.AssignedToNobody},
 				func(d declaration.Declaration) bool { return d.State == declaration.Submitted },
 			},
 			"a contributor's": {
@@ -346,7 +346,7 @@ func TestDesk_FiltersItsList(t *testing.T) {
 				func(d declaration.Declaration) bool { return d.EndsAt != nil && d.EndsAt.Before(soon) },
 			},
 			"about a worker, in my charge": {
-				declaration.Filter{WorkerTaxCode: workers[0], Assigned: declaration.AssignedToMe},
+				declaration.Filter{WorkerTaxCode: workers[0], Assigned: review.AssignedToMe},
 				func(d declaration.Declaration) bool {
 					return mine(d) && d.WorkerTaxCode != nil && *d.WorkerTaxCode == workers[0]
 				},

@@ -10,6 +10,7 @@ import (
 	"diresco/db"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/platform/page"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
@@ -112,10 +113,10 @@ func TestDeclaration_APageIsARangeOfAnIndex(t *testing.T) {
 			{"an office's in a state", ofOffice, declaration.Filter{State: declaration.Accepted}, "declarations_by_office_state"},
 			{
 				"an office's in nobody's charge", ofOffice,
-				declaration.Filter{Assigned: declaration.AssignedToNobody},
+				declaration.Filter{Assigned: review.AssignedToNobody},
 				"declarations_by_office_state",
 			},
-			{"an office's in my charge", ofOffice, declaration.Filter{Assigned: declaration.AssignedToMe}, "declarations_by_operator"},
+			{"an office's in my charge", ofOffice, declaration.Filter{Assigned: review.AssignedToMe}, "declarations_by_operator"},
 			{"an office's that end soon", ofOffice, declaration.Filter{LapsesBefore: &to}, "declarations_by_office_end"},
 		} {
 			t.Run(c.name, func(t *testing.T) {

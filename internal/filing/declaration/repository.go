@@ -10,6 +10,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/platform/batch"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
@@ -308,9 +309,9 @@ func (f Filter) only() narrowing {
 		n.and("d.contributor_id = @contributor", "contributor", f.ContributorID)
 	}
 	switch f.Assigned {
-	case AssignedToMe:
+	case review.AssignedToMe:
 		n.and("d.state = 'in_charge' AND d.assigned_to = @operator", "operator", f.operator)
-	case AssignedToNobody:
+	case review.AssignedToNobody:
 		n.and("d.state = @unassigned", "unassigned", Submitted)
 	}
 	if f.LapsesBefore != nil {

@@ -96,7 +96,7 @@ func (h DeclarationDeskHandlers) DecideDeclaration(
 func officeFilterOf(p api.ListOfficeDeclarationsParams) (declaration.Filter, string) {
 	filter, _ := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
 	filter.ContributorID, filter.LapsesBefore = value(p.ContributorId), p.LapsesBefore
-	filter.Assigned = declaration.Assignment(value(p.AssignedTo))
+	filter.Assigned = review.Assignment(value(p.AssignedTo))
 	var contributor *string
 	if p.ContributorId != nil {
 		contributor = new(p.ContributorId.String())
@@ -117,7 +117,7 @@ func officeSearchOf(body *api.OfficeDeclarationSearch) (declaration.Filter, erro
 		return filter, err
 	}
 	filter.ContributorID, filter.LapsesBefore = value(body.ContributorId), body.LapsesBefore
-	filter.Assigned = declaration.Assignment(value(body.AssignedTo))
+	filter.Assigned = review.Assignment(value(body.AssignedTo))
 	if body.ContributorTaxCode != nil {
 		code, err := parseTaxCode(*body.ContributorTaxCode, "/contributor_tax_code")
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/kernel/review"
 )
 
 // TicketDeskHandlers has the operations with which an office deals with tickets.
@@ -25,7 +26,7 @@ func (h TicketDeskHandlers) ListOfficeTickets(
 	p := r.Params
 	found, err := h.Desk.OfOffice(ctx, reqctx.ActorOf(ctx), ticket.DeskFilter{
 		State: ticket.State(value(p.State)), Topic: value(p.Topic), Kind: ticket.Kind(value(p.Kind)),
-		Assigned: ticket.Assignment(value(p.AssignedTo)), Overdue: ticket.Overdue(value(p.Overdue)),
+		Assigned: review.Assignment(value(p.AssignedTo)), Overdue: ticket.Overdue(value(p.Overdue)),
 	}, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func (h TicketDeskHandlers) SearchOfficeTickets(
 	b := r.Body
 	filter := ticket.DeskFilter{
 		State: ticket.State(value(b.State)), Any: true, Topic: value(b.Topic), Kind: ticket.Kind(value(b.Kind)),
-		Assigned: ticket.Assignment(value(b.AssignedTo)), Overdue: ticket.Overdue(value(b.Overdue)),
+		Assigned: review.Assignment(value(b.AssignedTo)), Overdue: ticket.Overdue(value(b.Overdue)),
 		PositionNumber: value(b.PositionNumber), ProtocolNumber: value(b.ProtocolNumber),
 	}
 	if b.ContributorTaxCode != nil {
@@ -337,7 +338,7 @@ func viewTicketContributor(d ticket.Details) api.TicketContributor {
 	return api.TicketContributor{ContributorId: d.ContributorID, TaxCode: d.ContributorTaxCode, LegalName: d.LegalName}
 }
 
-func viewColleague(c *ticket.Colleague) *api.OfficeColleague {
+func viewColleague(c *review.Colleague) *api.OfficeColleague {
 	if c == nil {
 		return nil
 	}
