@@ -112,6 +112,8 @@ type View struct {
 	GivenName  string
 	FamilyName string
 	LegalName  *string
+	// TicketPositionID is the position that its ticket is about; nil for none.
+	TicketPositionID *uuid.UUID
 	// Now is the state at the moment of reading.
 	Now State
 }

@@ -24,10 +24,10 @@ const live = "(a.state = 'confirmed' OR a.state = 'booked' AND a.confirm_by > ?)
 
 var selectView = "SELECT " + db.Columns[Appointment]("a") + `, s.starts_at, s.ends_at, s.channel, s.office_code, o.title AS office_title, o.street,
 	o.postal_code, o.town, o.province, o.phone AS office_phone, t.title_it AS topic_title_it, t.title_en AS topic_title_en,
-	p.given_name, p.family_name, c.legal_name
+	p.given_name, p.family_name, c.legal_name, k.position_id AS ticket_position_id
 	FROM appointments a JOIN appointment_slots s ON s.id = a.slot_id JOIN offices o ON o.code = s.office_code
 	JOIN ticket_topics t ON t.code = a.topic JOIN people p ON p.id = a.person_id LEFT JOIN contributors c ON c.id = a.contributor_id
-	WHERE `
+	LEFT JOIN tickets k ON k.id = a.ticket_id WHERE `
 
 // one returns an appointment, or fault.NotFound.
 func (r repository) one(ctx context.Context, id uuid.UUID, now time.Time) (View, error) {
@@ -221,15 +221,6 @@ func (r repository) holdTicket(ctx context.Context, id uuid.UUID) (ticket.Ticket
 		"SELECT "+db.Columns[ticket.Ticket]("")+" FROM tickets WHERE id = ?"+r.db.ForShare("tickets"), id,
 	).Take(&t).Error
 	return t, notFound(err)
-}
-
-// positionOf is the position that a ticket is about; nil for none.
-func (r repository) positionOf(ctx context.Context, ticketID *uuid.UUID) (*uuid.UUID, error) {
-	if ticketID == nil {
-		return nil, nil
-	}
-	t, err := r.ticket(ctx, *ticketID)
-	return t.PositionID, err
 }
 
 // topic returns a topic that is no heading, if there is one.

@@ -68,7 +68,12 @@ func (s *Service) standingFor(ctx context.Context, by access.Actor, contributorI
 	if err != nil {
 		return standing{}, err
 	}
-	by.ContributorID, by.Rights = contributorID, all[contributorID]
+	return standingBy(by, contributorID, all[contributorID], position)
+}
+
+// standingBy is standingFor, by these rights of the actor over the contributor.
+func standingBy(by access.Actor, contributorID uuid.UUID, rights []access.Right, position *uuid.UUID) (standing, error) {
+	by.ContributorID, by.Rights = contributorID, rights
 	if len(by.Rights) == 0 {
 		return standing{}, fault.New(fault.NotFound)
 	}
@@ -325,16 +330,27 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 		return listed, err
 	}
 	// An application sees what its person may do at this moment.
-	var kept []View
-	for _, v := range listed.Items {
-		if _, _, err := s.visibleOne(ctx, by, v); err == nil {
-			kept = append(kept, v)
-		} else if !fault.Is(err, fault.NotFound) {
-			return page.Page[View]{}, err
+	rights, err := s.rightsOver(ctx, by, listed.Items...)
+	if err != nil {
+		return page.Page[View]{}, err
+	}
+	listed.Items = slices.DeleteFunc(listed.Items, func(v View) bool {
+		_, err := v.visibleTo(by, rights)
+		return err != nil
+	})
+	return listed, nil
+}
+
+// rightsOver returns the actor's rights over the contributors of appointments, with one question for
+// all.
+func (s *Service) rightsOver(ctx context.Context, by access.Actor, all ...View) (map[uuid.UUID][]access.Right, error) {
+	var ids []uuid.UUID
+	for _, v := range all {
+		if v.ContributorID != nil && !slices.Contains(ids, *v.ContributorID) {
+			ids = append(ids, *v.ContributorID)
 		}
 	}
-	listed.Items = kept
-	return listed, nil
+	return s.rights.Rights(ctx, by, ids)
 }
 
 // Show returns an appointment to who booked it and to who has the dossier of all of its contributor.
@@ -351,35 +367,40 @@ func (s *Service) visible(ctx context.Context, by access.Actor, id uuid.UUID) (V
 	if err != nil {
 		return View{}, standing{}, err
 	}
-	return s.visibleOne(ctx, by, v)
-}
-
-func (s *Service) visibleOne(ctx context.Context, by access.Actor, v View) (View, standing, error) {
-	mine := v.PersonID == by.PersonID
-	if v.ContributorID == nil {
-		if !mine || !ownThrough(by) {
-			return View{}, standing{}, fault.New(fault.NotFound)
-		}
-		return v, standing{acts: true, cancels: true}, nil
-	}
-	position, err := s.repo.positionOf(ctx, v.TicketID)
+	rights, err := s.rightsOver(ctx, by, v)
 	if err != nil {
 		return View{}, standing{}, err
 	}
-	if !mine {
-		position = nil
+	may, err := v.visibleTo(by, rights)
+	if err != nil {
+		return View{}, standing{}, err
 	}
-	may, err := s.standingFor(ctx, by, *v.ContributorID, position)
+	return v, may, nil
+}
+
+// visibleTo says what the actor may do about the appointment by these rights, and returns
+// fault.NotFound to who may not see it.
+func (v View) visibleTo(by access.Actor, rights map[uuid.UUID][]access.Right) (standing, error) {
+	mine := v.PersonID == by.PersonID
+	if v.ContributorID == nil {
+		if !mine || !ownThrough(by) {
+			return standing{}, fault.New(fault.NotFound)
+		}
+		return standing{acts: true, cancels: true}, nil
+	}
+	var position *uuid.UUID
+	if mine {
+		position = v.TicketPositionID
+	}
+	may, err := standingBy(by, *v.ContributorID, rights[*v.ContributorID], position)
 	switch {
 	case err == nil:
 		may.cancels = may.acts || mine && by.Grant == nil
-		return v, may, nil
-	case !fault.Is(err, fault.NotFound) && !fault.Is(err, fault.ServiceNotDelegated):
-		return View{}, standing{}, err
+		return may, nil
 	case mine && by.Grant == nil:
-		return v, standing{cancels: true}, nil
+		return standing{cancels: true}, nil
 	}
-	return View{}, standing{}, fault.New(fault.NotFound)
+	return standing{}, fault.New(fault.NotFound)
 }
 
 // change changes an appointment that the actor may see, locked, and tells who booked it.
