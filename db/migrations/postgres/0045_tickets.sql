@@ -27,6 +27,8 @@ CREATE TABLE tickets (
     section text,
     subject text NOT NULL,
     text text NOT NULL,
+    -- Whether those who act for some positions alone learn of it only if they asked: it may be about what another intermediary does.
+    reserved boolean NOT NULL DEFAULT false,
     -- Where its opener is told of it.
     email text,
     phone text,

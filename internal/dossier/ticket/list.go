@@ -94,7 +94,7 @@ func (s *Service) OfContributor(
 			return none, nil
 		}
 		where.and("d.position_id IN @positions", "positions", positions)
-		where.and("(d.kind <> 'smart_task' OR d.person_id = @asker OR d.right_id IN @rights)", "asker", by.PersonID)
+		where.and("(NOT d.reserved OR d.person_id = @asker OR d.right_id IN @rights)", "asker", by.PersonID)
 		where.args["rights"] = by.RightIDs()
 	}
 	only := f.only()

@@ -72,7 +72,7 @@ func TestTicket_OfASmartTaskIsSeenByWhoMaySeeTheTask(t *testing.T) {
 		}
 		asker, other := acting(), acting()
 		in := about(company)
-		in.Kind = ticket.SmartTask
+		in.Kind, in.Reserved = ticket.SmartTask, true
 		task := w.open(asker, in)
 		for name, c := range map[string]struct {
 			by   access.Actor

@@ -53,9 +53,8 @@ type mine struct {
 
 const latestFirst = " ORDER BY d.opened_at DESC, d.id DESC LIMIT %d"
 
-// hidden keeps out the smart tasks of others, but for who has a role at the contributor: they may be
-// about what another intermediary does.
-var hidden = ` AND (d.kind <> 'smart_task' OR d.person_id = @person OR EXISTS (SELECT 1 FROM contributor_roles o
+// hidden keeps out the reserved tickets of others, but for who has a role at the contributor.
+var hidden = ` AND (NOT d.reserved OR d.person_id = @person OR EXISTS (SELECT 1 FROM contributor_roles o
 	WHERE o.contributor_id = d.contributor_id AND o.person_id = @person AND ` + access.LiveRole("o") + `))`
 
 // visible is the condition for the rows d within a range that the page may hold.

@@ -82,7 +82,9 @@ type New struct {
 	ContributorID uuid.UUID
 	// PositionID is nil for what is about the whole contributor.
 	PositionID *uuid.UUID
-	Topic      string
+	// Reserved is that of the ticket.
+	Reserved bool
+	Topic    string
 	// Section is where it is written; "" for nowhere in particular.
 	Section       Section
 	Subject, Text string
@@ -187,8 +189,9 @@ func (s *Service) Open(
 	}
 	f := filing{also: also, content: in.Content, view: View{
 		Ticket: Ticket{
-			ID: uuid.Must(uuid.NewV7()), Kind: in.Kind, ContributorID: in.ContributorID, PositionID: in.PositionID, OfficeCode: office.Code,
-			Topic: topic.Code, Subject: in.Subject, Text: in.Text, Email: in.Email, Phone: in.Phone, PersonID: by.PersonID,
+			ID: uuid.Must(uuid.NewV7()), Kind: in.Kind, ContributorID: in.ContributorID, PositionID: in.PositionID, Reserved: in.Reserved,
+			OfficeCode: office.Code,
+			Topic:      topic.Code, Subject: in.Subject, Text: in.Text, Email: in.Email, Phone: in.Phone, PersonID: by.PersonID,
 			RightID: right.ID, ActingAs: right.ActingAs, ApplicationID: by.ApplicationID(), Attachments: files,
 		},
 		TopicIT: topic.TitleIT, TopicEN: topic.TitleEN, ParentTopic: *topic.ParentCode, OfficeTitle: office.Title,

@@ -83,6 +83,9 @@ type Ticket struct {
 	ContributorID uuid.UUID
 	// PositionID is nil for what is about the whole contributor.
 	PositionID *uuid.UUID
+	// Reserved says that those who act for some positions alone learn of it only if they asked. It
+	// may be about what another intermediary does.
+	Reserved   bool
 	OfficeCode string
 	Topic      string
 	// Section is where it was written; nil for nowhere in particular.
@@ -252,11 +255,10 @@ func (v View) TopicTitle(english bool) string {
 	return v.TopicIT
 }
 
-// requireSeen returns fault.NotFound to who acts for some positions alone and did not ask for the
-// smart task (nor shares the right by which it was asked for): it may be about what another
-// intermediary does, of which they learn nothing.
+// requireSeen returns fault.NotFound for a reserved ticket to who acts for some positions alone, and
+// neither asked for it nor shares the right by which it was asked for.
 func (t Ticket) requireSeen(by access.Actor) error {
-	if t.Kind != SmartTask || t.PersonID == by.PersonID || slices.ContainsFunc(by.Rights, func(r access.Right) bool {
+	if !t.Reserved || t.PersonID == by.PersonID || slices.ContainsFunc(by.Rights, func(r access.Right) bool {
 		return r.Covers(access.Dossier) && (r.Positions == nil || r.ID == t.RightID)
 	}) {
 		return nil

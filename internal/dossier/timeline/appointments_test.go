@@ -121,11 +121,9 @@ func TestTimeline_HidesSmartTasksOfOthers(t *testing.T) {
 		s := newService(a)
 		c, by := a.Employer(t, world.Rome)
 		position := &c.Positions[0].ID
-		for _, kind := range []string{"revoke-intermediary-delegation", "delete-rectification-contacts"} {
+		for _, reserved := range []bool{true, false} {
 			id := ticket(t, a, by, c, "smart_task", position)
-			a.Exec(t, `INSERT INTO smart_tasks (id, contributor_id, type, content, state, person_id, right_id, session_id, request_id, address,
-				submitted_at, checks, reasons, failures) VALUES ( ?, ?, ?, '{}', 'submitted', ?, ?, ?, '', '', ?, '[]', '[]', 0)`,
-				id, c.ID, kind, by.PersonID, by.Rights[0].ID, by.SessionID, a.Clock.Now())
+			a.Exec(t, "UPDATE tickets SET reserved = ? WHERE id = ?", reserved, id)
 			record(t, a, by, "requestSmartTask", access.WatchedTicket, "done", c.ID, id)
 		}
 		limited := func(rightID, personID uuid.UUID) access.Actor {

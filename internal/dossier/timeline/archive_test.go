@@ -249,3 +249,34 @@ func TestTimeline_HasWordsForWhatHappens(t *testing.T) {
 		t.Error("too few")
 	}
 }
+
+// A file that was lost keeps nobody from the others; the archive says which it was.
+func TestTimelineExport_SaysWhichFileIsMissing(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		a := world.New(t, d)
+		lost := func(context.Context, access.Actor) (io.ReadCloser, error) { return nil, fault.New(fault.NotFound) }
+		there := func(context.Context, access.Actor) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("here")), nil }
+		s := timeline.NewService(timeline.Deps{Runner: a.Runner, CatchUp: a.Funds.CatchUp, Files: map[timeline.Happening]timeline.Source{
+			timeline.DeclarationSubmitted: func(context.Context, access.Actor, timeline.Entry) ([]timeline.File, error) {
+				return []timeline.File{{Name: ".pdf", Open: lost}, {Name: ".jws", Open: there}}, nil
+			},
+		}})
+		c, by := a.Employer(t)
+		began := a.Clock.Now()
+		a.Submit(t, by, c)
+		a.Clock.Advance(time.Hour)
+		names, files := unpacked(t, exported(t, s, by, began, a.Clock.Now()))
+		var missing, kept string
+		for _, name := range names {
+			switch {
+			case strings.HasSuffix(name, ".pdf.mancante.txt"):
+				missing = files[name]
+			case strings.HasSuffix(name, ".jws"):
+				kept = files[name]
+			}
+		}
+		if !strings.Contains(missing, "non disponibile") || kept != "here" {
+			t.Errorf("of %v: %q and %q", names, missing, kept)
+		}
+	})
+}

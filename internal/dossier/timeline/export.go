@@ -40,6 +40,9 @@ type File struct {
 	Open func(ctx context.Context, by access.Actor) (io.ReadCloser, error)
 }
 
+// missing is behind the name of a file of which there is no content.
+const missing = ".mancante.txt"
+
 // Source says which files belong to an entry. It returns the error of what the actor may not see.
 type Source func(ctx context.Context, by access.Actor, e Entry) ([]File, error)
 
@@ -77,8 +80,8 @@ func (s *Service) Export(by access.Actor, from, to time.Time) (*Export, error) {
 }
 
 // Write writes the archive: a page to read and print, a table, and the files. Before each read, each
-// file and each piece of one it looks whether the rights by which it is shown still hold, and returns fault.NotFound or
-// fault.SessionEnded where not.
+// file and each piece of one it looks whether the rights by which it is shown still hold. It returns
+// fault.NotFound or fault.SessionEnded where not.
 func (x *Export) Write(ctx context.Context, w io.Writer) error {
 	archive := zip.NewWriter(w)
 	for _, part := range []struct {
@@ -123,6 +126,10 @@ func (x *Export) add(ctx context.Context, archive *zip.Writer, e Entry, f File) 
 		return err
 	}
 	content, err := f.Open(ctx, x.by)
+	if fault.Is(err, fault.NotFound) {
+		// One that was lost is no reason to refuse the others; the archive says which it was.
+		f.Name, content, err = f.Name+missing, io.NopCloser(strings.NewReader("Documento non disponibile.\r\n")), nil
+	}
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ var sources = []source{
 	{
 		subject: access.WatchedTicket, kinds: []Kind{Ticket, SmartTask}, table: "tickets",
 		kind: "CASE WHEN x.kind = 'smart_task' THEN 'smart_task' ELSE 'ticket' END", position: "x.position_id", office: "x.office_code",
-		protocol: "x.protocol_number", code: "x.topic", limited: smartTaskSeen,
+		protocol: "x.protocol_number", code: "x.topic", limited: unreserved,
 		may: served(access.Dossier),
 	},
 	{
@@ -146,10 +146,8 @@ var sources = []source{
 	{subject: "role", kinds: []Kind{Role}, table: "contributor_roles", code: "x.role", may: managers},
 }
 
-// smartTaskSeen is the condition by which who acts for some positions alone sees a ticket x that may
-// be a smart task: it is theirs, or about contacts that everybody at the position shares.
-const smartTaskSeen = "(x.kind <> 'smart_task' OR x.person_id = @person OR x.right_id IN @rights OR EXISTS " +
-	"(SELECT 1 FROM smart_tasks k WHERE k.id = x.id AND k.type = 'delete-rectification-contacts'))"
+// unreserved is the condition by which who acts for some positions alone sees a ticket x.
+const unreserved = "(NOT x.reserved OR x.person_id = @person OR x.right_id IN @rights)"
 
 // reach is which entries of a source somebody sees.
 type reach struct {
