@@ -67,6 +67,7 @@ CREATE TABLE tickets (
     CHECK ((archive_digest IS NULL) = (archive_size IS NULL))
 );
 CREATE INDEX tickets_by_contributor ON tickets (contributor_id, opened_at, id);
+CREATE INDEX tickets_by_state ON tickets (contributor_id, state, opened_at, id);
 CREATE INDEX tickets_by_position ON tickets (position_id, opened_at, id) WHERE position_id IS NOT NULL;
 CREATE INDEX tickets_opened ON tickets (opened_at, id);
 CREATE INDEX tickets_open_by_person ON tickets (person_id, contributor_id) WHERE state <> 'closed';

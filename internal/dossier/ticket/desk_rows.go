@@ -20,12 +20,9 @@ type deskRepository struct{ repository }
 // waitsFrom is Ticket.WaitsFrom in SQL.
 const waitsFrom = "d.waits_from"
 
-var selectDetails = "SELECT " + db.Columns[Ticket]("d") + `, y.title_it AS topic_it, y.title_en AS topic_en, y.parent_code AS parent_topic,
-	o.title AS office_title, p.given_name, p.family_name, p.tax_code AS opener_tax_code, COALESCE(a.client_id, '') AS client_id,
-	c.legal_name, c.tax_code AS contributor_tax_code, n.number AS position_number
-	FROM tickets d JOIN ticket_topics y ON y.code = d.topic JOIN offices o ON o.code = d.office_code JOIN people p ON p.id = d.person_id
-	JOIN contributors c ON c.id = d.contributor_id LEFT JOIN positions n ON n.id = d.position_id
-	LEFT JOIN applications a ON a.id = d.application_id WHERE `
+var selectDetails = "SELECT " + db.Columns[Ticket]("d") + titles + `, p.given_name, p.family_name, p.tax_code AS opener_tax_code,
+	c.legal_name, c.tax_code AS contributor_tax_code, (SELECT n.number FROM positions n WHERE n.id = d.position_id) AS position_number
+	FROM tickets d JOIN people p ON p.id = d.person_id JOIN contributors c ON c.id = d.contributor_id WHERE `
 
 // details returns a ticket as its office sees it, without what is said, or fault.NotFound.
 func (r deskRepository) details(ctx context.Context, id uuid.UUID) (Details, error) {
@@ -90,7 +87,7 @@ func (f DeskFilter) where(by access.Actor, now time.Time) conditions {
 	case NotOverdue:
 	}
 	if f.Topic != "" {
-		c.add("(y.code = ? OR y.parent_code = ?)", f.Topic, f.Topic)
+		c.add("d.topic IN (SELECT y.code FROM ticket_topics y WHERE ? IN (y.code, y.parent_code))", f.Topic)
 	}
 	if f.Kind != "" {
 		c.add("d.kind = ?", f.Kind)
