@@ -95,7 +95,9 @@ func databaseURL(c config.Config) string {
 func openBucket(ctx context.Context, c config.Config) (*blob.Bucket, error) {
 	address := c.BlobURL
 	if strings.HasPrefix(address, "file://") && !strings.Contains(address, "?") {
-		address += "?create_dir=true&no_tmp_dir=true"
+		// What is kept about a file stands in the database: a second file beside each, and an MD5 of
+		// all that is written, would be for nobody.
+		address += "?create_dir=true&no_tmp_dir=true&metadata=skip"
 	}
 	return blob.OpenBucket(ctx, address)
 }
