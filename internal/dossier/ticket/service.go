@@ -337,7 +337,7 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View
 // else who may not see it.
 func (s *Service) lookAt(ctx context.Context, by access.Actor, v View) error {
 	if !consults(by) {
-		return v.requireSeen(by)
+		return v.RequireSeen(by)
 	}
 	if err := requirePost(by); err != nil {
 		return err
