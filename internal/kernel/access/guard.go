@@ -162,6 +162,8 @@ type findings struct {
 	// What is known of the declaration in the path.
 	draftOf    uuid.UUID
 	draftRight uuid.UUID
+	// asked says that the person asked for the target themselves.
+	asked bool
 	// inOffice says that an operator's office looks after the target.
 	inOffice bool
 	// broken says why what is stored cannot be read.
@@ -191,7 +193,7 @@ func (f *findings) decide(rule Rule, now time.Time) error {
 	if rule.Fresh && !a.PINChangeRequired && now.Sub(a.AuthenticatedAt) > FreshFor {
 		return fault.New(fault.Reauthenticate)
 	}
-	if !rule.To.byRight() {
+	if !rule.To.byRight() || f.asked {
 		return nil
 	}
 	if len(a.Rights) == 0 || !f.seesDraft() {
