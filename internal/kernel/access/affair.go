@@ -17,9 +17,10 @@ type affair struct {
 	position string
 	// only is a condition on rows d, beside their id.
 	only string
-	// asker is the column with the person who asked for it, who sees it whatever became of their
-	// right; it may be empty.
-	asker string
+	// asker is the column with the person who asked for it; it may be empty. They see it by a right
+	// with askedBy or, where that is empty, whatever became of their right.
+	asker   string
+	askedBy Service
 }
 
 // affairs has each kind by what an operation gives access to.
@@ -27,7 +28,7 @@ var affairs = map[To]affair{
 	ToPosition:  {table: "positions", position: "id"},
 	ToTicket:    {table: "tickets", position: "position_id"},
 	ToSmartTask: {table: "tickets", position: "position_id", only: " AND d.kind = 'smart_task'", asker: "d.person_id"},
-	ToDMA:       {table: "dma_submissions", position: "position_id"},
+	ToDMA:       {table: "dma_submissions", position: "position_id", asker: "d.person_id", askedBy: CompileDMA},
 }
 
 func (a affair) columns() string {

@@ -235,7 +235,7 @@ func (r *Repository) findings(row row) findings {
 	case row.State != nil && *row.State == "draft":
 		f.draftOf, f.draftRight = *row.MakerID, *row.MakerRightID
 	case row.State == nil && row.MakerID != nil:
-		f.asked = *row.MakerID == row.PersonID && !f.granted
+		f.asked = *row.MakerID == row.PersonID
 	}
 	f.inOffice = row.InOffice == 1
 	return f
