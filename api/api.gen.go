@@ -12423,6 +12423,11 @@ type Ticket struct {
 	// Example: 2026-03-24T08:15:04.218301Z
 	RemindedAt *time.Time `json:"reminded_at,omitempty"`
 
+	// ReopenedAt When the office last opened it again; it has five new working days from then.
+	//
+	// Example: 2026-03-20T09:00:00.104512Z
+	ReopenedAt *time.Time `json:"reopened_at,omitempty"`
+
 	// RoutedAt When it was last passed on to another office or topic.
 	//
 	// Example: 2026-03-17T08:15:04.218301Z
@@ -12463,7 +12468,7 @@ type Ticket struct {
 	// Example: Refunds and set-off
 	TopicTitle string `json:"topic_title"`
 
-	// UpdatedAt When it last changed; a comment is a change.
+	// UpdatedAt When it last changed; a comment that both sides read is a change.
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	UpdatedAt time.Time `json:"updated_at"`
@@ -12873,6 +12878,11 @@ type TicketSummary struct {
 	// Example: 2026-03-24T08:15:04.218301Z
 	RemindedAt *time.Time `json:"reminded_at,omitempty"`
 
+	// ReopenedAt When the office last opened it again; it has five new working days from then.
+	//
+	// Example: 2026-03-20T09:00:00.104512Z
+	ReopenedAt *time.Time `json:"reopened_at,omitempty"`
+
 	// RoutedAt When it was last passed on to another office or topic.
 	//
 	// Example: 2026-03-17T08:15:04.218301Z
@@ -12908,7 +12918,7 @@ type TicketSummary struct {
 	// Example: Refunds and set-off
 	TopicTitle string `json:"topic_title"`
 
-	// UpdatedAt When it last changed; a comment is a change.
+	// UpdatedAt When it last changed; a comment that both sides read is a change.
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	UpdatedAt time.Time `json:"updated_at"`

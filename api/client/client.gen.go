@@ -13101,6 +13101,11 @@ type Ticket struct {
 	// Example: 2026-03-24T08:15:04.218301Z
 	RemindedAt *time.Time `json:"reminded_at,omitempty"`
 
+	// ReopenedAt When the office last opened it again; it has five new working days from then.
+	//
+	// Example: 2026-03-20T09:00:00.104512Z
+	ReopenedAt *time.Time `json:"reopened_at,omitempty"`
+
 	// RoutedAt When it was last passed on to another office or topic.
 	//
 	// Example: 2026-03-17T08:15:04.218301Z
@@ -13141,7 +13146,7 @@ type Ticket struct {
 	// Example: Refunds and set-off
 	TopicTitle string `json:"topic_title"`
 
-	// UpdatedAt When it last changed; a comment is a change.
+	// UpdatedAt When it last changed; a comment that both sides read is a change.
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	UpdatedAt time.Time `json:"updated_at"`
@@ -13577,6 +13582,11 @@ type TicketSummary struct {
 	// Example: 2026-03-24T08:15:04.218301Z
 	RemindedAt *time.Time `json:"reminded_at,omitempty"`
 
+	// ReopenedAt When the office last opened it again; it has five new working days from then.
+	//
+	// Example: 2026-03-20T09:00:00.104512Z
+	ReopenedAt *time.Time `json:"reopened_at,omitempty"`
+
 	// RoutedAt When it was last passed on to another office or topic.
 	//
 	// Example: 2026-03-17T08:15:04.218301Z
@@ -13612,7 +13622,7 @@ type TicketSummary struct {
 	// Example: Refunds and set-off
 	TopicTitle string `json:"topic_title"`
 
-	// UpdatedAt When it last changed; a comment is a change.
+	// UpdatedAt When it last changed; a comment that both sides read is a change.
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	UpdatedAt time.Time `json:"updated_at"`
@@ -19546,9 +19556,9 @@ type ClientInterface interface {
 	//
 	// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 	// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-	// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+	// files without what the office says among itself, DMA as `.xml`, forms of delegations as `.pdf`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 	//
-	// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+	// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. Where others wait, a reader that takes hardly anything is cut off. A period that is wrong answers 400, one that is still to come 422 naming `from`.
 	//
 	// Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
 	ExportDossier(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -19605,7 +19615,7 @@ type ClientInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
-	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 	//
@@ -19626,7 +19636,7 @@ type ClientInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
-	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 	//
@@ -21191,7 +21201,7 @@ type ClientInterface interface {
 	// ShowSmartTask Show how far a smart task is
 	//
 	// The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
-	// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
+	// Who asked for it reads it whatever became of their right, which this very task may have ended; an application does so as long as the right lasts.
 	//
 	// Corresponds with GET /smart-tasks/{smart_task_id} (the `ShowSmartTask` operationId).
 	ShowSmartTask(ctx context.Context, smartTaskId SmartTaskId, params *ShowSmartTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -24705,9 +24715,9 @@ func (c *Client) ListDossierEntries(ctx context.Context, contributorId Contribut
 //
 // An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 // the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+// files without what the office says among itself, DMA as `.xml`, forms of delegations as `.pdf`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 //
-// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. Where others wait, a reader that takes hardly anything is cut off. A period that is wrong answers 400, one that is still to come 422 naming `from`.
 //
 // Corresponds with GET /contributors/{contributor_id}/dossier-export (the `ExportDossier` operationId).
 func (c *Client) ExportDossier(ctx context.Context, contributorId ContributorId, params *ExportDossierParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -24814,7 +24824,7 @@ func (c *Client) ListSmartTasks(ctx context.Context, contributorId ContributorId
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
-// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 // Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 //
@@ -24845,7 +24855,7 @@ func (c *Client) RequestSmartTaskWithBody(ctx context.Context, contributorId Con
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
-// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 // Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 //
@@ -27860,7 +27870,7 @@ func (c *Client) ShowSmartTaskType(ctx context.Context, pType SmartTaskTypePath,
 // ShowSmartTask Show how far a smart task is
 //
 // The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
-// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
+// Who asked for it reads it whatever became of their right, which this very task may have ended; an application does so as long as the right lasts.
 //
 // Corresponds with GET /smart-tasks/{smart_task_id} (the `ShowSmartTask` operationId).
 func (c *Client) ShowSmartTask(ctx context.Context, smartTaskId SmartTaskId, params *ShowSmartTaskParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -48941,9 +48951,9 @@ type ClientWithResponsesInterface interface {
 	//
 	// An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 	// the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-	// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+	// files without what the office says among itself, DMA as `.xml`, forms of delegations as `.pdf`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 	//
-	// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+	// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. Where others wait, a reader that takes hardly anything is cut off. A period that is wrong answers 400, one that is still to come 422 naming `from`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -49006,7 +49016,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
-	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 	//
@@ -49027,7 +49037,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
-	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
+	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 	//
@@ -50742,7 +50752,7 @@ type ClientWithResponsesInterface interface {
 	// ShowSmartTaskWithResponse Show how far a smart task is
 	//
 	// The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
-	// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
+	// Who asked for it reads it whatever became of their right, which this very task may have ended; an application does so as long as the right lasts.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -66342,9 +66352,9 @@ func (c *ClientWithResponses) ListDossierEntriesWithResponse(ctx context.Context
 //
 // An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
 // the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-// files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+// files without what the office says among itself, DMA as `.xml`, forms of delegations as `.pdf`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
 //
-// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+// It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. Where others wait, a reader that takes hardly anything is cut off. A period that is wrong answers 400, one that is still to come 422 naming `from`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -66437,7 +66447,7 @@ func (c *ClientWithResponses) ListSmartTasksWithResponse(ctx context.Context, co
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
-// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 // Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 //
@@ -66464,7 +66474,7 @@ func (c *ClientWithResponses) RequestSmartTaskWithBodyWithResponse(ctx context.C
 //
 // Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
-// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
+// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
 // Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
 //
@@ -69049,7 +69059,7 @@ func (c *ClientWithResponses) ShowSmartTaskTypeWithResponse(ctx context.Context,
 // ShowSmartTaskWithResponse Show how far a smart task is
 //
 // The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
-// 404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
+// Who asked for it reads it whatever became of their right, which this very task may have ended; an application does so as long as the right lasts.
 //
 // Returns a wrapper object for the known response body format(s).
 //

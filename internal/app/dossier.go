@@ -45,7 +45,7 @@ func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f f
 			Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Looks: id.looks, PublicURL: p.config.PublicURL,
 		}),
 		timeline: timeline.NewService(timeline.Deps{
-			Runner: k.runner, CatchUp: f.funds.CatchUp, Files: exported(f.declarations, tickets, bodies),
+			Runner: k.runner, CatchUp: f.funds.CatchUp, Files: exported(f.declarations, tickets, bodies, ma.delegations, k.rights),
 		}),
 		surveys:      survey.NewService(survey.Deps{Runner: k.runner, Keys: p.dataKeys}),
 		publicBodies: bodies,

@@ -12,19 +12,23 @@ import (
 	"diresco/internal/dossier/timeline"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/kernel/access"
+	"diresco/internal/mandate/delegation"
 	"diresco/internal/platform/calendar"
+	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 )
 
 // exported says which documents an export of the electronic file has of what happened.
 func exported(
-	declarations *declaration.Service, tickets *ticket.Service, bodies *publicbody.Service,
+	declarations *declaration.Service, tickets *ticket.Service, bodies *publicbody.Service, delegations *delegation.Service,
+	rights *access.Repository,
 ) map[timeline.Happening]timeline.Source {
 	receipts, lists := receiptsOf(declarations), listFiles(bodies)
 	return map[timeline.Happening]timeline.Source{
 		timeline.DeclarationSubmitted: receipts, timeline.DeclarationAwaitingCredentials: receipts,
-		timeline.TicketOpened: ticketFiles(tickets),
-		timeline.DMASubmitted: lists, timeline.DMAAwaitingCredentials: lists,
+		timeline.TicketOpened:        ticketFiles(tickets),
+		timeline.DelegationActivated: delegationForms(delegations, rights),
+		timeline.DMASubmitted:        lists, timeline.DMAAwaitingCredentials: lists,
 	}
 }
 
@@ -44,6 +48,24 @@ func receiptsOf(declarations *declaration.Service) timeline.Source {
 				return io.NopCloser(strings.NewReader(d.JWS)), err
 			}},
 		}, nil
+	}
+}
+
+// delegationForms has the form of each delegation, for whom showDelegationForm shows it to. No
+// application is.
+func delegationForms(delegations *delegation.Service, rights *access.Repository) timeline.Source {
+	return func(ctx context.Context, by access.Actor, e timeline.Entry) ([]timeline.File, error) {
+		if by.Grant != nil {
+			return nil, nil
+		}
+		err := rights.RequireDelegation(ctx, by, e.SubjectID, access.Delegations)
+		if fault.Is(err, fault.NotFound) || fault.Is(err, fault.ServiceNotDelegated) {
+			return nil, nil
+		}
+		return []timeline.File{{Name: ".pdf", Open: func(ctx context.Context, _ access.Actor) (io.ReadCloser, error) {
+			_, form, err := delegations.Form(ctx, e.SubjectID)
+			return io.NopCloser(bytes.NewReader(form)), err
+		}}}, err
 	}
 }
 

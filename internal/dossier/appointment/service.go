@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/dossier/ticket"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/operation"
@@ -191,11 +192,7 @@ func (s *Service) subject(ctx context.Context, by access.Actor, in Booking) (Boo
 		if err != nil {
 			return in, access.Right{}, err
 		}
-		may, err := s.standingFor(ctx, by, t.ContributorID, t.PositionID)
-		if err == nil {
-			err = may.require(true)
-		}
-		right := may.right
+		right, err := s.rightAbout(ctx, by, t)
 		if err != nil {
 			return in, right, err
 		}
@@ -216,6 +213,24 @@ func (s *Service) subject(ctx context.Context, by access.Actor, in Booking) (Boo
 		err = may.require(true)
 	}
 	return in, may.right, err
+}
+
+// rightAbout is the right by which the actor books about a ticket. Beside the faults of standingFor
+// it returns fault.NotFound for a ticket that the actor does not see.
+func (s *Service) rightAbout(ctx context.Context, by access.Actor, t ticket.Ticket) (access.Right, error) {
+	all, err := s.rights.Rights(ctx, by, []uuid.UUID{t.ContributorID})
+	if err != nil {
+		return access.Right{}, err
+	}
+	by.Rights = all[t.ContributorID]
+	may, err := standingBy(by, t.ContributorID, by.Rights, t.PositionID)
+	if err == nil {
+		err = t.RequireSeen(by)
+	}
+	if err == nil {
+		err = may.require(true)
+	}
+	return may.right, err
 }
 
 // wanted returns the topic and the slot that somebody names. It returns fault.Invalid where there is

@@ -240,11 +240,11 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View
 	return v, nil
 }
 
-// visible is the rule that the guard has applied to the path. It is asked again where the row is
-// read.
+// visible is the rule that the guard has applied to the path: it is seen by who views lists, and by
+// who compiles them and filed it. It is asked again where the row is read.
 func visible(s Submission, by access.Actor) bool {
 	return s.ContributorID == by.ContributorID && slices.ContainsFunc(by.Rights, func(r access.Right) bool {
-		return r.About(s.PositionID) && r.Covers(access.ViewDMA)
+		return r.About(s.PositionID) && (r.Covers(access.ViewDMA) || s.PersonID == by.PersonID && r.Covers(access.CompileDMA))
 	})
 }
 

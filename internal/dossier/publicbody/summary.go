@@ -83,12 +83,12 @@ var selectSummary = "SELECT " + db.Columns[contributor.Position]("p") + `, c.tax
 var (
 	countDeclarations = `SELECT 'declarations' AS part, CASE WHEN d.state = 'awaiting_credentials' AND d.submitted_at < @lapsed THEN 'lapsed'
 		ELSE d.state END AS name, COUNT(*) AS number FROM declarations d
-		WHERE d.contributor_id = @contributor AND d.position_id = @position AND d.state <> 'draft' GROUP BY 2`
+		WHERE d.position_id = @position AND d.state <> 'draft' GROUP BY 2`
 	countDelegations = `SELECT 'delegations' AS part, '' AS name, COUNT(*) AS number
 		FROM delegation_positions z JOIN delegations g ON g.id = z.delegation_id AND ` +
 		strings.ReplaceAll(access.LiveDelegation("g"), "?", "@now") + ` WHERE z.position_id = @position`
 	countTickets = `SELECT 'tickets' AS part, '' AS name, COUNT(*) AS number FROM tickets t
-		WHERE t.contributor_id = @contributor AND t.position_id = @position AND t.state <> 'closed'`
+		WHERE t.position_id = @position AND t.state <> 'closed'`
 )
 
 // Summarise sums a position up. It returns fault.NotFound where the actor has no right about it.
@@ -139,7 +139,7 @@ func (s *Service) count(ctx context.Context, sum *Summary, now time.Time, covers
 		Number     int
 	}
 	err := s.run.DB.From(ctx).Raw(strings.Join(parts, " UNION ALL ")+" ORDER BY 1, 2", map[string]any{
-		"position": sum.ID, "contributor": sum.ContributorID, "now": now, "lapsed": protocol.LapsedBefore(now),
+		"position": sum.ID, "now": now, "lapsed": protocol.LapsedBefore(now),
 	}).Scan(&rows).Error
 	for _, row := range rows {
 		switch row.Part {

@@ -106,7 +106,7 @@ func (w *fixture) revocation() smarttask.Input {
 }
 
 func (w *fixture) withdrawal() smarttask.Input {
-	return ask("revoke-employee-delegation", map[string]any{"grant_id": w.employeeRole})
+	return ask("revoke-employee-delegation", map[string]any{"grant_id": w.employeeRole, "reason": "Cambio di mansioni"})
 }
 
 func (w *fixture) requested(by access.Actor, in smarttask.Input) uuid.UUID {

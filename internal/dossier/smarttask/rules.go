@@ -137,7 +137,7 @@ func withdrawRole(ctx context.Context, s *Service, e examination) (effect, error
 	if err := employee(ctx, s, e); err != nil {
 		return effect{}, err
 	}
-	right, err := s.grants.WithdrawInTx(ctx, e.by, e.by.ContributorID, e.content.GrantID)
+	right, err := s.grants.WithdrawInTx(ctx, e.by, e.by.ContributorID, e.content.GrantID, e.content.Reason)
 	return effect{
 		right: right, held: true, subjectKind: grant.SubjectKind, subjectID: e.content.GrantID.String(), outcome: revokedOutcome,
 	}, refused(err, roleRefusals)

@@ -45,7 +45,7 @@ func TestSmartTask_RevokesADelegation(t *testing.T) {
 	})
 }
 
-// Whoever gives a delegation back asks about one of its positions, and loses sight of it then.
+// Whoever gives a delegation back asks about one of its positions, and reads what became of that.
 func TestSmartTask_AnIntermediaryGivesADelegationBack(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
 		id := w.decided(w.professional, w.revocation())
@@ -55,6 +55,31 @@ func TestSmartTask_AnIntermediaryGivesADelegationBack(t *testing.T) {
 		}
 		if w.one("SELECT CAST(position_id AS text) FROM tickets WHERE id = ?", id) != w.company.Positions[0].ID.String() {
 			t.Error("about no position of the delegation")
+		}
+		w.Exec(t, "UPDATE delegations SET state = 'revoked', ended_at = ? WHERE contributor_id = ? AND state = 'active'", w.Clock.Now(), w.company.ID)
+		colleague := w.Person(t, nil)
+		software := w.Software(t, w.professionalPerson.ID, nil)
+		for name, test := range map[string]struct {
+			caller access.Caller
+			sees   bool
+		}{
+			"who asked":          {access.Caller{SessionID: w.Session(t, w.professionalPerson.ID, nil)}, true},
+			"their software":     {software.Caller, false},
+			"somebody else":      {access.Caller{SessionID: w.Session(t, colleague.ID, nil)}, false},
+			"the representative": {access.Caller{SessionID: w.rep.SessionID}, true},
+		} {
+			rule := access.Rule{To: access.ToSmartTask, Service: access.Dossier, Scopes: []string{access.ScopeDossier, access.ScopeDeclarations}}
+			by, err := w.Guard.EnterAs(ctx, test.caller, rule, access.Target{AffairID: id})
+			if err == nil {
+				_, err = w.service.Show(ctx, by, id)
+			}
+			if (err == nil) != test.sees || err != nil && !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s: %v", name, err)
+			}
+			rule.To = access.ToTicket
+			if _, err := w.Guard.EnterAs(ctx, test.caller, rule, access.Target{AffairID: id}); name != "the representative" && !fault.Is(err, fault.NotFound) {
+				t.Errorf("%s enters the ticket: %v", name, err)
+			}
 		}
 	})
 }
@@ -67,6 +92,11 @@ func TestSmartTask_WithdrawsAnEmployee(t *testing.T) {
 		}
 		if w.Count(t, "outbox WHERE kind = 'role.withdrawn' AND person_id = ?", w.employee.PersonID) != 1 {
 			t.Error("the employee is not told")
+		}
+		for kind, to := range map[string]uuid.UUID{"role.withdrawn": w.employee.PersonID, "role.removed": w.rep.PersonID} {
+			if w.Count(t, "outbox WHERE kind = ? AND person_id = ? AND data LIKE '%Cambio di mansioni%'", kind, to) != 1 {
+				t.Errorf("%s tells no reason", kind)
+			}
 		}
 		if w.Count(t, "audit_records WHERE operation = 'requestSmartTask' AND subject_kind = 'role' AND outcome = 'revoked' AND person_id = ?",
 			w.rep.PersonID) != 1 {

@@ -97,7 +97,7 @@ func (s *Service) Comment(ctx context.Context, by access.Actor, id uuid.UUID, te
 func (s *Service) lockFor(ctx context.Context, by access.Actor, id uuid.UUID, trace *operation.Trace) (Ticket, error) {
 	t, err := s.repo.lock(ctx, id)
 	if err == nil {
-		err = t.requireSeen(by)
+		err = t.RequireSeen(by)
 	}
 	if err != nil {
 		return t, err

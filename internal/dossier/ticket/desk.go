@@ -159,6 +159,19 @@ func (s *Desk) change(
 	after func(ctx context.Context, before, t Ticket, now time.Time) error,
 	also ...string,
 ) (Details, error) {
+	return s.changeTraced(ctx, by, id, rule, after, func(_, t Ticket) (string, error) {
+		return traced(t, also...)
+	}, func(ctx context.Context, id uuid.UUID) (Details, error) { return s.ShowAtOffice(ctx, by, id) })
+}
+
+// changeTraced is change with its own detail of the trail, and its own answer to a repeat.
+func (s *Desk) changeTraced(
+	ctx context.Context, by access.Actor, id uuid.UUID,
+	rule func(ctx context.Context, t Ticket, now time.Time) (Ticket, error),
+	after func(ctx context.Context, before, t Ticket, now time.Time) error,
+	detail func(before, t Ticket) (string, error),
+	replay func(ctx context.Context, id uuid.UUID) (Details, error),
+) (Details, error) {
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Details, error) {
 		before, err := s.tickets.repo.lock(ctx, id)
 		if err == nil {
@@ -176,7 +189,7 @@ func (s *Desk) change(
 		if err != nil {
 			return Details{}, err
 		}
-		if trace.Detail, err = traced(t, also...); err != nil {
+		if trace.Detail, err = detail(before, t); err != nil {
 			return Details{}, err
 		}
 		if t.Version != before.Version {
@@ -194,7 +207,7 @@ func (s *Desk) change(
 			return Details{}, err
 		}
 		return s.complete(ctx, d)
-	}, operation.ByID(func(ctx context.Context, id uuid.UUID) (Details, error) { return s.ShowAtOffice(ctx, by, id) }))
+	}, operation.ByID(replay))
 }
 
 // TakeInCharge puts a ticket in the operator's charge. It returns the faults of change, and
@@ -236,7 +249,8 @@ func (s *Desk) Comment(ctx context.Context, by access.Actor, id uuid.UUID, text 
 		return Details{}, fault.InvalidFields(wrong...)
 	}
 	return s.change(ctx, by, id, func(_ context.Context, t Ticket, now time.Time) (Ticket, error) {
-		if err := t.requireLive(); err != nil {
+		if err := t.requireLive(); err != nil || v == Internal {
+			// The other side must not even learn that there is an internal comment.
 			return t, err
 		}
 		return t.changed(now), nil

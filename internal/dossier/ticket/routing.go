@@ -2,6 +2,8 @@ package ticket
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,6 +11,9 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 )
+
+// routeOperation is the trail's word for the routing of a ticket.
+const routeOperation = "routeTicket"
 
 // Routing is where a ticket goes; at least one of office and topic.
 type Routing struct {
@@ -37,7 +42,7 @@ func (s *Desk) Route(ctx context.Context, by access.Actor, id uuid.UUID, r Routi
 	if err := r.check(); err != nil {
 		return Details{}, err
 	}
-	return s.change(ctx, by, id, func(ctx context.Context, t Ticket, now time.Time) (Ticket, error) {
+	return s.changeTraced(ctx, by, id, func(ctx context.Context, t Ticket, now time.Time) (Ticket, error) {
 		office, topic, err := s.destination(ctx, t, r)
 		if err != nil {
 			return t, err
@@ -50,11 +55,83 @@ func (s *Desk) Route(ctx context.Context, by access.Actor, id uuid.UUID, r Routi
 			}
 		}
 		return s.tickets.tell(ctx, t.ID, routedKind, now)
-	})
+	}, func(before, t Ticket) (string, error) {
+		return traced(t, "from_office", before.OfficeCode, "from_topic", before.Topic, "office", t.OfficeCode, "topic", t.Topic)
+	}, func(ctx context.Context, id uuid.UUID) (Details, error) { return s.routed(ctx, by, id) })
+}
+
+// routed returns what an operator's routing of a ticket answered, as far as it was their office's:
+// its new office has had it since.
+func (s *Desk) routed(ctx context.Context, by access.Actor, id uuid.UUID) (Details, error) {
+	routings, err := s.tickets.repo.routings(ctx, id)
+	if err != nil {
+		return Details{}, err
+	}
+	for _, r := range slices.Backward(routings) {
+		if r.By != by.PersonID {
+			continue
+		}
+		d, err := s.repo.details(ctx, id)
+		if err == nil {
+			d, err = s.complete(ctx, d)
+		}
+		if err != nil {
+			return Details{}, err
+		}
+		d.OfficeCode, d.Topic, d.State, d.UpdatedAt = r.Office, r.Topic, Open, r.At
+		d.AssignedTo, d.AssignedAt, d.Assignee = nil, nil, nil
+		d.Outcome, d.ClosingText, d.ClosedBy, d.ClosedAt, d.Closer = nil, nil, nil, nil, nil
+		d.RoutedAt, d.Late = nil, d.Overdue(r.At)
+		for _, earlier := range routings {
+			if !earlier.At.After(r.At) && earlier.Office != earlier.FromOffice {
+				d.RoutedAt = &earlier.At
+			}
+		}
+		d.Said = slices.DeleteFunc(d.Said, func(c Said) bool { return c.At.After(r.At) })
+		return d, nil
+	}
+	return Details{}, fault.New(fault.NotFound)
+}
+
+// routing is where a ticket went once, as the trail has it.
+type routing struct {
+	At                    time.Time
+	By                    uuid.UUID
+	Office, Topic         string
+	FromOffice, FromTopic string
+}
+
+// routings lists where a ticket went, the first time first.
+func (r repository) routings(ctx context.Context, id uuid.UUID) ([]routing, error) {
+	var rows []struct {
+		At       time.Time
+		PersonID uuid.UUID
+		Detail   string
+	}
+	err := r.db.From(ctx).Raw(
+		"SELECT at, person_id, detail FROM audit_records WHERE subject_id = ? AND subject_kind = ? AND operation = ? "+
+			"AND person_id IS NOT NULL AND detail IS NOT NULL ORDER BY at, id", id.String(), SubjectKind, routeOperation,
+	).Scan(&rows).Error
+	if err != nil {
+		return nil, err
+	}
+	all := make([]routing, len(rows))
+	for i, row := range rows {
+		var detail struct {
+			Office, Topic string
+			FromOffice    string `json:"from_office"`
+			FromTopic     string `json:"from_topic"`
+		}
+		if err := json.Unmarshal([]byte(row.Detail), &detail); err != nil {
+			return nil, err
+		}
+		all[i] = routing{row.At, row.PersonID, detail.Office, detail.Topic, detail.FromOffice, detail.FromTopic}
+	}
+	return all, nil
 }
 
 // destination is where a ticket goes: the office that is named, else the new topic's own, else the
-// one that has it.
+// competent one.
 func (s *Desk) destination(ctx context.Context, t Ticket, r Routing) (office, topic string, err error) {
 	office, topic = t.OfficeCode, t.Topic
 	if r.Topic != "" && r.Topic != topic {
@@ -63,15 +140,17 @@ func (s *Desk) destination(ctx context.Context, t Ticket, r Routing) (office, to
 			return "", "", err
 		}
 		topic = chosen.Code
+		// An installation need not have the office that a topic names.
+		own := false
 		if chosen.OfficeCode != nil {
-			exists, err := s.has(ctx, *chosen.OfficeCode)
-			if err != nil {
+			if own, err = s.has(ctx, *chosen.OfficeCode); err != nil {
 				return "", "", err
 			}
-			// An installation need not have the office that a topic names.
-			if exists {
-				office = *chosen.OfficeCode
-			}
+		}
+		if own {
+			office = *chosen.OfficeCode
+		} else if office, err = s.competent(ctx, t); err != nil {
+			return "", "", err
 		}
 	}
 	if r.OfficeCode != "" {
@@ -92,6 +171,21 @@ func (s *Desk) destination(ctx context.Context, t Ticket, r Routing) (office, to
 		return "", "", fault.InvalidFields(fault.Field{Pointer: pointer, Code: fault.FieldNotApplicable})
 	}
 	return office, topic, nil
+}
+
+// competent is the office that has a ticket whose new topic has none of its own. What the former
+// topic had brought to its own office goes to that of the position; the rest stays.
+func (s *Desk) competent(ctx context.Context, t Ticket) (string, error) {
+	former, err := s.tickets.topics.choose(ctx, t.Topic, everChosen)
+	if err != nil || former.OfficeCode == nil || *former.OfficeCode != t.OfficeCode {
+		return t.OfficeCode, err
+	}
+	office, err := s.tickets.office(ctx, New{Kind: t.Kind, ContributorID: t.ContributorID, PositionID: t.PositionID}, Topic{})
+	if fault.Is(err, fault.Invalid) {
+		// The contributor has no position any more.
+		return t.OfficeCode, nil
+	}
+	return office.Code, err
 }
 
 // has reports whether there is an office.

@@ -302,7 +302,21 @@ func (s *Service) forget(ctx context.Context, id uuid.UUID, why error) {
 // first returns what an earlier, equal request opened, as it was then.
 func (s *Service) first(ctx context.Context, id uuid.UUID) (View, error) {
 	v, err := s.repo.one(ctx, id)
+	if err != nil {
+		return View{}, err
+	}
 	v.Ticket = v.asFiled()
+	routings, err := s.repo.routings(ctx, id)
+	if err != nil || len(routings) == 0 {
+		return v, err
+	}
+	topic, err := s.topics.choose(ctx, routings[0].FromTopic, everChosen)
+	if err != nil {
+		return View{}, err
+	}
+	office, err := s.contributors.Office(ctx, routings[0].FromOffice)
+	v.OfficeCode, v.OfficeTitle = office.Code, office.Title
+	v.Topic, v.TopicIT, v.TopicEN, v.ParentTopic = topic.Code, topic.TitleIT, topic.TitleEN, *topic.ParentCode
 	return v, err
 }
 
@@ -323,7 +337,7 @@ func (s *Service) Show(ctx context.Context, by access.Actor, id uuid.UUID) (View
 // else who may not see it.
 func (s *Service) lookAt(ctx context.Context, by access.Actor, v View) error {
 	if !consults(by) {
-		return v.requireSeen(by)
+		return v.RequireSeen(by)
 	}
 	if err := requirePost(by); err != nil {
 		return err

@@ -88,20 +88,20 @@ func (s *Desk) CreateTemplate(ctx context.Context, by access.Actor, code string,
 	if !templateCode.MatchString(code) {
 		return Template{}, fault.New(fault.NotFound)
 	}
-	return s.write(ctx, by, code, in, func(ctx context.Context) (int, error) {
+	return s.write(ctx, by, code, in, func(ctx context.Context) (Template, error) {
 		before, err := s.repo.templates(ctx, by.OfficeCode, "")
 		if err != nil {
-			return 0, err
+			return Template{}, err
 		}
 		for _, t := range before {
 			if t.Code == code {
-				return 0, fault.New(fault.PreconditionFailed)
+				return Template{}, fault.New(fault.PreconditionFailed)
 			}
 		}
 		if len(before) >= mostTemplates {
-			return 0, fault.Because(fault.Conflict, "too-many-templates")
+			return Template{}, fault.Because(fault.Conflict, "too-many-templates")
 		}
-		return 0, nil
+		return Template{}, nil
 	})
 }
 
@@ -111,32 +111,37 @@ func (s *Desk) CreateTemplate(ctx context.Context, by access.Actor, code string,
 //   - fault.Invalid: fields are wrong, the topic among them;
 //   - fault.PreconditionFailed: somebody wrote it since.
 func (s *Desk) ReplaceTemplate(ctx context.Context, by access.Actor, code string, expected int, in NewTemplate) (Template, error) {
-	return s.write(ctx, by, code, in, func(ctx context.Context) (int, error) {
+	return s.write(ctx, by, code, in, func(ctx context.Context) (Template, error) {
 		before, err := s.repo.template(ctx, by.OfficeCode, code, s.run.DB.ForUpdate())
 		if err == nil {
 			err = fault.RequireVersion(expected, before.Version)
 		}
-		return before.Version, err
+		return before, err
 	})
 }
 
-// write stores a ready-made answer over the version that before finds.
+// write stores a ready-made answer over the one that find finds, which has no version where there
+// is none. A topic that it had may be retired.
 func (s *Desk) write(
-	ctx context.Context, by access.Actor, code string, in NewTemplate, before func(ctx context.Context) (int, error),
+	ctx context.Context, by access.Actor, code string, in NewTemplate, find func(ctx context.Context) (Template, error),
 ) (Template, error) {
 	if err := in.check(); err != nil {
 		return Template{}, err
 	}
 	return s.onTemplate(ctx, by, code, func(ctx context.Context) (Template, error) {
-		version, err := before(ctx)
+		before, err := find(ctx)
 		if err != nil {
 			return Template{}, err
 		}
 		t := Template{
-			OfficeCode: by.OfficeCode, Code: code, Title: in.Title, Text: in.Text, Version: version + 1,
+			OfficeCode: by.OfficeCode, Code: code, Title: in.Title, Text: in.Text, Version: before.Version + 1,
 			UpdatedAt: s.run.Clock.Now(), UpdatedBy: by.PersonID,
 		}
-		if in.Topic != "" {
+		switch {
+		case in.Topic == "":
+		case before.Topic != nil && *before.Topic == in.Topic:
+			t.Topic = before.Topic
+		default:
 			topic, err := s.tickets.topics.Choose(ctx, in.Topic)
 			if err != nil {
 				return Template{}, err

@@ -255,9 +255,9 @@ func (v View) TopicTitle(english bool) string {
 	return v.TopicIT
 }
 
-// requireSeen returns fault.NotFound for a reserved ticket to who acts for some positions alone, and
+// RequireSeen returns fault.NotFound for a reserved ticket to who acts for some positions alone, and
 // neither asked for it nor shares the right by which it was asked for.
-func (t Ticket) requireSeen(by access.Actor) error {
+func (t Ticket) RequireSeen(by access.Actor) error {
 	if !t.Reserved || t.PersonID == by.PersonID || slices.ContainsFunc(by.Rights, func(r access.Right) bool {
 		return r.Covers(access.Dossier) && (r.Positions == nil || r.ID == t.RightID)
 	}) {

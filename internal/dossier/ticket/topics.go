@@ -53,6 +53,10 @@ func (t Topic) Title(english bool) string {
 const offered = "NOT retired AND (parent_code IS NULL OR NOT EXISTS (SELECT 1 FROM ticket_topics h WHERE h.code = " +
 	"ticket_topics.parent_code AND h.retired))"
 
+// everChosen is a condition on topics in SQL. It leaves out headings alone: what was chosen once may be
+// retired since.
+const everChosen = "parent_code IS NOT NULL"
+
 // Topics knows the topics of this installation.
 type Topics struct{ db *db.DB }
 
@@ -109,7 +113,7 @@ func (t *Topics) List(ctx context.Context, request page.Request) (page.Page[Topi
 // administrator has retired.
 func (t *Topics) of(ctx context.Context, in New) (Topic, error) {
 	if in.Kind == SmartTask {
-		return t.choose(ctx, in.Topic, "parent_code IS NOT NULL")
+		return t.choose(ctx, in.Topic, everChosen)
 	}
 	return t.Choose(ctx, in.Topic)
 }

@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
@@ -28,8 +26,6 @@ const (
 	// recheckedBytes is how much of a file is written between two looks at the rights. Who takes it
 	// slowly does so for hours.
 	recheckedBytes = 256 << 10
-	// mostExports is how many exports a process makes at a time; a person has one.
-	mostExports = 4
 )
 
 // File is one file that belongs to an entry.
@@ -52,11 +48,13 @@ type Export struct {
 	service  *Service
 	by       access.Actor
 	from, to time.Time
+	slot     *slot
 	Close    func()
 }
 
 // Export begins an export of a period; what has not happened yet is no part of it. It returns
 //   - fault.Malformed for a period that ends before it begins, or is longer than 12 months,
+//   - fault.Invalid for one that is still to come,
 //   - fault.Busy where too many are under way.
 func (s *Service) Export(by access.Actor, from, to time.Time) (*Export, error) {
 	code := ""
@@ -69,21 +67,28 @@ func (s *Service) Export(by access.Actor, from, to time.Time) (*Export, error) {
 	if code != "" {
 		return nil, &fault.Fault{Code: fault.Malformed, Fields: []fault.Field{{In: fault.InParameter, Pointer: "to", Code: code}}}
 	}
-	if !s.exports.enter(by.PersonID) {
-		return nil, fault.New(fault.Busy)
-	}
+	now := s.run.Clock.Now()
 	// What happens at this moment is a part of it; the register may be ahead of this clock.
-	if soon := s.run.Clock.Now().Add(time.Minute); to.After(soon) {
+	soon := now.Add(time.Minute)
+	if !from.Before(soon) {
+		return nil, fault.InvalidFields(fault.Field{In: fault.InParameter, Pointer: "from", Code: fault.FieldInFuture})
+	}
+	if to.After(soon) {
 		to = soon
 	}
-	return &Export{s, by, from, to, sync.OnceFunc(func() { s.exports.leave(by.PersonID) })}, nil
+	own := s.exports.enter(by.PersonID, now)
+	if own == nil {
+		return nil, fault.New(fault.Busy)
+	}
+	return &Export{s, by, from, to, own, sync.OnceFunc(func() { s.exports.leave(by.PersonID, own) })}, nil
 }
 
 // Write writes the archive: a page to read and print, a table, and the files. Before each read, each
 // file and each piece of one it looks whether the rights by which it is shown still hold. It returns
-// fault.NotFound or fault.SessionEnded where not.
+// fault.NotFound or fault.SessionEnded where not, and fault.Busy to a reader who was so slow that it
+// gave way to another.
 func (x *Export) Write(ctx context.Context, w io.Writer) error {
-	archive := zip.NewWriter(w)
+	archive := zip.NewWriter(paced{w, x.slot, x.service.run.Clock.Now})
 	for _, part := range []struct {
 		name  string
 		write func(ctx context.Context, w io.Writer) error
@@ -117,7 +122,7 @@ func (x *Export) Write(ctx context.Context, w io.Writer) error {
 // create begins a file. All are packed: an archive that is written as it goes says only behind a file
 // how long it is, and readers that go through it from the front find the end of packed ones alone.
 func (x *Export) create(archive *zip.Writer, name string, at time.Time) (io.Writer, error) {
-	return archive.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: at.In(calendar.Rome)})
+	return archive.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: at.UTC()})
 }
 
 // add adds a file of an entry.
@@ -152,8 +157,11 @@ func (x *Export) add(ctx context.Context, archive *zip.Writer, e Entry, f File) 
 	}
 }
 
-// ongoing returns the fault of rights that hold no more.
+// ongoing returns the fault of rights that hold no more, and fault.Busy once it gave way.
 func (x *Export) ongoing(ctx context.Context) error {
+	if x.slot.isOver() {
+		return fault.New(fault.Busy)
+	}
 	return x.service.run.Recheck.Ongoing(ctx, x.by, x.by.Rights...)
 }
 
@@ -295,29 +303,4 @@ func (x *Export) writePage(ctx context.Context, w io.Writer) error {
 	}
 	_, err = io.WriteString(w, "</tbody></table><p>Eventi: "+strconv.Itoa(n)+"</p></main></body></html>\n")
 	return err
-}
-
-// slots are the exports that a process makes.
-type slots struct {
-	mu    sync.Mutex
-	taken map[uuid.UUID]bool
-}
-
-func (s *slots) enter(personID uuid.UUID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.taken) >= mostExports || s.taken[personID] {
-		return false
-	}
-	if s.taken == nil {
-		s.taken = map[uuid.UUID]bool{}
-	}
-	s.taken[personID] = true
-	return true
-}
-
-func (s *slots) leave(personID uuid.UUID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.taken, personID)
 }

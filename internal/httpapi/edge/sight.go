@@ -15,6 +15,9 @@ import (
 // Sight returns fault.NotFound where the actor may not see what has the id, and nil where they may.
 type Sight func(ctx context.Context, by access.Actor, id uuid.UUID) error
 
+// officeParameter is that of the path of what an office does with its own.
+const officeParameter = "office_code"
+
 // resource is the part of a path up to the first thing that it names, such as
 // /sub-delegations/{sub_delegation_id}. It comes with the name of that parameter; both are ""
 // without one.
@@ -36,6 +39,9 @@ func (e *edge) concealed(r *request, refused error) error {
 		return refused
 	}
 	path, parameter := r.op.resource()
+	if r.op.rule.To == access.ToOffice && parameter == officeParameter && r.c.Param(parameter) != r.actor.OfficeCode {
+		return fault.New(fault.NotFound)
+	}
 	sight := e.deps.Sights[path]
 	id := pathID(r.c.Param(parameter))
 	if sight == nil || id == uuid.Nil {

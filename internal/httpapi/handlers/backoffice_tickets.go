@@ -302,8 +302,15 @@ func (h TicketDeskHandlers) ReplaceTicketTopic(
 	}, nil
 }
 
-// deskTag is the entity tag of a ticket at its office. It can become overdue without a change.
-func deskTag(d ticket.Details) string { return etag.Shown(d.Version, string(d.Late)) }
+// deskTag is the entity tag of a ticket at its office. It can become overdue without a change, and
+// an internal comment is none.
+func deskTag(d ticket.Details) string {
+	shown := string(d.Late)
+	if n := len(d.Said); n > 0 {
+		shown += " " + d.Said[n-1].ID.String()
+	}
+	return etag.Shown(d.Version, shown)
+}
 
 func viewOfficeTicketItem(d ticket.Details) api.OfficeTicketItem {
 	return api.OfficeTicketItem{

@@ -187,7 +187,7 @@ func viewTicketSummary(v ticket.View, english bool) api.TicketSummary {
 		OfficeTitle: v.OfficeTitle, Topic: v.Topic, TopicTitle: v.TopicTitle(english), ParentTopic: v.ParentTopic,
 		Section: (*api.TicketSection)(v.Section), Subject: v.ShownSubject(), ProtocolNumber: v.ProtocolNumber,
 		State: api.TicketState(v.State), OpenedBy: viewOpener(v), OpenedAt: v.OpenedAt, UpdatedAt: v.UpdatedAt, RoutedAt: v.RoutedAt,
-		Outcome: (*api.TicketOutcome)(v.Outcome), ClosedAt: v.ClosedAt, RemindedAt: v.RemindedAt,
+		ReopenedAt: v.ReopenedAt, Outcome: (*api.TicketOutcome)(v.Outcome), ClosedAt: v.ClosedAt, RemindedAt: v.RemindedAt,
 		Links: api.SelfLinks{Self: link(idPath(ticketsPath, v.ID), "")},
 	}
 	if v.Kind == ticket.Request && v.State != ticket.Closed {
@@ -212,7 +212,7 @@ func (h TicketHandlers) view(ctx context.Context, v ticket.View) api.Ticket {
 		ParentTopic: brief.ParentTopic, Section: brief.Section, Subject: brief.Subject, Text: v.Text, Email: v.Email, Phone: v.Phone,
 		ProtocolNumber: brief.ProtocolNumber, Digest: v.Digest, State: brief.State, OpenedBy: brief.OpenedBy,
 		Attachments: items(v.Attachments, viewTicketFile), OpenedAt: brief.OpenedAt, DueAt: brief.DueAt, UpdatedAt: brief.UpdatedAt,
-		RoutedAt: brief.RoutedAt, Outcome: brief.Outcome, ClosedAt: brief.ClosedAt, ClosingText: v.ClosingText,
+		RoutedAt: brief.RoutedAt, ReopenedAt: brief.ReopenedAt, Outcome: brief.Outcome, ClosedAt: brief.ClosedAt, ClosingText: v.ClosingText,
 		RemindedAt: brief.RemindedAt,
 		MayRemind:  v.MayRemind(now), AllowsAppointment: v.AllowsAppointment(now),
 		Links: api.TicketLinks{

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/google/uuid"
@@ -16,18 +17,23 @@ type affair struct {
 	position string
 	// only is a condition on rows d, beside their id.
 	only string
+	// asker is the column with the person who asked for it; it may be empty. They see it by a right
+	// with askedBy or, where that is empty, whatever became of their right.
+	asker   string
+	askedBy Service
 }
 
 // affairs has each kind by what an operation gives access to.
 var affairs = map[To]affair{
 	ToPosition:  {table: "positions", position: "id"},
 	ToTicket:    {table: "tickets", position: "position_id"},
-	ToSmartTask: {table: "tickets", position: "position_id", only: " AND d.kind = 'smart_task'"},
-	ToDMA:       {table: "dma_submissions", position: "position_id"},
+	ToSmartTask: {table: "tickets", position: "position_id", only: " AND d.kind = 'smart_task'", asker: "d.person_id"},
+	ToDMA:       {table: "dma_submissions", position: "position_id", asker: "d.person_id", askedBy: CompileDMA},
 }
 
 func (a affair) columns() string {
-	return ", d.contributor_id, d." + a.position + " AS position_id, NULL AS state, NULL AS maker_id, NULL AS maker_right_id, " +
+	asker := cmp.Or(a.asker, "NULL")
+	return ", d.contributor_id, d." + a.position + " AS position_id, NULL AS state, " + asker + " AS maker_id, NULL AS maker_right_id, " +
 		"CASE WHEN " + worksAtOffice + " AND d.office_code = p.office_code THEN 1 ELSE 0 END AS in_office, "
 }
 

@@ -162,6 +162,8 @@ type findings struct {
 	// What is known of the declaration in the path.
 	draftOf    uuid.UUID
 	draftRight uuid.UUID
+	// asked says that the person asked for the target themselves.
+	asked bool
 	// inOffice says that an operator's office looks after the target.
 	inOffice bool
 	// broken says why what is stored cannot be read.
@@ -191,7 +193,7 @@ func (f *findings) decide(rule Rule, now time.Time) error {
 	if rule.Fresh && !a.PINChangeRequired && now.Sub(a.AuthenticatedAt) > FreshFor {
 		return fault.New(fault.Reauthenticate)
 	}
-	if !rule.To.byRight() {
+	if !rule.To.byRight() || f.seesAsked(rule.To) {
 		return nil
 	}
 	if len(a.Rights) == 0 || !f.seesDraft() {
@@ -201,6 +203,19 @@ func (f *findings) decide(rule Rule, now time.Time) error {
 		return fault.New(fault.ServiceNotDelegated)
 	}
 	return nil
+}
+
+// seesAsked reports whether the actor may see the target because they asked for it. An application
+// needs a right all the same.
+func (f *findings) seesAsked(to To) bool {
+	if !f.asked {
+		return false
+	}
+	service := affairs[to].askedBy
+	if service == "" {
+		return !f.granted
+	}
+	return slices.ContainsFunc(f.actor.Rights, func(r Right) bool { return r.Covers(service) })
 }
 
 // seesDraft reports whether a draft in the path is the actor's own or made under the actor's

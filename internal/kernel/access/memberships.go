@@ -49,6 +49,12 @@ func (r *Repository) Memberships(ctx context.Context, by Actor) ([]Membership, e
 var selectDelegation = "SELECT delegate_id, contributor_id, CASE WHEN " + OfferedDelegation("") +
 	" THEN 1 ELSE 0 END AS offered, " + excluded("?", "delegations.contributor_id") + " AS excluded FROM delegations WHERE id = ?"
 
+// RequireDelegation returns the fault by which the guard keeps somebody from what is done with a
+// delegation, and nil where the service lets them in.
+func (r *Repository) RequireDelegation(ctx context.Context, by Actor, delegationID uuid.UUID, s Service) error {
+	return r.admit(ctx, &by, Rule{To: ToDelegation, Service: s}, Target{DelegationID: delegationID})
+}
+
 // admit lets the actor in to an intermediary or a delegation. The actor is one of the
 // intermediary's people or, at a delegation, one of the contributor's. It returns fault.NotFound
 // for anybody else and fault.ServiceNotDelegated where no right covers the service.

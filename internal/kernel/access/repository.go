@@ -231,8 +231,11 @@ func (r *Repository) findings(row row) findings {
 	if row.Excluded == 1 && f.actor.Grant != nil {
 		f.actor.Grant.Excluded = []uuid.UUID{*row.ContributorID}
 	}
-	if row.State != nil && *row.State == "draft" {
+	switch {
+	case row.State != nil && *row.State == "draft":
 		f.draftOf, f.draftRight = *row.MakerID, *row.MakerRightID
+	case row.State == nil && row.MakerID != nil:
+		f.asked = *row.MakerID == row.PersonID
 	}
 	f.inOffice = row.InOffice == 1
 	return f

@@ -34,7 +34,7 @@ type About struct {
 	PositionID    uuid.UUID
 	// DelegateID is the intermediary of a delegation.
 	DelegateID uuid.UUID
-	// PersonID is who gave the consent, or sent the batch.
+	// PersonID is who gave the consent, sent the batch or booked the appointment.
 	PersonID uuid.UUID
 	Service  Service
 	// Kind and SubjectID name the subject, as the audit trail does.
@@ -64,7 +64,7 @@ func (a Actor) Watches(kind string) bool {
 // Watching tells which of the events each session sees now, by their index. A session sees an event
 // if its person, or the application by the consent, could look at the subject at this moment; one
 // that is over sees nothing, and neither does who works here. It asks one question for all of them,
-// and two more where batches are among the events.
+// one more where tickets are among the events, and two more where batches are.
 func (r *Repository) Watching(ctx context.Context, sessionIDs []uuid.UUID, events []About) (map[uuid.UUID][]int, error) {
 	seen := map[uuid.UUID][]int{}
 	if len(sessionIDs) == 0 || len(events) == 0 {
@@ -74,13 +74,16 @@ func (r *Repository) Watching(ctx context.Context, sessionIDs []uuid.UUID, event
 	if err != nil || len(watchers) == 0 {
 		return seen, err
 	}
-	batches, err := r.watchedBatches(ctx, events)
-	if err != nil {
+	var known watchedSubjects
+	if known.batches, err = r.watchedBatches(ctx, events); err != nil {
+		return nil, err
+	}
+	if known.reserved, err = r.reservedTickets(ctx, events); err != nil {
 		return nil, err
 	}
 	for id, w := range watchers {
 		for i, e := range events {
-			if w.sees(e, batches) {
+			if w.sees(e, known) {
 				seen[id] = append(seen[id], i)
 			}
 		}
@@ -328,7 +331,7 @@ func each(events []About, id func(e About) uuid.UUID) []uuid.UUID {
 }
 
 // sees decides as the operations do that show the subject.
-func (w *watcher) sees(e About, batches map[string]watchedBatch) bool {
+func (w *watcher) sees(e About, subjects watchedSubjects) bool {
 	if !w.actor.Watches(e.Kind) {
 		return false
 	}
@@ -336,18 +339,46 @@ func (w *watcher) sees(e About, batches map[string]watchedBatch) bool {
 	case WatchedDeclaration:
 		return slices.ContainsFunc(w.rights[e.ContributorID], func(r Right) bool { return r.About(e.PositionID) && r.Covers(e.Service) })
 	case WatchedBatch:
-		batch, known := batches[e.SubjectID]
+		batch, known := subjects.batches[e.SubjectID]
 		return known && w.seesBatch(e, batch)
 	case WatchedDelegation:
 		return w.managesGiven(e) || w.managesTaken(e)
-	case WatchedTicket, WatchedAppointment, WatchedDMA:
-		return slices.ContainsFunc(w.rights[e.ContributorID], func(r Right) bool {
-			return (r.Positions == nil || e.PositionID != uuid.Nil && r.About(e.PositionID)) && r.Covers(e.Service)
-		})
+	case WatchedTicket:
+		reserved, is := subjects.reserved[e.SubjectID]
+		return w.hasAbout(e) && (!is || w.seesReserved(e, reserved))
+	case WatchedAppointment:
+		return w.seesAppointment(e)
+	case WatchedDMA:
+		return w.hasAbout(e)
 	case WatchedConsent:
 		return w.actor.Grant == nil && w.self && w.actor.PersonID == e.PersonID
 	}
 	return false
+}
+
+// hasAbout reports whether the watcher has a right about the position, or about all of them.
+func (w *watcher) hasAbout(e About) bool {
+	return slices.ContainsFunc(w.rights[e.ContributorID], func(r Right) bool {
+		return (r.Positions == nil || e.PositionID != uuid.Nil && r.About(e.PositionID)) && r.Covers(e.Service)
+	})
+}
+
+// seesReserved reports whether the watcher asked for a reserved ticket, shares the right by which it
+// was asked for, or has one about the whole contributor.
+func (w *watcher) seesReserved(e About, t reservedTicket) bool {
+	return w.actor.PersonID == t.PersonID || slices.ContainsFunc(w.rights[e.ContributorID], func(r Right) bool {
+		return r.Covers(e.Service) && (r.Positions == nil || r.ID == t.RightID)
+	})
+}
+
+// seesAppointment reports whether the watcher has a right about the whole contributor, or booked it:
+// as a person whatever became of the right, in an application by one about its ticket's position.
+func (w *watcher) seesAppointment(e About) bool {
+	mine := e.PersonID != uuid.Nil && w.actor.PersonID == e.PersonID
+	if !mine {
+		e.PositionID = uuid.Nil
+	}
+	return mine && w.actor.Grant == nil || w.hasAbout(e)
 }
 
 // seesBatch reports whether the watcher sent the batch, or acts under the right by which it was
@@ -377,6 +408,34 @@ func (w *watcher) managesTaken(e About) bool {
 	return slices.ContainsFunc(w.memberships[e.DelegateID], func(r Right) bool {
 		return r.ActingAs != UserAdministrator && r.Covers(e.Service)
 	})
+}
+
+// watchedSubjects is what is to be known of subjects beside what their events say.
+type watchedSubjects struct {
+	batches  map[string]watchedBatch
+	reserved map[string]reservedTicket
+}
+
+// reservedTicket is who asked for a ticket that not all at its position learn of, and by which right.
+type reservedTicket struct{ ID, PersonID, RightID uuid.UUID }
+
+func (r *Repository) reservedTickets(ctx context.Context, events []About) (map[string]reservedTicket, error) {
+	var ids []string
+	for _, e := range events {
+		if e.Kind == WatchedTicket {
+			ids = append(ids, e.SubjectID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var rows []reservedTicket
+	err := r.db.From(ctx).Raw("SELECT id, person_id, right_id FROM tickets WHERE id IN ? AND reserved", ids).Scan(&rows).Error
+	reserved := make(map[string]reservedTicket, len(rows))
+	for _, row := range rows {
+		reserved[row.ID.String()] = row
+	}
+	return reserved, err
 }
 
 // watchedBatch is what is to be known of a batch of declarations.

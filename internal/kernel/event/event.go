@@ -83,7 +83,7 @@ type Event struct {
 	// Service is what a right must cover to see it; it may be empty.
 	Service    access.Service
 	DelegateID *uuid.UUID
-	// PersonID is who gave the consent or sent the batch; nil for the rest.
+	// PersonID is who gave the consent, sent the batch or booked the appointment; nil for the rest.
 	PersonID *uuid.UUID
 	// ApplicationID is that of the application which did it, or which the consent is for.
 	ApplicationID *uuid.UUID

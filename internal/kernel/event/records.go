@@ -119,7 +119,7 @@ func (r record) event() (Event, bool) {
 			e.Type = ConsentEnded
 		}
 	case kindAppointment:
-		e.Service = access.Dossier
+		e.PersonID, e.PositionID, e.Service = r.GiverID, r.PositionID, access.Dossier
 		if e.ContributorID != nil {
 			// What somebody booked for themselves is nobody else's.
 			e.Type = happened[r.Operation]

@@ -184,12 +184,14 @@ type record struct {
 	ApplicationID *uuid.UUID
 	SubjectKind   string
 	SubjectID     string
-	// PositionID is that of a declaration.
+	// PositionID is that of a declaration, a list of employees or a ticket; of an appointment its
+	// ticket's.
 	PositionID *uuid.UUID
 	// DelegateID is the intermediary of a delegation; Offered says that its contributor knew of it.
 	DelegateID *uuid.UUID
 	Offered    *int
-	// GiverID is who gave a consent or sent a batch, ClientID for which application.
+	// GiverID is who gave a consent, sent a batch or booked an appointment, ClientID for which
+	// application.
 	GiverID  *uuid.UUID
 	ClientID *uuid.UUID
 }
@@ -200,12 +202,15 @@ const selectRecords = `SELECT f.id, f.at, f.operation, f.outcome, f.detail, f.pe
 	f.subject_kind, f.subject_id,
 	CASE WHEN f.subject_kind = 'declaration' THEN (SELECT d.position_id FROM declarations d WHERE d.id = %[1]s)
 		WHEN f.subject_kind = 'dma-submission' THEN (SELECT d.position_id FROM dma_submissions d WHERE d.id = %[1]s)
-		WHEN f.subject_kind = 'ticket' THEN (SELECT d.position_id FROM tickets d WHERE d.id = %[1]s) END AS position_id,
+		WHEN f.subject_kind = 'ticket' THEN (SELECT d.position_id FROM tickets d WHERE d.id = %[1]s)
+		WHEN f.subject_kind = 'appointment' THEN (SELECT d.position_id FROM appointments b JOIN tickets d ON d.id = b.ticket_id
+			WHERE b.id = %[1]s) END AS position_id,
 	CASE WHEN f.subject_kind = 'delegation' THEN (SELECT g.delegate_id FROM delegations g WHERE g.id = %[1]s) END AS delegate_id,
 	CASE WHEN f.subject_kind = 'delegation' THEN (SELECT CASE WHEN %[2]s THEN 1 ELSE 0 END FROM delegations g WHERE g.id = %[1]s)
 		END AS offered,
 	CASE WHEN f.subject_kind = 'consent' THEN (SELECT k.person_id FROM consents k WHERE k.id = %[1]s)
-		WHEN f.subject_kind = 'declaration-batch' THEN (SELECT b.person_id FROM declaration_batches b WHERE b.id = %[1]s) END AS giver_id,
+		WHEN f.subject_kind = 'declaration-batch' THEN (SELECT b.person_id FROM declaration_batches b WHERE b.id = %[1]s)
+		WHEN f.subject_kind = 'appointment' THEN (SELECT b.person_id FROM appointments b WHERE b.id = %[1]s) END AS giver_id,
 	CASE WHEN f.subject_kind = 'consent' THEN (SELECT k.application_id FROM consents k WHERE k.id = %[1]s) END AS client_id
 	FROM (%[3]s) f WHERE f.id > ? AND f.subject_kind IN ('declaration', 'declaration-batch', 'delegation', 'consent', 'ticket',
 		'appointment',

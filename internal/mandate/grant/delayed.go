@@ -32,8 +32,11 @@ func (s *Service) Known(ctx context.Context, contributorID, grantID uuid.UUID) (
 
 // WithdrawInTx is Withdraw for what the actor asked for earlier, in the context's transaction. It
 // returns the role by which it is done; that, with all that it depends on, is locked. The caller
-// writes the trace. A fault means that nothing was written.
-func (s *Service) WithdrawInTx(ctx context.Context, by access.Actor, contributorID, grantID uuid.UUID) (access.Right, error) {
+// writes the trace. Whose role it was is told the reason, which may be empty, and so is who answers
+// for the contributor. A fault means that nothing was written.
+func (s *Service) WithdrawInTx(
+	ctx context.Context, by access.Actor, contributorID, grantID uuid.UUID, reason string,
+) (access.Right, error) {
 	if err := s.mayGive(ctx, by); err != nil {
 		return access.Right{}, err
 	}
@@ -41,7 +44,11 @@ func (s *Service) WithdrawInTx(ctx context.Context, by access.Actor, contributor
 	if err != nil {
 		return access.Right{}, err
 	}
-	return s.withdraw(ctx, by, at, grantID)
+	right, r, now, err := s.withdraw(ctx, by, at, grantID, reason)
+	if err != nil {
+		return right, err
+	}
+	return right, s.notifyPrincipals(ctx, at, r, reason, now)
 }
 
 // ChangeContactsInTx changes, in the context's transaction, where the holder of a role is reached.

@@ -169,6 +169,8 @@ const lookUpsADay = 20
 var (
 	grantedKind   = outbox.Declare(outbox.Kind{Name: "role.granted"})
 	withdrawnKind = outbox.Declare(outbox.Kind{Name: "role.withdrawn"})
+	// removedKind tells who answers for a contributor of the end of another's role there.
+	removedKind = outbox.Declare(outbox.Kind{Name: "role.removed"})
 )
 
 // lookups are the operations that are counted together. Giving a role tells as much about a tax

@@ -169,6 +169,15 @@ func (t table) inTurn(ctx context.Context, personID uuid.UUID) error {
 }
 
 // name returns the legal name of a place.
+// principals lists who answers for a place: its legal representatives and employers.
+func (t table) principals(ctx context.Context, placeID uuid.UUID) (ids []uuid.UUID, err error) {
+	err = t.db.From(ctx).Raw(
+		"SELECT DISTINCT person_id FROM "+t.roles+" WHERE "+t.place+" = ? AND role IN ? AND withdrawn_at IS NULL ORDER BY person_id",
+		placeID, []access.ActingAs{access.LegalRepresentative, access.Employer},
+	).Scan(&ids).Error
+	return ids, err
+}
+
 func (t table) name(ctx context.Context, placeID uuid.UUID) (string, error) {
 	return t.ofPlace(ctx, "legal_name", placeID)
 }

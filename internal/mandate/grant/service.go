@@ -259,7 +259,7 @@ func (s *Service) give(
 	if !added {
 		return fault.Because(fault.Conflict, "role-exists"), nil
 	}
-	return nil, s.notify(ctx, grantedKind, at, role, now)
+	return nil, s.notify(ctx, grantedKind, at, role, "", now)
 }
 
 // note leaves the trace of a try to give a role that was refused because of the person. Such tries
@@ -300,27 +300,29 @@ func (s *Service) Withdraw(ctx context.Context, by access.Actor, at Place, grant
 			return struct{}{}, err
 		}
 		var err error
-		trace.Right, err = s.withdraw(ctx, by, at, grantID)
+		trace.Right, _, _, err = s.withdraw(ctx, by, at, grantID, "")
 		return struct{}{}, err
 	}, nil)
 	return err
 }
 
-// withdraw ends a role in the context's transaction, and returns that by which it was done. What
-// it refuses it refuses before anything is written.
-func (s *Service) withdraw(ctx context.Context, by access.Actor, at Place, grantID uuid.UUID) (access.Right, error) {
+// withdraw ends a role in the context's transaction, and returns that by which it was done, what
+// ended and when. What it refuses it refuses before anything is written.
+func (s *Service) withdraw(
+	ctx context.Context, by access.Actor, at Place, grantID uuid.UUID, reason string,
+) (right access.Right, r Role, now time.Time, err error) {
 	right, r, live, err := s.locked(ctx, by, at, grantID)
+	if err == nil {
+		err = mayEnd(r, live)
+	}
 	if err != nil {
-		return right, err
+		return right, r, now, err
 	}
-	if err := mayEnd(r, live); err != nil {
-		return right, err
-	}
-	now := s.run.Clock.Now()
+	now = s.run.Clock.Now()
 	if err := at.table.withdraw(ctx, grantID, now); err != nil {
-		return right, err
+		return right, r, now, err
 	}
-	return right, s.notify(ctx, withdrawnKind, at, r, now)
+	return right, r, now, s.notify(ctx, withdrawnKind, at, r, reason, now)
 }
 
 // locked returns a live role that the actor may withdraw, with the right to do so and the roles
@@ -365,17 +367,45 @@ func (at Place) right(r Role) access.Right {
 	return access.Right{ID: r.ID, ActingAs: r.Role, Links: []access.Link{{Kind: kind, ID: r.ID}}}
 }
 
-// notify promises the person whose role it is a message.
-func (s *Service) notify(ctx context.Context, kind outbox.Kind, at Place, r Role, now time.Time) error {
-	name, err := at.table.name(ctx, at.id)
+// notify promises the person whose role it is a message, with the reason that somebody gave.
+func (s *Service) notify(ctx context.Context, kind outbox.Kind, at Place, r Role, reason string, now time.Time) error {
+	return s.promise(ctx, kind, at, r, map[string]string{"reason": reason}, now, r.PersonID)
+}
+
+// notifyPrincipals promises who answers for the contributor a message that somebody's role ended.
+func (s *Service) notifyPrincipals(ctx context.Context, at Place, r Role, reason string, now time.Time) error {
+	holder, err := s.people.ByID(ctx, r.PersonID)
 	if err != nil {
 		return err
 	}
-	m, err := outbox.NewMessage(kind, r.PersonID, map[string]string{
-		"role": string(r.Role), "place": name, "at": now.Format(time.RFC3339Nano),
-	}, now)
+	principals, err := at.table.principals(ctx, at.id)
 	if err != nil {
 		return err
 	}
-	return s.outbox.Add(ctx, m)
+	told := slices.DeleteFunc(principals, func(id uuid.UUID) bool { return id == r.PersonID })
+	name := holder.GivenName + " " + holder.FamilyName
+	return s.promise(ctx, removedKind, at, r, map[string]string{"reason": reason, "name": name}, now, told...)
+}
+
+// promise adds messages about a role with what else they say, of which what is empty is left out.
+func (s *Service) promise(
+	ctx context.Context, kind outbox.Kind, at Place, r Role, also map[string]string, now time.Time, to ...uuid.UUID,
+) error {
+	place, err := at.table.name(ctx, at.id)
+	if err != nil {
+		return err
+	}
+	data := map[string]string{"role": string(r.Role), "place": place, "at": now.Format(time.RFC3339Nano)}
+	for key, value := range also {
+		if value != "" {
+			data[key] = value
+		}
+	}
+	messages := make([]outbox.Message, len(to))
+	for i, personID := range to {
+		if messages[i], err = outbox.NewMessage(kind, personID, data, now); err != nil {
+			return err
+		}
+	}
+	return s.outbox.Add(ctx, messages...)
 }

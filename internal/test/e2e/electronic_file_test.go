@@ -132,5 +132,7 @@ func TestElectronicFile_TellsWhatHappened(t *testing.T) {
 		} {
 			w.do(http.MethodGet, strings.Split(export, "?")[0]+query, f.token, nil).want(t, http.StatusBadRequest, "malformed-request")
 		}
+		w.do(http.MethodGet, strings.Split(export, "?")[0]+"?from=2999-01-01T00:00:00Z&to=2999-02-01T00:00:00Z", f.token, nil).
+			want(t, http.StatusUnprocessableEntity, "validation-failed")
 	})
 }

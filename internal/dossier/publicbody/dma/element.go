@@ -15,6 +15,8 @@ type element struct {
 	carried bool
 	// attributes are those that it may have. What they set may refuse the value.
 	attributes map[string]func(r *reader, value string)
+	// must is the attribute that it has to have; it may be empty.
+	must string
 	begin, end func(r *reader)
 	// field and set are those of an element that holds a text.
 	field *field
@@ -66,6 +68,12 @@ func (e *element) with(name string, set func(r *reader, value string)) *element 
 	return e
 }
 
+// withNeeded is with for an attribute that must be there.
+func (e *element) withNeeded(name string, set func(r *reader, value string)) *element {
+	e.must = name
+	return e.with(name, set)
+}
+
 func nothing(*reader) {}
 
 // root is the whole file.
@@ -80,7 +88,7 @@ var root = group(rootName,
 			}
 		})),
 		leaf("SedeINPS", fSenderOffice, func(r *reader, t string) { r.list.Sender.OfficeCode = t }),
-	).with("Tipo", func(r *reader, value string) { r.only(fSenderType, value, "1") })),
+	).withNeeded("Tipo", func(r *reader, value string) { r.only(fSenderType, value, "1") })),
 	need(group("Azienda",
 		need(leaf("AnnoMeseDenuncia", fPeriod, func(r *reader, t string) { r.list.Period = t })),
 		need(leaf("CFAzienda", fBody, func(r *reader, t string) { r.list.BodyTaxCode = t })),

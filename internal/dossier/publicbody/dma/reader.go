@@ -274,7 +274,7 @@ func (r *reader) attributes(f *frame, all []xml.Attr) bool {
 		r.refuse(r.path(), fault.FieldTooMany, nil)
 		return false
 	}
-	set := 0
+	missing := f.must
 	for i, a := range all {
 		name := a.Name.Local
 		if a.Name.Space != "" {
@@ -290,12 +290,17 @@ func (r *reader) attributes(f *frame, all []xml.Attr) bool {
 		case f.carried:
 		case take != nil:
 			take(r, strings.TrimSpace(a.Value))
-			set++
+			if name == missing {
+				missing = ""
+			}
 		case f.element == root && (a.Name.Space == "xmlns" || a.Name.Space == "xsi"):
 			// Programs say where they think the schema is. Nothing is fetched.
 		default:
 			r.refuse(r.path()+"/@"+name, fault.FieldUnknown, nil)
 		}
+	}
+	if missing != "" {
+		r.refuse(r.path()+"/@"+missing, fault.FieldRequired, nil)
 	}
 	return true
 }
