@@ -31,8 +31,13 @@ const (
 // LoginMethod is how somebody logged in.
 type LoginMethod string
 
-// ByPIN is the login with tax code and PIN.
-const ByPIN LoginMethod = "pin"
+// The ways of logging in.
+const (
+	ByPIN  LoginMethod = "pin"
+	BySPID LoginMethod = "spid"
+	ByCIE  LoginMethod = "cie"
+	ByCNS  LoginMethod = "cns"
+)
 
 // The reasons for which a session ends before its time.
 const (
