@@ -111,7 +111,9 @@ func create(dir string, random io.Reader) error {
 	return os.WriteFile(filepath.Join(dir, certificateFile), encode("CERTIFICATE", der), 0o600)
 }
 
-func encode(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+func encode(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
 
 // newSerial draws a serial number of 127 bits.
 func newSerial(random io.Reader) (*big.Int, error) {
