@@ -100,6 +100,11 @@ func (c *Config) Sandbox() error {
 	} else if err := c.completePublicURL(); err != nil {
 		wrong = append(wrong, err)
 	}
+	if c.CNSAddr == "" {
+		c.CNSAddr = "127.0.0.1:0"
+	} else if !c.SandboxPublic && !isLoopback(c.CNSAddr) {
+		wrong = append(wrong, wrongValue("CNS_ADDR", "must be a loopback address in a sandbox that is not public"))
+	}
 	// A test suite is one session from one address, and quick; a sandbox for everybody keeps the
 	// real limits.
 	usual := c.RatePerson == defaultRatePerson && c.RateApplication == defaultRateApplication && c.RateAddress == defaultRateAddress

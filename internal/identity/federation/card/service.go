@@ -71,15 +71,16 @@ func NewService(v *Verifier, s Sessions, log *slog.Logger) *Service {
 //   - fault.Unavailable: the authorities could not be asked.
 func (s *Service) Start(ctx context.Context, leaf *x509.Certificate, others []*x509.Certificate) (session.Session, error) {
 	claims, method, err := s.verifier.Verify(ctx, leaf, others)
+	var started session.Session
+	if err == nil {
+		started, err = s.sessions.StartSession(ctx, about[method], claims)
+	}
 	var refusal *federation.Refusal
 	if errors.As(err, &refusal) {
 		s.log.InfoContext(ctx, "a card was not let in", "outcome", string(refusal.Outcome), "rule", refusal.Rule)
 		return session.Session{}, faultOf(refusal)
 	}
-	if err != nil {
-		return session.Session{}, err
-	}
-	return s.sessions.StartSession(ctx, about[method], claims)
+	return started, err
 }
 
 func faultOf(r *federation.Refusal) error {

@@ -21,8 +21,10 @@ const (
 	listName       = "cns-trusted-list.xml"
 	fetchTimeout   = time.Minute
 	maxTrustedList = 32 << 20
-	// RefreshEvery is how often the trusted list is to be refreshed.
-	RefreshEvery = time.Hour
+	// RefreshEvery is how often Refresh is to be called.
+	RefreshEvery = 10 * time.Minute
+	// fetchEvery is how often a list is fetched that was had the last time.
+	fetchEvery = 6 * time.Hour
 )
 
 // TrustConfig says whom to trust.
@@ -46,6 +48,9 @@ type Trust struct {
 	log     *slog.Logger
 	signers []*x509.Certificate
 	bundle  []*x509.Certificate
+
+	// fetchedAt is when the list was fetched last. Refresh alone uses it.
+	fetchedAt time.Time
 
 	mu   sync.RWMutex
 	list *trustedList
@@ -102,8 +107,13 @@ func (t *Trust) Pool(now time.Time) (*x509.CertPool, error) {
 	return t.pool, nil
 }
 
-// Refresh gets the list again. One that is not right leaves in force what was.
+// Refresh gets the list again, one of the network some hours after the last time. One that is not
+// right leaves in force what was. It is not called twice at once.
 func (t *Trust) Refresh(ctx context.Context) {
+	now := t.clock.Now()
+	if t.remote() && now.Sub(t.fetchedAt) < fetchEvery {
+		return
+	}
 	content, err := t.fetch(ctx)
 	if err == nil {
 		err = t.take(content)
@@ -114,6 +124,7 @@ func (t *Trust) Refresh(ctx context.Context) {
 		}
 		return
 	}
+	t.fetchedAt = now
 	if t.remote() && t.config.Dir != "" {
 		if err := keepCopy(filepath.Join(t.config.Dir, listName), content); err != nil {
 			t.log.WarnContext(ctx, "no copy of the trusted list was kept", "error", err)
