@@ -11,6 +11,7 @@ import (
 	"diresco/internal/httpapi/edge"
 	"diresco/internal/httpapi/handlers"
 	endpoints "diresco/internal/httpapi/oauth"
+	"diresco/internal/httpapi/pages/national"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
@@ -31,6 +32,10 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 		return nil, err
 	}
 	deps.Pages = append(append(deps.Pages, shown...), g.cards.pages(p)...)
+	if shown, err = national.New(g.identity.federation, p.config.Institution()); err != nil {
+		return nil, err
+	}
+	deps.Pages = append(deps.Pages, shown...)
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,
