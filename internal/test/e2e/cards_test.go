@@ -111,7 +111,7 @@ func TestCard_ReachesTheSamePerson(t *testing.T) {
 				t.Errorf("%s: %s, %s", kind, s.LoginMethod, s.CredentialLevel)
 			}
 			me := w.do(http.MethodGet, "/v1/me", s.AccessToken, nil).want(t, http.StatusOK, "")
-			if !strings.Contains(string(me.body), p.TaxCode) {
+			if !strings.Contains(string(me.body), p.PersonId.String()) {
 				t.Errorf("%s: another person: %s", kind, me.body)
 			}
 			if n := w.rows("sessions", "login_method = ? AND person_id = ?", string(method), p.PersonId); n != 1 {
@@ -154,6 +154,10 @@ func TestCard_RefusedWithAReason(t *testing.T) {
 		w.suspend(p)
 		suspended := w.issue(p.TaxCode, nil)
 		w.enter(&suspended).want(t, http.StatusUnauthorized, "invalid-credentials")
+		w.app.AccessLog.Flush(t.Context())
+		if n := w.rows("access_log", "operation = 'startCardSession' AND outcome = 'invalid-credentials'"); n != 6 {
+			t.Errorf("the access log has %d refusals", n)
+		}
 	})
 }
 
