@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/card"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/audit"
@@ -25,6 +27,7 @@ import (
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/telemetry"
 	"diresco/internal/sandbox"
+	"diresco/internal/sandbox/cards"
 )
 
 // Options are what a test may replace; the zero value is the real thing.
@@ -41,6 +44,8 @@ type Options struct {
 	DatabaseClock clock.Clock
 	// Random is the system's source of randomness unless a test brings its own.
 	Random io.Reader
+	// IdentitySources are providers of national identities beside those that the configuration names.
+	IdentitySources []federation.Source
 	// PIN are the cost of a PIN hash and the bounds of hashing; see pin.Options.
 	PIN pin.HasherOptions
 }
@@ -54,14 +59,19 @@ type App struct {
 	// OAuth lets applications in.
 	OAuth *oauth.Service
 
-	handler   http.Handler
-	telemetry *telemetry.Telemetry
-	watch     *clockWatch
-	process   *keyring.Process
-	streams   func()
-	config    config.Config
-	log       *slog.Logger
-	closers   []func()
+	// TestCards issues cards for trying; nil outside of a sandbox.
+	TestCards *cards.Authority
+
+	handler http.Handler
+	// cardHandler is nil where no cards are taken.
+	cardHandler http.Handler
+	telemetry   *telemetry.Telemetry
+	watch       *clockWatch
+	process     *keyring.Process
+	streams     func()
+	config      config.Config
+	log         *slog.Logger
+	closers     []func()
 }
 
 const (
@@ -102,6 +112,9 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
+	if !o.Sandbox && c.DelegationLogin != config.StrongLogin {
+		o.Log.Warn("a PIN is enough to manage delegations; DIRESCO_DELEGATION_LOGIN=strong asks for a national identity")
+	}
 	a.process = p.process
 	a.closers = append(a.closers, func() { _ = p.bucket.Close() }, a.leave)
 	g, err := a.assemble(ctx, p)
@@ -132,6 +145,7 @@ type groups struct {
 	masterdata masterdata
 	filing     filing
 	identity   identity
+	cards      cardLogin
 	mandate    mandate
 	dossier    dossier
 	// credentials is the part of identity that completes what waits in filing and mandate.
@@ -152,6 +166,10 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 		return g, err
 	}
 	a.OAuth = g.identity.oauth
+	if g.cards, err = newCardLogin(p, g.identity); err != nil {
+		return g, err
+	}
+	a.TestCards = g.cards.authority
 	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
 		return g, err
 	}
@@ -206,10 +224,13 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		purgeEvery,
 		purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
-			g.identity.forgetCodes, g.identity.consents.EndVoid, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge,
+			g.identity.forgetCodes, g.identity.consents.EndVoid, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge, g.identity.federation.Purge,
 			g.messaging.worker.ForgetEnded, g.kernel.feed.Forget, g.webhooks.sender.Purge, g.dossier.surveys.Purge,
 		),
 	)
+	if g.cards.trust != nil && g.cards.trust.Listed() {
+		a.repeat(card.RefreshEvery, g.cards.trust.Refresh)
+	}
 	a.background(g.masterdata.importing.Run)
 	a.background(g.kernel.feed.Run)
 	a.streams = g.kernel.events.End
@@ -300,6 +321,10 @@ func (a *App) EndStreams() { a.streams() }
 
 // Handler answers the API and its pages.
 func (a *App) Handler() http.Handler { return a.handler }
+
+// CardHandler logs people in with their cards, on a listener that asks for certificates. It is nil
+// where no cards are taken.
+func (a *App) CardHandler() http.Handler { return a.cardHandler }
 
 // AdminHandler answers metrics and the liveness check; it is for an address that only operators
 // reach.

@@ -11,6 +11,7 @@ import (
 	"diresco/internal/httpapi/edge"
 	"diresco/internal/httpapi/handlers"
 	endpoints "diresco/internal/httpapi/oauth"
+	"diresco/internal/httpapi/pages/national"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
@@ -30,6 +31,10 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	deps.Pages = append(append(deps.Pages, shown...), g.cards.pages(p)...)
+	if shown, err = national.New(g.identity.federation, p.config.Institution()); err != nil {
+		return nil, err
+	}
 	deps.Pages = append(deps.Pages, shown...)
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
@@ -40,11 +45,11 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.telemetry.HTTP(handler, func(r *http.Request) string {
+	return a.takeCards(p, g, a.telemetry.HTTP(handler, func(r *http.Request) string {
 		// The edge notes the pattern as net/http does: the method, a space, the path.
 		_, path, _ := strings.Cut(r.Pattern, " ")
 		return path
-	}), nil
+	}))
 }
 
 // newEdgeDeps makes what the edge works with beside the handlers.
@@ -112,7 +117,8 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 	id, m, ma, declarations := g.identity, g.masterdata, g.mandate, g.filing.declarations
 	return handlers.Handlers{
 		StatusHandlers:            handlers.StatusHandlers{Ready: a.Ready},
-		SessionHandlers:           handlers.SessionHandlers{Sessions: id.sessions},
+		SessionHandlers:           handlers.SessionHandlers{Sessions: id.sessions, Federation: id.federation},
+		CardHandlers:              handlers.CardHandlers{Cards: g.cards.service},
 		PINHandlers:               handlers.PINHandlers{PINs: id.pins},
 		PINRecoveryHandlers:       handlers.PINRecoveryHandlers{PINs: id.pins, Recovery: id.recovery},
 		PINRequestHandlers:        handlers.PINRequestHandlers{PINRequests: id.requests},
