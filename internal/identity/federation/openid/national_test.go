@@ -292,6 +292,10 @@ func TestNational_WrongUserinfoIsRefused(t *testing.T) {
 			claims["aud"] = "https://other.example"
 			return encrypt(t, own.Answers[0], jose.RSA_OAEP, jose.A128CBC_HS256, r.fake.key.sign(t, claims, "JWT"))
 		}, "userinfo's issuer or audience is wrong"},
+		"of another issuer": {func(r *realm, claims map[string]any) string {
+			claims["iss"] = "https://other.example"
+			return encrypt(t, own.Answers[0], jose.RSA_OAEP, jose.A128CBC_HS256, r.fake.key.sign(t, claims, "JWT"))
+		}, "userinfo's issuer or audience is wrong"},
 		"expired": {func(r *realm, claims map[string]any) string {
 			claims["exp"] = start.Add(-time.Second).Unix()
 			return encrypt(t, own.Answers[0], jose.RSA_OAEP, jose.A128CBC_HS256, r.fake.key.sign(t, claims, "JWT"))
@@ -331,10 +335,10 @@ func TestFederation_ChainIsHeldAgainstEveryRule(t *testing.T) {
 			r.middle.signs = &other
 		}, "statement is not signed by the key that it must be"},
 		"configuration by a key that nobody vouches for": {func(r *realm) {
-			r.op.key = newKey(t, r.op.key.kid)
+			r.op.key = newKey(t, "op-federation-2")
 		}, "statement is not signed by the key that it must be"},
 		"intermediate whose keys the anchor does not know": {func(r *realm) {
-			r.anchor.below[middleID] = newKey(t, r.middle.key.kid)
+			r.anchor.below[middleID] = newKey(t, "middle-2")
 		}, "statement is not signed by the key that it must be"},
 		"anchor with other keys than those configured": {func(r *realm) {
 			r.anchor.key = newKey(t, r.anchor.key.kid)
