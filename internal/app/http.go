@@ -11,6 +11,7 @@ import (
 	"diresco/internal/httpapi/edge"
 	"diresco/internal/httpapi/handlers"
 	endpoints "diresco/internal/httpapi/oauth"
+	"diresco/internal/httpapi/pages/national"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
@@ -28,6 +29,10 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	}
 	shown, err := newPages(p, g)
 	if err != nil {
+		return nil, err
+	}
+	deps.Pages = append(deps.Pages, shown...)
+	if shown, err = national.New(g.identity.federation, p.config.Institution()); err != nil {
 		return nil, err
 	}
 	deps.Pages = append(deps.Pages, shown...)
@@ -112,7 +117,7 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 	id, m, ma, declarations := g.identity, g.masterdata, g.mandate, g.filing.declarations
 	return handlers.Handlers{
 		StatusHandlers:            handlers.StatusHandlers{Ready: a.Ready},
-		SessionHandlers:           handlers.SessionHandlers{Sessions: id.sessions},
+		SessionHandlers:           handlers.SessionHandlers{Sessions: id.sessions, Federation: id.federation},
 		PINHandlers:               handlers.PINHandlers{PINs: id.pins},
 		PINRecoveryHandlers:       handlers.PINRecoveryHandlers{PINs: id.pins, Recovery: id.recovery},
 		PINRequestHandlers:        handlers.PINRequestHandlers{PINRequests: id.requests},
