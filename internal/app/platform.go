@@ -15,6 +15,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/openid"
 	"diresco/internal/identity/pin"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
@@ -39,6 +40,8 @@ type platform struct {
 	bucket        *blob.Bucket
 	// identitySources are where the providers of national identities come from.
 	identitySources []federation.Source
+	// openID are those of OpenID Connect; nil where the configuration names none.
+	openID *openid.Source
 	// beforeShowing does what waits before somebody is shown how it fares: in a sandbox alone,
 	// elsewhere it is nil.
 	beforeShowing func(ctx context.Context) error
@@ -83,6 +86,12 @@ func newPlatform(
 	p.keys, p.dataKeys = p.process.Ring, p.process.Data
 	if p.bucket, err = openBucket(ctx, c); err != nil {
 		return p, errors.Join(err, p.process.Leave())
+	}
+	if c.OIDCProviders != "" {
+		if p.openID, err = newOpenID(p); err != nil {
+			return p, errors.Join(err, p.bucket.Close(), p.process.Leave())
+		}
+		p.identitySources = append(p.identitySources, p.openID)
 	}
 	return p, nil
 }

@@ -35,6 +35,7 @@ func (c *Config) checkValues() []error {
 	wrong = append(wrong, c.checkChannels()...)
 	wrong = append(wrong, c.checkInstitution()...)
 	wrong = append(wrong, c.checkCards()...)
+	wrong = append(wrong, c.checkOpenID()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
@@ -87,6 +88,9 @@ func (c *Config) Serve() error {
 		wrong = append(wrong, wrongValue("PUBLIC_URL", "must be https: PINs and tokens travel over it"))
 	}
 	wrong = append(wrong, c.serveCards()...)
+	if c.DataDir == "" && c.OIDCProviders != "" && c.FederationKeys == "" {
+		wrong = append(wrong, wrongValue("FEDERATION_KEYS", "is missing: set it, or set DIRESCO_DATA_DIR and it is kept there"))
+	}
 	c.placeIn(c.DataDir)
 	return inOrder(wrong)
 }
@@ -183,6 +187,9 @@ func (c *Config) placeIn(dir string) {
 	}
 	if c.SigningKeys == "" {
 		c.SigningKeys = filepath.Join(dir, "signing-keys.json")
+	}
+	if c.FederationKeys == "" {
+		c.FederationKeys = filepath.Join(dir, "federation-keys.json")
 	}
 	if c.BlobURL == "" {
 		if absolute, err := filepath.Abs(dir); err == nil {
