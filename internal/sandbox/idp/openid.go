@@ -78,8 +78,8 @@ func (p *Provider) Discovery() map[string]any {
 	}
 }
 
-// Keys returns the public key that ID tokens are verified with.
-func (p *Provider) Keys() jose.JSONWebKeySet {
+// PublicKeys returns the key that ID tokens are verified with.
+func (p *Provider) PublicKeys() any {
 	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
 		{Key: p.Key.Public(), KeyID: keyID, Algorithm: string(jose.RS256), Use: "sig"},
 	}}

@@ -46,7 +46,7 @@ func (w world) serve() *httptest.Server {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc(DiscoveryPath, func(rw http.ResponseWriter, _ *http.Request) { answer(rw, w.Discovery(), nil) })
-	mux.HandleFunc(KeysPath, func(rw http.ResponseWriter, _ *http.Request) { answer(rw, w.Keys(), nil) })
+	mux.HandleFunc(KeysPath, func(rw http.ResponseWriter, _ *http.Request) { answer(rw, w.PublicKeys(), nil) })
 	mux.HandleFunc(TokenPath, func(rw http.ResponseWriter, r *http.Request) {
 		value, err := w.Token(r)
 		answer(rw, value, err)

@@ -113,9 +113,11 @@ func (p *Provider) ReadSAML(r *http.Request) (string, error) {
 	}
 	level := asked
 	if wanted := read.Request.RequestedAuthnContext; wanted != nil {
-		if level = levelOf(wanted.AuthnContextClassRef); level == 0 {
-			return "", &Invalid{"the request names no level of SPID"}
+		classes := wanted.ClassRefs()
+		if len(classes) != 1 || levelOf(classes[0]) == 0 {
+			return "", &Invalid{"the request does not name one level of SPID"}
 		}
+		level = levelOf(classes[0])
 	}
 	if force := read.Request.ForceAuthn; level > lowest && (force == nil || !*force) {
 		return "", &Invalid{"a request above level 1 must have ForceAuthn"}
