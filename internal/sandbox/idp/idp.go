@@ -192,7 +192,7 @@ func New(d Deps) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	certificate, err := certify(d.Key, d.Random)
+	certificate, err := Certify(d.Key, "Sandbox identity provider", d.Random)
 	if err != nil {
 		return nil, err
 	}
