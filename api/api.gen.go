@@ -1539,6 +1539,27 @@ func (e IdentityDocumentKind) Valid() bool {
 	}
 }
 
+// Defines values for IdentityProviderKind.
+const (
+	IdentityProviderKindCie  IdentityProviderKind = "cie"
+	IdentityProviderKindOidc IdentityProviderKind = "oidc"
+	IdentityProviderKindSpid IdentityProviderKind = "spid"
+)
+
+// Valid indicates whether the value is a known member of the IdentityProviderKind enum.
+func (e IdentityProviderKind) Valid() bool {
+	switch e {
+	case IdentityProviderKindCie:
+		return true
+	case IdentityProviderKindOidc:
+		return true
+	case IdentityProviderKindSpid:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ImportState.
 const (
 	ImportStateDone    ImportState = "done"
@@ -3682,6 +3703,11 @@ type CodeProof struct {
 	// Example: H4TW9PC6
 	Code string `json:"code"`
 }
+
+// CodeVerifier The PKCE verifier whose challenge the login began with.
+//
+// Example: dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
+type CodeVerifier = string
 
 // Consent What a person lets an application do (consenso).
 //
@@ -7202,6 +7228,66 @@ type EventSubjectKind string
 // Example: declaration.submitted
 type EventType string
 
+// FederatedCode The code with which the browser came back.
+//
+// Example: YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI
+type FederatedCode = string
+
+// FederatedLogin A login with a national identity that has begun.
+//
+// Example: {"login_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","url":"https://idp.example/sso?SAMLRequest=fZJNT8MwDIb\u0026RelayState=q3J7kP"}
+type FederatedLogin struct {
+	// LoginId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	LoginId Id `json:"login_id"`
+
+	// Url What the browser opens. It is for one login and one browser.
+	//
+	// Example: https://idp.example/sso?SAMLRequest=fZJNT8MwDIb&RelayState=q3J7kP
+	Url string `json:"url"`
+}
+
+// FederatedLoginStart A login with a national identity that is to begin.
+//
+// Example: {"code_challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM","level":2,"provider_id":"spid-poste","return_url":"http://127.0.0.1:8000/callback"}
+type FederatedLoginStart struct {
+	// CodeChallenge The PKCE challenge, method `S256`.
+	//
+	// Example: E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM
+	CodeChallenge string `json:"code_challenge"`
+
+	// Level How sure the provider is of the person, from 1 to 3 (SPID levels; low, substantial and high of eIDAS).
+	//
+	// Example: 2
+	Level IdentityLevel `json:"level"`
+
+	// ProviderId The id of an identity provider. It stays the same.
+	//
+	// Example: spid-poste
+	ProviderId ProviderId `json:"provider_id"`
+
+	// ReturnUrl Where the browser comes back. A redirect URI of an approved application, or an address of an origin that is let in.
+	//
+	// Example: http://127.0.0.1:8000/callback
+	ReturnUrl string `json:"return_url"`
+}
+
+// FederatedProof What a login with a national identity came back with.
+//
+// Example: {"code":"YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI","code_verifier":"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}
+type FederatedProof struct {
+	// Code The code with which the browser came back.
+	//
+	// Example: YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI
+	Code FederatedCode `json:"code"`
+
+	// CodeVerifier The PKCE verifier whose challenge the login began with.
+	//
+	// Example: dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
+	CodeVerifier CodeVerifier `json:"code_verifier"`
+}
+
 // FileDigest SHA-256 of the bytes of a file.
 //
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
@@ -7475,6 +7561,51 @@ type IdentityConfirmation struct {
 //
 // Example: identity_card
 type IdentityDocumentKind string
+
+// IdentityLevel How sure the provider is of the person, from 1 to 3 (SPID levels; low, substantial and high of eIDAS).
+//
+// Example: 2
+type IdentityLevel = int32
+
+// IdentityProvider Who vouches for people with a national identity.
+//
+// Example: {"display_name":"Poste ID","kind":"spid","levels":[2,3],"logo_uri":"https://idp.example/spid-poste.svg","provider_id":"spid-poste"}
+type IdentityProvider struct {
+	// DisplayName The name that people know.
+	//
+	// Example: Poste ID
+	DisplayName string `json:"display_name"`
+
+	// Kind The national identity, or `oidc` for a provider of the institution's own.
+	//
+	// Example: spid
+	Kind IdentityProviderKind `json:"kind"`
+
+	// Levels The levels that can be asked for, the lowest first.
+	//
+	// Example: [2,3]
+	Levels List[IdentityLevel] `json:"levels"`
+
+	// LogoUri A picture of the provider; missing where it has none.
+	//
+	// Example: https://idp.example/spid-poste.svg
+	LogoUri *string `json:"logo_uri,omitempty"`
+
+	// ProviderId The id of an identity provider. It stays the same.
+	//
+	// Example: spid-poste
+	ProviderId ProviderId `json:"provider_id"`
+}
+
+// IdentityProviderKind The national identity, or `oidc` for a provider of the institution's own.
+//
+// Example: spid
+type IdentityProviderKind string
+
+// IdentityProviderList One page of identity providers.
+//
+// Example: {"_links":{"self":{"href":"/v1/identity-providers"}},"items":[{"display_name":"Carta d'identità elettronica","kind":"cie","levels":[2,3],"provider_id":"cie"},{"display_name":"Poste ID","kind":"spid","levels":[2,3],"logo_uri":"https://idp.example/spid-poste.svg","provider_id":"spid-poste"}]}
+type IdentityProviderList = Page[IdentityProvider]
 
 // ImportState How far an import has come; `done`: all of it counts; `failed`: a line is wrong, and nothing of it counts.
 //
@@ -10190,6 +10321,26 @@ type PositionSummary struct {
 // Example: email
 type PreferredChannel string
 
+// PresenceProof The PIN, entered again, or a national identity. Either `pin`, or `code` with `code_verifier`.
+//
+// Example: {"pin":"7K3M-Q9XA"}
+type PresenceProof struct {
+	// Code The code with which the browser came back.
+	//
+	// Example: YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI
+	Code *FederatedCode `json:"code,omitempty"`
+
+	// CodeVerifier The PKCE verifier whose challenge the login began with.
+	//
+	// Example: dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
+	CodeVerifier *CodeVerifier `json:"code_verifier,omitempty"`
+
+	// Pin The PIN as the person typed it, in any case; spaces and dashes do not count.
+	//
+	// Example: 7K3M-Q9XA
+	Pin *EnteredPin `json:"pin,omitempty"`
+}
+
 // Problem What went wrong (RFC 9457).
 //
 // Example: {"code":"validation-failed","detail":"One field of the request is not valid.","errors":[{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}],"instance":"urn:request:018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","status":422,"title":"Not valid","type":"https://diresco.example/problems/validation-failed"}
@@ -10366,6 +10517,11 @@ type ProposedSignatory struct {
 //
 // Example: INPS.1400.16/03/2026.0000042
 type ProtocolNumber = string
+
+// ProviderId The id of an identity provider. It stays the same.
+//
+// Example: spid-poste
+type ProviderId = string
 
 // PublicBodyService A service of public bodies: payments (pagamenti), debit notes (note di debito), amortisation plans (piani di ammortamento), compiling and viewing DMA/UNIEMENS ListaPosPa.
 //
@@ -11208,10 +11364,20 @@ type Session struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	IdleExpiresAt time.Time `json:"idle_expires_at"`
 
+	// LoginLevel The level of the national identity; missing for a PIN.
+	//
+	// Example: 2
+	LoginLevel *int32 `json:"login_level,omitempty"`
+
 	// LoginMethod How the person logged in.
 	//
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
+
+	// LoginProvider Who vouched for the person, see listIdentityProviders; missing for a PIN.
+	//
+	// Example: spid-poste
+	LoginProvider *string `json:"login_provider,omitempty"`
 
 	// PinChangeRequired Whether the PIN must be changed before anything else.
 	//
@@ -11298,10 +11464,20 @@ type SessionSummary struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	LastSeenAt time.Time `json:"last_seen_at"`
 
+	// LoginLevel The level of the national identity; missing for a PIN.
+	//
+	// Example: 2
+	LoginLevel *int32 `json:"login_level,omitempty"`
+
 	// LoginMethod How the person logged in.
 	//
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
+
+	// LoginProvider Who vouched for the person, see listIdentityProviders; missing for a PIN.
+	//
+	// Example: spid-poste
+	LoginProvider *string `json:"login_provider,omitempty"`
 
 	// PinChangeRequired Whether the PIN must be changed before anything else.
 	//
@@ -15095,6 +15271,22 @@ type StreamEventsParams struct {
 	LastEventID *LastEventId `json:"Last-Event-ID,omitempty"`
 }
 
+// StartFederatedLoginParams defines parameters for StartFederatedLogin.
+type StartFederatedLoginParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListIdentityProvidersParams defines parameters for ListIdentityProviders.
+type ListIdentityProvidersParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // SearchPeopleForIntermediaryRoleParams defines parameters for SearchPeopleForIntermediaryRole.
 type SearchPeopleForIntermediaryRoleParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -15503,6 +15695,13 @@ type RenewSessionParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// StartFederatedSessionParams defines parameters for StartFederatedSession.
+type StartFederatedSessionParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListSmartTaskTypesParams defines parameters for ListSmartTaskTypes.
 type ListSmartTaskTypesParams struct {
 	// Limit How many items a page has at most.
@@ -15810,6 +16009,9 @@ type RevokeDelegationJSONRequestBody = DelegationRevocation
 // FileEnrolmentJSONRequestBody defines body for FileEnrolment for application/json ContentType.
 type FileEnrolmentJSONRequestBody = EnrolmentInput
 
+// StartFederatedLoginJSONRequestBody defines body for StartFederatedLogin for application/json ContentType.
+type StartFederatedLoginJSONRequestBody = FederatedLoginStart
+
 // SearchPeopleForIntermediaryRoleJSONRequestBody defines body for SearchPeopleForIntermediaryRole for application/json ContentType.
 type SearchPeopleForIntermediaryRoleJSONRequestBody = PeopleForRoleSearch
 
@@ -15871,10 +16073,13 @@ type CreateSandboxPersonJSONRequestBody = SandboxPersonInput
 type StartSessionJSONRequestBody = SessionStart
 
 // ReauthenticateJSONRequestBody defines body for Reauthenticate for application/json ContentType.
-type ReauthenticateJSONRequestBody = PinProof
+type ReauthenticateJSONRequestBody = PresenceProof
 
 // RenewSessionJSONRequestBody defines body for RenewSession for application/json ContentType.
 type RenewSessionJSONRequestBody = SessionRenewal
+
+// StartFederatedSessionJSONRequestBody defines body for StartFederatedSession for application/json ContentType.
+type StartFederatedSessionJSONRequestBody = FederatedProof
 
 // ReceiveSmsReportJSONRequestBody defines body for ReceiveSmsReport for application/json ContentType.
 type ReceiveSmsReportJSONRequestBody = SmsReport
@@ -16391,6 +16596,12 @@ type ServerInterface interface {
 	// StreamEvents Be sent what happens
 	// (GET /events/stream)
 	StreamEvents(ctx echo.Context, params StreamEventsParams) error
+	// StartFederatedLogin Begin a login with a national identity
+	// (POST /federated-logins)
+	StartFederatedLogin(ctx echo.Context, params StartFederatedLoginParams) error
+	// ListIdentityProviders List the identity providers
+	// (GET /identity-providers)
+	ListIdentityProviders(ctx echo.Context, params ListIdentityProvidersParams) error
 	// ShowIntermediary Show an intermediary
 	// (GET /intermediaries/{delegate_id})
 	ShowIntermediary(ctx echo.Context, delegateId DelegateId) error
@@ -16574,6 +16785,9 @@ type ServerInterface interface {
 	// RenewSession Renew the tokens of a session
 	// (POST /sessions/current/tokens)
 	RenewSession(ctx echo.Context, params RenewSessionParams) error
+	// StartFederatedSession Log in with the code of a national identity
+	// (POST /sessions/federated)
+	StartFederatedSession(ctx echo.Context, params StartFederatedSessionParams) error
 	// EndSession Log out
 	// (DELETE /sessions/{session_id})
 	EndSession(ctx echo.Context, sessionId SessionId) error
@@ -22243,6 +22457,60 @@ func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
 	return err
 }
 
+// StartFederatedLogin converts echo context to params.
+func (w *ServerInterfaceWrapper) StartFederatedLogin(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartFederatedLoginParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartFederatedLogin(ctx, params)
+	return err
+}
+
+// ListIdentityProviders converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIdentityProviders(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListIdentityProvidersParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIdentityProviders(ctx, params)
+	return err
+}
+
 // ShowIntermediary converts echo context to params.
 func (w *ServerInterfaceWrapper) ShowIntermediary(ctx echo.Context) error {
 	var err error
@@ -23949,6 +24217,35 @@ func (w *ServerInterfaceWrapper) RenewSession(ctx echo.Context) error {
 	return err
 }
 
+// StartFederatedSession converts echo context to params.
+func (w *ServerInterfaceWrapper) StartFederatedSession(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartFederatedSessionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartFederatedSession(ctx, params)
+	return err
+}
+
 // EndSession converts echo context to params.
 func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
 	var err error
@@ -24757,6 +25054,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/enrolments/:enrolment_id", wrapper.ShowEnrolment, options.OperationMiddlewares["showEnrolment"]...)
 	router.GET(options.BaseURL+"/events", wrapper.ListEvents, options.OperationMiddlewares["listEvents"]...)
 	router.GET(options.BaseURL+"/events/stream", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.POST(options.BaseURL+"/federated-logins", wrapper.StartFederatedLogin, options.OperationMiddlewares["startFederatedLogin"]...)
+	router.GET(options.BaseURL+"/identity-providers", wrapper.ListIdentityProviders, options.OperationMiddlewares["listIdentityProviders"]...)
 	router.GET(options.BaseURL+"/intermediaries/:delegate_id", wrapper.ShowIntermediary, options.OperationMiddlewares["showIntermediary"]...)
 	router.POST(options.BaseURL+"/intermediaries/:delegate_id/people-searches", wrapper.SearchPeopleForIntermediaryRole, options.OperationMiddlewares["searchPeopleForIntermediaryRole"]...)
 	router.GET(options.BaseURL+"/intermediaries/:delegate_id/users", wrapper.ListIntermediaryUsers, options.OperationMiddlewares["listIntermediaryUsers"]...)
@@ -24820,6 +25119,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/sessions/:session_id", wrapper.ShowSession, options.OperationMiddlewares["showSession"]...)
 	router.POST(options.BaseURL+"/sessions/current/authentications", wrapper.Reauthenticate, options.OperationMiddlewares["reauthenticate"]...)
 	router.POST(options.BaseURL+"/sessions/current/tokens", wrapper.RenewSession, options.OperationMiddlewares["renewSession"]...)
+	router.POST(options.BaseURL+"/sessions/federated", wrapper.StartFederatedSession, options.OperationMiddlewares["startFederatedSession"]...)
 	router.GET(options.BaseURL+"/smart-task-types", wrapper.ListSmartTaskTypes, options.OperationMiddlewares["listSmartTaskTypes"]...)
 	router.GET(options.BaseURL+"/smart-task-types/:type", wrapper.ShowSmartTaskType, options.OperationMiddlewares["showSmartTaskType"]...)
 	router.GET(options.BaseURL+"/smart-tasks/:smart_task_id", wrapper.ShowSmartTask, options.OperationMiddlewares["showSmartTask"]...)
@@ -30091,6 +30391,59 @@ func (response StreamEvents200TexteventStreamResponse) VisitStreamEventsResponse
 	}
 }
 
+type StartFederatedLoginRequestObject struct {
+	Params StartFederatedLoginParams
+	Body   *StartFederatedLoginJSONRequestBody
+}
+
+type StartFederatedLoginResponseObject interface {
+	VisitStartFederatedLoginResponse(w http.ResponseWriter) error
+}
+
+type StartFederatedLogin201ResponseHeaders struct {
+	Location string
+}
+
+type StartFederatedLogin201JSONResponse struct {
+	Body    FederatedLogin
+	Headers StartFederatedLogin201ResponseHeaders
+}
+
+func (response StartFederatedLogin201JSONResponse) VisitStartFederatedLoginResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListIdentityProvidersRequestObject struct {
+	Params ListIdentityProvidersParams
+}
+
+type ListIdentityProvidersResponseObject interface {
+	VisitListIdentityProvidersResponse(w http.ResponseWriter) error
+}
+
+type ListIdentityProviders200JSONResponse IdentityProviderList
+
+func (response ListIdentityProviders200JSONResponse) VisitListIdentityProvidersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ShowIntermediaryRequestObject struct {
 	DelegateId DelegateId `json:"delegate_id"`
 }
@@ -31590,6 +31943,37 @@ func (response RenewSession200JSONResponse) VisitRenewSessionResponse(w http.Res
 	return err
 }
 
+type StartFederatedSessionRequestObject struct {
+	Params StartFederatedSessionParams
+	Body   *StartFederatedSessionJSONRequestBody
+}
+
+type StartFederatedSessionResponseObject interface {
+	VisitStartFederatedSessionResponse(w http.ResponseWriter) error
+}
+
+type StartFederatedSession201ResponseHeaders struct {
+	Location string
+}
+
+type StartFederatedSession201JSONResponse struct {
+	Body    Session
+	Headers StartFederatedSession201ResponseHeaders
+}
+
+func (response StartFederatedSession201JSONResponse) VisitStartFederatedSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EndSessionRequestObject struct {
 	SessionId SessionId `json:"session_id"`
 }
@@ -32610,6 +32994,12 @@ type StrictServerInterface interface {
 	// StreamEvents Be sent what happens
 	// (GET /events/stream)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
+	// StartFederatedLogin Begin a login with a national identity
+	// (POST /federated-logins)
+	StartFederatedLogin(ctx context.Context, request StartFederatedLoginRequestObject) (StartFederatedLoginResponseObject, error)
+	// ListIdentityProviders List the identity providers
+	// (GET /identity-providers)
+	ListIdentityProviders(ctx context.Context, request ListIdentityProvidersRequestObject) (ListIdentityProvidersResponseObject, error)
 	// ShowIntermediary Show an intermediary
 	// (GET /intermediaries/{delegate_id})
 	ShowIntermediary(ctx context.Context, request ShowIntermediaryRequestObject) (ShowIntermediaryResponseObject, error)
@@ -32793,6 +33183,9 @@ type StrictServerInterface interface {
 	// RenewSession Renew the tokens of a session
 	// (POST /sessions/current/tokens)
 	RenewSession(ctx context.Context, request RenewSessionRequestObject) (RenewSessionResponseObject, error)
+	// StartFederatedSession Log in with the code of a national identity
+	// (POST /sessions/federated)
+	StartFederatedSession(ctx context.Context, request StartFederatedSessionRequestObject) (StartFederatedSessionResponseObject, error)
 	// EndSession Log out
 	// (DELETE /sessions/{session_id})
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
@@ -38490,6 +38883,79 @@ func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParam
 	return nil
 }
 
+// StartFederatedLogin operation middleware
+func (sh *strictHandler) StartFederatedLogin(ctx echo.Context, params StartFederatedLoginParams) error {
+	var request StartFederatedLoginRequestObject
+
+	request.Params = params
+
+	var body StartFederatedLoginJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartFederatedLogin(ctx.Request().Context(), request.(StartFederatedLoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartFederatedLogin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartFederatedLoginResponseObject); ok {
+		return validResponse.VisitStartFederatedLoginResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListIdentityProviders operation middleware
+func (sh *strictHandler) ListIdentityProviders(ctx echo.Context, params ListIdentityProvidersParams) error {
+	var request ListIdentityProvidersRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIdentityProviders(ctx.Request().Context(), request.(ListIdentityProvidersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIdentityProviders")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIdentityProvidersResponseObject); ok {
+		return validResponse.VisitListIdentityProvidersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ShowIntermediary operation middleware
 func (sh *strictHandler) ShowIntermediary(ctx echo.Context, delegateId DelegateId) error {
 	var request ShowIntermediaryRequestObject
@@ -40515,6 +40981,54 @@ func (sh *strictHandler) RenewSession(ctx echo.Context, params RenewSessionParam
 		return err
 	} else if validResponse, ok := response.(RenewSessionResponseObject); ok {
 		return validResponse.VisitRenewSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartFederatedSession operation middleware
+func (sh *strictHandler) StartFederatedSession(ctx echo.Context, params StartFederatedSessionParams) error {
+	var request StartFederatedSessionRequestObject
+
+	request.Params = params
+
+	var body StartFederatedSessionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartFederatedSession(ctx.Request().Context(), request.(StartFederatedSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartFederatedSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartFederatedSessionResponseObject); ok {
+		return validResponse.VisitStartFederatedSessionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

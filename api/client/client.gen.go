@@ -1538,6 +1538,27 @@ func (e IdentityDocumentKind) Valid() bool {
 	}
 }
 
+// Defines values for IdentityProviderKind.
+const (
+	IdentityProviderKindCie  IdentityProviderKind = "cie"
+	IdentityProviderKindOidc IdentityProviderKind = "oidc"
+	IdentityProviderKindSpid IdentityProviderKind = "spid"
+)
+
+// Valid indicates whether the value is a known member of the IdentityProviderKind enum.
+func (e IdentityProviderKind) Valid() bool {
+	switch e {
+	case IdentityProviderKindCie:
+		return true
+	case IdentityProviderKindOidc:
+		return true
+	case IdentityProviderKindSpid:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ImportState.
 const (
 	ImportStateDone    ImportState = "done"
@@ -3733,6 +3754,11 @@ type CodeProof struct {
 	// Example: H4TW9PC6
 	Code string `json:"code"`
 }
+
+// CodeVerifier The PKCE verifier whose challenge the login began with.
+//
+// Example: dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
+type CodeVerifier = string
 
 // Consent What a person lets an application do (consenso).
 //
@@ -7461,6 +7487,66 @@ type EventSubjectKind string
 // Example: declaration.submitted
 type EventType string
 
+// FederatedCode The code with which the browser came back.
+//
+// Example: YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI
+type FederatedCode = string
+
+// FederatedLogin A login with a national identity that has begun.
+//
+// Example: {"login_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","url":"https://idp.example/sso?SAMLRequest=fZJNT8MwDIb\u0026RelayState=q3J7kP"}
+type FederatedLogin struct {
+	// LoginId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	LoginId Id `json:"login_id"`
+
+	// Url What the browser opens. It is for one login and one browser.
+	//
+	// Example: https://idp.example/sso?SAMLRequest=fZJNT8MwDIb&RelayState=q3J7kP
+	Url string `json:"url"`
+}
+
+// FederatedLoginStart A login with a national identity that is to begin.
+//
+// Example: {"code_challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM","level":2,"provider_id":"spid-poste","return_url":"http://127.0.0.1:8000/callback"}
+type FederatedLoginStart struct {
+	// CodeChallenge The PKCE challenge, method `S256`.
+	//
+	// Example: E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM
+	CodeChallenge string `json:"code_challenge"`
+
+	// Level How sure the provider is of the person, from 1 to 3 (SPID levels; low, substantial and high of eIDAS).
+	//
+	// Example: 2
+	Level IdentityLevel `json:"level"`
+
+	// ProviderId The id of an identity provider. It stays the same.
+	//
+	// Example: spid-poste
+	ProviderId ProviderId `json:"provider_id"`
+
+	// ReturnUrl Where the browser comes back. A redirect URI of an approved application, or an address of an origin that is let in.
+	//
+	// Example: http://127.0.0.1:8000/callback
+	ReturnUrl string `json:"return_url"`
+}
+
+// FederatedProof What a login with a national identity came back with.
+//
+// Example: {"code":"YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI","code_verifier":"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}
+type FederatedProof struct {
+	// Code The code with which the browser came back.
+	//
+	// Example: YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI
+	Code FederatedCode `json:"code"`
+
+	// CodeVerifier The PKCE verifier whose challenge the login began with.
+	//
+	// Example: dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
+	CodeVerifier CodeVerifier `json:"code_verifier"`
+}
+
 // FileDigest SHA-256 of the bytes of a file.
 //
 // Example: sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
@@ -7773,6 +7859,64 @@ type IdentityConfirmation struct {
 //
 // Example: identity_card
 type IdentityDocumentKind string
+
+// IdentityLevel How sure the provider is of the person, from 1 to 3 (SPID levels; low, substantial and high of eIDAS).
+//
+// Example: 2
+type IdentityLevel = int32
+
+// IdentityProvider Who vouches for people with a national identity.
+//
+// Example: {"display_name":"Poste ID","kind":"spid","levels":[2,3],"logo_uri":"https://idp.example/spid-poste.svg","provider_id":"spid-poste"}
+type IdentityProvider struct {
+	// DisplayName The name that people know.
+	//
+	// Example: Poste ID
+	DisplayName string `json:"display_name"`
+
+	// Kind The national identity, or `oidc` for a provider of the institution's own.
+	//
+	// Example: spid
+	Kind IdentityProviderKind `json:"kind"`
+
+	// Levels The levels that can be asked for, the lowest first.
+	//
+	// Example: [2,3]
+	Levels []IdentityLevel `json:"levels"`
+
+	// LogoUri A picture of the provider; missing where it has none.
+	//
+	// Example: https://idp.example/spid-poste.svg
+	LogoUri *string `json:"logo_uri,omitempty"`
+
+	// ProviderId The id of an identity provider. It stays the same.
+	//
+	// Example: spid-poste
+	ProviderId ProviderId `json:"provider_id"`
+}
+
+// IdentityProviderKind The national identity, or `oidc` for a provider of the institution's own.
+//
+// Example: spid
+type IdentityProviderKind string
+
+// IdentityProviderList One page of identity providers.
+//
+// Example: {"_links":{"self":{"href":"/v1/identity-providers"}},"items":[{"display_name":"Carta d'identità elettronica","kind":"cie","levels":[2,3],"provider_id":"cie"},{"display_name":"Poste ID","kind":"spid","levels":[2,3],"logo_uri":"https://idp.example/spid-poste.svg","provider_id":"spid-poste"}]}
+type IdentityProviderList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The providers by their id.
+	Items []IdentityProvider `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
 
 // ImportState How far an import has come; `done`: all of it counts; `failed`: a line is wrong, and nothing of it counts.
 //
@@ -10725,6 +10869,26 @@ type PositionSummary struct {
 // Example: email
 type PreferredChannel string
 
+// PresenceProof The PIN, entered again, or a national identity. Either `pin`, or `code` with `code_verifier`.
+//
+// Example: {"pin":"7K3M-Q9XA"}
+type PresenceProof struct {
+	// Code The code with which the browser came back.
+	//
+	// Example: YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI
+	Code *FederatedCode `json:"code,omitempty"`
+
+	// CodeVerifier The PKCE verifier whose challenge the login began with.
+	//
+	// Example: dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
+	CodeVerifier *CodeVerifier `json:"code_verifier,omitempty"`
+
+	// Pin The PIN as the person typed it, in any case; spaces and dashes do not count.
+	//
+	// Example: 7K3M-Q9XA
+	Pin *EnteredPin `json:"pin,omitempty"`
+}
+
 // Problem What went wrong (RFC 9457).
 //
 // Example: {"code":"validation-failed","detail":"One field of the request is not valid.","errors":[{"code":"format","detail":"The tax code is not formally valid.","pointer":"/content/worker_tax_code"}],"instance":"urn:request:018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","status":422,"title":"Not valid","type":"https://diresco.example/problems/validation-failed"}
@@ -10901,6 +11065,11 @@ type ProposedSignatory struct {
 //
 // Example: INPS.1400.16/03/2026.0000042
 type ProtocolNumber = string
+
+// ProviderId The id of an identity provider. It stays the same.
+//
+// Example: spid-poste
+type ProviderId = string
 
 // PublicBodyService A service of public bodies: payments (pagamenti), debit notes (note di debito), amortisation plans (piani di ammortamento), compiling and viewing DMA/UNIEMENS ListaPosPa.
 //
@@ -11821,10 +11990,20 @@ type Session struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	IdleExpiresAt time.Time `json:"idle_expires_at"`
 
+	// LoginLevel The level of the national identity; missing for a PIN.
+	//
+	// Example: 2
+	LoginLevel *int32 `json:"login_level,omitempty"`
+
 	// LoginMethod How the person logged in.
 	//
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
+
+	// LoginProvider Who vouched for the person, see listIdentityProviders; missing for a PIN.
+	//
+	// Example: spid-poste
+	LoginProvider *string `json:"login_provider,omitempty"`
 
 	// PinChangeRequired Whether the PIN must be changed before anything else.
 	//
@@ -11924,10 +12103,20 @@ type SessionSummary struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	LastSeenAt time.Time `json:"last_seen_at"`
 
+	// LoginLevel The level of the national identity; missing for a PIN.
+	//
+	// Example: 2
+	LoginLevel *int32 `json:"login_level,omitempty"`
+
 	// LoginMethod How the person logged in.
 	//
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
+
+	// LoginProvider Who vouched for the person, see listIdentityProviders; missing for a PIN.
+	//
+	// Example: spid-poste
+	LoginProvider *string `json:"login_provider,omitempty"`
 
 	// PinChangeRequired Whether the PIN must be changed before anything else.
 	//
@@ -16588,6 +16777,28 @@ type StreamEventsParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// StartFederatedLoginParams defines parameters for StartFederatedLogin.
+type StartFederatedLoginParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListIdentityProvidersParams defines parameters for ListIdentityProviders.
+type ListIdentityProvidersParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ShowIntermediaryParams defines parameters for ShowIntermediary.
 type ShowIntermediaryParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
@@ -17269,6 +17480,16 @@ type RenewSessionParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// StartFederatedSessionParams defines parameters for StartFederatedSession.
+type StartFederatedSessionParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // EndSessionParams defines parameters for EndSession.
 type EndSessionParams struct {
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17678,6 +17899,9 @@ type RevokeDelegationJSONRequestBody = DelegationRevocation
 // FileEnrolmentJSONRequestBody defines body for FileEnrolment for application/json ContentType.
 type FileEnrolmentJSONRequestBody = EnrolmentInput
 
+// StartFederatedLoginJSONRequestBody defines body for StartFederatedLogin for application/json ContentType.
+type StartFederatedLoginJSONRequestBody = FederatedLoginStart
+
 // SearchPeopleForIntermediaryRoleJSONRequestBody defines body for SearchPeopleForIntermediaryRole for application/json ContentType.
 type SearchPeopleForIntermediaryRoleJSONRequestBody = PeopleForRoleSearch
 
@@ -17739,10 +17963,13 @@ type CreateSandboxPersonJSONRequestBody = SandboxPersonInput
 type StartSessionJSONRequestBody = SessionStart
 
 // ReauthenticateJSONRequestBody defines body for Reauthenticate for application/json ContentType.
-type ReauthenticateJSONRequestBody = PinProof
+type ReauthenticateJSONRequestBody = PresenceProof
 
 // RenewSessionJSONRequestBody defines body for RenewSession for application/json ContentType.
 type RenewSessionJSONRequestBody = SessionRenewal
+
+// StartFederatedSessionJSONRequestBody defines body for StartFederatedSession for application/json ContentType.
+type StartFederatedSessionJSONRequestBody = FederatedProof
 
 // ReceiveSmsReportJSONRequestBody defines body for ReceiveSmsReport for application/json ContentType.
 type ReceiveSmsReportJSONRequestBody = SmsReport
@@ -20307,6 +20534,48 @@ type ClientInterface interface {
 	// Corresponds with GET /events/stream (the `StreamEvents` operationId).
 	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// StartFederatedLoginWithBody Begin a login with a national identity
+	//
+	// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
+	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
+	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	//
+	// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
+	// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
+	//
+	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /federated-logins (the `StartFederatedLogin` operationId).
+	StartFederatedLoginWithBody(ctx context.Context, params *StartFederatedLoginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartFederatedLogin Begin a login with a national identity
+	//
+	// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
+	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
+	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	//
+	// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
+	// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
+	//
+	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /federated-logins (the `StartFederatedLogin` operationId).
+	StartFederatedLogin(ctx context.Context, params *StartFederatedLoginParams, body StartFederatedLoginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListIdentityProviders List the identity providers
+	//
+	// The providers of national identities (SPID, CIE) with which people log in here, by their id. Show them in an order that is
+	// drawn anew each time, so that none is preferred. There may be none. Needs no login.
+	//
+	// Corresponds with GET /identity-providers (the `ListIdentityProviders` operationId).
+	ListIdentityProviders(ctx context.Context, params *ListIdentityProvidersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ShowIntermediary Show an intermediary
 	//
 	// An intermediary (intermediario) that you are or have a role at, as its professional register (albo) or census lists it. While it is not listed, its delegations are `suspended`.
@@ -21117,6 +21386,9 @@ type ClientInterface interface {
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
 	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 	//
+	// A national identity does as well: send `code` and `code_verifier` of a federated login of the same person instead of `pin`. A session that
+	// began with a PIN is raised thereby: it is as good as one that began so. Another person's code answers 401 `invalid-credentials`.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /sessions/current/authentications (the `Reauthenticate` operationId).
@@ -21127,6 +21399,9 @@ type ClientInterface interface {
 	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
 	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+	//
+	// A national identity does as well: send `code` and `code_verifier` of a federated login of the same person instead of `pin`. A session that
+	// began with a PIN is raised thereby: it is as good as one that began so. Another person's code answers 401 `invalid-credentials`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -21158,6 +21433,36 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sessions/current/tokens (the `RenewSession` operationId).
 	RenewSession(ctx context.Context, params *RenewSessionParams, body RenewSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartFederatedSessionWithBody Log in with the code of a national identity
+	//
+	// Starts a session of the person whom the provider vouched for. Who has no account gets one, which has no PIN yet; e-mail and
+	// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
+	//
+	// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
+	// suspended answer alike: 401 `invalid-credentials`.
+	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /sessions/federated (the `StartFederatedSession` operationId).
+	StartFederatedSessionWithBody(ctx context.Context, params *StartFederatedSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartFederatedSession Log in with the code of a national identity
+	//
+	// Starts a session of the person whom the provider vouched for. Who has no account gets one, which has no PIN yet; e-mail and
+	// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
+	//
+	// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
+	// suspended answer alike: 401 `invalid-credentials`.
+	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /sessions/federated (the `StartFederatedSession` operationId).
+	StartFederatedSession(ctx context.Context, params *StartFederatedSessionParams, body StartFederatedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EndSession Log out
 	//
@@ -26116,6 +26421,78 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 	return c.Client.Do(req)
 }
 
+// StartFederatedLoginWithBody Begin a login with a national identity
+//
+// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
+// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
+// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+//
+// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
+// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
+//
+// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /federated-logins (the `StartFederatedLogin` operationId).
+func (c *Client) StartFederatedLoginWithBody(ctx context.Context, params *StartFederatedLoginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartFederatedLoginRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartFederatedLogin Begin a login with a national identity
+//
+// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
+// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
+// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+//
+// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
+// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
+//
+// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /federated-logins (the `StartFederatedLogin` operationId).
+func (c *Client) StartFederatedLogin(ctx context.Context, params *StartFederatedLoginParams, body StartFederatedLoginJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartFederatedLoginRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListIdentityProviders List the identity providers
+//
+// The providers of national identities (SPID, CIE) with which people log in here, by their id. Show them in an order that is
+// drawn anew each time, so that none is preferred. There may be none. Needs no login.
+//
+// Corresponds with GET /identity-providers (the `ListIdentityProviders` operationId).
+func (c *Client) ListIdentityProviders(ctx context.Context, params *ListIdentityProvidersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIdentityProvidersRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ShowIntermediary Show an intermediary
 //
 // An intermediary (intermediario) that you are or have a role at, as its professional register (albo) or census lists it. While it is not listed, its delegations are `suspended`.
@@ -27706,6 +28083,9 @@ func (c *Client) StartSession(ctx context.Context, params *StartSessionParams, b
 // last 5 minutes, else they answer 403 `reauthentication-required`.
 // A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 //
+// A national identity does as well: send `code` and `code_verifier` of a federated login of the same person instead of `pin`. A session that
+// began with a PIN is raised thereby: it is as good as one that began so. Another person's code answers 401 `invalid-credentials`.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /sessions/current/authentications (the `Reauthenticate` operationId).
@@ -27726,6 +28106,9 @@ func (c *Client) ReauthenticateWithBody(ctx context.Context, params *Reauthentic
 // Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 // last 5 minutes, else they answer 403 `reauthentication-required`.
 // A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+//
+// A national identity does as well: send `code` and `code_verifier` of a federated login of the same person instead of `pin`. A session that
+// began with a PIN is raised thereby: it is as good as one that began so. Another person's code answers 401 `invalid-credentials`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -27778,6 +28161,56 @@ func (c *Client) RenewSessionWithBody(ctx context.Context, params *RenewSessionP
 // Corresponds with POST /sessions/current/tokens (the `RenewSession` operationId).
 func (c *Client) RenewSession(ctx context.Context, params *RenewSessionParams, body RenewSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRenewSessionRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartFederatedSessionWithBody Log in with the code of a national identity
+//
+// Starts a session of the person whom the provider vouched for. Who has no account gets one, which has no PIN yet; e-mail and
+// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
+//
+// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
+// suspended answer alike: 401 `invalid-credentials`.
+//
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /sessions/federated (the `StartFederatedSession` operationId).
+func (c *Client) StartFederatedSessionWithBody(ctx context.Context, params *StartFederatedSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartFederatedSessionRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartFederatedSession Log in with the code of a national identity
+//
+// Starts a session of the person whom the provider vouched for. Who has no account gets one, which has no PIN yet; e-mail and
+// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
+//
+// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
+// suspended answer alike: 401 `invalid-credentials`.
+//
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /sessions/federated (the `StartFederatedSession` operationId).
+func (c *Client) StartFederatedSession(ctx context.Context, params *StartFederatedSessionParams, body StartFederatedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartFederatedSessionRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -41208,6 +41641,153 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 	return req, nil
 }
 
+// NewStartFederatedLoginRequest calls the generic StartFederatedLogin builder with application/json body
+func NewStartFederatedLoginRequest(server string, params *StartFederatedLoginParams, body StartFederatedLoginJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartFederatedLoginRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewStartFederatedLoginRequestWithBody constructs an http.Request for the StartFederatedLogin method, with any body, and a specified content type
+func NewStartFederatedLoginRequestWithBody(server string, params *StartFederatedLoginParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/federated-logins")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListIdentityProvidersRequest constructs an http.Request for the ListIdentityProviders method
+func NewListIdentityProvidersRequest(server string, params *ListIdentityProvidersParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/identity-providers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewShowIntermediaryRequest constructs an http.Request for the ShowIntermediary method
 func NewShowIntermediaryRequest(server string, delegateId DelegateId, params *ShowIntermediaryParams) (*http.Request, error) {
 	var err error
@@ -45615,6 +46195,72 @@ func NewRenewSessionRequestWithBody(server string, params *RenewSessionParams, c
 	return req, nil
 }
 
+// NewStartFederatedSessionRequest calls the generic StartFederatedSession builder with application/json body
+func NewStartFederatedSessionRequest(server string, params *StartFederatedSessionParams, body StartFederatedSessionJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartFederatedSessionRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewStartFederatedSessionRequestWithBody constructs an http.Request for the StartFederatedSession method, with any body, and a specified content type
+func NewStartFederatedSessionRequestWithBody(server string, params *StartFederatedSessionParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/federated")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewEndSessionRequest constructs an http.Request for the EndSession method
 func NewEndSessionRequest(server string, sessionId SessionId, params *EndSessionParams) (*http.Request, error) {
 	var err error
@@ -49772,6 +50418,50 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /events/stream (the `StreamEvents` operationId).
 	StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
 
+	// StartFederatedLoginWithBodyWithResponse Begin a login with a national identity
+	//
+	// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
+	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
+	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	//
+	// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
+	// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
+	//
+	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /federated-logins (the `StartFederatedLogin` operationId).
+	StartFederatedLoginWithBodyWithResponse(ctx context.Context, params *StartFederatedLoginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartFederatedLoginResponse, error)
+
+	// StartFederatedLoginWithResponse Begin a login with a national identity
+	//
+	// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
+	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
+	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	//
+	// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
+	// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
+	//
+	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /federated-logins (the `StartFederatedLogin` operationId).
+	StartFederatedLoginWithResponse(ctx context.Context, params *StartFederatedLoginParams, body StartFederatedLoginJSONRequestBody, reqEditors ...RequestEditorFn) (*StartFederatedLoginResponse, error)
+
+	// ListIdentityProvidersWithResponse List the identity providers
+	//
+	// The providers of national identities (SPID, CIE) with which people log in here, by their id. Show them in an order that is
+	// drawn anew each time, so that none is preferred. There may be none. Needs no login.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /identity-providers (the `ListIdentityProviders` operationId).
+	ListIdentityProvidersWithResponse(ctx context.Context, params *ListIdentityProvidersParams, reqEditors ...RequestEditorFn) (*ListIdentityProvidersResponse, error)
+
 	// ShowIntermediaryWithResponse Show an intermediary
 	//
 	// An intermediary (intermediario) that you are or have a role at, as its professional register (albo) or census lists it. While it is not listed, its delegations are `suspended`.
@@ -50660,6 +51350,9 @@ type ClientWithResponsesInterface interface {
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
 	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 	//
+	// A national identity does as well: send `code` and `code_verifier` of a federated login of the same person instead of `pin`. A session that
+	// began with a PIN is raised thereby: it is as good as one that began so. Another person's code answers 401 `invalid-credentials`.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /sessions/current/authentications (the `Reauthenticate` operationId).
@@ -50670,6 +51363,9 @@ type ClientWithResponsesInterface interface {
 	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
 	// A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+	//
+	// A national identity does as well: send `code` and `code_verifier` of a federated login of the same person instead of `pin`. A session that
+	// began with a PIN is raised thereby: it is as good as one that began so. Another person's code answers 401 `invalid-credentials`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50701,6 +51397,36 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sessions/current/tokens (the `RenewSession` operationId).
 	RenewSessionWithResponse(ctx context.Context, params *RenewSessionParams, body RenewSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*RenewSessionResponse, error)
+
+	// StartFederatedSessionWithBodyWithResponse Log in with the code of a national identity
+	//
+	// Starts a session of the person whom the provider vouched for. Who has no account gets one, which has no PIN yet; e-mail and
+	// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
+	//
+	// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
+	// suspended answer alike: 401 `invalid-credentials`.
+	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sessions/federated (the `StartFederatedSession` operationId).
+	StartFederatedSessionWithBodyWithResponse(ctx context.Context, params *StartFederatedSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartFederatedSessionResponse, error)
+
+	// StartFederatedSessionWithResponse Log in with the code of a national identity
+	//
+	// Starts a session of the person whom the provider vouched for. Who has no account gets one, which has no PIN yet; e-mail and
+	// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
+	//
+	// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
+	// suspended answer alike: 401 `invalid-credentials`.
+	//
+	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sessions/federated (the `StartFederatedSession` operationId).
+	StartFederatedSessionWithResponse(ctx context.Context, params *StartFederatedSessionParams, body StartFederatedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*StartFederatedSessionResponse, error)
 
 	// EndSessionWithResponse Log out
 	//
@@ -59433,6 +60159,109 @@ func (r StreamEventsResponse) ContentType() string {
 	return ""
 }
 
+// StartFederatedLoginResponse201Headers the declared response headers of an HTTP 201 response for StartFederatedLogin
+type StartFederatedLoginResponse201Headers struct {
+	Location string
+}
+
+type StartFederatedLoginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *FederatedLogin
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *StartFederatedLoginResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartFederatedLoginResponse) GetJSON201() *FederatedLogin {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartFederatedLoginResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartFederatedLoginResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartFederatedLoginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartFederatedLoginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartFederatedLoginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListIdentityProvidersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *IdentityProviderList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListIdentityProvidersResponse) GetJSON200() *IdentityProviderList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListIdentityProvidersResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListIdentityProvidersResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListIdentityProvidersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListIdentityProvidersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListIdentityProvidersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ShowIntermediaryResponse200Headers the declared response headers of an HTTP 200 response for ShowIntermediary
 type ShowIntermediaryResponse200Headers struct {
 	ETag EntityTag
@@ -62511,6 +63340,61 @@ func (r RenewSessionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RenewSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// StartFederatedSessionResponse201Headers the declared response headers of an HTTP 201 response for StartFederatedSession
+type StartFederatedSessionResponse201Headers struct {
+	Location string
+}
+
+type StartFederatedSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Session
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *StartFederatedSessionResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartFederatedSessionResponse) GetJSON201() *Session {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartFederatedSessionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartFederatedSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartFederatedSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartFederatedSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartFederatedSessionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -67563,6 +68447,68 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 	return ParseStreamEventsResponse(rsp)
 }
 
+// StartFederatedLoginWithBodyWithResponse Begin a login with a national identity
+//
+// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
+// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
+// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+//
+// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
+// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
+//
+// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /federated-logins (the `StartFederatedLogin` operationId).
+func (c *ClientWithResponses) StartFederatedLoginWithBodyWithResponse(ctx context.Context, params *StartFederatedLoginParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartFederatedLoginResponse, error) {
+	rsp, err := c.StartFederatedLoginWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartFederatedLoginResponse(rsp)
+}
+
+// StartFederatedLoginWithResponse Begin a login with a national identity
+//
+// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
+// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
+// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+//
+// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
+// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
+//
+// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /federated-logins (the `StartFederatedLogin` operationId).
+func (c *ClientWithResponses) StartFederatedLoginWithResponse(ctx context.Context, params *StartFederatedLoginParams, body StartFederatedLoginJSONRequestBody, reqEditors ...RequestEditorFn) (*StartFederatedLoginResponse, error) {
+	rsp, err := c.StartFederatedLogin(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartFederatedLoginResponse(rsp)
+}
+
+// ListIdentityProvidersWithResponse List the identity providers
+//
+// The providers of national identities (SPID, CIE) with which people log in here, by their id. Show them in an order that is
+// drawn anew each time, so that none is preferred. There may be none. Needs no login.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /identity-providers (the `ListIdentityProviders` operationId).
+func (c *ClientWithResponses) ListIdentityProvidersWithResponse(ctx context.Context, params *ListIdentityProvidersParams, reqEditors ...RequestEditorFn) (*ListIdentityProvidersResponse, error) {
+	rsp, err := c.ListIdentityProviders(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListIdentityProvidersResponse(rsp)
+}
+
 // ShowIntermediaryWithResponse Show an intermediary
 //
 // An intermediary (intermediario) that you are or have a role at, as its professional register (albo) or census lists it. While it is not listed, its delegations are `suspended`.
@@ -68919,6 +69865,9 @@ func (c *ClientWithResponses) StartSessionWithResponse(ctx context.Context, para
 // last 5 minutes, else they answer 403 `reauthentication-required`.
 // A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
 //
+// A national identity does as well: send `code` and `code_verifier` of a federated login of the same person instead of `pin`. A session that
+// began with a PIN is raised thereby: it is as good as one that began so. Another person's code answers 401 `invalid-credentials`.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /sessions/current/authentications (the `Reauthenticate` operationId).
@@ -68935,6 +69884,9 @@ func (c *ClientWithResponses) ReauthenticateWithBodyWithResponse(ctx context.Con
 // Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 // last 5 minutes, else they answer 403 `reauthentication-required`.
 // A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+//
+// A national identity does as well: send `code` and `code_verifier` of a federated login of the same person instead of `pin`. A session that
+// began with a PIN is raised thereby: it is as good as one that began so. Another person's code answers 401 `invalid-credentials`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68983,6 +69935,48 @@ func (c *ClientWithResponses) RenewSessionWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParseRenewSessionResponse(rsp)
+}
+
+// StartFederatedSessionWithBodyWithResponse Log in with the code of a national identity
+//
+// Starts a session of the person whom the provider vouched for. Who has no account gets one, which has no PIN yet; e-mail and
+// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
+//
+// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
+// suspended answer alike: 401 `invalid-credentials`.
+//
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sessions/federated (the `StartFederatedSession` operationId).
+func (c *ClientWithResponses) StartFederatedSessionWithBodyWithResponse(ctx context.Context, params *StartFederatedSessionParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartFederatedSessionResponse, error) {
+	rsp, err := c.StartFederatedSessionWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartFederatedSessionResponse(rsp)
+}
+
+// StartFederatedSessionWithResponse Log in with the code of a national identity
+//
+// Starts a session of the person whom the provider vouched for. Who has no account gets one, which has no PIN yet; e-mail and
+// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
+//
+// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
+// suspended answer alike: 401 `invalid-credentials`.
+//
+// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sessions/federated (the `StartFederatedSession` operationId).
+func (c *ClientWithResponses) StartFederatedSessionWithResponse(ctx context.Context, params *StartFederatedSessionParams, body StartFederatedSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*StartFederatedSessionResponse, error) {
+	rsp, err := c.StartFederatedSession(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartFederatedSessionResponse(rsp)
 }
 
 // EndSessionWithResponse Log out
@@ -76119,6 +77113,85 @@ func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error
 	return response, nil
 }
 
+// ParseStartFederatedLoginResponse parses an HTTP response from a StartFederatedLoginWithResponse call
+func ParseStartFederatedLoginResponse(rsp *http.Response) (*StartFederatedLoginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartFederatedLoginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest FederatedLogin
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers StartFederatedLoginResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListIdentityProvidersResponse parses an HTTP response from a ListIdentityProvidersWithResponse call
+func ParseListIdentityProvidersResponse(rsp *http.Response) (*ListIdentityProvidersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListIdentityProvidersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest IdentityProviderList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseShowIntermediaryResponse parses an HTTP response from a ShowIntermediaryWithResponse call
 func ParseShowIntermediaryResponse(rsp *http.Response) (*ShowIntermediaryResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -78517,6 +79590,52 @@ func ParseRenewSessionResponse(rsp *http.Response) (*RenewSessionResponse, error
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseStartFederatedSessionResponse parses an HTTP response from a StartFederatedSessionWithResponse call
+func ParseStartFederatedSessionResponse(rsp *http.Response) (*StartFederatedSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartFederatedSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Session
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers StartFederatedSessionResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
 	}
 
 	return response, nil

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/identity/federation"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/audit"
@@ -41,6 +42,8 @@ type Options struct {
 	DatabaseClock clock.Clock
 	// Random is the system's source of randomness unless a test brings its own.
 	Random io.Reader
+	// IdentitySources are providers of national identities beside those that the configuration names.
+	IdentitySources []federation.Source
 	// PIN are the cost of a PIN hash and the bounds of hashing; see pin.Options.
 	PIN pin.HasherOptions
 }
@@ -206,7 +209,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		purgeEvery,
 		purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
-			g.identity.forgetCodes, g.identity.consents.EndVoid, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge,
+			g.identity.forgetCodes, g.identity.consents.EndVoid, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge, g.identity.federation.Purge,
 			g.messaging.worker.ForgetEnded, g.kernel.feed.Forget, g.webhooks.sender.Purge, g.dossier.surveys.Purge,
 		),
 	)

@@ -112,7 +112,7 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 	id, m, ma, declarations := g.identity, g.masterdata, g.mandate, g.filing.declarations
 	return handlers.Handlers{
 		StatusHandlers:            handlers.StatusHandlers{Ready: a.Ready},
-		SessionHandlers:           handlers.SessionHandlers{Sessions: id.sessions},
+		SessionHandlers:           handlers.SessionHandlers{Sessions: id.sessions, Federation: id.federation},
 		PINHandlers:               handlers.PINHandlers{PINs: id.pins},
 		PINRecoveryHandlers:       handlers.PINRecoveryHandlers{PINs: id.pins, Recovery: id.recovery},
 		PINRequestHandlers:        handlers.PINRequestHandlers{PINRequests: id.requests},

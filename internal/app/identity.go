@@ -9,6 +9,7 @@ import (
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
+	"diresco/internal/identity/federation"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
@@ -42,6 +43,7 @@ type identity struct {
 	requests     *pinrequest.Service
 	applications *application.Service
 	oauth        *oauth.Service
+	federation   *federation.Service
 }
 
 // credentials is what makes credentials dispositive, or gives them at the counter. It completes
@@ -98,6 +100,7 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 			Random: p.random,
 		}),
 		applications: applications,
+		federation:   newFederation(p, k, m, sessions, people, contacts, applications),
 		oauth: oauth.NewService(oauth.Deps{
 			Runner: k.runner, Keys: p.dataKeys, Limiter: limiter, Addresses: addresses, Applications: applications, Consents: consents,
 			Sessions: sessions, Random: p.random, PublicURL: p.config.PublicURL, Loopback: p.sandbox,

@@ -14,6 +14,7 @@ import (
 	_ "gocloud.dev/blob/s3blob"   // registers s3://
 
 	"diresco/db"
+	"diresco/internal/identity/federation"
 	"diresco/internal/identity/pin"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
@@ -36,6 +37,8 @@ type platform struct {
 	keys          *keyring.Keyring
 	dataKeys      *keyring.DataKeys
 	bucket        *blob.Bucket
+	// identitySources are where the providers of national identities come from.
+	identitySources []federation.Source
 	// beforeShowing does what waits before somebody is shown how it fares: in a sandbox alone,
 	// elsewhere it is nil.
 	beforeShowing func(ctx context.Context) error
@@ -50,7 +53,9 @@ func newPlatform(
 	if o.Sandbox {
 		kind = installation.Sandbox
 	}
-	p := platform{config: c, sandbox: o.Sandbox, log: o.Log, db: d, random: o.Random, pinCost: o.PIN, databaseClock: o.DatabaseClock}
+	p := platform{config: c, sandbox: o.Sandbox, log: o.Log, db: d, random: o.Random, pinCost: o.PIN, databaseClock: o.DatabaseClock,
+		identitySources: o.IdentitySources,
+	}
 	if o.Sandbox {
 		p.beforeShowing = beforeShowing
 	}

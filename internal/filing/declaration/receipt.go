@@ -46,7 +46,9 @@ type claims struct {
 	RightID        uuid.UUID       `json:"right_id"`
 	FiledBy        uuid.UUID       `json:"filed_by"`
 	// ClientID is left out where the person filed it themselves.
-	ClientID    string        `json:"client_id,omitempty"`
+	ClientID string `json:"client_id,omitempty"`
+	// Login is how who filed it had logged in; receipts of before it was kept do not say.
+	access.Login
 	Filer       saltedTaxCode `json:"filer_tax_code"`
 	Contributor saltedTaxCode `json:"contributor_tax_code"`
 	// Step is left out for a type of one step.
@@ -87,8 +89,8 @@ func newClaims(issuer string, d Declaration, by access.Actor, owner taxcode.Code
 		Issuer: issuer, ProtocolNumber: *d.ProtocolNumber, SubmittedAt: *d.SubmittedAt, Digest: *d.Digest, DeclarationID: d.ID,
 		Type: d.Type, TypeVersion: d.TypeVersion,
 		ContributorID: d.ContributorID, PositionID: d.PositionID, ActingAs: d.ActingAs, RightID: d.RightID, FiledBy: d.PersonID,
-		ClientID: by.ClientID(),
-		Filer:    filerCode, Contributor: ownerCode,
+		ClientID: by.ClientID(), Login: by.Login,
+		Filer: filerCode, Contributor: ownerCode,
 	})
 }
 

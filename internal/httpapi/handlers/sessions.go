@@ -8,6 +8,7 @@ import (
 
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/identity/federation"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/platform/fault"
@@ -16,7 +17,10 @@ import (
 )
 
 // SessionHandlers has the operations of the section Sessions.
-type SessionHandlers struct{ Sessions *session.Service }
+type SessionHandlers struct {
+	Sessions   *session.Service
+	Federation *federation.Service
+}
 
 // currentSession is how a caller names the session of the token.
 const currentSession = "current"
@@ -39,15 +43,6 @@ func (h SessionHandlers) RenewSession(ctx context.Context, r api.RenewSessionReq
 		return nil, err
 	}
 	return api.RenewSession200JSONResponse(viewSession(s)), nil
-}
-
-// Reauthenticate implements api.StrictServerInterface.
-func (h SessionHandlers) Reauthenticate(ctx context.Context, r api.ReauthenticateRequestObject) (api.ReauthenticateResponseObject, error) {
-	s, err := h.Sessions.Reauthenticate(ctx, reqctx.ActorOf(ctx), secret.Text(r.Body.Pin))
-	if err != nil {
-		return nil, err
-	}
-	return api.Reauthenticate200JSONResponse(viewSession(s)), nil
 }
 
 // ListSessions implements api.StrictServerInterface.
@@ -112,13 +107,22 @@ func viewSession(s session.Session) api.Session {
 		RefreshToken: s.RefreshToken.Reveal(), IdleExpiresAt: s.IdleExpiresAt, ExpiresAt: s.ExpiresAt,
 		PinChangeRequired: s.PINChangeRequired,
 		CredentialLevel:   api.CredentialLevel(s.CredentialLevel), LoginMethod: api.LoginMethod(s.LoginMethod),
+		LoginLevel: viewLevel(s.LoginLevel), LoginProvider: s.LoginProvider,
 	}
 }
 
 func viewSessionInfo(s session.Info) api.SessionSummary {
 	return api.SessionSummary{
 		SessionId: s.SessionID, Current: s.Current, LoginMethod: api.LoginMethod(s.LoginMethod), CreatedAt: s.CreatedAt,
+		LoginLevel: viewLevel(s.LoginLevel), LoginProvider: s.LoginProvider,
 		LastSeenAt:    s.LastSeenAt,
 		IdleExpiresAt: s.IdleExpiresAt, ExpiresAt: s.ExpiresAt, PinChangeRequired: s.PINChangeRequired,
 	}
+}
+
+func viewLevel(level *int) *int32 {
+	if level == nil {
+		return nil
+	}
+	return new(int32(*level)) //nolint:gosec // 1 to 3
 }

@@ -2,6 +2,8 @@ package application
 
 import (
 	"context"
+	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -47,6 +49,28 @@ func (r repository) where(ctx context.Context, condition string, args ...any) (A
 	var a Application
 	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Application]("")+" FROM applications WHERE "+condition, args...).Take(&a).Error
 	return a, notFound(err)
+}
+
+// answeredAt reports whether an application that lives may be answered at an address.
+func (r repository) answeredAt(ctx context.Context, uri string) (bool, error) {
+	encoded, err := json.Marshal(uri)
+	if err != nil {
+		return false, err
+	}
+	part := string(encoded)
+	if host, _, ok := loopback(uri); ok {
+		// Its port is free, so what is registered may have another.
+		part = `"http://` + host
+	}
+	place := "instr(a.redirect_uris, ?)"
+	if r.db.Dialect() == db.Postgres {
+		place = "strpos(a.redirect_uris, ?)"
+	}
+	var candidates []Application
+	err = r.db.From(ctx).Raw(
+		"SELECT "+db.Columns[Application]("a")+" FROM applications a WHERE "+access.LiveApplication("a")+" AND "+place+" > 0", part,
+	).Scan(&candidates).Error
+	return slices.ContainsFunc(candidates, func(a Application) bool { return a.AllowsRedirect(uri) }), err
 }
 
 // count returns how many applications the owner of one has.

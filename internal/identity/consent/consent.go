@@ -67,6 +67,8 @@ type Consent struct {
 	ExpiresAt        time.Time
 	EndedAt          *time.Time
 	EndReason        *string
+	// Login is how the person had logged in who gave it: what is done by it is as good as that.
+	Login access.Login `gorm:"embedded"`
 }
 
 // Scopes are what an application may ask for. They are stored as a JSON array.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
@@ -88,7 +89,10 @@ func (s *Service) Give(ctx context.Context, by access.Actor, n New) (Consent, er
 	now := s.run.Clock.Now()
 	c := Consent{
 		ID: uuid.Must(uuid.NewV7()), PersonID: by.PersonID, ApplicationID: n.ApplicationID, Scopes: n.Scopes, Services: n.Services,
-		EveryContributor: n.Contributors == nil, GivenAt: now, ExpiresAt: clock.Normal(n.ExpiresAt),
+		EveryContributor: n.Contributors == nil, GivenAt: now, ExpiresAt: clock.Normal(n.ExpiresAt), Login: by.Login,
+	}
+	if c.Login.Method == "" {
+		c.Login = session.PINLogin
 	}
 	if err := s.repo.add(ctx, c, n.Contributors); err != nil {
 		return Consent{}, err

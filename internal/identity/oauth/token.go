@@ -217,7 +217,7 @@ func (s *Service) issue(ctx context.Context, app application.Application, f row,
 		}
 		trace := operation.Trace{SubjectKind: "session", SubjectID: tokens.SessionID.String()}
 		return s.run.Trail.Write(ctx, trace.Record(ctx, access.Actor{
-			PersonID: *f.PersonID, SessionID: tokens.SessionID,
+			PersonID: *f.PersonID, SessionID: tokens.SessionID, Login: tokens.Login,
 			Grant: &access.Grant{ConsentID: *f.ConsentID, ApplicationID: app.ID, ClientID: app.ClientID},
 		}, s.run.Clock))
 	})

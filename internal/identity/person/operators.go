@@ -115,7 +115,7 @@ func (s *Service) Appoint(ctx context.Context, by, id uuid.UUID, post Post) (Per
 		return Person{}, fault.Because(fault.Conflict, "already-operator")
 	case p.UserClass != access.Citizen:
 		return Person{}, fault.Because(fault.Conflict, "not-a-citizen")
-	case p.CredentialLevel != access.Dispositive:
+	case !p.Dispositive():
 		// Whom nobody has identified lets nobody else in.
 		return Person{}, fault.Because(fault.Conflict, "ordinary-credentials")
 	}

@@ -29,12 +29,20 @@ type Person struct {
 	// where there is nothing to confirm. Until then the post opens nothing.
 	PostGivenBy         *uuid.UUID
 	IdentityConfirmedAt *time.Time
-	SuspendedAt         *time.Time
+	// DigitalIdentityAt is the first login with a national identity; nil where there was none.
+	DigitalIdentityAt *time.Time
+	SuspendedAt       *time.Time
 	// SuspensionReason is for whoever decides about readmission; it is set while SuspendedAt is.
 	SuspensionReason *string
 	// Version counts the changes of the person.
 	Version   int
 	CreatedAt time.Time
+}
+
+// Dispositive reports whether the person has dispositive credentials: such a PIN, or a national
+// identity.
+func (p Person) Dispositive() bool {
+	return p.CredentialLevel == access.Dispositive || p.DigitalIdentityAt != nil
 }
 
 // TableName tells GORM the table.

@@ -47,6 +47,8 @@ type GrantTokens struct {
 	ExpiresIn time.Duration
 	// Scopes are those of the access token.
 	Scopes []string
+	// Login is how the person had logged in who gave the consent.
+	Login access.Login
 }
 
 // Admit is asked whether a grant may go on, by its session.
@@ -57,7 +59,7 @@ type Admit func(ctx context.Context, sessionID uuid.UUID) error
 func (s *Service) OnReuse(end func(ctx context.Context, consentID uuid.UUID) error) { s.onReuse = end }
 
 // OpenGrant opens the session of a consent, in the caller's transaction and operation. It has no
-// limit of inactivity. A grant of nothing is fault.Forbidden.
+// limit of inactivity, and is as good as the login in which the consent was given. A grant of nothing is fault.Forbidden.
 func (s *Service) OpenGrant(ctx context.Context, g Grant) (GrantTokens, error) {
 	if len(g.Scopes) == 0 || g.ClientID == "" || g.ClientID == Portal {
 		return GrantTokens{}, fault.Because(fault.Forbidden, access.ReasonScope)
@@ -65,12 +67,16 @@ func (s *Service) OpenGrant(ctx context.Context, g Grant) (GrantTokens, error) {
 	now := s.run.Clock.Now()
 	id := uuid.Must(uuid.NewV7())
 	r := row{
-		ID: id, PersonID: g.PersonID, LoginMethod: ByPIN, CreatedAt: now, AuthenticatedAt: now, LastSeenAt: now,
+		ID: id, PersonID: g.PersonID, CreatedAt: now, AuthenticatedAt: now, LastSeenAt: now,
 		ExpiresAt: g.ExpiresAt, ConsentID: &g.ConsentID, RefreshHash: noRefresh,
 	}
+	given, err := s.repo.givenBy(ctx, g.ConsentID)
+	if err != nil {
+		return GrantTokens{}, err
+	}
+	r.by(given)
 	var token secret.Text
 	if g.Refreshable {
-		var err error
 		if token, err = s.refresh.freshGrant(id); err != nil {
 			return GrantTokens{}, err
 		}
@@ -92,7 +98,7 @@ func (s *Service) handGrant(r grantRow, refresh secret.Text, scopes []string, no
 	}, now, r.Session.ExpiresAt)
 	return GrantTokens{
 		ConsentID: *r.Session.ConsentID, SessionID: r.Session.ID, AccessToken: token, RefreshToken: refresh, ExpiresIn: life,
-		Scopes: scopes,
+		Scopes: scopes, Login: r.Session.login(),
 	}, err
 }
 
@@ -287,7 +293,7 @@ func (s *Service) liveGrant(ctx context.Context, id uuid.UUID, now time.Time) (g
 func (s *Service) traceGrant(ctx context.Context, r grantRow, outcome string) error {
 	t := operation.Trace{SubjectKind: subjectKind, SubjectID: r.Session.ID.String(), Outcome: outcome}
 	by := access.Actor{
-		PersonID: r.Session.PersonID, SessionID: r.Session.ID,
+		PersonID: r.Session.PersonID, SessionID: r.Session.ID, Login: r.Session.login(),
 		Grant: &access.Grant{ConsentID: *r.Session.ConsentID, ApplicationID: r.ApplicationID, ClientID: r.ClientID},
 	}
 	return s.run.Trail.Write(ctx, t.Record(ctx, by, s.run.Clock))

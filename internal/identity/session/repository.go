@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/internal/kernel/access"
 )
 
 type repository struct{ db *db.DB }
@@ -57,6 +58,13 @@ func (r repository) findGrant(ctx context.Context, id uuid.UUID, lock bool) (gra
 	return found[0], true, nil
 }
 
+// givenBy returns how the person had logged in who gave a consent.
+func (r repository) givenBy(ctx context.Context, consentID uuid.UUID) (access.Login, error) {
+	given := PINLogin
+	err := r.db.From(ctx).Raw("SELECT login_method, login_level, login_provider FROM consents WHERE id = ?", consentID).Scan(&given).Error
+	return given, err
+}
+
 // holdGrants keeps the sessions of consents, locked in the order of their ids.
 func (r repository) holdGrants(ctx context.Context, consentIDs []uuid.UUID) error {
 	return r.db.From(ctx).Exec("SELECT 1 FROM sessions WHERE consent_id IN ? ORDER BY id"+r.db.ForUpdate(), consentIDs).Error
@@ -91,8 +99,9 @@ func (r repository) renew(ctx context.Context, s row, expected string) (bool, er
 func (r repository) reauthenticate(ctx context.Context, s row) error {
 	return r.db.From(ctx).Exec(`UPDATE sessions
 		SET refresh_generation = ?, refresh_hash = ?, renewed_at = NULL, renewed_hash = NULL, renewed_key = NULL,
-		authenticated_at = ?, last_seen_at = ? WHERE id = ?`,
-		s.RefreshGeneration, s.RefreshHash, s.AuthenticatedAt, s.LastSeenAt, s.ID).Error
+		authenticated_at = ?, last_seen_at = ?, login_method = ?, login_level = ?, login_provider = ?, pin_change_required = ? WHERE id = ?`,
+		s.RefreshGeneration, s.RefreshHash, s.AuthenticatedAt, s.LastSeenAt, s.LoginMethod, s.LoginLevel, s.LoginProvider,
+		s.PINChangeRequired, s.ID).Error
 }
 
 // end ends one session, which the transaction has locked, and reports whether it was alive.

@@ -101,9 +101,9 @@ func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, ad
 	opened, err := operation.Do(unclaimed(ctx), s.run, access.Actor{}, id.String(), func(
 		ctx context.Context, trace *operation.Trace,
 	) (Session, error) {
-		trace.PersonID, trace.SessionID, trace.SubjectKind = v.PersonID, id, subjectKind
+		trace.PersonID, trace.SessionID, trace.SubjectKind, trace.Login = v.PersonID, id, subjectKind, PINLogin
 		// Of many logins at once each must see the sessions of those before it.
-		if err := s.run.DB.LockName(ctx, "sessions of "+v.PersonID.String()); err != nil {
+		if err := s.run.DB.LockName(ctx, sessionsOf(v.PersonID)); err != nil {
 			return Session{}, err
 		}
 		if err := s.pins.StillValid(ctx, v); err != nil {
@@ -113,15 +113,16 @@ func (s *Service) Start(ctx context.Context, taxCode string, pin secret.Text, ad
 		if displaced, err = s.makeRoom(ctx, v.PersonID); err != nil {
 			return Session{}, err
 		}
-		return s.open(ctx, id, v)
+		return s.open(ctx, id, v, PINLogin)
 	}, nil)
 	if err == nil {
-		for _, old := range displaced {
-			s.activity.forget(old)
-		}
+		s.activity.forget(displaced...)
 	}
 	return opened, err
 }
+
+// sessionsOf is the name that is locked where a person's sessions are counted.
+func sessionsOf(personID uuid.UUID) string { return "sessions of " + personID.String() }
 
 // unclaimed returns the context without the request's idempotency key. An answer with tokens is
 // never stored, so a repeat is a request of its own.
@@ -166,16 +167,17 @@ func (s *Service) makeRoom(ctx context.Context, personID uuid.UUID) ([]uuid.UUID
 }
 
 // open inserts a new session in the context's transaction.
-func (s *Service) open(ctx context.Context, id uuid.UUID, v Verified) (Session, error) {
+func (s *Service) open(ctx context.Context, id uuid.UUID, v Verified, login access.Login) (Session, error) {
 	now := s.run.Clock.Now()
 	token, err := s.refresh.fresh(id, 0)
 	if err != nil {
 		return Session{}, err
 	}
 	r := row{
-		ID: id, PersonID: v.PersonID, CredentialLevel: v.CredentialLevel, LoginMethod: ByPIN, PINChangeRequired: v.PINChangeRequired,
+		ID: id, PersonID: v.PersonID, CredentialLevel: v.CredentialLevel, PINChangeRequired: v.PINChangeRequired,
 		CreatedAt: now, AuthenticatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(AbsoluteAfter), RefreshHash: digest(token.Reveal()),
 	}
+	r.by(login)
 	if err := s.repo.insert(ctx, r); err != nil {
 		return Session{}, err
 	}
@@ -188,13 +190,14 @@ func (s *Service) hand(r row, refresh secret.Text, lastSeen, now time.Time) (Ses
 	token, life, err := s.tokens.issue(Claims{SessionID: r.ID, PersonID: r.PersonID, ClientID: Portal}, now, idle)
 	return Session{
 		SessionID: r.ID, AccessToken: token, RefreshToken: refresh, ExpiresIn: life, IdleExpiresAt: idle, ExpiresAt: r.ExpiresAt,
-		PINChangeRequired: r.PINChangeRequired, CredentialLevel: r.CredentialLevel, LoginMethod: r.LoginMethod,
+		PINChangeRequired: r.PINChangeRequired, CredentialLevel: r.login().Raise(r.CredentialLevel), LoginMethod: r.LoginMethod,
+		LoginLevel: r.LoginLevel, LoginProvider: r.LoginProvider,
 	}, err
 }
 
 // Replace ends every session of the actor's own and starts a new one; applications' grants go on.
 // It runs inside the caller's transaction and operation: the actor has just proved to hold a new
-// PIN. It returns fault.SessionEnded when the actor's own session has ended meanwhile.
+// PIN, and the session is as the one before was begun. It returns fault.SessionEnded when the actor's own session has ended meanwhile.
 func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (Session, error) {
 	ended, err := s.endAll(ctx, by.PersonID, reason, false)
 	if err != nil {
@@ -203,7 +206,11 @@ func (s *Service) Replace(ctx context.Context, by access.Actor, reason string) (
 	if !slices.Contains(ended, by.SessionID) {
 		return Session{}, fault.New(fault.SessionEnded)
 	}
-	return s.open(ctx, uuid.Must(uuid.NewV7()), Verified{PersonID: by.PersonID, CredentialLevel: by.CredentialLevel})
+	login := by.Login
+	if login.Method == "" {
+		login = PINLogin
+	}
+	return s.open(ctx, uuid.Must(uuid.NewV7()), Verified{PersonID: by.PersonID, CredentialLevel: by.CredentialLevel}, login)
 }
 
 // EndAllOf ends every session of a person, those of applications too, inside the caller's
@@ -360,7 +367,7 @@ func (s *Service) alive(ctx context.Context, id uuid.UUID, lock bool, now time.T
 // trace writes the audit record of something that the holder of a refresh token did.
 func (s *Service) trace(ctx context.Context, r row, outcome string) error {
 	t := operation.Trace{SubjectKind: subjectKind, SubjectID: r.ID.String(), Outcome: outcome}
-	return s.run.Trail.Write(ctx, t.Record(ctx, access.Actor{PersonID: r.PersonID, SessionID: r.ID}, s.run.Clock))
+	return s.run.Trail.Write(ctx, t.Record(ctx, access.Actor{PersonID: r.PersonID, SessionID: r.ID, Login: r.login()}, s.run.Clock))
 }
 
 // Reauthenticate proves by the PIN that the holder of a session is still there. Attempts go to the
@@ -371,11 +378,20 @@ func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, pin secre
 	if err != nil {
 		return Session{}, err
 	}
+	return s.again(ctx, by, func(ctx context.Context) (access.Login, error) { return by.Login, s.pins.StillValid(ctx, v) })
+}
+
+// again goes on with a session, with new tokens, once prove has proved in the transaction that its
+// holder is there. How they proved it is how the session was begun from then on.
+func (s *Service) again(
+	ctx context.Context, by access.Actor, prove func(ctx context.Context) (access.Login, error),
+) (Session, error) {
 	again, err := operation.Do(unclaimed(ctx), s.run, by, by.SessionID.String(), func(
 		ctx context.Context, trace *operation.Trace,
 	) (Session, error) {
 		trace.SubjectKind = subjectKind
-		if err := s.pins.StillValid(ctx, v); err != nil {
+		login, err := prove(ctx)
+		if err != nil {
 			return Session{}, err
 		}
 		now := s.run.Clock.Now()
@@ -389,6 +405,10 @@ func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, pin secre
 		}
 		r.RefreshGeneration++
 		r.RefreshHash, r.AuthenticatedAt, r.LastSeenAt = digest(token.Reveal()), now, now
+		if login.National() {
+			r.by(login)
+			r.PINChangeRequired, trace.Login = false, login
+		}
 		if err := s.repo.reauthenticate(ctx, r); err != nil {
 			return Session{}, err
 		}

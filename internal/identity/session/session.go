@@ -63,6 +63,9 @@ type Session struct {
 	PINChangeRequired bool
 	CredentialLevel   access.CredentialLevel
 	LoginMethod       LoginMethod
+	// LoginLevel and LoginProvider are those of a national identity; nil for a PIN.
+	LoginLevel    *int
+	LoginProvider *string
 }
 
 // Info describes a live session, without its tokens.
@@ -70,6 +73,8 @@ type Info struct {
 	SessionID         uuid.UUID
 	Current           bool
 	LoginMethod       LoginMethod
+	LoginLevel        *int
+	LoginProvider     *string
 	CreatedAt         time.Time
 	AuthenticatedAt   time.Time
 	LastSeenAt        time.Time
@@ -77,6 +82,9 @@ type Info struct {
 	ExpiresAt         time.Time
 	PINChangeRequired bool
 }
+
+// PINLogin is the login with tax code and PIN.
+var PINLogin = access.Login{Method: string(ByPIN)}
 
 // Verified is a person whose PIN was right.
 type Verified struct {
@@ -128,6 +136,8 @@ type row struct {
 	ID                uuid.UUID
 	PersonID          uuid.UUID
 	LoginMethod       LoginMethod
+	LoginLevel        *int
+	LoginProvider     *string
 	PINChangeRequired bool `gorm:"column:pin_change_required"`
 	CreatedAt         time.Time
 	AuthenticatedAt   time.Time
@@ -150,12 +160,23 @@ type row struct {
 	SuspendedAt     *time.Time             `gorm:"->"`
 }
 
+// login is how the session was begun, or raised.
+func (r row) login() access.Login {
+	return access.Login{Method: string(r.LoginMethod), Level: r.LoginLevel, Provider: r.LoginProvider}
+}
+
+// by makes the session one that was begun so.
+func (r *row) by(l access.Login) {
+	r.LoginMethod, r.LoginLevel, r.LoginProvider = LoginMethod(l.Method), l.Level, l.Provider
+}
+
 // TableName tells GORM the table.
 func (row) TableName() string { return "sessions" }
 
 func (r row) info(lastSeen time.Time, current uuid.UUID) Info {
 	return Info{
-		SessionID: r.ID, Current: r.ID == current, LoginMethod: r.LoginMethod, CreatedAt: r.CreatedAt, AuthenticatedAt: r.AuthenticatedAt,
+		SessionID: r.ID, Current: r.ID == current, LoginMethod: r.LoginMethod, LoginLevel: r.LoginLevel, LoginProvider: r.LoginProvider,
+		CreatedAt: r.CreatedAt, AuthenticatedAt: r.AuthenticatedAt,
 		LastSeenAt: lastSeen, IdleExpiresAt: idleExpiry(lastSeen, r.ExpiresAt), ExpiresAt: r.ExpiresAt,
 		PINChangeRequired: r.PINChangeRequired,
 	}

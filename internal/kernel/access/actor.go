@@ -36,6 +36,31 @@ const (
 	Dispositive CredentialLevel = "dispositive"
 )
 
+// Login is how somebody logged in.
+type Login struct {
+	// Method is "pin", or what the session calls a national identity.
+	Method string `json:"login_method,omitempty" gorm:"column:login_method"`
+	// Level is that of a national identity, 1 to 3; nil for a PIN.
+	Level *int `json:"login_level,omitempty" gorm:"column:login_level"`
+	// Provider is the id of who vouched for the person; nil for a PIN.
+	Provider *string `json:"login_provider,omitempty" gorm:"column:login_provider"`
+}
+
+// pinMethod is the method of who logged in with a PIN.
+const pinMethod = "pin"
+
+// National reports whether a national identity let the person in. What it opens is as good as
+// dispositive credentials, whatever the PIN is.
+func (l Login) National() bool { return l.Method != "" && l.Method != pinMethod }
+
+// Raise returns what a login is good for whose person has a PIN of a level.
+func (l Login) Raise(level CredentialLevel) CredentialLevel {
+	if l.National() {
+		return Dispositive
+	}
+	return level
+}
+
 // ActingAs is the right by which somebody does something for a contributor.
 type ActingAs string
 
@@ -117,7 +142,10 @@ type Actor struct {
 	// Unconfirmed says that no second administrator has confirmed the actor's post yet.
 	Unconfirmed bool
 	// ByPIN says that the session was begun with a PIN, not with SPID, CIE or CNS.
-	ByPIN           bool
+	ByPIN bool
+	// Login is how the person logged in, or proved last to be there; an application has that of its
+	// consent.
+	Login           Login
 	AuthenticatedAt time.Time
 	// ContributorID is what Rights are about: the contributor in the path, or the one of the
 	// declaration in the path.

@@ -9,7 +9,8 @@ import (
 	"diresco/internal/platform/taxcode"
 )
 
-const selectPerson = `SELECT p.id, p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level FROM people p
+const selectPerson = `SELECT p.id, p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level,
+	s.login_method, s.login_level, s.login_provider FROM people p LEFT JOIN sessions s ON s.id = ? AND s.person_id = p.id
 	WHERE p.id = ? AND p.suspended_at IS NULL`
 
 // Later is who asked for something that is done later, and for which contributor.
@@ -23,8 +24,8 @@ type Later struct {
 }
 
 // Delayed returns who asked for something that is done later, as they are now, with their rights
-// over the contributor. Their session may have ended, so the actor has none; an operator's post is
-// no right. Who is unknown or suspended is found without rights. So is the person of an application
+// over the contributor. Their session may have ended, so the actor has none, but what it was begun
+// with counts; an operator's post is no right. Who is unknown or suspended is found without rights. So is the person of an application
 // whose consent does not live any more.
 func (r *Repository) Delayed(ctx context.Context, asked Later) (Actor, error) {
 	by := Actor{PersonID: asked.PersonID, ContributorID: asked.ContributorID}
@@ -35,13 +36,19 @@ func (r *Repository) Delayed(ctx context.Context, asked Later) (Actor, error) {
 		FamilyName      string
 		UserClass       UserClass
 		CredentialLevel CredentialLevel
+		LoginMethod     *string
+		LoginLevel      *int
+		LoginProvider   *string
 	}
-	if err := r.db.From(ctx).Raw(selectPerson, asked.PersonID).Scan(&rows).Error; err != nil || len(rows) == 0 {
+	if err := r.db.From(ctx).Raw(selectPerson, asked.SessionID, asked.PersonID).Scan(&rows).Error; err != nil || len(rows) == 0 {
 		return by, err
 	}
 	p := rows[0]
 	by.TaxCode, by.GivenName, by.FamilyName = p.TaxCode, p.GivenName, p.FamilyName
-	by.UserClass, by.CredentialLevel = p.UserClass, p.CredentialLevel
+	if p.LoginMethod != nil {
+		by.Login = Login{*p.LoginMethod, p.LoginLevel, p.LoginProvider}
+	}
+	by.UserClass, by.CredentialLevel = p.UserClass, by.Login.Raise(p.CredentialLevel)
 	if asked.ApplicationID != nil {
 		var err error
 		if by.Grant, err = r.grantOf(ctx, asked); err != nil || by.Grant == nil {

@@ -76,15 +76,15 @@ func NewRepository(d *db.DB, c clock.Clock) *Repository {
 }
 
 const (
-	selectActor = `SELECT v.session_id, v.target_id, s.person_id, s.pin_change_required, s.login_method, s.authenticated_at,
+	selectActor = `SELECT v.session_id, v.target_id, s.person_id, s.pin_change_required, s.login_method, s.login_level, s.login_provider, s.authenticated_at,
 		s.last_seen_at, s.expires_at, s.ended_at,
 		p.tax_code, p.given_name, p.family_name, p.user_class, p.credential_level, p.office_code, p.suspended_at,
 		p.post_given_by`
 	joinActor = ` JOIN sessions s ON s.id = v.session_id JOIN people p ON p.id = s.person_id`
 
 	// worksAtOffice is that the person is an operator. Their post opens nothing with ordinary
-	// credentials.
-	worksAtOffice = `p.user_class = 'operator' AND p.credential_level = 'dispositive'`
+	// credentials, unless a national identity began the session.
+	worksAtOffice = `p.user_class = 'operator' AND (p.credential_level = 'dispositive' OR s.login_method <> 'pin')`
 
 	contributorColumns = `, c.id AS contributor_id, NULL AS position_id, NULL AS state, NULL AS maker_id, NULL AS maker_right_id,
 		CASE WHEN ` + worksAtOffice + `
@@ -102,7 +102,7 @@ type row struct {
 	TargetID          uuid.UUID
 	PersonID          uuid.UUID
 	PinChangeRequired bool
-	LoginMethod       string
+	Login             Login `gorm:"embedded"`
 	AuthenticatedAt   time.Time
 	LastSeenAt        time.Time
 	ExpiresAt         time.Time
@@ -215,8 +215,8 @@ func (r *Repository) findings(row row) findings {
 	f := findings{lastSeenAt: row.LastSeenAt, expiresAt: row.ExpiresAt, endedAt: row.EndedAt, suspendedAt: row.SuspendedAt}
 	f.actor = Actor{
 		SessionID: row.SessionID, PersonID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName,
-		UserClass: row.UserClass, CredentialLevel: row.CredentialLevel, PINChangeRequired: row.PinChangeRequired,
-		Unconfirmed: row.PostGivenBy != nil, ByPIN: row.LoginMethod == "pin", AuthenticatedAt: row.AuthenticatedAt,
+		UserClass: row.UserClass, CredentialLevel: row.Login.Raise(row.CredentialLevel), PINChangeRequired: row.PinChangeRequired,
+		Unconfirmed: row.PostGivenBy != nil, ByPIN: !row.Login.National(), Login: row.Login, AuthenticatedAt: row.AuthenticatedAt,
 	}
 	if f.granted = row.ConsentID != nil; f.granted && row.Consent != nil {
 		f.actor.Grant, f.broken = r.grants.read(*row.Consent)

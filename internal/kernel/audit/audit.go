@@ -53,6 +53,11 @@ type Record struct {
 	Outcome       string
 	RequestID     string
 	Address       string
+	// LoginMethod, LoginLevel and LoginProvider are how the person had logged in; nil where nobody
+	// had, and in records of before they were kept.
+	LoginMethod   *string
+	LoginLevel    *int
+	LoginProvider *string
 	// Detail is what became of the subject, as a JSON object; nil where the operation says it all.
 	Detail *string
 }

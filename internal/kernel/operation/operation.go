@@ -31,8 +31,10 @@ type Runner struct {
 // Trace is what an operation leaves in the audit trail beside who asked and from where.
 type Trace struct {
 	// PersonID and SessionID are taken from the actor; set them where there is none yet (a login).
-	PersonID      uuid.UUID
-	SessionID     uuid.UUID
+	PersonID  uuid.UUID
+	SessionID uuid.UUID
+	// Login is taken from the actor, too.
+	Login         access.Login
 	ContributorID uuid.UUID
 	// Right is what it was done by; zero for what one does for oneself. It must be good until the
 	// end.
@@ -135,6 +137,9 @@ func (t Trace) Record(ctx context.Context, by access.Actor, c clock.Clock) audit
 	if t.SessionID == uuid.Nil {
 		t.SessionID = by.SessionID
 	}
+	if t.Login.Method == "" {
+		t.Login = by.Login
+	}
 	if t.Outcome == "" {
 		t.Outcome = "done"
 	}
@@ -144,7 +149,8 @@ func (t Trace) Record(ctx context.Context, by access.Actor, c clock.Clock) audit
 		ContributorID: present(t.ContributorID),
 		ActingAs:      presentText(string(t.Right.ActingAs)), RightID: present(t.Right.ID),
 		SubjectKind: presentText(t.SubjectKind), SubjectID: presentText(t.SubjectID),
-		Outcome: t.Outcome, Detail: presentText(t.Detail), RequestID: origin.RequestID, Address: origin.Address,
+		Outcome: t.Outcome, LoginMethod: presentText(t.Login.Method), LoginLevel: t.Login.Level, LoginProvider: t.Login.Provider,
+		Detail: presentText(t.Detail), RequestID: origin.RequestID, Address: origin.Address,
 	}
 }
 

@@ -153,7 +153,7 @@ func (s *Service) candidate(ctx context.Context, code taxcode.Code) (person.Pers
 	if fault.Is(err, fault.NotFound) {
 		return person.Person{}, false, nil
 	}
-	return p, err == nil && p.CredentialLevel == access.Dispositive && p.SuspendedAt == nil, err
+	return p, err == nil && p.Dispositive() && p.SuspendedAt == nil, err
 }
 
 // checkLookupQuota counts the look-ups of a person, whose turn it must be. Of many at once, more

@@ -146,8 +146,8 @@ type worker struct {
 // where there is none.
 func (r repository) worker(ctx context.Context, code taxcode.Code) (worker, bool, error) {
 	var rows []worker
-	err := r.db.From(ctx).Raw("SELECT p.id, p.identity_confirmed_at FROM people p WHERE p.tax_code = ? AND p.credential_level = ? AND "+
-		"p.suspended_at IS NULL",
+	err := r.db.From(ctx).Raw("SELECT p.id, p.identity_confirmed_at FROM people p WHERE p.tax_code = ? AND "+
+		"(p.credential_level = ? OR p.digital_identity_at IS NOT NULL) AND p.suspended_at IS NULL",
 		code.Clear(), access.Dispositive).Scan(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return worker{}, false, err

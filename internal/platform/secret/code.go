@@ -25,6 +25,14 @@ func DrawDigits(random io.Reader, length int) (Text, error) {
 	return draw(random, length, func(b byte) (byte, bool) { return '0' + b%10, b < 250 })
 }
 
+// DrawAlphanumeric makes a secret of so many letters and digits, each as likely as any other. Nobody
+// types it.
+func DrawAlphanumeric(random io.Reader, length int) (Text, error) {
+	const characters = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	// Above 247 the characters would not be as likely as each other.
+	return draw(random, length, func(b byte) (byte, bool) { return characters[int(b)%len(characters)], int(b) < 4*len(characters) })
+}
+
 // Letters are consonants that look like nothing else and make no words. Codes that people read from
 // one screen and type on another are made of them (RFC 8628 section 6.1).
 const Letters = "BCDFGHJKLMNPQRSTVWXZ"

@@ -1,0 +1,58 @@
+package federation
+
+import (
+	"context"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// mayReturn reports whether browsers may come back to an address: a redirect URI of an approved
+// application, or one of an origin that is let in.
+func (s *Service) mayReturn(ctx context.Context, address string) (bool, error) {
+	if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}#", r) }) {
+		return false, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme == "" || u.User != nil {
+		return false, nil //nolint:nilerr // what is no address is none that is let in
+	}
+	if u.Scheme == "https" || u.Scheme == "http" {
+		if u.Host == "" {
+			return false, nil
+		}
+		// As browsers write an origin, so to the letter.
+		if origin := u.Scheme + "://" + u.Host; strings.HasPrefix(address, origin) && (slices.Contains(s.Origins, origin) || s.Loopback && loopback(u)) {
+			return true, nil
+		}
+	}
+	return s.Registered(ctx, address)
+}
+
+// loopback reports whether an address is one of this machine.
+func loopback(u *url.URL) bool {
+	return u.Scheme == "http" && slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
+}
+
+// returning returns the address with more parameters.
+func returning(address string, more url.Values) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", err
+	}
+	query := u.Query()
+	maps.Copy(query, more)
+	u.RawQuery = query.Encode()
+	return u.String(), nil
+}
+
+// values are how an application reads the refusal at its return URL.
+func (r *Refusal) values() url.Values {
+	values := url.Values{"error": {string(r.Outcome)}}
+	if r.Number != 0 {
+		values.Set("error_code", strconv.Itoa(r.Number))
+	}
+	return values
+}
