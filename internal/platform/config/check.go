@@ -34,6 +34,7 @@ func (c *Config) checkValues() []error {
 	check("LOG_FORMAT", c.LogFormat == "json" || c.LogFormat == "text")
 	wrong = append(wrong, c.checkChannels()...)
 	wrong = append(wrong, c.checkInstitution()...)
+	wrong = append(wrong, c.checkOpenID()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
@@ -78,6 +79,9 @@ func (c *Config) Serve() error {
 		wrong = append(wrong, err)
 	} else if !isSafe(c.PublicURL) {
 		wrong = append(wrong, wrongValue("PUBLIC_URL", "must be https: PINs and tokens travel over it"))
+	}
+	if c.DataDir == "" && c.OIDCProviders != "" && c.FederationKeys == "" {
+		wrong = append(wrong, wrongValue("FEDERATION_KEYS", "is missing: set it, or set DIRESCO_DATA_DIR and it is kept there"))
 	}
 	c.placeIn(c.DataDir)
 	return inOrder(wrong)
@@ -159,6 +163,9 @@ func (c *Config) placeIn(dir string) {
 	}
 	if c.SigningKeys == "" {
 		c.SigningKeys = filepath.Join(dir, "signing-keys.json")
+	}
+	if c.FederationKeys == "" {
+		c.FederationKeys = filepath.Join(dir, "federation-keys.json")
 	}
 	if c.BlobURL == "" {
 		if absolute, err := filepath.Abs(dir); err == nil {

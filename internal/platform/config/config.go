@@ -88,6 +88,13 @@ type Config struct {
 	// SMSReportSecret is the key by which the gateway signs its reports.
 	SMSReportSecret secret.Text `env:"SMS_REPORT_SECRET" want:"whsec_ and the base64 of 24 to 64 bytes" unset:"reports are refused" desc:"key by which the SMS gateway signs its reports: whsec_ and the base64 of 24 to 64 bytes"`
 
+	// OIDCProviders is the path of the JSON file that names the OpenID Connect providers.
+	OIDCProviders string `env:"OIDC_PROVIDERS" want:"the path of a file that can be read" unset:"no OpenID Connect" desc:"path of the JSON file that names the OpenID Connect providers and brokers"`
+	// FederationKeys is the path of the private JWK set for logins by OpenID Connect.
+	FederationKeys string `env:"FEDERATION_KEYS" unset:"DATA_DIR/federation-keys.json" desc:"path of the private JWK set for logins by OpenID Connect"`
+	// EgressAllow are private networks in which addresses may lie that are configured.
+	EgressAllow []netip.Prefix `env:"EGRESS_ALLOW" want:"networks such as 10.0.0.0/8, separated by commas" desc:"private networks (CIDR) in which identity providers may lie, separated by commas"`
+
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" desc:"lowest level that is logged: debug, info, warn or error"`
 	// LogFormat is json or text.

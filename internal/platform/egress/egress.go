@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -27,6 +28,8 @@ type Options struct {
 	RootCAs *x509.CertPool
 	// Resolver is that of the system if nil.
 	Resolver *net.Resolver
+	// Allow are networks of its own that the operator lets configured addresses lie in.
+	Allow []netip.Prefix
 	// Connections is how many are kept between requests; 0 stands for a few.
 	Connections int
 }
@@ -54,10 +57,12 @@ func CheckURL(raw string) (*url.URL, error) {
 }
 
 // Client returns a client for requests to target. It follows no redirect, uses no proxy, and
-// refuses at the time of dialling every address that is not public; only a target whose host is a
-// loopback address, written as such, reaches the loopback and nothing else.
+// refuses at the time of dialling every address that is neither public nor allowed. Only a target
+// whose host is a loopback address, written as such, reaches the loopback and nothing else.
 func Client(target *url.URL, o Options) *http.Client {
-	allowed := Public
+	allowed := func(address netip.Addr) bool {
+		return Public(address) || slices.ContainsFunc(o.Allow, func(p netip.Prefix) bool { return p.Contains(address.Unmap()) })
+	}
 	if loopback(target.Hostname()) {
 		allowed = func(address netip.Addr) bool { return address.Unmap().IsLoopback() }
 	}

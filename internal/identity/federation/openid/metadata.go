@@ -1,0 +1,236 @@
+package openid
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+
+	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/openid/trust"
+	"diresco/internal/platform/clock"
+)
+
+const (
+	// discoveredFor is how long what a provider says of itself counts.
+	discoveredFor = time.Hour
+	// staleFor is how long it counts where the provider cannot be asked again.
+	staleFor = 24 * time.Hour
+	// askAgain is how soon a provider is asked again that did not answer.
+	askAgain = 10 * time.Second
+	// openidProvider is the type of a provider's metadata in a federation.
+	openidProvider = "openid_provider"
+)
+
+// metadata are what a provider says of itself.
+type metadata struct {
+	Issuer        string          `json:"issuer"`
+	Authorization string          `json:"authorization_endpoint"`
+	Token         string          `json:"token_endpoint"`
+	Userinfo      string          `json:"userinfo_endpoint"`
+	Revocation    string          `json:"revocation_endpoint"`
+	KeySet        string          `json:"jwks_uri"`
+	SignedKeySet  string          `json:"signed_jwks_uri"`
+	Keys          json.RawMessage `json:"jwks"`
+	// NamesItself tells that its answers say who they are from (RFC 9207).
+	NamesItself bool `json:"authorization_response_iss_parameter_supported"`
+
+	verifying oidc.KeySet
+}
+
+// about keeps what is known of a provider. One request at a time asks it, others wait for that.
+type about struct {
+	settings Settings
+	client   *http.Client
+	resolver *trust.Resolver
+	clock    clock.Clock
+
+	mu     sync.Mutex
+	known  *metadata
+	chain  *trust.Resolved
+	until  time.Time
+	failed error
+	tried  time.Time
+}
+
+// get returns what is known of the provider, and asks it where that is too old.
+func (a *about) get(ctx context.Context) (*metadata, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := a.clock.Now()
+	if a.known != nil && now.Before(a.until) {
+		return a.known, nil
+	}
+	if a.failed == nil || now.Sub(a.tried).Abs() >= askAgain {
+		// Others wait for this answer: it must not depend on whether this caller stays.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		defer cancel()
+		a.failed = a.ask(ctx, now)
+		// It may have taken long, and the next one in the queue must not wait as long again.
+		a.tried = a.clock.Now()
+	}
+	if a.failed == nil {
+		return a.known, nil
+	}
+	// What was discovered stays good for a while; what a chain says ends with the chain.
+	if a.known != nil && a.settings.Federation == nil && now.Before(a.until.Add(staleFor)) {
+		return a.known, nil
+	}
+	return nil, a.failed
+}
+
+// resolved returns the trust chain of the provider.
+func (a *about) resolved(ctx context.Context) (*trust.Resolved, error) {
+	if _, err := a.get(ctx); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.chain, nil
+}
+
+// again returns the provider's keys as they are now. It asks no more often than get does.
+func (a *about) again(ctx context.Context) trust.Keys {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := a.clock.Now(); now.Sub(a.tried).Abs() >= askAgain {
+		a.failed = a.ask(ctx, now)
+		a.tried = a.clock.Now()
+	}
+	if fixed, is := a.known.verifying.(fixedKeys); is {
+		return fixed.keys
+	}
+	return nil
+}
+
+func (a *about) ask(ctx context.Context, now time.Time) error {
+	m, until, err := &metadata{}, now.Add(discoveredFor), error(nil)
+	if a.settings.Federation == nil {
+		err = a.discover(ctx, m)
+	} else {
+		until, err = a.resolve(ctx, m)
+	}
+	if err != nil {
+		return err
+	}
+	if m.Issuer != a.settings.Issuer {
+		return invalid("provider's issuer is another")
+	}
+	for _, address := range []string{m.Authorization, m.Token} {
+		if !isAddress(address) {
+			return invalid("provider's addresses are not https")
+		}
+	}
+	if a.settings.Source == fromInfo && !isAddress(m.Userinfo) || m.Revocation != "" && !isAddress(m.Revocation) {
+		return invalid("provider's addresses are not https")
+	}
+	a.known, a.until = m, until
+	return nil
+}
+
+// discover reads what a provider shows (OpenID Connect Discovery).
+func (a *about) discover(ctx context.Context, m *metadata) error {
+	ctx = oidc.ClientContext(ctx, a.client)
+	provider, err := oidc.NewProvider(ctx, a.settings.Issuer)
+	var other *oidc.IssuerMismatchError
+	switch {
+	case errors.As(err, &other):
+		return invalid("provider's issuer is another")
+	case err != nil:
+		return unavailable("discovery failed")
+	case provider.Claims(m) != nil || !isAddress(m.KeySet):
+		return invalid("provider's metadata cannot be read")
+	}
+	m.verifying = oidc.NewRemoteKeySet(ctx, m.KeySet)
+	return nil
+}
+
+// resolve reads what the provider's trust chain says of it.
+func (a *about) resolve(ctx context.Context, m *metadata) (time.Time, error) {
+	demands := a.settings.Federation
+	resolved, err := a.resolver.Resolve(ctx, a.settings.Issuer, openidProvider, trust.Demands{
+		Anchors: demands.TrustAnchors, Marks: demands.TrustMarks, MaxPath: *demands.MaxPathLength,
+	})
+	if errors.Is(err, trust.ErrUnreachable) {
+		return time.Time{}, unavailable("trust chain: " + trust.ErrUnreachable.Error())
+	}
+	if err != nil {
+		return time.Time{}, invalid("trust chain: " + err.Error())
+	}
+	encoded, err := json.Marshal(resolved.Metadata)
+	if err != nil || json.Unmarshal(encoded, m) != nil {
+		return time.Time{}, invalid("provider's metadata cannot be read")
+	}
+	if m.verifying, err = a.keys(ctx, m, resolved); err != nil {
+		return time.Time{}, err
+	}
+	a.chain = &resolved
+	return resolved.ExpiresAt, nil
+}
+
+// keys returns where the keys are by which the provider signs. They stand in the metadata, or at an
+// address which these name.
+func (a *about) keys(ctx context.Context, m *metadata, resolved trust.Resolved) (oidc.KeySet, error) {
+	encoded := []byte(m.Keys)
+	switch {
+	case len(m.Keys) > 0:
+	case isAddress(m.SignedKeySet):
+		raw, _, err := get(ctx, a.client, m.SignedKeySet, "application/jwk-set+jwt, application/jose")
+		if err != nil {
+			return nil, unavailable("provider's keys cannot be had")
+		}
+		own, err := trust.Self(resolved.Chain[0], a.settings.Issuer, a.clock.Now())
+		if err != nil {
+			return nil, invalid("provider's keys are not signed")
+		}
+		if encoded, err = trust.Signed(string(raw), "jwk-set+jwt", own.Keys); err != nil {
+			return nil, invalid("provider's keys are not signed")
+		}
+	case isAddress(m.KeySet):
+		return oidc.NewRemoteKeySet(oidc.ClientContext(ctx, a.client), m.KeySet), nil
+	}
+	var keys trust.Keys
+	if json.Unmarshal(encoded, &keys) != nil || len(keys) == 0 {
+		return nil, invalid("provider has no keys")
+	}
+	return fixedKeys{keys: keys, again: a.again}, nil
+}
+
+// fixedKeys are keys that stand in signed metadata.
+type fixedKeys struct {
+	keys trust.Keys
+	// again returns them as they are now.
+	again func(ctx context.Context) trust.Keys
+}
+
+// VerifySignature implements oidc.KeySet. A key that is not among them makes it look again.
+func (k fixedKeys) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
+	algorithms := make([]jose.SignatureAlgorithm, len(signing))
+	for i, name := range signing {
+		algorithms[i] = jose.SignatureAlgorithm(name)
+	}
+	signed, err := jose.ParseSignedCompact(raw, algorithms)
+	if err != nil || len(signed.Signatures) != 1 {
+		return nil, trust.ErrSignature
+	}
+	kid := signed.Signatures[0].Protected.KeyID
+	key, found := k.keys.Find(kid)
+	if !found {
+		key, found = k.again(ctx).Find(kid)
+	}
+	if !found {
+		return nil, trust.ErrSignature
+	}
+	return signed.Verify(key)
+}
+
+func invalid(rule string) error { return &federation.Refusal{Outcome: federation.Invalid, Rule: rule} }
+
+func unavailable(rule string) error {
+	return &federation.Refusal{Outcome: federation.Unavailable, Rule: rule}
+}
