@@ -105,6 +105,11 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
+	if p.sandbox {
+		if err := p.addTrialProviders(); err != nil {
+			return err
+		}
+	}
 	a.process = p.process
 	a.closers = append(a.closers, func() { _ = p.bucket.Close() }, a.leave)
 	g, err := a.assemble(ctx, p)

@@ -26,7 +26,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if deps.Pages, err = endpoints.New(g.identity.oauth); err != nil {
 		return nil, err
 	}
-	shown, err := newPages(p, g)
+	shown, err := a.newPages(p, g)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/installation"
 	"diresco/internal/platform/keyring"
+	"diresco/internal/sandbox/idp"
 )
 
 // platform is what services are made of.
@@ -39,6 +40,8 @@ type platform struct {
 	bucket        *blob.Bucket
 	// identitySources are where the providers of national identities come from.
 	identitySources []federation.Source
+	// trial is the sandbox's own identity provider; elsewhere it is nil.
+	trial *idp.Provider
 	// beforeShowing does what waits before somebody is shown how it fares: in a sandbox alone,
 	// elsewhere it is nil.
 	beforeShowing func(ctx context.Context) error

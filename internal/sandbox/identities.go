@@ -82,6 +82,10 @@ func (s *Service) identity(p Person) idp.Person {
 			known.Mobile = c.Value
 		}
 	}
+	if known.Email == "" {
+		// Whoever has a digital identity gave an e-mail for it.
+		known.Email = mailbox(p.GivenName) + "." + mailbox(p.FamilyName) + "@posta.example"
+	}
 	return known
 }
 
@@ -104,9 +108,7 @@ func (s *Service) stranger(key string, b taxcode.Birth, description string) (idp
 	if err != nil {
 		return idp.Person{}, err
 	}
-	known := s.identity(Person{
+	return s.identity(Person{
 		Person: person.Person{TaxCode: code, GivenName: b.GivenName, FamilyName: b.FamilyName}, Key: key, Description: description,
-	})
-	known.Email = mailbox(b.GivenName) + "." + mailbox(b.FamilyName) + "@posta.example"
-	return known, nil
+	}), nil
 }

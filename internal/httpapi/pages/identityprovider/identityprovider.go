@@ -82,27 +82,33 @@ func New(d Deps) ([]pages.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	get, post := []string{http.MethodGet}, []string{http.MethodPost}
-	return []pages.Page{
+	get := []string{http.MethodGet}
+	return append(
+		programs(d.Provider),
 		// What is chosen stands in the address, so that commands choose as people do. Each choice
 		// ends something: nothing answers who asks for the headers alone.
-		{Pattern: idp.Path, Methods: get, Serve: s.choose},
-		{Pattern: idp.SAMLPath, Methods: append(get, post...), Serve: s.begin(func(r *http.Request) (string, error) {
-			return d.Provider.ReadSAML(r)
-		})},
-		{Pattern: idp.AuthorizePath, Methods: get, Serve: s.begin(func(r *http.Request) (string, error) {
+		pages.Page{Pattern: idp.Path, Methods: get, Serve: s.choose},
+		pages.Page{Pattern: idp.SAMLPath, Methods: []string{http.MethodGet, http.MethodPost}, Serve: s.begin(d.Provider.ReadSAML)},
+		pages.Page{Pattern: idp.AuthorizePath, Methods: get, Serve: s.begin(func(r *http.Request) (string, error) {
 			return d.Provider.ReadOpenID(r.URL.Query())
 		})},
-		{Pattern: idp.MetadataPath, Serve: s.metadata},
-		{Pattern: idp.DiscoveryPath, Serve: program(func(*http.Request) (any, error) { return d.Provider.Discovery(), nil })},
-		{Pattern: idp.KeysPath, Serve: program(func(*http.Request) (any, error) { return d.Provider.PublicKeys(), nil })},
-		{Pattern: idp.TokenPath, Methods: post, Serve: program(func(r *http.Request) (any, error) { return d.Provider.Token(r) })},
+		pages.Page{Pattern: idp.MetadataPath, Serve: s.metadata},
+		pages.Asset(stylePath, style),
+	), nil
+}
+
+// programs are what programs ask of a provider of OpenID Connect.
+func programs(p Provider) []pages.Page {
+	get, post := []string{http.MethodGet}, []string{http.MethodPost}
+	return []pages.Page{
+		{Pattern: idp.DiscoveryPath, Methods: get, Serve: program(func(*http.Request) (any, error) { return p.Discovery(), nil })},
+		{Pattern: idp.KeysPath, Methods: get, Serve: program(func(*http.Request) (any, error) { return p.PublicKeys(), nil })},
+		{Pattern: idp.TokenPath, Methods: post, Serve: program(func(r *http.Request) (any, error) { return p.Token(r) })},
 		{Pattern: idp.UserinfoPath, Methods: get, Serve: program(func(r *http.Request) (any, error) {
 			token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-			return d.Provider.Userinfo(token)
+			return p.Userinfo(token)
 		})},
-		pages.Asset(stylePath, style),
-	}, nil
+	}
 }
 
 // begin takes a request and sends the browser to where somebody chooses.
@@ -138,11 +144,11 @@ func (s *site) metadata(w http.ResponseWriter, r *http.Request) error {
 }
 
 // program answers in JSON what programs ask.
-func program(answer func(r *http.Request) (any, error)) func(w http.ResponseWriter, r *http.Request) error {
+func program(ask func(r *http.Request) (any, error)) func(w http.ResponseWriter, r *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		status := http.StatusOK
-		value, err := answer(r)
+		value, err := ask(r)
 		var refused *idp.ProtocolError
 		switch {
 		case errors.As(err, &refused):
@@ -262,7 +268,7 @@ func (s *site) choose(w http.ResponseWriter, r *http.Request) error {
 	if outcome := query.Get("outcome"); outcome != "" {
 		chosen.Outcome = idp.Outcome(outcome)
 	}
-	answer, err := s.Provider.Answer(id, chosen)
+	back, err := s.Provider.Answer(id, chosen)
 	switch {
 	case errors.Is(err, idp.ErrChoice):
 		return s.ask(w, r, http.StatusUnprocessableEntity, waiting, "wrong.choice")
@@ -273,7 +279,7 @@ func (s *site) choose(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	}
-	return s.leave(w, r, chosen, answer)
+	return s.leave(w, r, chosen, back)
 }
 
 // ask shows what can be chosen.
@@ -303,25 +309,25 @@ func (s *site) ask(w http.ResponseWriter, r *http.Request, status int, waiting i
 }
 
 // leave sends the browser back, or shows the form that does. Programs get what they have to send.
-func (s *site) leave(w http.ResponseWriter, r *http.Request, chosen idp.Choice, answer idp.Answer) error {
+func (s *site) leave(w http.ResponseWriter, r *http.Request, chosen idp.Choice, back idp.Answer) error {
 	if strings.Contains(r.Header.Get("Accept"), jsonType) {
 		fields := map[string]string{}
-		for _, f := range answer.Form {
+		for _, f := range back.Form {
 			fields[f.Name] = f.Value
 		}
-		return writeJSON(w, http.StatusOK, map[string]any{"url": answer.URL, "form": fields})
+		return writeJSON(w, http.StatusOK, map[string]any{"url": back.URL, "form": fields})
 	}
-	if answer.Form == nil {
-		return redirect(w, answer.URL)
+	if back.Form == nil {
+		return redirect(w, back.URL)
 	}
 	text := texts[languageOf(r)]
 	name := "granted"
-	if len(answer.Told) == 0 {
+	if len(back.Told) == 0 {
 		name = "failed"
 	}
 	return s.show(w, r, http.StatusOK, "leave", view{Title: text["leave."+name+".title"], Data: struct {
 		idp.Answer
 		Text, Button string
 		Number       int
-	}{answer, text["leave."+name+".text"], text["leave."+name+".button"], chosen.Outcome.Number()}})
+	}{back, text["leave."+name+".text"], text["leave."+name+".button"], chosen.Outcome.Number()}})
 }
