@@ -49,7 +49,7 @@ func (s *Service) Reset(ctx context.Context) error {
 	}
 	committed = true
 	s.types.Forget()
-	s.identities.Forget()
+	s.forget()
 	return discard(ctx, s.blobs, owners)
 }
 

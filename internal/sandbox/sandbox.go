@@ -32,7 +32,6 @@ import (
 	"diresco/internal/platform/due"
 	"diresco/internal/platform/secret"
 	"diresco/internal/platform/taxcode"
-	"diresco/internal/sandbox/idp"
 )
 
 // PINs makes PINs and gives them to people.
@@ -82,8 +81,8 @@ type Deps struct {
 	// people sent stand in folders named after what they belong to. Reset deletes them.
 	Blobs  *blob.Bucket
 	Random io.Reader
-	// Identities is the identity provider of the sandbox.
-	Identities *idp.Provider
+	// Forget drops what the sandbox keeps in memory beside its data. Reset calls it.
+	Forget func()
 	// Public sandboxes are shared by strangers: nobody moves the clock or resets there.
 	Public bool
 }
@@ -110,7 +109,7 @@ type Service struct {
 	sessions       Sessions
 	blobs          *blob.Bucket
 	choose         chooser
-	identities     *idp.Provider
+	forget         func()
 	public         bool
 	// turn is held by what moves the clock.
 	turn sync.Mutex
@@ -128,7 +127,7 @@ func NewService(d Deps) *Service {
 		surveys:  survey.NewService(survey.Deps{Runner: d.Runner}),
 		services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}), topics: ticket.NewTopics(d.Runner.DB),
 		messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, sessions: d.Sessions,
-		blobs: d.Blobs, choose: chooser{d.Random}, identities: d.Identities, public: d.Public,
+		blobs: d.Blobs, choose: chooser{d.Random}, forget: d.Forget, public: d.Public,
 	}
 }
 
