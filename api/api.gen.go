@@ -15681,6 +15681,13 @@ type StartSessionParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// StartCardSessionParams defines parameters for StartCardSession.
+type StartCardSessionParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ReauthenticateParams defines parameters for Reauthenticate.
 type ReauthenticateParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -16779,6 +16786,9 @@ type ServerInterface interface {
 	// StartSession Log in with tax code and PIN
 	// (POST /sessions)
 	StartSession(ctx echo.Context, params StartSessionParams) error
+	// StartCardSession Log in with a card (CNS, CIE)
+	// (POST /sessions/card)
+	StartCardSession(ctx echo.Context, params StartCardSessionParams) error
 	// Reauthenticate Enter the PIN again
 	// (POST /sessions/current/authentications)
 	Reauthenticate(ctx echo.Context, params ReauthenticateParams) error
@@ -24159,6 +24169,35 @@ func (w *ServerInterfaceWrapper) StartSession(ctx echo.Context) error {
 	return err
 }
 
+// StartCardSession converts echo context to params.
+func (w *ServerInterfaceWrapper) StartCardSession(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartCardSessionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartCardSession(ctx, params)
+	return err
+}
+
 // Reauthenticate converts echo context to params.
 func (w *ServerInterfaceWrapper) Reauthenticate(ctx echo.Context) error {
 	var err error
@@ -25117,6 +25156,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/sessions", wrapper.StartSession, options.OperationMiddlewares["startSession"]...)
 	router.DELETE(options.BaseURL+"/sessions/:session_id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
 	router.GET(options.BaseURL+"/sessions/:session_id", wrapper.ShowSession, options.OperationMiddlewares["showSession"]...)
+	router.POST(options.BaseURL+"/sessions/card", wrapper.StartCardSession, options.OperationMiddlewares["startCardSession"]...)
 	router.POST(options.BaseURL+"/sessions/current/authentications", wrapper.Reauthenticate, options.OperationMiddlewares["reauthenticate"]...)
 	router.POST(options.BaseURL+"/sessions/current/tokens", wrapper.RenewSession, options.OperationMiddlewares["renewSession"]...)
 	router.POST(options.BaseURL+"/sessions/federated", wrapper.StartFederatedSession, options.OperationMiddlewares["startFederatedSession"]...)
@@ -31897,6 +31937,36 @@ func (response StartSession201JSONResponse) VisitStartSessionResponse(w http.Res
 	return err
 }
 
+type StartCardSessionRequestObject struct {
+	Params StartCardSessionParams
+}
+
+type StartCardSessionResponseObject interface {
+	VisitStartCardSessionResponse(w http.ResponseWriter) error
+}
+
+type StartCardSession201ResponseHeaders struct {
+	Location string
+}
+
+type StartCardSession201JSONResponse struct {
+	Body    Session
+	Headers StartCardSession201ResponseHeaders
+}
+
+func (response StartCardSession201JSONResponse) VisitStartCardSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReauthenticateRequestObject struct {
 	Params ReauthenticateParams
 	Body   *ReauthenticateJSONRequestBody
@@ -33177,6 +33247,9 @@ type StrictServerInterface interface {
 	// StartSession Log in with tax code and PIN
 	// (POST /sessions)
 	StartSession(ctx context.Context, request StartSessionRequestObject) (StartSessionResponseObject, error)
+	// StartCardSession Log in with a card (CNS, CIE)
+	// (POST /sessions/card)
+	StartCardSession(ctx context.Context, request StartCardSessionRequestObject) (StartCardSessionResponseObject, error)
 	// Reauthenticate Enter the PIN again
 	// (POST /sessions/current/authentications)
 	Reauthenticate(ctx context.Context, request ReauthenticateRequestObject) (ReauthenticateResponseObject, error)
@@ -40885,6 +40958,31 @@ func (sh *strictHandler) StartSession(ctx echo.Context, params StartSessionParam
 		return err
 	} else if validResponse, ok := response.(StartSessionResponseObject); ok {
 		return validResponse.VisitStartSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartCardSession operation middleware
+func (sh *strictHandler) StartCardSession(ctx echo.Context, params StartCardSessionParams) error {
+	var request StartCardSessionRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartCardSession(ctx.Request().Context(), request.(StartCardSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartCardSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartCardSessionResponseObject); ok {
+		return validResponse.VisitStartCardSessionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -17460,6 +17460,16 @@ type StartSessionParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// StartCardSessionParams defines parameters for StartCardSession.
+type StartCardSessionParams struct {
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ReauthenticateParams defines parameters for Reauthenticate.
 type ReauthenticateParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
@@ -21379,6 +21389,21 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sessions (the `StartSession` operationId).
 	StartSession(ctx context.Context, params *StartSessionParams, body StartSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartCardSession Log in with a card (CNS, CIE)
+	//
+	// Starts a session of the holder of the national service card (CNS, carta nazionale dei servizi) or of the electronic identity card
+	// (CIE, carta d'identità elettronica) whose certificate comes with the request: by TLS at the address for cards, or through a proxy
+	// that hands it on. There is no body. The session is as strong as one of SPID, and is a fresh authentication: somebody who is asked
+	// for one in a session can start another with the card.
+	//
+	// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked; the
+	// detail tells these apart. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`, not a
+	// session. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
+	// taken here.
+	//
+	// Corresponds with POST /sessions/card (the `StartCardSession` operationId).
+	StartCardSession(ctx context.Context, params *StartCardSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReauthenticateWithBody Enter the PIN again
 	//
@@ -28067,6 +28092,31 @@ func (c *Client) StartSessionWithBody(ctx context.Context, params *StartSessionP
 // Corresponds with POST /sessions (the `StartSession` operationId).
 func (c *Client) StartSession(ctx context.Context, params *StartSessionParams, body StartSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStartSessionRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartCardSession Log in with a card (CNS, CIE)
+//
+// Starts a session of the holder of the national service card (CNS, carta nazionale dei servizi) or of the electronic identity card
+// (CIE, carta d'identità elettronica) whose certificate comes with the request: by TLS at the address for cards, or through a proxy
+// that hands it on. There is no body. The session is as strong as one of SPID, and is a fresh authentication: somebody who is asked
+// for one in a session can start another with the card.
+//
+// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked; the
+// detail tells these apart. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`, not a
+// session. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
+// taken here.
+//
+// Corresponds with POST /sessions/card (the `StartCardSession` operationId).
+func (c *Client) StartCardSession(ctx context.Context, params *StartCardSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartCardSessionRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -46063,6 +46113,59 @@ func NewStartSessionRequestWithBody(server string, params *StartSessionParams, c
 	return req, nil
 }
 
+// NewStartCardSessionRequest constructs an http.Request for the StartCardSession method
+func NewStartCardSessionRequest(server string, params *StartCardSessionParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/card")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewReauthenticateRequest calls the generic Reauthenticate builder with application/json body
 func NewReauthenticateRequest(server string, params *ReauthenticateParams, body ReauthenticateJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -51343,6 +51446,23 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sessions (the `StartSession` operationId).
 	StartSessionWithResponse(ctx context.Context, params *StartSessionParams, body StartSessionJSONRequestBody, reqEditors ...RequestEditorFn) (*StartSessionResponse, error)
+
+	// StartCardSessionWithResponse Log in with a card (CNS, CIE)
+	//
+	// Starts a session of the holder of the national service card (CNS, carta nazionale dei servizi) or of the electronic identity card
+	// (CIE, carta d'identità elettronica) whose certificate comes with the request: by TLS at the address for cards, or through a proxy
+	// that hands it on. There is no body. The session is as strong as one of SPID, and is a fresh authentication: somebody who is asked
+	// for one in a session can start another with the card.
+	//
+	// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked; the
+	// detail tells these apart. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`, not a
+	// session. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
+	// taken here.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sessions/card (the `StartCardSession` operationId).
+	StartCardSessionWithResponse(ctx context.Context, params *StartCardSessionParams, reqEditors ...RequestEditorFn) (*StartCardSessionResponse, error)
 
 	// ReauthenticateWithBodyWithResponse Enter the PIN again
 	//
@@ -63250,6 +63370,61 @@ func (r StartSessionResponse) ContentType() string {
 	return ""
 }
 
+// StartCardSessionResponse201Headers the declared response headers of an HTTP 201 response for StartCardSession
+type StartCardSessionResponse201Headers struct {
+	Location string
+}
+
+type StartCardSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Session
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *StartCardSessionResponse201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r StartCardSessionResponse) GetJSON201() *Session {
+	return r.JSON201
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartCardSessionResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartCardSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartCardSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartCardSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartCardSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ReauthenticateResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -69857,6 +70032,29 @@ func (c *ClientWithResponses) StartSessionWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParseStartSessionResponse(rsp)
+}
+
+// StartCardSessionWithResponse Log in with a card (CNS, CIE)
+//
+// Starts a session of the holder of the national service card (CNS, carta nazionale dei servizi) or of the electronic identity card
+// (CIE, carta d'identità elettronica) whose certificate comes with the request: by TLS at the address for cards, or through a proxy
+// that hands it on. There is no body. The session is as strong as one of SPID, and is a fresh authentication: somebody who is asked
+// for one in a session can start another with the card.
+//
+// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked; the
+// detail tells these apart. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`, not a
+// session. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
+// taken here.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sessions/card (the `StartCardSession` operationId).
+func (c *ClientWithResponses) StartCardSessionWithResponse(ctx context.Context, params *StartCardSessionParams, reqEditors ...RequestEditorFn) (*StartCardSessionResponse, error) {
+	rsp, err := c.StartCardSession(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartCardSessionResponse(rsp)
 }
 
 // ReauthenticateWithBodyWithResponse Enter the PIN again
@@ -79516,6 +79714,52 @@ func ParseStartSessionResponse(rsp *http.Response) (*StartSessionResponse, error
 	switch {
 	case rsp.StatusCode == 201:
 		var headers StartSessionResponse201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseStartCardSessionResponse parses an HTTP response from a StartCardSessionWithResponse call
+func ParseStartCardSessionResponse(rsp *http.Response) (*StartCardSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartCardSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Session
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers StartCardSessionResponse201Headers
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {

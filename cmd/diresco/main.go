@@ -17,6 +17,7 @@ import (
 type commands struct {
 	Serve    serveCommand     `cmd:"" help:"Run the service. Needs a database; see the variables below."`
 	Sandbox  sandboxCommand   `cmd:"" help:"Run a sandbox with test data. Needs no configuration."`
+	Card     cardCommand      `cmd:"" help:"Make a test card (CNS, CIE) with which to log in to a sandbox."`
 	Migrate  migrateCommand   `cmd:"" help:"Bring the database schema up to this version."`
 	Check    checkCommand     `cmd:"" help:"Try the configuration of serve, and leave nothing behind. Ends with 1 if something is wrong."`
 	Role     roleCommands     `cmd:"" help:"Manage the role as which the service works on PostgreSQL."`

@@ -56,8 +56,12 @@ func (serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, a.Close()))
 	}
+	cards, err := listenForCards(ctx, c, a, log)
+	if err != nil {
+		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
+	}
 	log.Info("listening", "address", listener.Addr().String(), "version", version)
-	return serve(ctx, c, log, a, listener, reloading{hangups, pair})
+	return serve(ctx, c, log, a, listener, cards, reloading{hangups, pair})
 }
 
 // notStarted is the error of a start that came to nothing. Being told to end meanwhile is none.
@@ -78,10 +82,12 @@ func newLogger(c config.Config, w io.Writer) *slog.Logger {
 
 // serve answers on the listener, and gives metrics on the admin address, until the context ends. It
 // then lets what runs finish.
-func serve(ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, r reloading) error {
+func serve(
+	ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, cards *cardListener, r reloading,
+) error {
 	servers := []*http.Server{newServer(a.Handler(), log)}
 	servers[0].RegisterOnShutdown(a.EndStreams)
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	go r.run(ctx, a, log)
 	go func() {
 		if r.pair != nil {
@@ -94,10 +100,14 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger, a *app.App, l
 	if c.AdminAddr != "" {
 		admin, err := new(net.ListenConfig).Listen(ctx, "tcp", c.AdminAddr)
 		if err != nil {
-			return errors.Join(err, servers[0].Close(), a.Close())
+			return errors.Join(err, servers[0].Close(), cards.close(), a.Close())
 		}
 		servers = append(servers, newServer(a.AdminHandler(), log))
 		go func() { failed <- servers[1].Serve(admin) }()
+	}
+	if cards != nil {
+		servers = append(servers, cards.server)
+		go func() { failed <- cards.server.ServeTLS(cards, "", "") }()
 	}
 	var err error
 	select {
@@ -162,6 +172,10 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close()))
 	}
+	cards, err := listenForCards(ctx, c, a, log)
+	if err != nil {
+		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
+	}
 	if err := greet(ctx, c, a, clock.System{}.Now().Sub(began)); err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}
@@ -169,7 +183,7 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	// The test people's PINs were hashed, in 19 MiB each: a sandbox that waits should not keep
 	// that.
 	debug.FreeOSMemory()
-	return serve(ctx, c, log, a, listener, reloading{pair: pair})
+	return serve(ctx, c, log, a, listener, cards, reloading{pair: pair})
 }
 
 // greet prints where the sandbox is and one command that works as it stands.
@@ -189,5 +203,6 @@ func greet(ctx context.Context, c config.Config, a *app.App, took time.Duration)
 		"\nLog in:\n\n  curl -s %s/v1/sessions -H 'Content-Type: application/json' -d '{\"tax_code\":%q,\"pin\":%q}'\n\n", c.PublicURL,
 		people[0].TaxCode, people[0].PIN,
 	)
+	fmt.Printf("Make a test card and log in with it:\n\n  diresco card %s --authority %s\n\n", people[0].TaxCode, app.CardsDir(c.DataDir))
 	return nil
 }

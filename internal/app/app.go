@@ -14,6 +14,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/card"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/audit"
@@ -26,6 +27,7 @@ import (
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/telemetry"
 	"diresco/internal/sandbox"
+	"diresco/internal/sandbox/cards"
 )
 
 // Options are what a test may replace; the zero value is the real thing.
@@ -57,14 +59,19 @@ type App struct {
 	// OAuth lets applications in.
 	OAuth *oauth.Service
 
-	handler   http.Handler
-	telemetry *telemetry.Telemetry
-	watch     *clockWatch
-	process   *keyring.Process
-	streams   func()
-	config    config.Config
-	log       *slog.Logger
-	closers   []func()
+	// TestCards issues cards for trying; nil outside of a sandbox.
+	TestCards *cards.Authority
+
+	handler http.Handler
+	// cardHandler is nil where no cards are taken.
+	cardHandler http.Handler
+	telemetry   *telemetry.Telemetry
+	watch       *clockWatch
+	process     *keyring.Process
+	streams     func()
+	config      config.Config
+	log         *slog.Logger
+	closers     []func()
 }
 
 const (
@@ -140,6 +147,7 @@ type groups struct {
 	masterdata masterdata
 	filing     filing
 	identity   identity
+	cards      cardLogin
 	mandate    mandate
 	dossier    dossier
 	// credentials is the part of identity that completes what waits in filing and mandate.
@@ -160,6 +168,10 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 		return g, err
 	}
 	a.OAuth = g.identity.oauth
+	if g.cards, err = newCardLogin(p, g.identity); err != nil {
+		return g, err
+	}
+	a.TestCards = g.cards.authority
 	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
 		return g, err
 	}
@@ -218,6 +230,9 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 			g.messaging.worker.ForgetEnded, g.kernel.feed.Forget, g.webhooks.sender.Purge, g.dossier.surveys.Purge,
 		),
 	)
+	if g.cards.trust != nil && g.cards.trust.Listed() {
+		a.repeat(card.RefreshEvery, g.cards.trust.Refresh)
+	}
 	a.background(g.masterdata.importing.Run)
 	a.background(g.kernel.feed.Run)
 	a.streams = g.kernel.events.End
@@ -308,6 +323,10 @@ func (a *App) EndStreams() { a.streams() }
 
 // Handler answers the API and its pages.
 func (a *App) Handler() http.Handler { return a.handler }
+
+// CardHandler logs people in with their cards, on a listener that asks for certificates. It is nil
+// where no cards are taken.
+func (a *App) CardHandler() http.Handler { return a.cardHandler }
 
 // AdminHandler answers metrics and the liveness check; it is for an address that only operators
 // reach.

@@ -30,7 +30,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	deps.Pages = append(deps.Pages, shown...)
+	deps.Pages = append(append(deps.Pages, shown...), g.cards.pages(p)...)
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,
@@ -40,11 +40,11 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.telemetry.HTTP(handler, func(r *http.Request) string {
+	return a.takeCards(p, g, a.telemetry.HTTP(handler, func(r *http.Request) string {
 		// The edge notes the pattern as net/http does: the method, a space, the path.
 		_, path, _ := strings.Cut(r.Pattern, " ")
 		return path
-	}), nil
+	}))
 }
 
 // newEdgeDeps makes what the edge works with beside the handlers.
@@ -113,6 +113,7 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 	return handlers.Handlers{
 		StatusHandlers:            handlers.StatusHandlers{Ready: a.Ready},
 		SessionHandlers:           handlers.SessionHandlers{Sessions: id.sessions, Federation: id.federation},
+		CardHandlers:              handlers.CardHandlers{Cards: g.cards.service},
 		PINHandlers:               handlers.PINHandlers{PINs: id.pins},
 		PINRecoveryHandlers:       handlers.PINRecoveryHandlers{PINs: id.pins, Recovery: id.recovery},
 		PINRequestHandlers:        handlers.PINRequestHandlers{PINRequests: id.requests},

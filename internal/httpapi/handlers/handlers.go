@@ -25,6 +25,7 @@ import (
 type Handlers struct {
 	StatusHandlers
 	SessionHandlers
+	CardHandlers
 	PINHandlers
 	PINRecoveryHandlers
 	PINRequestHandlers

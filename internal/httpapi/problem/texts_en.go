@@ -198,6 +198,15 @@ var inEnglish = dictionary{
 	reasons: map[string]string{
 		"refresh-token": "This is no refresh token. Send the last one that startSession, renewSession or reauthenticate gave, " +
 			"or log in again.",
+		"card-missing":                "No certificate of a card came with the request. Insert the card, and log in at the address for cards.",
+		"card-unreadable":             "What came as the certificate of a card cannot be read.",
+		"card-proxy":                  "Certificates of cards are taken from the proxies of this service alone.",
+		"card-origin":                 "Pages of this origin may not log people in with their cards.",
+		"card-closed":                 "This service takes no cards. Log in another way.",
+		"card-refused":                "The certificate is not one of a CNS or CIE that is let in here.",
+		"card-validity":               "The certificate of the card is not valid at this time: it has expired, or is not valid yet.",
+		"card-revoked":                "The certificate of the card was revoked. Turn to the office that gave you the card.",
+		"card-unchecked":              "Whether the card was revoked cannot be found out at present, so that it is not let in. Try again, or log in another way.",
 		ReasonNoToken:                 "The access token is missing.",
 		ReasonBadToken:                "The Authorization header is not Bearer followed by a token.",
 		ReasonTokenExpired:            "The access token has expired. Renew it with the refresh token, or log in again.",

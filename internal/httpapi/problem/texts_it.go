@@ -197,6 +197,15 @@ var inItalian = dictionary{
 	reasons: map[string]string{
 		"refresh-token": "Non è un token di rinnovo. Invii l'ultimo ricevuto all'accesso o al " +
 			"rinnovo, oppure acceda di nuovo.",
+		"card-missing":         "Con la richiesta non è arrivato il certificato di una carta. Inserire la carta e accedere all'indirizzo per le carte.",
+		"card-unreadable":      "Quello che è arrivato come certificato di una carta non è leggibile.",
+		"card-proxy":           "I certificati delle carte si accettano solo dai proxy di questo servizio.",
+		"card-origin":          "Le pagine di questa origine non possono far accedere con la carta.",
+		"card-closed":          "Questo servizio non accetta carte. Accedere in un altro modo.",
+		"card-refused":         "Il certificato non è quello di una CNS o CIE ammessa qui.",
+		"card-validity":        "Il certificato della carta non è valido in questo momento: è scaduto o non è ancora valido.",
+		"card-revoked":         "Il certificato della carta è stato revocato. Rivolgersi all'ufficio che ha rilasciato la carta.",
+		"card-unchecked":       "Al momento non si può sapere se la carta è stata revocata, perciò non è ammessa. Riprovare, o accedere in un altro modo.",
 		ReasonNoToken:          "Manca il token di accesso.",
 		ReasonBadToken:         "L'intestazione Authorization non ha la forma Bearer seguita dal token.",
 		ReasonTokenExpired:     "Il token di accesso è scaduto: va rinnovato con il refresh token, o rifatto l'accesso.",

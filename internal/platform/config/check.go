@@ -35,6 +35,7 @@ func (c *Config) checkValues() []error {
 	wrong = append(wrong, c.checkChannels()...)
 	wrong = append(wrong, c.checkInstitution()...)
 	wrong = append(wrong, c.checkOpenID()...)
+	wrong = append(wrong, c.checkCards()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
@@ -83,6 +84,7 @@ func (c *Config) Serve() error {
 	if c.DataDir == "" && c.OIDCProviders != "" && c.FederationKeys == "" {
 		wrong = append(wrong, wrongValue("FEDERATION_KEYS", "is missing: set it, or set DIRESCO_DATA_DIR and it is kept there"))
 	}
+	wrong = append(wrong, c.serveCards()...)
 	c.placeIn(c.DataDir)
 	return inOrder(wrong)
 }
@@ -101,6 +103,11 @@ func (c *Config) Sandbox() error {
 		)
 	} else if err := c.completePublicURL(); err != nil {
 		wrong = append(wrong, err)
+	}
+	if c.CNSAddr == "" {
+		c.CNSAddr = "127.0.0.1:0"
+	} else if !c.SandboxPublic && !isLoopback(c.CNSAddr) {
+		wrong = append(wrong, wrongValue("CNS_ADDR", "must be a loopback address in a sandbox that is not public"))
 	}
 	// A test suite is one session from one address, and quick; a sandbox for everybody keeps the
 	// real limits.

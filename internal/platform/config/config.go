@@ -63,6 +63,8 @@ type Config struct {
 	// DelegationLogin says which logins may manage delegations: AnyLogin or StrongLogin.
 	DelegationLogin string `env:"DELEGATION_LOGIN" envDefault:"any" want:"any or strong" desc:"logins that manage delegations: any, or strong (SPID, CIE and CNS, which this version does not have yet: with strong nobody manages them)"`
 
+	Cards
+
 	// SMTPURL is the server by which e-mail leaves, and its sender; it may hold a password.
 	SMTPURL secret.Text `env:"SMTP_URL" want:"smtp://USER:PASSWORD@HOST:587?from=ADDRESS or smtps://…" unset:"no e-mail" desc:"server by which e-mail leaves, and its sender: smtp://USER:PASSWORD@HOST:587?from=ADDRESS, or smtps://"`
 	// PECSMTPURL is the server by which PEC leaves, and its sender; it may hold a password.

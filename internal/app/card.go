@@ -1,0 +1,65 @@
+package app
+
+import (
+	"net/http"
+	"path/filepath"
+
+	"diresco/internal/httpapi/clientcert"
+	"diresco/internal/httpapi/pages"
+	testcards "diresco/internal/httpapi/pages/cards"
+	"diresco/internal/identity/federation/card"
+	"diresco/internal/sandbox/cards"
+)
+
+// cardLogin is what lets people in with their cards (CNS, CIE). It is empty where none are taken.
+type cardLogin struct {
+	service *card.Service
+	trust   *card.Trust
+	// authority is that of a sandbox, which takes its test cards.
+	authority *cards.Authority
+}
+
+func newCardLogin(p platform, id identity) (l cardLogin, err error) {
+	trusted := card.TrustConfig{Bundle: p.config.CNSCA, List: p.config.CNSTSL, Signers: p.config.CNSTSLSigners, Dir: p.config.DataDir}
+	switch {
+	case p.sandbox:
+		if l.authority, err = cards.Open(CardsDir(p.config.DataDir), p.config.PublicURL, p.random); err != nil {
+			return l, err
+		}
+		trusted.Further = append(trusted.Further, l.authority.Certificate())
+	case !p.config.Taken():
+		return l, nil
+	}
+	if l.trust, err = card.NewTrust(trusted, p.clock, p.log); err != nil {
+		return l, err
+	}
+	online := card.NewOnline(card.OnlineDeps{Clock: p.clock, Log: p.log, Loopback: p.sandbox})
+	l.service = card.NewService(card.NewVerifier(l.trust, online, p.clock), id.federation, p.log)
+	return l, nil
+}
+
+// CardsDir is where a sandbox keeps its authority of test cards.
+func CardsDir(dataDir string) string { return filepath.Join(dataDir, "cards") }
+
+// pages are what a sandbox's authority publishes.
+func (l cardLogin) pages(p platform) []pages.Page {
+	if l.authority == nil {
+		return nil
+	}
+	return testcards.New(l.authority, p.clock)
+}
+
+// takeCards puts what finds certificates before the API, and serves the listener for cards.
+func (a *App) takeCards(p platform, g groups, api http.Handler) (http.Handler, error) {
+	if g.cards.service == nil {
+		return api, nil
+	}
+	entrance, err := clientcert.NewEntrance(clientcert.Config{
+		Form: clientcert.Form(p.config.CNSHeader), Proxies: p.config.TrustedProxies, Origins: p.config.CORSOrigins, Local: p.sandbox, Log: p.log,
+	}, api)
+	if err != nil {
+		return nil, err
+	}
+	a.cardHandler = entrance.Direct()
+	return entrance.Behind(), nil
+}
