@@ -18,12 +18,13 @@ import (
 )
 
 type keysCommands struct {
-	Signing signingKeysCommand `cmd:"" help:"Write a new private JWK set for sessions and receipts to a file, or change one."`
-	Data    dataKeysCommand    `cmd:"" help:"Print a new key for DIRESCO_DATA_KEYS."`
-	List    listKeysCommand    `cmd:"" help:"List the keys that the database knows, and which processes do not know them."`
-	Accept  acceptKeysCommand  `cmd:"" help:"Let the database know this machine's keys, where those that it knows were lost."`
-	Retire  retireKeyCommand   `cmd:"" help:"Let processes do without a data key."`
-	Revoke  revokeKeyCommand   `cmd:"" help:"Believe a signing key no more. Its receipts count if the register has them."`
+	Signing    signingKeysCommand    `cmd:"" help:"Write a new private JWK set for sessions and receipts to a file, or change one."`
+	Federation federationKeysCommand `cmd:"" help:"Write a new private JWK set for logins by OpenID Connect to a file, or change one."`
+	Data       dataKeysCommand       `cmd:"" help:"Print a new key for DIRESCO_DATA_KEYS."`
+	List       listKeysCommand       `cmd:"" help:"List the keys that the database knows, and which processes do not know them."`
+	Accept     acceptKeysCommand     `cmd:"" help:"Let the database know this machine's keys, where those that it knows were lost."`
+	Retire     retireKeyCommand      `cmd:"" help:"Let processes do without a data key."`
+	Revoke     revokeKeyCommand      `cmd:"" help:"Believe a signing key no more. Its receipts count if the register has them."`
 }
 
 type signingKeysCommand struct {
@@ -44,6 +45,27 @@ func (k signingKeysCommand) Run() error {
 		return fmt.Errorf("%s exists already; --add puts new keys into it", k.Path)
 	}
 	_, err := keyring.LoadOrCreate(k.Path)
+	return err
+}
+
+type federationKeysCommand struct {
+	Path   string `arg:"" help:"The file with the set."`
+	Add    bool   `xor:"change" help:"Add new keys behind those that the file has: they are published, and not used yet."`
+	Remove string `xor:"change" placeholder:"KID" help:"Remove a key from the file."`
+}
+
+// Run writes the set.
+func (k federationKeysCommand) Run() error {
+	switch {
+	case k.Add:
+		return keyring.AddFederation(k.Path)
+	case k.Remove != "":
+		return keyring.RemoveFederation(k.Path, k.Remove)
+	}
+	if _, err := os.Stat(k.Path); err == nil {
+		return fmt.Errorf("%s exists already; --add puts new keys into it", k.Path)
+	}
+	_, err := keyring.LoadOrCreateFederation(k.Path)
 	return err
 }
 

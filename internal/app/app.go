@@ -117,6 +117,9 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 			return err
 		}
 	}
+	if !o.Sandbox && c.DelegationLogin != config.StrongLogin {
+		o.Log.Warn("a PIN is enough to manage delegations; DIRESCO_DELEGATION_LOGIN=strong asks for a national identity")
+	}
 	a.process = p.process
 	a.closers = append(a.closers, func() { _ = p.bucket.Close() }, a.leave)
 	g, err := a.assemble(ctx, p)

@@ -72,6 +72,7 @@ func Check(ctx context.Context, c config.Config, tell func(Finding)) bool {
 	k.bucket(ctx)
 	k.mail(ctx, outbox.Email, "smtp", c.SMTPURL)
 	k.mail(ctx, outbox.PEC, "pec", c.PECSMTPURL)
+	k.openID(ctx)
 	k.certificates()
 	k.publicURL(ctx)
 	return k.fine

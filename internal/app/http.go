@@ -11,6 +11,8 @@ import (
 	"diresco/internal/httpapi/edge"
 	"diresco/internal/httpapi/handlers"
 	endpoints "diresco/internal/httpapi/oauth"
+	"diresco/internal/httpapi/pages/entity"
+	"diresco/internal/httpapi/pages/national"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
@@ -31,6 +33,13 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 		return nil, err
 	}
 	deps.Pages = append(append(deps.Pages, shown...), g.cards.pages(p)...)
+	if p.openID != nil {
+		deps.Pages = append(deps.Pages, entity.New(p.openID)...)
+	}
+	if shown, err = national.New(g.identity.federation, p.config.Institution()); err != nil {
+		return nil, err
+	}
+	deps.Pages = append(deps.Pages, shown...)
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,

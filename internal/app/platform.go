@@ -15,6 +15,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/openid"
 	"diresco/internal/identity/pin"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
@@ -42,6 +43,8 @@ type platform struct {
 	identitySources []federation.Source
 	// trial is the sandbox's own identity provider; elsewhere it is nil.
 	trial *idp.Provider
+	// openID are those of OpenID Connect; nil where the configuration names none.
+	openID *openid.Source
 	// beforeShowing does what waits before somebody is shown how it fares: in a sandbox alone,
 	// elsewhere it is nil.
 	beforeShowing func(ctx context.Context) error
@@ -86,6 +89,12 @@ func newPlatform(
 	p.keys, p.dataKeys = p.process.Ring, p.process.Data
 	if p.bucket, err = openBucket(ctx, c); err != nil {
 		return p, errors.Join(err, p.process.Leave())
+	}
+	if c.OIDCProviders != "" {
+		if p.openID, err = newOpenID(p); err != nil {
+			return p, errors.Join(err, p.bucket.Close(), p.process.Leave())
+		}
+		p.identitySources = append(p.identitySources, p.openID)
 	}
 	return p, nil
 }

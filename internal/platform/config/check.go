@@ -30,7 +30,7 @@ func (c *Config) checkValues() []error {
 	check("RATE_PERSON", c.RatePerson >= 1 && c.RatePerson <= maxRate)
 	check("RATE_APPLICATION", c.RateApplication >= 1 && c.RateApplication <= maxRate)
 	check("RATE_ADDRESS", c.RateAddress >= 1 && c.RateAddress <= maxRate)
-	check("DELEGATION_LOGIN", c.DelegationLogin == AnyLogin || c.DelegationLogin == StrongLogin)
+	check("DELEGATION_LOGIN", c.DelegationLogin == "" || c.DelegationLogin == AnyLogin || c.DelegationLogin == StrongLogin)
 	check("LOG_FORMAT", c.LogFormat == "json" || c.LogFormat == "text")
 	wrong = append(wrong, c.checkChannels()...)
 	wrong = append(wrong, c.checkInstitution()...)
@@ -66,6 +66,12 @@ func (c *Config) Serve() error {
 		return wrongValue("DATABASE_URL", "is missing: set it to postgres://… or sqlite:PATH (or try `diresco sandbox`, which needs none)")
 	}
 	var wrong []error
+	if c.DelegationLogin == "" {
+		c.DelegationLogin = AnyLogin
+		if c.NationalLogins() {
+			c.DelegationLogin = StrongLogin
+		}
+	}
 	if !c.given["ADMIN_ADDR"] {
 		c.AdminAddr = "127.0.0.1:9090"
 	}
@@ -89,6 +95,14 @@ func (c *Config) Serve() error {
 	return inOrder(wrong)
 }
 
+// nationalLogins are the variables of which any brings national identities.
+var nationalLogins = []string{"SPID_METADATA", "OIDC_PROVIDERS", "CNS_ADDR", "CNS_HEADER"}
+
+// NationalLogins reports whether people log in with national identities, beside the PIN.
+func (c *Config) NationalLogins() bool {
+	return slices.ContainsFunc(nationalLogins, func(name string) bool { return c.given[name] })
+}
+
 // Sandbox completes the configuration for a sandbox, which needs no variable. Where DataDir is
 // empty the caller makes a temporary directory and hands it to Place.
 func (c *Config) Sandbox() error {
@@ -108,6 +122,9 @@ func (c *Config) Sandbox() error {
 		c.CNSAddr = "127.0.0.1:0"
 	} else if !c.SandboxPublic && !isLoopback(c.CNSAddr) {
 		wrong = append(wrong, wrongValue("CNS_ADDR", "must be a loopback address in a sandbox that is not public"))
+	}
+	if c.DelegationLogin == "" {
+		c.DelegationLogin = AnyLogin
 	}
 	// A test suite is one session from one address, and quick; a sandbox for everybody keeps the
 	// real limits.

@@ -61,7 +61,7 @@ type Config struct {
 	RateAddress int `env:"RATE_ADDRESS" envDefault:"120" want:"a whole number from 1 to 1000000" desc:"requests a minute that one address may make without a session"`
 
 	// DelegationLogin says which logins may manage delegations: AnyLogin or StrongLogin.
-	DelegationLogin string `env:"DELEGATION_LOGIN" envDefault:"any" want:"any or strong" desc:"logins that manage delegations: any, or strong (SPID, CIE and CNS, which this version does not have yet: with strong nobody manages them)"`
+	DelegationLogin string `env:"DELEGATION_LOGIN" want:"any or strong" unset:"strong once a national identity is configured, else any; sandbox: any" desc:"logins that manage delegations: any, or strong (SPID, CIE and CNS)"`
 
 	Cards
 

@@ -27,7 +27,7 @@ func TestConfig_NothingSetGivesTheDocumentedDefaults(t *testing.T) {
 	t.Setenv("DIRESCO_RATE_PERSON", "1") // only what Read is handed counts, not the process's own environment
 	c := read(t, "HOME=/nowhere", "PATH=")
 	if c.Addr != "127.0.0.1:8080" || c.AdminAddr != "" || c.RatePerson != 600 || c.RateAddress != 120 ||
-		c.LogLevel != slog.LevelInfo || c.LogFormat != "json" || c.DelegationLogin != config.AnyLogin || c.SandboxPublic || c.Traces {
+		c.LogLevel != slog.LevelInfo || c.LogFormat != "json" || c.DelegationLogin != "" || c.SandboxPublic || c.Traces {
 		t.Errorf("defaults: %+v", c)
 	}
 }

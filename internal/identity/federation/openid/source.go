@@ -2,6 +2,7 @@ package openid
 
 import (
 	"context"
+	"iter"
 	"net/http"
 	"net/netip"
 	"time"
@@ -74,6 +75,18 @@ func (s *Source) Providers() []federation.Provider {
 		all[i] = p
 	}
 	return all
+}
+
+// Try asks each provider what it says of itself and yields its id with what is wrong.
+func (s *Source) Try(ctx context.Context) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, p := range s.providers {
+			_, err := p.about.get(ctx)
+			if !yield(p.settings.ProviderID, err) {
+				return
+			}
+		}
+	}
 }
 
 // public returns the public halves of keys as they are published.
