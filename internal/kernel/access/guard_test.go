@@ -310,7 +310,7 @@ func TestGuard_WhoEntersIsKnown(t *testing.T) {
 		want := access.Actor{
 			SessionID: session, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: "Niccolò", FamilyName: "D'Amico", UserClass: access.Operator,
 			CredentialLevel: access.Dispositive, OfficeCode: office,
-			ByPIN: true, AuthenticatedAt: world.Start, ContributorID: w.company.ID,
+			ByPIN: true, Login: access.Login{Method: "pin"}, AuthenticatedAt: world.Start, ContributorID: w.company.ID,
 			Rights: []access.Right{
 				{
 					ID: role, ContributorID: w.company.ID, ActingAs: access.EmployeeDelegate,

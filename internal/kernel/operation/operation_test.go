@@ -80,7 +80,7 @@ func TestOperation_LeavesOneRecord(t *testing.T) {
 				ID: got[0].ID, At: a.Clock.Now(), Operation: "renameOffice", PersonID: &by.PersonID, SessionID: &by.SessionID,
 				ContributorID: &by.ContributorID,
 				ActingAs:      &acting, RightID: &right, SubjectKind: &kind, SubjectID: &subject, Outcome: "done", RequestID: "request-1",
-				Address: "192.0.2.1",
+				Address: "192.0.2.1", LoginMethod: &by.Login.Method,
 			},
 			{ID: got[1].ID, At: a.Clock.Now(), PersonID: &somebody, SessionID: &session, Outcome: "half done"},
 		}
