@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/internal/identity/federation/spid"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/audit"
@@ -139,6 +140,8 @@ type groups struct {
 	messaging   messaging
 	webhooks    webhooks
 	events      *due.Scheduler
+	// spid is nil where neither SPID nor CIE is configured.
+	spid *spid.Service
 }
 
 // assemble makes the groups, each with what it needs of those before. It fills in what must be
@@ -152,6 +155,9 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 		return g, err
 	}
 	a.OAuth = g.identity.oauth
+	if g.spid, err = newSPID(ctx, p.config, spid.Deps{Clock: p.clock, Random: p.random, Log: p.log}); err != nil {
+		return g, err
+	}
 	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
 		return g, err
 	}
@@ -210,6 +216,9 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 			g.messaging.worker.ForgetEnded, g.kernel.feed.Forget, g.webhooks.sender.Purge, g.dossier.surveys.Purge,
 		),
 	)
+	if g.spid != nil {
+		a.repeat(spidEvery, g.spid.Refresh)
+	}
 	a.background(g.masterdata.importing.Run)
 	a.background(g.kernel.feed.Run)
 	a.streams = g.kernel.events.End

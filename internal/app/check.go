@@ -73,6 +73,7 @@ func Check(ctx context.Context, c config.Config, tell func(Finding)) bool {
 	k.mail(ctx, outbox.Email, "smtp", c.SMTPURL)
 	k.mail(ctx, outbox.PEC, "pec", c.PECSMTPURL)
 	k.certificates()
+	k.spid(ctx)
 	k.publicURL(ctx)
 	return k.fine
 }

@@ -11,6 +11,7 @@ import (
 	"diresco/internal/httpapi/edge"
 	"diresco/internal/httpapi/handlers"
 	endpoints "diresco/internal/httpapi/oauth"
+	"diresco/internal/httpapi/spid"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
@@ -31,6 +32,9 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 		return nil, err
 	}
 	deps.Pages = append(deps.Pages, shown...)
+	if g.spid != nil {
+		deps.Pages = append(deps.Pages, spid.New(g.spid)...)
+	}
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,

@@ -34,6 +34,7 @@ func (c *Config) checkValues() []error {
 	check("LOG_FORMAT", c.LogFormat == "json" || c.LogFormat == "text")
 	wrong = append(wrong, c.checkChannels()...)
 	wrong = append(wrong, c.checkInstitution()...)
+	wrong = append(wrong, c.checkSPID()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
@@ -79,6 +80,7 @@ func (c *Config) Serve() error {
 	} else if !isSafe(c.PublicURL) {
 		wrong = append(wrong, wrongValue("PUBLIC_URL", "must be https: PINs and tokens travel over it"))
 	}
+	wrong = append(wrong, c.requireSPID()...)
 	c.placeIn(c.DataDir)
 	return inOrder(wrong)
 }

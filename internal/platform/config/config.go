@@ -88,6 +88,8 @@ type Config struct {
 	// SMSReportSecret is the key by which the gateway signs its reports.
 	SMSReportSecret secret.Text `env:"SMS_REPORT_SECRET" want:"whsec_ and the base64 of 24 to 64 bytes" unset:"reports are refused" desc:"key by which the SMS gateway signs its reports: whsec_ and the base64 of 24 to 64 bytes"`
 
+	SPID
+
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" desc:"lowest level that is logged: debug, info, warn or error"`
 	// LogFormat is json or text.
