@@ -112,11 +112,6 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err != nil {
 		return err
 	}
-	if p.sandbox {
-		if err := p.addTrialProviders(); err != nil {
-			return err
-		}
-	}
 	if !o.Sandbox && c.DelegationLogin != config.StrongLogin {
 		o.Log.Warn("a PIN is enough to manage delegations; DIRESCO_DELEGATION_LOGIN=strong asks for a national identity")
 	}
@@ -235,6 +230,9 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 	)
 	if g.cards.trust != nil && g.cards.trust.Listed() {
 		a.repeat(card.RefreshEvery, g.cards.trust.Refresh)
+	}
+	if p.spid != nil {
+		a.repeat(spidEvery, p.spid.Refresh)
 	}
 	a.background(g.masterdata.importing.Run)
 	a.background(g.kernel.feed.Run)

@@ -7,6 +7,7 @@ import (
 	"diresco/internal/httpapi/pages/account"
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/spid"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/session"
 )
@@ -29,4 +30,26 @@ func newFederation(
 		},
 		Log: p.log,
 	})
+}
+
+// addProviders makes the providers of national identities: those that the configuration names, and
+// those that every sandbox has.
+func (p *platform) addProviders(ctx context.Context) error {
+	var err error
+	if p.spid, err = newSPID(ctx, p.config, spid.Deps{Clock: p.clock, Random: p.random, Log: p.log}); err != nil {
+		return err
+	}
+	if p.spid != nil {
+		p.identitySources = append(p.identitySources, p.spid)
+	}
+	if p.config.OIDCProviders != "" {
+		if p.openID, err = newOpenID(*p); err != nil {
+			return err
+		}
+		p.identitySources = append(p.identitySources, p.openID)
+	}
+	if p.sandbox {
+		return p.addTrialProviders(ctx)
+	}
+	return nil
 }

@@ -30,7 +30,7 @@ const (
 var trialKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return idp.NewKey(rand.Reader) })
 
 // addTrialProviders makes the sandbox's identity provider, and the service one of its clients.
-func (p *platform) addTrialProviders() error {
+func (p *platform) addTrialProviders(ctx context.Context) error {
 	key, err := trialKey()
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (p *platform) addTrialProviders() error {
 	code := secret.Text("sandbox")
 	p.trial, err = idp.New(idp.Deps{
 		PublicURL: p.config.PublicURL, Clock: p.clock, Random: p.random, Key: key, Name: trialSPIDName,
-		ServiceMetadata: func(context.Context) ([]byte, error) { return service.Metadata(), nil },
+		ServiceMetadata: func(context.Context) ([]byte, error) { return service.Metadata(federation.SPID), nil },
 		Clients: []idp.Client{
 			{ID: trialCIE, Secret: code, Name: trialCIEName}, {ID: trialOpenID, Secret: code, Name: trialOpenIDName},
 		},
@@ -52,12 +52,16 @@ func (p *platform) addTrialProviders() error {
 	if err != nil {
 		return err
 	}
-	metadata, err := p.trial.Metadata(context.Background())
+	metadata, err := p.trial.Metadata(ctx)
 	if err != nil {
 		return err
 	}
 	if err := service.Set(registry, metadata); err != nil {
 		return err
+	}
+	if p.spid == nil {
+		// What a sandbox publishes of itself is what its own provider reads.
+		p.spid = service
 	}
 	clients, err := p.trialClients(code)
 	if err != nil {

@@ -36,6 +36,7 @@ func (c *Config) checkValues() []error {
 	wrong = append(wrong, c.checkInstitution()...)
 	wrong = append(wrong, c.checkOpenID()...)
 	wrong = append(wrong, c.checkCards()...)
+	wrong = append(wrong, c.checkSPID()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
@@ -91,6 +92,7 @@ func (c *Config) Serve() error {
 		wrong = append(wrong, wrongValue("FEDERATION_KEYS", "is missing: set it, or set DIRESCO_DATA_DIR and it is kept there"))
 	}
 	wrong = append(wrong, c.serveCards()...)
+	wrong = append(wrong, c.requireSPID()...)
 	c.placeIn(c.DataDir)
 	return inOrder(wrong)
 }

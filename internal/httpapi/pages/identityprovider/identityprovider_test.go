@@ -96,7 +96,7 @@ func newWorld(t *testing.T) world {
 	}
 	provider, err := idp.New(idp.Deps{
 		PublicURL: publicURL, Clock: w.clock, Random: rand.Reader, Key: own, Name: "SPID di prova",
-		ServiceMetadata: func(context.Context) ([]byte, error) { return service.Metadata(), nil },
+		ServiceMetadata: func(context.Context) ([]byte, error) { return service.Metadata(federation.SPID), nil },
 		Clients:         []idp.Client{{ID: "cie", Secret: "kept", Name: "CIE di prova"}}, RedirectURI: redirectURI,
 	})
 	if err != nil {

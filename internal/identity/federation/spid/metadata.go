@@ -4,11 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"strconv"
+	"strings"
 
 	"github.com/beevik/etree"
 	"github.com/crewjam/saml"
 	dsig "github.com/russellhaering/goxmldsig"
+
+	"diresco/internal/identity/federation"
 )
 
 // Organisation is the public body whose service it is.
@@ -22,39 +24,49 @@ type Organisation struct {
 	// Email and Telephone are those of an office, never a person's. Telephone may be "".
 	Email     string
 	Telephone string
+	// Municipality is the cadastral code of its seat. CIE alone asks for it.
+	Municipality string
 }
 
 const (
 	metadataSpace = "urn:oasis:names:tc:SAML:2.0:metadata"
 	spidSpace     = "https://spid.gov.it/saml-extensions"
+	cieSpace      = "https://www.cartaidentita.interno.gov.it/saml-extensions"
 	// serviceName is what people read of the service at their provider.
 	serviceName = "Dichiarazioni di responsabilità"
 	language    = "it"
 	yes         = "true"
 )
 
-// describe writes and signs the metadata of this service.
-func (s *Service) describe() ([]byte, error) {
+// describe writes and signs the metadata of this service. Those for CIE name other contacts and
+// have a set of attributes of their own.
+func (s *Service) describe(kind federation.Kind) ([]byte, error) {
 	root := etree.NewElement("md:EntityDescriptor")
 	root.CreateAttr("xmlns:md", metadataSpace)
-	root.CreateAttr("xmlns:spid", spidSpace)
 	root.CreateAttr("entityID", s.EntityID)
 	digest := sha256.Sum256([]byte(s.EntityID))
 	root.CreateAttr("ID", "_"+hex.EncodeToString(digest[:16]))
-	s.describeService(root.CreateElement("md:SPSSODescriptor"))
+	s.describeService(root.CreateElement("md:SPSSODescriptor"), s.attributesOf(kind))
 	s.describeOrganisation(root.CreateElement("md:Organization"))
-	s.describeContact(root.CreateElement("md:ContactPerson"))
-	signed, err := s.sign(root)
-	if err != nil {
+	s.describeContact(root.CreateElement("md:ContactPerson"), kind)
+	if err := s.sign(root); err != nil {
 		return nil, err
 	}
 	document := etree.NewDocument()
 	document.CreateProcInst("xml", `version="1.0" encoding="UTF-8"`)
-	document.AddChild(signed)
+	document.AddChild(root)
 	return document.WriteToBytes()
 }
 
-func (s *Service) describeService(e *etree.Element) {
+// attributesOf is what the providers of a kind are asked for.
+func (s *Service) attributesOf(kind federation.Kind) []string {
+	if kind == federation.CIE {
+		return cieAttributes
+	}
+	return s.Attributes
+}
+
+func (s *Service) describeService(e *etree.Element, attributes []string) {
 	e.CreateAttr("protocolSupportEnumeration", protocolSpace)
 	e.CreateAttr("AuthnRequestsSigned", yes)
 	e.CreateAttr("WantAssertionsSigned", yes)
@@ -77,15 +89,13 @@ func (s *Service) describeService(e *etree.Element) {
 	answers.CreateAttr("Location", s.answerURL.String())
 	answers.CreateAttr("index", answerIndex)
 	answers.CreateAttr("isDefault", yes)
-	for i, set := range [][]string{s.Attributes, cieAttributes} {
-		attributes := e.CreateElement("md:AttributeConsumingService")
-		attributes.CreateAttr("index", strconv.Itoa(i))
-		named(attributes, "md:ServiceName", serviceName)
-		for _, name := range set {
-			asked := attributes.CreateElement("md:RequestedAttribute")
-			asked.CreateAttr("Name", name)
-			asked.CreateAttr("isRequired", yes)
-		}
+	set := e.CreateElement("md:AttributeConsumingService")
+	set.CreateAttr("index", attributeIndex)
+	named(set, "md:ServiceName", serviceName)
+	for _, name := range attributes {
+		asked := set.CreateElement("md:RequestedAttribute")
+		asked.CreateAttr("Name", name)
+		asked.CreateAttr("isRequired", yes)
 	}
 }
 
@@ -95,11 +105,19 @@ func (s *Service) describeOrganisation(e *etree.Element) {
 	named(e, "md:OrganizationURL", s.Organisation.URL)
 }
 
-func (s *Service) describeContact(e *etree.Element) {
-	e.CreateAttr("contactType", "other")
+func (s *Service) describeContact(e *etree.Element, kind federation.Kind) {
+	contact, prefix, space := "other", "spid:", spidSpace
+	if kind == federation.CIE {
+		contact, prefix, space = "administrative", "cie:", cieSpace
+	}
+	e.CreateAttr("contactType", contact)
 	extensions := e.CreateElement("md:Extensions")
-	extensions.CreateElement("spid:IPACode").SetText(s.Organisation.IPACode)
-	extensions.CreateElement("spid:Public")
+	extensions.CreateAttr("xmlns:"+strings.TrimSuffix(prefix, ":"), space)
+	extensions.CreateElement(prefix + "Public")
+	extensions.CreateElement(prefix + "IPACode").SetText(s.Organisation.IPACode)
+	if kind == federation.CIE {
+		extensions.CreateElement(prefix + "Municipality").SetText(s.Organisation.Municipality)
+	}
 	e.CreateElement("md:Company").SetText(s.Organisation.Name)
 	e.CreateElement("md:EmailAddress").SetText(s.Organisation.Email)
 	if s.Organisation.Telephone != "" {
@@ -125,19 +143,16 @@ func (s *Service) signing() (*dsig.SigningContext, error) {
 	return context, context.SetSignatureMethod(signatureMethod)
 }
 
-// sign returns a signed copy whose first child is the signature, as the schema of metadata wants.
-func (s *Service) sign(root *etree.Element) (*etree.Element, error) {
+// sign signs an element. The signature becomes its first child, as the schema of metadata wants.
+func (s *Service) sign(root *etree.Element) error {
 	context, err := s.signing()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	signed, err := context.SignEnveloped(root)
+	signature, err := context.ConstructSignature(root, true)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	children := signed.ChildElements()
-	signature := children[len(children)-1]
-	signed.RemoveChild(signature)
-	signed.InsertChildAt(0, signature)
-	return signed, nil
+	root.InsertChildAt(0, signature)
+	return nil
 }

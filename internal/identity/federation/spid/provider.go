@@ -25,31 +25,23 @@ type provider struct {
 	// sp is this service towards the provider. It is copied for each answer.
 	sp *saml.ServiceProvider
 	// post says that requests go by a form to loginURL.
-	post     bool
-	loginURL string
-	// attributes are what is asked for, and attributeIndex says so in requests.
-	attributes     []string
-	attributeIndex string
+	post       bool
+	loginURL   string
+	attributes []string
 }
 
 // About implements federation.Provider.
 func (p *provider) About() federation.About { return p.about }
 
-// The indexes of the sets of attributes in our metadata.
-const (
-	spidIndex = "0"
-	cieIndex  = "1"
-)
-
 // newProvider reads the description of a provider. Its error says what is wrong with it.
 func (s *Service) newProvider(kind federation.Kind, entity *saml.EntityDescriptor) (*provider, error) {
-	p := &provider{service: s, attributes: s.Attributes, attributeIndex: spidIndex}
+	p := &provider{service: s, attributes: s.attributesOf(kind)}
 	p.about = federation.About{
 		ID: providerID(kind, entity.EntityID), Kind: kind, Protocol: federation.SAML, Method: session.BySPID,
 		DisplayName: displayName(entity), Levels: []federation.Level{2, 3},
 	}
 	if kind == federation.CIE {
-		p.about.Method, p.attributes, p.attributeIndex = session.ByCIE, cieAttributes, cieIndex
+		p.about.Method = session.ByCIE
 	}
 	p.sp = &saml.ServiceProvider{
 		EntityID: s.EntityID, Key: s.Keys[0].Key, Certificate: s.Keys[0].Certificate, AcsURL: s.answerURL, SloURL: s.logoutURL,

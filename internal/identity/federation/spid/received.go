@@ -152,4 +152,6 @@ func filled(e *etree.Element, name string) bool {
 }
 
 // succeeded tells whether the answer says that somebody was let in.
-func (r received) succeeded() bool { return has(r.at("Status", "StatusCode"), "Value", saml.StatusSuccess) }
+func (r received) succeeded() bool {
+	return has(r.at("Status", "StatusCode"), "Value", saml.StatusSuccess)
+}

@@ -21,8 +21,10 @@ const (
 	transientFormat = string(saml.TransientNameIDFormat)
 	// levelPrefix is followed by 1, 2 or 3.
 	levelPrefix = "https://www.spid.gov.it/SpidL"
-	// answerIndex is the index of the one place in our metadata that takes answers.
-	answerIndex = "0"
+	// answerIndex is the index of the one place in our metadata that takes answers, and attributeIndex
+	// that of the one set of attributes.
+	answerIndex    = "0"
+	attributeIndex = "0"
 	// RelayState and SAMLRequest are names of parameters.
 	relayState   = "RelayState"
 	samlRequest  = "SAMLRequest"
@@ -58,7 +60,7 @@ func (p *provider) request(id string, a federation.Attempt) (federation.Departur
 	format, forced := transientFormat, a.Level >= firstForced
 	r := &saml.AuthnRequest{
 		ID: id, Version: version, IssueInstant: a.BegunAt.UTC(), Destination: p.loginURL, Issuer: p.service.issuer(),
-		AssertionConsumerServiceIndex: answerIndex, AttributeConsumingServiceIndex: p.attributeIndex,
+		AssertionConsumerServiceIndex: answerIndex, AttributeConsumingServiceIndex: attributeIndex,
 		NameIDPolicy: &saml.NameIDPolicy{Format: &format},
 		RequestedAuthnContext: &saml.RequestedAuthnContext{
 			Comparison: p.service.Comparison, AuthnContextClassRefs: []string{class(a.Level)},

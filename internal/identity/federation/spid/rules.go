@@ -44,8 +44,6 @@ var messageRules = []rule{
 	{"no-encryption", func(_ *exchange, r received) bool {
 		return len(r.everywhere("EncryptedAssertion", "EncryptedID", "EncryptedAttribute", "EncryptedData")) == 0
 	}},
-	{"ids-once", func(_ *exchange, r received) bool { return haveOwnIDs(r) }},
-	{"signature-place", func(_ *exchange, r received) bool { return signaturesInPlace(r) }},
 	{"one-assertion", func(_ *exchange, r received) bool {
 		all := r.everywhere("Assertion")
 		if !r.succeeded() {
@@ -53,6 +51,8 @@ var messageRules = []rule{
 		}
 		return len(all) == 1 && r.at("Assertion") == all[0]
 	}},
+	{"ids-once", func(_ *exchange, r received) bool { return haveOwnIDs(r) }},
+	{"signature-place", func(_ *exchange, r received) bool { return signaturesInPlace(r) }},
 }
 
 // assertionRules are about the assertion of an answer with one.
@@ -68,7 +68,9 @@ var assertionRules = []rule{
 	{"name-id-format", func(_ *exchange, r received) bool {
 		return has(r.at("Assertion", "Subject", "NameID"), "Format", transientFormat)
 	}},
-	{"name-id-qualifier", func(_ *exchange, r received) bool { return filled(r.at("Assertion", "Subject", "NameID"), "NameQualifier") }},
+	{"name-id-qualifier", func(_ *exchange, r received) bool {
+		return filled(r.at("Assertion", "Subject", "NameID"), "NameQualifier")
+	}},
 	{"confirmation", func(_ *exchange, r received) bool { return r.confirmation() != nil }},
 	{"confirmation-method", func(_ *exchange, r received) bool { return has(r.confirmation(), "Method", bearer) }},
 	{"confirmation-data", func(_ *exchange, r received) bool { return r.confirmationData() != nil }},
@@ -80,9 +82,13 @@ var assertionRules = []rule{
 	{"conditions", func(_ *exchange, r received) bool { return r.at("Assertion", "Conditions") != nil }},
 	{"conditions-begin-form", func(_ *exchange, r received) bool { return isInstant(r.at("Assertion", "Conditions"), "NotBefore") }},
 	{"conditions-end-form", func(_ *exchange, r received) bool { return isInstant(r.at("Assertion", "Conditions"), "NotOnOrAfter") }},
-	{"audience-restriction", func(_ *exchange, r received) bool { return !blank(r.at("Assertion", "Conditions", "AudienceRestriction", "Audience")) }},
+	{"audience-restriction", func(_ *exchange, r received) bool {
+		return !blank(r.at("Assertion", "Conditions", "AudienceRestriction", "Audience"))
+	}},
 	{"authn-statement", func(_ *exchange, r received) bool { return r.at("Assertion", "AuthnStatement") != nil }},
-	{"authn-instant-form", func(_ *exchange, r received) bool { return isInstant(r.at("Assertion", "AuthnStatement"), "AuthnInstant") }},
+	{"authn-instant-form", func(_ *exchange, r received) bool {
+		return isInstant(r.at("Assertion", "AuthnStatement"), "AuthnInstant")
+	}},
 	{"authn-context-class", func(_ *exchange, r received) bool {
 		return !blank(r.at("Assertion", "AuthnStatement", "AuthnContext", "AuthnContextClassRef"))
 	}},
@@ -112,7 +118,9 @@ func isInstant(e *etree.Element, name string) bool {
 
 func blank(e *etree.Element) bool { return e == nil || strings.TrimSpace(e.Text()) == "" }
 
-func isIssuer(x *exchange, e *etree.Element) bool { return e != nil && e.Text() == x.sp.IDPMetadata.EntityID }
+func isIssuer(x *exchange, e *etree.Element) bool {
+	return e != nil && e.Text() == x.sp.IDPMetadata.EntityID
+}
 
 // haveOwnIDs tells whether all identifiers in an answer are there once. What is signed is found by
 // them.
@@ -183,7 +191,9 @@ type verifiedRule struct {
 // verifiedRules are about the assertion that the library verified. The first are about what it does
 // not promise in words.
 var verifiedRules = []verifiedRule{
-	{"assertion-signature", func(x *exchange, a *saml.Assertion) bool { return a.Signature != nil && x.response != nil && a.ID != "" }},
+	{"assertion-signature", func(x *exchange, a *saml.Assertion) bool {
+		return a.Signature != nil && x.response != nil && a.ID != ""
+	}},
 	{"name-id-verified", func(_ *exchange, a *saml.Assertion) bool {
 		return a.Subject != nil && a.Subject.NameID != nil && strings.TrimSpace(a.Subject.NameID.Value) != ""
 	}},

@@ -66,7 +66,7 @@ type Service struct {
 	Config
 	Deps
 	answerURL, logoutURL url.URL
-	metadata             []byte
+	metadata             map[federation.Kind][]byte
 	registries           []*Registry
 }
 
@@ -84,14 +84,17 @@ func New(c Config, d Deps, registries ...*Registry) (*Service, error) {
 		return nil, fmt.Errorf("the public URL: %w", err)
 	}
 	s := &Service{Config: c, Deps: d, answerURL: *base.JoinPath(AnswerPath), logoutURL: *base.JoinPath(LogoutPath), registries: registries}
-	if s.metadata, err = s.describe(); err != nil {
-		return nil, err
+	s.metadata = map[federation.Kind][]byte{}
+	for _, kind := range []federation.Kind{federation.SPID, federation.CIE} {
+		if s.metadata[kind], err = s.describe(kind); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
 
-// Metadata returns the signed description of this service that the providers are given.
-func (s *Service) Metadata() []byte { return slices.Clone(s.metadata) }
+// Metadata returns the signed description of this service that SPID or CIE is given.
+func (s *Service) Metadata(kind federation.Kind) []byte { return slices.Clone(s.metadata[kind]) }
 
 // Providers implements federation.Source.
 func (s *Service) Providers() []federation.Provider {
