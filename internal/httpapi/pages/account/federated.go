@@ -140,10 +140,10 @@ func (v *visit) arrive() error {
 
 // notLoggedIn says why a login at a provider did not succeed, and leads back.
 func (v *visit) notLoggedIn(flow, next string, status int, reason string) error {
-	if texts[v.lang]["federated."+reason] == "" {
+	if texts[v.lang]["federated.why."+reason] == "" {
 		reason = "other"
 	}
-	n := &notice{status: status, Title: v.t("federated.title"), Texts: []string{v.t("federated." + reason)}}
+	n := &notice{status: status, Title: v.t("federated.title"), Texts: []string{v.t("federated.why." + reason)}}
 	n.Href, n.Link = v.onward(loginPath, flow, next), v.t("federated.back")
 	return n
 }

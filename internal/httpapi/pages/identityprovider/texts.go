@@ -72,7 +72,7 @@ var inEnglish = map[string]string{
 	"outcome.level-too-low":     "The credentials do not reach the level asked for (error 20)",
 	"outcome.blocked":           "The identity is suspended or the credentials are blocked (error 23)",
 	"outcome.wrong-credentials": "Wrong credentials too often (error 19)",
-	"outcome.down":              "The provider stops to answer",
+	"outcome.down":              "The provider stops answering",
 
 	"leave.granted.title":  "Data sent to the service",
 	"leave.granted.text":   "The provider sends these data to the service, and no others:",
