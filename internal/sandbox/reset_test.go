@@ -137,6 +137,9 @@ func (w *fixture) fill() {
 		person_id, acting_as, right_id, protocol_number, digest, awaited, state, submitted_at, updated_at, version)
 		VALUES (?, ?, ?, '7000', 'x', ?, 'xml', 1, '{}', ?, 'x', ?, 'x', 'x', ?, 'submitted', ?, ?, 1)`,
 		id(), made.ID, made.Positions[0].ID, false, p.ID, id(), false, now, now)
+	w.execute(`INSERT INTO federated_logins (id, provider_id, protocol, level, state_hash, sealed_attempt, return_url, code_challenge, begun_at,
+		expires_at, person_id) VALUES (?, 'x', 'saml', 2, 'x', 'x', 'x', 'x', ?, ?, ?)`, id(), now, now, p.ID)
+	w.execute("INSERT INTO federated_answers (digest, seen_at) VALUES ('x', ?)", now)
 	w.execute("INSERT INTO menus (person_id, entries, version, updated_at) VALUES (?, '[]', 2, ?)", p.ID, now)
 	w.fillImports(made.Positions[0].ID, p.ID)
 	w.fillDelegations(p.ID)

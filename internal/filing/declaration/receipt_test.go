@@ -56,6 +56,9 @@ type receipt struct {
 	ActingAs       string     `json:"acting_as"`
 	RightID        uuid.UUID  `json:"right_id"`
 	FiledBy        uuid.UUID  `json:"filed_by"`
+	LoginMethod    string     `json:"login_method"`
+	LoginLevel     int        `json:"login_level"`
+	LoginProvider  string     `json:"login_provider"`
 	Filer          saltedCode `json:"filer_tax_code"`
 	Contributor    saltedCode `json:"contributor_tax_code"`
 }
@@ -91,7 +94,7 @@ func TestReceipt_SaysWhatWasFiled(t *testing.T) {
 				Issuer: world.PublicURL, ProtocolNumber: *filed.ProtocolNumber, SubmittedAt: *filed.SubmittedAt, Digest: *filed.Digest,
 				DeclarationID: filed.ID, Type: world.Type, TypeVersion: 1,
 				ContributorID: c.ID, PositionID: c.Positions[0].ID, ActingAs: string(access.LegalRepresentative), RightID: by.Rights[0].ID,
-				FiledBy: by.PersonID,
+				FiledBy: by.PersonID, LoginMethod: "pin",
 			}
 			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(receipt{}, "Filer", "Contributor")); diff != "" {
 				t.Error(diff)

@@ -39,9 +39,10 @@ func TestExtensions_AreWhatTheEdgeDoes(t *testing.T) {
 			"downloadDeclarationBatchReceipts", "listDeclarationBatchItems", "listDelegations", "listSubDelegations",
 			"searchDelegations", "showDeclarationBatch", "showDelegationBatch", "showDelegationBatchForms", "showSubDelegation",
 		},
-		"rendered":  {"addWebhook", "createSandboxPerson", "rotateWebhookSecret"},
-		"long":      {"draftDelegationBatch", "fileDeclarationBatch"},
-		"forgotten": {"answerSurvey", "confirmPinRotation", "issuePin", "openSandboxSession", "reauthenticate", "renewSession", "rotatePin", "startSession", "verifyReceipt"},
+		"rendered": {"addWebhook", "createSandboxPerson", "rotateWebhookSecret"},
+		"long":     {"draftDelegationBatch", "fileDeclarationBatch"},
+		"forgotten": {"answerSurvey", "confirmPinRotation", "issuePin", "openSandboxSession", "reauthenticate", "renewSession", "rotatePin", "startFederatedLogin",
+			"startFederatedSession", "startSession", "verifyReceipt"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

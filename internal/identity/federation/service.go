@@ -49,6 +49,9 @@ const (
 	claimsPurpose  = "federated login claims"
 )
 
+// OpLogin is what traces call the answer of a provider: what the API calls the login.
+const OpLogin = "startFederatedSession"
+
 // ErrUnknown is the error about a login that is not known, is over, or was answered before.
 var ErrUnknown = errors.New("no such login with a national identity is open")
 

@@ -170,7 +170,12 @@ func TestGrant_OnlyTheRightNameFinds(t *testing.T) {
 				t.Errorf("%s: %v %v", what, found, err)
 			}
 		}
-		if n := w.Count(t, "audit_records WHERE operation = 'searchPeopleForRole' AND contributor_id = ?", w.company.ID); n != 8 {
+		national := w.Person(t, func(p *world.Person) { p.CredentialLevel = access.Ordinary })
+		w.Exec(t, "UPDATE people SET digital_identity_at = ? WHERE id = ?", w.Clock.Now(), national.ID)
+		if found, err := w.find(w.rep, national, "Rossi"); err != nil || len(found) != 1 {
+			t.Errorf("with a national identity: %v %v", found, err)
+		}
+		if n := w.Count(t, "audit_records WHERE operation = 'searchPeopleForRole' AND contributor_id = ?", w.company.ID); n != 9 {
 			t.Errorf("%d audit records", n)
 		}
 		if n := w.Count(t, "audit_records WHERE operation = 'searchPeopleForRole' AND subject_id = ?", p.ID.String()); n != 3 {

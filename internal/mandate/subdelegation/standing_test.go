@@ -67,6 +67,9 @@ func TestSubDelegation_TheRecordSaysByWhichRight(t *testing.T) {
 		if n := w.Count(t, "audit_records WHERE subject_id = ? AND acting_as IS NULL AND person_id = ?", every.ID.String(), p.ID); n != 1 {
 			t.Errorf("%d records of giving it back", n)
 		}
+		national := w.confirm(w.Person(t, func(p *world.Person) { p.CredentialLevel = access.Ordinary }))
+		w.Exec(t, "UPDATE people SET digital_identity_at = ? WHERE id = ?", w.Clock.Now(), national.ID)
+		w.given(national, nil)
 		nobody := world.Person{TaxCode: w.Person(t, func(p *world.Person) { p.CredentialLevel = access.Ordinary }).TaxCode}
 		_, err := w.grant(nobody, nil)
 		refused(t, "nobody", err, fault.Invalid, "/tax_code", "unknown-person")

@@ -72,6 +72,12 @@ func start(t *testing.T, databaseURL string) *fixture {
 // default.
 func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, configure ...func(*config.Config)) *fixture {
 	t.Helper()
+	return startAs(t, databaseURL, app.Options{PIN: hashing}, configure...)
+}
+
+// startAs opens a sandbox with what the options replace, configured otherwise than by default.
+func startAs(t *testing.T, databaseURL string, o app.Options, configure ...func(*config.Config)) *fixture {
+	t.Helper()
 	w := &fixture{t: t, clock: clock.NewManual(time.Date(2026, 3, 16, 9, 0, 0, 0, time.UTC)), dir: t.TempDir(), log: &syncBuffer{}}
 	listener := httptest.NewUnstartedServer(nil)
 	c := config.Config{
@@ -82,10 +88,9 @@ func startWith(t *testing.T, databaseURL string, hashing pin.HasherOptions, conf
 		change(&c)
 	}
 	var err error
-	w.app, err = app.Open(context.Background(), c, app.Options{
-		Sandbox: true, Version: "test", Log: slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Clock: w.clock, PIN: hashing,
-	})
+	o.Sandbox, o.Version, o.Clock = true, "test", w.clock
+	o.Log = slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.app, err = app.Open(context.Background(), c, o)
 	if err != nil {
 		t.Fatal(err)
 	}

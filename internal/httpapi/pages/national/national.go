@@ -39,9 +39,6 @@ const (
 	// maxForm is how long an answer may be that is posted, in bytes.
 	maxForm  = 256 << 10
 	formType = "application/x-www-form-urlencoded"
-
-	// operation is what the access log calls an answer: what the API calls the login.
-	operation = "startFederatedSession"
 )
 
 // Logins takes the answers of providers; see federation.Service.
@@ -115,7 +112,7 @@ func (s *site) answer(w http.ResponseWriter, r *http.Request, protocol federatio
 		}
 	}
 	origin := audit.OriginOf(r.Context())
-	origin.Operation = operation
+	origin.Operation = federation.OpLogin
 	ctx := audit.WithOrigin(r.Context(), origin)
 	returnTo, err := s.logins.Answer(ctx, protocol, secret.Text(values.Get(state)), values)
 	var refusal *federation.Refusal
@@ -138,7 +135,7 @@ func (s *site) answer(w http.ResponseWriter, r *http.Request, protocol federatio
 
 // noteRefused leaves in the access log that nobody was let in, as a wrong PIN does.
 func noteRefused(ctx context.Context) {
-	reqctx.NoteRefused(ctx, reqctx.Refused{Operation: operation, Fault: fault.New(fault.InvalidCredentials)})
+	reqctx.NoteRefused(ctx, reqctx.Refused{Operation: federation.OpLogin, Fault: fault.New(fault.InvalidCredentials)})
 }
 
 // described adds words for the person to an address with an error.
