@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"strings"
 
+	"diresco/internal/identity/federation"
 	"diresco/internal/identity/federation/openid"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/keyring"
@@ -54,9 +56,13 @@ func (k *checker) openID(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	for id, err := range source.Try(ctx) {
-		if err != nil {
+		var refusal *federation.Refusal
+		switch {
+		case errors.As(err, &refusal):
+			k.add(Failed, what, "%s: %s", id, refusal.Rule)
+		case err != nil:
 			k.add(Failed, what, "%s: %v", id, err)
-		} else {
+		default:
 			k.add(Passed, what, "%s answers, and its metadata are as they should be", id)
 		}
 	}

@@ -150,6 +150,25 @@ func TestEgress_NamesThatPointIntoTheHouse(t *testing.T) {
 	}
 }
 
+// An operator may let what is configured lie in a network of theirs, and in no other.
+func TestEgress_AllowedNetworksAreReached(t *testing.T) {
+	called := 0
+	s := server(t, func(http.ResponseWriter, *http.Request) { called++ })
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	_, port, _ := strings.Cut(s.Listener.Addr().String(), ":")
+	resolver := &net.Resolver{PreferGo: true, Dial: nameServer(t, netip.MustParseAddr("127.0.0.1"))}
+	target := "https://sms.example.com:" + port // the test's certificate has this name
+	options := egress.Options{RootCAs: roots, Resolver: resolver, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	if _, err := get(t, target, options); err != nil || called != 1 {
+		t.Errorf("%v, %d calls", err, called)
+	}
+	options.Allow = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	if _, err := get(t, target, options); !errors.Is(err, egress.ErrRefused) || called != 1 {
+		t.Errorf("%v, %d calls", err, called)
+	}
+}
+
 // And a client for the loopback reaches nothing but the loopback.
 func TestEgress_LocalhostElsewhere(t *testing.T) {
 	resolver := &net.Resolver{PreferGo: true, Dial: nameServer(t, netip.MustParseAddr("8.8.8.8"))}
