@@ -177,7 +177,7 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}
 	if err := greet(ctx, c, a, clock.System{}.Now().Sub(began)); err != nil {
-		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
+		return notStarted(ctx, errors.Join(err, listener.Close(), cards.close(), a.Close()))
 	}
 	later.release()
 	// The test people's PINs were hashed, in 19 MiB each: a sandbox that waits should not keep

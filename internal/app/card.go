@@ -22,7 +22,7 @@ type cardLogin struct {
 func newCardLogin(p platform, id identity) (l cardLogin, err error) {
 	trusted := card.TrustConfig{Bundle: p.config.CNSCA, List: p.config.CNSTSL, Signers: p.config.CNSTSLSigners, Dir: p.config.DataDir}
 	switch {
-	case p.sandbox:
+	case p.sandbox && p.config.DataDir != "":
 		if l.authority, err = cards.Open(CardsDir(p.config.DataDir), p.config.PublicURL, p.random); err != nil {
 			return l, err
 		}

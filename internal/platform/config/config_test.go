@@ -55,11 +55,13 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_INSTITUTION_LOGO=https://a.it/l.png", "DIRESCO_INSTITUTION_COLOUR=#7a1020",
 		"DIRESCO_OIDC_PROVIDERS="+file, "DIRESCO_FEDERATION_KEYS=/run/federation.json", "DIRESCO_EGRESS_ALLOW=10.1.0.0/16",
 		"DIRESCO_DELEGATION_LOGIN=strong", "DIRESCO_SANDBOX_PUBLIC=true",
+		"DIRESCO_CNS_CA="+file, "DIRESCO_CNS_TSL=https://list.example.org/TSL-IT.xml", "DIRESCO_CNS_TSL_SIGNERS="+file,
+		"DIRESCO_CNS_HEADER=envoy", "DIRESCO_CNS_ADDR=:8443", "DIRESCO_CNS_CERT="+file, "DIRESCO_CNS_KEY="+file,
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
 	)
 	value := reflect.ValueOf(c)
-	for i := range value.NumField() {
-		if field := value.Type().Field(i); field.IsExported() && value.Field(i).IsZero() {
+	for _, field := range reflect.VisibleFields(value.Type()) {
+		if field.IsExported() && value.FieldByIndex(field.Index).IsZero() {
 			t.Errorf("%s was not read", field.Name)
 		}
 	}
@@ -116,6 +118,15 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		{"PEC_SPOOL_DIR", "/nowhere/" + wrong},
 		{"PEC_SPOOL_DIR", os.Args[0]},
 		{"PEC_CA", "/nowhere/" + wrong},
+		{"CNS_CA", "/nowhere/" + wrong},
+		{"CNS_TSL", "/nowhere/" + wrong},
+		{"CNS_TSL", "http://" + wrong + "/TSL-IT.xml"},
+		{"CNS_TSL", "ftp://" + wrong + "/TSL-IT.xml"},
+		{"CNS_TSL_SIGNERS", "/nowhere/" + wrong},
+		{"CNS_HEADER", wrong},
+		{"CNS_ADDR", wrong},
+		{"CNS_CERT", "/nowhere/" + wrong},
+		{"CNS_KEY", "/nowhere/" + wrong},
 		{"INSTITUTION_NAME", wrong + "\n" + wrong},
 		{"INSTITUTION_ADDRESS", wrong + "\x00" + wrong},
 		{"INSTITUTION_TELEPHONE", strings.Repeat(wrong, 121)},
@@ -140,6 +151,16 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 			environ = append(environ, "DIRESCO_TLS_KEY="+os.Args[0])
 		case "TLS_KEY":
 			environ = append(environ, "DIRESCO_TLS_CERT="+os.Args[0])
+		case "CNS_CERT":
+			environ = append(environ, "DIRESCO_CNS_KEY="+os.Args[0])
+		case "CNS_KEY":
+			environ = append(environ, "DIRESCO_CNS_CERT="+os.Args[0])
+		case "CNS_TSL":
+			environ = append(environ, "DIRESCO_CNS_TSL_SIGNERS="+os.Args[0])
+		case "CNS_TSL_SIGNERS":
+			environ = append(environ, "DIRESCO_CNS_TSL=https://list.example.org")
+		case "CNS_HEADER":
+			environ = append(environ, "DIRESCO_TRUSTED_PROXIES=10.0.0.0/8")
 		case "SMS_GATEWAY_URL":
 			environ = append(environ, "DIRESCO_SMS_GATEWAY_TOKEN=x")
 		case "SMS_GATEWAY_TOKEN":
@@ -241,6 +262,48 @@ func TestConfig_CertificateNeedsItsKey(t *testing.T) {
 	_, err := config.Read([]string{"DIRESCO_TLS_CERT=" + os.Args[0]})
 	if err == nil || !strings.Contains(err.Error(), "DIRESCO_TLS_CERT and DIRESCO_TLS_KEY") {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestConfig_CardsNeedAllOfIt: a way in without trust, or trust without a way in, would let nobody
+// in without a word.
+func TestConfig_CardsNeedAllOfIt(t *testing.T) {
+	file := os.Args[0]
+	served := []string{"DIRESCO_DATABASE_URL=sqlite:x", "DIRESCO_DATA_DIR=/x", "DIRESCO_PUBLIC_URL=https://a.example.org"}
+	for _, tc := range []struct {
+		environ []string
+		want    string // "" for what is right
+	}{
+		{[]string{"CNS_CA=" + file}, "DIRESCO_CNS_ADDR"},
+		{[]string{"CNS_ADDR=:8443", "CNS_CERT=" + file, "CNS_KEY=" + file}, "DIRESCO_CNS_CA"},
+		{[]string{"CNS_CA=" + file, "CNS_ADDR=:8443"}, "DIRESCO_CNS_CERT"},
+		{[]string{"CNS_CA=" + file, "CNS_ADDR=:8443", "CNS_CERT=" + file}, "set both or neither"},
+		{[]string{"CNS_CA=" + file, "CNS_ADDR=127.0.0.1:8080", "TLS_CERT=" + file, "TLS_KEY=" + file}, "another address"},
+		{[]string{"CNS_CA=" + file, "CNS_HEADER=nginx"}, "DIRESCO_TRUSTED_PROXIES"},
+		{[]string{"CNS_TSL=" + file, "CNS_ADDR=:8443"}, "set both or neither"},
+		{[]string{"CNS_CA=" + file, "CNS_ADDR=:8443", "TLS_CERT=" + file, "TLS_KEY=" + file}, ""},
+		{[]string{"CNS_TSL=" + file, "CNS_TSL_SIGNERS=" + file, "CNS_HEADER=haproxy", "TRUSTED_PROXIES=10.0.0.0/8"}, ""},
+	} {
+		environ := served
+		for _, v := range tc.environ {
+			environ = append(environ, "DIRESCO_"+v)
+		}
+		c, err := config.Read(environ)
+		if err == nil {
+			err = c.Serve()
+		}
+		if tc.want == "" && (err != nil || !c.Taken()) || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+			t.Errorf("%v: %v, want %q", tc.environ, err, tc.want)
+		}
+	}
+	for address, fine := range map[string]bool{"": true, "127.0.0.1:8443": true, "0.0.0.0:8443": false} {
+		c, err := config.Read([]string{"DIRESCO_CNS_ADDR=" + address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Sandbox(); (err == nil) != fine || err == nil && c.CNSAddr == "" {
+			t.Errorf("a sandbox at %q: %v", address, err)
+		}
 	}
 }
 

@@ -1,0 +1,188 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"diresco/api/client"
+	"diresco/internal/platform/config"
+	"diresco/internal/platform/taxcode"
+	"diresco/internal/sandbox/cards"
+	"diresco/internal/test/dbtest"
+)
+
+// cardWorld is a sandbox with its listener for cards.
+type cardWorld struct {
+	*fixture
+	authority *cards.Authority
+	url       string
+}
+
+// cardsOf opens the listener of a sandbox as the program does.
+func (w *fixture) cardsOf() cardWorld {
+	w.t.Helper()
+	server := httptest.NewUnstartedServer(w.app.CardHandler())
+	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	server.StartTLS()
+	w.t.Cleanup(server.Close)
+	authority, err := cards.Load(filepath.Join(w.dir, "cards"), rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return cardWorld{w, authority, server.URL}
+}
+
+// issue makes a card for a tax code.
+func (w cardWorld) issue(code string, change func(*cards.Order)) cards.Card {
+	w.t.Helper()
+	order := cards.Order{Kind: cards.CNS, TaxCode: taxcode.MustParse(code), GivenName: "Mario", FamilyName: "Rossi"}
+	if change != nil {
+		change(&order)
+	}
+	made, err := w.authority.Issue(order, w.clock.Now())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return made
+}
+
+// enter logs in with a card, or without one.
+func (w cardWorld) enter(card *cards.Card) answer {
+	w.t.Helper()
+	settings := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the test's own server
+	if card != nil {
+		settings.Certificates = []tls.Certificate{{Certificate: [][]byte{card.Certificate.Raw}, PrivateKey: card.Key}}
+	}
+	transport := &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true}
+	return w.post(&http.Client{Transport: transport}, w.url, nil)
+}
+
+func (w cardWorld) post(by *http.Client, url string, header http.Header) answer {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, url+"/v1/sessions/card", http.NoBody)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if header != nil {
+		r.Header = header
+	}
+	response, err := by.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return answer{status: response.StatusCode, header: response.Header, body: body}
+}
+
+func (a answer) session(t *testing.T) client.Session {
+	t.Helper()
+	var s client.Session
+	if err := json.Unmarshal(a.body, &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestCard_ReachesTheSamePerson: by either card it is the account of the PIN, with dispositive
+// credentials.
+func TestCard_ReachesTheSamePerson(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		w := f.cardsOf()
+		p := w.createPerson(map[string]any{})
+		for kind, method := range map[cards.Kind]client.LoginMethod{cards.CNS: client.LoginMethodCns, cards.CIE: client.LoginMethodCie} {
+			card := w.issue(p.TaxCode, func(o *cards.Order) { o.Kind = kind })
+			s := w.enter(&card).want(t, http.StatusCreated, "").session(t)
+			if s.LoginMethod != method || s.CredentialLevel != client.CredentialLevelDispositive {
+				t.Errorf("%s: %s, %s", kind, s.LoginMethod, s.CredentialLevel)
+			}
+			me := w.do(http.MethodGet, "/v1/me", s.AccessToken, nil).want(t, http.StatusOK, "")
+			if !strings.Contains(string(me.body), p.PersonId.String()) {
+				t.Errorf("%s: another person: %s", kind, me.body)
+			}
+			if n := w.rows("sessions", "login_method = ? AND person_id = ?", string(method), p.PersonId); n != 1 {
+				t.Errorf("%s: %d sessions", kind, n)
+			}
+		}
+		if strings.Contains(w.log.String(), p.TaxCode) {
+			t.Error("the log has the tax code")
+		}
+	})
+}
+
+// TestCard_RefusedWithAReason: each refusal says why, and stands in the access log.
+func TestCard_RefusedWithAReason(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		w := f.cardsOf()
+		p := w.createPerson(map[string]any{})
+		good := w.issue(p.TaxCode, nil)
+		w.enter(&good).want(t, http.StatusCreated, "")
+		if err := w.authority.Revoke(good.Certificate); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.Advance(6 * time.Second)
+		expired := w.issue(p.TaxCode, func(o *cards.Order) { o.Expired = true })
+		foreign, err := cards.Open(t.TempDir(), w.fixture.url, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := cardWorld{w.fixture, foreign, w.url}.issue(p.TaxCode, nil)
+		for words, card := range map[string]*cards.Card{
+			"revocato": &good, "scaduto": &expired, "ammessa qui": &other, "Inserire la carta": nil,
+		} {
+			a := w.enter(card).want(t, http.StatusUnauthorized, "invalid-credentials")
+			if !strings.Contains(string(a.body), words) {
+				t.Errorf("%s: %s", words, a.body)
+			}
+		}
+		// Over the API itself no card is taken.
+		w.do(http.MethodPost, "/v1/sessions/card", "", nil).want(t, http.StatusUnauthorized, "invalid-credentials")
+		w.suspend(p)
+		suspended := w.issue(p.TaxCode, nil)
+		w.enter(&suspended).want(t, http.StatusUnauthorized, "invalid-credentials")
+		w.app.AccessLog.Flush(t.Context())
+		if n := w.rows("access_log", "operation = 'startCardSession' AND outcome = 'invalid-credentials'"); n != 6 {
+			t.Errorf("the access log has %d refusals", n)
+		}
+	})
+}
+
+// TestCard_ByATrustedProxy: its header counts, and that of anybody else does not.
+func TestCard_ByATrustedProxy(t *testing.T) {
+	for name, network := range map[string]string{"trusted": "127.0.0.0/8", "not trusted": "10.0.0.0/8"} {
+		t.Run(name, func(t *testing.T) {
+			f := startWith(t, dbtest.SQLite(t), cheapPINs, func(c *config.Config) {
+				c.CNSHeader, c.TrustedProxies = "haproxy", []netip.Prefix{netip.MustParsePrefix(network)}
+			})
+			w := f.cardsOf()
+			p := w.createPerson(map[string]any{})
+			card := w.issue(p.TaxCode, nil)
+			header := func(c *x509.Certificate) http.Header {
+				return http.Header{"X-Ssl-Client-Cert": {base64.StdEncoding.EncodeToString(c.Raw)}}
+			}
+			a := w.post(http.DefaultClient, w.fixture.url, header(card.Certificate))
+			if name == "trusted" {
+				a.want(t, http.StatusCreated, "")
+				return
+			}
+			a.want(t, http.StatusForbidden, "forbidden")
+			if log := w.log.String(); !strings.Contains(log, "no trusted proxy") || strings.Contains(log, p.TaxCode) {
+				t.Errorf("the log says %s", log)
+			}
+		})
+	}
+}
