@@ -20,9 +20,9 @@ import (
 
 // The providers that every sandbox offers, as the API and the buttons name them.
 const (
-	trialSPID, trialSPIDName     = "spid", "SPID di prova"
-	trialCIE, trialCIEName       = "cie", "CIE di prova"
-	trialOpenID, trialOpenIDName = "oidc", "Provider OpenID di prova"
+	trialSPID, trialSPIDName     = "sandbox-spid", "SPID di prova"
+	trialCIE, trialCIEName       = "sandbox-cie", "CIE di prova"
+	trialOpenID, trialOpenIDName = "sandbox-oidc", "Provider OpenID di prova"
 )
 
 // trialKey signs for the sandbox's identity provider, and for the service towards it. It is made
