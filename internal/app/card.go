@@ -1,6 +1,9 @@
 package app
 
 import (
+	"context"
+	"crypto/tls"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 
@@ -36,6 +39,30 @@ func newCardLogin(p platform, id identity) (l cardLogin, err error) {
 	online := card.NewOnline(card.OnlineDeps{Clock: p.clock, Log: p.log, Loopback: p.sandbox})
 	l.service = card.NewService(card.NewVerifier(l.trust, online, p.clock), id.federation, p.log)
 	return l, nil
+}
+
+// cards tries whom to trust for cards, and the certificate of their listener.
+func (k *checker) cards(ctx context.Context) {
+	c := k.config
+	if !c.Trusted() {
+		return
+	}
+	trust, err := card.NewTrust(
+		card.TrustConfig{Bundle: c.CNSCA, List: c.CNSTSL, Signers: c.CNSTSLSigners}, k.clock, slog.New(slog.DiscardHandler),
+	)
+	if err == nil && trust.Listed() {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		defer cancel()
+		err = trust.Load(ctx)
+	}
+	k.say("cards", err, "their authorities are known")
+	if c.CNSAddr == "" {
+		return
+	}
+	pair, err := tls.LoadX509KeyPair(c.Pair())
+	if k.say("certificate for cards", err, "") {
+		k.validity(pair.Leaf)
+	}
 }
 
 // CardsDir is where a sandbox keeps its authority of test cards.

@@ -110,7 +110,7 @@ func (e *Entrance) Behind() http.Handler {
 		case r.URL.Path != Path:
 			e.next.ServeHTTP(w, r)
 		case len(values) > 0 && !trusts(e.config.Proxies, r.RemoteAddr):
-			e.config.Log.LogAttrs(r.Context(), slog.LevelWarn, "a card's certificate in a header was refused: its sender is no trusted proxy",
+			e.config.Log.LogAttrs(r.Context(), slog.LevelWarn, "a card's certificate in a header was refused: no trusted proxy sent it",
 				slog.String("sender", r.RemoteAddr))
 			e.serve(w, r, found{err: fault.Because(fault.Forbidden, card.ReasonProxy)})
 		default:

@@ -113,7 +113,8 @@ func (a *Authority) pack(der []byte, key *ecdsa.PrivateKey) (Card, error) {
 	}
 	bundle, err := pkcs12.Modern.WithRand(a.random).Encode(key, certificate, []*x509.Certificate{a.certificate}, Password)
 	return Card{
-		Certificate: certificate, CertificatePEM: encode("CERTIFICATE", der), KeyPEM: encode("PRIVATE KEY", secret), PKCS12: bundle, Key: key,
+		Certificate: certificate, CertificatePEM: encode("CERTIFICATE", der), KeyPEM: encode("PRIVATE KEY", secret), PKCS12: bundle,
+		Key: key,
 	}, err
 }
 

@@ -180,7 +180,7 @@ func TestCard_ByATrustedProxy(t *testing.T) {
 				return
 			}
 			a.want(t, http.StatusForbidden, "forbidden")
-			if log := w.log.String(); !strings.Contains(log, "no trusted proxy") || strings.Contains(log, p.TaxCode) {
+			if log := w.log.String(); !strings.Contains(log, "no trusted proxy sent it") || strings.Contains(log, p.TaxCode) {
 				t.Errorf("the log says %s", log)
 			}
 		})

@@ -190,7 +190,7 @@ curl -sS --interface 127.0.0.2 -X POST http://127.0.0.1:%[3]s/v1/sessions/card -
 	}
 	// The table of test people comes before.
 	_, log, _ := strings.Cut(c.log.String(), "\ntime=")
-	if !strings.Contains(log, "no trusted proxy") || strings.Contains(log, person) || strings.Contains(log, "BEGIN") {
+	if !strings.Contains(log, "no trusted proxy sent it") || strings.Contains(log, person) || strings.Contains(log, "BEGIN") {
 		t.Errorf("the log says %s", log)
 	}
 }

@@ -20,6 +20,9 @@ type getter struct {
 	loopback bool
 }
 
+// errAway means that nobody answers at an address, whatever is asked.
+var errAway = errors.New("nobody answers")
+
 // maxAddress is how long an address may be.
 const maxAddress = 1024
 
@@ -31,6 +34,7 @@ func (g getter) may(address string) bool {
 }
 
 // fetch asks once, and reads an answer of at most so many bytes in so much time. A body is posted.
+// Its error is errAway where nobody answers, whatever is asked.
 func (g getter) fetch(ctx context.Context, address, contentType string, body []byte, most int64, timeout time.Duration) ([]byte, error) {
 	target, err := url.Parse(address)
 	if err != nil || !g.may(address) {
@@ -53,15 +57,18 @@ func (g getter) fetch(ctx context.Context, address, contentType string, body []b
 	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(errAway, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
+	switch {
+	case response.StatusCode >= http.StatusInternalServerError || response.StatusCode == http.StatusTooManyRequests:
+		return nil, fmt.Errorf("%w: the answer is %d", errAway, response.StatusCode)
+	case response.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("the answer is %d", response.StatusCode)
 	}
 	content, err := io.ReadAll(io.LimitReader(response.Body, most+1))
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(errAway, err)
 	}
 	if int64(len(content)) > most {
 		return nil, errors.New("the answer is too long")

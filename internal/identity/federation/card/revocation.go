@@ -23,7 +23,7 @@ var ErrUnchecked = errors.New("whether the certificate is revoked could not be f
 const (
 	// freshFor is how long an answer is used without asking again, if its authority lets that be.
 	freshFor = 30 * time.Minute
-	// retryAfter is how long an address that failed is left alone.
+	// retryAfter is how long what failed is left alone.
 	retryAfter = 20 * time.Second
 	// skew is by how much an authority's clock may be ahead.
 	skew = 2 * time.Minute
@@ -134,17 +134,22 @@ func (o *Online) addresses(named []string) []string {
 	return found
 }
 
-// once lets one fetch serve all who wait for it, and leaves an address alone that failed just now.
-// It goes on when the one who asked goes away.
+// once lets one fetch serve all who wait for it. It goes on when the one who asked goes away. What
+// failed just now is not asked again: the question, or the whole address where nobody answers.
 func (o *Online) once(ctx context.Context, key, address string, fetch func(ctx context.Context) (any, error)) (any, error) {
-	if _, failed, _ := o.failures.get(address, o.clock.Now()); failed {
-		return nil, ErrUnchecked
+	for _, failed := range []string{key, address} {
+		if _, recently, _ := o.failures.get(failed, o.clock.Now()); recently {
+			return nil, ErrUnchecked
+		}
 	}
 	waiting := o.flight.DoChan(key, func() (any, error) {
 		found, err := fetch(context.WithoutCancel(ctx))
 		if err != nil {
-			now := o.clock.Now()
-			o.failures.put(address, entry[struct{}]{cost: 1, fresh: now.Add(retryAfter), until: now.Add(retryAfter)}, now)
+			failed, now := key, o.clock.Now()
+			if errors.Is(err, errAway) {
+				failed = address
+			}
+			o.failures.put(failed, entry[struct{}]{cost: 1, fresh: now.Add(retryAfter), until: now.Add(retryAfter)}, now)
 			o.log.LogAttrs(ctx, slog.LevelWarn, "an authority was asked in vain whether a card is revoked",
 				slog.String("address", address), slog.String("error", err.Error()))
 		}

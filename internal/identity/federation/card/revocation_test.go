@@ -76,6 +76,30 @@ func TestRevocation_WhereNobodyCanBeAsked(t *testing.T) {
 	}
 }
 
+// TestRevocation_OneCardDoesNotStopOthers: a card of which the responder knows nothing is that card's
+// affair.
+func TestRevocation_OneCardDoesNotStopOthers(t *testing.T) {
+	a := newAuthority(t, "Authority of cards")
+	a.closed["/crl"] = true
+	v, _ := verifier(t, a.Certificate)
+	unknown, good := a.issue(nil), a.issue(nil)
+	a.set(func() {
+		a.answer = func(r *ocsp.Response) {
+			if r.SerialNumber.Cmp(unknown.SerialNumber) == 0 {
+				r.Status = ocsp.Unknown
+			}
+		}
+	})
+	for range 2 {
+		if got := refused(t, v, unknown); got != unchecked {
+			t.Errorf("the one: %q", got)
+		}
+	}
+	if got := refused(t, v, good); got != "" || a.times("/ocsp") != 2 {
+		t.Errorf("the other: %q, asked %d times", got, a.times("/ocsp"))
+	}
+}
+
 // TestRevocation_AnswersAreVerified: what is not the authority's word of now is worth nothing.
 func TestRevocation_AnswersAreVerified(t *testing.T) {
 	foreign := newAuthority(t, "Authority of cards")

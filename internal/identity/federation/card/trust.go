@@ -114,22 +114,30 @@ func (t *Trust) Refresh(ctx context.Context) {
 	if t.remote() && now.Sub(t.fetchedAt) < fetchEvery {
 		return
 	}
-	content, err := t.fetch(ctx)
-	if err == nil {
-		err = t.take(content)
-	}
-	if err != nil {
+	if err := t.Load(ctx); err != nil {
 		if ctx.Err() == nil {
 			t.log.ErrorContext(ctx, "the trusted list was not taken: the old one stays in force until its end", "error", err)
 		}
 		return
 	}
 	t.fetchedAt = now
+}
+
+// Load gets the list now. Its error says why what came is not taken.
+func (t *Trust) Load(ctx context.Context) error {
+	content, err := t.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := t.take(content); err != nil {
+		return err
+	}
 	if t.remote() && t.config.Dir != "" {
 		if err := keepCopy(filepath.Join(t.config.Dir, listName), content); err != nil {
 			t.log.WarnContext(ctx, "no copy of the trusted list was kept", "error", err)
 		}
 	}
+	return nil
 }
 
 func (t *Trust) fetch(ctx context.Context) ([]byte, error) {

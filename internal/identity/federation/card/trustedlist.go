@@ -76,7 +76,8 @@ func readTrustedList(content []byte, signers []*x509.Certificate, now time.Time)
 // add adds the authorities of a service, if it is one of cards and in force.
 func (l *trustedList) add(service *etree.Element, now time.Time) {
 	status, known := strings.CutPrefix(text(service, "ServiceStatus"), statusPrefix)
-	if text(service, "ServiceTypeIdentifier") != identityVerification || !known || !slices.Contains(inForce, strings.TrimSuffix(status, "/")) {
+	listed := known && slices.Contains(inForce, strings.TrimSuffix(status, "/"))
+	if !listed || text(service, "ServiceTypeIdentifier") != identityVerification {
 		return
 	}
 	if since, err := time.Parse(time.RFC3339, text(service, "StatusStartingTime")); err != nil || now.Before(since) {
