@@ -25,6 +25,7 @@ type commands struct {
 	Messages messagesCommands `cmd:"" help:"Look at the messages that people get, and undo what a relay did to their contacts."`
 	Keys     keysCommands     `cmd:"" help:"Make keys, change them and look at them."`
 	Protocol protocolCommands `cmd:"" help:"Look after the protocol register."`
+	SPID     spidCommands     `cmd:"" name:"spid" help:"Make what SPID and CIE are given of this service."`
 	Health   healthCommand    `cmd:"" help:"Ask the service on this machine whether it is well; for container health checks."`
 	Version  versionCommand   `cmd:"" help:"Print the version, the commit and the schema that this program works with."`
 }

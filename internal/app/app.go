@@ -231,6 +231,9 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 	if g.cards.trust != nil && g.cards.trust.Listed() {
 		a.repeat(card.RefreshEvery, g.cards.trust.Refresh)
 	}
+	if p.spid != nil {
+		a.repeat(spidEvery, p.spid.Refresh)
+	}
 	a.background(g.masterdata.importing.Run)
 	a.background(g.kernel.feed.Run)
 	a.streams = g.kernel.events.End

@@ -74,6 +74,7 @@ func Check(ctx context.Context, c config.Config, tell func(Finding)) bool {
 	k.mail(ctx, outbox.PEC, "pec", c.PECSMTPURL)
 	k.openID(ctx)
 	k.certificates()
+	k.spid(ctx)
 	k.cards(ctx)
 	k.publicURL(ctx)
 	return k.fine

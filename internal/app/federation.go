@@ -1,8 +1,13 @@
 package app
 
 import (
+	"context"
+	"strings"
+
+	"diresco/internal/httpapi/pages/account"
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/spid"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/session"
 )
@@ -12,9 +17,39 @@ func newFederation(
 	p platform, k kernel, m masterdata, sessions *session.Service, people *person.Service, contacts *person.AddressBook,
 	applications *application.Service,
 ) *federation.Service {
+	own := p.config.PublicURL + account.FederatedPath
 	return federation.NewService(federation.Deps{
 		Runner: k.runner, Sessions: sessions, People: people, Contacts: contacts, Residents: m.residents, Sources: p.identitySources,
 		Keys: p.dataKeys, Random: p.random, PublicURL: p.config.PublicURL, Origins: p.config.CORSOrigins, Loopback: p.sandbox,
-		Registered: applications.AnsweredAt, Log: p.log,
+		Registered: func(ctx context.Context, uri string) (bool, error) {
+			if place, _, _ := strings.Cut(uri, "?"); place == own {
+				// The pages of this service log people in, too.
+				return true, nil
+			}
+			return applications.AnsweredAt(ctx, uri)
+		},
+		Log: p.log,
 	})
+}
+
+// addProviders makes the providers of national identities: those that the configuration names, and
+// those that every sandbox has.
+func (p *platform) addProviders(ctx context.Context) error {
+	var err error
+	if p.spid, err = newSPID(ctx, p.config, spid.Deps{Clock: p.clock, Random: p.random, Log: p.log}); err != nil {
+		return err
+	}
+	if p.spid != nil {
+		p.identitySources = append(p.identitySources, p.spid)
+	}
+	if p.config.OIDCProviders != "" {
+		if p.openID, err = newOpenID(*p); err != nil {
+			return err
+		}
+		p.identitySources = append(p.identitySources, p.openID)
+	}
+	if p.sandbox {
+		return p.addTrialProviders(ctx)
+	}
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	endpoints "diresco/internal/httpapi/oauth"
 	"diresco/internal/httpapi/pages/entity"
 	"diresco/internal/httpapi/pages/national"
+	"diresco/internal/httpapi/spid"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
@@ -28,7 +29,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if deps.Pages, err = endpoints.New(g.identity.oauth); err != nil {
 		return nil, err
 	}
-	shown, err := newPages(p, g)
+	shown, err := a.newPages(p, g)
 	if err != nil {
 		return nil, err
 	}
@@ -40,6 +41,9 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 		return nil, err
 	}
 	deps.Pages = append(deps.Pages, shown...)
+	if p.spid != nil {
+		deps.Pages = append(deps.Pages, spid.New(p.spid)...)
+	}
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,

@@ -16,11 +16,13 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/federation"
 	"diresco/internal/identity/federation/openid"
+	"diresco/internal/identity/federation/spid"
 	"diresco/internal/identity/pin"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/installation"
 	"diresco/internal/platform/keyring"
+	"diresco/internal/sandbox/idp"
 )
 
 // platform is what services are made of.
@@ -40,6 +42,10 @@ type platform struct {
 	bucket        *blob.Bucket
 	// identitySources are where the providers of national identities come from.
 	identitySources []federation.Source
+	// trial is the sandbox's own identity provider; elsewhere it is nil.
+	trial *idp.Provider
+	// spid are those of SPID and CIE in SAML; nil where the configuration names none.
+	spid *spid.Service
 	// openID are those of OpenID Connect; nil where the configuration names none.
 	openID *openid.Source
 	// beforeShowing does what waits before somebody is shown how it fares: in a sandbox alone,
@@ -87,11 +93,8 @@ func newPlatform(
 	if p.bucket, err = openBucket(ctx, c); err != nil {
 		return p, errors.Join(err, p.process.Leave())
 	}
-	if c.OIDCProviders != "" {
-		if p.openID, err = newOpenID(p); err != nil {
-			return p, errors.Join(err, p.bucket.Close(), p.process.Leave())
-		}
-		p.identitySources = append(p.identitySources, p.openID)
+	if err = p.addProviders(ctx); err != nil {
+		return p, errors.Join(err, p.bucket.Close(), p.process.Leave())
 	}
 	return p, nil
 }

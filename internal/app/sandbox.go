@@ -17,7 +17,7 @@ func newSandbox(p platform, g groups) *sandbox.Service {
 			registerimport.News{Worker: g.masterdata.importing}, g.mandate.batches, g.filing.batches, g.dossier.smartTasks,
 		},
 		Due: g.events, PINs: g.identity.pins, Sessions: g.identity.sessions,
-		Blobs: p.bucket, Random: p.random, Public: p.config.SandboxPublic,
+		Blobs: p.bucket, Random: p.random, Forget: p.trial.Forget, Public: p.config.SandboxPublic,
 	})
 }
 

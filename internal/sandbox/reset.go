@@ -49,6 +49,7 @@ func (s *Service) Reset(ctx context.Context) error {
 	}
 	committed = true
 	s.types.Forget()
+	s.forget()
 	return discard(ctx, s.blobs, owners)
 }
 

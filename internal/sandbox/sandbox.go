@@ -81,6 +81,8 @@ type Deps struct {
 	// people sent stand in folders named after what they belong to. Reset deletes them.
 	Blobs  *blob.Bucket
 	Random io.Reader
+	// Forget drops what the sandbox keeps in memory beside its data. Reset calls it.
+	Forget func()
 	// Public sandboxes are shared by strangers: nobody moves the clock or resets there.
 	Public bool
 }
@@ -107,6 +109,7 @@ type Service struct {
 	sessions       Sessions
 	blobs          *blob.Bucket
 	choose         chooser
+	forget         func()
 	public         bool
 	// turn is held by what moves the clock.
 	turn sync.Mutex
@@ -124,7 +127,7 @@ func NewService(d Deps) *Service {
 		surveys:  survey.NewService(survey.Deps{Runner: d.Runner}),
 		services: servicecatalog.New(servicecatalog.Deps{Runner: d.Runner}), topics: ticket.NewTopics(d.Runner.DB),
 		messages: d.Messages, background: d.Background, due: d.Due, pins: d.PINs, sessions: d.Sessions,
-		blobs: d.Blobs, choose: chooser{d.Random}, public: d.Public,
+		blobs: d.Blobs, choose: chooser{d.Random}, forget: d.Forget, public: d.Public,
 	}
 }
 

@@ -45,6 +45,8 @@ var start = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
 // fixture is a sandbox and what the tests look at beside it.
 type fixture struct {
+	// forgot is how often the sandbox had forgotten what is kept in memory.
+	forgot int
 	*sandbox.Service
 	t       *testing.T
 	db      *db.DB
@@ -79,6 +81,7 @@ func open(t *testing.T, d *db.DB, change ...func(*sandbox.Deps)) *fixture {
 	deps := sandbox.Deps{
 		Runner: runner, Clock: w.clock, People: w.persons, Contributors: contributor.NewService(contributor.Deps{DB: d}),
 		Types: declaration.NewTypes(d, w.clock), Messages: worker, PINs: w.pins, Blobs: w.blobs, Random: rand.Reader,
+		Forget: func() { w.forgot++ },
 	}
 	deps.Due = due.NewScheduler(d, w.clock, slog.New(slog.DiscardHandler), w.pins.Reminders()...)
 	if err := deps.Due.Begin(context.Background()); err != nil {

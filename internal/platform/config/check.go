@@ -34,8 +34,9 @@ func (c *Config) checkValues() []error {
 	check("LOG_FORMAT", c.LogFormat == "json" || c.LogFormat == "text")
 	wrong = append(wrong, c.checkChannels()...)
 	wrong = append(wrong, c.checkInstitution()...)
-	wrong = append(wrong, c.checkCards()...)
 	wrong = append(wrong, c.checkOpenID()...)
+	wrong = append(wrong, c.checkCards()...)
+	wrong = append(wrong, c.checkSPID()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
@@ -87,10 +88,11 @@ func (c *Config) Serve() error {
 	} else if !isSafe(c.PublicURL) {
 		wrong = append(wrong, wrongValue("PUBLIC_URL", "must be https: PINs and tokens travel over it"))
 	}
-	wrong = append(wrong, c.serveCards()...)
 	if c.DataDir == "" && c.OIDCProviders != "" && c.FederationKeys == "" {
 		wrong = append(wrong, wrongValue("FEDERATION_KEYS", "is missing: set it, or set DIRESCO_DATA_DIR and it is kept there"))
 	}
+	wrong = append(wrong, c.serveCards()...)
+	wrong = append(wrong, c.requireSPID()...)
 	c.placeIn(c.DataDir)
 	return inOrder(wrong)
 }

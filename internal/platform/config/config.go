@@ -96,6 +96,7 @@ type Config struct {
 	FederationKeys string `env:"FEDERATION_KEYS" unset:"DATA_DIR/federation-keys.json" desc:"path of the private JWK set for logins by OpenID Connect"`
 	// EgressAllow are private networks in which addresses may lie that are configured.
 	EgressAllow []netip.Prefix `env:"EGRESS_ALLOW" want:"networks such as 10.0.0.0/8, separated by commas" desc:"private networks (CIDR) in which identity providers may lie, separated by commas"`
+	SPID
 
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level `env:"LOG_LEVEL" envDefault:"info" want:"debug, info, warn or error" desc:"lowest level that is logged: debug, info, warn or error"`

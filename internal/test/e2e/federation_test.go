@@ -104,7 +104,7 @@ func (w federated) proof(p *federationtest.Provider) map[string]any {
 func TestFederation_LogsInRaisesAndRefuses(t *testing.T) {
 	eachFederated(t, func(t *testing.T, w federated) {
 		listed := w.do(http.MethodGet, "/v1/identity-providers", "", nil).want(t, http.StatusOK, "")
-		if items, ok := listed.field("items").([]any); !ok || len(items) != 2 {
+		if items, ok := listed.field("items").([]any); !ok || len(items) != 2+len(trialProviders) {
 			t.Errorf("listed %s", listed.body)
 		}
 		marco := w.named("Bianchi")

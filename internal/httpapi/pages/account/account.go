@@ -7,6 +7,7 @@ import (
 	"embed"
 	"errors"
 	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/browser"
 	"diresco/internal/identity/consent"
+	"diresco/internal/identity/federation"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/identity/session"
@@ -47,6 +49,10 @@ const (
 	applicationsPath = "/account/applications"
 	logoutPath       = "/account/logout"
 	stylePath        = "/assets/account.css"
+	// departPath leads to a provider of national identities.
+	departPath = "/oauth2/login/provider"
+	// FederatedPath is where people come back from there.
+	FederatedPath = "/oauth2/login/federated"
 )
 
 // Config is what the pages are told by the configuration.
@@ -62,6 +68,13 @@ type Sessions interface {
 	Start(ctx context.Context, taxCode string, pin secret.Text, address string) (session.Session, error)
 	Reauthenticate(ctx context.Context, by access.Actor, pin secret.Text) (session.Session, error)
 	End(ctx context.Context, by access.Actor, id uuid.UUID) error
+}
+
+// Federation logs people in with national identities; see federation.Service.
+type Federation interface {
+	Providers() []federation.About
+	Begin(ctx context.Context, in federation.Request) (federation.Begun, error)
+	Redeem(ctx context.Context, code, verifier secret.Text) (session.Session, error)
 }
 
 // PINs changes PINs; see pin.Service.
@@ -103,8 +116,9 @@ type Applications interface {
 
 // Deps are what the pages work with. All are needed.
 type Deps struct {
-	Sessions Sessions
-	PINs     PINs
+	Sessions   Sessions
+	Federation Federation
+	PINs       PINs
 	// Enter decides whether a session may do something; see access.Guard.
 	Enter        func(ctx context.Context, sessionID uuid.UUID, rule access.Rule) (access.Actor, error)
 	Browsers     *browser.Service
@@ -120,6 +134,8 @@ type Deps struct {
 	// Titles returns what services are called.
 	Titles func(ctx context.Context, codes []access.Service) ([]servicecatalog.Title, error)
 	Clock  clock.Clock
+	// Random draws the order in which providers are shown.
+	Random io.Reader
 }
 
 // site is all pages with what was worked out at start.
@@ -159,6 +175,8 @@ func New(config Config, deps Deps) ([]pages.Page, error) {
 		// Each request begins a flow: one that only asks for headers would do so too.
 		s.page(authorizePath, map[string]handler{http.MethodGet: (*visit).authorize}),
 		s.page(loginPath, map[string]handler{http.MethodGet: (*visit).showLogin, http.MethodPost: (*visit).login}),
+		s.page(departPath, map[string]handler{http.MethodGet: (*visit).depart}),
+		s.page(FederatedPath, map[string]handler{http.MethodGet: (*visit).arrive}),
 		s.page(pinPath, map[string]handler{http.MethodGet: (*visit).showPIN, http.MethodPost: (*visit).changePIN}),
 		s.page(consentPath, map[string]handler{http.MethodGet: (*visit).showConsent, http.MethodPost: (*visit).decide}),
 		s.page(devicePath, map[string]handler{http.MethodGet: (*visit).showDevice, http.MethodPost: (*visit).enterCode}),
@@ -169,13 +187,16 @@ func New(config Config, deps Deps) ([]pages.Page, error) {
 	}, nil
 }
 
-// page serves what the methods do. GET is also served to who asks for the headers alone, save at
-// the one address where each request begins something.
+// eventful are the addresses where each request begins something, or ends it.
+var eventful = map[string]bool{authorizePath: true, departPath: true, FederatedPath: true}
+
+// page serves what the methods do. GET is also served to who asks for the headers alone, save where
+// each request does something.
 func (s *site) page(path string, methods map[string]handler) pages.Page {
 	p := pages.Page{Pattern: path, Refuse: s.refuse, Counts: true}
 	for method := range methods {
 		p.Methods = append(p.Methods, method)
-		if method == http.MethodGet && path != authorizePath {
+		if method == http.MethodGet && !eventful[path] {
 			p.Methods = append(p.Methods, http.MethodHead)
 		}
 	}

@@ -57,8 +57,9 @@ type offer struct {
 	Months []option
 	// Until is when it ends by itself, where that is not to be chosen.
 	Until time.Time
-	// Again asks for the PIN, as the last login is too long ago.
+	// Again asks for the PIN, as the last login is too long ago. Ways are what does as well.
 	Again bool
+	Ways  []way
 }
 
 // showConsent asks whether an application is let in.
@@ -80,7 +81,12 @@ func (v *visit) showConsent() error {
 }
 
 func (v *visit) showOffer(status int, o offer, errs []wrong) error {
-	o.Again = o.Blocked == "" && !v.fresh()
+	if o.Again = o.Blocked == "" && !v.fresh(); o.Again {
+		var err error
+		if o.Ways, err = v.ways(o.Flow.ID.String(), ""); err != nil {
+			return err
+		}
+	}
 	v.policy = answering(v.policy, o.Flow.Application)
 	return v.show(status, "consent", view{
 		Title: v.t("consent.title", o.Flow.Application.DisplayName), Flow: o.Flow.ID.String(), Data: o, Errors: errs,

@@ -48,6 +48,8 @@ type loginPage struct {
 	// Application is the one that asks to be let in; "" where none does.
 	Application string
 	TaxCode     string
+	// Ways are the buttons of national identities.
+	Ways []way
 }
 
 // showLogin shows the form, save to who has logged in already.
@@ -77,6 +79,10 @@ func (v *visit) askLogin(status int, flow, next, taxCode string, errs []wrong) e
 	}
 	if places[next] == "" {
 		next = ""
+	}
+	var err error
+	if data.Ways, err = v.ways(flow, next); err != nil {
+		return err
 	}
 	done := ""
 	if v.r.URL.Query().Get("done") == "out" {

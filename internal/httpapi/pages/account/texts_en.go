@@ -37,6 +37,22 @@ var inEnglish = map[string]string{
 	"login.pin.missing":   "Type your PIN.",
 	"login.button":        "Log in",
 
+	"login.ways":                            "Or with your digital identity",
+	"login.with":                            "Log in with",
+	"federated.title":                       "The login did not succeed",
+	"federated.back":                        "Back to the login",
+	"federated.why.19":                      "Wrong credentials were typed too often. Check or recover them at your provider, then try again.",
+	"federated.why.20":                      "This service needs a higher level than that of your credentials. Activate it at your provider.",
+	"federated.why.21":                      "The login took too long. Try again.",
+	"federated.why.22":                      "You did not agree to the sending of your data: without them you cannot be let in.",
+	"federated.why.23":                      "Your digital identity is suspended or blocked. Turn to your provider.",
+	"federated.why.25":                      "You broke the login off. You can try again at any time.",
+	"federated.why.30":                      "This service needs a person's identity, of another kind than the one used.",
+	"federated.why.temporarily_unavailable": "The identity provider does not answer at the moment. Try again soon, or log in another way.",
+	"federated.why.invalid_answer":          "The identity provider's answer is not valid. Try again, or log in another way.",
+	"federated.why.over":                    "The login took too long, or began in another browser. Begin anew. The browser must accept cookies from this site.",
+	"federated.why.other":                   "The identity provider did not let you in. Try again, or choose another provider.",
+
 	"pin.title":  "Change your PIN",
 	"pin.forced": "Your PIN is the first one, or has reached its age: change it, then things go on.",
 	"pin.how": "The new PIN is made by the system and shown once. Write it down, then type it to confirm. Until " +
@@ -55,6 +71,7 @@ var inEnglish = map[string]string{
 	"pin.sessions":     "With the change you are logged out everywhere else. Applications that you let in stay.",
 	"pin.hidden.label": "New PIN, in groups of four characters",
 
+	"consent.again.ways":   "Or log in again with your digital identity: you come back here then.",
 	"consent.title":        "Let %s act for you?",
 	"consent.who":          "Who asks",
 	"consent.name":         "Application",

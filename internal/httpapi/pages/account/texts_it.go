@@ -38,6 +38,22 @@ var inItalian = map[string]string{
 	"login.pin.missing":   "Digitare il PIN.",
 	"login.button":        "Accedi",
 
+	"login.ways":                            "Oppure con l'identità digitale",
+	"login.with":                            "Entra con",
+	"federated.title":                       "Accesso non riuscito",
+	"federated.back":                        "Torna all'accesso",
+	"federated.why.19":                      "Sono state digitate più volte credenziali errate. Verificarle o recuperarle presso il proprio gestore, poi riprovare.",
+	"federated.why.20":                      "Qui serve un livello più alto di quello delle credenziali usate. Attivarlo presso il proprio gestore.",
+	"federated.why.21":                      "Il tempo per l'accesso è scaduto. Riprovare.",
+	"federated.why.22":                      "Non è stato dato il consenso all'invio dei dati: senza, non è possibile entrare.",
+	"federated.why.23":                      "L'identità digitale risulta sospesa o bloccata. Rivolgersi al proprio gestore.",
+	"federated.why.25":                      "L'accesso è stato annullato. Si può riprovare in ogni momento.",
+	"federated.why.30":                      "Qui serve l'identità di una persona, di un altro tipo da quella usata.",
+	"federated.why.temporarily_unavailable": "Il gestore di identità ora non risponde. Riprovare tra poco, o accedere in un altro modo.",
+	"federated.why.invalid_answer":          "La risposta del gestore di identità non è valida. Riprovare, o accedere in un altro modo.",
+	"federated.why.over":                    "L'accesso è scaduto, o è iniziato in un altro browser. Ricominciare. Il browser deve accettare i cookie di questo sito.",
+	"federated.why.other":                   "Il gestore di identità non ha permesso l'accesso. Riprovare, o scegliere un altro gestore.",
+
 	"pin.title":  "Cambio del PIN",
 	"pin.forced": "Il PIN è il primo assegnato, o è scaduto: va cambiato, poi si prosegue.",
 	"pin.how": "Il nuovo PIN è generato dal sistema e mostrato una volta sola. Annotarlo, poi digitarlo per " +
@@ -56,6 +72,7 @@ var inItalian = map[string]string{
 	"pin.sessions":     "Con il cambio si esce da ogni altro accesso. Le applicazioni autorizzate restano.",
 	"pin.hidden.label": "Nuovo PIN, a gruppi di quattro caratteri",
 
+	"consent.again.ways":   "Oppure accedere di nuovo con l'identità digitale: poi si torna qui.",
 	"consent.title":        "Autorizzare %s?",
 	"consent.who":          "Chi chiede",
 	"consent.name":         "Applicazione",

@@ -67,7 +67,7 @@ func (v *visit) show(status int, name string, p view) error {
 	if v.by != nil {
 		p.Person, p.LogoutToken = v.by.GivenName+" "+v.by.FamilyName, v.token(logoutPath)
 	}
-	if v.r.Method != http.MethodPost && p.Here != authorizePath {
+	if v.r.Method != http.MethodPost && !eventful[p.Here] {
 		p.Other = v.otherLanguage()
 	}
 	var body bytes.Buffer

@@ -37,6 +37,7 @@ func (w *world) whole(lang string) map[string]shown {
 	pages["login, wrong PIN"] = c.submit(login, loginPath, url.Values{"tax_code": {pintest.Mario.Clear()}, "pin": {"wrong"}})
 	forged := url.Values{"token": {"forged"}}
 	pages["a forged form"] = c.submit(login, loginPath, forged)
+	pages["login with an identity, refused"] = c.get(FederatedPath + "?error=access_denied&error_code=22")
 	pages["device, without a login"] = c.follow(c.get(devicePath))
 	pages["consent"] = c.authorize()
 	pages["consent, nothing chosen"] = c.submit(pages["consent"], consentPath, url.Values{
@@ -108,7 +109,7 @@ func (w *world) whole(lang string) map[string]shown {
 // for scripts, and headers that keep it out of caches and frames.
 func TestPages_AreWholeInBothLanguages(t *testing.T) {
 	statuses := map[string]int{
-		"a refusal of authorize": 400, "login, nothing typed": 422, "login, wrong PIN": 401, "a forged form": 403,
+		"a refusal of authorize": 400, "login, nothing typed": 422, "login, wrong PIN": 401, "a forged form": 403, "login with an identity, refused": 403,
 		"consent, nothing chosen": 422, "consent, wrong PIN again": 401, "device, wrong code": 422, "over": 404, "PIN typed wrong": 422,
 	}
 	for _, lang := range []string{"it", "en"} {

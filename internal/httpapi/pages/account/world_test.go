@@ -21,6 +21,7 @@ import (
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/browser"
 	"diresco/internal/identity/consent"
+	"diresco/internal/identity/federation"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin/pintest"
@@ -46,6 +47,7 @@ type world struct {
 	t            *testing.T
 	handler      http.Handler
 	flows        *flows
+	federated    *federated
 	consents     *consents
 	contributors *contributors
 	applications *applications
@@ -226,6 +228,9 @@ func newWorld(t *testing.T, d *db.DB) *world {
 		reach: access.ServiceSet{access.Declarations, access.Delegations},
 	}
 	w.mario, w.pin = w.Person(t, pintest.Mario, access.Citizen, false)
+	w.federated = &federated{w: w, all: []federation.About{
+		{ID: "cie", DisplayName: "CIE", Levels: []federation.Level{3}}, {ID: "spid", DisplayName: "SPID <uno>", Levels: []federation.Level{1, 2, 3}},
+	}}
 	w.contributors.add("Forno Rossi S.r.l.", "Officina Bianchi")
 	w.serve(pintest.PublicURL)
 	return w
@@ -239,7 +244,7 @@ func (w *world) serve(publicURL string) {
 		Name: "Istituto di prova", Telephone: "06 0000", Page: "https://istituto.example/", PrivacyPage: "https://istituto.example/privacy",
 		Logo: "https://static.istituto.example/logo.svg",
 	}}, Deps{
-		Sessions: w.Sessions, PINs: w.PINs,
+		Sessions: w.Sessions, Federation: w.federated, PINs: w.PINs,
 		Enter: func(ctx context.Context, id uuid.UUID, rule access.Rule) (access.Actor, error) {
 			return guard.Enter(ctx, id, rule, access.Target{})
 		},
@@ -254,7 +259,7 @@ func (w *world) serve(publicURL string) {
 			}
 			return titles, nil
 		},
-		Clock: w.Clock,
+		Clock: w.Clock, Random: rand.Reader,
 	})
 	if err != nil {
 		w.t.Fatal(err)

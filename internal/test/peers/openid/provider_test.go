@@ -77,7 +77,7 @@ func newPeer(t *testing.T) *peer {
 		t.Fatal(err)
 	}
 	p := &peer{t: t, keys: keys, clock: clock.NewOffset(clock.System{})}
-	p.issuer = startProvider(t, keys)
+	p.issuer = startProvider(t, keys, callback)
 	p.wire = &wire{t: t, issuer: p.issuer, key: key}
 	pinned, err := json.Marshal(p.wire.set())
 	if err != nil {
@@ -113,8 +113,9 @@ func newPeer(t *testing.T) *peer {
 	return p
 }
 
-// startProvider starts oidc-provider, ended with the test, and returns its issuer.
-func startProvider(t *testing.T, keys *keyring.Federation) string {
+// startProvider starts oidc-provider, ended with the test, and returns its issuer. It sends people
+// back to one address.
+func startProvider(t *testing.T, keys *keyring.Federation, back string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "provider"))); err != nil {
@@ -127,7 +128,7 @@ func startProvider(t *testing.T, keys *keyring.Federation) string {
 	}
 	request, answer := keys.Requests[0].Public(), keys.Answers[0].Public()
 	client := map[string]any{
-		"redirect_uris": []string{callback}, "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "RS256",
+		"redirect_uris": []string{back}, "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "RS256",
 		"jwks": map[string]any{"keys": []jose.JSONWebKey{request, answer}},
 	}
 	with := func(id string, more map[string]any) map[string]any {

@@ -1,0 +1,119 @@
+package spid
+
+import (
+	"bytes"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// KeyPair is a certificate with its key.
+type KeyPair struct {
+	Certificate *x509.Certificate
+	Key         *rsa.PrivateKey
+}
+
+// LoadKeys reads one pair of each file (PEM, certificate and key in any order). No error holds a
+// part of a file.
+func LoadKeys(paths []string) ([]KeyPair, error) {
+	var all []KeyPair
+	for i, path := range paths {
+		content, err := os.ReadFile(path) //nolint:gosec // the administrator's own path
+		if err != nil {
+			return nil, fmt.Errorf("file %d cannot be read", i+1)
+		}
+		pair, err := ParseKeys(content)
+		if err != nil {
+			return nil, fmt.Errorf("file %d: %w", i+1, err)
+		}
+		all = append(all, pair)
+	}
+	return all, nil
+}
+
+// ParseKeys reads one pair of a text in PEM.
+func ParseKeys(text []byte) (KeyPair, error) {
+	var pair KeyPair
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		var err error
+		switch block.Type {
+		case "CERTIFICATE":
+			if pair.Certificate != nil {
+				return KeyPair{}, errors.New("it has several certificates; give each pair a file of its own")
+			}
+			pair.Certificate, err = x509.ParseCertificate(block.Bytes)
+		case "PRIVATE KEY":
+			var key any
+			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+			pair.Key, _ = key.(*rsa.PrivateKey)
+		case "RSA PRIVATE KEY":
+			pair.Key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+		}
+		if err != nil {
+			return KeyPair{}, errors.New("a part of it cannot be read")
+		}
+	}
+	return pair, pair.check()
+}
+
+func (p KeyPair) check() error {
+	switch {
+	case p.Certificate == nil:
+		return errors.New("it has no certificate")
+	case p.Key == nil:
+		return errors.New("it has no key of RSA")
+	case !p.Key.PublicKey.Equal(p.Certificate.PublicKey):
+		return errors.New("its key is not that of its certificate")
+	case p.Key.N.BitLen() < minKeyBits:
+		return fmt.Errorf("its key is shorter than %d bits", minKeyBits)
+	case slices.Contains([]x509.SignatureAlgorithm{x509.SHA1WithRSA, x509.MD5WithRSA}, p.Certificate.SignatureAlgorithm):
+		return errors.New("its certificate is signed with less than SHA-256")
+	}
+	return nil
+}
+
+// Check tells whether a pair can be used from now on by a service of this name.
+func (p KeyPair) Check(entityID string, now time.Time) error {
+	switch {
+	case now.Before(p.Certificate.NotBefore):
+		return errors.New("the certificate is not valid yet")
+	case !now.Before(p.Certificate.NotAfter):
+		return errors.New("the certificate has ended")
+	}
+	for _, name := range p.Certificate.Subject.Names {
+		if name.Type.Equal(uriType) && name.Value != entityID {
+			return errors.New("the certificate is for another name of the service (attribute uri) than DIRESCO_SPID_ENTITY_ID")
+		}
+	}
+	return nil
+}
+
+// uriType and organisationType are the attributes of names that SPID asks for.
+var (
+	uriType          = asn1.ObjectIdentifier{2, 5, 4, 83}
+	organisationType = asn1.ObjectIdentifier{2, 5, 4, 97}
+)
+
+// encodePEM writes a pair as LoadKeys reads it.
+func encodePEM(certificate []byte, key *rsa.PrivateKey) ([]byte, error) {
+	encoded, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	if err := pem.Encode(&out, &pem.Block{Type: "CERTIFICATE", Bytes: certificate}); err != nil {
+		return nil, err
+	}
+	err = pem.Encode(&out, &pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
+	return out.Bytes(), err
+}

@@ -1,0 +1,280 @@
+package spid
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/crewjam/saml"
+
+	"diresco/internal/identity/federation"
+	"diresco/internal/platform/egress"
+)
+
+const (
+	// freshFor is how long metadata are used before they are asked for again.
+	freshFor = 6 * time.Hour
+	// maxMetadata is how large metadata may be; those of all providers of SPID have 200 KiB.
+	maxMetadata = 4 << 20
+	// fetchTimeout bounds one request for metadata.
+	fetchTimeout = 20 * time.Second
+)
+
+// Origin is where the metadata of providers come from.
+type Origin struct {
+	// Kind is what the providers speak for.
+	Kind federation.Kind
+	// Location is the path of a file, or an https URL.
+	Location string
+	// Signers are the certificates under which the metadata must be signed; without any, the
+	// location alone is trusted.
+	Signers []*x509.Certificate
+	// Cache is the path at which the last good copy of a URL is kept, or "".
+	Cache string
+	// Network is for tests.
+	Network egress.Options
+}
+
+// Registry keeps the providers of one origin.
+type Registry struct {
+	origin    Origin
+	providers atomic.Pointer[[]*provider]
+	// readAt is when the metadata were last had from their origin. Refresh alone uses it.
+	readAt time.Time
+}
+
+// NewRegistry makes a registry that knows nobody until Refresh or Set.
+func NewRegistry(o Origin) *Registry { return &Registry{origin: o} }
+
+// Set makes a registry know the providers of metadata that a program has at hand.
+func (s *Service) Set(r *Registry, metadata []byte) error {
+	fresh, err := s.read(r.origin, metadata)
+	if err != nil {
+		return err
+	}
+	r.providers.Store(&fresh)
+	return nil
+}
+
+// Open reads what is there at the start. What a file has must be good; where a URL cannot be
+// reached its last good copy serves.
+func (s *Service) Open(ctx context.Context) error {
+	for _, r := range s.registries {
+		err := s.refresh(ctx, r)
+		if err == nil || !r.remote() {
+			if err != nil {
+				return fmt.Errorf("the metadata of the providers of %s: %w", r.origin.Kind, err)
+			}
+			continue
+		}
+		s.Log.Warn("the metadata of providers could not be had", "kind", r.origin.Kind, "error", err)
+		copied, kept := os.ReadFile(r.origin.Cache)
+		if kept == nil {
+			kept = s.Set(r, copied)
+		}
+		if kept != nil {
+			s.Log.Error("nobody can log in by these providers until their metadata can be had", "kind", r.origin.Kind)
+		}
+	}
+	return nil
+}
+
+// Refresh has the metadata again where they are old. What cannot be had, or is not good, changes
+// nothing.
+func (s *Service) Refresh(ctx context.Context) {
+	for _, r := range s.registries {
+		if s.Clock.Now().Sub(r.readAt) < freshFor {
+			continue
+		}
+		if err := s.refresh(ctx, r); err != nil && ctx.Err() == nil {
+			s.Log.Warn("the metadata of providers were not renewed: the old ones stay in force", "kind", r.origin.Kind, "error", err)
+		}
+	}
+}
+
+func (r *Registry) remote() bool { return strings.Contains(r.origin.Location, "://") }
+
+// refresh has the metadata from their origin.
+func (s *Service) refresh(ctx context.Context, r *Registry) error {
+	if r.origin.Location == "" {
+		return nil
+	}
+	metadata, err := r.fetch(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.Set(r, metadata); err != nil {
+		return err
+	}
+	r.readAt = s.Clock.Now()
+	if r.remote() && r.origin.Cache != "" {
+		if err := keep(r.origin.Cache, metadata); err != nil {
+			s.Log.Warn("no copy of the metadata of providers was kept", "kind", r.origin.Kind, "error", err)
+		}
+	}
+	return nil
+}
+
+// fetch has the metadata from a file or by HTTP.
+func (r *Registry) fetch(ctx context.Context) ([]byte, error) {
+	if !r.remote() {
+		file, err := os.Open(r.origin.Location)
+		if err != nil {
+			return nil, errors.New("the file cannot be read")
+		}
+		defer func() { _ = file.Close() }()
+		return readAll(file)
+	}
+	target, err := egress.CheckURL(r.origin.Location)
+	if err != nil {
+		return nil, err
+	}
+	network := r.origin.Network
+	network.Timeout = fetchTimeout
+	client := egress.Client(target, network)
+	defer client.CloseIdleConnections()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("the server answers %d", response.StatusCode)
+	}
+	return readAll(response.Body)
+}
+
+func readAll(from io.Reader) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(from, maxMetadata+1))
+	if err == nil && len(content) > maxMetadata {
+		err = errors.New("they are too large")
+	}
+	return content, err
+}
+
+// keep writes a copy that appears whole or not at all.
+func keep(path string, content []byte) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(dir, "metadata-*")
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}
+
+// read makes providers of metadata. A provider that cannot be used is left out and logged; where
+// none is left it is an error.
+func (s *Service) read(o Origin, metadata []byte) ([]*provider, error) {
+	if err := checkMetadataForm(metadata); err != nil {
+		return nil, err
+	}
+	if len(o.Signers) > 0 {
+		var err error
+		if metadata, err = saml.VerifyMetadataSignature(metadata, o.Signers); err != nil {
+			return nil, errors.New("their signature is not that of the configured certificate")
+		}
+	}
+	entities, err := entitiesOf(metadata)
+	if err != nil {
+		return nil, err
+	}
+	var all []*provider
+	seen := map[string]bool{}
+	for i := range entities {
+		entity := &entities[i]
+		if len(entity.IDPSSODescriptors) == 0 {
+			continue
+		}
+		p, err := s.newProvider(o.Kind, entity)
+		switch {
+		case seen[entity.EntityID]:
+			return nil, errors.New("a provider stands in them twice")
+		case err != nil:
+			s.Log.Warn("a provider is left out", "provider", providerID(o.Kind, entity.EntityID), "error", err)
+		case !entity.ValidUntil.IsZero() && !s.Clock.Now().Before(entity.ValidUntil):
+			return nil, errors.New("they are valid no more")
+		default:
+			all = append(all, p)
+		}
+		seen[entity.EntityID] = true
+	}
+	if len(all) == 0 {
+		return nil, errors.New("they have no provider that can be used")
+	}
+	return all, nil
+}
+
+// checkMetadataForm refuses what is no XML or declares entities.
+func checkMetadataForm(metadata []byte) error {
+	for decoder := xml.NewDecoder(bytes.NewReader(metadata)); ; {
+		token, err := decoder.Token()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return errors.New("they are no XML")
+		}
+		if _, declares := token.(xml.Directive); declares {
+			return errors.New("they declare a document type")
+		}
+	}
+}
+
+// entitiesOf lists the entities of metadata. Each has the earliest end of those around it.
+func entitiesOf(metadata []byte) ([]saml.EntityDescriptor, error) {
+	var one saml.EntityDescriptor
+	if err := xml.Unmarshal(metadata, &one); err == nil {
+		return []saml.EntityDescriptor{one}, nil
+	}
+	var many saml.EntitiesDescriptor
+	if err := xml.Unmarshal(metadata, &many); err != nil {
+		return nil, errors.New("they are no metadata of SAML")
+	}
+	return flatten(many, time.Time{}), nil
+}
+
+func flatten(many saml.EntitiesDescriptor, until time.Time) []saml.EntityDescriptor {
+	if many.ValidUntil != nil {
+		until = earlier(until, *many.ValidUntil)
+	}
+	all := many.EntityDescriptors
+	for i := range all {
+		all[i].ValidUntil = earlier(all[i].ValidUntil, until)
+	}
+	for _, below := range many.EntitiesDescriptors {
+		all = append(all, flatten(below, until)...)
+	}
+	return all
+}
+
+// earlier returns the earlier of two times, of which the zero one is none.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
