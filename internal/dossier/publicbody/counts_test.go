@@ -1,6 +1,7 @@
 package publicbody_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -48,15 +49,17 @@ func (w *fixture) fillCounted() {
 		cast = "?::uuid"
 	}
 	rows := "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
-	position := "CASE WHEN i % 100 = 0 THEN " + cast + " ELSE " + cast + " END"
+	// A company with many positions beside the body: the planner thinks of an average one.
+	w.Company(w.t, slices.Repeat([]string{world.Rome}, 60)...)
+	position := "CASE WHEN i % 100 = 0 THEN " + cast + " ELSE (SELECT p.id FROM positions p WHERE p.id <> " + cast + " ORDER BY p.id LIMIT 1 OFFSET i % 60) END"
 	w.Exec(w.t, rows+`INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, person_id,
 		acting_as, right_id, version, created_at, updated_at, listed_at, submitted_at, protocol_number, digest)
 		SELECT `+id+`, `+cast+`, `+position+`, '`+world.Rome+`', 'RIOC', 1, 'single', 'withdrawn', '{}', `+cast+`, 'legal_representative', `+cast+`, 1, `+
-		at+`, `+at+`, `+at+`, `+at+`, 'p', 'd' FROM n`, w.body.ID, w.position(), w.body.Positions[1].ID, w.by.PersonID, w.by.PersonID)
+		at+`, `+at+`, `+at+`, `+at+`, 'p', 'd' FROM n`, w.body.ID, w.position(), w.position(), w.by.PersonID, w.by.PersonID)
 	w.Exec(w.t, rows+`INSERT INTO tickets (id, kind, contributor_id, position_id, office_code, topic, subject, text, email, person_id, right_id,
 		acting_as, attachments, protocol_number, digest, opened_at, state, version, updated_at)
 		SELECT `+id+`, 'request', `+cast+`, `+position+`, '`+world.Rome+`', 'payments-f24', 'x', 'x', 'x', `+cast+`, `+cast+`,
-		'legal_representative', '[]', 'x', 'x', `+at+`, 'open', 1, `+at+` FROM n`, w.body.ID, w.position(), w.body.Positions[1].ID, w.by.PersonID, w.by.PersonID)
+		'legal_representative', '[]', 'x', 'x', `+at+`, 'open', 1, `+at+` FROM n`, w.body.ID, w.position(), w.position(), w.by.PersonID, w.by.PersonID)
 	if w.DB.Dialect() == db.Postgres {
 		w.Exec(w.t, "ANALYZE")
 	}
