@@ -139,7 +139,7 @@ func stored(z *zip.Writer, header *zip.FileHeader, content io.ReadSeeker, size i
 	}
 	const utf8Names, version20 = 0x800, 20
 	header.Method, header.Flags, header.ReaderVersion = zip.Store, utf8Names, version20
-	header.ModifiedDate, header.ModifiedTime, header.Extra = dated(header.Modified)
+	header.ModifiedDate, header.ModifiedTime, header.Extra = dated(header.Modified)                            //nolint:staticcheck // raw headers go by them
 	header.CRC32, header.CompressedSize64, header.UncompressedSize64 = sum.Sum32(), uint64(size), uint64(size) //nolint:gosec // a size
 	return z.CreateRaw(header)
 }

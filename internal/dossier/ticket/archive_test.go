@@ -56,7 +56,7 @@ func TestTicketArchive_FilesAreDatedAtTheOpening(t *testing.T) {
 		}
 		for _, f := range archive.File {
 			// What old readers see has two seconds, and no place.
-			if old := f.ModTime(); !f.Modified.Equal(at) || !old.Equal(at.Truncate(2*time.Second)) { //nolint:staticcheck // see above
+			if old := f.ModTime(); !f.Modified.Equal(at) || !old.Equal(at.Truncate(2*time.Second)) {
 				t.Errorf("%s is dated %s, and %s for old readers, want %s", f.Name, f.Modified, old, at)
 			}
 		}

@@ -255,7 +255,9 @@ func TestTimelineExport_SaysWhichFileIsMissing(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		a := world.New(t, d)
 		lost := func(context.Context, access.Actor) (io.ReadCloser, error) { return nil, fault.New(fault.NotFound) }
-		there := func(context.Context, access.Actor) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("here")), nil }
+		there := func(context.Context, access.Actor) (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader("here")), nil
+		}
 		s := timeline.NewService(timeline.Deps{Runner: a.Runner, CatchUp: a.Funds.CatchUp, Files: map[timeline.Happening]timeline.Source{
 			timeline.DeclarationSubmitted: func(context.Context, access.Actor, timeline.Entry) ([]timeline.File, error) {
 				return []timeline.File{{Name: ".pdf", Open: lost}, {Name: ".jws", Open: there}}, nil
