@@ -20460,14 +20460,14 @@ type ClientInterface interface {
 
 	// ShowDmaSubmission Show a submission
 	//
-	// A list that was filed; with its `content` if it was compiled by hand.
+	// A list that was filed; with its `content` if it was compiled by hand. Who filed it and has the service `compile_dma` alone reads it too.
 	//
 	// Corresponds with GET /dma-submissions/{dma_id} (the `ShowDmaSubmission` operationId).
 	ShowDmaSubmission(ctx context.Context, dmaId DmaId, params *ShowDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DownloadDmaSubmission Download the file of a submission
 	//
-	// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+	// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it. Who filed it and has the service `compile_dma` alone reads it too.
 	//
 	// Corresponds with GET /dma-submissions/{dma_id}/xml (the `DownloadDmaSubmission` operationId).
 	DownloadDmaSubmission(ctx context.Context, dmaId DmaId, params *DownloadDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -26282,7 +26282,7 @@ func (c *Client) RevokeDelegation(ctx context.Context, delegationId DelegationId
 
 // ShowDmaSubmission Show a submission
 //
-// A list that was filed; with its `content` if it was compiled by hand.
+// A list that was filed; with its `content` if it was compiled by hand. Who filed it and has the service `compile_dma` alone reads it too.
 //
 // Corresponds with GET /dma-submissions/{dma_id} (the `ShowDmaSubmission` operationId).
 func (c *Client) ShowDmaSubmission(ctx context.Context, dmaId DmaId, params *ShowDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -26299,7 +26299,7 @@ func (c *Client) ShowDmaSubmission(ctx context.Context, dmaId DmaId, params *Sho
 
 // DownloadDmaSubmission Download the file of a submission
 //
-// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it. Who filed it and has the service `compile_dma` alone reads it too.
 //
 // Corresponds with GET /dma-submissions/{dma_id}/xml (the `DownloadDmaSubmission` operationId).
 func (c *Client) DownloadDmaSubmission(ctx context.Context, dmaId DmaId, params *DownloadDmaSubmissionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -50425,7 +50425,7 @@ type ClientWithResponsesInterface interface {
 
 	// ShowDmaSubmissionWithResponse Show a submission
 	//
-	// A list that was filed; with its `content` if it was compiled by hand.
+	// A list that was filed; with its `content` if it was compiled by hand. Who filed it and has the service `compile_dma` alone reads it too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -50434,7 +50434,7 @@ type ClientWithResponsesInterface interface {
 
 	// DownloadDmaSubmissionWithResponse Download the file of a submission
 	//
-	// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+	// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it. Who filed it and has the service `compile_dma` alone reads it too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -68478,7 +68478,7 @@ func (c *ClientWithResponses) RevokeDelegationWithResponse(ctx context.Context, 
 
 // ShowDmaSubmissionWithResponse Show a submission
 //
-// A list that was filed; with its `content` if it was compiled by hand.
+// A list that was filed; with its `content` if it was compiled by hand. Who filed it and has the service `compile_dma` alone reads it too.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -68493,7 +68493,7 @@ func (c *ClientWithResponses) ShowDmaSubmissionWithResponse(ctx context.Context,
 
 // DownloadDmaSubmissionWithResponse Download the file of a submission
 //
-// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+// The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it. Who filed it and has the service `compile_dma` alone reads it too.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -1,8 +1,11 @@
 package publicbody_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
@@ -25,7 +28,7 @@ func TestPosition_ASummaryCountsByIndexes(t *testing.T) {
 			t.Errorf("counted %+v, %d tickets", sum.Declarations, *sum.OpenTickets)
 		}
 		for _, plan := range world.Plans(t, d, (*heard)[0]) {
-			for _, index := range []string{"declarations_by_position", "tickets_open_by_position"} {
+			for _, index := range []string{"declarations_by_position", "tickets_by_position"} {
 				if !strings.Contains(plan, index) {
 					t.Errorf("without %s:\n%s", index, plan)
 				}
@@ -47,16 +50,21 @@ func (w *fixture) fillCounted() {
 		id, at = "(lpad(to_hex(i), 8, '0') || '-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid", "timestamptz '2026-01-01 00:00:00+00' + i * interval '1 second'"
 		cast = "?::uuid"
 	}
-	rows := "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
-	position := "CASE WHEN i % 100 = 0 THEN " + cast + " ELSE " + cast + " END"
-	w.Exec(w.t, rows+`INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, person_id,
-		acting_as, right_id, version, created_at, updated_at, listed_at, submitted_at, protocol_number, digest)
-		SELECT `+id+`, `+cast+`, `+position+`, '`+world.Rome+`', 'RIOC', 1, 'single', 'withdrawn', '{}', `+cast+`, 'legal_representative', `+cast+`, 1, `+
-		at+`, `+at+`, `+at+`, `+at+`, 'p', 'd' FROM n`, w.body.ID, w.position(), w.body.Positions[1].ID, w.by.PersonID, w.by.PersonID)
-	w.Exec(w.t, rows+`INSERT INTO tickets (id, kind, contributor_id, position_id, office_code, topic, subject, text, email, person_id, right_id,
-		acting_as, attachments, protocol_number, digest, opened_at, state, version, updated_at)
-		SELECT `+id+`, 'request', `+cast+`, `+position+`, '`+world.Rome+`', 'payments-f24', 'x', 'x', 'x', `+cast+`, `+cast+`,
-		'legal_representative', '[]', 'x', 'x', `+at+`, 'open', 1, `+at+` FROM n`, w.body.ID, w.position(), w.body.Positions[1].ID, w.by.PersonID, w.by.PersonID)
+	// A company with many positions beside the body: the planner thinks of an average one.
+	others := w.Company(w.t, slices.Repeat([]string{world.Rome}, 60)...)
+	for owner, of := range map[uuid.UUID]string{w.body.ID: "i % 100 = 0 AND k = 0", others.ID: "i % 100 > 0 AND k = i % 60"} {
+		rows := `WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000), q AS (SELECT ROW_NUMBER() OVER (ORDER BY p.number) - 1 AS k,
+			p.contributor_id, p.id AS position_id FROM positions p WHERE p.contributor_id = ` + cast + `) `
+		from := " FROM n JOIN q ON " + of
+		w.Exec(w.t, rows+`INSERT INTO declarations (id, contributor_id, position_id, office_code, type, type_version, step, state, content, person_id,
+			acting_as, right_id, version, created_at, updated_at, listed_at, submitted_at, protocol_number, digest)
+			SELECT `+id+`, q.contributor_id, q.position_id, '`+world.Rome+`', 'RIOC', 1, 'single', 'withdrawn', '{}', `+cast+`, 'legal_representative', `+
+			cast+`, 1, `+at+`, `+at+`, `+at+`, `+at+`, 'p', 'd'`+from, owner, w.by.PersonID, w.by.PersonID)
+		w.Exec(w.t, rows+`INSERT INTO tickets (id, kind, contributor_id, position_id, office_code, topic, subject, text, email, person_id, right_id,
+			acting_as, attachments, protocol_number, digest, opened_at, state, version, updated_at)
+			SELECT `+id+`, 'request', q.contributor_id, q.position_id, '`+world.Rome+`', 'payments-f24', 'x', 'x', 'x', `+cast+`, `+cast+`,
+			'legal_representative', '[]', 'x', 'x', `+at+`, 'open', 1, `+at+from, owner, w.by.PersonID, w.by.PersonID)
+	}
 	if w.DB.Dialect() == db.Postgres {
 		w.Exec(w.t, "ANALYZE")
 	}

@@ -173,6 +173,8 @@ func (s *Service) file(
 	if err := s.blobs.Upload(ctx, blobKey(made.ID), content, &blob.WriterOptions{ContentType: MediaType, IfNotExist: true}); err != nil {
 		return View{}, errors.Join(fault.Wrap(fault.Unavailable, err), s.forget(ctx, made.ID))
 	}
+	// Who goes away now leaves a file: what becomes of the list is waited for all the same.
+	ctx = context.WithoutCancel(ctx)
 	f.submission = made
 	entry, err := s.lane.File(ctx, protocol.Filing[filing]{Content: f, Header: protocol.Header{
 		Office: made.OfficeCode, SubjectID: made.ID, By: by, Right: right, Claim: claim, Origin: audit.OriginOf(ctx), Digest: made.Digest,

@@ -106,8 +106,9 @@ func (s *Service) Request(ctx context.Context, by access.Actor, in Input) (View,
 	// The register files it in a transaction, and a context, of its own.
 	origin := audit.OriginOf(ctx)
 	filed, err := s.tickets.File(ctx, asking, ticket.New{
-		Kind: ticket.SmartTask, ContributorID: by.ContributorID, PositionID: positionID, Reserved: t.Code != sharedType, Topic: t.Topic, Subject: t.TitleIT,
-		Text: t.EffectIT, Email: in.Email, Phone: in.Phone, Content: map[string]any{"type": t.Code, "content": in.Content},
+		Kind: ticket.SmartTask, ContributorID: by.ContributorID, PositionID: positionID, Reserved: t.Code != sharedType, Topic: t.Topic,
+		Subject: t.TitleIT,
+		Text:    t.EffectIT, Email: in.Email, Phone: in.Phone, Content: map[string]any{"type": t.Code, "content": in.Content},
 	}, func(ctx context.Context, filed ticket.Ticket) error {
 		// Each is told at an address that is typed in, so that nobody may ask without end.
 		before, err := s.repo.asked(ctx, filed.PersonID, filed.ContributorID, filed.OpenedAt.Add(-fault.Day))

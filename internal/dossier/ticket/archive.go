@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"hash/crc32"
@@ -138,8 +139,21 @@ func stored(z *zip.Writer, header *zip.FileHeader, content io.ReadSeeker, size i
 	}
 	const utf8Names, version20 = 0x800, 20
 	header.Method, header.Flags, header.ReaderVersion = zip.Store, utf8Names, version20
+	header.ModifiedDate, header.ModifiedTime, header.Extra = dated(header.Modified)                            //nolint:staticcheck // raw headers go by them
 	header.CRC32, header.CompressedSize64, header.UncompressedSize64 = sum.Sum32(), uint64(size), uint64(size) //nolint:gosec // a size
 	return z.CreateRaw(header)
+}
+
+// dated is when a file came about, as its header has it: in UTC as old readers know it, which do not
+// know which clocks it is by, and as seconds for the others. What is written raw is given it so.
+func dated(at time.Time) (day, clock uint16, extra []byte) {
+	const since, extendedTime, length, modified = 1980, 0x5455, 5, 1
+	at = at.UTC()
+	day = uint16(at.Day() + int(at.Month())<<5 + (at.Year()-since)<<9) //nolint:gosec // a date of this age
+	clock = uint16(at.Second()/2 + at.Minute()<<5 + at.Hour()<<11)     //nolint:gosec // a time of day
+	extra = binary.LittleEndian.AppendUint16(extra, extendedTime)
+	extra = append(binary.LittleEndian.AppendUint16(extra, length), modified)
+	return day, clock, binary.LittleEndian.AppendUint32(extra, uint32(at.Unix())) //nolint:gosec // until 2106
 }
 
 // distinct are the names of files in an archive: safe as they are, and no two the same for those

@@ -267,6 +267,8 @@ func (s *Service) file(
 			return View{}, err
 		}
 		t.ArchiveDigest, t.ArchiveSize = &digest, &size
+		// Who goes away now leaves files: what becomes of the ticket is waited for all the same.
+		ctx = context.WithoutCancel(ctx)
 	case len(uploads) == 0:
 		t.Attachments = []attachment.File{}
 	}
@@ -294,7 +296,7 @@ func (s *Service) forget(ctx context.Context, id uuid.UUID, why error) {
 		// Any other error leaves it open whether it was filed: then the files stay.
 		return
 	}
-	if err := s.files.remove(context.WithoutCancel(ctx), id); err != nil {
+	if err := s.files.remove(ctx, id); err != nil {
 		s.log.WarnContext(ctx, "files of a refused ticket left behind", "ticket_id", id, "error", err)
 	}
 }

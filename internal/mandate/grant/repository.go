@@ -172,7 +172,8 @@ func (t table) inTurn(ctx context.Context, personID uuid.UUID) error {
 // principals lists who answers for a place: its legal representatives and employers.
 func (t table) principals(ctx context.Context, placeID uuid.UUID) (ids []uuid.UUID, err error) {
 	err = t.db.From(ctx).Raw(
-		"SELECT DISTINCT person_id FROM "+t.roles+" WHERE "+t.place+" = ? AND role IN ? AND withdrawn_at IS NULL ORDER BY person_id",
+		"SELECT DISTINCT r.person_id FROM "+t.roles+" r WHERE r."+t.place+" = ? AND r.role IN ? AND "+access.LiveRole("r")+
+			" ORDER BY r.person_id",
 		placeID, []access.ActingAs{access.LegalRepresentative, access.Employer},
 	).Scan(&ids).Error
 	return ids, err

@@ -16,7 +16,7 @@ type element struct {
 	// attributes are those that it may have. What they set may refuse the value.
 	attributes map[string]func(r *reader, value string)
 	// must is the attribute that it has to have; it may be empty.
-	must string
+	must       string
 	begin, end func(r *reader)
 	// field and set are those of an element that holds a text.
 	field *field
