@@ -100,7 +100,8 @@ func TestRegistry_WrongMetadataStopTheStart(t *testing.T) {
 		"a broken certificate": {strings.Replace(one(idpID), "<ds:X509Certificate>", "<ds:X509Certificate>AAAA", 1), "no provider"},
 	} {
 		_, _, _, err := opened(t, spid.Origin{Location: file(t, c.content)})
-		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "hunter2") ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -211,7 +212,7 @@ func TestRegistry_MetadataThatEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, clock: at, service: s, provider: s.Providers()[0]}
+	w := &world{TB: t, clock: at, service: s, provider: s.Providers()[0]}
 	a, request, _ := w.begin(2)
 	at.Advance(30 * time.Minute)
 	values := signed(t, answer(request.SelectAttrValue("ID", ""), "https://www.spid.gov.it/SpidL2", at.Now()))
