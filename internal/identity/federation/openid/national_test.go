@@ -449,6 +449,43 @@ func TestFederation_TrustMarkOfAnAccreditedIssuer(t *testing.T) {
 	}
 }
 
+func TestFederation_TrustMarkThatHasAnOwner(t *testing.T) {
+	const owner = "https://owner.example"
+	key := newKey(t, "owner-1")
+	delegation := map[string]any{"iss": owner, "sub": anchorID, "trust_mark_type": markType, "iat": start.Add(-time.Minute).Unix()}
+	for name, c := range map[string]struct {
+		delegation string
+		good       bool
+	}{
+		"delegated":         {key.sign(t, delegation, "trust-mark-delegation+jwt"), true},
+		"not delegated":     {"", false},
+		"by another":        {newKey(t, "owner-1").sign(t, delegation, "trust-mark-delegation+jwt"), false},
+		"of the wrong type": {key.sign(t, delegation, "trust-mark+jwt"), false},
+		"to another":        {key.sign(t, butWith(delegation, "sub", middleID), "trust-mark-delegation+jwt"), false},
+		"for another mark":  {key.sign(t, butWith(delegation, "trust_mark_type", "x"), "trust-mark-delegation+jwt"), false},
+		"in another's name": {key.sign(t, butWith(delegation, "iss", middleID), "trust-mark-delegation+jwt"), false},
+		"expired":           {key.sign(t, butWith(delegation, "exp", start.Unix()), "trust-mark-delegation+jwt"), false},
+		"of the future":     {key.sign(t, butWith(delegation, "iat", start.Add(time.Hour).Unix()), "trust-mark-delegation+jwt"), false},
+	} {
+		r := newRealm(t, "cie")
+		r.anchor.own = with(map[string]any{"trust_mark_owners": map[string]any{markType: map[string]any{"sub": owner, "jwks": key.set()}}})
+		r.marks(with(map[string]any{"delegation": c.delegation}))
+		_, err := r.provider.Begin(t.Context(), attempt(2))
+		if !c.good {
+			refused(t, err, federation.Invalid, "trust chain: a required trust mark is missing or not valid")
+		} else if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// butWith returns claims of which one is another.
+func butWith(claims map[string]any, name string, value any) map[string]any {
+	changed := maps.Clone(claims)
+	changed[name] = value
+	return changed
+}
+
 func TestFederation_ChainIsKeptUntilItExpires(t *testing.T) {
 	r := newRealm(t, "cie")
 	for range 3 {
@@ -482,6 +519,38 @@ func TestFederation_NewKeyOfTheProviderIsFetched(t *testing.T) {
 	r.clock.Advance(10 * time.Second)
 	if _, err := r.login(2, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestFederation_KeysAtAnAddressAreSigned(t *testing.T) {
+	for name, c := range map[string]struct {
+		signs func(r *realm) keyPair
+		typ   string
+		rule  string
+	}{
+		"by the provider": {func(r *realm) keyPair { return r.op.key }, "jwk-set+jwt", ""},
+		"by another":      {func(*realm) keyPair { return newKey(t, "op-federation-1") }, "jwk-set+jwt", "provider's keys are not signed"},
+		"something else":  {func(r *realm) keyPair { return r.op.key }, "entity-statement+jwt", "provider's keys are not signed"},
+	} {
+		r := newRealm(t, "cie")
+		r.op.own = after(r.op.own, func(claims map[string]any) {
+			metadata := claims["metadata"].(map[string]any)["openid_provider"].(map[string]any)
+			delete(metadata, "jwks")
+			metadata["signed_jwks_uri"] = issuer + "/signed"
+		})
+		r.op.next = http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+			if request.URL.Path != "/signed" {
+				r.fake.ServeHTTP(w, request)
+				return
+			}
+			_, _ = w.Write([]byte(c.signs(r).sign(t, r.fake.key.set(), c.typ)))
+		})
+		_, err := r.login(2, nil)
+		if c.rule != "" {
+			refused(t, err, federation.Invalid, c.rule)
+		} else if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
