@@ -38,7 +38,8 @@ type Deps struct {
 	Keys   *keyring.Federation
 	Clock  clock.Clock
 	Random io.Reader
-	// PublicURL is the origin by which people reach this installation, and its name in a federation.
+	// PublicURL is the origin by which people reach this installation. It is its name in a
+	// federation, too.
 	PublicURL string
 	// Transport is how providers are reached; see Outgoing.
 	Transport http.RoundTripper
