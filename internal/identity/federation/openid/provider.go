@@ -65,7 +65,8 @@ func (p *provider) About() federation.About {
 	slices.Sort(levels)
 	return federation.About{
 		ID: p.settings.ProviderID, Kind: federation.Kind(p.settings.Kind), Protocol: federation.OpenIDConnect,
-		Method: session.LoginMethod(p.settings.LoginMethod), DisplayName: p.settings.DisplayName, LogoURI: p.settings.LogoURI, Levels: levels,
+		Method: session.LoginMethod(p.settings.LoginMethod), DisplayName: p.settings.DisplayName, LogoURI: p.settings.LogoURI,
+		Levels: levels,
 	}
 }
 

@@ -60,7 +60,6 @@ type wire struct {
 	t        *testing.T
 	issuer   string
 	key      *ecdsa.PrivateKey
-	client   jose.JSONWebKeySet
 	swap     func(idToken string) string
 	seen     []string
 	userinfo []string
