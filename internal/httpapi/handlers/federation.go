@@ -67,10 +67,12 @@ func (h SessionHandlers) StartFederatedSession(
 	}, nil
 }
 
-// refusedLogin shows a login that did not succeed as a wrong PIN is shown.
+// refusedLogin shows a login that did not succeed as a wrong PIN is shown, with other words.
 func refusedLogin(err error) error {
 	var refusal *federation.Refusal
 	switch {
+	case fault.Is(err, fault.InvalidCredentials):
+		return fault.Because(fault.InvalidCredentials, "federated-code")
 	case !errors.As(err, &refusal):
 		return err
 	case refusal.Outcome == federation.Unavailable:

@@ -131,7 +131,7 @@ func TestLogin_BeginRefusals(t *testing.T) {
 		if n := f.Count(t, "federated_logins"); n != 0 || len(f.spid.Attempts()) != 0 {
 			t.Errorf("%d logins have begun all the same", n)
 		}
-		for _, good := range []string{"com.example.app:/callback", "https://app.example/", "https://app.example/a?b=c"} {
+		for _, good := range []string{pintest.PublicURL + "/oauth2/login", "com.example.app:/callback", "https://app.example/", "https://app.example/a?b=c"} {
 			in := asks()
 			in.ReturnURL = good
 			_, err := f.logins.Begin(f.context(), in)

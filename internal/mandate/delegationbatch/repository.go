@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 )
 
@@ -14,6 +15,14 @@ const insertAtOnce = 200
 
 // repository reads and writes batches.
 type repository struct{ db *db.DB }
+
+// loginOf returns how a person had logged in, in a session that may have ended.
+func (r repository) loginOf(ctx context.Context, sessionID, personID uuid.UUID) (access.Login, error) {
+	var login access.Login
+	err := r.db.From(ctx).Raw("SELECT login_method, login_level, login_provider FROM sessions WHERE id = ? AND person_id = ?", sessionID, personID).
+		Scan(&login).Error
+	return login, err
+}
 
 // one returns a batch without its items, or fault.NotFound.
 func (r repository) one(ctx context.Context, id uuid.UUID) (Batch, error) {

@@ -243,3 +243,21 @@ func TestDelegationBatch_TheSeatEndsBesideAnItem(t *testing.T) {
 		t.Errorf("%d delegations", n)
 	}
 }
+
+// A list from a session that a national identity began is as good as with a dispositive PIN, when
+// its turn comes too.
+func TestDelegationBatch_OfANationalIdentity(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		number := w.company.Positions[0].Number
+		w.Exec(t, "UPDATE people SET credential_level = 'ordinary' WHERE id = ?", w.by.PersonID)
+		byPIN := w.taken(numbers(total, number))
+		w.drain()
+		if i := w.shown(byPIN.ID).Items[0]; i.State != delegationbatch.Refused {
+			t.Errorf("with an ordinary PIN it is %s", i.State)
+		}
+		w.Exec(t, "UPDATE sessions SET login_method = 'spid' WHERE id = ?", w.by.SessionID)
+		bySPID := w.taken(numbers(total, number))
+		w.drain()
+		want(t, w.shown(bySPID.ID), "1 "+number+" filed")
+	})
+}

@@ -142,9 +142,13 @@ func (s *Service) sender(ctx context.Context, b Batch) (sender, error) {
 	if p.SuspendedAt != nil {
 		return sender{}, fault.New(fault.Forbidden)
 	}
+	login, err := s.repo.loginOf(ctx, b.SessionID, p.ID)
+	if err != nil {
+		return sender{}, err
+	}
 	by := access.Actor{
-		SessionID: b.SessionID, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: p.GivenName, FamilyName: p.FamilyName,
-		UserClass: p.UserClass, CredentialLevel: p.CredentialLevel,
+		SessionID: b.SessionID, Login: login, PersonID: p.ID, TaxCode: p.TaxCode, GivenName: p.GivenName, FamilyName: p.FamilyName,
+		UserClass: p.UserClass, CredentialLevel: login.Raise(p.CredentialLevel),
 	}
 	membership, err := s.delegations.Membership(ctx, by, &b.DelegateID)
 	return sender{by, membership}, err
