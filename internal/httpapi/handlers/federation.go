@@ -19,9 +19,8 @@ import (
 func (h SessionHandlers) ListIdentityProviders(
 	ctx context.Context, r api.ListIdentityProvidersRequestObject,
 ) (api.ListIdentityProvidersResponseObject, error) {
-	found, err := page.Slice(h.Federation.Providers(), pageRequest(ctx, r.Params.Limit, r.Params.Cursor), func(p federation.About) page.Key {
-		return page.Key{Text: p.ID}
-	})
+	request := pageRequest(ctx, r.Params.Limit, r.Params.Cursor)
+	found, err := page.Slice(h.Federation.Providers(), request, func(p federation.About) page.Key { return page.Key{Text: p.ID} })
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +41,8 @@ func (h SessionHandlers) StartFederatedLogin(
 	ctx context.Context, r api.StartFederatedLoginRequestObject,
 ) (api.StartFederatedLoginResponseObject, error) {
 	begun, err := h.Federation.Begin(ctx, federation.Request{
-		ProviderID: r.Body.ProviderId, Level: federation.Level(r.Body.Level), ReturnURL: r.Body.ReturnUrl, CodeChallenge: r.Body.CodeChallenge,
+		ProviderID: r.Body.ProviderId, Level: federation.Level(r.Body.Level), ReturnURL: r.Body.ReturnUrl,
+		CodeChallenge: r.Body.CodeChallenge,
 	})
 	if err != nil {
 		return nil, err
@@ -67,10 +67,12 @@ func (h SessionHandlers) StartFederatedSession(
 	}, nil
 }
 
-// refusedLogin shows a login that did not succeed as a wrong PIN is shown.
+// refusedLogin shows a login that did not succeed as a wrong PIN is shown, with other words.
 func refusedLogin(err error) error {
 	var refusal *federation.Refusal
 	switch {
+	case fault.Is(err, fault.InvalidCredentials):
+		return fault.Because(fault.InvalidCredentials, "federated-code")
 	case !errors.As(err, &refusal):
 		return err
 	case refusal.Outcome == federation.Unavailable:

@@ -55,7 +55,7 @@ func (s *Service) Redeem(ctx context.Context, code, verifier secret.Text) (sessi
 		return session.Session{}, err
 	}
 	l := r.login()
-	return s.Sessions.StartBy(ctx, session.Proof{Login: l, Hold: s.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
+	proof := session.Proof{Login: l, Hold: s.deps.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
 		if err := s.redeem(ctx, r); err != nil {
 			return uuid.Nil, err
 		}
@@ -64,7 +64,8 @@ func (s *Service) Redeem(ctx context.Context, code, verifier secret.Text) (sessi
 			return uuid.Nil, err
 		}
 		return id, s.repo.redeemedBy(ctx, r.ID, id)
-	}})
+	}}
+	return s.deps.Sessions.StartBy(ctx, proof)
 }
 
 // StartSession opens a session by claims that were verified just now: there is no browser to come
@@ -75,12 +76,13 @@ func (s *Service) StartSession(ctx context.Context, about About, claims Claims) 
 		return session.Session{}, err
 	}
 	l := login(about.Method, claims.Level, about.ID)
-	return s.Sessions.StartBy(ctx, session.Proof{Login: l, Hold: s.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
+	proof := session.Proof{Login: l, Hold: s.deps.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
 		if err := s.useUp(ctx, about.ID, claims.Once); err != nil {
 			return uuid.Nil, err
 		}
 		return s.holder(ctx, claims, l)
-	}})
+	}}
+	return s.deps.Sessions.StartBy(ctx, proof)
 }
 
 // Reauthenticate proves by a login of the same person that the holder of a session is still there.
@@ -90,7 +92,7 @@ func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, code, ver
 	if err != nil {
 		return session.Session{}, err
 	}
-	proof := session.Proof{Login: r.login(), Hold: s.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
+	proof := session.Proof{Login: r.login(), Hold: s.deps.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
 		if claims.TaxCode != by.TaxCode.Clear() {
 			return uuid.Nil, fault.New(fault.InvalidCredentials)
 		}
@@ -99,7 +101,7 @@ func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, code, ver
 		}
 		return by.PersonID, s.repo.redeemedBy(ctx, r.ID, by.PersonID)
 	}}
-	return s.Sessions.ReauthenticateBy(ctx, by, proof)
+	return s.deps.Sessions.ReauthenticateBy(ctx, by, proof)
 }
 
 // redeemable returns the login of a code that fits its verifier, and what its provider said.
@@ -118,7 +120,7 @@ func (s *Service) redeemable(ctx context.Context, code, verifier secret.Text) (r
 		return row{}, Claims{}, wrong
 	}
 	var claims Claims
-	plain, err := s.Keys.Open(claimsPurpose, *r.SealedClaims, r.ID[:])
+	plain, err := s.deps.Keys.Open(claimsPurpose, *r.SealedClaims, r.ID[:])
 	if err == nil {
 		err = json.Unmarshal(plain, &claims)
 	}
@@ -141,14 +143,14 @@ func (s *Service) holder(ctx context.Context, claims Claims, l access.Login) (uu
 	if err != nil {
 		return uuid.Nil, err
 	}
-	known, err := s.People.ByTaxCode(ctx, code)
+	known, err := s.deps.People.ByTaxCode(ctx, code)
 	if fault.Is(err, fault.NotFound) {
 		added, err := s.welcome(ctx, code, claims, l)
 		if !fault.Is(err, fault.Conflict) {
 			return added, err
 		}
 		// Another login of the same person was quicker.
-		known, err = s.People.ByTaxCode(ctx, code)
+		known, err = s.deps.People.ByTaxCode(ctx, code)
 		if err != nil {
 			return uuid.Nil, err
 		}
@@ -160,8 +162,9 @@ func (s *Service) holder(ctx context.Context, claims Claims, l access.Login) (uu
 
 // welcome makes an account for somebody who has none.
 func (s *Service) welcome(ctx context.Context, code taxcode.Code, claims Claims, l access.Login) (uuid.UUID, error) {
-	p, err := s.People.Add(ctx, person.New{
-		TaxCode: code, GivenName: claims.GivenName, FamilyName: claims.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
+	p, err := s.deps.People.Add(ctx, person.New{
+		TaxCode: code, GivenName: claims.GivenName, FamilyName: claims.FamilyName, UserClass: access.Citizen,
+		CredentialLevel: access.Ordinary,
 	})
 	if err != nil {
 		return uuid.Nil, err
@@ -180,7 +183,7 @@ func (s *Service) welcome(ctx context.Context, code taxcode.Code, claims Claims,
 	if claims.Mobile != "" {
 		contacts = append(contacts, person.NewContact{Kind: person.Mobile, Value: claims.Mobile})
 	}
-	return p.ID, s.Contacts.Welcome(ctx, p.ID, contacts...)
+	return p.ID, s.deps.Contacts.Welcome(ctx, p.ID, contacts...)
 }
 
 // OpMismatch is what the audit trail calls the note that a provider tells another name than we know.
@@ -197,7 +200,7 @@ func (s *Service) compare(ctx context.Context, id uuid.UUID, code taxcode.Code, 
 	if differ(given, family) {
 		where = append(where, "account")
 	}
-	entry, found, err := s.Residents.Find(ctx, code)
+	entry, found, err := s.deps.Residents.Find(ctx, code)
 	if err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // mayReturn reports whether browsers may come back to an address: a redirect URI of an approved
-// application, or one of an origin that is let in.
+// application, or one of an origin that is let in or our own.
 func (s *Service) mayReturn(ctx context.Context, address string) (bool, error) {
 	if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}#", r) }) {
 		return false, nil
@@ -24,11 +24,16 @@ func (s *Service) mayReturn(ctx context.Context, address string) (bool, error) {
 			return false, nil
 		}
 		// As browsers write an origin, so to the letter.
-		if origin := u.Scheme + "://" + u.Host; strings.HasPrefix(address, origin) && (slices.Contains(s.Origins, origin) || s.Loopback && loopback(u)) {
+		if origin := u.Scheme + "://" + u.Host; strings.HasPrefix(address, origin) && s.lets(origin, u) {
 			return true, nil
 		}
 	}
-	return s.Registered(ctx, address)
+	return s.deps.Registered(ctx, address)
+}
+
+// lets reports whether browsers may come back to an origin.
+func (s *Service) lets(origin string, u *url.URL) bool {
+	return origin == s.deps.PublicURL || slices.Contains(s.deps.Origins, origin) || s.deps.Loopback && loopback(u)
 }
 
 // loopback reports whether an address is one of this machine.

@@ -85,7 +85,7 @@ type Deps struct {
 
 // Service lets people log in with national identities.
 type Service struct {
-	Deps
+	deps Deps
 	run  *operation.Runner
 	repo repository
 }
@@ -96,13 +96,13 @@ func NewService(d Deps) *Service {
 		d.Random = rand.Reader
 	}
 	d.PublicURL = strings.TrimRight(d.PublicURL, "/")
-	return &Service{Deps: d, run: d.Runner, repo: repository{d.Runner.DB}}
+	return &Service{deps: d, run: d.Runner, repo: repository{d.Runner.DB}}
 }
 
 // Providers lists the providers by their id.
 func (s *Service) Providers() []About {
 	var all []About
-	for _, source := range s.Sources {
+	for _, source := range s.deps.Sources {
 		for _, p := range source.Providers() {
 			all = append(all, p.About())
 		}
@@ -113,7 +113,7 @@ func (s *Service) Providers() []About {
 
 // provider returns the provider with an id, and false when there is none.
 func (s *Service) provider(id string) (Provider, bool) {
-	for _, source := range s.Sources {
+	for _, source := range s.deps.Sources {
 		for _, p := range source.Providers() {
 			if p.About().ID == id {
 				return p, true
@@ -207,7 +207,7 @@ func (s *Service) attempt(in Request) (Attempt, error) {
 		length int
 	}{{&a.State, stateLength}, {&a.Nonce, stateLength}, {&a.Verifier, verifierLength}} {
 		var err error
-		if *drawn.into, err = secret.DrawAlphanumeric(s.Random, drawn.length); err != nil {
+		if *drawn.into, err = secret.DrawAlphanumeric(s.deps.Random, drawn.length); err != nil {
 			return Attempt{}, err
 		}
 	}
@@ -240,20 +240,20 @@ func (s *Service) begun(in Request, protocol Protocol, a Attempt, d Departure) (
 		}
 		hashed := digest(ticket)
 		r.TicketHash, keep.URL, keep.Form = &hashed, d.URL, d.Form
-		location = s.PublicURL + FormPath + ticket.Reveal()
+		location = s.deps.PublicURL + FormPath + ticket.Reveal()
 	}
 	plain, err := json.Marshal(keep)
 	if err != nil {
 		return row{}, "", err
 	}
-	r.SealedAttempt = s.Keys.Seal(attemptPurpose, plain, a.ID[:])
+	r.SealedAttempt = s.deps.Keys.Seal(attemptPurpose, plain, a.ID[:])
 	return r, location, nil
 }
 
 // open decrypts what is remembered of an attempt.
 func (s *Service) open(r row) (sealed, error) {
 	var k sealed
-	plain, err := s.Keys.Open(attemptPurpose, r.SealedAttempt, r.ID[:])
+	plain, err := s.deps.Keys.Open(attemptPurpose, r.SealedAttempt, r.ID[:])
 	if err == nil {
 		err = json.Unmarshal(plain, &k)
 	}
@@ -297,7 +297,7 @@ func (s *Service) Answer(ctx context.Context, protocol Protocol, state secret.Te
 	case err == nil:
 		return returning(r.ReturnURL, url.Values{"code": {code.Reveal()}})
 	case !errors.As(err, &refusal):
-		s.Log.ErrorContext(ctx, "the answer of an identity provider was not taken", "provider", r.ProviderID, "error", err)
+		s.deps.Log.ErrorContext(ctx, "the answer of an identity provider was not taken", "provider", r.ProviderID, "error", err)
 		refusal = &Refusal{Outcome: Unavailable, Rule: "internal error"}
 	default:
 		s.note(ctx, r.ProviderID, refusal)
@@ -342,7 +342,7 @@ func (s *Service) answer(ctx context.Context, r row, state secret.Text, values u
 			return err
 		}
 		return s.repo.keep(ctx, answered{
-			ID: r.ID, Method: string(p.About().Method), Level: int(claims.Level), Claims: s.Keys.Seal(claimsPurpose, plain, r.ID[:]),
+			ID: r.ID, Method: string(p.About().Method), Level: int(claims.Level), Claims: s.deps.Keys.Seal(claimsPurpose, plain, r.ID[:]),
 			CodeHash: digest(code), CodeExpiresAt: s.run.Clock.Now().Add(CodeLife),
 		})
 	})
@@ -369,14 +369,14 @@ func (s *Service) note(ctx context.Context, providerID string, refusal *Refusal)
 	if refusal.Outcome == Denied {
 		level = slog.LevelInfo
 	}
-	s.Log.Log(ctx, level, "a login with a national identity did not succeed", "provider", providerID, "outcome", string(refusal.Outcome),
-		"number", refusal.Number, "rule", refusal.Rule)
+	s.deps.Log.Log(ctx, level, "a login with a national identity did not succeed", "provider", providerID, "outcome",
+		string(refusal.Outcome), "number", refusal.Number, "rule", refusal.Rule)
 }
 
 // draw makes a secret of 32 bytes that nobody types.
 func (s *Service) draw() (secret.Text, error) {
 	b := make([]byte, 32)
-	if _, err := io.ReadFull(s.Random, b); err != nil {
+	if _, err := io.ReadFull(s.deps.Random, b); err != nil {
 		return "", err
 	}
 	return secret.Text(base64.RawURLEncoding.EncodeToString(b)), nil
