@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -467,6 +468,41 @@ func TestAnswer_NothingOfThePersonIsTold(t *testing.T) {
 			if strings.Contains(err.Error(), secret) || strings.Contains(w.log.String(), secret) {
 				t.Errorf("%s: %q is told", c.name, secret)
 			}
+		}
+	}
+}
+
+// Many people log in at once by one provider.
+func TestAnswer_ManyAtOnce(t *testing.T) {
+	w := plain(t)
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			a := federation.Attempt{Level: 2, State: state, BegunAt: start}
+			d, err := w.provider.Begin(t.Context(), a)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			a.Kept = d.Kept
+			id := strings.Trim(strings.TrimPrefix(string(d.Kept), `{"request_id":`), `"}`)
+			if _, err := w.provider.Finish(t.Context(), a, signed(t, answer(id, "https://www.spid.gov.it/SpidL2", start))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// BenchmarkAnswer is what verifying one answer costs.
+func BenchmarkAnswer(b *testing.B) {
+	w := newWorld(b, config(), federation.SPID)
+	a := federation.Attempt{Level: 2, State: state, BegunAt: start, Kept: []byte(`{"request_id":"_r"}`)}
+	values := signed(b, answer("_r", "https://www.spid.gov.it/SpidL2", start))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.provider.Finish(b.Context(), a, values); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

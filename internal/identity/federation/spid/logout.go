@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -30,17 +31,53 @@ func (s *Service) Logout(r *http.Request) (federation.Departure, error) {
 	if len(state) > maxRelayState {
 		return federation.Departure{}, ErrLogout
 	}
-	for _, p := range s.known() {
-		sp := *p.sp
-		sp.Clock = dsig.NewFakeClockAt(s.Clock.Now())
-		request, err := sp.ValidateLogoutRequest(r)
-		if err != nil {
-			continue // another provider's, or nobody's: only who signed it can tell
-		}
-		return p.answerLogout(&sp, request.ID, state)
+	p := s.whoAsks(r)
+	if p == nil {
+		return federation.Departure{}, ErrLogout
 	}
-	return federation.Departure{}, ErrLogout
+	sp := *p.sp
+	sp.Clock = dsig.NewFakeClockAt(s.Clock.Now())
+	request, err := sp.ValidateLogoutRequest(r)
+	if err != nil {
+		return federation.Departure{}, ErrLogout // the library's error holds the whole request
+	}
+	return p.answerLogout(&sp, request.ID, state)
 }
+
+// whoAsks is the provider that a request for logout says to come from, or nil. Whether it does is
+// looked at after that.
+func (s *Service) whoAsks(r *http.Request) *provider {
+	encoded, deflated := r.URL.Query().Get(samlRequest), true
+	if encoded == "" {
+		encoded, deflated = r.PostForm.Get(samlRequest), false
+	}
+	raw, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return nil
+	}
+	if deflated {
+		// The bound is kept here, so that nobody hands the library something small that becomes large.
+		if raw, err = io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(raw)), maxLogout+1)); err != nil {
+			return nil
+		}
+	}
+	if len(raw) > maxLogout {
+		return nil
+	}
+	message, broken := parse(raw)
+	if broken != "" || message.at("Issuer") == nil {
+		return nil
+	}
+	for _, p := range s.known() {
+		if message.at("Issuer").Text() == p.sp.IDPMetadata.EntityID {
+			return p
+		}
+	}
+	return nil
+}
+
+// maxLogout is how many bytes a request for logout may have.
+const maxLogout = 64 << 10
 
 // maxRelayState is how long what goes back unchanged may be, in bytes (SAML bindings, 3.4.3).
 const maxRelayState = 80

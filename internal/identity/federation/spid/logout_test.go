@@ -111,7 +111,11 @@ func TestLogout_WhatIsNoProvidersIsRefused(t *testing.T) {
 	changed.URL.RawQuery = strings.Replace(changed.URL.RawQuery, "RelayState=abc", "RelayState=abd", 1)
 	long := posted(t, logoutRequest(now, logoutPlace), "idp")
 	long.Form.Set("RelayState", strings.Repeat("a", 81))
+	large, stranger := logoutRequest(now, logoutPlace), logoutRequest(now, logoutPlace)
+	large.NameID.Value, stranger.Issuer.Value = strings.Repeat("a", 64<<10), "https://stranger.example.org"
 	for name, request := range map[string]*http.Request{
+		"larger than allowed":  redirected(t, large),
+		"of nobody we know":    redirected(t, stranger),
 		"not signed":           posted(t, logoutRequest(now, logoutPlace), ""),
 		"signed by a stranger": posted(t, logoutRequest(now, logoutPlace), "stranger"),
 		"to another place":     posted(t, logoutRequest(now, "https://other.example.org/logout"), "idp"),

@@ -211,7 +211,7 @@ func TestRegistry_MetadataThatEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, clock: at, service: s, provider: s.Providers()[0]}
+	w := &world{TB: t, clock: at, service: s, provider: s.Providers()[0]}
 	a, request, _ := w.begin(2)
 	at.Advance(30 * time.Minute)
 	values := signed(t, answer(request.SelectAttrValue("ID", ""), "https://www.spid.gov.it/SpidL2", at.Now()))

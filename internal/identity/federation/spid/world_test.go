@@ -93,7 +93,7 @@ func idpMetadata(id string, signer spid.KeyPair, bindings ...string) string {
 
 // world is a service with one provider.
 type world struct {
-	*testing.T
+	testing.TB
 	clock    *clock.Manual
 	service  *spid.Service
 	provider federation.Provider
@@ -111,9 +111,9 @@ func config() spid.Config {
 }
 
 // newWorld makes a service by a configuration, with a provider of a kind.
-func newWorld(t *testing.T, c spid.Config, kind federation.Kind, bindings ...string) *world {
+func newWorld(t testing.TB, c spid.Config, kind federation.Kind, bindings ...string) *world {
 	t.Helper()
-	w := &world{T: t, clock: clock.NewManual(start.Add(300 * time.Millisecond)), log: &bytes.Buffer{}}
+	w := &world{TB: t, clock: clock.NewManual(start.Add(300 * time.Millisecond)), log: &bytes.Buffer{}}
 	registry := spid.NewRegistry(spid.Origin{Kind: kind})
 	deps := spid.Deps{Clock: w.clock, Random: rand.Reader, Log: slog.New(slog.NewTextHandler(w.log, nil))}
 	var err error
