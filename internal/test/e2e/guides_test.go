@@ -68,6 +68,16 @@ var guides = []guide{
 		},
 	},
 	{
+		page: "docs/identity.md",
+		prints: []string{
+			"\nsandbox-spid  spid  SPID di prova\n", "\nName=\"fiscalNumber\"\n",
+			`{"login_method":"spid","login_level":2,"login_provider":"sandbox-spid","credential_level":"dispositive"}`, "\nBianchi\n",
+			`{"login_method":"cie","login_level":3}`, "\nerror=access_denied&error_code=25\n", "\nerror=temporarily_unavailable\n",
+			"\nerror=invalid_answer\n", `{"credential_level":"dispositive","login_provider":"sandbox-oidc"}`, "\n401\n",
+			`{"family_name":"Fumagalli","user_class":"citizen"}`, `{"identity_confirmed":true}`,
+		},
+	},
+	{
 		page: "docs/delegations.md",
 		prints: []string{
 			`{"state":"active"}`, `{"acting_as":"intermediary"}`, `{"acting_as":"sub_delegate"}`, `{"state":"revoked"}`, "\n404\n",
