@@ -19,9 +19,8 @@ import (
 func (h SessionHandlers) ListIdentityProviders(
 	ctx context.Context, r api.ListIdentityProvidersRequestObject,
 ) (api.ListIdentityProvidersResponseObject, error) {
-	found, err := page.Slice(h.Federation.Providers(), pageRequest(ctx, r.Params.Limit, r.Params.Cursor), func(p federation.About) page.Key {
-		return page.Key{Text: p.ID}
-	})
+	request := pageRequest(ctx, r.Params.Limit, r.Params.Cursor)
+	found, err := page.Slice(h.Federation.Providers(), request, func(p federation.About) page.Key { return page.Key{Text: p.ID} })
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +41,8 @@ func (h SessionHandlers) StartFederatedLogin(
 	ctx context.Context, r api.StartFederatedLoginRequestObject,
 ) (api.StartFederatedLoginResponseObject, error) {
 	begun, err := h.Federation.Begin(ctx, federation.Request{
-		ProviderID: r.Body.ProviderId, Level: federation.Level(r.Body.Level), ReturnURL: r.Body.ReturnUrl, CodeChallenge: r.Body.CodeChallenge,
+		ProviderID: r.Body.ProviderId, Level: federation.Level(r.Body.Level), ReturnURL: r.Body.ReturnUrl,
+		CodeChallenge: r.Body.CodeChallenge,
 	})
 	if err != nil {
 		return nil, err

@@ -254,7 +254,7 @@ var inEnglish = dictionary{
 		"contact-verified":                 "The contact is verified already.",
 		"too-many-contacts":                "You have as many contacts as one may have. Remove one first.",
 		"last-contact":                     "Your last verified contact cannot be removed. Add and verify another one first.",
-		"federated-code":                   "The code is wrong, was used, is older than a minute or another person's, or code_verifier does not fit.",
+		"federated-code":                   "The code is wrong, used, older than a minute or another person's, or code_verifier does not fit.",
 		"already-dispositive":              "The credentials are dispositive already.",
 		"upgrade-waiting":                  "An earlier request for a dispositive PIN waits for its decision.",
 		"upgrade-decided":                  "The request has been decided already.",

@@ -255,7 +255,7 @@ var inItalian = dictionary{
 		"contact-verified":                 "Il recapito è già verificato.",
 		"too-many-contacts":                "I recapiti sono già quanti se ne possono avere. Rimuoverne prima uno.",
 		"last-contact":                     "L'ultimo recapito verificato non si può rimuovere. Aggiungerne e verificarne prima un altro.",
-		"federated-code":                   "Il codice è errato, è stato usato, ha più di un minuto o è di un'altra persona, oppure code_verifier non corrisponde.",
+		"federated-code":                   "Il codice è errato, usato, scaduto o di un'altra persona, oppure code_verifier non corrisponde.",
 		"already-dispositive":              "Le credenziali sono già dispositive.",
 		"upgrade-waiting":                  "Una richiesta precedente di PIN dispositivo attende ancora la decisione.",
 		"upgrade-decided":                  "La richiesta è già stata decisa.",

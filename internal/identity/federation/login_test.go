@@ -34,11 +34,12 @@ func TestLogin_OpensASession(t *testing.T) {
 		// The credentials of the PIN stay what they are; the person counts as one with a national identity.
 		stored, err := f.People.ByID(t.Context(), p.ID)
 		want(t, err, "")
-		if stored.CredentialLevel != access.Ordinary || stored.DigitalIdentityAt == nil || !stored.Dispositive() || stored.IdentityConfirmedAt != nil {
+		if stored.CredentialLevel != access.Ordinary || stored.DigitalIdentityAt == nil || !stored.Dispositive() ||
+			stored.IdentityConfirmedAt != nil {
 			t.Errorf("person %+v", stored)
 		}
-		if n := f.Count(t, "audit_records WHERE operation = 'startFederatedSession' AND subject_kind = 'session' AND person_id = ? AND session_id = ? AND "+
-			"login_method = 'spid' AND login_level = 2 AND login_provider = 'spid-prova'", p.ID, s.SessionID); n != 1 {
+		if n := f.Count(t, "audit_records WHERE operation = 'startFederatedSession' AND subject_kind = 'session' AND person_id = ? AND "+
+			"session_id = ? AND login_method = 'spid' AND login_level = 2 AND login_provider = 'spid-prova'", p.ID, s.SessionID); n != 1 {
 			t.Errorf("%d audit records of the login", n)
 		}
 		if n := f.Count(t, "federated_logins WHERE person_id = ? AND redeemed_at IS NOT NULL AND sealed_claims IS NULL", p.ID); n != 1 {
@@ -131,7 +132,9 @@ func TestLogin_BeginRefusals(t *testing.T) {
 		if n := f.Count(t, "federated_logins"); n != 0 || len(f.spid.Attempts()) != 0 {
 			t.Errorf("%d logins have begun all the same", n)
 		}
-		for _, good := range []string{pintest.PublicURL + "/oauth2/login", "com.example.app:/callback", "https://app.example/", "https://app.example/a?b=c"} {
+		for _, good := range []string{
+			pintest.PublicURL + "/oauth2/login", "com.example.app:/callback", "https://app.example/", "https://app.example/a?b=c",
+		} {
 			in := asks()
 			in.ReturnURL = good
 			_, err := f.logins.Begin(f.context(), in)
@@ -157,7 +160,8 @@ func TestLogin_KeepsNoSecretInTheClear(t *testing.T) {
 		values, err := f.answer(state)
 		want(t, err, "")
 		for name, text := range map[string]string{
-			"state": state.Reveal(), "nonce": a.Nonce.Reveal(), "verifier": a.Verifier.Reveal(), "code": values.Get("code"), "tax code": "RSSMRA80A01H501U",
+			"state": state.Reveal(), "nonce": a.Nonce.Reveal(), "verifier": a.Verifier.Reveal(), "code": values.Get("code"),
+			"tax code": "RSSMRA80A01H501U",
 		} {
 			like := "%" + text + "%"
 			if n := f.Count(t, "federated_logins WHERE state_hash LIKE ? OR sealed_attempt LIKE ? OR sealed_claims LIKE ? OR code_hash LIKE ?",
@@ -167,8 +171,8 @@ func TestLogin_KeepsNoSecretInTheClear(t *testing.T) {
 		}
 		// The provider is given back what it wanted remembered.
 		finished := f.spid.Finished()[0]
-		if string(finished.Kept) != `{"request":"_`+a.ID.String()+`"}` || finished.ID != a.ID || finished.State != state || finished.Nonce != a.Nonce ||
-			finished.Verifier != a.Verifier || !finished.BegunAt.Equal(a.BegunAt) || finished.Level != 2 {
+		if string(finished.Kept) != `{"request":"_`+a.ID.String()+`"}` || finished.ID != a.ID || finished.State != state ||
+			finished.Nonce != a.Nonce || finished.Verifier != a.Verifier || !finished.BegunAt.Equal(a.BegunAt) || finished.Level != 2 {
 			t.Errorf("given back %s", finished.Kept)
 		}
 	})

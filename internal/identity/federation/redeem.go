@@ -55,7 +55,7 @@ func (s *Service) Redeem(ctx context.Context, code, verifier secret.Text) (sessi
 		return session.Session{}, err
 	}
 	l := r.login()
-	return s.deps.Sessions.StartBy(ctx, session.Proof{Login: l, Hold: s.deps.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
+	proof := session.Proof{Login: l, Hold: s.deps.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
 		if err := s.redeem(ctx, r); err != nil {
 			return uuid.Nil, err
 		}
@@ -64,7 +64,8 @@ func (s *Service) Redeem(ctx context.Context, code, verifier secret.Text) (sessi
 			return uuid.Nil, err
 		}
 		return id, s.repo.redeemedBy(ctx, r.ID, id)
-	}})
+	}}
+	return s.deps.Sessions.StartBy(ctx, proof)
 }
 
 // StartSession opens a session by claims that were verified just now: there is no browser to come
@@ -75,12 +76,13 @@ func (s *Service) StartSession(ctx context.Context, about About, claims Claims) 
 		return session.Session{}, err
 	}
 	l := login(about.Method, claims.Level, about.ID)
-	return s.deps.Sessions.StartBy(ctx, session.Proof{Login: l, Hold: s.deps.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
+	proof := session.Proof{Login: l, Hold: s.deps.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
 		if err := s.useUp(ctx, about.ID, claims.Once); err != nil {
 			return uuid.Nil, err
 		}
 		return s.holder(ctx, claims, l)
-	}})
+	}}
+	return s.deps.Sessions.StartBy(ctx, proof)
 }
 
 // Reauthenticate proves by a login of the same person that the holder of a session is still there.
@@ -161,7 +163,8 @@ func (s *Service) holder(ctx context.Context, claims Claims, l access.Login) (uu
 // welcome makes an account for somebody who has none.
 func (s *Service) welcome(ctx context.Context, code taxcode.Code, claims Claims, l access.Login) (uuid.UUID, error) {
 	p, err := s.deps.People.Add(ctx, person.New{
-		TaxCode: code, GivenName: claims.GivenName, FamilyName: claims.FamilyName, UserClass: access.Citizen, CredentialLevel: access.Ordinary,
+		TaxCode: code, GivenName: claims.GivenName, FamilyName: claims.FamilyName, UserClass: access.Citizen,
+		CredentialLevel: access.Ordinary,
 	})
 	if err != nil {
 		return uuid.Nil, err

@@ -74,7 +74,8 @@ func TestRedeem_MakesAnAccount(t *testing.T) {
 			t.Errorf("contacts %+v %v", contacts, err)
 		}
 		f.Message(t, "kind = 'contact.code' AND person_id = ? AND recipient = 'mario@posta.example'", p.ID)
-		if n := f.Count(t, "audit_records WHERE subject_kind = 'person' AND subject_id = ? AND login_provider = 'spid-prova'", p.ID.String()); n != 1 {
+		const made = "audit_records WHERE subject_kind = 'person' AND subject_id = ? AND login_provider = 'spid-prova'"
+		if n := f.Count(t, made, p.ID.String()); n != 1 {
 			t.Errorf("%d records of the account", n)
 		}
 		// The second login is to the same account.
@@ -111,7 +112,8 @@ func TestRedeem_AnotherNameIsNotedForTheOffice(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		f := begin(t, d)
 		p, _ := f.mario(access.Dispositive)
-		const noted = "audit_records WHERE operation = 'noteIdentityMismatch' AND person_id IS NULL AND subject_id = ? AND outcome = 'name-differs'"
+		const noted = "audit_records WHERE operation = 'noteIdentityMismatch' AND person_id IS NULL AND subject_id = ? AND " +
+			"outcome = 'name-differs'"
 		f.spid.Says(func(c *federation.Claims) { c.FamilyName = "ROSSI" })
 		f.login()
 		if n := f.Count(t, noted, p.ID.String()); n != 0 {
@@ -155,7 +157,8 @@ func TestReauthenticate_RaisesASession(t *testing.T) {
 		if by.CredentialLevel != access.Dispositive || by.ByPIN || !by.AuthenticatedAt.Equal(f.Clock.Now()) {
 			t.Errorf("actor %+v", by)
 		}
-		if n := f.Count(t, "audit_records WHERE session_id = ? AND login_method = 'spid' AND subject_id = ?", s.SessionID, s.SessionID.String()); n != 1 {
+		const traced = "audit_records WHERE session_id = ? AND login_method = 'spid' AND subject_id = ?"
+		if n := f.Count(t, traced, s.SessionID, s.SessionID.String()); n != 1 {
 			t.Errorf("%d records", n)
 		}
 		// The PIN, entered again, does not lower it.

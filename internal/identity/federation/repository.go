@@ -90,8 +90,8 @@ type answered struct {
 
 // keep writes down what a good answer gave. What went to the provider is forgotten.
 func (r repository) keep(ctx context.Context, a answered) error {
-	return r.db.From(ctx).Exec(`UPDATE federated_logins SET login_method = ?, login_level = ?, sealed_claims = ?, code_hash = ?, code_expires_at = ?,
-		sealed_attempt = '' WHERE id = ?`, a.Method, a.Level, a.Claims, a.CodeHash, a.CodeExpiresAt, a.ID).Error
+	return r.db.From(ctx).Exec(`UPDATE federated_logins SET login_method = ?, login_level = ?, sealed_claims = ?, code_hash = ?,
+		code_expires_at = ?, sealed_attempt = '' WHERE id = ?`, a.Method, a.Level, a.Claims, a.CodeHash, a.CodeExpiresAt, a.ID).Error
 }
 
 // redeem uses the code of a login up, and reports false where it was used or is too old. What the

@@ -369,8 +369,8 @@ func (s *Service) note(ctx context.Context, providerID string, refusal *Refusal)
 	if refusal.Outcome == Denied {
 		level = slog.LevelInfo
 	}
-	s.deps.Log.Log(ctx, level, "a login with a national identity did not succeed", "provider", providerID, "outcome", string(refusal.Outcome),
-		"number", refusal.Number, "rule", refusal.Rule)
+	s.deps.Log.Log(ctx, level, "a login with a national identity did not succeed", "provider", providerID, "outcome",
+		string(refusal.Outcome), "number", refusal.Number, "rule", refusal.Rule)
 }
 
 // draw makes a secret of 32 bytes that nobody types.

@@ -19,8 +19,8 @@ type repository struct{ db *db.DB }
 // loginOf returns how a person had logged in, in a session that may have ended.
 func (r repository) loginOf(ctx context.Context, sessionID, personID uuid.UUID) (access.Login, error) {
 	var login access.Login
-	err := r.db.From(ctx).Raw("SELECT login_method, login_level, login_provider FROM sessions WHERE id = ? AND person_id = ?", sessionID, personID).
-		Scan(&login).Error
+	const selectLogin = "SELECT login_method, login_level, login_provider FROM sessions WHERE id = ? AND person_id = ?"
+	err := r.db.From(ctx).Raw(selectLogin, sessionID, personID).Scan(&login).Error
 	return login, err
 }
 

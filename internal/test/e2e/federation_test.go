@@ -50,7 +50,8 @@ func (w federated) begin(p *federationtest.Provider) string {
 	w.t.Helper()
 	sum := sha256.Sum256([]byte(loginVerifier))
 	begun := w.do(http.MethodPost, "/v1/federated-logins", "", map[string]any{
-		"provider_id": p.Described.ID, "level": 2, "return_url": loginReturn, "code_challenge": base64.RawURLEncoding.EncodeToString(sum[:]),
+		"provider_id": p.Described.ID, "level": 2, "return_url": loginReturn,
+		"code_challenge": base64.RawURLEncoding.EncodeToString(sum[:]),
 	}, key()).want(w.t, http.StatusCreated, "")
 	if begun.field("login_id") == nil {
 		w.t.Fatalf("begun %s", begun.body)
@@ -70,9 +71,8 @@ func (w federated) comeBack(p *federationtest.Provider, state string) (status in
 		"state": {state}, "code": {"x"},
 	}.Encode(), nil)
 	if p.Described.Protocol == federation.SAML {
-		request, err = http.NewRequestWithContext(context.Background(), http.MethodPost, w.url+"/federation/spid/acs", strings.NewReader(url.Values{
-			"RelayState": {state}, "SAMLResponse": {"x"},
-		}.Encode()))
+		form := strings.NewReader(url.Values{"RelayState": {state}, "SAMLResponse": {"x"}}.Encode())
+		request, err = http.NewRequestWithContext(context.Background(), http.MethodPost, w.url+"/federation/spid/acs", form)
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	if err != nil {
@@ -124,15 +124,16 @@ func TestFederation_LogsInRaisesAndRefuses(t *testing.T) {
 			w.do(http.MethodPost, "/v1/sessions/federated", "", proof, key()).want(t, http.StatusUnauthorized, "invalid-credentials")
 		}
 		byPIN := w.loginAs(marco)
-		raised := w.do(http.MethodPost, "/v1/sessions/current/authentications", byPIN.AccessToken, w.proof(w.spid), key()).want(t, http.StatusOK, "")
+		const again = "/v1/sessions/current/authentications"
+		raised := w.do(http.MethodPost, again, byPIN.AccessToken, w.proof(w.spid), key()).want(t, http.StatusOK, "")
 		if raised.field("login_method") != "spid" || raised.field("session_id") != byPIN.SessionId.String() {
 			t.Errorf("raised %s", raised.body)
 		}
 		token := said(raised, "access_token")
 		for _, body := range []map[string]any{{"code": "x"}, {"pin": marco.Pin, "code": "x"}, {"code_verifier": loginVerifier}} {
-			w.do(http.MethodPost, "/v1/sessions/current/authentications", token, body, key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
+			w.do(http.MethodPost, again, token, body, key()).want(t, http.StatusUnprocessableEntity, "validation-failed")
 		}
-		w.do(http.MethodPost, "/v1/sessions/current/authentications", w.loginAs(w.named("Colombo")).AccessToken, w.proof(w.spid), key()).
+		w.do(http.MethodPost, again, w.loginAs(w.named("Colombo")).AccessToken, w.proof(w.spid), key()).
 			want(t, http.StatusUnauthorized, "invalid-credentials")
 	})
 }

@@ -46,7 +46,8 @@ func serve(t *testing.T, l *logins, r *http.Request) (*httptest.ResponseRecorder
 	}
 	var found *pages.Page
 	for _, p := range all {
-		if prefix, ticket := strings.CutSuffix(p.Pattern, "{ticket}"); p.Pattern == r.URL.Path || ticket && strings.HasPrefix(r.URL.Path, prefix) {
+		prefix, ticket := strings.CutSuffix(p.Pattern, "{ticket}")
+		if p.Pattern == r.URL.Path || ticket && strings.HasPrefix(r.URL.Path, prefix) {
 			r.SetPathValue("ticket", strings.TrimPrefix(r.URL.Path, prefix))
 			found = &p
 		}

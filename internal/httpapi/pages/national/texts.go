@@ -47,7 +47,7 @@ var inItalian = map[string]string{
 
 	"outcome.access_denied":           "Accesso non riuscito. Riprova o scegli un altro gestore.",
 	"outcome.temporarily_unavailable": "Il gestore ora non è raggiungibile. Riprova più tardi o scegline un altro.",
-	"outcome.invalid_answer":          "La risposta del gestore non è valida, perciò l'accesso non è stato concesso. Riprova o scegli un altro gestore.",
+	"outcome.invalid_answer":          "La risposta del gestore non è valida: l'accesso non è stato concesso. Riprova o scegline un altro.",
 	"outcome.other":                   "Accesso non riuscito. Riprova.",
 }
 
@@ -61,8 +61,8 @@ var inEnglish = map[string]string{
 	"leave.button": "Go on",
 
 	"unknown.title": "This login is over",
-	"unknown.text": "It was finished already, took longer than 15 minutes, or the page was opened twice. Nothing else happened: go back to " +
-		"the application where you began, and log in again.",
+	"unknown.text": "It was finished already, took longer than 15 minutes, or the page was opened twice. Nothing else happened: go back " +
+		"to the application where you began, and log in again.",
 	"failed.title": "The login did not succeed",
 	"back":         "Go to the services",
 
