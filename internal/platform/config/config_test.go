@@ -468,3 +468,31 @@ func TestConfig_DescribeExplainsEveryVariable(t *testing.T) {
 		t.Error("the variable of the collector is not explained")
 	}
 }
+
+func TestConfig_OpenIDNeedsItsFileItsKeysAndNoWholeNetwork(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "openid.json")
+	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ set, want string }{
+		{"DIRESCO_OIDC_PROVIDERS=" + file + "x", "DIRESCO_OIDC_PROVIDERS: must be the path of a file that can be read"},
+		{"DIRESCO_EGRESS_ALLOW=0.0.0.0/0", "DIRESCO_EGRESS_ALLOW: must not hold every network"},
+		{"DIRESCO_EGRESS_ALLOW=10.0.0.0", "DIRESCO_EGRESS_ALLOW: must be networks such as 10.0.0.0/8"},
+	} {
+		if _, err := config.Read([]string{c.set}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.set, err)
+		}
+	}
+	complete := []string{
+		"DIRESCO_DATABASE_URL=sqlite:d", "DIRESCO_SIGNING_KEYS=/k", "DIRESCO_DATA_KEYS=a:b", "DIRESCO_BLOB_URL=file:///b",
+		"DIRESCO_OIDC_PROVIDERS=" + file,
+	}
+	c := read(t, complete...)
+	if err := c.Serve(); err == nil || !strings.Contains(err.Error(), "DIRESCO_FEDERATION_KEYS: is missing") {
+		t.Error(err)
+	}
+	c = read(t, append(complete, "DIRESCO_DATA_DIR=/var/lib/diresco")...)
+	if err := c.Serve(); err != nil || c.FederationKeys != "/var/lib/diresco/federation-keys.json" {
+		t.Errorf("%q %v", c.FederationKeys, err)
+	}
+}

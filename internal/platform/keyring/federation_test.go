@@ -66,8 +66,10 @@ func TestFederation_WrongFilesAreRefusedWithoutTheirContent(t *testing.T) {
 		"other curve": {string(ec), "is not a private RSA key"},
 		"kid":         {strings.Replace(good, `"answer-`, `"other-`, 1), "its kid must be"},
 		"use":         {strings.Replace(good, `"use": "enc"`, `"use": "sig"`, 1), "its use is not what its kid says"},
-		"one is missing": {strings.Replace(strings.Replace(good, `"answer-`, `"request-`, 1), `"use": "enc"`, `"use": "sig"`, 1),
-			"at least one key for statements"},
+		"one is missing": {
+			strings.Replace(strings.Replace(good, `"answer-`, `"request-`, 1), `"use": "enc"`, `"use": "sig"`, 1),
+			"at least one key for statements",
+		},
 	} {
 		if _, err := keyring.ParseFederation([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%s: %v", name, err)

@@ -151,7 +151,8 @@ func limited(path string, size int) ([]byte, error) {
 	return content, nil
 }
 
-// Parse reads what a file holds, completes it, and checks it. Every mistake is named, one on a line.
+// Parse reads what a file holds, completes it, and checks it. Every mistake is named on a line of
+// its own.
 func Parse(content []byte) (File, error) {
 	var f File
 	decoder := json.NewDecoder(bytes.NewReader(content))

@@ -150,8 +150,11 @@ func (p *provider) exchange(ctx context.Context, m *metadata, a federation.Attem
 	return nil, invalid("token endpoint's answer cannot be read")
 }
 
-// verifyID verifies an ID token (OpenID Connect Core 3.1.3.7) and returns the level that it reached.
-func (p *provider) verifyID(ctx context.Context, m *metadata, a federation.Attempt, token *oauth2.Token) (*oidc.IDToken, federation.Level, error) {
+// verifyID verifies an ID token (OpenID Connect Core 3.1.3.7) and returns the level that was
+// reached.
+func (p *provider) verifyID(
+	ctx context.Context, m *metadata, a federation.Attempt, token *oauth2.Token,
+) (*oidc.IDToken, federation.Level, error) {
 	no := func(rule string) (*oidc.IDToken, federation.Level, error) { return nil, 0, invalid(rule) }
 	raw, isText := token.Extra("id_token").(string)
 	if !isText || raw == "" {

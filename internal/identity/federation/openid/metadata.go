@@ -180,7 +180,7 @@ func (a *about) keys(ctx context.Context, m *metadata, resolved trust.Resolved) 
 	switch {
 	case len(m.Keys) > 0:
 	case isAddress(m.SignedKeySet):
-		raw, _, err := get(ctx, a.client, m.SignedKeySet, "application/jwk-set+jwt, application/jose")
+		raw, err := get(ctx, a.client, m.SignedKeySet, "application/jwk-set+jwt, application/jose")
 		if err != nil {
 			return nil, unavailable("provider's keys cannot be had")
 		}

@@ -121,13 +121,14 @@ func (l *limitedBody) Read(p []byte) (int, error) {
 }
 
 // get fetches a document.
-func get(ctx context.Context, client *http.Client, address, accept string) (body []byte, contentType string, err error) {
+func get(ctx context.Context, client *http.Client, address, accept string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return nil, "", errors.New("no request made")
+		return nil, errors.New("no request made")
 	}
 	request.Header.Set("Accept", accept)
-	return send(client, request)
+	body, _, err := send(client, request)
+	return body, err
 }
 
 // send sends a request and reads an answer that is a success. The errors hold no part of it.

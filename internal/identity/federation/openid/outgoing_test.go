@@ -20,7 +20,7 @@ func TestOutgoing_LeadsWhereItMay(t *testing.T) {
 	}))
 	defer named.Close()
 	client := newClient(newOutgoing(nil, configured.URL, "https://127.0.0.2:1", "https://10.255.255.1"))
-	if _, _, err := get(t.Context(), client, configured.URL+"/x", "*/*"); err != nil {
+	if _, err := get(t.Context(), client, configured.URL+"/x", "*/*"); err != nil {
 		t.Errorf("what is configured: %v", err)
 	}
 	for _, address := range []string{

@@ -38,7 +38,8 @@ type Deps struct {
 	Keys   *keyring.Federation
 	Clock  clock.Clock
 	Random io.Reader
-	// PublicURL is the origin by which people reach this installation, and its name in a federation.
+	// PublicURL is the origin by which people reach this installation. It is its name in a
+	// federation, too.
 	PublicURL string
 	// Transport is how providers are reached; see Outgoing.
 	Transport http.RoundTripper
@@ -64,7 +65,8 @@ func (p *provider) About() federation.About {
 	slices.Sort(levels)
 	return federation.About{
 		ID: p.settings.ProviderID, Kind: federation.Kind(p.settings.Kind), Protocol: federation.OpenIDConnect,
-		Method: session.LoginMethod(p.settings.LoginMethod), DisplayName: p.settings.DisplayName, LogoURI: p.settings.LogoURI, Levels: levels,
+		Method: session.LoginMethod(p.settings.LoginMethod), DisplayName: p.settings.DisplayName, LogoURI: p.settings.LogoURI,
+		Levels: levels,
 	}
 }
 

@@ -19,9 +19,10 @@ const (
 	ResolvePath = "/federation/oidc/resolve"
 	// statementLife is how long a statement of the installation is good.
 	statementLife = 24 * time.Hour
-	// The types of what is served, as media types.
+	// StatementMedia is the media type of a statement.
 	StatementMedia = "application/" + trust.StatementType
-	ResolveMedia   = "application/resolve-response+jwt"
+	// ResolveMedia is the media type of what was found out about an entity.
+	ResolveMedia = "application/resolve-response+jwt"
 )
 
 // Source are the providers of a file. It implements federation.Source.
@@ -52,8 +53,7 @@ func New(f File, d Deps) *Source {
 	s := &Source{deps: d, party: f.RelyingParty}
 	client := newClient(d.Transport)
 	resolver := trust.NewResolver(func(ctx context.Context, address string) ([]byte, error) {
-		body, _, err := get(ctx, client, address, StatementMedia+", application/jose")
-		return body, err
+		return get(ctx, client, address, StatementMedia+", application/jose")
 	}, d.Clock)
 	for _, settings := range f.Providers {
 		levels := map[string]federation.Level{}

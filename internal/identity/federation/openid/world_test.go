@@ -299,7 +299,7 @@ type world struct {
 	log      *bytes.Buffer
 }
 
-var ownKeys = sync.OnceValues(func() (*keyring.Federation, error) { return keyring.GenerateFederation() })
+var ownKeys = sync.OnceValues(keyring.GenerateFederation)
 
 const plainFile = `{"providers": [{
 	"provider_id": "body", "kind": "oidc", "display_name": "Ente di prova", "login_method": "spid",

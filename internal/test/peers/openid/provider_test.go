@@ -54,13 +54,12 @@ type peer struct {
 	plain, cie federation.Provider
 }
 
-// wire leads to the provider. It plays the anchor of a federation beside it, and can change what the
-// token endpoint answers.
+// wire leads to the provider. It plays the anchor of a federation beside it, and can change what
+// the token endpoint answers.
 type wire struct {
 	t        *testing.T
 	issuer   string
 	key      *ecdsa.PrivateKey
-	client   jose.JSONWebKeySet
 	swap     func(idToken string) string
 	seen     []string
 	userinfo []string
@@ -180,7 +179,7 @@ func (w *wire) set() jose.JSONWebKeySet {
 
 // sign makes a statement or trust mark by the anchor's key, which is the provider's, too.
 func (w *wire) sign(typ string, claims map[string]any) string {
-	now := time.Now()
+	now := clock.System{}.Now()
 	claims["iat"], claims["exp"] = now.Add(-time.Minute).Unix(), now.Add(time.Hour).Unix()
 	signer, err := jose.NewSigner(jose.SigningKey{
 		Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: w.key, KeyID: "anchor-1"},
@@ -281,7 +280,7 @@ func draw(t *testing.T, length int) secret.Text {
 
 func (p *peer) attempt(level federation.Level) federation.Attempt {
 	return federation.Attempt{
-		ID: uuid.New(), Level: level, State: draw(p.t, 48), Nonce: draw(p.t, 48), Verifier: draw(p.t, 64), BegunAt: time.Now(),
+		ID: uuid.New(), Level: level, State: draw(p.t, 48), Nonce: draw(p.t, 48), Verifier: draw(p.t, 64), BegunAt: p.clock.Now(),
 	}
 }
 

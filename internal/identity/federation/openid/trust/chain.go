@@ -131,7 +131,7 @@ func (s *search) resolve(ctx context.Context, entity, typ string) (chain, Keys, 
 // climb tries each superior of an entity until a chain is whole and right. The first reason for
 // which a path failed that reached an anchor is what is returned.
 func (s *search) climb(ctx context.Context, typ string, below []Statement, at Statement) (chain, Keys, error) {
-	var failed error = ErrNoPath
+	failed := ErrNoPath
 	note := func(err error) {
 		if failed == ErrNoPath { //nolint:errorlint // it is the value that stands for none yet
 			failed = err

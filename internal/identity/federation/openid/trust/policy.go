@@ -15,8 +15,8 @@ type rules map[string]any
 // policy has the rules of each parameter.
 type policy map[string]rules
 
-// merge joins what a subordinate's superior demands to what stands above it. Neither can loosen what
-// the other demands. The names in critical are operators that must be known.
+// merge joins what a subordinate's superior demands to what stands above it. Neither can loosen
+// what the other demands. The names in critical are operators that must be known.
 func (p policy) merge(lower map[string]map[string]any, critical []string) error {
 	for _, name := range critical {
 		if !slices.Contains(operators, name) {

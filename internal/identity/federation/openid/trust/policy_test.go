@@ -130,10 +130,15 @@ func TestConstraints_Names(t *testing.T) {
 		entity, host string
 		want         bool
 	}{
-		{"https://a.example.org/x", "a.example.org", true}, {"https://A.example.org", "a.EXAMPLE.org", true},
-		{"https://a.example.org", ".example.org", true}, {"https://b.a.example.org", ".example.org", true},
-		{"https://example.org", ".example.org", false}, {"https://aexample.org", ".example.org", false},
-		{"https://a.example.org", "example.org", false}, {"https://example.org.evil.example", "example.org", false}, {"::", "example.org", false},
+		{"https://a.example.org/x", "a.example.org", true},
+		{"https://A.example.org", "a.EXAMPLE.org", true},
+		{"https://a.example.org", ".example.org", true},
+		{"https://b.a.example.org", ".example.org", true},
+		{"https://example.org", ".example.org", false},
+		{"https://aexample.org", ".example.org", false},
+		{"https://a.example.org", "example.org", false},
+		{"https://example.org.evil.example", "example.org", false},
+		{"::", "example.org", false},
 	} {
 		if got := named(c.entity, []string{c.host}); got != c.want {
 			t.Errorf("%s under %s: %v", c.entity, c.host, got)

@@ -227,8 +227,8 @@ func (c *Constraints) check(below []string, types []string, between int) error {
 	return nil
 }
 
-// named tells whether the host of an identifier is one of these, as RFC 5280 writes them (4.2.1.10):
-// with a full stop before it a name stands for all below it.
+// named tells whether the host of an identifier is one of these. They are as RFC 5280 writes them
+// (4.2.1.10): with a full stop before it a name stands for all below it.
 func named(entity string, hosts []string) bool {
 	u, err := url.Parse(entity)
 	if err != nil {
