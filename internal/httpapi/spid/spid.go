@@ -37,9 +37,10 @@ func New(service Service) []pages.Page {
 			_, err := w.Write(service.Metadata(federation.SPID))
 			return err
 		}},
-		{Pattern: spid.LogoutPath, Methods: []string{http.MethodGet, http.MethodHead, http.MethodPost}, Serve: func(w http.ResponseWriter, r *http.Request) error {
-			return logout(w, r, service)
-		}},
+		{
+			Pattern: spid.LogoutPath, Methods: []string{http.MethodGet, http.MethodHead, http.MethodPost},
+			Serve: func(w http.ResponseWriter, r *http.Request) error { return logout(w, r, service) },
+		},
 	}
 }
 
@@ -73,7 +74,8 @@ var texts = map[problem.Language]struct{ Lang, Title, Text, Button string }{
 
 var formPage = template.Must(template.New("form").Parse(`<!doctype html>
 <html lang="{{.Lang}}">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Title}}</title><link rel="stylesheet" href="/assets/style.css"></head>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Title}}</title>
+<link rel="stylesheet" href="/assets/style.css"></head>
 <body><main><h1>{{.Title}}</h1>
 <p>{{.Text}}</p>
 <form method="post" action="{{.URL}}">

@@ -22,7 +22,8 @@ func spidServed() []string {
 
 func TestSPID_IsRead(t *testing.T) {
 	c := read(t, append(spidServed(), "DIRESCO_SPID_TELEPHONE=+390612345678", "DIRESCO_SPID_COMPARISON=exact", "DIRESCO_SPID_BINDING=post",
-		"DIRESCO_SPID_ATTRIBUTES=fiscalNumber,name,familyName", "DIRESCO_SPID_METADATA_CERT="+os.Args[0], "DIRESCO_CIE_METADATA_CERT="+os.Args[0])...)
+		"DIRESCO_SPID_ATTRIBUTES=fiscalNumber,name,familyName", "DIRESCO_SPID_METADATA_CERT="+os.Args[0],
+		"DIRESCO_CIE_METADATA_CERT="+os.Args[0])...)
 	if err := c.Serve(); err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,8 @@ func spidProvider(t *testing.T, certificate, path string) {
 	text := fmt.Sprintf(`<EntityDescriptor %s entityID="https://idp.example.it">
 <IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol"><KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data>
 <ds:X509Certificate>%s</ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>
-<SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="https://idp.example.it/login"/></IDPSSODescriptor>
+<SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect" Location="https://idp.example.it/login"/>
+</IDPSSODescriptor>
 </EntityDescriptor>`, space, base64.StdEncoding.EncodeToString(block.Bytes))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

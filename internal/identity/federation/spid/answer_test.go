@@ -100,7 +100,7 @@ var wrongAnswers = []struct {
 	{"response to another place", "response-destination", set(responsePath, "Destination", "https://other.example.org/acs")},
 	{"response of nobody", "response-issuer", remove(issuerPath)},
 	{"response of another", "response-issuer", text(issuerPath, "https://other.example.it")},
-	{"response with an issuer of another format", "response-issuer-format", set(issuerPath, "Format", "urn:oasis:names:tc:SAML:2.0:nameid-format:transient")},
+	{"response with an issuer of another format", "response-issuer-format", set(issuerPath, "Format", "urn:example")},
 	{"response with an issuer of an empty format", "response-issuer-format", set(issuerPath, "Format", "")},
 	{"no status", "status-code", remove("./Status")},
 	{"no status code", "status-code", remove(statusPath)},
@@ -137,7 +137,7 @@ var wrongAnswers = []struct {
 	{"a name of an empty qualifier", "name-id-qualifier", set(namePath, "NameQualifier", "")},
 	{"no confirmation", "confirmation", remove(confirmationPath)},
 	{"two confirmations", "confirmation", twice(confirmationPath)},
-	{"confirmation by another method", "confirmation-method", set(confirmationPath, "Method", "urn:oasis:names:tc:SAML:2.0:cm:sender-vouches")},
+	{"confirmation by another method", "confirmation-method", set(confirmationPath, "Method", "urn:oasis:names:tc:SAML:2.0:cm:other")},
 	{"confirmation without data", "confirmation-data", remove(dataPath)},
 	{"confirmation for nobody", "confirmation-recipient", unset(dataPath, "Recipient")},
 	{"confirmation for another", "confirmation-recipient", set(dataPath, "Recipient", "https://other.example.org/acs")},
@@ -177,7 +177,9 @@ var wrongAnswers = []struct {
 	{"an attribute is missing", "attribute-set", attribute("email", without)},
 	{"an attribute twice", "attribute-once", func(root *etree.Element) { twice(attributesPath + "/Attribute")(root) }},
 	{"an attribute without value", "attribute-one-value", attribute("email", func(e *etree.Element) { e.RemoveChildAt(0) })},
-	{"an attribute with two values", "attribute-one-value", attribute("email", func(e *etree.Element) { e.AddChild(e.ChildElements()[0].Copy()) })},
+	{"an attribute with two values", "attribute-one-value", attribute("email", func(e *etree.Element) {
+		e.AddChild(e.ChildElements()[0].Copy())
+	})},
 	{"an empty value", "attribute-value", attribute("email", value("  "))},
 	{"a value of two lines", "attribute-form", attribute("name", value("Mario\nRossi"))},
 	{"a value that is too long", "attribute-form", attribute("name", value(strings.Repeat("a", 257)))},
@@ -194,7 +196,9 @@ var wrongAnswers = []struct {
 }
 
 // finish sends an answer to a login that was begun at a level.
-func (w *world) finish(level federation.Level, change change, send func(t testing.TB, root *etree.Element) url.Values) (federation.Claims, error) {
+func (w *world) finish(
+	level federation.Level, change change, send func(t testing.TB, root *etree.Element) url.Values,
+) (federation.Claims, error) {
 	w.Helper()
 	a, request, _ := w.begin(level)
 	root := answer(request.SelectAttrValue("ID", ""), fmt.Sprintf("https://www.spid.gov.it/SpidL%d", level), w.clock.Now())

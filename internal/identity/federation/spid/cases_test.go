@@ -75,7 +75,8 @@ func (c nationalCase) run(t *testing.T, folder, number string, level federation.
 		t.Errorf("no refusal: %v", err)
 	}
 	text := fmt.Sprint(c.Response["StatusMessage"])
-	if number, found := strings.CutPrefix(text, "ErrorCode nr"); found && (refusal.Outcome != federation.Denied || fmt.Sprint(refusal.Number) != number) {
+	number, found := strings.CutPrefix(text, "ErrorCode nr")
+	if found && (refusal.Outcome != federation.Denied || fmt.Sprint(refusal.Number) != number) {
 		t.Errorf("%s: %v", text, refusal)
 	}
 }
@@ -108,8 +109,10 @@ func (c nationalCase) answer(t *testing.T, folder, requestID string, now *clock.
 	at := now.Now().Truncate(time.Second)
 	values := map[string]string{
 		"AssertionConsumerURL": answerPlace, "ResponseID": "_r1", "AuthnRequestID": requestID, "IssueInstant": at.Format(time.RFC3339),
-		"Issuer": idpID, "AssertionID": "_a1", "NameIDNameQualifier": idpID, "NameID": "_n1", "NotOnOrAfter": at.Add(5 * time.Minute).Format(time.RFC3339),
-		"IssueInstantMillis": at.Format("2006-01-02T15:04:05.000Z07:00"), "NotBefore": at.Format(time.RFC3339), "AuthnIstant": at.Format(time.RFC3339), "SessionIndex": "_s1", "Audience": entityID,
+		"Issuer": idpID, "AssertionID": "_a1", "NameIDNameQualifier": idpID, "NameID": "_n1",
+		"NotOnOrAfter":       at.Add(5 * time.Minute).Format(time.RFC3339),
+		"IssueInstantMillis": at.Format("2006-01-02T15:04:05.000Z07:00"), "NotBefore": at.Format(time.RFC3339),
+		"AuthnIstant": at.Format(time.RFC3339), "SessionIndex": "_s1", "Audience": entityID,
 		"AuthnContextClassRef": fmt.Sprintf("https://www.spid.gov.it/SpidL%d", level), "Attributes": c.attributes(),
 	}
 	for name, value := range c.Response {

@@ -221,7 +221,8 @@ func TestCertificate(t *testing.T) {
 		t.Errorf("policies: %v", policies)
 	}
 	for _, e := range c.Extensions {
-		if e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 32}) && (!bytes.Contains(e.Value, []byte("agIDcert")) || !bytes.Contains(e.Value, []byte("cert_SP_Pub"))) {
+		if e.Id.Equal(asn1.ObjectIdentifier{2, 5, 29, 32}) &&
+			(!bytes.Contains(e.Value, []byte("agIDcert")) || !bytes.Contains(e.Value, []byte("cert_SP_Pub"))) {
 			t.Error("the policies have no words")
 		}
 	}
@@ -256,7 +257,7 @@ func TestKeys_WrongFilesAreToldApartWithoutTheirContent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short, err := rsa.GenerateKey(rand.Reader, 1024) //nolint:gosec // it is refused
+	short, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,8 @@ func TestRegistry_WrongMetadataStopTheStart(t *testing.T) {
 		"a broken certificate": {strings.Replace(one(idpID), "<ds:X509Certificate>", "<ds:X509Certificate>AAAA", 1), "no provider"},
 	} {
 		_, _, _, err := opened(t, spid.Origin{Location: file(t, c.content)})
-		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "\n") {
+		if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "hunter2") ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

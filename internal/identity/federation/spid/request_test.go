@@ -143,7 +143,8 @@ func TestRequest_Post(t *testing.T) {
 // verify verifies the signature of something of ours, as it was read.
 func verify(t *testing.T, e *etree.Element) {
 	t.Helper()
-	if m := e.FindElement("./Signature/SignedInfo/SignatureMethod"); m == nil || m.SelectAttrValue("Algorithm", "") != dsig.RSASHA256SignatureMethod {
+	m := e.FindElement("./Signature/SignedInfo/SignatureMethod")
+	if m == nil || m.SelectAttrValue("Algorithm", "") != dsig.RSASHA256SignatureMethod {
 		t.Error("another method of signatures")
 	}
 	context := dsig.NewDefaultValidationContext(&dsig.MemoryX509CertificateStore{Roots: certificates("ours")})

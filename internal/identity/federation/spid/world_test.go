@@ -36,7 +36,9 @@ const (
 	logoutPlace = entityID + spid.LogoutPath
 	idpID       = "https://idp.example.it/metadata"
 	state       = "k7Qm2ZxV9bTn4RwL8yHs1JdF6pGc3KaXo5EuN0iMvBtCqWzY"
-	taxCode     = "RSSMRA80A01H501U"
+	// bindingPrefix stands before the names of bindings.
+	bindingPrefix = "urn:oasis:names:tc:SAML:2.0:bindings:"
+	taxCode       = "RSSMRA80A01H501U"
 )
 
 // key makes a key and a certificate for it, once for each name.
@@ -77,18 +79,20 @@ func makeKey(name string) spid.KeyPair {
 func idpMetadata(id string, signer spid.KeyPair, bindings ...string) string {
 	var login strings.Builder
 	for _, binding := range bindings {
-		fmt.Fprintf(&login, `<SingleSignOnService Binding="urn:oasis:names:tc:SAML:2.0:bindings:%s" Location="https://idp.example.it/login"/>`, binding)
+		fmt.Fprintf(&login, `<SingleSignOnService Binding="%s%s" Location="https://idp.example.it/login"/>`, bindingPrefix, binding)
 	}
-	return fmt.Sprintf(`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" xmlns:ds="http://www.w3.org/2000/09/xmldsig#" entityID="%s">
+	return fmt.Sprintf(`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata"
+xmlns:ds="http://www.w3.org/2000/09/xmldsig#" entityID="%s">
 <IDPSSODescriptor protocolSupportEnumeration="urn:oasis:names:tc:SAML:2.0:protocol" WantAuthnRequestsSigned="true">
 <KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>%s</ds:X509Certificate></ds:X509Data></ds:KeyInfo></KeyDescriptor>
-<SingleLogoutService Binding="urn:oasis:names:tc:SAML:2.0:bindings:%s" Location="https://idp.example.it/logout" ResponseLocation="https://idp.example.it/logged-out"/>
+<SingleLogoutService Binding="%s" Location="https://idp.example.it/logout"
+ResponseLocation="https://idp.example.it/logged-out"/>
 %s</IDPSSODescriptor>
 <Organization><OrganizationName xml:lang="it">Identità di prova</OrganizationName>
 <OrganizationDisplayName xml:lang="en">Test identity</OrganizationDisplayName>
 <OrganizationDisplayName xml:lang="it">Identità di prova</OrganizationDisplayName>
 <OrganizationURL xml:lang="it">https://idp.example.it</OrganizationURL></Organization>
-</EntityDescriptor>`, id, base64.StdEncoding.EncodeToString(signer.Certificate.Raw), bindings[0], login.String())
+</EntityDescriptor>`, id, base64.StdEncoding.EncodeToString(signer.Certificate.Raw), bindingPrefix+bindings[0], login.String())
 }
 
 // world is a service with one provider.
