@@ -120,8 +120,8 @@ func (e *Entrance) Behind() http.Handler {
 	})
 }
 
-// serve hands a request on with what was found. A browser shows a certificate by itself, so pages of
-// foreign origins must not make it do so.
+// serve hands a request on with what was found. A browser shows a certificate by itself, so pages
+// of foreign origins must not make it do so.
 func (e *Entrance) serve(w http.ResponseWriter, r *http.Request, f found) {
 	if f.err == nil && !e.config.Local && e.origins.Check(r) != nil {
 		f = found{err: fault.Because(fault.Forbidden, card.ReasonOrigin)}

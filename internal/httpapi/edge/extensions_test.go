@@ -41,8 +41,10 @@ func TestExtensions_AreWhatTheEdgeDoes(t *testing.T) {
 		},
 		"rendered": {"addWebhook", "createSandboxPerson", "rotateWebhookSecret"},
 		"long":     {"draftDelegationBatch", "fileDeclarationBatch"},
-		"forgotten": {"answerSurvey", "confirmPinRotation", "issuePin", "openSandboxSession", "reauthenticate", "renewSession", "rotatePin",
-			"startCardSession", "startFederatedLogin", "startFederatedSession", "startSession", "verifyReceipt"},
+		"forgotten": {
+			"answerSurvey", "confirmPinRotation", "issuePin", "openSandboxSession", "reauthenticate", "renewSession", "rotatePin",
+			"startCardSession", "startFederatedLogin", "startFederatedSession", "startSession", "verifyReceipt",
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -52,8 +52,8 @@ type Authority struct {
 	key         *ecdsa.PrivateKey
 }
 
-// Open makes the authority in its folder, or takes the one that is there. Its certificates will name
-// the sandbox's address.
+// Open makes the authority in its folder, or takes the one that is there. Its certificates will
+// name the sandbox's address.
 func Open(dir, address string, random io.Reader) (*Authority, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-// goodFor is how long what the authority says is good. It is short, so that a revocation shows soon.
+// goodFor is how long what the authority says is good. It is short, so that a revocation shows
+// soon.
 const goodFor = 5 * time.Second
 
 // revoked reads the serial numbers of the revoked certificates.

@@ -77,8 +77,8 @@ func NewVerifier(authorities Authorities, revocation Revocation, c clock.Clock) 
 	return &Verifier{authorities: authorities, revocation: revocation, clock: c}
 }
 
-// Verify verifies the certificate of a card, whose key its sender has proved to hold. The others came
-// along with it. What it does not accept is a *federation.Refusal:
+// Verify verifies the certificate of a card, whose key its sender has proved to hold. The others
+// came along with it. What it does not accept is a *federation.Refusal:
 //   - Unavailable: authorities or revocation could not be asked;
 //   - Invalid: anything else, as Rule says.
 func (v *Verifier) Verify(

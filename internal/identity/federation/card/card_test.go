@@ -155,8 +155,8 @@ func TestCard_WhatIsNoneIsRefused(t *testing.T) {
 	}
 }
 
-// TestCard_OfAnIntermediate: what stands between card and trusted authority comes along with it, and
-// may be revoked as well.
+// TestCard_OfAnIntermediate: what stands between card and trusted authority comes along with it,
+// and may be revoked as well.
 func TestCard_OfAnIntermediate(t *testing.T) {
 	a := newAuthority(t, "Authority of cards")
 	template := authorityTemplate("Authority of a region")

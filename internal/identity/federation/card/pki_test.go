@@ -203,6 +203,7 @@ func attribute(number int, kind int, text string) pkix.AttributeTypeAndValue {
 func commonName(text string) pkix.AttributeTypeAndValue {
 	return attribute(3, asn1.TagUTF8String, text)
 }
+
 func serialNumber(text string) pkix.AttributeTypeAndValue {
 	return attribute(5, asn1.TagPrintableString, text)
 }

@@ -76,8 +76,8 @@ func TestRevocation_WhereNobodyCanBeAsked(t *testing.T) {
 	}
 }
 
-// TestRevocation_OneCardDoesNotStopOthers: a card of which the responder knows nothing is that card's
-// affair.
+// TestRevocation_OneCardDoesNotStopOthers: a card of which the responder knows nothing is that
+// card's affair.
 func TestRevocation_OneCardDoesNotStopOthers(t *testing.T) {
 	a := newAuthority(t, "Authority of cards")
 	a.closed["/crl"] = true

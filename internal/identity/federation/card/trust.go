@@ -57,8 +57,8 @@ type Trust struct {
 	pool *x509.CertPool
 }
 
-// NewTrust reads whom to trust. A list that is a file must be right; of one that is fetched the kept
-// copy serves until Refresh, if there is one.
+// NewTrust reads whom to trust. A list that is a file must be right; of one that is fetched the
+// kept copy serves until Refresh, if there is one.
 func NewTrust(config TrustConfig, c clock.Clock, log *slog.Logger) (*Trust, error) {
 	t := &Trust{config: config, clock: c, log: log, pool: x509.NewCertPool()}
 	var err error

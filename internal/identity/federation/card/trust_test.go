@@ -270,8 +270,8 @@ func TestTrustedList_IsRefreshed(t *testing.T) {
 	}
 }
 
-// TestTrustedList_OfTheNetwork: until it was fetched the copy serves, and without one no card is let
-// in.
+// TestTrustedList_OfTheNetwork: until it was fetched the copy serves, and without one no card is
+// let in.
 func TestTrustedList_OfTheNetwork(t *testing.T) {
 	by := signer(t)
 	f := newFiles(t, by)

@@ -155,6 +155,31 @@ for (const [language, width, scheme] of [['it', 320, 'light'], ['en', 1280, 'dar
   await page.goto(`${service}/account/consents`)
   await press(page, 'nav form button')
   await look(page, `logged out ${language}`)
+  // People log in at the trial providers, too: by SAML, where a form leads back, and by OpenID Connect.
+  for (const provider of ['sandbox-spid', 'sandbox-cie']) {
+    const saml = provider === 'sandbox-spid'
+    await page.goto(`${service}/account/consents`)
+    await press(page, `main a[href*="provider=${provider}"]`)
+    await look(page, `${provider} asks ${language}`)
+    await page.click('#outcome-refused')
+    await press(page, 'main button')
+    if (saml) {
+      await look(page, `${provider} fails ${language}`)
+      await press(page, 'main button')
+    }
+    await look(page, `${provider} refused ${language}`)
+    await press(page, 'main a.button')
+    await press(page, `main a[href*="provider=${provider}"]`)
+    await press(page, 'main button')
+    if (saml) {
+      await look(page, `${provider} tells ${language}`)
+      await press(page, 'main button')
+    }
+    must(new URL(page.url()).pathname === '/account/consents', `${provider} leads to ${page.url()}`)
+    await press(page, 'nav form button')
+  }
+  await page.goto(`${service}/sandbox/identity-provider?request=over`)
+  await look(page, `provider over ${language}`)
   await context.close()
 }
 
