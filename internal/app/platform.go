@@ -62,7 +62,8 @@ func newPlatform(
 	if o.Sandbox {
 		kind = installation.Sandbox
 	}
-	p := platform{config: c, sandbox: o.Sandbox, log: o.Log, db: d, random: o.Random, pinCost: o.PIN, databaseClock: o.DatabaseClock,
+	p := platform{
+		config: c, sandbox: o.Sandbox, log: o.Log, db: d, random: o.Random, pinCost: o.PIN, databaseClock: o.DatabaseClock,
 		identitySources: o.IdentitySources,
 	}
 	if o.Sandbox {

@@ -2680,9 +2680,9 @@ export interface paths {
          * Download what happened in a period, with its documents
          * @description An archive (ZIP) of the electronic file (fascicolo elettronico) from one instant to another, 12 months at most: `index.html`, a page in Italian to read and print that needs nothing else; `entries.csv`,
          *     the same as a table (UTF-8 with a byte order mark, `;` between cells); and a folder for each kind with its documents: receipts of declarations as `.pdf` and `.jws`, tickets with their text and
-         *     files without what the office says among itself, DMA as `.xml`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
+         *     files without what the office says among itself, DMA as `.xml`, forms of delegations as `.pdf`. It has what listDossierEntries shows you, and documents that you may see. What has not happened yet is no part of it.
          *
-         *     It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. A period that is wrong answers 400.
+         *     It is for the contributor and who acts for it; operators get 403 `forbidden`. It is written while it is read: an answer that breaks off is not whole, and no archive. A person makes one at a time; another one answers 503 `busy`. Where others wait, a reader that takes hardly anything is cut off. A period that is wrong answers 400, one that is still to come 422 naming `from`.
          */
         get: operations["exportDossier"];
         put?: never;
@@ -2780,7 +2780,7 @@ export interface paths {
          *
          *     Needs dispositive credentials at once: with ordinary ones 403 `dispositive-credentials-required`. Whoever acts by a right that the type does not name gets 403 `forbidden`.
          *     Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
-         *     Who gives back the delegation by which alone they act for the contributor is told of the outcome by message and sees it at showDelegation: showSmartTask, and a repeat of this, answer 404 then.
+         *     Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
          *     A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
          *     Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
          *
@@ -3730,7 +3730,7 @@ export interface paths {
         };
         /**
          * Show a submission
-         * @description A list that was filed; with its `content` if it was compiled by hand.
+         * @description A list that was filed; with its `content` if it was compiled by hand. Who filed it and has the service `compile_dma` alone reads it too.
          */
         get: operations["showDmaSubmission"];
         put?: never;
@@ -3756,7 +3756,7 @@ export interface paths {
         };
         /**
          * Download the file of a submission
-         * @description The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it.
+         * @description The XML, byte for byte as it came; of a list that was compiled by hand as it was written then. Its SHA-256 is the `digest` that the protocol register has. With `Range` (one range of bytes) a part of it. Who filed it and has the service `compile_dma` alone reads it too.
          */
         get: operations["downloadDmaSubmission"];
         put?: never;
@@ -3875,6 +3875,55 @@ export interface paths {
          *     An application needs `events`, and the scope with which it could read the subject. Who works here gets 403 `forbidden`.
          */
         get: operations["streamEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/federated-logins": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Begin a login with a national identity
+         * @description Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
+         *     `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
+         *     person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+         *
+         *     `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
+         *     CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+         *     An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
+         *
+         *     The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+         */
+        post: operations["startFederatedLogin"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity-providers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the identity providers
+         * @description The providers of national identities (SPID, CIE) with which people log in here, by their id. Show them in an order that is
+         *     drawn anew each time, so that none is preferred. There may be none. Needs no login.
+         */
+        get: operations["listIdentityProviders"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5134,6 +5183,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sessions/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in with a card (CNS, CIE)
+         * @description Starts a session of the holder of the national service card (CNS, carta nazionale dei servizi) or of the electronic identity card
+         *     (CIE, carta d'identità elettronica) whose certificate comes with the request: by TLS at the address for cards, or through a proxy
+         *     that hands it on. There is no body. The session is as strong as one of SPID, and is a fresh authentication: somebody who is asked
+         *     for one in a session can start another with the card.
+         *
+         *     Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked; the
+         *     detail tells these apart. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`, not a
+         *     session. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
+         *     taken here.
+         */
+        post: operations["startCardSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sessions/current/authentications": {
         parameters: {
             query?: never;
@@ -5148,6 +5225,9 @@ export interface paths {
          * @description Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
          *     last 5 minutes, else they answer 403 `reauthentication-required`.
          *     A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
+         *
+         *     A national identity does as well: send `code` and `code_verifier` of a federated login of the same person instead of `pin`. A session that
+         *     began with a PIN is raised thereby: it is as good as one that began so. Another person's code answers 401 `invalid-credentials`.
          */
         post: operations["reauthenticate"];
         delete?: never;
@@ -5174,6 +5254,32 @@ export interface paths {
          *     A token that is unknown, used or of an ended session answers 401 `session-ended`.
          */
         post: operations["renewSession"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sessions/federated": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in with the code of a national identity
+         * @description Starts a session of the person whom the provider vouched for. Who has no account gets one, which has no PIN yet; e-mail and
+         *     mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
+         *
+         *     A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
+         *     suspended answer alike: 401 `invalid-credentials`.
+         *
+         *     Ten sessions of one person live at once. One more ends the oldest, and the person is told.
+         */
+        post: operations["startFederatedSession"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5273,7 +5379,7 @@ export interface paths {
         /**
          * Show how far a smart task is
          * @description The smart task with each check and its result, the reasons where it was not accepted, and when it came into each state.
-         *     404 also to an intermediary whose last right about the contributor has ended, by this very task perhaps: showDelegation says what became of the delegation.
+         *     Who asked for it reads it whatever became of their right, which this very task may have ended; an application does so as long as the right lasts.
          */
         get: operations["showSmartTask"];
         put?: never;
@@ -6425,6 +6531,11 @@ export interface components {
              */
             code: string;
         };
+        /**
+         * @description The PKCE verifier whose challenge the login began with.
+         * @example dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk
+         */
+        CodeVerifier: string;
         /**
          * @description What a person lets an application do (consenso).
          * @example {
@@ -10767,6 +10878,61 @@ export interface components {
          */
         EventType: "declaration.submitted" | "declaration.awaiting_credentials" | "declaration.in_charge" | "declaration.decided" | "declaration.withdrawn" | "declaration.superseded" | "declaration.lapsed" | "declaration_batch.finished" | "delegation.activated" | "delegation.ended" | "consent.given" | "consent.ended" | "ticket.opened" | "ticket.in_charge" | "ticket.routed" | "ticket.commented" | "ticket.closed" | "ticket.reopened" | "appointment.booked" | "appointment.confirmed" | "appointment.moved" | "appointment.cancelled" | "appointment.expired" | "appointment.withdrawn" | "dma.submitted" | "dma.awaiting_credentials" | "dma.superseded" | "dma.lapsed";
         /**
+         * @description The code with which the browser came back.
+         * @example YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI
+         */
+        FederatedCode: string;
+        /**
+         * @description A login with a national identity that has begun.
+         * @example {
+         *       "login_id": "018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d",
+         *       "url": "https://idp.example/sso?SAMLRequest=fZJNT8MwDIb&RelayState=q3J7kP"
+         *     }
+         */
+        FederatedLogin: {
+            login_id: components["schemas"]["Id"];
+            /**
+             * Format: uri
+             * @description What the browser opens. It is for one login and one browser.
+             * @example https://idp.example/sso?SAMLRequest=fZJNT8MwDIb&RelayState=q3J7kP
+             */
+            url: string;
+        };
+        /**
+         * @description A login with a national identity that is to begin.
+         * @example {
+         *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+         *       "level": 2,
+         *       "provider_id": "spid-poste",
+         *       "return_url": "http://127.0.0.1:8000/callback"
+         *     }
+         */
+        FederatedLoginStart: {
+            /**
+             * @description The PKCE challenge, method `S256`.
+             * @example E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM
+             */
+            code_challenge: string;
+            level: components["schemas"]["IdentityLevel"];
+            provider_id: components["schemas"]["ProviderId"];
+            /**
+             * @description Where the browser comes back. A redirect URI of an approved application, or an address of an origin that is let in.
+             * @example http://127.0.0.1:8000/callback
+             */
+            return_url: string;
+        };
+        /**
+         * @description What a login with a national identity came back with.
+         * @example {
+         *       "code": "YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI",
+         *       "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+         *     }
+         */
+        FederatedProof: {
+            code: components["schemas"]["FederatedCode"];
+            code_verifier: components["schemas"]["CodeVerifier"];
+        };
+        /**
          * @description SHA-256 of the bytes of a file.
          * @example sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
          */
@@ -11066,6 +11232,90 @@ export interface components {
          * @enum {string}
          */
         IdentityDocumentKind: "identity_card" | "passport" | "driving_licence";
+        /**
+         * Format: int32
+         * @description How sure the provider is of the person, from 1 to 3 (SPID levels; low, substantial and high of eIDAS).
+         * @example 2
+         */
+        IdentityLevel: number;
+        /**
+         * @description Who vouches for people with a national identity.
+         * @example {
+         *       "display_name": "Poste ID",
+         *       "kind": "spid",
+         *       "levels": [
+         *         2,
+         *         3
+         *       ],
+         *       "logo_uri": "https://idp.example/spid-poste.svg",
+         *       "provider_id": "spid-poste"
+         *     }
+         */
+        IdentityProvider: {
+            /**
+             * @description The name that people know.
+             * @example Poste ID
+             */
+            display_name: string;
+            /**
+             * @description The national identity, or `oidc` for a provider of the institution's own.
+             * @example spid
+             * @enum {string}
+             */
+            kind: "spid" | "cie" | "oidc";
+            /**
+             * @description The levels that can be asked for, the lowest first.
+             * @example [
+             *       2,
+             *       3
+             *     ]
+             */
+            levels: components["schemas"]["IdentityLevel"][];
+            /**
+             * Format: uri
+             * @description A picture of the provider; missing where it has none.
+             * @example https://idp.example/spid-poste.svg
+             */
+            logo_uri?: string;
+            provider_id: components["schemas"]["ProviderId"];
+        };
+        /**
+         * @description One page of identity providers.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/identity-providers"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "display_name": "Carta d'identità elettronica",
+         *           "kind": "cie",
+         *           "levels": [
+         *             2,
+         *             3
+         *           ],
+         *           "provider_id": "cie"
+         *         },
+         *         {
+         *           "display_name": "Poste ID",
+         *           "kind": "spid",
+         *           "levels": [
+         *             2,
+         *             3
+         *           ],
+         *           "logo_uri": "https://idp.example/spid-poste.svg",
+         *           "provider_id": "spid-poste"
+         *         }
+         *       ]
+         *     }
+         */
+        IdentityProviderList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The providers by their id. */
+            items: components["schemas"]["IdentityProvider"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
         /**
          * @description How far an import has come; `done`: all of it counts; `failed`: a line is wrong, and nothing of it counts.
          * @example done
@@ -14492,6 +14742,17 @@ export interface components {
          */
         PreferredChannel: "email" | "pec" | "sms";
         /**
+         * @description The PIN, entered again, or a national identity. Either `pin`, or `code` with `code_verifier`.
+         * @example {
+         *       "pin": "7K3M-Q9XA"
+         *     }
+         */
+        PresenceProof: {
+            code?: components["schemas"]["FederatedCode"];
+            code_verifier?: components["schemas"]["CodeVerifier"];
+            pin?: components["schemas"]["EnteredPin"];
+        };
+        /**
          * @description What went wrong (RFC 9457).
          * @example {
          *       "code": "validation-failed",
@@ -14708,6 +14969,11 @@ export interface components {
          * @example INPS.1400.16/03/2026.0000042
          */
         ProtocolNumber: string;
+        /**
+         * @description The id of an identity provider. It stays the same.
+         * @example spid-poste
+         */
+        ProviderId: string;
         /**
          * @description A service of public bodies: payments (pagamenti), debit notes (note di debito), amortisation plans (piani di ammortamento), compiling and viewing DMA/UNIEMENS ListaPosPa.
          * @example view_payments
@@ -15779,7 +16045,18 @@ export interface components {
              * @example 2026-03-16T08:15:04.218301Z
              */
             idle_expires_at: string;
+            /**
+             * Format: int32
+             * @description The level of the national identity; missing for a PIN.
+             * @example 2
+             */
+            login_level?: number;
             login_method: components["schemas"]["LoginMethod"];
+            /**
+             * @description Who vouched for the person, see listIdentityProviders; missing for a PIN.
+             * @example spid-poste
+             */
+            login_provider?: string;
             /**
              * @description Whether the PIN must be changed before anything else.
              * @example false
@@ -15897,7 +16174,18 @@ export interface components {
              * @example 2026-03-16T08:15:04.218301Z
              */
             last_seen_at: string;
+            /**
+             * Format: int32
+             * @description The level of the national identity; missing for a PIN.
+             * @example 2
+             */
+            login_level?: number;
             login_method: components["schemas"]["LoginMethod"];
+            /**
+             * @description Who vouched for the person, see listIdentityProviders; missing for a PIN.
+             * @example spid-poste
+             */
+            login_provider?: string;
             /**
              * @description Whether the PIN must be changed before anything else.
              * @example false
@@ -17469,6 +17757,12 @@ export interface components {
             reminded_at?: string;
             /**
              * Format: date-time
+             * @description When the office last opened it again; it has five new working days from then.
+             * @example 2026-03-20T09:00:00.104512Z
+             */
+            reopened_at?: string;
+            /**
+             * Format: date-time
              * @description When it was last passed on to another office or topic.
              * @example 2026-03-17T08:15:04.218301Z
              */
@@ -17494,7 +17788,7 @@ export interface components {
             topic_title: string;
             /**
              * Format: date-time
-             * @description When it last changed; a comment is a change.
+             * @description When it last changed; a comment that both sides read is a change.
              * @example 2026-03-16T08:15:04.218301Z
              */
             updated_at: string;
@@ -17960,6 +18254,12 @@ export interface components {
             reminded_at?: string;
             /**
              * Format: date-time
+             * @description When the office last opened it again; it has five new working days from then.
+             * @example 2026-03-20T09:00:00.104512Z
+             */
+            reopened_at?: string;
+            /**
+             * Format: date-time
              * @description When it was last passed on to another office or topic.
              * @example 2026-03-17T08:15:04.218301Z
              */
@@ -17980,7 +18280,7 @@ export interface components {
             topic_title: string;
             /**
              * Format: date-time
-             * @description When it last changed; a comment is a change.
+             * @description When it last changed; a comment that both sides read is a change.
              * @example 2026-03-16T08:15:04.218301Z
              */
             updated_at: string;
@@ -30861,6 +31161,122 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    startFederatedLogin: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+                 *     another request answers 422 `idempotency-key-reused`.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+                 *       "level": 2,
+                 *       "provider_id": "spid-poste",
+                 *       "return_url": "http://127.0.0.1:8000/callback"
+                 *     }
+                 */
+                "application/json": components["schemas"]["FederatedLoginStart"];
+            };
+        };
+        responses: {
+            /** @description The login has begun. The address is shown in this answer only. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "login_id": "018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d",
+                     *       "url": "https://idp.example/sso?SAMLRequest=fZJNT8MwDIb&RelayState=q3J7kP"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FederatedLogin"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listIdentityProviders: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of identity providers. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/identity-providers"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "display_name": "Carta d'identità elettronica",
+                     *           "kind": "cie",
+                     *           "levels": [
+                     *             2,
+                     *             3
+                     *           ],
+                     *           "provider_id": "cie"
+                     *         },
+                     *         {
+                     *           "display_name": "Poste ID",
+                     *           "kind": "spid",
+                     *           "levels": [
+                     *             2,
+                     *             3
+                     *           ],
+                     *           "logo_uri": "https://idp.example/spid-poste.svg",
+                     *           "provider_id": "spid-poste"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["IdentityProviderList"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     showIntermediary: {
         parameters: {
             query?: never;
@@ -34329,6 +34745,53 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    startCardSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+                 *     another request answers 422 `idempotency-key-reused`.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has started. The tokens are shown in this answer only. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "access_token": "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzaWQiOiIwMThmM2IyMSJ9.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg",
+                     *       "credential_level": "dispositive",
+                     *       "expires_at": "2026-03-16T20:00:00Z",
+                     *       "expires_in": 300,
+                     *       "idle_expires_at": "2026-03-16T08:42:30Z",
+                     *       "login_method": "cns",
+                     *       "pin_change_required": false,
+                     *       "refresh_token": "Zk9rQ3h2dWJ0a2dxVnB5TnJ3c0x6bXhQYUhE",
+                     *       "session_id": "018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d",
+                     *       "token_type": "Bearer"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     reauthenticate: {
         parameters: {
             query?: never;
@@ -34354,7 +34817,7 @@ export interface operations {
                  *       "pin": "P4A7-6737"
                  *     }
                  */
-                "application/json": components["schemas"]["PinProof"];
+                "application/json": components["schemas"]["PresenceProof"];
             };
         };
         responses: {
@@ -34427,6 +34890,65 @@ export interface operations {
                      *       "expires_in": 300,
                      *       "idle_expires_at": "2026-03-16T08:42:30Z",
                      *       "login_method": "pin",
+                     *       "pin_change_required": false,
+                     *       "refresh_token": "Zk9rQ3h2dWJ0a2dxVnB5TnJ3c0x6bXhQYUhE",
+                     *       "session_id": "018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d",
+                     *       "token_type": "Bearer"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    startFederatedSession: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+                 *     another request answers 422 `idempotency-key-reused`.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "code": "YzRmMDk1ZDg2YjE3NGE2ZDk5ZDgyMWQ0ZTU2ZjcxMmI",
+                 *       "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+                 *     }
+                 */
+                "application/json": components["schemas"]["FederatedProof"];
+            };
+        };
+        responses: {
+            /** @description The session has started. The tokens are shown in this answer only. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "access_token": "eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzaWQiOiIwMThmM2IyMSJ9.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg",
+                     *       "credential_level": "dispositive",
+                     *       "expires_at": "2026-03-16T20:00:00Z",
+                     *       "expires_in": 900,
+                     *       "idle_expires_at": "2026-03-16T08:42:30Z",
+                     *       "login_level": 2,
+                     *       "login_method": "spid",
+                     *       "login_provider": "spid-poste",
                      *       "pin_change_required": false,
                      *       "refresh_token": "Zk9rQ3h2dWJ0a2dxVnB5TnJ3c0x6bXhQYUhE",
                      *       "session_id": "018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d",

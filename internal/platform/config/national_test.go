@@ -15,7 +15,10 @@ func TestConfig_DelegationLoginByWhatThereIs(t *testing.T) {
 		config *Config
 		want   string
 	}{
-		{base(), AnyLogin}, {base("SPID_METADATA"), StrongLogin}, {base("OIDC_PROVIDERS"), StrongLogin}, {base("CNS_ADDR"), StrongLogin},
+		{base(), AnyLogin},
+		{base("SPID_METADATA"), StrongLogin},
+		{base("OIDC_PROVIDERS"), StrongLogin},
+		{base("CNS_ADDR"), StrongLogin},
 		{base("CNS_HEADER"), StrongLogin},
 	} {
 		if err := tt.config.Serve(); err != nil || tt.config.DelegationLogin != tt.want {

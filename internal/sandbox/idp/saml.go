@@ -169,9 +169,17 @@ func wanted(r *samlRequest, known []Field) []Field {
 // attributes are what SPID calls those that are known of a person.
 func attributes(of Person) []Field {
 	return []Field{
-		{"spidCode", "TEST" + of.TaxCode[6:16]}, {"name", of.GivenName}, {"familyName", of.FamilyName}, {"placeOfBirth", of.BirthPlace},
-		{"countyOfBirth", of.Province}, {"dateOfBirth", of.BirthDate}, {"gender", of.Sex}, {"fiscalNumber", "TINIT-" + of.TaxCode},
-		{"mobilePhone", of.Mobile}, {"email", of.Email}, {"expirationDate", "2099-12-31"},
+		{"spidCode", "TEST" + of.TaxCode[6:16]},
+		{"name", of.GivenName},
+		{"familyName", of.FamilyName},
+		{"placeOfBirth", of.BirthPlace},
+		{"countyOfBirth", of.Province},
+		{"dateOfBirth", of.BirthDate},
+		{"gender", of.Sex},
+		{"fiscalNumber", "TINIT-" + of.TaxCode},
+		{"mobilePhone", of.Mobile},
+		{"email", of.Email},
+		{"expirationDate", "2099-12-31"},
 	}
 }
 

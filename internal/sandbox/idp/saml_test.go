@@ -37,7 +37,8 @@ func newService(t *testing.T) service {
 			role.AttributeConsumingServices = []saml.AttributeConsumingService{{
 				Index: 0, ServiceNames: []saml.LocalizedName{{Lang: "it", Value: "Prova"}},
 				RequestedAttributes: []saml.RequestedAttribute{
-					{Attribute: saml.Attribute{Name: "fiscalNumber"}}, {Attribute: saml.Attribute{Name: "name"}},
+					{Attribute: saml.Attribute{Name: "fiscalNumber"}},
+					{Attribute: saml.Attribute{Name: "name"}},
 					{Attribute: saml.Attribute{Name: "mobilePhone"}},
 				},
 			}}

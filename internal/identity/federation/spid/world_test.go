@@ -183,8 +183,13 @@ func (w *world) message(d federation.Departure, name string) *etree.Element {
 
 // values of a right answer's attributes.
 var person = [][2]string{
-	{"name", "Mario"}, {"familyName", "Rossi"}, {"fiscalNumber", "TINIT-" + taxCode}, {"dateOfBirth", "1980-01-01"},
-	{"placeOfBirth", "H501"}, {"email", "mario@example.it"}, {"mobilePhone", "+393331234567"},
+	{"name", "Mario"},
+	{"familyName", "Rossi"},
+	{"fiscalNumber", "TINIT-" + taxCode},
+	{"dateOfBirth", "1980-01-01"},
+	{"placeOfBirth", "H501"},
+	{"email", "mario@example.it"},
+	{"mobilePhone", "+393331234567"},
 }
 
 // answer is a right one, before it is signed. Tests change it.
