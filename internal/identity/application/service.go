@@ -216,7 +216,9 @@ func manages(m access.Membership) bool {
 }
 
 // AnsweredAt reports whether an approved application may be answered at an address.
-func (s *Service) AnsweredAt(ctx context.Context, uri string) (bool, error) { return s.repo.answeredAt(ctx, uri) }
+func (s *Service) AnsweredAt(ctx context.Context, uri string) (bool, error) {
+	return s.repo.answeredAt(ctx, uri)
+}
 
 // requireDispositive returns fault.DispositiveRequired to who has ordinary credentials.
 func requireDispositive(by access.Actor) error {
