@@ -83,8 +83,8 @@ func (r repository) save(ctx context.Context, p Person) (Person, error) {
 	p.Version++
 	err := r.db.From(ctx).Model(&Person{}).Where("id = ?", p.ID).
 		Select(
-			"user_class", "credential_level", "office_code", "post_given_by", "identity_confirmed_at", "digital_identity_at", "suspended_at",
-			"suspension_reason",
+			"user_class", "credential_level", "office_code", "post_given_by", "identity_confirmed_at", "digital_identity_at",
+			"suspended_at", "suspension_reason",
 			"version",
 		).UpdateColumns(&p).Error
 	return p, err
