@@ -104,7 +104,8 @@ func (p *platform) trialClients(code secret.Text) (openid.File, error) {
 		}
 	}
 	content, err := json.Marshal(map[string]any{"providers": []any{
-		client(trialCIE, trialCIEName, federation.CIE, session.ByCIE), client(trialOpenID, trialOpenIDName, federation.OIDC, session.BySPID),
+		client(trialCIE, trialCIEName, federation.CIE, session.ByCIE),
+		client(trialOpenID, trialOpenIDName, federation.OIDC, session.BySPID),
 	}})
 	if err != nil {
 		return openid.File{}, err

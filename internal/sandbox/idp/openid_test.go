@@ -156,7 +156,7 @@ func TestOpenID_RefusesWrongRequests(t *testing.T) {
 func TestOpenID_TellsWhatWentWrong(t *testing.T) {
 	w := newWorld(t)
 	exchange := func(form url.Values) error {
-		r := httptest.NewRequest(http.MethodPost, TokenPath, strings.NewReader(form.Encode()))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, TokenPath, strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		_, err := w.Token(r)
 		return err

@@ -92,7 +92,7 @@ func (s service) request(binding string, level int, change func(*saml.AuthnReque
 	r.Signature = nil
 	r.IssueInstant = s.clock.Now().Truncate(time.Second)
 	r.ForceAuthn, r.AttributeConsumingServiceIndex = &force, "0"
-	r.RequestedAuthnContext = &saml.RequestedAuthnContext{Comparison: "minimum", AuthnContextClassRef: class(level)}
+	r.RequestedAuthnContext = &saml.RequestedAuthnContext{Comparison: "minimum", AuthnContextClassRefs: []string{class(level)}}
 	if change != nil {
 		change(r)
 	}
@@ -106,7 +106,7 @@ func (s service) byRedirect(r *saml.AuthnRequest, state string) *http.Request {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return httptest.NewRequest(http.MethodGet, u.String(), http.NoBody)
+	return httptest.NewRequestWithContext(s.t.Context(), http.MethodGet, u.String(), http.NoBody)
 }
 
 // byPost sends a request in a form.
@@ -122,7 +122,7 @@ func (s service) byPost(r *saml.AuthnRequest, state string) *http.Request {
 		s.t.Fatal(err)
 	}
 	form := url.Values{"SAMLRequest": {base64.StdEncoding.EncodeToString(text)}, "RelayState": {state}}
-	h := httptest.NewRequest(http.MethodPost, SAMLPath, strings.NewReader(form.Encode()))
+	h := httptest.NewRequestWithContext(s.t.Context(), http.MethodPost, SAMLPath, strings.NewReader(form.Encode()))
 	h.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return h
 }
@@ -225,7 +225,7 @@ func TestSAML_RefusesWrongRequests(t *testing.T) {
 		"an old one": s.byPost(s.request(saml.HTTPPostBinding, 2, func(r *saml.AuthnRequest) {
 			r.IssueInstant = r.IssueInstant.Add(-time.Hour)
 		}), "state"),
-		"nothing": httptest.NewRequest(http.MethodGet, SAMLPath, http.NoBody),
+		"nothing": httptest.NewRequestWithContext(s.t.Context(), http.MethodGet, SAMLPath, http.NoBody),
 	} {
 		var invalid *Invalid
 		if _, err := s.ReadSAML(sent); !errors.As(err, &invalid) {

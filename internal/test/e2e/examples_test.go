@@ -76,6 +76,7 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 			finds int
 		}{
 			{"startSession", "", http.MethodPost, "/v1/sessions", jsonType, nil, http.StatusCreated, -1},
+			{"startFederatedLogin", "", http.MethodPost, "/v1/federated-logins", jsonType, nil, http.StatusCreated, -1},
 			{"reauthenticate", "Bianchi", http.MethodPost, "/v1/sessions/current/authentications", jsonType, nil, http.StatusOK, -1},
 			{"startPinRecovery", "", http.MethodPost, "/v1/pin-recoveries", jsonType, nil, http.StatusAccepted, -1},
 			{"startPinRevocation", "", http.MethodPost, "/v1/pin-revocations", jsonType, nil, http.StatusAccepted, -1},

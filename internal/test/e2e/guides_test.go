@@ -163,6 +163,7 @@ var runElsewhere = map[string]string{
 	"docs/operations.md": "channels_test.go", "docs/keys.md": "../chaos/keys_test.go", "docs/restore.md": "../chaos/restore_test.go",
 	"docs/deployment.md": "../chaos/deployment_test.go",
 	"docs/security.md":   "../chaos/role_test.go", "docs/identity-card.md": "../peers/cards_test.go",
+	"docs/identity-spid.md": "../chaos/spid_test.go",
 }
 
 var shellBlock = regexp.MustCompile("(?ms)^ *```sh\n(.*?)^ *```$")

@@ -90,7 +90,8 @@ func (v *visit) depart() error {
 	}
 	sum := sha256.Sum256([]byte(v.verifier(flow, next).Reveal()))
 	begun, err := v.s.Federation.Begin(v.doing(opDepart), federation.Request{
-		ProviderID: providers[i].ID, Level: level(providers[i].Levels), ReturnURL: v.s.config.PublicURL + v.onward(FederatedPath, flow, next),
+		ProviderID: providers[i].ID, Level: level(providers[i].Levels),
+		ReturnURL:     v.s.config.PublicURL + v.onward(FederatedPath, flow, next),
 		CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:]),
 	})
 	if fault.Is(err, fault.Unavailable) {

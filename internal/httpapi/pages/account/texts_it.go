@@ -38,12 +38,14 @@ var inItalian = map[string]string{
 	"login.pin.missing":   "Digitare il PIN.",
 	"login.button":        "Accedi",
 
-	"login.ways":                            "Oppure con l'identità digitale",
-	"login.with":                            "Entra con",
-	"federated.title":                       "Accesso non riuscito",
-	"federated.back":                        "Torna all'accesso",
-	"federated.why.19":                      "Sono state digitate più volte credenziali errate. Verificarle o recuperarle presso il proprio gestore, poi riprovare.",
-	"federated.why.20":                      "Qui serve un livello più alto di quello delle credenziali usate. Attivarlo presso il proprio gestore.",
+	"login.ways":      "Oppure con l'identità digitale",
+	"login.with":      "Entra con",
+	"federated.title": "Accesso non riuscito",
+	"federated.back":  "Torna all'accesso",
+	"federated.why.19": "Sono state digitate più volte credenziali errate. Verificarle o recuperarle presso il proprio gestore, " +
+		"poi riprovare.",
+	"federated.why.20": "Qui serve un livello più alto di quello delle credenziali usate. Attivarlo presso il proprio " +
+		"gestore.",
 	"federated.why.21":                      "Il tempo per l'accesso è scaduto. Riprovare.",
 	"federated.why.22":                      "Non è stato dato il consenso all'invio dei dati: senza, non è possibile entrare.",
 	"federated.why.23":                      "L'identità digitale risulta sospesa o bloccata. Rivolgersi al proprio gestore.",
@@ -51,8 +53,9 @@ var inItalian = map[string]string{
 	"federated.why.30":                      "Qui serve l'identità di una persona, di un altro tipo da quella usata.",
 	"federated.why.temporarily_unavailable": "Il gestore di identità ora non risponde. Riprovare tra poco, o accedere in un altro modo.",
 	"federated.why.invalid_answer":          "La risposta del gestore di identità non è valida. Riprovare, o accedere in un altro modo.",
-	"federated.why.over":                    "L'accesso è scaduto, o è iniziato in un altro browser. Ricominciare. Il browser deve accettare i cookie di questo sito.",
-	"federated.why.other":                   "Il gestore di identità non ha permesso l'accesso. Riprovare, o scegliere un altro gestore.",
+	"federated.why.over": "L'accesso è scaduto, o è iniziato in un altro browser. Ricominciare. Il browser deve accettare i cookie " +
+		"di questo sito.",
+	"federated.why.other": "Il gestore di identità non ha permesso l'accesso. Riprovare, o scegliere un altro gestore.",
 
 	"pin.title":  "Cambio del PIN",
 	"pin.forced": "Il PIN è il primo assegnato, o è scaduto: va cambiato, poi si prosegue.",

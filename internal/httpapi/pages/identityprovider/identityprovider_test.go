@@ -132,7 +132,7 @@ func newWorld(t *testing.T) world {
 // get asks for a page as a browser does, or as a program.
 func (w world) get(address, accept string) *httptest.ResponseRecorder {
 	w.t.Helper()
-	r := httptest.NewRequest(http.MethodGet, strings.TrimPrefix(address, publicURL), http.NoBody)
+	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodGet, strings.TrimPrefix(address, publicURL), http.NoBody)
 	r.Header.Set("Accept", accept)
 	return w.do(r)
 }
@@ -298,7 +298,7 @@ func TestPrograms_AreAnsweredInJSON(t *testing.T) {
 		form := url.Values{
 			"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirectURI}, "code_verifier": {strings.Repeat("v", 64)},
 		}
-		r := httptest.NewRequest(http.MethodPost, idp.TokenPath, strings.NewReader(form.Encode()))
+		r := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, idp.TokenPath, strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.SetBasicAuth("cie", "kept")
 		return w.do(r)
