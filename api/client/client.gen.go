@@ -7516,7 +7516,7 @@ type FederatedLoginStart struct {
 	// Example: E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM
 	CodeChallenge string `json:"code_challenge"`
 
-	// Level How sure the provider is of the person, from 1 to 3 (SPID levels; low, substantial and high of eIDAS).
+	// Level How sure the provider is of the person (levels of SPID; substantial and high of eIDAS). Level 1, a password alone, lets nobody in.
 	//
 	// Example: 2
 	Level IdentityLevel `json:"level"`
@@ -7526,7 +7526,7 @@ type FederatedLoginStart struct {
 	// Example: spid-poste
 	ProviderId ProviderId `json:"provider_id"`
 
-	// ReturnUrl Where the browser comes back. A redirect URI of an approved application, or an address of an origin that is let in.
+	// ReturnUrl Where the browser comes back. An address of an origin that is let in, or a redirect URI of one of the body's own applications; in the sandbox of any approved one.
 	//
 	// Example: http://127.0.0.1:8000/callback
 	ReturnUrl string `json:"return_url"`
@@ -7860,7 +7860,7 @@ type IdentityConfirmation struct {
 // Example: identity_card
 type IdentityDocumentKind string
 
-// IdentityLevel How sure the provider is of the person, from 1 to 3 (SPID levels; low, substantial and high of eIDAS).
+// IdentityLevel How sure the provider is of the person (levels of SPID; substantial and high of eIDAS). Level 1, a password alone, lets nobody in.
 //
 // Example: 2
 type IdentityLevel = int32

@@ -26,7 +26,9 @@ func newFederation(
 				// The pages of this service log people in, too.
 				return true, nil
 			}
-			return applications.AnsweredAt(ctx, uri)
+			// Software of others is let in by a consent, and never has a whole session. In a sandbox there
+			// is nothing to take.
+			return applications.AnsweredAt(ctx, uri, p.config.PortalApplications, p.sandbox)
 		},
 		Log: p.log,
 	})

@@ -14,6 +14,7 @@ import (
 	"diresco/internal/identity/federation/openid"
 	"diresco/internal/identity/federation/spid"
 	"diresco/internal/identity/session"
+	"diresco/internal/platform/egress"
 	"diresco/internal/platform/secret"
 	"diresco/internal/sandbox/idp"
 )
@@ -63,11 +64,17 @@ func (p *platform) addTrialProviders(ctx context.Context) error {
 		// What a sandbox publishes of itself is what its own provider reads.
 		p.spid = service
 	}
+	p.identitySources = append(p.identitySources, named{service, trialSPID})
+	if _, err := egress.CheckURL(p.trial.Issuer()); err != nil {
+		// OpenID Connect goes by https alone, or leaves no machine.
+		p.log.Warn("the sandbox has no provider of OpenID Connect: its public URL is without https")
+		return nil
+	}
 	clients, err := p.trialClients(code)
 	if err != nil {
 		return err
 	}
-	p.identitySources = append(p.identitySources, named{service, trialSPID}, openid.New(clients, openid.Deps{
+	p.identitySources = append(p.identitySources, openid.New(clients, openid.Deps{
 		Clock: p.clock, Random: p.random, PublicURL: p.config.PublicURL, Transport: identityprovider.Transport(p.trial), Log: p.log,
 	}))
 	return nil
@@ -82,6 +89,7 @@ func (p *platform) trialService(key *rsa.PrivateKey, registry *spid.Registry) (*
 	return spid.New(spid.Config{
 		EntityID: p.config.PublicURL, PublicURL: p.config.PublicURL, Keys: []spid.KeyPair{{Certificate: certificate, Key: key}},
 		Organisation: spid.Organisation{Name: "Sandbox", URL: p.config.PublicURL, IPACode: "sandbox", Email: "spid@sandbox.example"},
+		Plain:        true,
 		Comparison:   "minimum", Attributes: []string{"name", "familyName", "fiscalNumber", "dateOfBirth", "placeOfBirth", "email"},
 	}, spid.Deps{Clock: p.clock, Random: p.random, Log: p.log}, registry)
 }
@@ -93,7 +101,7 @@ func (p *platform) trialClients(code secret.Text) (openid.File, error) {
 		return openid.File{}, err
 	}
 	levels := map[string]string{}
-	for _, level := range []string{"1", "2", "3"} {
+	for _, level := range []string{"2", "3"} {
 		levels[level] = "https://www.spid.gov.it/SpidL" + level
 	}
 	client := func(id, name string, kind federation.Kind, method session.LoginMethod) map[string]any {

@@ -104,7 +104,7 @@ func form(w http.ResponseWriter, language problem.Language, d federation.Departu
 	h.Set("Content-Language", words.Lang)
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Content-Security-Policy",
-		"default-src 'none'; style-src 'self'; base-uri 'none'; form-action "+to.Scheme+"://"+to.Host+"; frame-ancestors 'none'")
+		"default-src 'none'; style-src 'self'; base-uri 'none'; form-action "+to.Scheme+"://"+to.Host+" https:; frame-ancestors 'none'")
 	w.WriteHeader(http.StatusOK)
 	_, err = w.Write(body.Bytes())
 	return err

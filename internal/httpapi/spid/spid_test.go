@@ -73,7 +73,7 @@ func TestLogout_Form(t *testing.T) {
 		t.Errorf("%v %d %s", err, w.Code, body)
 	}
 	if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") ||
-		!strings.Contains(policy, "form-action https://idp.example.it;") {
+		!strings.Contains(policy, "form-action https://idp.example.it https:;") {
 		t.Error(policy)
 	}
 }

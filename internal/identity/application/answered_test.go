@@ -11,7 +11,7 @@ func TestApplication_WhereOneMayBeAnswered(t *testing.T) {
 		answered := func(want bool, uris ...string) {
 			t.Helper()
 			for _, uri := range uris {
-				if got, err := w.service.AnsweredAt(ctx, uri); err != nil || got != want {
+				if got, err := w.service.AnsweredAt(ctx, uri, nil, true); err != nil || got != want {
 					t.Errorf("%s: %v %v", uri, got, err)
 				}
 			}
@@ -22,6 +22,12 @@ func TestApplication_WhereOneMayBeAnswered(t *testing.T) {
 		w.decided(a.ID, application.Approved)
 		answered(true, registered...)
 		answered(true, "http://127.0.0.1:8000/callback")
+		// In production those of the body alone.
+		for client, want := range map[string]bool{a.ClientID: true, "another": false} {
+			if got, err := w.service.AnsweredAt(ctx, registered[0], []string{client}, false); err != nil || got != want {
+				t.Errorf("%s: %v %v", client, got, err)
+			}
+		}
 		answered(false, "", "https://paghe.example/", "https://paghe.example/a", "https://paghe.example/a&b/", "https://paghe.example/%",
 			"http://127.0.0.1:8000/", "http://127.0.0.2:8000/callback", "com.example.paghe:/", `","`)
 		w.Exec(t, "UPDATE applications SET state = 'suspended' WHERE id = ?", a.ID)

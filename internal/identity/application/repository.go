@@ -3,7 +3,6 @@ package application
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -51,11 +50,12 @@ func (r repository) where(ctx context.Context, condition string, args ...any) (A
 	return a, notFound(err)
 }
 
-// answeredAt reports whether an application that lives may be answered at an address.
-func (r repository) answeredAt(ctx context.Context, uri string) (bool, error) {
+// answeredAt lists the applications that live and may be answered at an address, and perhaps some
+// that may not.
+func (r repository) answeredAt(ctx context.Context, uri string) ([]Application, error) {
 	encoded, err := json.Marshal(uri)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	part := string(encoded)
 	if host, _, ok := loopback(uri); ok {
@@ -70,7 +70,7 @@ func (r repository) answeredAt(ctx context.Context, uri string) (bool, error) {
 	err = r.db.From(ctx).Raw(
 		"SELECT "+db.Columns[Application]("a")+" FROM applications a WHERE "+access.LiveApplication("a")+" AND "+place+" > 0", part,
 	).Scan(&candidates).Error
-	return slices.ContainsFunc(candidates, func(a Application) bool { return a.AllowsRedirect(uri) }), err
+	return candidates, err
 }
 
 // count returns how many applications the owner of one has.

@@ -215,9 +215,13 @@ func manages(m access.Membership) bool {
 	return kind.HasUsers() && slices.Contains(managers, m.ActingAs) || kind == intermediary.Professional
 }
 
-// AnsweredAt reports whether an approved application may be answered at an address.
-func (s *Service) AnsweredAt(ctx context.Context, uri string) (bool, error) {
-	return s.repo.answeredAt(ctx, uri)
+// AnsweredAt reports whether an approved application may be answered at an address: one of those
+// with the client ids, or any.
+func (s *Service) AnsweredAt(ctx context.Context, uri string, clientIDs []string, everybody bool) (bool, error) {
+	candidates, err := s.repo.answeredAt(ctx, uri)
+	return slices.ContainsFunc(candidates, func(a Application) bool {
+		return (everybody || slices.Contains(clientIDs, a.ClientID)) && a.AllowsRedirect(uri)
+	}), err
 }
 
 // requireDispositive returns fault.DispositiveRequired to who has ordinary credentials.

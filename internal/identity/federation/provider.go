@@ -39,6 +39,12 @@ const (
 // A level above the one asked for is as good.
 type Level int
 
+// The levels that let somebody in (INPS rules of access: SPID of level 2 at least).
+const (
+	lowest  Level = 2
+	highest Level = 3
+)
+
 // About describes a provider.
 type About struct {
 	// ID is stable and opaque to clients, at most 64 characters of a-z, 0-9 and hyphens.

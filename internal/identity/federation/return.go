@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// mayReturn reports whether browsers may come back to an address: a redirect URI of an approved
-// application, or one of an origin that is let in or our own.
+// mayReturn reports whether browsers may come back to an address: a redirect URI of an application
+// that may have a whole session, or one of an origin that is let in or our own.
 func (s *Service) mayReturn(ctx context.Context, address string) (bool, error) {
 	if strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}#", r) }) {
 		return false, nil

@@ -78,7 +78,8 @@ type Deps struct {
 	Origins []string
 	// Loopback lets browsers come back to any port of this machine: in a sandbox alone.
 	Loopback bool
-	// Registered reports whether an address is a redirect URI of an approved application.
+	// Registered reports whether an address is a redirect URI of an application that may have a whole
+	// session.
 	Registered func(ctx context.Context, uri string) (bool, error)
 	Log        *slog.Logger
 }

@@ -94,6 +94,8 @@ type Config struct {
 	OIDCProviders string `env:"OIDC_PROVIDERS" want:"the path of a file that can be read" unset:"no OpenID Connect" desc:"path of the JSON file that names the OpenID Connect providers and brokers"`
 	// FederationKeys is the path of the private JWK set for logins by OpenID Connect.
 	FederationKeys string `env:"FEDERATION_KEYS" unset:"DATA_DIR/federation-keys.json" desc:"path of the private JWK set for logins by OpenID Connect"`
+	// PortalApplications are the client ids of the body's own applications.
+	PortalApplications []string `env:"PORTAL_APPLICATIONS" want:"client ids, separated by commas" desc:"client ids of the body's own applications: national logins may come back to their redirect URIs with a whole session"`
 	// EgressAllow are private networks in which addresses may lie that are configured.
 	EgressAllow []netip.Prefix `env:"EGRESS_ALLOW" want:"networks such as 10.0.0.0/8, separated by commas" desc:"private networks (CIDR) in which identity providers may lie, separated by commas"`
 	SPID

@@ -87,6 +87,7 @@ func newWorld(t *testing.T) world {
 	}
 	registry := spid.NewRegistry(spid.Origin{Kind: federation.SPID})
 	service, err := spid.New(spid.Config{
+		Plain:    true,
 		EntityID: publicURL, PublicURL: publicURL, Keys: []spid.KeyPair{{Certificate: certificate, Key: own}}, Comparison: "minimum",
 		Organisation: spid.Organisation{Name: "Ente", URL: "https://ente.example", IPACode: "ente", Email: "spid@ente.example"},
 		Attributes:   []string{"name", "familyName", "fiscalNumber", "dateOfBirth"},

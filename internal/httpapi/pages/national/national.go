@@ -163,7 +163,8 @@ func (s *site) form(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.show(w, r, http.StatusOK, "leave", target.Scheme+"://"+target.Host, view{
+	// Browsers hold what follows upon a form to this, too, and a provider may go on at another host.
+	return s.show(w, r, http.StatusOK, "leave", target.Scheme+"://"+target.Host+" https:", view{
 		Title: texts[languageOf(r)]["leave.title"], Here: r.URL.Path, Departure: departure,
 	})
 }

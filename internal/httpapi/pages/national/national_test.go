@@ -172,7 +172,7 @@ func TestPages_PostToTheProviderAlone(t *testing.T) {
 	}
 	h := w.Header()
 	if policy := h.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") ||
-		!strings.HasSuffix(policy, "form-action https://idp.example:8443") || h.Get("Cache-Control") != "no-store" ||
+		!strings.HasSuffix(policy, "form-action https://idp.example:8443 https:") || h.Get("Cache-Control") != "no-store" ||
 		h.Get("Content-Language") != "en" {
 		t.Errorf("headers %v", h)
 	}

@@ -41,7 +41,7 @@ func CIE() *Provider {
 	p := SPID()
 	p.Described = federation.About{
 		ID: "cie", Kind: federation.CIE, Protocol: federation.OpenIDConnect, Method: session.ByCIE, DisplayName: "CIE di prova",
-		Levels: []federation.Level{1, 2, 3},
+		Levels: []federation.Level{2, 3},
 	}
 	return p
 }

@@ -88,7 +88,7 @@ func (p *provider) answerLogout(sp *saml.ServiceProvider, requestID, state strin
 	if place == "" {
 		binding, place = saml.HTTPPostBinding, answerPlace(p.sp.IDPMetadata, saml.HTTPPostBinding)
 	}
-	if !isReachable(place) {
+	if !p.service.isReachable(place) {
 		return federation.Departure{}, ErrLogout
 	}
 	id, err := p.service.drawID()

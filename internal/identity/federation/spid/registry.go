@@ -212,12 +212,14 @@ func (s *Service) read(o Origin, metadata []byte) ([]*provider, error) {
 		p, err := s.newProvider(o.Kind, entity)
 		switch {
 		case seen[entity.EntityID]:
-			return nil, errors.New("a provider stands in them twice")
-		case err != nil:
+			err = errors.New("it stands in them twice")
+		case err == nil && !entity.ValidUntil.IsZero() && !s.Clock.Now().Before(entity.ValidUntil):
+			err = errors.New("what they say of it is valid no more")
+		}
+		// One that is wrong does not keep people from the others.
+		if err != nil {
 			s.Log.Warn("a provider is left out", "provider", providerID(o.Kind, entity.EntityID), "error", err)
-		case !entity.ValidUntil.IsZero() && !s.Clock.Now().Before(entity.ValidUntil):
-			return nil, errors.New("they are valid no more")
-		default:
+		} else {
 			all = append(all, p)
 		}
 		seen[entity.EntityID] = true

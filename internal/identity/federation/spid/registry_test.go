@@ -92,8 +92,7 @@ func TestRegistry_WrongMetadataStopTheStart(t *testing.T) {
 		"something else":       {"<a/>", "no metadata"},
 		"nobody":               {many(""), "no provider"},
 		"a service":            {`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="x"/>`, "no provider"},
-		"one twice":            {many("", one(idpID), one(idpID)), "twice"},
-		"ended":                {many(`validUntil="2026-03-16T07:59:59Z"`, one(idpID)), "valid no more"},
+		"ended":                {many(`validUntil="2026-03-16T07:59:59Z"`, one(idpID)), "no provider"},
 		"no key":               {strings.Replace(one(idpID), `use="signing"`, `use="encryption"`, 1), "no provider"},
 		"login without https":  {strings.Replace(one(idpID), "https://idp.example.it/login", "http://idp.example.it/login", 1), "no provider"},
 		"login by another way": {idpMetadata(idpID, short, "SOAP"), "no provider"},
@@ -115,6 +114,15 @@ func TestRegistry_OneWrongProvider(t *testing.T) {
 	s, _, log, err := opened(t, spid.Origin{Location: file(t, many("", idpMetadata(otherID, key("idp"), "SOAP"), one(idpID)))})
 	if err != nil || names(s) != "spid-idp" || !strings.Contains(log.String(), "spid-other-example-it") {
 		t.Errorf("%s, %v, %s", names(s), err, log)
+	}
+	ended := strings.Replace(one(otherID), "entityID", `validUntil="2026-03-16T07:59:59Z" entityID`, 1)
+	s, _, log, err = opened(t, spid.Origin{Location: file(t, many("", ended, one(idpID)))})
+	if err != nil || names(s) != "spid-idp" || !strings.Contains(log.String(), "valid no more") {
+		t.Errorf("one that ended: %s, %v, %s", names(s), err, log)
+	}
+	s, _, log, err = opened(t, spid.Origin{Location: file(t, many("", one(idpID), one(idpID)))})
+	if err != nil || names(s) != "spid-idp" || !strings.Contains(log.String(), "twice") {
+		t.Errorf("one twice: %s, %v, %s", names(s), err, log)
 	}
 }
 

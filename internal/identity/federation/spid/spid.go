@@ -52,6 +52,8 @@ type Config struct {
 	Attributes []string
 	// Post sends requests by a form even where a provider takes a redirect.
 	Post bool
+	// Plain lets browsers be sent to addresses without TLS: in a sandbox alone.
+	Plain bool
 }
 
 // Deps are what the service works with.
