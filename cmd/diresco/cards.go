@@ -123,6 +123,8 @@ func (k cardCommand) Run(context.Context) error {
 		}
 	}
 	fmt.Printf("%s.pem and %s.key are the card, %s.p12 is for browsers, password %s. Log in:\n\n", k.Out, k.Out, k.Out, cards.Password)
-	fmt.Printf("  curl -s -X POST %s/v1/sessions/card --cacert %s --cert %s.pem --key %s.key\n", login, authority.CertificatePath(), k.Out, k.Out)
+	fmt.Printf(
+		"  curl -s -X POST %s/v1/sessions/card --cacert %s --cert %s.pem --key %s.key\n", login, authority.CertificatePath(), k.Out, k.Out,
+	)
 	return nil
 }

@@ -82,7 +82,8 @@ func (a *App) takeCards(p platform, g groups, api http.Handler) (http.Handler, e
 		return api, nil
 	}
 	entrance, err := clientcert.NewEntrance(clientcert.Config{
-		Form: clientcert.Form(p.config.CNSHeader), Proxies: p.config.TrustedProxies, Origins: p.config.CORSOrigins, Local: p.sandbox, Log: p.log,
+		Form: clientcert.Form(p.config.CNSHeader), Proxies: p.config.TrustedProxies, Origins: p.config.CORSOrigins, Local: p.sandbox,
+		Log: p.log,
 	}, api)
 	if err != nil {
 		return nil, err

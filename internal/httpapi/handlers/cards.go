@@ -17,7 +17,9 @@ type CardHandlers struct {
 }
 
 // StartCardSession implements api.StrictServerInterface.
-func (h CardHandlers) StartCardSession(ctx context.Context, _ api.StartCardSessionRequestObject) (api.StartCardSessionResponseObject, error) {
+func (h CardHandlers) StartCardSession(
+	ctx context.Context, _ api.StartCardSessionRequestObject,
+) (api.StartCardSessionResponseObject, error) {
 	if h.Cards == nil {
 		return nil, fault.Because(fault.NotFound, card.ReasonClosed)
 	}

@@ -212,9 +212,10 @@ func (h TicketHandlers) view(ctx context.Context, v ticket.View) api.Ticket {
 		ParentTopic: brief.ParentTopic, Section: brief.Section, Subject: brief.Subject, Text: v.Text, Email: v.Email, Phone: v.Phone,
 		ProtocolNumber: brief.ProtocolNumber, Digest: v.Digest, State: brief.State, OpenedBy: brief.OpenedBy,
 		Attachments: items(v.Attachments, viewTicketFile), OpenedAt: brief.OpenedAt, DueAt: brief.DueAt, UpdatedAt: brief.UpdatedAt,
-		RoutedAt: brief.RoutedAt, ReopenedAt: brief.ReopenedAt, Outcome: brief.Outcome, ClosedAt: brief.ClosedAt, ClosingText: v.ClosingText,
-		RemindedAt: brief.RemindedAt,
-		MayRemind:  v.MayRemind(now), AllowsAppointment: v.AllowsAppointment(now),
+		RoutedAt: brief.RoutedAt, ReopenedAt: brief.ReopenedAt, Outcome: brief.Outcome, ClosedAt: brief.ClosedAt,
+		ClosingText: v.ClosingText,
+		RemindedAt:  brief.RemindedAt,
+		MayRemind:   v.MayRemind(now), AllowsAppointment: v.AllowsAppointment(now),
 		Links: api.TicketLinks{
 			Self: link(self, ""), Contributor: link(idPath("/contributors", v.ContributorID), ""), Comments: link(self+"/comments", ""),
 		},

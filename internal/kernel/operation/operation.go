@@ -137,8 +137,9 @@ func (t Trace) Record(ctx context.Context, by access.Actor, c clock.Clock) audit
 	if t.SessionID == uuid.Nil {
 		t.SessionID = by.SessionID
 	}
-	if t.Login.Method == "" {
-		t.Login = by.Login
+	login := t.Login
+	if login.Method == "" {
+		login = by.Login
 	}
 	if t.Outcome == "" {
 		t.Outcome = "done"
@@ -149,7 +150,7 @@ func (t Trace) Record(ctx context.Context, by access.Actor, c clock.Clock) audit
 		ContributorID: present(t.ContributorID),
 		ActingAs:      presentText(string(t.Right.ActingAs)), RightID: present(t.Right.ID),
 		SubjectKind: presentText(t.SubjectKind), SubjectID: presentText(t.SubjectID),
-		Outcome: t.Outcome, LoginMethod: presentText(t.Login.Method), LoginLevel: t.Login.Level, LoginProvider: t.Login.Provider,
+		Outcome: t.Outcome, LoginMethod: presentText(login.Method), LoginLevel: login.Level, LoginProvider: login.Provider,
 		Detail: presentText(t.Detail), RequestID: origin.RequestID, Address: origin.Address,
 	}
 }
