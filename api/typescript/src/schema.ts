@@ -10916,7 +10916,7 @@ export interface components {
             level: components["schemas"]["IdentityLevel"];
             provider_id: components["schemas"]["ProviderId"];
             /**
-             * @description Where the browser comes back. A redirect URI of an approved application, or an address of an origin that is let in.
+             * @description Where the browser comes back. An address of an origin that is let in, or a redirect URI of one of the body's own applications; in the sandbox of any approved one.
              * @example http://127.0.0.1:8000/callback
              */
             return_url: string;
@@ -11234,7 +11234,7 @@ export interface components {
         IdentityDocumentKind: "identity_card" | "passport" | "driving_licence";
         /**
          * Format: int32
-         * @description How sure the provider is of the person, from 1 to 3 (SPID levels; low, substantial and high of eIDAS).
+         * @description How sure the provider is of the person (levels of SPID; substantial and high of eIDAS). Level 1, a password alone, lets nobody in.
          * @example 2
          */
         IdentityLevel: number;
@@ -31185,7 +31185,7 @@ export interface operations {
                  * @example {
                  *       "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
                  *       "level": 2,
-                 *       "provider_id": "spid-poste",
+                 *       "provider_id": "sandbox-spid",
                  *       "return_url": "http://127.0.0.1:8000/callback"
                  *     }
                  */
