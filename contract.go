@@ -2,9 +2,28 @@
 // word for word.
 package diresco
 
-import _ "embed"
+import (
+	"bytes"
+	"compress/gzip"
+	_ "embed"
+	"io"
+)
+
+//go:embed openapi.yaml.gz
+var packed []byte
 
 // Contract is openapi.yaml.
-//
-//go:embed openapi.yaml
-var Contract []byte
+var Contract = unpack(packed)
+
+func unpack(packed []byte) []byte {
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		// It was packed when the program was built.
+		panic(err)
+	}
+	content, err := io.ReadAll(r)
+	if err != nil {
+		panic(err)
+	}
+	return content
+}

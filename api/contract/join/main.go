@@ -1,9 +1,11 @@
-// Command join writes openapi.yaml, the published contract, from its parts in api/contract, and
-// server.overlay.yaml from it. It works on text, so that order and comments stay as they were
+// Command join writes openapi.yaml, the published contract, from its parts in api/contract, the same
+// packed, and server.overlay.yaml from it. It works on text, so that order and comments stay as they were
 // written. Package api runs it by go generate, in its own folder, before anything is generated.
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,6 +15,7 @@ import (
 const (
 	parts         = "contract"
 	contract      = "../openapi.yaml"
+	packed        = contract + ".gz"
 	overlayHead   = "server.overlay.head.yaml"
 	serverOverlay = "server.overlay.yaml"
 )
@@ -44,10 +47,35 @@ func run(parts fs.FS) error {
 	if err != nil {
 		return err
 	}
-	if err := write(contract, append([]byte(contractComment), expanded.bytes()...)); err != nil {
+	published := append([]byte(contractComment), expanded.bytes()...)
+	if err := write(contract, published); err != nil {
+		return err
+	}
+	// The program has it inside, where it takes a tenth of the room.
+	short, err := pack(published)
+	if err != nil {
+		return err
+	}
+	if err := write(packed, short); err != nil {
 		return err
 	}
 	return write(serverOverlay, []byte(actions))
+}
+
+// pack compresses a text, to the same bytes each time.
+func pack(content []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	w, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(content); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return packed.Bytes(), nil
 }
 
 func write(name string, content []byte) error {

@@ -41,7 +41,7 @@ type Level int
 
 // The levels that let somebody in (INPS rules of access: SPID of level 2 at least).
 const (
-	lowest  Level = 2
+	Lowest  Level = 2
 	highest Level = 3
 )
 

@@ -30,7 +30,7 @@ func (c Claims) check(asked Level) error {
 	switch {
 	case err != nil || !code.IsPerson() || code.Clear() != c.TaxCode:
 		return &Refusal{Outcome: Invalid, Rule: "tax code"}
-	case c.Level < max(asked, lowest) || c.Level > highest:
+	case c.Level < max(asked, Lowest) || c.Level > highest:
 		return &Refusal{Outcome: Invalid, Rule: "level"}
 	}
 	for _, name := range []string{c.GivenName, c.FamilyName} {
@@ -72,7 +72,7 @@ func (s *Service) Redeem(ctx context.Context, code, verifier secret.Text) (sessi
 // back. Claims that are not in order, or were used before, are a *Refusal, and a person who is
 // suspended fault.InvalidCredentials.
 func (s *Service) StartSession(ctx context.Context, about About, claims Claims) (session.Session, error) {
-	if err := claims.check(lowest); err != nil {
+	if err := claims.check(Lowest); err != nil {
 		return session.Session{}, err
 	}
 	l := login(about.Method, claims.Level, about.ID)

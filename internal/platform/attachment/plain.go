@@ -15,10 +15,10 @@ import (
 
 	"github.com/gabriel-vasile/mimetype"
 	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
 	unicodetext "golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
 
+	"diresco/internal/platform/charset"
 	"diresco/internal/platform/fault"
 )
 
@@ -53,16 +53,12 @@ func isXML(u *Upload, head []byte) bool {
 		return false
 	}
 	d := xml.NewDecoder(decoded(u, head))
-	d.CharsetReader = func(charset string, r io.Reader) (io.Reader, error) {
-		if strings.HasPrefix(strings.ToLower(charset), "utf-16") {
+	d.CharsetReader = func(label string, r io.Reader) (io.Reader, error) {
+		if strings.HasPrefix(strings.ToLower(label), "utf-16") {
 			// It was read by its mark.
 			return r, nil
 		}
-		e, err := htmlindex.Get(charset)
-		if err != nil {
-			return nil, err
-		}
-		return transform.NewReader(r, e.NewDecoder()), nil
+		return charset.Reader(label, r)
 	}
 	for roots, depth := 0, 0; ; {
 		token, err := d.Token()

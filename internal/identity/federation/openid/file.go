@@ -243,7 +243,7 @@ func (p *Settings) complete() {
 		p.Authentication.Method = byKey
 	}
 	if p.Levels == nil && national {
-		p.Levels = map[federation.Level]string{2: levelPrefix + "2", 3: levelPrefix + "3"}
+		p.Levels = map[federation.Level]string{1: levelPrefix + "1", 2: levelPrefix + "2", 3: levelPrefix + "3"}
 	}
 	if national {
 		fill(&p.Algorithms, []string{"RS256", "RS512", "ES256"})

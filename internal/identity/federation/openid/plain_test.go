@@ -35,7 +35,7 @@ func TestPlain_SomebodyLogsIn(t *testing.T) {
 		t.Errorf("got %+v, want %+v", claims, want)
 	}
 	about := w.provider.About()
-	if about.Protocol != federation.OpenIDConnect || about.Method != session.BySPID || !reflect.DeepEqual(about.Levels, []federation.Level{1, 2, 3}) {
+	if about.Protocol != federation.OpenIDConnect || about.Method != session.BySPID || !reflect.DeepEqual(about.Levels, []federation.Level{2, 3}) {
 		t.Errorf("about: %+v", about)
 	}
 	if len(w.fake.revoked) != 1 {

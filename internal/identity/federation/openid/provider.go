@@ -60,7 +60,9 @@ type provider struct {
 func (p *provider) About() federation.About {
 	levels := make([]federation.Level, 0, len(p.levels))
 	for level := range p.settings.Levels {
-		levels = append(levels, level)
+		if level >= federation.Lowest {
+			levels = append(levels, level)
+		}
 	}
 	slices.Sort(levels)
 	return federation.About{

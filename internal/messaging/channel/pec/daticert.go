@@ -11,10 +11,10 @@ import (
 	"net/textproto"
 	"strings"
 
-	"golang.org/x/net/html/charset"
 	"golang.org/x/text/encoding/unicode"
 
 	"diresco/internal/messaging/channel"
+	"diresco/internal/platform/charset"
 )
 
 // certificate is daticert.xml: what the provider certifies.
@@ -106,7 +106,7 @@ func certificateIn(content []byte) (certificate, error) {
 		if strings.HasPrefix(strings.ToLower(label), "utf-16") {
 			return input, nil // it was decoded before
 		}
-		return charset.NewReaderLabel(label, input)
+		return charset.Reader(label, input)
 	}
 	if decoder.Decode(&c) != nil {
 		return c, errNoCertificate
