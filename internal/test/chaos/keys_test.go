@@ -174,6 +174,11 @@ func TestKeys_RotateUnseen(t *testing.T) {
 		return h.seed.db.From(ctx).Exec("UPDATE data_keys SET used_at = used_at - interval '3 days'").Error
 	})
 	h.shell(blocks[3], "DATA_KEYS")
+	eventually(t, patience, "every process has looked since", func() bool {
+		return rows[int](t, h.seed.db, "SELECT count(*) FROM processes p WHERE p.seen_at <= (SELECT max(retired_at) FROM data_keys) + "+
+			"interval '1 second' AND p.seen_at > now() - interval '1 minute'")[0] == 0
+	})
+	l.settle()
 	for _, s := range []*server{a, b} {
 		h.restart(s)
 		across()
