@@ -1,10 +1,8 @@
 package keyring
 
 import (
-	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,11 +52,11 @@ func GenerateFederation() (*Federation, error) {
 		if err != nil {
 			return nil, err
 		}
-		thumbprint, err := (&jose.JSONWebKey{Key: private}).Thumbprint(crypto.SHA256)
+		kid, err := newKid(kind, private)
 		if err != nil {
 			return nil, err
 		}
-		jwk := jose.JSONWebKey{Key: private, KeyID: kind + "-" + base64.RawURLEncoding.EncodeToString(thumbprint[:16]), Use: "sig"}
+		jwk := jose.JSONWebKey{Key: private, KeyID: kid, Use: "sig"}
 		if kind == forAnswers {
 			jwk.Use = "enc"
 		}
@@ -96,22 +94,7 @@ func LoadFederation(path string) (*Federation, error) {
 // LoadOrCreateFederation is LoadFederation for a file that may not exist yet. Where there is none,
 // it first writes one with new keys, for the owner's eyes only.
 func LoadOrCreateFederation(path string) (*Federation, error) {
-	f, err := LoadFederation(path)
-	if !errors.Is(err, os.ErrNotExist) {
-		return f, err
-	}
-	if f, err = GenerateFederation(); err != nil {
-		return nil, err
-	}
-	content, err := f.encode()
-	if err != nil {
-		return nil, err
-	}
-	if err := writeNew(path, content); err != nil {
-		return nil, err
-	}
-	// Another process may have been quicker: what stands in the file counts.
-	return LoadFederation(path)
+	return loadOrCreate(path, LoadFederation, GenerateFederation)
 }
 
 // AddFederation writes new keys of each kind behind those that the file has. They are published and

@@ -68,11 +68,11 @@ func Generate() (*Private, error) {
 		if err != nil {
 			return nil, err
 		}
-		thumbprint, err := (&jose.JSONWebKey{Key: key}).Thumbprint(crypto.SHA256)
+		kid, err := newKid(string(purpose), key)
 		if err != nil {
 			return nil, err
 		}
-		set.keys = append(set.keys, keyPair{string(purpose) + "-" + base64.RawURLEncoding.EncodeToString(thumbprint[:16]), key})
+		set.keys = append(set.keys, keyPair{kid, key})
 	}
 	return set, nil
 }
@@ -94,23 +94,37 @@ func Load(path string) (*Private, error) {
 
 // LoadOrCreate is Load for a file that may not exist yet. Where there is none, it first writes one
 // with new keys, for the owner's eyes only.
-func LoadOrCreate(path string) (*Private, error) {
-	set, err := Load(path)
+func LoadOrCreate(path string) (*Private, error) { return loadOrCreate(path, Load, Generate) }
+
+// loadOrCreate loads keys from a file, which it first writes where there is none.
+func loadOrCreate[T interface{ encode() ([]byte, error) }](
+	path string, load func(string) (T, error), generate func() (T, error),
+) (T, error) {
+	set, err := load(path)
 	if !errors.Is(err, os.ErrNotExist) {
 		return set, err
 	}
-	if set, err = Generate(); err != nil {
-		return nil, err
+	if set, err = generate(); err != nil {
+		return set, err
 	}
 	content, err := set.encode()
 	if err != nil {
-		return nil, err
+		return set, err
 	}
 	if err := writeNew(path, content); err != nil {
-		return nil, err
+		return set, err
 	}
 	// Another process may have been quicker: what stands in the file counts.
-	return Load(path)
+	return load(path)
+}
+
+// newKid makes the id of a key: what it is for, and a part of its thumbprint (RFC 7638).
+func newKid(purpose string, key any) (string, error) {
+	thumbprint, err := (&jose.JSONWebKey{Key: key}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", err
+	}
+	return purpose + "-" + base64.RawURLEncoding.EncodeToString(thumbprint[:16]), nil
 }
 
 // encode returns the set as its file holds it.
