@@ -13,7 +13,6 @@ import (
 	endpoints "diresco/internal/httpapi/oauth"
 	"diresco/internal/httpapi/pages/entity"
 	"diresco/internal/httpapi/pages/national"
-	"diresco/internal/httpapi/spid"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
@@ -37,13 +36,14 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if p.openID != nil {
 		deps.Pages = append(deps.Pages, entity.New(p.openID)...)
 	}
-	if shown, err = national.New(g.identity.federation, p.config.Institution()); err != nil {
+	var saml national.SAML
+	if p.spid != nil {
+		saml = p.spid
+	}
+	if shown, err = national.New(g.identity.federation, saml, p.config.Institution()); err != nil {
 		return nil, err
 	}
 	deps.Pages = append(deps.Pages, shown...)
-	if p.spid != nil {
-		deps.Pages = append(deps.Pages, spid.New(p.spid)...)
-	}
 	handler, err := edge.New(edge.Config{
 		PublicURL: p.config.PublicURL, Contract: diresco.Contract, Sandbox: p.sandbox, CORSOrigins: p.config.CORSOrigins,
 		TrustedProxies: p.config.TrustedProxies,

@@ -22,9 +22,6 @@ const (
 	opFederated = "startFederatedSession"
 )
 
-// usualLevel is what is asked of providers: a password and something that one has.
-const usualLevel federation.Level = 2
-
 // way is a button that leads to a provider.
 type way struct{ Name, Href string }
 
@@ -64,16 +61,6 @@ func (v *visit) verifier(flow, next string) secret.Text {
 	return secret.Text(base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
 }
 
-// level is what a provider is asked for: the usual one, or the next that it has.
-func level(offered []federation.Level) federation.Level {
-	for _, l := range offered {
-		if l >= usualLevel {
-			return l
-		}
-	}
-	return offered[len(offered)-1]
-}
-
 // depart begins a login at the provider that somebody chose. A link leads here and no form: browsers
 // hold the redirects that follow a form against the page's policy, and providers are anywhere.
 func (v *visit) depart() error {
@@ -90,7 +77,8 @@ func (v *visit) depart() error {
 	}
 	sum := sha256.Sum256([]byte(v.verifier(flow, next).Reveal()))
 	begun, err := v.s.Federation.Begin(v.doing(opDepart), federation.Request{
-		ProviderID: providers[i].ID, Level: level(providers[i].Levels),
+		// The lowest is a password and something that one has, or the next that the provider offers.
+		ProviderID: providers[i].ID, Level: providers[i].Levels[0],
 		ReturnURL:     v.s.config.PublicURL + v.onward(FederatedPath, flow, next),
 		CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:]),
 	})

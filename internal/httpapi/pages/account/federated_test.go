@@ -111,15 +111,6 @@ func TestFederated_LetsAnApplicationIn(t *testing.T) {
 	})
 }
 
-// A level above the usual one is asked where there is no other.
-func TestFederated_AsksForALevelThatThereIs(t *testing.T) {
-	for want, offered := range map[federation.Level][]federation.Level{2: {1, 2, 3}, 3: {3}, 1: {1}} {
-		if got := level(offered); got != want {
-			t.Errorf("of %v: %d", offered, got)
-		}
-	}
-}
-
 // A code is good in the browser that began the login, for where that leads, and once.
 func TestFederated_CodesAreOfOneBrowser(t *testing.T) {
 	w := newWorld(t, sqlite(t))

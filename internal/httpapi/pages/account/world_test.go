@@ -229,7 +229,7 @@ func newWorld(t *testing.T, d *db.DB) *world {
 	}
 	w.mario, w.pin = w.Person(t, pintest.Mario, access.Citizen, false)
 	w.federated = &federated{w: w, all: []federation.About{
-		{ID: "cie", DisplayName: "CIE", Levels: []federation.Level{3}}, {ID: "spid", DisplayName: "SPID <uno>", Levels: []federation.Level{1, 2, 3}},
+		{ID: "cie", DisplayName: "CIE", Levels: []federation.Level{3}}, {ID: "spid", DisplayName: "SPID <uno>", Levels: []federation.Level{2, 3}},
 	}}
 	w.contributors.add("Forno Rossi S.r.l.", "Officina Bianchi")
 	w.serve(pintest.PublicURL)

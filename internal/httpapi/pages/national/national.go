@@ -19,6 +19,8 @@ import (
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/openid"
+	"diresco/internal/identity/federation/spid"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/institution"
@@ -27,13 +29,6 @@ import (
 
 //go:embed assets
 var assets embed.FS
-
-// Where answers arrive. That of a login whose answer is posted has its state in RelayState, the other
-// in state.
-const (
-	AssertionPath = "/federation/spid/acs"
-	CallbackPath  = "/federation/oidc/callback"
-)
 
 const (
 	// maxForm is how long an answer may be that is posted, in bytes.
@@ -47,16 +42,23 @@ type Logins interface {
 	Form(ctx context.Context, ticket secret.Text) (federation.Departure, error)
 }
 
+// SAML is what providers of SPID and CIE ask this service itself; see spid.Service.
+type SAML interface {
+	Metadata(kind federation.Kind) []byte
+	Logout(r *http.Request) (federation.Departure, error)
+}
+
 // site is what all pages share.
 type site struct {
 	logins      Logins
+	saml        SAML
 	institution institution.Institution
 	templates   [2]*template.Template
 }
 
-// New returns the pages.
-func New(logins Logins, in institution.Institution) ([]pages.Page, error) {
-	s := &site{logins: logins, institution: in}
+// New returns the pages. Without SAML there are none for its providers.
+func New(logins Logins, saml SAML, in institution.Institution) ([]pages.Page, error) {
+	s := &site{logins: logins, saml: saml, institution: in}
 	for _, lang := range []problem.Language{problem.Italian, problem.English} {
 		var err error
 		s.templates[lang], err = template.New("").Funcs(template.FuncMap{
@@ -67,12 +69,17 @@ func New(logins Logins, in institution.Institution) ([]pages.Page, error) {
 			return nil, err
 		}
 	}
-	return []pages.Page{
-		{Pattern: AssertionPath, Methods: []string{http.MethodPost}, Serve: s.assertion, Refuse: s.refuse},
+	all := []pages.Page{
+		// A login whose answer is posted has its state in RelayState, the other in state.
+		{Pattern: spid.AnswerPath, Methods: []string{http.MethodPost}, Serve: s.assertion, Refuse: s.refuse},
 		// Each request uses a login up, so none is for the headers alone.
-		{Pattern: CallbackPath, Methods: []string{http.MethodGet}, Serve: s.callback, Refuse: s.refuse},
+		{Pattern: openid.CallbackPath, Methods: []string{http.MethodGet}, Serve: s.callback, Refuse: s.refuse},
 		{Pattern: federation.FormPath + "{ticket}", Serve: s.form, Refuse: s.refuse},
-	}, nil
+	}
+	if saml != nil {
+		all = append(all, s.forProviders()...)
+	}
+	return all, nil
 }
 
 // assertion takes an answer that a provider has the browser post.
@@ -159,13 +166,19 @@ func (s *site) form(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return s.leave(w, r, "leave", r.URL.Path, departure)
+}
+
+// leave shows the button that posts a form to a provider.
+func (s *site) leave(w http.ResponseWriter, r *http.Request, name, here string, departure federation.Departure) error {
 	target, err := url.Parse(departure.URL)
 	if err != nil {
 		return err
 	}
+	words := texts[languageOf(r)]
 	// Browsers hold what follows upon a form to this, too, and a provider may go on at another host.
 	return s.show(w, r, http.StatusOK, "leave", target.Scheme+"://"+target.Host+" https:", view{
-		Title: texts[languageOf(r)]["leave.title"], Here: r.URL.Path, Departure: departure,
+		Title: words[name+".title"], Text: words[name+".text"], Here: here, Departure: departure,
 	})
 }
 

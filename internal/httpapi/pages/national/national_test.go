@@ -12,6 +12,8 @@ import (
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/openid"
+	"diresco/internal/identity/federation/spid"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/institution"
 	"diresco/internal/platform/secret"
@@ -40,7 +42,7 @@ func (l *logins) Form(context.Context, secret.Text) (federation.Departure, error
 // serve asks for a page, and returns what the access log is told of, too.
 func serve(t *testing.T, l *logins, r *http.Request) (*httptest.ResponseRecorder, []reqctx.Refused, error) {
 	t.Helper()
-	all, err := New(l, institution.Institution{Name: "Istituto", Page: "https://istituto.example/servizi"})
+	all, err := New(l, nil, institution.Institution{Name: "Istituto", Page: "https://istituto.example/servizi"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +64,7 @@ func serve(t *testing.T, l *logins, r *http.Request) (*httptest.ResponseRecorder
 }
 
 func posted(form string) *http.Request {
-	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, AssertionPath, strings.NewReader(form))
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, spid.AnswerPath, strings.NewReader(form))
 	r.Header.Set("Content-Type", formType)
 	return r
 }
@@ -77,7 +79,7 @@ func TestPages_LeadBack(t *testing.T) {
 		protocol federation.Protocol
 	}{
 		"posted": {posted("SAMLResponse=PHg%2B&RelayState=the-state"), federation.SAML},
-		"sent":   {get(CallbackPath + "?code=c&state=the-state&iss=https%3A%2F%2Fidp.example"), federation.OpenIDConnect},
+		"sent":   {get(openid.CallbackPath + "?code=c&state=the-state&iss=https%3A%2F%2Fidp.example"), federation.OpenIDConnect},
 	} {
 		l := &logins{returnTo: "https://app.example/callback?code=x"}
 		w, refused, err := serve(t, l, tt.request)
@@ -96,7 +98,7 @@ func TestPages_SayWhyALoginDidNotSucceed(t *testing.T) {
 		err:      &federation.Refusal{Outcome: federation.Denied, Number: 25, Rule: "broken off"},
 	}
 	for lang, want := range map[string]string{"it": "Hai annullato l'accesso.", "en": "You broke the login off."} {
-		r := get(CallbackPath + "?error=access_denied&state=s&lang=" + lang)
+		r := get(openid.CallbackPath + "?error=access_denied&state=s&lang=" + lang)
 		w, refused, err := serve(t, l, r)
 		if err != nil || w.Code != http.StatusSeeOther {
 			t.Fatal(w.Code, err)
@@ -140,7 +142,7 @@ func TestPages_EveryReasonHasWords(t *testing.T) {
 }
 
 func TestPages_AnUnknownLoginLeadsNowhere(t *testing.T) {
-	for _, r := range []*http.Request{posted("SAMLResponse=x"), get(CallbackPath), get(federation.FormPath + "x")} {
+	for _, r := range []*http.Request{posted("SAMLResponse=x"), get(openid.CallbackPath), get(federation.FormPath + "x")} {
 		w, _, err := serve(t, &logins{err: federation.ErrUnknown}, r)
 		body := w.Body.String()
 		if err != nil || w.Code != http.StatusNotFound || w.Header().Get("Location") != "" || !strings.Contains(body, "non è più valido") ||
@@ -189,7 +191,7 @@ func TestPages_WhatIsNoAnswerUsesNothingUp(t *testing.T) {
 		"a name twice":    {posted("RelayState=s&RelayState=t&SAMLResponse=x"), fault.Malformed},
 		"escapes":         {posted("RelayState=%zz"), fault.Malformed},
 		"no text":         {posted("RelayState=%ff"), fault.Malformed},
-		"twice in a link": {get(CallbackPath + "?state=s&state=t"), fault.Malformed},
+		"twice in a link": {get(openid.CallbackPath + "?state=s&state=t"), fault.Malformed},
 		"too much":        {posted("RelayState=s&SAMLResponse=" + strings.Repeat("x", maxForm)), fault.TooLarge},
 	} {
 		l := &logins{returnTo: "https://app.example/"}
@@ -201,7 +203,7 @@ func TestPages_WhatIsNoAnswerUsesNothingUp(t *testing.T) {
 }
 
 func TestPages_RefuseInWords(t *testing.T) {
-	all, err := New(&logins{}, institution.Institution{})
+	all, err := New(&logins{}, nil, institution.Institution{})
 	if err != nil {
 		t.Fatal(err)
 	}

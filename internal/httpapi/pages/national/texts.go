@@ -31,6 +31,9 @@ var inItalian = map[string]string{
 	"leave.text":   "Il pulsante porta al gestore della tua identità digitale. Fatto l'accesso, torni dove hai iniziato.",
 	"leave.button": "Prosegui",
 
+	"logout.title": "Uscita",
+	"logout.text":  "Hai chiesto di uscire. Il pulsante riporta al gestore della tua identità digitale, che conclude.",
+
 	"unknown.title": "Questo accesso non è più valido",
 	"unknown.text": "È già stato concluso, è durato più di 15 minuti oppure la pagina è stata aperta due volte. Non è successo altro: " +
 		"torna all'applicazione da cui sei partito e ripeti l'accesso.",
@@ -59,6 +62,9 @@ var inEnglish = map[string]string{
 	"leave.title":  "Log in with a digital identity",
 	"leave.text":   "The button leads to the provider of your digital identity. Once you have logged in you come back to where you began.",
 	"leave.button": "Go on",
+
+	"logout.title": "Log out",
+	"logout.text":  "You asked to log out. The button leads back to the provider of your digital identity, which finishes it.",
 
 	"unknown.title": "This login is over",
 	"unknown.text": "It was finished already, took longer than 15 minutes, or the page was opened twice. Nothing else happened: go back " +
