@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"diresco/internal/httpapi/pages/account"
@@ -38,7 +39,11 @@ func newFederation(
 // those that every sandbox has.
 func (p *platform) addProviders(ctx context.Context) error {
 	var err error
-	if p.spid, err = newSPID(ctx, p.config, spid.Deps{Clock: p.clock, Random: p.random, Log: p.log}); err != nil {
+	p.spid, err = newSPID(ctx, p.config, spid.Deps{Clock: p.clock, Random: p.random, Log: p.log})
+	if errors.Is(err, spid.ErrEnded) {
+		// The other ways of logging in go on.
+		p.log.ErrorContext(ctx, "nobody logs in with SPID, nor with CIE by SAML", "error", err)
+	} else if err != nil {
 		return err
 	}
 	if p.spid != nil {

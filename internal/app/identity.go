@@ -114,6 +114,7 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 func newCredentials(p platform, g groups) credentials {
 	k, m, id := g.kernel, g.masterdata, g.identity
 	waiting := completers{g.filing.declarations, g.mandate.enrolments, g.dossier.publicBodies}
+	id.federation.OnLogin(waiting.CompleteFor)
 	return credentials{
 		upgrades: pinupgrade.NewService(pinupgrade.Deps{
 			Runner: k.runner, Register: g.filing.register, Outbox: k.outbox, Files: attachment.NewStore(p.bucket),

@@ -113,6 +113,9 @@ func TestLogin_BeginRefusals(t *testing.T) {
 			"port":       {func(r *federation.Request) { r.ReturnURL = "https://app.example:444/" }, "/return_url"},
 			"user":       {func(r *federation.Request) { r.ReturnURL = "https://app.example@evil.example/" }, "/return_url"},
 			"backslash":  {func(r *federation.Request) { r.ReturnURL = `https://app.example\@evil.example/` }, "/return_url"},
+			"a code":     {func(r *federation.Request) { r.ReturnURL = returnURL + "?code=x" }, "/return_url"},
+			"an error":   {func(r *federation.Request) { r.ReturnURL = returnURL + "?a=b&error=x" }, "/return_url"},
+			"semicolon":  {func(r *federation.Request) { r.ReturnURL = returnURL + "?a=1;b" }, "/return_url"},
 			"fragment":   {func(r *federation.Request) { r.ReturnURL = returnURL + "#x" }, "/return_url"},
 			"plain http": {func(r *federation.Request) { r.ReturnURL = "http://app.example/callback" }, "/return_url"},
 			"script":     {func(r *federation.Request) { r.ReturnURL = "javascript:alert(1)" }, "/return_url"},
@@ -377,9 +380,17 @@ func TestLogin_IsForgotten(t *testing.T) {
 		f := begin(t, d)
 		f.spid.Says(func(c *federation.Claims) { c.Once = []string{"_response"} })
 		f.login()
-		f.Clock.Advance(24 * time.Hour)
+		f.spid.Says(func(c *federation.Claims) { c.Once = []string{"_another"} })
+		f.code() // nobody comes for it
+		f.start(asks())
+		f.Clock.Advance(federation.LoginLife)
 		want(t, f.logins.Purge(t.Context()), "")
-		if n := f.Count(t, "federated_logins"); n != 1 {
+		if n := f.Count(t, "federated_logins WHERE sealed_claims IS NOT NULL OR sealed_attempt <> ''"); n != 0 {
+			t.Errorf("what a provider told is kept of %d logins that are over", n)
+		}
+		f.Clock.Advance(24*time.Hour - federation.LoginLife)
+		want(t, f.logins.Purge(t.Context()), "")
+		if n := f.Count(t, "federated_logins"); n != 3 {
 			t.Errorf("%d logins after a day", n)
 		}
 		f.Clock.Advance(federation.LoginLife + time.Second)

@@ -55,7 +55,7 @@ func (s *Service) Redeem(ctx context.Context, code, verifier secret.Text) (sessi
 		return session.Session{}, err
 	}
 	l := r.login()
-	proof := session.Proof{Login: l, Hold: s.deps.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
+	proof := session.Proof{Login: l, Hold: s.admit, Find: func(ctx context.Context) (uuid.UUID, error) {
 		if err := s.redeem(ctx, r); err != nil {
 			return uuid.Nil, err
 		}
@@ -76,7 +76,7 @@ func (s *Service) StartSession(ctx context.Context, about About, claims Claims) 
 		return session.Session{}, err
 	}
 	l := login(about.Method, claims.Level, about.ID)
-	proof := session.Proof{Login: l, Hold: s.deps.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
+	proof := session.Proof{Login: l, Hold: s.admit, Find: func(ctx context.Context) (uuid.UUID, error) {
 		if err := s.useUp(ctx, about.ID, claims.Once); err != nil {
 			return uuid.Nil, err
 		}
@@ -92,7 +92,7 @@ func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, code, ver
 	if err != nil {
 		return session.Session{}, err
 	}
-	proof := session.Proof{Login: r.login(), Hold: s.deps.People.Admit, Find: func(ctx context.Context) (uuid.UUID, error) {
+	proof := session.Proof{Login: r.login(), Hold: s.admit, Find: func(ctx context.Context) (uuid.UUID, error) {
 		if claims.TaxCode != by.TaxCode.Clear() {
 			return uuid.Nil, fault.New(fault.InvalidCredentials)
 		}
@@ -102,6 +102,16 @@ func (s *Service) Reauthenticate(ctx context.Context, by access.Actor, code, ver
 		return by.PersonID, s.repo.redeemedBy(ctx, r.ID, by.PersonID)
 	}}
 	return s.deps.Sessions.ReauthenticateBy(ctx, by, proof)
+}
+
+// admit lets a person in, inside the transaction of the login, and completes what they filed with an
+// ordinary PIN.
+func (s *Service) admit(ctx context.Context, id uuid.UUID) error {
+	err := s.deps.People.Admit(ctx, id)
+	if err == nil && s.complete != nil {
+		err = s.complete(ctx, id)
+	}
+	return err
 }
 
 // redeemable returns the login of a code that fits its verifier, and what its provider said.

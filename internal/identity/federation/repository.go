@@ -113,9 +113,18 @@ func (r repository) see(ctx context.Context, digest string, now time.Time) (bool
 	return result.RowsAffected == 1, result.Error
 }
 
-// purge drops logins that ended, and answers that were seen, before the instant.
-func (r repository) purge(ctx context.Context, until time.Time) error {
+// purge drops what was told and can be used no more, and logins that ended and answers that were seen
+// before an instant.
+func (r repository) purge(ctx context.Context, now, until time.Time) error {
 	return r.db.InTx(ctx, func(ctx context.Context) error {
+		if err := r.db.From(ctx).Exec(`UPDATE federated_logins SET sealed_claims = NULL
+			WHERE sealed_claims IS NOT NULL AND code_expires_at <= ?`, now).Error; err != nil {
+			return err
+		}
+		if err := r.db.From(ctx).Exec(`UPDATE federated_logins SET sealed_attempt = ''
+			WHERE sealed_attempt <> '' AND expires_at <= ?`, now).Error; err != nil {
+			return err
+		}
 		if err := r.db.From(ctx).Exec("DELETE FROM federated_logins WHERE expires_at < ?", until).Error; err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func (s *Service) mayReturn(ctx context.Context, address string) (bool, error) {
 		return false, nil
 	}
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme == "" || u.User != nil {
+	if err != nil || u.Scheme == "" || u.User != nil || !leavesRoom(u) {
 		return false, nil //nolint:nilerr // what is no address is none that is let in
 	}
 	if u.Scheme == "https" || u.Scheme == "http" {
@@ -34,6 +34,13 @@ func (s *Service) mayReturn(ctx context.Context, address string) (bool, error) {
 // lets reports whether browsers may come back to an origin.
 func (s *Service) lets(origin string, u *url.URL) bool {
 	return origin == s.deps.PublicURL || slices.Contains(s.deps.Origins, origin) || s.deps.Loopback && loopback(u)
+}
+
+// leavesRoom reports whether an address can be added to what comes back: it has no such parameter yet,
+// and what it has is kept.
+func leavesRoom(u *url.URL) bool {
+	query, err := url.ParseQuery(u.RawQuery)
+	return err == nil && !slices.ContainsFunc([]string{"code", "error", "error_code", "error_description"}, query.Has)
 }
 
 // loopback reports whether an address is one of this machine.

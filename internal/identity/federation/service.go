@@ -89,6 +89,14 @@ type Service struct {
 	deps Deps
 	run  *operation.Runner
 	repo repository
+	// complete completes what waits for dispositive credentials; see OnLogin.
+	complete func(ctx context.Context, personID uuid.UUID) error
+}
+
+// OnLogin names what completes what a person filed with ordinary credentials, in the transaction of
+// each login. What waits is in packages above this one.
+func (s *Service) OnLogin(complete func(ctx context.Context, personID uuid.UUID) error) {
+	s.complete = complete
 }
 
 // NewService returns the service.
@@ -389,7 +397,9 @@ func digest(t secret.Text) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Purge forgets logins that have been over for a day, and answers that were seen before that.
+// Purge forgets what was told about people whose code is good no more, logins that have been over for
+// a day, and answers that were seen before that.
 func (s *Service) Purge(ctx context.Context) error {
-	return s.repo.purge(ctx, s.run.Clock.Now().Add(-kept))
+	now := s.run.Clock.Now()
+	return s.repo.purge(ctx, now, now.Add(-kept))
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"diresco/api/client"
 	"diresco/internal/app"
 	"diresco/internal/identity/federation"
 	"diresco/internal/identity/federation/federationtest"
@@ -135,6 +136,37 @@ func TestFederation_LogsInRaisesAndRefuses(t *testing.T) {
 		}
 		w.do(http.MethodPost, again, w.loginAs(w.named("Colombo")).AccessToken, w.proof(w.spid), key()).
 			want(t, http.StatusUnauthorized, "invalid-credentials")
+	})
+}
+
+// TestFederation_CompletesWhatWaited: what was filed with an ordinary PIN is completed under its number
+// once its maker logs in with a national identity, and once the session itself is raised by one.
+func TestFederation_CompletesWhatWaited(t *testing.T) {
+	eachFederated(t, func(t *testing.T, w federated) {
+		f := w.ordinary()
+		marco := w.person(hasRole(client.ActingAsLegalRepresentative, client.CredentialLevelOrdinary))
+		w.spid.Says(func(c *federation.Claims) {
+			c.TaxCode, c.GivenName, c.FamilyName = marco.TaxCode, marco.GivenName, marco.FamilyName
+		})
+		for name, prove := range map[string]func(){
+			"a login": func() {
+				w.do(http.MethodPost, "/v1/sessions/federated", "", w.proof(w.spid), key()).want(t, http.StatusCreated, "")
+			},
+			"another proof": func() {
+				token := w.loginAs(marco).AccessToken
+				w.do(http.MethodPost, "/v1/sessions/current/authentications", token, w.proof(w.spid), key()).want(t, http.StatusOK, "")
+			},
+		} {
+			filed := w.do(http.MethodPost, f.path, f.token, f.draft(map[string]any{"submit": true}), key()).want(t, http.StatusCreated, "")
+			if filed.field("state") != "awaiting_credentials" {
+				t.Fatalf("filed %s", filed.body)
+			}
+			prove()
+			got := w.do(http.MethodGet, "/v1/declarations/"+said(filed, "declaration_id"), f.token, nil).want(t, http.StatusOK, "")
+			if got.field("state") == "awaiting_credentials" || got.field("protocol_number") != filed.field("protocol_number") {
+				t.Errorf("after %s: %s", name, got.body)
+			}
+		}
 	})
 }
 

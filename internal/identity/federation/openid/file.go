@@ -296,14 +296,14 @@ func (p *Settings) check(at string, federated bool, wrong *mistakes) {
 	say(slices.Contains([]string{"spid", "cie", "oidc"}, p.Kind), "kind", "is spid, cie or oidc")
 	say(p.Profile == Plain || p.national(), "profile", "is plain, cie or spid")
 	say(isText(p.DisplayName), "display_name", "is a line of 1 to 200 characters")
-	say(p.LogoURI == "" || isWeb(p.LogoURI), "logo_uri", "is an https address")
+	say(p.LogoURI == "" || isWeb(p.LogoURI) && len(p.LogoURI) <= maxLogo, "logo_uri", "is an https address of at most 500 characters")
 	methods := []session.LoginMethod{session.BySPID, session.ByCIE, session.ByCNS}
 	say(slices.Contains(methods, session.LoginMethod(p.LoginMethod)), "login_method", "is spid, cie or cns: how people log in there")
 	say(isAddress(p.Issuer), "issuer", "is an https address without query")
 	say(slices.Contains(p.Scopes, "openid"), "scopes", "has openid among them")
 	say(slices.Contains([]string{"", "login", "consent", "consent login"}, *p.Prompt), "prompt", "is empty, login, consent, or both")
 	say(p.Source == fromInfo || p.Source == fromID, "source", "is userinfo or id_token")
-	say(len(p.Levels) > 0, "levels", "names an acr value at least")
+	say(p.Levels[federation.Lowest] != "" || p.Levels[federation.Lowest+1] != "", "levels", "names an acr value of level 2 or 3")
 	acrs := map[string]bool{}
 	for _, level := range slices.Sorted(maps.Keys(p.Levels)) {
 		acr := p.Levels[level]
@@ -359,6 +359,9 @@ func (f *FederationDemands) check(say func(right bool, member, what string)) {
 func isText(text string) bool {
 	return text != "" && len(text) <= maxText && !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
+
+// maxLogo is how long the address of a picture may be that the contract promises.
+const maxLogo = 500
 
 // isAddress tells whether an address may be asked by this program: https, or http that leaves no
 // machine.

@@ -38,6 +38,8 @@ func TestFile_MistakesAreNamedByTheirPlace(t *testing.T) {
 		"method":        {`"private_key_jwt"`, `"none"`, "providers[0].authentication.method: is private_key_jwt, client_secret_basic or client_secret_post"},
 		"secret":        {`"private_key_jwt"`, `"client_secret_basic"`, "providers[0].authentication.secret_file: is the path of a file that holds the secret"},
 		"levels":        {`"2": "urn:level:2"`, `"2": "urn:level:1"`, "providers[0].levels: has another acr value for each level, without blanks"},
+		"level 1":       {`"1": "urn:level:1", "2": "urn:level:2", "3": "urn:level:3"`, `"1": "urn:level:1"`, "providers[0].levels: names an acr value of level 2 or 3"},
+		"picture":       {`"kind"`, `"logo_uri": "https://a.example/` + strings.Repeat("a", 500) + `", "kind"`, "providers[0].logo_uri: is an https address of at most 500 characters"},
 		"profile":       {`"kind": "oidc"`, `"kind": "cie", "profile": "cie"`, "providers[0].federation: is missing: a provider of this profile is known by a trust chain"},
 		"unknown":       {`"kind"`, `"colour": "red", "kind"`, `there is no member "colour"`},
 		"type":          {`"portal-1"`, `7`, "providers.client_id is not of the type that it should have"},

@@ -82,13 +82,17 @@ func (p KeyPair) check() error {
 	return nil
 }
 
-// Check tells whether a pair can be used from now on by a service of this name.
+// ErrEnded means that the certificate that signs has ended.
+var ErrEnded = errors.New("the certificate has ended")
+
+// Check tells whether a pair can be used from now on by a service of this name. It returns ErrEnded
+// for one whose time is over.
 func (p KeyPair) Check(entityID string, now time.Time) error {
 	switch {
 	case now.Before(p.Certificate.NotBefore):
 		return errors.New("the certificate is not valid yet")
 	case !now.Before(p.Certificate.NotAfter):
-		return errors.New("the certificate has ended")
+		return ErrEnded
 	}
 	for _, name := range p.Certificate.Subject.Names {
 		if name.Type.Equal(uriType) && name.Value != entityID {
