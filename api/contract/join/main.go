@@ -1,6 +1,7 @@
-// Command join writes openapi.yaml, the published contract, from its parts in api/contract, the same
-// packed, and server.overlay.yaml from it. It works on text, so that order and comments stay as they were
-// written. Package api runs it by go generate, in its own folder, before anything is generated.
+// Command join writes openapi.yaml, the published contract, from its parts in api/contract, the
+// same packed, and server.overlay.yaml from it. It works on text, so that order and comments stay
+// as they were written. Package api runs it by go generate, in its own folder, before anything is
+// generated.
 package main
 
 import (

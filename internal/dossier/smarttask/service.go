@@ -157,8 +157,9 @@ func (s *Service) OfContributor(ctx context.Context, by access.Actor, request pa
 }
 
 // seenBy reports whether the actor sees the task. It is seen by who acts for the whole contributor,
-// by the office, by who asked, whatever became of their right, and by who shares that. What is about a position's contacts is
-// seen by who acts for the position too: those who lose a delegation need not know from each other.
+// by the office, by who asked, whatever became of their right, and by who shares that. What is
+// about a position's contacts is seen by who acts for the position too: those who lose a delegation
+// need not know from each other.
 func (v View) seenBy(by access.Actor) bool {
 	if v.PersonID == by.PersonID && by.Grant == nil {
 		return true

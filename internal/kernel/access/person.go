@@ -25,8 +25,8 @@ type Later struct {
 
 // Delayed returns who asked for something that is done later, as they are now, with their rights
 // over the contributor. Their session may have ended, so the actor has none, but what it was begun
-// with counts; an operator's post is no right. Who is unknown or suspended is found without rights. So is the person of an application
-// whose consent does not live any more.
+// with counts; an operator's post is no right. Who is unknown or suspended is found without rights.
+// So is the person of an application whose consent does not live any more.
 func (r *Repository) Delayed(ctx context.Context, asked Later) (Actor, error) {
 	by := Actor{PersonID: asked.PersonID, ContributorID: asked.ContributorID}
 	var rows []struct {
