@@ -25,3 +25,24 @@ func (u UUIDs) Value() (driver.Value, error) {
 	b.WriteByte('}')
 	return b.String(), nil
 }
+
+// Among is a condition that a column is one of some ids, with one placeholder for IDs. On PostgreSQL
+// it is the same for any number of ids; what is asked for stands in a subquery, since the planner
+// would look at a bare array anew with every call.
+func (d *DB) Among(column string) string {
+	if d.dialect == Postgres {
+		return column + " = ANY((SELECT ?::uuid[])::uuid[])"
+	}
+	return column + " IN ?"
+}
+
+// IDs is the argument of Among.
+func (d *DB) IDs(ids []uuid.UUID) any {
+	if d.dialect == Postgres {
+		return UUIDs(ids)
+	}
+	if len(ids) == 0 {
+		return []uuid.UUID{uuid.Nil} // an empty list is no list
+	}
+	return ids
+}

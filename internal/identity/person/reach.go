@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/google/uuid"
-
-	"diresco/db"
 )
 
 // ContactsOf returns the contacts of many people, by person, each list the oldest first.
@@ -41,9 +39,5 @@ func (r repository) ofPeople(ctx context.Context, personIDs []uuid.UUID, order s
 	if len(personIDs) == 0 {
 		return nil
 	}
-	condition, list := "person_id IN ?", any(personIDs)
-	if r.db.Dialect() == db.Postgres {
-		condition, list = "person_id = ANY(?::uuid[])", db.UUIDs(personIDs)
-	}
-	return r.db.From(ctx).Where(condition, list).Order(order).Find(into).Error
+	return r.db.From(ctx).Where(r.db.Among("person_id"), r.db.IDs(personIDs)).Order(order).Find(into).Error
 }

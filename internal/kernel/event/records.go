@@ -20,9 +20,6 @@ const (
 	kindAppointment = access.WatchedAppointment
 )
 
-// offered is that the contributor knows of a delegation g.
-var offered = access.OfferedDelegation("g")
-
 // came says which event it is that a declaration came into a state.
 var came = map[string]Type{
 	"submitted": DeclarationSubmitted, "awaiting_credentials": DeclarationAwaitingCredentials, "in_charge": DeclarationInCharge,

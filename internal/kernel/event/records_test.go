@@ -73,8 +73,8 @@ func TestRecord_IsTheEventOfWhatBecameOfItsSubject(t *testing.T) {
 		{kindConsent, "withdrawContributorConsent", "done", detail("x"), []Type{ConsentEnded}},
 	} {
 		r := record{
-			ID: id, Operation: c.operation, Outcome: c.outcome, Detail: c.detail, SubjectKind: c.kind, SubjectID: id.String(), PositionID: &id,
-			ContributorID: &id, Offered: &known,
+			ID: id, Operation: c.operation, Outcome: c.outcome, Detail: c.detail, SubjectKind: c.kind, SubjectID: id.String(), ContributorID: &id,
+			subject: subject{PositionID: &id, Offered: &known},
 		}
 		var got []Type
 		told := map[uuid.UUID]bool{}
@@ -89,7 +89,7 @@ func TestRecord_IsTheEventOfWhatBecameOfItsSubject(t *testing.T) {
 			t.Errorf("%s of a %s: %q, want %q", c.operation, c.kind, got, c.want)
 		}
 	}
-	drafts := eventsOf([]record{{ID: id, Operation: "revokeDelegation", SubjectKind: kindDelegation, ContributorID: &id, DelegateID: &id}})
+	drafts := eventsOf([]record{{ID: id, Operation: "revokeDelegation", SubjectKind: kindDelegation, ContributorID: &id, subject: subject{DelegateID: &id}}})
 	if len(drafts) != 1 || drafts[0].ContributorID != nil || drafts[0].DelegateID == nil {
 		t.Errorf("a draft that its contributor never knew of: %+v", drafts)
 	}

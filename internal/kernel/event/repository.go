@@ -3,6 +3,7 @@ package event
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/internal/kernel/access"
 )
 
 type repository struct{ db *db.DB }
@@ -71,8 +73,9 @@ func (r repository) selectState() string {
 // lock reads the row of the feed, locked.
 func (r repository) lock(ctx context.Context) (state, error) {
 	if r.db.Dialect() == db.Postgres {
-		// What is seen is seen with the lock, by a statement of its own.
-		if err := r.db.From(ctx).Exec("SELECT 1 FROM event_feed WHERE id = 0 FOR UPDATE").Error; err != nil {
+		// What is seen is seen with the lock, by a statement of its own. It has an argument, since the
+		// driver prepares none without.
+		if err := r.db.From(ctx).Exec("SELECT 1 FROM event_feed WHERE id = ? FOR UPDATE", 0).Error; err != nil {
 			return state{}, err
 		}
 	}
@@ -184,6 +187,12 @@ type record struct {
 	ApplicationID *uuid.UUID
 	SubjectKind   string
 	SubjectID     string
+	subject
+}
+
+// subject is what is to be known of what a record is about.
+type subject struct {
+	ID uuid.UUID
 	// PositionID is that of a declaration, a list of employees or a ticket; of an appointment its
 	// ticket's.
 	PositionID *uuid.UUID
@@ -196,41 +205,69 @@ type record struct {
 	ClientID *uuid.UUID
 }
 
-// selectRecords reads the records f that may be events, and are none yet. %[1]s is the id of a
-// subject.
+// selectRecords reads the records f that may be events, and are none yet.
 const selectRecords = `SELECT f.id, f.at, f.operation, f.outcome, f.detail, f.person_id, f.contributor_id, f.application_id,
-	f.subject_kind, f.subject_id,
-	CASE WHEN f.subject_kind = 'declaration' THEN (SELECT d.position_id FROM declarations d WHERE d.id = %[1]s)
-		WHEN f.subject_kind = 'dma-submission' THEN (SELECT d.position_id FROM dma_submissions d WHERE d.id = %[1]s)
-		WHEN f.subject_kind = 'ticket' THEN (SELECT d.position_id FROM tickets d WHERE d.id = %[1]s)
-		WHEN f.subject_kind = 'appointment' THEN (SELECT d.position_id FROM appointments b JOIN tickets d ON d.id = b.ticket_id
-			WHERE b.id = %[1]s) END AS position_id,
-	CASE WHEN f.subject_kind = 'delegation' THEN (SELECT g.delegate_id FROM delegations g WHERE g.id = %[1]s) END AS delegate_id,
-	CASE WHEN f.subject_kind = 'delegation' THEN (SELECT CASE WHEN %[2]s THEN 1 ELSE 0 END FROM delegations g WHERE g.id = %[1]s)
-		END AS offered,
-	CASE WHEN f.subject_kind = 'consent' THEN (SELECT k.person_id FROM consents k WHERE k.id = %[1]s)
-		WHEN f.subject_kind = 'declaration-batch' THEN (SELECT b.person_id FROM declaration_batches b WHERE b.id = %[1]s)
-		WHEN f.subject_kind = 'appointment' THEN (SELECT b.person_id FROM appointments b WHERE b.id = %[1]s) END AS giver_id,
-	CASE WHEN f.subject_kind = 'consent' THEN (SELECT k.application_id FROM consents k WHERE k.id = %[1]s) END AS client_id
-	FROM (%[3]s) f WHERE f.id > ? AND f.subject_kind IN ('declaration', 'declaration-batch', 'delegation', 'consent', 'ticket',
-		'appointment',
-		'dma-submission')
+	f.subject_kind, f.subject_id
+	FROM (%s) f WHERE f.id > ? AND f.subject_kind IN ?
 	AND f.operation NOT IN ('changeDeclaration', 'discardDeclaration', 'draftDelegation', 'changeDelegation', 'sendDelegationOtp')
 	AND NOT EXISTS (SELECT 1 FROM events e WHERE e.id = f.id)
 	ORDER BY f.id LIMIT ?`
 
+// subjects select what is to be known of the subjects of each kind, by their ids. They are asked
+// apart from the records, of those kinds alone that are there: one statement for all of them would
+// be planned anew for every look, which takes longer than looking.
+var subjects = map[string]string{
+	kindDeclaration: "SELECT d.id, d.position_id FROM declarations d WHERE ",
+	kindDMA:         "SELECT d.id, d.position_id FROM dma_submissions d WHERE ",
+	kindTicket:      "SELECT d.id, d.position_id FROM tickets d WHERE ",
+	kindBatch:       "SELECT d.id, d.person_id AS giver_id FROM declaration_batches d WHERE ",
+	kindConsent:     "SELECT d.id, d.person_id AS giver_id, d.application_id AS client_id FROM consents d WHERE ",
+	kindAppointment: "SELECT d.id, d.person_id AS giver_id, (SELECT t.position_id FROM tickets t WHERE t.id = d.ticket_id) AS position_id " +
+		"FROM appointments d WHERE ",
+	kindDelegation: "SELECT d.id, d.delegate_id, CASE WHEN " + access.OfferedDelegation("d") + " THEN 1 ELSE 0 END AS offered " +
+		"FROM delegations d WHERE ",
+}
+
 // records returns what a look found behind an id, in the order of ids.
 func (r repository) records(ctx context.Context, l look, after uuid.UUID, limit int) ([]record, error) {
-	subject := "f.subject_id"
-	if r.db.Dialect() == db.Postgres {
-		subject = "CAST(f.subject_id AS uuid)"
-	}
 	found, args := r.found(l)
 	var rows []record
 	err := r.db.From(ctx).Raw(
-		fmt.Sprintf(selectRecords, subject, offered, found), append(args, after, limit)...,
+		fmt.Sprintf(selectRecords, found), append(args, after, slices.Sorted(maps.Keys(subjects)), limit)...,
 	).Scan(&rows).Error
-	return rows, err
+	if err != nil {
+		return nil, err
+	}
+	return rows, r.describe(ctx, rows)
+}
+
+// describe adds what is to be known of the subjects.
+func (r repository) describe(ctx context.Context, rows []record) error {
+	of := map[string]map[uuid.UUID]subject{}
+	for _, row := range rows {
+		if of[row.SubjectKind] == nil {
+			of[row.SubjectKind] = map[uuid.UUID]subject{}
+		}
+		id, err := uuid.Parse(row.SubjectID)
+		if err != nil {
+			return fmt.Errorf("event: the subject of the record %s: %w", row.ID, err)
+		}
+		of[row.SubjectKind][id] = subject{}
+	}
+	for kind, known := range of {
+		var found []subject
+		ids := slices.Collect(maps.Keys(known))
+		if err := r.db.From(ctx).Raw(subjects[kind]+r.db.Among("d.id"), r.db.IDs(ids)).Scan(&found).Error; err != nil {
+			return err
+		}
+		for _, s := range found {
+			known[s.ID] = s
+		}
+	}
+	for i, row := range rows {
+		rows[i].subject = of[row.SubjectKind][uuid.MustParse(row.SubjectID)]
+	}
+	return nil
 }
 
 func (r repository) newest(ctx context.Context) (int64, error) {

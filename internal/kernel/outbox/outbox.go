@@ -217,6 +217,5 @@ func (o *Outbox) MarkRouted(ctx context.Context, ids ...uuid.UUID) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	r := repository{o.db}
-	return o.db.From(ctx).Exec("UPDATE outbox SET state = 'routed' WHERE "+r.among("id"), r.list(ids)).Error
+	return o.db.From(ctx).Exec("UPDATE outbox SET state = 'routed' WHERE "+o.db.Among("id"), o.db.IDs(ids)).Error
 }

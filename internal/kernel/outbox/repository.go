@@ -83,7 +83,7 @@ func (r repository) messages(ctx context.Context, deliveries []Delivery) (map[uu
 		ids[i] = d.MessageID
 	}
 	var found []Message
-	if err := r.db.From(ctx).Where(r.among("id"), r.list(ids)).Find(&found).Error; err != nil {
+	if err := r.db.From(ctx).Where(r.db.Among("id"), r.db.IDs(ids)).Find(&found).Error; err != nil {
 		return nil, err
 	}
 	byID := make(map[uuid.UUID]Message, len(found))
@@ -91,22 +91,6 @@ func (r repository) messages(ctx context.Context, deliveries []Delivery) (map[uu
 		byID[m.ID] = m
 	}
 	return byID, nil
-}
-
-// among is a condition on a column with one placeholder, for list. On PostgreSQL it is the same for
-// any number of ids.
-func (r repository) among(column string) string {
-	if r.db.Dialect() == db.Postgres {
-		return column + " = ANY(?::uuid[])"
-	}
-	return column + " IN ?"
-}
-
-func (r repository) list(ids db.UUIDs) any {
-	if r.db.Dialect() == db.Postgres {
-		return ids
-	}
-	return []uuid.UUID(ids)
 }
 
 // put writes the new states of deliveries that are still to be sent, and returns the ids of those.
@@ -135,7 +119,7 @@ func (r repository) erase(ctx context.Context, messageIDs db.UUIDs) error {
 	if len(messageIDs) == 0 {
 		return nil
 	}
-	return r.db.From(ctx).Exec("UPDATE outbox SET sealed = NULL WHERE "+r.among("id"), r.list(messageIDs)).Error
+	return r.db.From(ctx).Exec("UPDATE outbox SET sealed = NULL WHERE "+r.db.Among("id"), r.db.IDs(messageIDs)).Error
 }
 
 // eraseEnded deletes the secrets of messages that may not be sent any more.
@@ -188,7 +172,7 @@ func (r repository) deliveriesOf(ctx context.Context, messageIDs db.UUIDs) ([]De
 	if len(messageIDs) == 0 {
 		return nil, nil
 	}
-	err := r.db.From(ctx).Where(r.among("message_id"), r.list(messageIDs)).Order("created_at, id").Find(&found).Error
+	err := r.db.From(ctx).Where(r.db.Among("message_id"), r.db.IDs(messageIDs)).Order("created_at, id").Find(&found).Error
 	return found, err
 }
 
@@ -198,7 +182,7 @@ func (r repository) attemptsOf(ctx context.Context, deliveryIDs db.UUIDs) ([]Att
 	if len(deliveryIDs) == 0 {
 		return nil, nil
 	}
-	err := r.db.From(ctx).Where(r.among("delivery_id"), r.list(deliveryIDs)).Order("at, id").Find(&found).Error
+	err := r.db.From(ctx).Where(r.db.Among("delivery_id"), r.db.IDs(deliveryIDs)).Order("at, id").Find(&found).Error
 	return found, err
 }
 

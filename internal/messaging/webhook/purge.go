@@ -31,11 +31,11 @@ func (s *Sender) Purge(ctx context.Context) error {
 				if more = len(old) == purgeStep; len(old) == 0 {
 					return nil
 				}
-				err := s.db.From(ctx).Exec("DELETE FROM webhook_attempts WHERE "+s.repo.among("delivery_id"), s.repo.list(old)).Error
+				err := s.db.From(ctx).Exec("DELETE FROM webhook_attempts WHERE "+s.db.Among("delivery_id"), s.db.IDs(old)).Error
 				if err != nil {
 					return err
 				}
-				return s.db.From(ctx).Exec("DELETE FROM webhook_deliveries WHERE "+s.repo.among("id"), s.repo.list(old)).Error
+				return s.db.From(ctx).Exec("DELETE FROM webhook_deliveries WHERE "+s.db.Among("id"), s.db.IDs(old)).Error
 			})
 			if err != nil {
 				return err

@@ -67,14 +67,14 @@ func (r repository) where(ctx context.Context, condition string, args ...any) (W
 // sending returns those webhooks of some that are sent to.
 func (r repository) sending(ctx context.Context, ids []uuid.UUID) (found []Webhook, err error) {
 	err = r.db.From(ctx).Raw("SELECT "+db.Columns[Webhook]("w")+" FROM webhooks w JOIN applications a ON a.id = w.application_id WHERE "+
-		r.among("w.id")+" AND "+live, r.list(ids)).Scan(&found).Error
+		r.db.Among("w.id")+" AND "+live, r.db.IDs(ids)).Scan(&found).Error
 	return found, err
 }
 
 // sendingOf returns all webhooks of some applications that are sent to.
 func (r repository) sendingOf(ctx context.Context, applications []uuid.UUID) (found []Webhook, err error) {
 	err = r.db.From(ctx).Raw("SELECT "+db.Columns[Webhook]("w")+" FROM webhooks w JOIN applications a ON a.id = w.application_id WHERE "+
-		r.among("w.application_id")+" AND "+live, r.list(applications)).Scan(&found).Error
+		r.db.Among("w.application_id")+" AND "+live, r.db.IDs(applications)).Scan(&found).Error
 	return found, err
 }
 
@@ -166,7 +166,7 @@ func (r repository) views(ctx context.Context, deliveries []Delivery) ([]View, e
 	var found []Attempt
 	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Attempt]("")+" FROM (SELECT "+db.Columns[Attempt]("t")+
 		", ROW_NUMBER() OVER (PARTITION BY delivery_id ORDER BY id DESC) AS place FROM webhook_attempts t WHERE "+
-		r.among("delivery_id")+") t WHERE place <= ? ORDER BY delivery_id, place", r.list(ids), attemptsShown).Scan(&found).Error
+		r.db.Among("delivery_id")+") t WHERE place <= ? ORDER BY delivery_id, place", r.db.IDs(ids), attemptsShown).Scan(&found).Error
 	if err != nil {
 		return nil, err
 	}
@@ -204,25 +204,6 @@ func (r repository) log(
 	cut := page.Cut(rows, request.Size(), func(d Delivery) page.Key { return page.Key{At: d.CreatedAt, ID: d.ID} })
 	views, err := r.views(ctx, cut.Items)
 	return page.Page[View]{Items: views, Next: cut.Next}, err
-}
-
-// among is a condition on a column with one placeholder, for list. On PostgreSQL it is the same for
-// any number of ids.
-func (r repository) among(column string) string {
-	if r.db.Dialect() == db.Postgres {
-		return column + " = ANY(?::uuid[])"
-	}
-	return column + " IN ?"
-}
-
-func (r repository) list(ids []uuid.UUID) any {
-	if r.db.Dialect() == db.Postgres {
-		return db.UUIDs(ids)
-	}
-	if len(ids) == 0 {
-		return []uuid.UUID{uuid.Nil} // an empty list is no list
-	}
-	return ids
 }
 
 func notFound(err error) error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/event"
 )
@@ -151,7 +152,7 @@ func (r repository) concerned() string {
 
 // named is among for a statement with named arguments.
 func (r repository) named(column, argument string) string {
-	if r.among("") == " IN ?" {
+	if r.db.Dialect() == db.SQLite {
 		return column + " IN " + argument
 	}
 	return column + " = ANY(CAST(" + argument + " AS uuid[]))"
@@ -192,8 +193,8 @@ func (r repository) watchersOf(
 		AND (k.every_contributor OR EXISTS (SELECT 1 FROM consent_contributors kc WHERE kc.consent_id = k.id
 			AND `+r.named("kc.contributor_id", "@contributors")+`))
 		AND k.person_id IN (`+r.concerned()+")", map[string]any{
-		"now": now, "applications": r.list(unique(applications)), "contributors": r.list(keysOf(contributors)),
-		"delegates": r.list(keysOf(delegates)),
+		"now": now, "applications": r.db.IDs(unique(applications)), "contributors": r.db.IDs(keysOf(contributors)),
+		"delegates": r.db.IDs(keysOf(delegates)),
 	}).Scan(&found).Error
 	return found, err
 }

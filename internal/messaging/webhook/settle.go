@@ -227,8 +227,8 @@ func (r repository) note(ctx context.Context, health map[uuid.UUID]time.Time) ([
 		}
 	}
 	if len(well) > 0 {
-		if err := r.db.From(ctx).Exec("UPDATE webhooks SET failing_since = NULL WHERE failing_since IS NOT NULL AND "+r.among("id"),
-			r.list(well)).Error; err != nil {
+		if err := r.db.From(ctx).Exec("UPDATE webhooks SET failing_since = NULL WHERE failing_since IS NOT NULL AND "+r.db.Among("id"),
+			r.db.IDs(well)).Error; err != nil {
 			return nil, err
 		}
 	}
@@ -259,8 +259,8 @@ func (r repository) rest(ctx context.Context, ids []uuid.UUID) error {
 		return nil
 	}
 	return r.db.From(ctx).Exec("UPDATE webhooks SET failing_since = NULL WHERE failing_since IS NOT NULL AND state = 'enabled' AND "+
-		r.among("id")+" AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id AND d.state = 'waiting')",
-		r.list(ids)).Error
+		r.db.Among("id")+" AND NOT EXISTS (SELECT 1 FROM webhook_deliveries d WHERE d.webhook_id = webhooks.id AND d.state = 'waiting')",
+		r.db.IDs(ids)).Error
 }
 
 // ended writes that deliveries were taken, or may not be sent. That counts whoever has them.
@@ -273,7 +273,7 @@ func (r repository) ended(ctx context.Context, ids []uuid.UUID, state DeliverySt
 		tried = 1
 	}
 	return r.db.From(ctx).Exec("UPDATE webhook_deliveries SET state = ?, tries = tries + ?, updated_at = ? WHERE "+
-		r.among("id")+" AND state = 'waiting'", state, tried, now, r.list(ids)).Error
+		r.db.Among("id")+" AND state = 'waiting'", state, tried, now, r.db.IDs(ids)).Error
 }
 
 // retry writes when a delivery is tried again, or that it is not. That counts only from its owner.
@@ -330,7 +330,7 @@ func (r repository) release(ctx context.Context, owner string, ids []uuid.UUID, 
 		return nil
 	}
 	return r.db.InTx(ctx, func(ctx context.Context) error {
-		return r.db.From(ctx).Exec("UPDATE webhook_deliveries SET next_at = ? WHERE "+r.among("id")+
-			" AND lease_owner = ? AND state = 'waiting'", now, r.list(ids), owner).Error
+		return r.db.From(ctx).Exec("UPDATE webhook_deliveries SET next_at = ? WHERE "+r.db.Among("id")+
+			" AND lease_owner = ? AND state = 'waiting'", now, r.db.IDs(ids), owner).Error
 	})
 }
