@@ -53,14 +53,33 @@ func (r deskRepository) ofOffice(
 	if after != nil {
 		where.add("("+waitsFrom+", d.id) > (?, ?)", after.At.UTC(), after.ID)
 	}
-	var rows []Details
+	// The page comes first and what is shown of it afterwards: how a page is found depends on the filter
+	// and is planned anew with each, which takes longer than the work with all that belongs to it.
+	const inOrder = " ORDER BY " + waitsFrom + ", d.id"
+	var found []place
 	err = r.db.From(ctx).Raw(
-		selectDetails+strings.Join(where.parts, " AND ")+" ORDER BY "+waitsFrom+", d.id LIMIT ?", append(where.args, request.Size()+1)...,
-	).Scan(&rows).Error
-	if err != nil {
+		"SELECT d.id, "+waitsFrom+" FROM tickets d WHERE "+strings.Join(where.parts, " AND ")+inOrder+" LIMIT ?",
+		append(where.args, request.Size()+1)...,
+	).Scan(&found).Error
+	if err != nil || len(found) == 0 {
 		return page.Page[Details]{}, err
 	}
-	return page.Cut(rows, request.Size(), func(d Details) page.Key { return page.Key{At: d.WaitsFrom(), ID: d.ID} }), nil
+	cut := page.Cut(found, request.Size(), func(p place) page.Key { return page.Key{At: p.WaitsFrom, ID: p.ID} })
+	ids := make([]uuid.UUID, len(cut.Items))
+	for i, p := range cut.Items {
+		ids[i] = p.ID
+	}
+	var rows []Details
+	err = r.db.From(ctx).Raw(
+		selectDetails+r.db.Among("d.id")+" AND d.office_code = ?"+inOrder, r.db.IDs(ids), by.OfficeCode,
+	).Scan(&rows).Error
+	return page.Page[Details]{Items: rows, Next: cut.Next}, err
+}
+
+// place is a ticket's place in the queue.
+type place struct {
+	ID        uuid.UUID
+	WaitsFrom time.Time
 }
 
 // where is the filter in SQL, at the operator's office and at an instant.
