@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"hash/crc32"
 	"io"
 	"strconv"
 	"strings"
@@ -109,38 +108,30 @@ func pack(to io.Writer, files []attachment.File, uploads []*attachment.Upload, a
 	z := zip.NewWriter(to)
 	for i, name := range distinct(files) {
 		header := &zip.FileHeader{Name: name, Modified: at.UTC()}
-		content := uploads[i].Open()
 		var w io.Writer
 		var err error
 		if packs[files[i].MediaType] {
 			header.Method = zip.Deflate
 			w, err = z.CreateHeader(header)
 		} else {
-			w, err = stored(z, header, content, uploads[i].Size())
+			w, err = stored(z, header, uploads[i])
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := io.Copy(w, content); err != nil {
+		if _, err := attachment.Copy(w, uploads[i].Open()); err != nil {
 			return err
 		}
 	}
 	return z.Close()
 }
 
-// stored begins a file that is kept as it is. It reads the content once for the checksum.
-func stored(z *zip.Writer, header *zip.FileHeader, content io.ReadSeeker, size int64) (io.Writer, error) {
-	sum := crc32.NewIEEE()
-	if _, err := io.Copy(sum, content); err != nil {
-		return nil, err
-	}
-	if _, err := content.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
+// stored begins a file that is kept as it is.
+func stored(z *zip.Writer, header *zip.FileHeader, u *attachment.Upload) (io.Writer, error) {
 	const utf8Names, version20 = 0x800, 20
 	header.Method, header.Flags, header.ReaderVersion = zip.Store, utf8Names, version20
-	header.ModifiedDate, header.ModifiedTime, header.Extra = dated(header.Modified)                            //nolint:staticcheck // raw headers go by them
-	header.CRC32, header.CompressedSize64, header.UncompressedSize64 = sum.Sum32(), uint64(size), uint64(size) //nolint:gosec // a size
+	header.ModifiedDate, header.ModifiedTime, header.Extra = dated(header.Modified)                                  //nolint:staticcheck // raw headers go by them
+	header.CRC32, header.CompressedSize64, header.UncompressedSize64 = u.CRC32(), uint64(u.Size()), uint64(u.Size()) //nolint:gosec // a size
 	return z.CreateRaw(header)
 }
 
