@@ -7769,7 +7769,8 @@ type Link struct {
 // Example: pin
 type LoginMethod string
 
-// Me The person who is logged in.
+// Me The person who is logged in. `credential_level` is that of the PIN; a session that began with SPID, CIE or CNS, or was raised by one of
+// them, is dispositive all the same: showSession says what the session can do.
 //
 // Example: {"credential_level":"dispositive","family_name":"Rossi","given_name":"Mario","identity_confirmed":true,"intermediaries":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin_expires_at":"2026-09-16T08:00:00Z","user_class":"citizen"}
 type Me struct {
@@ -11407,7 +11408,7 @@ type SessionTokenType string
 
 // SessionList One page of sessions.
 //
-// Example: {"_links":{"self":{"href":"/v1/sessions"}},"items":[{"created_at":"2026-03-16T08:00:00Z","current":true,"expires_at":"2026-03-16T20:00:00Z","idle_expires_at":"2026-03-16T08:42:30Z","last_seen_at":"2026-03-16T08:12:30Z","login_method":"pin","pin_change_required":false,"session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d"}]}
+// Example: {"_links":{"self":{"href":"/v1/sessions"}},"items":[{"created_at":"2026-03-16T08:00:00Z","credential_level":"dispositive","current":true,"expires_at":"2026-03-16T20:00:00Z","idle_expires_at":"2026-03-16T08:42:30Z","last_seen_at":"2026-03-16T08:12:30Z","login_method":"pin","pin_change_required":false,"session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d"}]}
 type SessionList = Page[SessionSummary]
 
 // SessionRenewal The refresh token of a session.
@@ -11437,12 +11438,17 @@ type SessionStart struct {
 
 // SessionSummary A session without its tokens.
 //
-// Example: {"created_at":"2026-03-16T08:00:00Z","current":true,"expires_at":"2026-03-16T20:00:00Z","idle_expires_at":"2026-03-16T08:42:30Z","last_seen_at":"2026-03-16T08:12:30Z","login_method":"pin","pin_change_required":false,"session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d"}
+// Example: {"created_at":"2026-03-16T08:00:00Z","credential_level":"dispositive","current":true,"expires_at":"2026-03-16T20:00:00Z","idle_expires_at":"2026-03-16T08:42:30Z","last_seen_at":"2026-03-16T08:12:30Z","login_method":"pin","pin_change_required":false,"session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d"}
 type SessionSummary struct {
 	// CreatedAt When the person logged in.
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	CreatedAt time.Time `json:"created_at"`
+
+	// CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
+	//
+	// Example: dispositive
+	CredentialLevel CredentialLevel `json:"credential_level"`
 
 	// Current Whether it is the session that asks.
 	//

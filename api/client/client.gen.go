@@ -8083,7 +8083,8 @@ type Link struct {
 // Example: pin
 type LoginMethod string
 
-// Me The person who is logged in.
+// Me The person who is logged in. `credential_level` is that of the PIN; a session that began with SPID, CIE or CNS, or was raised by one of
+// them, is dispositive all the same: showSession says what the session can do.
 //
 // Example: {"credential_level":"dispositive","family_name":"Rossi","given_name":"Mario","identity_confirmed":true,"intermediaries":[],"person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","pin_expires_at":"2026-09-16T08:00:00Z","user_class":"citizen"}
 type Me struct {
@@ -12033,7 +12034,7 @@ type SessionTokenType string
 
 // SessionList One page of sessions.
 //
-// Example: {"_links":{"self":{"href":"/v1/sessions"}},"items":[{"created_at":"2026-03-16T08:00:00Z","current":true,"expires_at":"2026-03-16T20:00:00Z","idle_expires_at":"2026-03-16T08:42:30Z","last_seen_at":"2026-03-16T08:12:30Z","login_method":"pin","pin_change_required":false,"session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d"}]}
+// Example: {"_links":{"self":{"href":"/v1/sessions"}},"items":[{"created_at":"2026-03-16T08:00:00Z","credential_level":"dispositive","current":true,"expires_at":"2026-03-16T20:00:00Z","idle_expires_at":"2026-03-16T08:42:30Z","last_seen_at":"2026-03-16T08:12:30Z","login_method":"pin","pin_change_required":false,"session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d"}]}
 type SessionList struct {
 	// Links The links of one page of a list. Without `next` it is the last.
 	//
@@ -12076,12 +12077,17 @@ type SessionStart struct {
 
 // SessionSummary A session without its tokens.
 //
-// Example: {"created_at":"2026-03-16T08:00:00Z","current":true,"expires_at":"2026-03-16T20:00:00Z","idle_expires_at":"2026-03-16T08:42:30Z","last_seen_at":"2026-03-16T08:12:30Z","login_method":"pin","pin_change_required":false,"session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d"}
+// Example: {"created_at":"2026-03-16T08:00:00Z","credential_level":"dispositive","current":true,"expires_at":"2026-03-16T20:00:00Z","idle_expires_at":"2026-03-16T08:42:30Z","last_seen_at":"2026-03-16T08:12:30Z","login_method":"pin","pin_change_required":false,"session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d"}
 type SessionSummary struct {
 	// CreatedAt When the person logged in.
 	//
 	// Example: 2026-03-16T08:15:04.218301Z
 	CreatedAt time.Time `json:"created_at"`
+
+	// CredentialLevel `ordinary` (PIN ordinario) consults, and what it files waits; `dispositive` (PIN dispositivo) files with full effect.
+	//
+	// Example: dispositive
+	CredentialLevel CredentialLevel `json:"credential_level"`
 
 	// Current Whether it is the session that asks.
 	//
@@ -20892,6 +20898,7 @@ type ClientInterface interface {
 	// The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
 	// gives it back; until then the old PIN works. Unconfirmed, it is void after 15 minutes; asking again replaces it.
 	// Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`), except when the session must change its PIN.
+	// Who has no PIN gets 404 and asks for one with requestPin.
 	//
 	// Corresponds with POST /me/pin/rotations (the `RotatePin` operationId).
 	RotatePin(ctx context.Context, params *RotatePinParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -27124,6 +27131,7 @@ func (c *Client) RevokePin(ctx context.Context, params *RevokePinParams, reqEdit
 // The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
 // gives it back; until then the old PIN works. Unconfirmed, it is void after 15 minutes; asking again replaces it.
 // Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`), except when the session must change its PIN.
+// Who has no PIN gets 404 and asks for one with requestPin.
 //
 // Corresponds with POST /me/pin/rotations (the `RotatePin` operationId).
 func (c *Client) RotatePin(ctx context.Context, params *RotatePinParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -50903,6 +50911,7 @@ type ClientWithResponsesInterface interface {
 	// The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
 	// gives it back; until then the old PIN works. Unconfirmed, it is void after 15 minutes; asking again replaces it.
 	// Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`), except when the session must change its PIN.
+	// Who has no PIN gets 404 and asks for one with requestPin.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -69202,6 +69211,7 @@ func (c *ClientWithResponses) RevokePinWithResponse(ctx context.Context, params 
 // The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
 // gives it back; until then the old PIN works. Unconfirmed, it is void after 15 minutes; asking again replaces it.
 // Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`), except when the session must change its PIN.
+// Who has no PIN gets 404 and asks for one with requestPin.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -115,7 +115,7 @@ func viewSessionInfo(s session.Info) api.SessionSummary {
 	return api.SessionSummary{
 		SessionId: s.SessionID, Current: s.Current, LoginMethod: api.LoginMethod(s.LoginMethod), CreatedAt: s.CreatedAt,
 		LoginLevel: viewLevel(s.LoginLevel), LoginProvider: s.LoginProvider,
-		LastSeenAt:    s.LastSeenAt,
+		CredentialLevel: api.CredentialLevel(s.CredentialLevel), LastSeenAt: s.LastSeenAt,
 		IdleExpiresAt: s.IdleExpiresAt, ExpiresAt: s.ExpiresAt, PinChangeRequired: s.PINChangeRequired,
 	}
 }

@@ -153,10 +153,17 @@ const rotationKind = "pin-rotation"
 
 // Rotate generates a new PIN, to be confirmed in the same session within 15 minutes. Until then the
 // old one works. A repeat replaces it. It returns fault.Reauthenticate when the PIN was entered
-// more than 5 minutes ago, unless the session must change it anyway.
+// more than 5 minutes ago, unless the session must change it anyway, and fault.NotFound for who has
+// none.
 func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error) {
 	if !by.PINChangeRequired && s.run.Clock.Now().Sub(by.AuthenticatedAt) > access.FreshFor {
 		return Rotation{}, fault.New(fault.Reauthenticate)
+	}
+	switch _, found, err := s.repo.expiry(ctx, by.PersonID); {
+	case err != nil:
+		return Rotation{}, err
+	case !found:
+		return Rotation{}, fault.New(fault.NotFound)
 	}
 	pin, err := s.Generate(false)
 	if err != nil {

@@ -79,9 +79,11 @@ func (r repository) endGrants(ctx context.Context, consentIDs []uuid.UUID, reaso
 // ofPerson returns a person's own sessions that may be alive, newest first.
 func (r repository) ofPerson(ctx context.Context, personID uuid.UUID, now time.Time) ([]row, error) {
 	var rows []row
-	err := r.db.From(ctx).Select(db.Columns[row]("")).Where(
-		"person_id = ? AND consent_id IS NULL AND ended_at IS NULL AND expires_at > ?", personID, now,
-	).Order("created_at DESC, id DESC").Find(&rows).Error
+	err := r.db.From(ctx).Raw(
+		"SELECT "+db.Columns[row]("s")+`, p.credential_level, p.suspended_at FROM sessions s JOIN people p ON p.id = s.person_id
+		WHERE s.person_id = ? AND s.consent_id IS NULL AND s.ended_at IS NULL AND s.expires_at > ?
+		ORDER BY s.created_at DESC, s.id DESC`, personID, now,
+	).Scan(&rows).Error
 	return rows, err
 }
 

@@ -75,6 +75,7 @@ type Info struct {
 	LoginMethod       LoginMethod
 	LoginLevel        *int
 	LoginProvider     *string
+	CredentialLevel   access.CredentialLevel
 	CreatedAt         time.Time
 	AuthenticatedAt   time.Time
 	LastSeenAt        time.Time
@@ -176,7 +177,7 @@ func (row) TableName() string { return "sessions" }
 func (r row) info(lastSeen time.Time, current uuid.UUID) Info {
 	return Info{
 		SessionID: r.ID, Current: r.ID == current, LoginMethod: r.LoginMethod, LoginLevel: r.LoginLevel, LoginProvider: r.LoginProvider,
-		CreatedAt: r.CreatedAt, AuthenticatedAt: r.AuthenticatedAt,
+		CredentialLevel: r.login().Raise(r.CredentialLevel), CreatedAt: r.CreatedAt, AuthenticatedAt: r.AuthenticatedAt,
 		LastSeenAt: lastSeen, IdleExpiresAt: idleExpiry(lastSeen, r.ExpiresAt), ExpiresAt: r.ExpiresAt,
 		PINChangeRequired: r.PINChangeRequired,
 	}

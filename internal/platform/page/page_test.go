@@ -97,8 +97,8 @@ func FuzzCursor(f *testing.F) {
 			t.Fatal("no cursor is the first page")
 		case err != nil && !fault.Is(err, fault.Malformed):
 			t.Fatalf("unexpected %v", err)
-		case err == nil && cursor != "" && key.ID == uuid.Nil:
-			t.Fatal("a cursor without an id passed")
+		case err == nil && cursor != "" && key.ID == uuid.Nil && key.Text == "":
+			t.Fatal("a cursor without a place passed")
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -108,6 +109,12 @@ func TestFederation_LogsInRaisesAndRefuses(t *testing.T) {
 		if items, ok := listed.field("items").([]any); !ok || len(items) != 2+len(trialProviders) {
 			t.Errorf("listed %s", listed.body)
 		}
+		first := w.do(http.MethodGet, "/v1/identity-providers?limit=1", "", nil).want(t, http.StatusOK, "")
+		second := w.do(http.MethodGet, "/v1/identity-providers?limit=1&cursor="+url.QueryEscape(said(first, "next_cursor")), "", nil).
+			want(t, http.StatusOK, "")
+		if one, other := fmt.Sprint(first.field("items")), fmt.Sprint(second.field("items")); one == other || other == "[]" {
+			t.Errorf("the second page is %s", second.body)
+		}
 		marco := w.named("Bianchi")
 		says := func(c *federation.Claims) {
 			c.TaxCode, c.GivenName, c.FamilyName = marco.TaxCode, marco.GivenName, marco.FamilyName
@@ -121,7 +128,11 @@ func TestFederation_LogsInRaisesAndRefuses(t *testing.T) {
 				opened.field("login_level") != 2.0 || opened.field("credential_level") != "dispositive" {
 				t.Errorf("opened %s", opened.body)
 			}
-			w.do(http.MethodGet, "/v1/me", said(opened, "access_token"), nil).want(t, http.StatusOK, "")
+			token := said(opened, "access_token")
+			w.do(http.MethodGet, "/v1/me", token, nil).want(t, http.StatusOK, "")
+			if shown := w.do(http.MethodGet, "/v1/sessions/current", token, nil).want(t, http.StatusOK, ""); said(shown, "credential_level") != "dispositive" {
+				t.Errorf("shown %s", shown.body)
+			}
 			w.do(http.MethodPost, "/v1/sessions/federated", "", proof, key()).want(t, http.StatusUnauthorized, "invalid-credentials")
 		}
 		byPIN := w.loginAs(marco)

@@ -170,6 +170,8 @@ func TestIdentityProvider_MakesAccounts(t *testing.T) {
 				if me.field("identity_confirmed") != false || said(me, "user_class") != "citizen" {
 					t.Errorf("%s: %s", person, me.body)
 				}
+				// There is no PIN that a new one could take the place of.
+				w.do(http.MethodPost, "/v1/me/pin/rotations", said(opened, "access_token"), nil, key()).want(t, http.StatusNotFound, "not-found")
 			}
 		}
 		if n := w.rows("people", "digital_identity_at IS NOT NULL"); n != 2 {
