@@ -31,6 +31,11 @@ type options struct {
 	inProcess bool
 	profiles  string
 	only      *regexp.Regexp
+	// against is the commit that is compared with, in so many rounds of turns.
+	against string
+	rounds  int
+	// settle is how long a server is left alone before its idle memory is compared.
+	settle time.Duration
 	// The rest makes this process the bare server that is a reference.
 	bare                 string
 	bareRead, bareSubmit int
@@ -46,6 +51,9 @@ func parseOptions() (options, error) {
 		&o.profiles, "cpuprofile", "", "write a CPU profile of this process for each work into this directory; use with -inprocess",
 	)
 	flag.StringVar(&only, "only", "", "measure only works whose name matches this regular expression")
+	flag.StringVar(&o.against, "against", "", "compare with the program of this commit instead, in turns")
+	flag.IntVar(&o.rounds, "rounds", 3, "in how many rounds of turns programs are compared")
+	flag.DurationVar(&o.settle, "settle", 10*time.Second, "how long a server is left alone before its idle memory is compared")
 	flag.StringVar(&o.bare, "bare", "", "internal: be the bare reference server at this address")
 	flag.IntVar(&o.bareRead, "bare-read", 0, "internal: length of the bare server's answer to GET")
 	flag.IntVar(&o.bareSubmit, "bare-submit", 0, "internal: length of the bare server's answer to POST")
@@ -57,6 +65,10 @@ func parseOptions() (options, error) {
 	switch {
 	case flag.NArg() > 0:
 		return o, fmt.Errorf("unknown argument %q", flag.Arg(0))
+	case o.rounds < 1:
+		return o, errors.New("-rounds must be above zero")
+	case o.inProcess && o.against != "":
+		return o, errors.New("-against compares programs, which do not run -inprocess")
 	case o.duration <= 0:
 		return o, errors.New("-duration must be above zero")
 	case o.profiles != "" && !o.inProcess:
@@ -101,6 +113,7 @@ type bench struct {
 	imports          []importSpeed
 	lists            []listSpeed
 	hooks            *webhookSpeeds
+	comparisons      []*comparison
 }
 
 func newBench(o options) *bench {
@@ -121,7 +134,12 @@ func (b *bench) main(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	err = b.measure(ctx, dir)
+	switch {
+	case b.options.against != "":
+		err = b.against(ctx, dir)
+	default:
+		err = b.measure(ctx, dir)
+	}
 	b.fact("load average of the machine after: %s", loadAverage())
 	b.print(w)
 	for _, r := range b.results {
@@ -143,6 +161,10 @@ func (b *bench) print(w io.Writer) {
 		fmt.Fprintln(w, "*", f)
 	}
 	fmt.Fprintln(w)
+	for _, c := range b.comparisons {
+		c.table().print(w)
+		c.costTable().print(w)
+	}
 	speeds(b.results).print(w)
 	costs(b.results, runtime.NumCPU()).print(w)
 	rowsOf(b.results).print(w)

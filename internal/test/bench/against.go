@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// side is one of the two revisions, with a database of its own.
+type side struct {
+	*bench
+	who      int
+	revision *revision
+	dir      string
+	// database is its address.
+	databaseURL string
+}
+
+// trial is what both sides do, in turns.
+type trial struct {
+	name string
+	turn func(ctx context.Context, s *side, c *comparison) error
+}
+
+// binaryName is what -only calls the size of the program.
+const binaryName = "binary"
+
+// targetSize is the most that the stripped program may have.
+const targetSize = 60 << 20
+
+// against compares the program of an earlier commit with that of this working tree. They take turns,
+// so that whatever else the machine does meets both alike.
+func (b *bench) against(ctx context.Context, dir string) (err error) {
+	old, err := earlier(ctx, b.options.against, dir)
+	if err != nil {
+		return err
+	}
+	now, err := workingTree(ctx, dir)
+	if err != nil {
+		return err
+	}
+	c := &comparison{names: [2]string{old.name, now.name}}
+	b.comparisons = append(b.comparisons, c)
+	revisions := [2]*revision{old, now}
+	for who, r := range revisions {
+		if b.options.only.MatchString(binaryName) {
+			c.note(who, "stripped binary", mebibytes, valueAtMost(targetSize), float64(r.size))
+		}
+	}
+	if b.database, err = startDatabase(ctx); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.database.close(ctx)) }()
+	b.describeTurns(dir)
+	if err := b.onPostgreSQL(ctx, dir, revisions, c); err != nil {
+		return err
+	}
+	return b.onSQLite(ctx, dir, revisions, c)
+}
+
+// describeTurns says how it is measured.
+func (b *bench) describeTurns(dir string) {
+	if synced, err := syncTime(dir); err == nil {
+		b.fact("a durable write of 8 KiB on this disk takes %s (median)", milliseconds(synced))
+	}
+	b.fact("PostgreSQL %s, fsync=on, synchronous_commit=on, one throwaway cluster with a database for each", b.database.version)
+	b.fact("rounds of turns: %d, each with a server started anew, %s of warm-up, and %s measured", b.options.rounds, b.warmUp, b.duration)
+	b.fact("each value is the median, with the lowest and the highest; the ratio is that of the medians, with those of the rounds")
+}
+
+// onPostgreSQL measures what the targets name, and what an idle server takes.
+func (b *bench) onPostgreSQL(ctx context.Context, dir string, revisions [2]*revision, c *comparison) (err error) {
+	trials := b.wanted(
+		trial{"idle: serve", idleServe}, trial{"idle: sandbox", idleSandbox}, trial{"read", readTrial}, trial{"list", listTrial},
+		trial{"submit, 5 offices", submitSpread}, trial{"submit, one office", submitCentral}, trial{"login", loginTrial},
+	)
+	if len(trials) == 0 {
+		return nil
+	}
+	var sides [2]*side
+	for who, r := range revisions {
+		d, err := b.database.another(ctx, fmt.Sprintf("against_%d", who))
+		if err != nil {
+			return err
+		}
+		own := *b
+		own.database = d
+		own.meter = meter{postmaster: d.postmaster}
+		defer func() { err = errors.Join(err, d.close(ctx)) }()
+		sides[who] = &side{bench: &own, who: who, revision: r, dir: filepath.Join(dir, fmt.Sprintf("postgresql-%d", who)), databaseURL: d.url}
+		if err := sides[who].prepare(ctx); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+	}
+	return takeTurns(ctx, b.options.rounds, sides, trials, c)
+}
+
+// onSQLite measures what is measured there.
+func (b *bench) onSQLite(ctx context.Context, dir string, revisions [2]*revision, c *comparison) error {
+	trials := b.wanted(trial{"sqlite: submit", sqliteSubmit}, trial{"sqlite: read", sqliteRead})
+	if len(trials) == 0 {
+		return nil
+	}
+	var sides [2]*side
+	for who, r := range revisions {
+		var err error
+		if sides[who], err = b.sqliteSide(ctx, dir, who, r); err != nil {
+			return err
+		}
+	}
+	return takeTurns(ctx, b.options.rounds, sides, trials, c)
+}
+
+// sqliteSide makes a side on a SQLite database.
+func (b *bench) sqliteSide(ctx context.Context, dir string, who int, r *revision) (*side, error) {
+	own := *b
+	own.database, own.meter = nil, meter{}
+	s := &side{bench: &own, who: who, revision: r, dir: filepath.Join(dir, fmt.Sprintf("sqlite-%d", who))}
+	s.databaseURL = "sqlite:" + filepath.Join(s.dir, "bench.db")
+	if err := s.prepare(ctx); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.name, err)
+	}
+	return s, nil
+}
+
+// wanted are the trials that the command line asks for.
+func (b *bench) wanted(all ...trial) []trial {
+	var wanted []trial
+	for _, t := range all {
+		if b.options.only.MatchString(t.name) {
+			wanted = append(wanted, t)
+		}
+	}
+	return wanted
+}
+
+// takeTurns lets the sides do each trial in turns.
+func takeTurns(ctx context.Context, rounds int, sides [2]*side, trials []trial, c *comparison) error {
+	for _, t := range trials {
+		for round := range rounds {
+			for _, s := range sides {
+				fmt.Fprintf(os.Stderr, "round %d of %d, %s: ", round+1, rounds, s.revision.name)
+				if err := t.turn(ctx, s, c); err != nil {
+					return fmt.Errorf("%s, %s: %w", t.name, s.revision.name, err)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// prepare fills the database of the side.
+func (s *side) prepare(ctx context.Context) (err error) {
+	fmt.Fprintf(os.Stderr, "%s fills %s\n", s.revision.name, filepath.Base(s.dir))
+	if err := os.Mkdir(s.dir, 0o750); err != nil {
+		return err
+	}
+	if s.world, err = s.revision.seed(ctx, s.databaseURL); err != nil {
+		return err
+	}
+	if err := s.up(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(s.world.fileFirst(ctx, s.server.address, typeCode), s.server.stop()); err != nil {
+		return err
+	}
+	if s.database == nil {
+		return nil
+	}
+	if err := s.world.lengthen(ctx, s.database); err != nil {
+		return err
+	}
+	return s.database.analyse(ctx)
+}
+
+// up starts the side's server.
+func (s *side) up(ctx context.Context) error {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	variables := s.revision.environment(address, s.databaseURL, s.dir)
+	s.server, err = serveWith(ctx, s.revision.binary, address, variables, filepath.Join(s.dir, "serve.log"))
+	return err
+}
+
+// works measures works with a server that has just started, and gives their results.
+func (s *side) works(ctx context.Context, works ...func() work) (results []*result, err error) {
+	if err := s.up(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.server.stop()) }()
+	for _, w := range works {
+		if err := s.world.logIn(ctx, s.server.address); err != nil {
+			return nil, err
+		}
+		r, err := s.run(ctx, w())
+		if err == nil && r.unexpected > 0 {
+			err = fmt.Errorf("%d unexpected answers, the first: %s", r.unexpected, r.example)
+		}
+		if err != nil {
+			return nil, err
+		}
+		results = append(results, &r)
+	}
+	return results, nil
+}
+
+// speed notes the rate, the p99 and the costs of a work.
+func (s *side) speed(c *comparison, name string, r *result, rate, p99 goal) {
+	c.note(s.who, name+": requests a second", thousands, rate, r.rate())
+	c.note(s.who, name+": p99, ms", thousands, p99, r.quantile(0.99).Seconds()*1000)
+	c.noteCost(s.who, name, r)
+}
+
+func idleServe(ctx context.Context, s *side, c *comparison) error {
+	fmt.Fprintln(os.Stderr, "serve, idle")
+	begun := time.Now()
+	if err := s.up(ctx); err != nil {
+		return err
+	}
+	ready := time.Since(begun)
+	resident, anonymous := s.server.rest(ctx, s.options.settle)
+	c.noteIdle(s.who, "serve", idle{ready, resident, anonymous}, goal{})
+	return s.server.stop()
+}
+
+func idleSandbox(ctx context.Context, s *side, c *comparison) error {
+	fmt.Fprintln(os.Stderr, "sandbox, idle")
+	found, err := startSandbox(ctx, s.revision.binary, s.dir, s.options.settle)
+	if err != nil {
+		return err
+	}
+	c.noteIdle(s.who, "sandbox", found, valueAtMost(1000))
+	return nil
+}
+
+func (c *comparison) noteIdle(who int, name string, found idle, ready goal) {
+	c.note(who, name+": start to ready, ms", thousands, ready, found.ready.Seconds()*1000)
+	c.note(who, name+": idle memory, anonymous", mebibytes, ratioAtMost(0.6), float64(found.anonymous))
+	c.note(who, name+": idle memory, resident", mebibytes, ratioAtMost(0.75), float64(found.resident))
+}
+
+func readTrial(ctx context.Context, s *side, c *comparison) error {
+	results, err := s.works(ctx, s.read)
+	if err == nil {
+		s.speed(c, "read a declaration", results[0], ratioAtLeast(1.8), goal{})
+	}
+	return err
+}
+
+func listTrial(ctx context.Context, s *side, c *comparison) error {
+	short := func() work { return s.list(s.world.short, shortList) }
+	long := func() work { return s.list(s.world.long, longList) }
+	results, err := s.works(ctx, short, long)
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		s.speed(c, r.name, r, ratioAtLeast(3), goal{})
+	}
+	c.note(s.who, "list of 100,000 against list of 100", hundredths, valueAtLeast(0.95), results[1].rate()/results[0].rate())
+	return nil
+}
+
+func submitSpread(ctx context.Context, s *side, c *comparison) error { return s.submits(ctx, c, true) }
+
+func submitCentral(ctx context.Context, s *side, c *comparison) error {
+	return s.submits(ctx, c, false)
+}
+
+func (s *side) submits(ctx context.Context, c *comparison, spread bool) error {
+	results, err := s.works(ctx, func() work { return s.submit(spread) })
+	if err != nil {
+		return err
+	}
+	r := results[0]
+	s.speed(c, r.name, r, ratioAtLeast(1.6), ratioAtMost(0.6))
+	c.note(s.who, r.name+": peak memory", mebibytes, ratioAtMost(1), float64(r.peak))
+	c.note(s.who, r.name+": WAL bytes a submission", thousands, ratioAtMost(0.7), float64(r.wal)/float64(total(r.answers)))
+	return nil
+}
+
+func loginTrial(ctx context.Context, s *side, c *comparison) error {
+	few := func() work { return s.login(manyClients) }
+	many := func() work { return s.login(4 * manyClients) }
+	results, err := s.works(ctx, few, many)
+	if err != nil {
+		return err
+	}
+	for _, r := range results {
+		s.speed(c, fmt.Sprintf("login, %d clients", r.clients), r, goal{}, goal{})
+	}
+	c.note(s.who, "login, 256 clients against 64", hundredths, valueAtLeast(0.9), results[1].rate()/results[0].rate())
+	return nil
+}
+
+func sqliteSubmit(ctx context.Context, s *side, c *comparison) error {
+	results, err := s.works(ctx, func() work { return s.submit(true) })
+	if err == nil {
+		s.speed(c, "SQLite: submit", results[0], ratioAtLeast(1.5), goal{})
+	}
+	return err
+}
+
+func sqliteRead(ctx context.Context, s *side, c *comparison) error {
+	results, err := s.works(ctx, s.read)
+	if err == nil {
+		s.speed(c, "SQLite: read a declaration", results[0], ratioAtLeast(1.5), goal{})
+	}
+	return err
+}
