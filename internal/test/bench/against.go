@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -19,10 +20,22 @@ type side struct {
 	databaseURL string
 }
 
-// trial is what both sides do, in turns.
+// turn is what one of the two does.
+type turn func(ctx context.Context, c *comparison) error
+
+// trial is what both do, in turns.
 type trial struct {
-	name string
-	turn func(ctx context.Context, s *side, c *comparison) error
+	name  string
+	turns [2]turn
+}
+
+// both makes a trial in which the sides do the same.
+func both(name string, sides [2]*side, do func(ctx context.Context, s *side, c *comparison) error) trial {
+	t := trial{name: name}
+	for who, s := range sides {
+		t.turns[who] = func(ctx context.Context, c *comparison) error { return do(ctx, s, c) }
+	}
+	return t
 }
 
 // binaryName is what -only calls the size of the program.
@@ -73,52 +86,67 @@ func (b *bench) describeTurns(dir string) {
 
 // onPostgreSQL measures what the targets name, and what an idle server takes.
 func (b *bench) onPostgreSQL(ctx context.Context, dir string, revisions [2]*revision, c *comparison) (err error) {
+	// Sides are made only if a trial is wanted: to fill a database takes a while.
+	sides := [2]*side{{}, {}}
 	trials := b.wanted(
-		trial{"idle: serve", idleServe}, trial{"idle: sandbox", idleSandbox}, trial{"read", readTrial}, trial{"list", listTrial},
-		trial{"submit, 5 offices", submitSpread}, trial{"submit, one office", submitCentral}, trial{"login", loginTrial},
+		both("idle: serve", sides, idleServe), both("idle: sandbox", sides, idleSandbox), both("read", sides, readTrial),
+		both("list", sides, listTrial), both("submit, 5 offices", sides, submitSpread), both("submit, one office", sides, submitCentral),
+		both("login", sides, loginTrial),
 	)
 	if len(trials) == 0 {
 		return nil
 	}
-	var sides [2]*side
 	for who, r := range revisions {
-		d, err := b.database.another(ctx, fmt.Sprintf("against_%d", who))
+		s, err := b.postgresSide(ctx, dir, fmt.Sprintf("against_%d", who), who, r)
 		if err != nil {
 			return err
 		}
-		own := *b
-		own.database = d
-		own.meter = meter{postmaster: d.postmaster}
-		defer func() { err = errors.Join(err, d.close(ctx)) }()
-		sides[who] = &side{bench: &own, who: who, revision: r, dir: filepath.Join(dir, fmt.Sprintf("postgresql-%d", who)), databaseURL: d.url}
-		if err := sides[who].prepare(ctx); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
+		defer func() { err = errors.Join(err, s.database.close(ctx)) }()
+		if err := errors.Join(s.world.lengthen(ctx, s.database), s.database.analyse(ctx)); err != nil {
+			return err
 		}
+		*sides[who] = *s
 	}
-	return takeTurns(ctx, b.options.rounds, sides, trials, c)
+	return takeTurns(ctx, b.options.rounds, trials, c)
 }
 
 // onSQLite measures what is measured there.
 func (b *bench) onSQLite(ctx context.Context, dir string, revisions [2]*revision, c *comparison) error {
-	trials := b.wanted(trial{"sqlite: submit", sqliteSubmit}, trial{"sqlite: read", sqliteRead})
+	sides := [2]*side{{}, {}}
+	trials := b.wanted(both("sqlite: submit", sides, sqliteSubmit), both("sqlite: read", sides, sqliteRead))
 	if len(trials) == 0 {
 		return nil
 	}
-	var sides [2]*side
 	for who, r := range revisions {
-		var err error
-		if sides[who], err = b.sqliteSide(ctx, dir, who, r); err != nil {
+		s, err := b.sqliteSide(ctx, dir, who, r)
+		if err != nil {
 			return err
 		}
+		*sides[who] = *s
 	}
-	return takeTurns(ctx, b.options.rounds, sides, trials, c)
+	return takeTurns(ctx, b.options.rounds, trials, c)
+}
+
+// postgresSide makes a side on a database of the cluster.
+func (b *bench) postgresSide(ctx context.Context, dir, name string, who int, r *revision) (*side, error) {
+	d, err := b.database.another(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	own := *b
+	own.database, own.meter = d, meter{postmaster: d.postmaster}
+	s := &side{bench: &own, who: who, revision: r, dir: filepath.Join(dir, name), databaseURL: d.url}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", r.name, err), d.close(ctx))
+	}
+	return s, nil
 }
 
 // sqliteSide makes a side on a SQLite database.
 func (b *bench) sqliteSide(ctx context.Context, dir string, who int, r *revision) (*side, error) {
 	own := *b
 	own.database, own.meter = nil, meter{}
-	s := &side{bench: &own, who: who, revision: r, dir: filepath.Join(dir, fmt.Sprintf("sqlite-%d", who))}
+	s := &side{bench: &own, who: who, revision: r, dir: filepath.Join(dir, fmt.Sprintf("sqlite_%d", who))}
 	s.databaseURL = "sqlite:" + filepath.Join(s.dir, "bench.db")
 	if err := s.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.name, err)
@@ -128,23 +156,17 @@ func (b *bench) sqliteSide(ctx context.Context, dir string, who int, r *revision
 
 // wanted are the trials that the command line asks for.
 func (b *bench) wanted(all ...trial) []trial {
-	var wanted []trial
-	for _, t := range all {
-		if b.options.only.MatchString(t.name) {
-			wanted = append(wanted, t)
-		}
-	}
-	return wanted
+	return slices.DeleteFunc(all, func(t trial) bool { return !b.options.only.MatchString(t.name) })
 }
 
-// takeTurns lets the sides do each trial in turns.
-func takeTurns(ctx context.Context, rounds int, sides [2]*side, trials []trial, c *comparison) error {
+// takeTurns lets both do each trial in turns.
+func takeTurns(ctx context.Context, rounds int, trials []trial, c *comparison) error {
 	for _, t := range trials {
 		for round := range rounds {
-			for _, s := range sides {
-				fmt.Fprintf(os.Stderr, "round %d of %d, %s: ", round+1, rounds, s.revision.name)
-				if err := t.turn(ctx, s, c); err != nil {
-					return fmt.Errorf("%s, %s: %w", t.name, s.revision.name, err)
+			for who, do := range t.turns {
+				fmt.Fprintf(os.Stderr, "round %d of %d, %s: ", round+1, rounds, c.names[who])
+				if err := do(ctx, c); err != nil {
+					return fmt.Errorf("%s, %s: %w", t.name, c.names[who], err)
 				}
 			}
 		}
@@ -164,16 +186,7 @@ func (s *side) prepare(ctx context.Context) (err error) {
 	if err := s.up(ctx); err != nil {
 		return err
 	}
-	if err := errors.Join(s.world.fileFirst(ctx, s.server.address, typeCode), s.server.stop()); err != nil {
-		return err
-	}
-	if s.database == nil {
-		return nil
-	}
-	if err := s.world.lengthen(ctx, s.database); err != nil {
-		return err
-	}
-	return s.database.analyse(ctx)
+	return errors.Join(s.world.fileFirst(ctx, s.server.address, typeCode), s.server.stop())
 }
 
 // up starts the side's server.
@@ -197,16 +210,22 @@ func (s *side) works(ctx context.Context, works ...func() work) (results []*resu
 		if err := s.world.logIn(ctx, s.server.address); err != nil {
 			return nil, err
 		}
-		r, err := s.run(ctx, w())
-		if err == nil && r.unexpected > 0 {
-			err = fmt.Errorf("%d unexpected answers, the first: %s", r.unexpected, r.example)
-		}
+		r, err := s.try(ctx, w())
 		if err != nil {
 			return nil, err
 		}
-		results = append(results, &r)
+		results = append(results, r)
 	}
 	return results, nil
+}
+
+// try measures a work of which nothing may go wrong.
+func (b *bench) try(ctx context.Context, w work) (*result, error) {
+	r, err := b.run(ctx, w)
+	if err == nil && r.unexpected > 0 {
+		err = fmt.Errorf("%d unexpected answers, the first: %s", r.unexpected, r.example)
+	}
+	return &r, err
 }
 
 // speed notes the rate, the p99 and the costs of a work.

@@ -34,6 +34,8 @@ type options struct {
 	// against is the commit that is compared with, in so many rounds of turns.
 	against string
 	rounds  int
+	// peers tells that other programs are compared with.
+	peers bool
 	// settle is how long a server is left alone before its idle memory is compared.
 	settle time.Duration
 	// The rest makes this process the bare server that is a reference.
@@ -52,6 +54,7 @@ func parseOptions() (options, error) {
 	)
 	flag.StringVar(&only, "only", "", "measure only works whose name matches this regular expression")
 	flag.StringVar(&o.against, "against", "", "compare with the program of this commit instead, in turns")
+	flag.BoolVar(&o.peers, "peers", false, "compare with PocketBase and with PostgreSQL alone instead, in turns")
 	flag.IntVar(&o.rounds, "rounds", 3, "in how many rounds of turns programs are compared")
 	flag.DurationVar(&o.settle, "settle", 10*time.Second, "how long a server is left alone before its idle memory is compared")
 	flag.StringVar(&o.bare, "bare", "", "internal: be the bare reference server at this address")
@@ -67,8 +70,8 @@ func parseOptions() (options, error) {
 		return o, fmt.Errorf("unknown argument %q", flag.Arg(0))
 	case o.rounds < 1:
 		return o, errors.New("-rounds must be above zero")
-	case o.inProcess && o.against != "":
-		return o, errors.New("-against compares programs, which do not run -inprocess")
+	case o.inProcess && (o.against != "" || o.peers):
+		return o, errors.New("-against and -peers compare programs, which do not run -inprocess")
 	case o.duration <= 0:
 		return o, errors.New("-duration must be above zero")
 	case o.profiles != "" && !o.inProcess:
@@ -137,6 +140,8 @@ func (b *bench) main(ctx context.Context, w io.Writer) (err error) {
 	switch {
 	case b.options.against != "":
 		err = b.against(ctx, dir)
+	case b.options.peers:
+		err = b.beside(ctx, dir)
 	default:
 		err = b.measure(ctx, dir)
 	}

@@ -114,7 +114,7 @@ type costed struct {
 	server, database, load [2][]float64
 }
 
-// note keeps a value of one of the two.
+// note keeps a value of one of the two. The goal may come with either.
 func (c *comparison) note(who int, name string, show func(float64) string, g goal, value float64) {
 	i := slices.IndexFunc(c.measures, func(m *measure) bool { return m.name == name })
 	if i < 0 {
@@ -122,6 +122,9 @@ func (c *comparison) note(who int, name string, show func(float64) string, g goa
 		c.measures = append(c.measures, &measure{name: name, show: show, goal: g})
 	}
 	m := c.measures[i]
+	if g != (goal{}) {
+		m.goal = g
+	}
 	m.values[who] = append(m.values[who], value)
 }
 
