@@ -16,8 +16,12 @@ type side struct {
 	who      int
 	revision *revision
 	dir      string
-	// database is its address.
+	// databaseURL is the address of its database.
 	databaseURL string
+	// publicURL is the origin of its servers; empty for that of each itself.
+	publicURL string
+	// started is how many servers it had so far.
+	started int
 }
 
 // turn is what one of the two does.
@@ -129,16 +133,30 @@ func (b *bench) onSQLite(ctx context.Context, dir string, revisions [2]*revision
 
 // postgresSide makes a side on a database of the cluster.
 func (b *bench) postgresSide(ctx context.Context, dir, name string, who int, r *revision) (*side, error) {
+	s, err := b.emptySide(ctx, dir, name, r)
+	if err != nil {
+		return nil, err
+	}
+	s.who = who
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", r.name, err), s.database.close(ctx))
+	}
+	return s, nil
+}
+
+// emptySide makes a side on a new database of the cluster.
+func (b *bench) emptySide(ctx context.Context, dir, name string, r *revision) (*side, error) {
+	s := &side{revision: r, dir: filepath.Join(dir, name)}
+	if err := os.Mkdir(s.dir, 0o750); err != nil {
+		return nil, err
+	}
 	d, err := b.database.another(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	own := *b
 	own.database, own.meter = d, meter{postmaster: d.postmaster}
-	s := &side{bench: &own, who: who, revision: r, dir: filepath.Join(dir, name), databaseURL: d.url}
-	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", r.name, err), d.close(ctx))
-	}
+	s.bench, s.databaseURL = &own, d.url
 	return s, nil
 }
 
@@ -148,6 +166,9 @@ func (b *bench) sqliteSide(ctx context.Context, dir string, who int, r *revision
 	own.database, own.meter = nil, meter{}
 	s := &side{bench: &own, who: who, revision: r, dir: filepath.Join(dir, fmt.Sprintf("sqlite_%d", who))}
 	s.databaseURL = "sqlite:" + filepath.Join(s.dir, "bench.db")
+	if err := os.Mkdir(s.dir, 0o750); err != nil {
+		return nil, err
+	}
 	if err := s.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.name, err)
 	}
@@ -177,9 +198,6 @@ func takeTurns(ctx context.Context, rounds int, trials []trial, c *comparison) e
 // prepare fills the database of the side.
 func (s *side) prepare(ctx context.Context) (err error) {
 	fmt.Fprintf(os.Stderr, "%s fills %s\n", s.revision.name, filepath.Base(s.dir))
-	if err := os.Mkdir(s.dir, 0o750); err != nil {
-		return err
-	}
 	if s.world, err = s.revision.seed(ctx, s.databaseURL); err != nil {
 		return err
 	}
@@ -191,12 +209,16 @@ func (s *side) prepare(ctx context.Context) (err error) {
 
 // up starts the side's server.
 func (s *side) up(ctx context.Context) error {
+	s.started++
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return err
 	}
 	variables := s.revision.environment(address, s.databaseURL, s.dir)
-	s.server, err = serveWith(ctx, s.revision.binary, address, variables, filepath.Join(s.dir, "serve.log"))
+	if s.publicURL != "" {
+		variables["PUBLIC_URL"] = s.publicURL
+	}
+	s.server, err = serveWith(ctx, s.revision.binary, address, variables, filepath.Join(s.dir, fmt.Sprintf("serve-%d.log", s.started)))
 	return err
 }
 

@@ -36,6 +36,9 @@ type options struct {
 	rounds  int
 	// peers tells that other programs are compared with.
 	peers bool
+	// growth is the directory of the curves that are to be measured, over so many rows at most.
+	growth string
+	rows   int
 	// settle is how long a server is left alone before its idle memory is compared.
 	settle time.Duration
 	// The rest makes this process the bare server that is a reference.
@@ -55,6 +58,8 @@ func parseOptions() (options, error) {
 	flag.StringVar(&only, "only", "", "measure only works whose name matches this regular expression")
 	flag.StringVar(&o.against, "against", "", "compare with the program of this commit instead, in turns")
 	flag.BoolVar(&o.peers, "peers", false, "compare with PocketBase and with PostgreSQL alone instead, in turns")
+	flag.StringVar(&o.growth, "growth", "", "measure how cost grows instead, and keep it in this directory")
+	flag.IntVar(&o.rows, "rows", 1_000_000, "up to how many declarations -growth measures; ten million take tens of gigabytes")
 	flag.IntVar(&o.rounds, "rounds", 3, "in how many rounds of turns programs are compared")
 	flag.DurationVar(&o.settle, "settle", 10*time.Second, "how long a server is left alone before its idle memory is compared")
 	flag.StringVar(&o.bare, "bare", "", "internal: be the bare reference server at this address")
@@ -70,8 +75,8 @@ func parseOptions() (options, error) {
 		return o, fmt.Errorf("unknown argument %q", flag.Arg(0))
 	case o.rounds < 1:
 		return o, errors.New("-rounds must be above zero")
-	case o.inProcess && (o.against != "" || o.peers):
-		return o, errors.New("-against and -peers compare programs, which do not run -inprocess")
+	case o.inProcess && (o.against != "" || o.peers || o.growth != ""):
+		return o, errors.New("-against, -peers and -growth measure programs, which do not run -inprocess")
 	case o.duration <= 0:
 		return o, errors.New("-duration must be above zero")
 	case o.profiles != "" && !o.inProcess:
@@ -117,6 +122,7 @@ type bench struct {
 	lists            []listSpeed
 	hooks            *webhookSpeeds
 	comparisons      []*comparison
+	curves           []*curve
 }
 
 func newBench(o options) *bench {
@@ -142,6 +148,8 @@ func (b *bench) main(ctx context.Context, w io.Writer) (err error) {
 		err = b.against(ctx, dir)
 	case b.options.peers:
 		err = b.beside(ctx, dir)
+	case b.options.growth != "":
+		err = b.grows(ctx, dir)
 	default:
 		err = b.measure(ctx, dir)
 	}
@@ -169,6 +177,9 @@ func (b *bench) print(w io.Writer) {
 	for _, c := range b.comparisons {
 		c.table().print(w)
 		c.costTable().print(w)
+	}
+	for _, c := range b.curves {
+		c.table().print(w)
 	}
 	speeds(b.results).print(w)
 	costs(b.results, runtime.NumCPU()).print(w)

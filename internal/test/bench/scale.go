@@ -67,7 +67,7 @@ func (b *bench) scaled(ctx context.Context, binary, dir string, total int) (resu
 	if err != nil {
 		return nil, err
 	}
-	if err := own.database.grow(ctx, first, total); err != nil {
+	if err := own.database.grow(ctx, first, 0, total); err != nil {
 		return nil, err
 	}
 	// What is read comes before what is written, so that both sizes read the same rows.
@@ -141,10 +141,12 @@ func (b *bench) operatorGets(name, path string) work {
 }
 
 // grow copies declarations, the filers' own of each type, until there are so many of all, with a
-// claim for each that asks for money, and an entry for each that has it.
-func (d *database) grow(ctx context.Context, first map[string][]string, total int) error {
+// claim for each that asks for money, and an entry for each that has it. To so many it was grown
+// before.
+func (d *database) grow(ctx context.Context, first map[string][]string, before, total int) error {
 	for code, ids := range first {
-		if err := d.multiply(ctx, ids, 2, total/shares[code]/filers); err != nil {
+		each := shares[code] * len(ids)
+		if err := d.multiply(ctx, ids, max(1, before/each)+1, total/each); err != nil {
 			return err
 		}
 		for _, statement := range []string{

@@ -159,7 +159,7 @@ func (s *seeder) register(ctx context.Context) error {
 		}
 	}
 	var err error
-	_, s.world.operator, err = s.person(ctx, func(p *person.New) { p.UserClass, p.OfficeCode = access.Operator, offices[0] })
+	_, s.world.operator, err = s.person(ctx, func(p *person.New) { p.UserClass, p.OfficeCode = access.Operator, s.offices[0] })
 	if err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (s *seeder) filer(ctx context.Context, office string) (*filer, error) {
 		CreatedAt: now,
 	}
 	var positions []contributor.Position
-	for i, at := range []string{office, offices[0]} {
+	for i, at := range []string{office, s.offices[0]} {
 		positions = append(positions, contributor.Position{
 			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: fmt.Sprintf("%010d", 10*s.count+i), Scheme: "aziende", OfficeCode: at,
 			State: contributor.PositionActive, CreatedAt: now,
