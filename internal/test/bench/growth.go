@@ -76,7 +76,9 @@ func (c *curve) table() *table {
 				before := points[i-1]
 				rate, wait = power(before.At, p.At, before.Rate, p.Rate), power(before.At, p.At, before.P99, p.P99)
 			}
-			t.add(fmt.Sprintf("%.0f", p.At), work, thousands(p.Rate), fmt.Sprintf("%.2f ms", p.P50), fmt.Sprintf("%.2f ms", p.P99), rate, wait)
+			t.add(
+				fmt.Sprintf("%.0f", p.At), work, thousands(p.Rate), fmt.Sprintf("%.2f ms", p.P50), fmt.Sprintf("%.2f ms", p.P99), rate, wait,
+			)
 		}
 	}
 	return t
@@ -118,8 +120,10 @@ func (b *bench) grows(ctx context.Context, dir string) (err error) {
 		name, along string
 		measure     func(ctx context.Context, dir string, now *revision, c *curve) error
 	}{
-		{"clients", "clients", b.overClients}, {"processes", "processes on one PostgreSQL", b.overProcesses},
-		{"offices", "offices", b.overOffices}, {"rows", "declarations", b.overRows},
+		{"clients", "clients", b.overClients},
+		{"processes", "processes on one PostgreSQL", b.overProcesses},
+		{"offices", "offices", b.overOffices},
+		{"rows", "declarations", b.overRows},
 	} {
 		if !b.options.only.MatchString(one.name) {
 			continue
@@ -139,12 +143,16 @@ func (b *bench) grows(ctx context.Context, dir string) (err error) {
 
 // measuredBy says when, where and by which command.
 func (b *bench) measuredBy() string {
-	command := fmt.Sprintf("go run ./internal/test/bench -growth %s -duration %s", b.options.growth, b.duration)
+	command := fmt.Sprintf(
+		"go run ./internal/test/bench -growth %s -rows %d -duration %s", b.options.growth, b.options.rows, b.duration,
+	)
 	if o := b.options.only.String(); o != "" {
 		command += " -only '" + o + "'"
 	}
-	return fmt.Sprintf("%s, %d cores (%s), PostgreSQL %s: %s -rows %d", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), processor(),
-		strings.Fields(b.database.version)[0], command, b.options.rows)
+	return fmt.Sprintf(
+		"%s, %d cores (%s), PostgreSQL %s: %s", time.Now().UTC().Format(time.DateOnly), runtime.NumCPU(), processor(),
+		strings.Fields(b.database.version)[0], command,
+	)
 }
 
 // keepCurve puts a curve into the file, in the place of an earlier one of its name.
@@ -218,8 +226,8 @@ func (b *bench) overProcesses(ctx context.Context, dir string, now *revision, c 
 		all = append(all, s.server)
 		// They are one service: each takes the tokens of the others.
 		s.publicURL = "http://" + all[0].address
-		for _, make := range []func(b *bench) work{(*bench).read, func(b *bench) work { return b.submit(true) }} {
-			if err := s.at(ctx, c, processes, s.shared(all, make)); err != nil {
+		for _, one := range []func(b *bench) work{(*bench).read, func(b *bench) work { return b.submit(true) }} {
+			if err := s.at(ctx, c, processes, s.shared(all, one)); err != nil {
 				return err
 			}
 		}
@@ -228,12 +236,12 @@ func (b *bench) overProcesses(ctx context.Context, dir string, now *revision, c 
 }
 
 // shared makes a work whose clients are shared by the processes.
-func (b *bench) shared(all []*server, make func(b *bench) work) work {
-	works := []work{}
+func (b *bench) shared(all []*server, of func(b *bench) work) work {
+	var works []work
 	for _, one := range all {
 		own := *b
 		own.server = one
-		works = append(works, make(&own))
+		works = append(works, of(&own))
 	}
 	w := works[0]
 	w.worker = func(ctx context.Context, i int) (worker, func(), error) {

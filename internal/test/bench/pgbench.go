@@ -76,7 +76,8 @@ func (w *writer) prepare(ctx context.Context) error {
 			return err
 		}
 		name := fmt.Sprintf("write_%d", n)
-		if _, err := w.database.conn.Exec(ctx, "CREATE FUNCTION "+name+"() RETURNS void LANGUAGE plpgsql AS $body$"+body+"$body$"); err != nil {
+		statement := "CREATE FUNCTION " + name + "() RETURNS void LANGUAGE plpgsql AS $body$" + body + "$body$"
+		if _, err := w.database.conn.Exec(ctx, statement); err != nil {
 			return err
 		}
 	}
@@ -88,7 +89,8 @@ func (w *writer) prepare(ctx context.Context) error {
 }
 
 // newID is an id of today, in the order of time as the service's are.
-const newID = "(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') || '7' || substr(md5(random()::text), 1, 19))::uuid"
+const newID = "(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 12, '0') || '7' || " +
+	"substr(md5(random()::text), 1, 19))::uuid"
 
 // body writes rows like the sample's, each with ids, number and time of its own, as insert does.
 func (w *writer) body(ctx context.Context, rows []row, f *filer) (string, error) {
