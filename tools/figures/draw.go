@@ -34,7 +34,7 @@ var (
 		color.RGBA{0x56, 0x56, 0x56, 0xFF},
 	}
 	marks = []canvas.GlyphDrawer{
-		canvas.CircleGlyph{}, canvas.BoxGlyph{}, canvas.TriangleGlyph{}, canvas.PlusGlyph{}, canvas.CrossGlyph{},
+		canvas.CircleGlyph{}, canvas.BoxGlyph{}, canvas.PyramidGlyph{}, canvas.RingGlyph{}, canvas.CrossGlyph{},
 	}
 	grey = color.Gray{0xDD}
 )
@@ -43,7 +43,7 @@ var (
 func draw(w io.Writer, c curve) error {
 	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
 	works := c.works()
-	rate, wait := newPanel(c, "a second"), newPanel(c, "p99, ms")
+	rate, wait := newPanel(c, "requests a second"), newPanel(c, "p99, ms")
 	key := plot.NewLegend()
 	key.Left, key.Top, key.ThumbnailWidth = true, true, vg.Centimeter
 	key.TextStyle.Font.Size = 10

@@ -30,7 +30,7 @@ func TestFigures_DrawWhatWasMeasured(t *testing.T) {
 	texts := textsOf(t, drawn)
 	// Ticks of both panels, titles, what grows, and each work once.
 	for text, times := range map[string]int{
-		"1": 3, "8": 2, "a second": 1, "p99, ms": 1, "clients": 2, "read & show": 1, "submit": 1, "4,000": 1, "10": 1, "100": 1,
+		"1": 3, "8": 2, "requests a second": 1, "p99, ms": 1, "clients": 2, "read & show": 1, "submit": 1, "4,000": 1, "10": 1, "100": 1,
 	} {
 		if texts[text] != times {
 			t.Errorf("%q is written %d times, not %d: %v", text, texts[text], times, texts)

@@ -65,6 +65,7 @@ func TestRatio_Table(t *testing.T) {
 		for who, value := range values {
 			c.note(who, "rate", thousands, goal{}, value)
 			c.note(who, "memory", hundredths, goal{}, 50+float64(i)*float64(who))
+			c.note(who, "p99", hundredths, goal{}, []float64{1, []float64{0.5, 2, 3}[i]}[who])
 		}
 	}
 	c.note(1, "rate", thousands, ratioAtLeast(1.6), 180)
@@ -76,6 +77,7 @@ func TestRatio_Table(t *testing.T) {
 	for _, line := range []string{
 		"| rate    | 100 (90.0–110)      | 180 (170–190)       | 1.80 × (1.64–1.90) | ≥ 1.6 × | reached                  |",
 		"| memory  | 50.00 (50.00–50.00) | 51.00 (50.00–52.00) | 1.02 × (1.00–1.04) |         | within the noise of ±8 % |",
+		"| 2.00 × (0.50–3.00) |         | the rounds disagree      |",
 		"| 100 + 200 + 0.0 | 50.0 + 100 + 0.0 | 0.50 ×",
 	} {
 		if !strings.Contains(b.String(), line) {

@@ -151,8 +151,11 @@ func (c *comparison) table() *table {
 		ratio, remarks := "–", []string{}
 		if !math.IsNaN(of) {
 			ratio = fmt.Sprintf("%.2f × (%.2f–%.2f)", of, low, high)
-			if math.Abs(of-1) < noise {
+			switch {
+			case math.Abs(of-1) < noise:
 				remarks = append(remarks, fmt.Sprintf("within the noise of ±%.0f %%", 100*noise))
+			case low < 1 && high > 1:
+				remarks = append(remarks, "the rounds disagree")
 			}
 		}
 		if v := m.goal.verdict(of, middle(m.values[1])); v != "" {
