@@ -77,7 +77,8 @@ func (c *curve) table() *table {
 				rate, wait = power(before.At, p.At, before.Rate, p.Rate), power(before.At, p.At, before.P99, p.P99)
 			}
 			t.add(
-				fmt.Sprintf("%.0f", p.At), work, thousands(p.Rate), fmt.Sprintf("%.2f ms", p.P50), fmt.Sprintf("%.2f ms", p.P99), rate, wait,
+				fmt.Sprintf("%.0f", p.At), work, thousands(p.Rate), fmt.Sprintf("%.2f ms", p.P50), fmt.Sprintf("%.2f ms", p.P99),
+				rate, wait,
 			)
 		}
 	}

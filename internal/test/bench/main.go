@@ -2,6 +2,8 @@
 // the references that the figures are to be compared with as well, and prints tables. Everything is
 // measured in one run, on one machine, which the load generator shares: on another day or machine
 // the ratios stay, the rates do not. It needs Linux, Go and PostgreSQL.
+// With -against, -peers or -growth it measures something else instead: this program beside that of an
+// earlier commit, beside other programs, or how its cost grows.
 // With -inprocess the service runs inside this process, so that -cpuprofile shows where its time
 // goes:
 //
