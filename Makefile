@@ -20,10 +20,16 @@ RACE_SKIP ?= ^(TestStaff_NobodyInsideTakesOverAlone|TestAccess_NobodyElsesData|T
 KILLS ?= 30
 # How many people `make click-day` has.
 PEOPLE ?= 5000
+# The commit that `make bench-against` compares with.
+REV ?= ce78ff6
+# Up to how many declarations `make bench-growth` measures; ten million take tens of gigabytes.
+ROWS ?= 1000000
+# Further arguments of the three, such as BENCHFLAGS='-duration 5s -rounds 5 -only ^submit'.
+BENCHFLAGS ?=
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
-.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench chaos click-day fuzz spec-lint contract-check release typescript postman smoke clean
+.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench bench-against bench-peers bench-growth tools-check chaos click-day fuzz spec-lint contract-check release typescript postman smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +83,24 @@ new-migration: ## begin a migration for both databases: NAME=office_hours
 bench: ## measure speed and print it as a table
 	tools/postgres.sh ensure
 	go run ./internal/test/bench
+
+bench-against: ## compare speed and memory with those of the commit REV, in turns
+	tools/postgres.sh ensure
+	go run ./internal/test/bench -against $(REV) $(BENCHFLAGS)
+
+bench-peers: ## compare with PocketBase on SQLite and with the rows alone (pgbench), in turns
+	tools/postgres.sh ensure
+	go run ./internal/test/bench -peers $(BENCHFLAGS)
+
+bench-growth: ## measure how cost grows with clients, processes, offices and ROWS, and draw it into docs/figures
+	tools/postgres.sh ensure
+	mkdir -p docs/figures
+	go run ./internal/test/bench -growth docs/figures -rows $(ROWS) $(BENCHFLAGS)
+	cd tools/figures && go run . ../../docs/figures
+
+tools-check: ## test the modules of their own that measure and draw
+	cd tools/peers && go vet ./... && go test ./...
+	cd tools/figures && go vet ./... && go test ./...
 
 chaos: ## kill the server KILLS times under load, on both databases, and see that nothing is lost
 	tools/postgres.sh ensure

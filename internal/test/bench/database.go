@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -68,8 +69,42 @@ func (d *database) close(ctx context.Context) error {
 
 // quiet lets every work begin alike: nothing of the work before it is left to be written.
 func (d *database) quiet(ctx context.Context) error {
+	if d == nil {
+		return nil // SQLite
+	}
 	_, err := d.conn.Exec(ctx, "CHECKPOINT")
 	return err
+}
+
+// walBytes is how many bytes the write-ahead log has had so far.
+func (d *database) walBytes(ctx context.Context) (bytes int64, err error) {
+	if d == nil {
+		return 0, nil // SQLite
+	}
+	return bytes, d.conn.QueryRow(ctx, "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint").Scan(&bytes)
+}
+
+// another makes a database of the same cluster.
+func (d *database) another(ctx context.Context, name string) (*database, error) {
+	databaseURL, err := d.create(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	other := &database{url: databaseURL, stop: func() {}}
+	return other, other.look(ctx)
+}
+
+// create makes a database of the same cluster and returns its address.
+func (d *database) create(ctx context.Context, name string) (string, error) {
+	if _, err := d.conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
+		return "", err
+	}
+	u, err := url.Parse(d.url)
+	if err != nil {
+		return "", err
+	}
+	u.Path = "/" + name
+	return u.String(), nil
 }
 
 // analyse gives the planner the statistics that a database in use has.

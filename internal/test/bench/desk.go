@@ -45,18 +45,13 @@ func (b *bench) desk(ctx context.Context, binary, dir string) error {
 // wait for longer than twenty working days.
 func (b *bench) deskOf(ctx context.Context, binary, dir string, total int) (results []*result, err error) {
 	name := fmt.Sprintf("%s_%d", deskName, total)
-	databaseURL, err := b.database.another(ctx, name)
-	if err != nil {
-		return nil, err
-	}
 	own := *b
 	own.results = nil
-	own.database = &database{url: databaseURL, stop: func() {}}
-	if err := own.database.look(ctx); err != nil {
+	if own.database, err = b.database.another(ctx, name); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, own.database.close(ctx)) }()
-	if own.world, err = seed(ctx, databaseURL); err != nil {
+	if own.world, err = seed(ctx, own.database.url); err != nil {
 		return nil, fmt.Errorf("seed: %w", err)
 	}
 	files := filepath.Join(dir, name)

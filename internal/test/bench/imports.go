@@ -75,7 +75,7 @@ func (b *bench) registers(ctx context.Context, dir string) error {
 	if b.options.quick {
 		lines = quickLines
 	}
-	databaseURL, err := b.database.another(ctx, importName)
+	databaseURL, err := b.database.create(ctx, importName)
 	if err != nil {
 		return err
 	}

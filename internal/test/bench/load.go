@@ -50,6 +50,8 @@ type result struct {
 	// peak is the server's highest resident memory during the work, in bytes; 0 where it was not
 	// measured.
 	peak int64
+	// wal is how many bytes the database wrote ahead meanwhile, for whomever; 0 for SQLite.
+	wal int64
 	usage
 	// compared says how the rate stands to the references.
 	compared string
@@ -122,6 +124,10 @@ func (b *bench) run(ctx context.Context, w work) (result, error) {
 	if err != nil {
 		return result{}, errors.Join(err, stopProfile())
 	}
+	wal, err := b.database.walBytes(ctx)
+	if err != nil {
+		return result{}, errors.Join(err, stopProfile())
+	}
 	begun := time.Now()
 	phase.Store(measuring)
 	pause(ctx, b.duration)
@@ -130,7 +136,9 @@ func (b *bench) run(ctx context.Context, w work) (result, error) {
 	after, err := b.meter.read(w.process)
 	r.usage = after.since(before)
 	r.peak = w.process.peak()
-	err = errors.Join(err, stopProfile())
+	walAfter, walErr := b.database.walBytes(ctx)
+	r.wal = walAfter - wal
+	err = errors.Join(err, walErr, stopProfile())
 	wait.Wait()
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return result{}, err

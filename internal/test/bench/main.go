@@ -2,6 +2,8 @@
 // the references that the figures are to be compared with as well, and prints tables. Everything is
 // measured in one run, on one machine, which the load generator shares: on another day or machine
 // the ratios stay, the rates do not. It needs Linux, Go and PostgreSQL.
+// With -against, -peers or -growth it measures something else instead: this program beside that of an
+// earlier commit, beside other programs, or how its cost grows.
 // With -inprocess the service runs inside this process, so that -cpuprofile shows where its time
 // goes:
 //
@@ -31,6 +33,16 @@ type options struct {
 	inProcess bool
 	profiles  string
 	only      *regexp.Regexp
+	// against is the commit that is compared with, in so many rounds of turns.
+	against string
+	rounds  int
+	// peers tells that other programs are compared with.
+	peers bool
+	// growth is the directory of the curves that are to be measured, over so many rows at most.
+	growth string
+	rows   int
+	// settle is how long a server is left alone before its idle memory is compared.
+	settle time.Duration
 	// The rest makes this process the bare server that is a reference.
 	bare                 string
 	bareRead, bareSubmit int
@@ -46,6 +58,12 @@ func parseOptions() (options, error) {
 		&o.profiles, "cpuprofile", "", "write a CPU profile of this process for each work into this directory; use with -inprocess",
 	)
 	flag.StringVar(&only, "only", "", "measure only works whose name matches this regular expression")
+	flag.StringVar(&o.against, "against", "", "compare with the program of this commit instead, in turns")
+	flag.BoolVar(&o.peers, "peers", false, "compare with PocketBase and with PostgreSQL alone instead, in turns")
+	flag.StringVar(&o.growth, "growth", "", "measure how cost grows instead, and keep it in this directory")
+	flag.IntVar(&o.rows, "rows", 1_000_000, "up to how many declarations -growth measures; ten million take tens of gigabytes")
+	flag.IntVar(&o.rounds, "rounds", 3, "in how many rounds of turns programs are compared")
+	flag.DurationVar(&o.settle, "settle", 10*time.Second, "how long a server is left alone before its idle memory is compared")
 	flag.StringVar(&o.bare, "bare", "", "internal: be the bare reference server at this address")
 	flag.IntVar(&o.bareRead, "bare-read", 0, "internal: length of the bare server's answer to GET")
 	flag.IntVar(&o.bareSubmit, "bare-submit", 0, "internal: length of the bare server's answer to POST")
@@ -57,6 +75,10 @@ func parseOptions() (options, error) {
 	switch {
 	case flag.NArg() > 0:
 		return o, fmt.Errorf("unknown argument %q", flag.Arg(0))
+	case o.rounds < 1:
+		return o, errors.New("-rounds must be above zero")
+	case o.inProcess && (o.against != "" || o.peers || o.growth != ""):
+		return o, errors.New("-against, -peers and -growth measure programs, which do not run -inprocess")
 	case o.duration <= 0:
 		return o, errors.New("-duration must be above zero")
 	case o.profiles != "" && !o.inProcess:
@@ -101,6 +123,8 @@ type bench struct {
 	imports          []importSpeed
 	lists            []listSpeed
 	hooks            *webhookSpeeds
+	comparisons      []*comparison
+	curves           []*curve
 }
 
 func newBench(o options) *bench {
@@ -121,7 +145,16 @@ func (b *bench) main(ctx context.Context, w io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	err = b.measure(ctx, dir)
+	switch {
+	case b.options.against != "":
+		err = b.against(ctx, dir)
+	case b.options.peers:
+		err = b.beside(ctx, dir)
+	case b.options.growth != "":
+		err = b.grows(ctx, dir)
+	default:
+		err = b.measure(ctx, dir)
+	}
 	b.fact("load average of the machine after: %s", loadAverage())
 	b.print(w)
 	for _, r := range b.results {
@@ -143,6 +176,13 @@ func (b *bench) print(w io.Writer) {
 		fmt.Fprintln(w, "*", f)
 	}
 	fmt.Fprintln(w)
+	for _, c := range b.comparisons {
+		c.table().print(w)
+		c.costTable().print(w)
+	}
+	for _, c := range b.curves {
+		c.table().print(w)
+	}
 	speeds(b.results).print(w)
 	costs(b.results, runtime.NumCPU()).print(w)
 	rowsOf(b.results).print(w)

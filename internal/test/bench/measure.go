@@ -81,18 +81,18 @@ func (b *bench) measureBinary(ctx context.Context, dir string) (string, error) {
 		b.fact("the service runs inside the load generator's process: memory and CPU time are those of both")
 		return "", nil
 	}
-	binary, size, err := buildBinary(ctx, dir)
+	binary, size, err := buildBinary(ctx, "", dir)
 	if err != nil {
 		return "", err
 	}
 	b.fact("stripped binary: %s", megabytes(size))
-	ready, idle, err := startSandbox(ctx, binary, dir)
+	sandbox, err := startSandboxes(ctx, binary, dir)
 	if err != nil {
 		return "", fmt.Errorf("sandbox: %w", err)
 	}
 	b.fact(
-		"sandbox (SQLite, new data): from start to the first 200 of /v1/status %s (median of %d), idle memory %s", milliseconds(ready),
-		sandboxStarts, megabytes(idle),
+		"sandbox (SQLite, new data): from start to the first 200 of /v1/status %s (median of %d), idle memory %s, %s of it anonymous",
+		milliseconds(sandbox.ready), sandboxStarts, megabytes(sandbox.resident), megabytes(sandbox.anonymous),
 	)
 	return binary, nil
 }
@@ -108,8 +108,8 @@ func (b *bench) startServer(ctx context.Context, binary, dir string) error {
 		return err
 	}
 	ready := time.Since(begun)
-	pause(ctx, settle)
-	b.fact("serve: ready after %s, idle memory %s", milliseconds(ready), megabytes(b.server.resident()))
+	resident, anonymous := b.server.rest(ctx, settle)
+	b.fact("serve: ready after %s, idle memory %s, %s of it anonymous", milliseconds(ready), megabytes(resident), megabytes(anonymous))
 	return nil
 }
 
@@ -163,15 +163,11 @@ func (b *bench) edge(ctx context.Context, dir string) (err error) {
 		return fmt.Errorf("bare server: %w", err)
 	}
 	defer func() { err = errors.Join(err, bare.stop()) }()
-	read, err := b.read(ctx)
-	if err != nil {
-		return err
-	}
 	from, err := b.database.latest(ctx, b.world.long.contributor, exported)
 	if err != nil {
 		return err
 	}
-	r, err := b.all(ctx, b.status(), read, b.bare(bare, true), b.list(b.world.short, shortList), b.list(b.world.long, longList),
+	r, err := b.all(ctx, b.status(), b.read(), b.bare(bare, true), b.list(b.world.short, shortList), b.list(b.world.long, longList),
 		b.export(b.world.long, from, "text/csv"), b.export(b.world.long, from, "application/jsonl"),
 		b.timeline(b.world.short, shortList*3/2), b.timeline(b.world.long, longList*3/2))
 	if err != nil {

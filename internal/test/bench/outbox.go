@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -76,7 +75,7 @@ func (b *bench) messages(ctx context.Context, dir string) (err error) {
 	if !b.options.only.MatchString(outboxName) {
 		return nil
 	}
-	databaseURL, err := b.database.another(ctx, outboxName)
+	databaseURL, err := b.database.create(ctx, outboxName)
 	if err != nil {
 		return err
 	}
@@ -218,17 +217,4 @@ func (b *bench) oneByOne(ctx context.Context, d *db.DB, people []uuid.UUID, chan
 	}
 	slices.Sort(b.outbox.waits)
 	return nil
-}
-
-// another creates a database beside the first and returns its URL.
-func (d *database) another(ctx context.Context, name string) (string, error) {
-	if _, err := d.conn.Exec(ctx, "CREATE DATABASE "+name); err != nil {
-		return "", err
-	}
-	u, err := url.Parse(d.url)
-	if err != nil {
-		return "", err
-	}
-	u.Path = "/" + name
-	return u.String(), nil
 }

@@ -36,6 +36,9 @@ func (p process) peak() int64 { return p.memory("VmHWM:") }
 // resident returns the resident memory, in bytes, and 0 where it cannot be known.
 func (p process) resident() int64 { return p.memory("VmRSS:") }
 
+// anonymous returns the resident memory that is no file's, in bytes, and 0 where it cannot be known.
+func (p process) anonymous() int64 { return p.memory("RssAnon:") }
+
 func (p process) memory(field string) int64 {
 	if p == 0 {
 		return 0
@@ -102,7 +105,7 @@ func (u usage) since(before usage) usage {
 
 // meter reads CPU times.
 type meter struct {
-	// postmaster is the parent of PostgreSQL's processes.
+	// postmaster is the parent of PostgreSQL's processes; zero where there is none.
 	postmaster process
 }
 
@@ -135,6 +138,9 @@ func (m meter) read(server process) (usage, error) {
 
 // tree returns the CPU time of PostgreSQL's processes, past ones included.
 func (m meter) tree() (time.Duration, error) {
+	if m.postmaster == 0 {
+		return 0, nil
+	}
 	root, err := m.postmaster.stat()
 	if err != nil {
 		return 0, err

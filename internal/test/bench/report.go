@@ -58,7 +58,7 @@ func costs(results []*result, cores int) *table {
 	t := &table{}
 	t.add(
 		"work", "clients", "server, CPU µs/req", "PostgreSQL, CPU µs/req", "load generator, CPU µs/req", "cores used by the three",
-		"cores used by anything else",
+		"cores used by anything else", "WAL bytes/req",
 	)
 	for _, r := range results {
 		each := func(d time.Duration) string {
@@ -70,7 +70,7 @@ func costs(results []*result, cores int) *table {
 		busy := func(d time.Duration) string { return fmt.Sprintf("%.2f of %d", d.Seconds()/r.elapsed.Seconds(), cores) }
 		t.add(
 			r.name, fmt.Sprint(r.clients), each(r.server), each(r.database), each(r.load), busy(r.server+r.database+r.load),
-			busy(r.others()),
+			busy(r.others()), thousands(float64(r.wal)/float64(total(r.answers))),
 		)
 	}
 	return t
@@ -145,6 +145,11 @@ func megabytes(bytes int64) string {
 	}
 	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
 }
+
+// mebibytes and hundredths write values as the tables of comparisons have them.
+func mebibytes(bytes float64) string { return fmt.Sprintf("%.1f MiB", bytes/(1<<20)) }
+
+func hundredths(f float64) string { return fmt.Sprintf("%.2f", f) }
 
 // median returns the middle of times in any order.
 func median(times []time.Duration) time.Duration {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -47,18 +46,13 @@ func (b *bench) scale(ctx context.Context, binary, dir string) error {
 // hold money of one fund, a quarter wait for money of another.
 func (b *bench) scaled(ctx context.Context, binary, dir string, total int) (results []*result, err error) {
 	name := fmt.Sprintf("%s_%d", scaleName, total)
-	databaseURL, err := b.database.another(ctx, name)
-	if err != nil {
-		return nil, err
-	}
 	own := *b
 	own.results = nil
-	own.database = &database{url: databaseURL, stop: func() {}}
-	if err := own.database.look(ctx); err != nil {
+	if own.database, err = b.database.another(ctx, name); err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, own.database.close(ctx)) }()
-	if own.world, err = seed(ctx, databaseURL); err != nil {
+	if own.world, err = seed(ctx, own.database.url); err != nil {
 		return nil, fmt.Errorf("seed: %w", err)
 	}
 	files := filepath.Join(dir, name)
@@ -73,7 +67,7 @@ func (b *bench) scaled(ctx context.Context, binary, dir string, total int) (resu
 	if err != nil {
 		return nil, err
 	}
-	if err := own.database.grow(ctx, first, total); err != nil {
+	if err := own.database.grow(ctx, first, 0, total); err != nil {
 		return nil, err
 	}
 	// What is read comes before what is written, so that both sizes read the same rows.
@@ -102,7 +96,7 @@ func (b *bench) firstOfScale(ctx context.Context) (map[string][]string, error) {
 		return nil, err
 	}
 	defer c.close()
-	if err := b.world.readExamples(ctx, c, b.server.address); err != nil {
+	if err := b.world.readExamples(ctx, c, b.server.address, typeCode, cappedType, waitingType); err != nil {
 		return nil, err
 	}
 	if err := b.world.logIn(ctx, b.server.address); err != nil {
@@ -111,17 +105,11 @@ func (b *bench) firstOfScale(ctx context.Context) (map[string][]string, error) {
 	first := map[string][]string{}
 	for code := range shares {
 		for _, f := range b.world.filers {
-			status, err := c.do(ctx, b.world.fileCall(b.server.address, f, f.spread, code).next())
+			id, err := c.file(ctx, b.world.fileCall(b.server.address, f, f.spread, code))
 			if err != nil {
 				return nil, err
 			}
-			var filed struct {
-				ID string `json:"declaration_id"`
-			}
-			if err := json.Unmarshal(c.body, &filed); err != nil || status != http.StatusCreated {
-				return nil, errors.Join(err, refused(status, c.body))
-			}
-			first[code] = append(first[code], filed.ID)
+			first[code] = append(first[code], id)
 		}
 	}
 	return first, nil
@@ -153,10 +141,12 @@ func (b *bench) operatorGets(name, path string) work {
 }
 
 // grow copies declarations, the filers' own of each type, until there are so many of all, with a
-// claim for each that asks for money, and an entry for each that has it.
-func (d *database) grow(ctx context.Context, first map[string][]string, total int) error {
+// claim for each that asks for money, and an entry for each that has it. To so many it was grown
+// before.
+func (d *database) grow(ctx context.Context, first map[string][]string, before, total int) error {
 	for code, ids := range first {
-		if err := d.multiply(ctx, ids, 2, total/shares[code]/filers); err != nil {
+		each := shares[code] * len(ids)
+		if err := d.multiply(ctx, ids, max(1, before/each)+1, total/each); err != nil {
 			return err
 		}
 		for _, statement := range []string{

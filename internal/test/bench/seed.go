@@ -55,6 +55,8 @@ type filer struct {
 	contributor     string
 	office          string
 	spread, central string
+	// filed are the declarations that were filed at first at the first of the positions.
+	filed []string
 }
 
 // world is what was put into the database.
@@ -72,6 +74,11 @@ type world struct {
 
 // seed migrates the database and fills it.
 func seed(ctx context.Context, databaseURL string) (*world, error) {
+	return seedSize(ctx, databaseURL, filers, offices)
+}
+
+// seedSize does so with so many filers, who share these offices.
+func seedSize(ctx context.Context, databaseURL string, count int, offices []string) (*world, error) {
 	d, err := db.Open(ctx, databaseURL)
 	if err != nil {
 		return nil, err
@@ -79,12 +86,16 @@ func seed(ctx context.Context, databaseURL string) (*world, error) {
 	w := &world{}
 	err = d.Migrate(ctx)
 	if err == nil {
-		err = newSeeder(d, w).all(ctx)
+		s := newSeeder(d, w)
+		s.filers, s.offices = count, offices
+		err = s.all(ctx)
 	}
 	return w, errors.Join(err, d.Close())
 }
 
 type seeder struct {
+	filers       int
+	offices      []string
 	world        *world
 	db           *db.DB
 	clock        clock.Clock
@@ -106,7 +117,7 @@ func newSeeder(d *db.DB, w *world) *seeder {
 		DB: d, Clock: c, Keys: idempotency.NewStore(d, c, nil), Trail: audit.NewTrail(d), Recheck: recheck.New(d, c),
 	}
 	return &seeder{
-		world: w, db: d, clock: c, runner: runner, people: person.NewService(person.Deps{Runner: runner}),
+		filers: filers, offices: offices, world: w, db: d, clock: c, runner: runner, people: person.NewService(person.Deps{Runner: runner}),
 		contributors: contributor.NewService(contributor.Deps{DB: d}),
 		types:        declaration.NewTypes(d, c), funds: fund.NewService(fund.Deps{Runner: runner}),
 	}
@@ -125,7 +136,7 @@ func (s *seeder) all(ctx context.Context) error {
 
 // register fills the registers, in the context's transaction.
 func (s *seeder) register(ctx context.Context) error {
-	for _, code := range offices {
+	for _, code := range s.offices {
 		if err := s.contributors.PutOffice(ctx, contributor.Office{Code: code, Title: "Sede " + code}); err != nil {
 			return err
 		}
@@ -133,22 +144,22 @@ func (s *seeder) register(ctx context.Context) error {
 	if err := s.types.Install(ctx); err != nil {
 		return err
 	}
-	for i := range filers + 2 {
-		f, err := s.filer(ctx, offices[i%len(offices)])
+	for i := range s.filers + 2 {
+		f, err := s.filer(ctx, s.offices[i%len(s.offices)])
 		if err != nil {
 			return err
 		}
 		switch i {
-		case filers:
+		case s.filers:
 			s.world.long = f
-		case filers + 1:
+		case s.filers + 1:
 			s.world.short = f
 		default:
 			s.world.filers = append(s.world.filers, f)
 		}
 	}
 	var err error
-	_, s.world.operator, err = s.person(ctx, func(p *person.New) { p.UserClass, p.OfficeCode = access.Operator, offices[0] })
+	_, s.world.operator, err = s.person(ctx, func(p *person.New) { p.UserClass, p.OfficeCode = access.Operator, s.offices[0] })
 	if err != nil {
 		return err
 	}
@@ -226,7 +237,7 @@ func (s *seeder) filer(ctx context.Context, office string) (*filer, error) {
 		CreatedAt: now,
 	}
 	var positions []contributor.Position
-	for i, at := range []string{office, offices[0]} {
+	for i, at := range []string{office, s.offices[0]} {
 		positions = append(positions, contributor.Position{
 			ID: uuid.Must(uuid.NewV7()), ContributorID: c.ID, Number: fmt.Sprintf("%010d", 10*s.count+i), Scheme: "aziende", OfficeCode: at,
 			State: contributor.PositionActive, CreatedAt: now,
@@ -246,7 +257,10 @@ func (s *seeder) filer(ctx context.Context, office string) (*filer, error) {
 
 // users are all who have a session.
 func (w *world) users() []*user {
-	users := []*user{w.operator}
+	var users []*user
+	if w.operator != nil {
+		users = append(users, w.operator)
+	}
 	for _, f := range w.people() {
 		users = append(users, &f.user)
 	}
@@ -293,15 +307,30 @@ func (w *world) fileCall(address string, f *filer, position, code string) *call 
 	return newCall(http.MethodPost, "/v1/contributors/"+f.contributor+"/declarations", address, f.token, body, true)
 }
 
-// prime reads the type's example and files the first declarations, so that there is something to
-// read.
+// prime files the first declarations, so that there is something to read, and makes the long lists.
 func (w *world) prime(ctx context.Context, address string, d *database) error {
+	if err := w.fileFirst(ctx, address, typeCode, cappedType, waitingType); err != nil {
+		return err
+	}
+	if err := w.lengthen(ctx, d); err != nil {
+		return err
+	}
+	for _, f := range []*filer{w.long, w.short} {
+		if err := d.record(ctx, f.contributor); err != nil {
+			return err
+		}
+	}
+	return d.analyse(ctx)
+}
+
+// fileFirst reads the examples of the types and files the first declarations.
+func (w *world) fileFirst(ctx context.Context, address string, types ...string) error {
 	c, err := dial(ctx, address, nil)
 	if err != nil {
 		return err
 	}
 	defer c.close()
-	if err := w.readExamples(ctx, c, address); err != nil {
+	if err := w.readExamples(ctx, c, address, types...); err != nil {
 		return err
 	}
 	if err := w.logIn(ctx, address); err != nil {
@@ -311,35 +340,48 @@ func (w *world) prime(ctx context.Context, address string, d *database) error {
 		for _, position := range []string{f.spread, f.central} {
 			file := w.fileCall(address, f, position, typeCode)
 			for range w.primes(f) {
-				status, err := c.do(ctx, file.next())
-				if err == nil && status != http.StatusCreated {
-					err = refused(status, c.body)
-				}
+				id, err := c.file(ctx, file)
 				if err != nil {
 					return fmt.Errorf("submit: %w", err)
+				}
+				if position == f.spread {
+					f.filed = append(f.filed, id)
 				}
 			}
 		}
 	}
+	return nil
+}
+
+// file files a declaration and returns its id.
+func (c *connection) file(ctx context.Context, file *call) (string, error) {
+	status, err := c.do(ctx, file.next())
+	if err != nil {
+		return "", err
+	}
+	var filed struct {
+		ID string `json:"declaration_id"`
+	}
+	if err := json.Unmarshal(c.body, &filed); err != nil || status != http.StatusCreated || filed.ID == "" {
+		return "", errors.Join(err, refused(status, c.body))
+	}
+	return filed.ID, nil
+}
+
+// lengthen copies what was filed first until the lists have their lengths.
+func (w *world) lengthen(ctx context.Context, d *database) error {
 	for f, total := range map[*filer]int{w.long: longList, w.short: shortList} {
-		ids, err := d.declarations(ctx, f.contributor, f.office, 1)
-		if err != nil || len(ids) == 0 {
-			return errors.Join(err, errors.New("no declaration to copy"))
-		}
-		if err := d.multiply(ctx, ids, 2, total-1); err != nil {
-			return err
-		}
-		if err := d.record(ctx, f.contributor); err != nil {
+		if err := d.multiply(ctx, f.filed[:1], 2, total-1); err != nil {
 			return err
 		}
 	}
-	return d.analyse(ctx)
+	return nil
 }
 
 // readExamples reads the examples of the types.
-func (w *world) readExamples(ctx context.Context, c *connection, address string) error {
+func (w *world) readExamples(ctx context.Context, c *connection, address string, types ...string) error {
 	w.examples = map[string]json.RawMessage{}
-	for _, code := range []string{typeCode, cappedType, waitingType} {
+	for _, code := range types {
 		status, err := c.do(ctx, newCall(http.MethodGet, "/v1/declaration-types/"+code, address, "", nil, false).next())
 		if err != nil {
 			return err

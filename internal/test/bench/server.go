@@ -33,12 +33,14 @@ type server struct {
 	stop    func() error
 }
 
-// buildBinary builds the program as it is released and returns its path and size.
-func buildBinary(ctx context.Context, dir string) (path string, size int64, err error) {
+// buildBinary builds the program as it is released and returns its path and size. Its source is in
+// the root; empty is this working tree.
+func buildBinary(ctx context.Context, root, dir string) (path string, size int64, err error) {
 	path = filepath.Join(dir, "diresco")
 	build := exec.CommandContext( //nolint:gosec // our own path
 		ctx, "go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=bench", "-o", path, "diresco/cmd/diresco",
 	)
+	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", 0, fmt.Errorf("go build: %w: %s", err, out)
@@ -162,9 +164,14 @@ func serve(ctx context.Context, binary, databaseURL, dir string) (*server, error
 	if err != nil {
 		return nil, err
 	}
+	return serveWith(ctx, binary, address, serveVariables(address, databaseURL, dir), filepath.Join(dir, "serve.log"))
+}
+
+// serveWith starts it with these variables.
+func serveWith(ctx context.Context, binary, address string, variables map[string]string, log string) (*server, error) {
 	command := exec.Command(binary, "serve") //nolint:noctx // our own binary, ended in order and not killed when the context ends
-	command.Env = environment(serveVariables(address, databaseURL, dir))
-	return start(ctx, command, address, statusPath, filepath.Join(dir, "serve.log"))
+	command.Env = environment(variables)
+	return start(ctx, command, address, statusPath, log)
 }
 
 // serveInside runs the service in this process, so that a profile shows it.
@@ -203,30 +210,53 @@ func serveInside(ctx context.Context, databaseURL, dir string) (*server, error) 
 // sandboxStarts is how often the sandbox is started; the median counts.
 const sandboxStarts = 5
 
-// startSandbox starts sandboxes, each on new data. It returns the median time to the first answer
-// and the idle memory of the last.
-func startSandbox(ctx context.Context, binary, dir string) (ready time.Duration, idle int64, err error) {
+// idle is what a program takes that has started and does nothing.
+type idle struct {
+	// ready is the time from its start to the first answer.
+	ready               time.Duration
+	resident, anonymous int64
+}
+
+// rest waits until the server has settled and looks at its memory.
+func (s *server) rest(ctx context.Context, settle time.Duration) (resident, anonymous int64) {
+	pause(ctx, settle)
+	return s.resident(), s.anonymous()
+}
+
+// startSandboxes starts sandboxes, each on new data. It returns the median time to the first answer
+// and the memory of the last.
+func startSandboxes(ctx context.Context, binary, dir string) (idle, error) {
 	var times []time.Duration
+	var last idle
 	for i := range sandboxStarts {
-		address, err := freeAddress(ctx)
-		if err != nil {
-			return 0, 0, err
-		}
-		command := exec.Command(binary, "sandbox") //nolint:noctx // as in serve
-		command.Env = environment(map[string]string{"ADDR": address})
-		begun := time.Now()
-		s, err := start(ctx, command, address, statusPath, filepath.Join(dir, "sandbox.log"))
-		if err != nil {
-			return 0, 0, err
-		}
-		times = append(times, time.Since(begun))
+		var wait time.Duration
 		if i == sandboxStarts-1 {
-			pause(ctx, settle)
-			idle = s.resident()
+			wait = settle
 		}
-		if err := errors.Join(s.stop(), ctx.Err()); err != nil {
-			return 0, 0, err
+		var err error
+		if last, err = startSandbox(ctx, binary, dir, wait); err != nil {
+			return idle{}, err
 		}
+		times = append(times, last.ready)
 	}
-	return median(times), idle, nil
+	last.ready = median(times)
+	return last, nil
+}
+
+// startSandbox starts a sandbox on new data and ends it when it has settled.
+func startSandbox(ctx context.Context, binary, dir string, settle time.Duration) (found idle, err error) {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return found, err
+	}
+	command := exec.Command(binary, "sandbox") //nolint:noctx // as in serve
+	command.Env = environment(map[string]string{"ADDR": address})
+	begun := time.Now()
+	s, err := start(ctx, command, address, statusPath, filepath.Join(dir, "sandbox.log"))
+	if err != nil {
+		return found, err
+	}
+	found.ready = time.Since(begun)
+	found.resident, found.anonymous = s.rest(ctx, settle)
+	return found, errors.Join(s.stop(), ctx.Err())
 }

@@ -67,7 +67,7 @@ func (b *bench) webhooks(ctx context.Context, dir string) (err error) {
 	if !b.options.only.MatchString(webhooksName) {
 		return nil
 	}
-	databaseURL, err := b.database.another(ctx, webhooksName)
+	databaseURL, err := b.database.create(ctx, webhooksName)
 	if err != nil {
 		return err
 	}

@@ -60,23 +60,15 @@ func (b *bench) status() work {
 }
 
 // read shows the declarations that were filed at first, each filer's own.
-func (b *bench) read(ctx context.Context) (work, error) {
-	ids := map[*filer][]string{}
-	for _, f := range b.world.filers {
-		found, err := b.database.declarations(ctx, f.contributor, f.office, primed)
-		if err != nil {
-			return work{}, err
-		}
-		ids[f] = found
-	}
+func (b *bench) read() work {
 	return b.http("read a declaration", manyClients, http.StatusOK, func(i int) []*call {
-		f := b.world.filers[i%filers]
+		f := b.world.filers[i%len(b.world.filers)]
 		var all []*call
-		for _, id := range ids[f] {
+		for _, id := range f.filed {
 			all = append(all, newCall(http.MethodGet, "/v1/declarations/"+id, b.server.address, f.token, nil, false))
 		}
 		return all
-	}), nil
+	})
 }
 
 func (b *bench) list(f *filer, of int) work {
@@ -106,7 +98,7 @@ func (b *bench) submit(spread bool) work {
 		return b.files(fmt.Sprintf("submit, %d offices", len(offices)), typeCode)
 	}
 	return b.http("submit, one office", manyClients, http.StatusCreated, func(i int) []*call {
-		f := b.world.filers[i%filers]
+		f := b.world.filers[i%len(b.world.filers)]
 		return []*call{b.world.fileCall(b.server.address, f, f.central, typeCode)}
 	})
 }
@@ -117,7 +109,7 @@ func (b *bench) reserve() work { return b.files("reserve, one fund", cappedType)
 // files files declarations of a type at all offices.
 func (b *bench) files(name, code string) work {
 	return b.http(name, manyClients, http.StatusCreated, func(i int) []*call {
-		f := b.world.filers[i%filers]
+		f := b.world.filers[i%len(b.world.filers)]
 		return []*call{b.world.fileCall(b.server.address, f, f.spread, code)}
 	})
 }
@@ -129,7 +121,7 @@ func (b *bench) transactions(spread bool) work {
 		name = fmt.Sprintf("the same SQL, one transaction each, %d offices", len(offices))
 	}
 	return work{name: name, clients: manyClients, worker: func(ctx context.Context, i int) (worker, func(), error) {
-		f := b.world.filers[i%filers]
+		f := b.world.filers[i%len(b.world.filers)]
 		office := offices[0]
 		if spread {
 			office = f.office

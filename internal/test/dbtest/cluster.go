@@ -255,6 +255,19 @@ func lives(pid int) bool {
 	return err == nil && state != 'Z' && state != 'X'
 }
 
+// Program finds one of PostgreSQL's programs, such as pgbench.
+func Program(name string) (string, error) {
+	dir, err := binaries()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name)
+	if _, err := os.Stat(path); err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
 // binaries finds the server programs: pg_config's directory, then the newest of Debian's.
 func binaries() (string, error) {
 	var candidates []string
