@@ -18,6 +18,7 @@ step() {
 step make generate-check
 step make lint
 step make contract-check
+step make tools-check
 if command -v npm >/dev/null; then
 	step make spec-lint
 else
