@@ -15,6 +15,7 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/federation"
 	"diresco/internal/identity/federation/card"
+	"diresco/internal/identity/federation/spid"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/audit"
@@ -125,6 +126,11 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err := a.observe(ctx, c, o); err != nil {
 		return err
 	}
+	if p.spid != nil {
+		if err := a.observeProviders(p.spid.Known); err != nil {
+			return err
+		}
+	}
 	if err := g.filing.register.Observe(a.telemetry.Meter()); err != nil {
 		return err
 	}
@@ -233,7 +239,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		a.repeat(card.RefreshEvery, g.cards.trust.Refresh)
 	}
 	if p.spid != nil {
-		a.repeat(spidEvery, p.spid.Refresh)
+		a.repeat(spid.RefreshEvery, p.spid.Refresh)
 	}
 	a.background(g.masterdata.importing.Run)
 	a.background(g.kernel.feed.Run)

@@ -11,6 +11,8 @@ import (
 	"diresco/internal/httpapi/pages"
 	testcards "diresco/internal/httpapi/pages/cards"
 	"diresco/internal/identity/federation/card"
+	"diresco/internal/platform/config"
+	"diresco/internal/platform/egress"
 	"diresco/internal/sandbox/cards"
 )
 
@@ -23,7 +25,8 @@ type cardLogin struct {
 }
 
 func newCardLogin(p platform, id identity) (l cardLogin, err error) {
-	trusted := card.TrustConfig{Bundle: p.config.CNSCA, List: p.config.CNSTSL, Signers: p.config.CNSTSLSigners, Dir: p.config.DataDir}
+	trusted := trustConfig(p.config)
+	trusted.Dir = p.config.DataDir
 	switch {
 	case p.sandbox && p.config.DataDir != "":
 		if l.authority, err = cards.Open(CardsDir(p.config.DataDir), p.config.PublicURL, p.random); err != nil {
@@ -41,15 +44,20 @@ func newCardLogin(p platform, id identity) (l cardLogin, err error) {
 	return l, nil
 }
 
+// trustConfig says whom to trust for cards, without a place for a copy of the list.
+func trustConfig(c config.Config) card.TrustConfig {
+	return card.TrustConfig{
+		Bundle: c.CNSCA, List: c.CNSTSL, Signers: c.CNSTSLSigners, Network: egress.Options{Allow: c.EgressAllow},
+	}
+}
+
 // cards tries whom to trust for cards, and the certificate of their listener.
 func (k *checker) cards(ctx context.Context) {
 	c := k.config
 	if !c.Trusted() {
 		return
 	}
-	trust, err := card.NewTrust(
-		card.TrustConfig{Bundle: c.CNSCA, List: c.CNSTSL, Signers: c.CNSTSLSigners}, k.clock, slog.New(slog.DiscardHandler),
-	)
+	trust, err := card.NewTrust(trustConfig(c), k.clock, slog.New(slog.DiscardHandler))
 	if err == nil && trust.Listed() {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()

@@ -16,11 +16,8 @@ import (
 	"diresco/internal/identity/federation/spid"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
+	"diresco/internal/platform/egress"
 )
-
-// spidEvery is how often it is looked whether the metadata of providers are old. Once they could
-// not be had, that is how soon they are asked for again.
-const spidEvery = 10 * time.Minute
 
 // newSPID makes this service towards the providers of SPID and CIE, and reads who they are. It
 // returns nil where neither is configured.
@@ -44,7 +41,7 @@ func newSPID(ctx context.Context, from config.Config, d spid.Deps) (*spid.Servic
 		if of.location == "" {
 			continue
 		}
-		origin := spid.Origin{Kind: of.kind, Location: of.location}
+		origin := spid.Origin{Kind: of.kind, Location: of.location, Network: egress.Options{Allow: from.EgressAllow}}
 		if from.DataDir != "" {
 			origin.Cache = filepath.Join(from.DataDir, "federation", string(of.kind)+"-metadata.xml")
 		}
@@ -75,6 +72,7 @@ func (k *checker) spid(ctx context.Context) {
 		k.say(what, err, "")
 		return
 	}
+	service.Refresh(ctx)
 	if n := len(service.Providers()); n == 0 {
 		k.add(Failed, what, "no provider is known: can the metadata be had?")
 	} else {

@@ -92,15 +92,17 @@ type bench struct {
 	duration, warmUp time.Duration
 	database         *database
 	server           *server
-	world            *world
-	meter            meter
-	results          []*result
-	facts            []string
-	logins           *medians
-	outbox           *outboxSpeeds
-	imports          []importSpeed
-	lists            []listSpeed
-	hooks            *webhookSpeeds
+	// variables configure the server beside those that all have.
+	variables map[string]string
+	world     *world
+	meter     meter
+	results   []*result
+	facts     []string
+	logins    *medians
+	outbox    *outboxSpeeds
+	imports   []importSpeed
+	lists     []listSpeed
+	hooks     *webhookSpeeds
 }
 
 func newBench(o options) *bench {

@@ -39,6 +39,9 @@ type TrustConfig struct {
 	Further []*x509.Certificate
 	// Dir is where a copy of the list is kept; empty for nowhere.
 	Dir string
+	// Network has the private networks in which the URL of the list may lie; the rest of it is for
+	// tests.
+	Network egress.Options
 }
 
 // Trust knows the authorities that issue cards.
@@ -147,7 +150,7 @@ func (t *Trust) fetch(ctx context.Context) ([]byte, error) {
 	if _, err := egress.CheckURL(t.config.List); err != nil {
 		return nil, err
 	}
-	return getter{}.fetch(ctx, t.config.List, "", nil, maxTrustedList, fetchTimeout)
+	return getter{network: t.config.Network}.fetch(ctx, t.config.List, "", nil, maxTrustedList, fetchTimeout)
 }
 
 // take verifies a list and uses it from now on. It refuses these:

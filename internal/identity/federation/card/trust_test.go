@@ -10,9 +10,13 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +28,8 @@ import (
 
 	"diresco/internal/identity/federation/card"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/egress"
+	"diresco/internal/platform/egress/egresstest"
 )
 
 const (
@@ -299,6 +305,42 @@ func TestTrustedList_OfTheNetwork(t *testing.T) {
 	c.Advance(200 * 24 * time.Hour)
 	if _, err := trust.Pool(c.Now()); err != nil {
 		t.Errorf("the bundle ends with the list: %v", err)
+	}
+}
+
+// An operator may have the list in a network of theirs, if that is listed. Addresses that certificates
+// name reach nothing private whatever is listed.
+func TestTrustedList_InAPrivateNetwork(t *testing.T) {
+	by := signer(t)
+	f := newFiles(t, by)
+	a := newAuthority(t, "First")
+	content := signList(t, trustedList(7, now.AddDate(0, 6, 0), listed{idv, recognised, a.Certificate, now.AddDate(-1, 0, 0)}), by)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) }))
+	t.Cleanup(server.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	config := card.TrustConfig{
+		// The test's certificate has this name.
+		List: strings.Replace(server.URL, "127.0.0.1", "list.example.com", 1), Signers: f.signers,
+		Network: egress.Options{RootCAs: roots, Resolver: egresstest.Resolver(t, "127.0.0.1")},
+	}
+	c := clock.NewManual(now)
+	trust, err := card.NewTrust(config, c, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := trust.Load(t.Context()); !errors.Is(err, egress.ErrRefused) {
+		t.Errorf("not listed: %v", err)
+	}
+	config.Network.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	if trust, err = card.NewTrust(config, c, quiet); err != nil {
+		t.Fatal(err)
+	}
+	if err := trust.Load(t.Context()); err != nil {
+		t.Errorf("listed: %v", err)
+	}
+	if !lets(t, trust, c, a) {
+		t.Error("the list is not used")
 	}
 }
 

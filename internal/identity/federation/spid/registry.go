@@ -24,6 +24,10 @@ import (
 const (
 	// freshFor is how long metadata are used before they are asked for again.
 	freshFor = 6 * time.Hour
+	// retryAfter is how long those are left alone that could not be had, while older ones serve.
+	retryAfter = 10 * time.Minute
+	// RefreshEvery is how often Refresh is to be called: how soon is asked again while nobody is known.
+	RefreshEvery = time.Minute
 	// maxMetadata is how large metadata may be; those of all providers of SPID have 200 KiB.
 	maxMetadata = 4 << 20
 	// fetchTimeout bounds one request for metadata.
@@ -41,7 +45,7 @@ type Origin struct {
 	Signers []*x509.Certificate
 	// Cache is the path at which the last good copy of a URL is kept, or "".
 	Cache string
-	// Network is for tests.
+	// Network has the private networks in which the URL may lie; the rest of it is for tests.
 	Network egress.Options
 }
 
@@ -49,8 +53,9 @@ type Origin struct {
 type Registry struct {
 	origin    Origin
 	providers atomic.Pointer[[]*provider]
-	// readAt is when the metadata were last had from their origin. Refresh alone uses it.
-	readAt time.Time
+	// readAt is when the metadata were last had from their origin, and triedAt when that was tried.
+	// Refresh and Open alone use them.
+	readAt, triedAt time.Time
 }
 
 // NewRegistry makes a registry that knows nobody until Refresh or Set.
@@ -66,24 +71,22 @@ func (s *Service) Set(r *Registry, metadata []byte) error {
 	return nil
 }
 
-// Open reads what is there at the start. What a file has must be good; where a URL cannot be
-// reached its last good copy serves.
+// Open reads what is at hand at the start: files, which must be good, and of a URL the last good
+// copy. It waits for no network; Refresh asks it.
 func (s *Service) Open(ctx context.Context) error {
 	for _, r := range s.registries {
-		err := s.refresh(ctx, r)
-		if err == nil || !r.remote() {
-			if err != nil {
+		if !r.remote() {
+			if err := s.refresh(ctx, r); err != nil {
 				return fmt.Errorf("the metadata of the providers of %s: %w", r.origin.Kind, err)
 			}
 			continue
 		}
-		s.Log.Warn("the metadata of providers could not be had", "kind", r.origin.Kind, "error", err)
-		copied, kept := os.ReadFile(r.origin.Cache)
-		if kept == nil {
-			kept = s.Set(r, copied)
+		copied, err := os.ReadFile(r.origin.Cache)
+		if err == nil {
+			err = s.Set(r, copied)
 		}
-		if kept != nil {
-			s.Log.Error("nobody can log in by these providers until their metadata can be had", "kind", r.origin.Kind)
+		if err != nil {
+			s.Log.Warn("nobody can log in by these providers until their metadata have been fetched", "kind", r.origin.Kind)
 		}
 	}
 	return nil
@@ -93,13 +96,39 @@ func (s *Service) Open(ctx context.Context) error {
 // nothing.
 func (s *Service) Refresh(ctx context.Context) {
 	for _, r := range s.registries {
-		if s.Clock.Now().Sub(r.readAt) < freshFor {
+		now, known := s.Clock.Now(), r.providers.Load() != nil
+		if now.Sub(r.readAt) < freshFor || known && now.Sub(r.triedAt) < retryAfter {
 			continue
 		}
-		if err := s.refresh(ctx, r); err != nil && ctx.Err() == nil {
+		r.triedAt = now
+		switch err := s.refresh(ctx, r); {
+		case ctx.Err() != nil:
+			return
+		case err != nil && known:
 			s.Log.Warn("the metadata of providers were not renewed: the old ones stay in force", "kind", r.origin.Kind, "error", err)
+		case err != nil:
+			s.Log.Error("nobody can log in by these providers until their metadata can be had", "kind", r.origin.Kind, "error", err)
+		case !known && r.remote():
+			s.Log.Info("the metadata of providers have been fetched: people can log in by them", "kind", r.origin.Kind)
 		}
 	}
+}
+
+// Known counts the providers that people can log in by, for each kind that is configured.
+func (s *Service) Known() map[federation.Kind]int {
+	counted := map[federation.Kind]int{}
+	for _, r := range s.registries {
+		counted[r.origin.Kind] += len(r.known())
+	}
+	return counted
+}
+
+// known are the providers of a registry, none until there are metadata.
+func (r *Registry) known() []*provider {
+	if known := r.providers.Load(); known != nil {
+		return *known
+	}
+	return nil
 }
 
 func (r *Registry) remote() bool { return strings.Contains(r.origin.Location, "://") }

@@ -111,9 +111,7 @@ func (s *Service) Providers() []federation.Provider {
 func (s *Service) known() []*provider {
 	var all []*provider
 	for _, r := range s.registries {
-		if known := r.providers.Load(); known != nil {
-			all = append(all, *known...)
-		}
+		all = append(all, r.known()...)
 	}
 	return all
 }
