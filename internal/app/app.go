@@ -66,13 +66,15 @@ type App struct {
 	handler http.Handler
 	// cardHandler is nil where no cards are taken.
 	cardHandler http.Handler
-	telemetry   *telemetry.Telemetry
-	watch       *clockWatch
-	process     *keyring.Process
-	streams     func()
-	config      config.Config
-	log         *slog.Logger
-	closers     []func()
+	// cardProxyHandler is nil where no proxy hands certificates of cards on.
+	cardProxyHandler http.Handler
+	telemetry        *telemetry.Telemetry
+	watch            *clockWatch
+	process          *keyring.Process
+	streams          func()
+	config           config.Config
+	log              *slog.Logger
+	closers          []func()
 }
 
 const (
@@ -335,6 +337,10 @@ func (a *App) Handler() http.Handler { return a.handler }
 // CardHandler logs people in with their cards, on a listener that asks for certificates. It is nil
 // where no cards are taken.
 func (a *App) CardHandler() http.Handler { return a.cardHandler }
+
+// CardProxyHandler logs people in with the cards whose certificates a proxy hands on, on a listener
+// that is for that alone. It is nil where no proxy does.
+func (a *App) CardProxyHandler() http.Handler { return a.cardProxyHandler }
 
 // AdminHandler answers metrics and the liveness check; it is for an address that only operators
 // reach.

@@ -84,18 +84,21 @@ func (l cardLogin) pages(p platform) []pages.Page {
 	return testcards.New(l.authority, p.clock)
 }
 
-// takeCards puts what finds certificates before the API, and serves the listener for cards.
-func (a *App) takeCards(p platform, g groups, api http.Handler) (http.Handler, error) {
+// takeCards makes what the listeners for cards serve: that for TLS, and that for a proxy.
+func (a *App) takeCards(p platform, g groups, api http.Handler) error {
 	if g.cards.service == nil {
-		return api, nil
+		return nil
 	}
 	entrance, err := clientcert.NewEntrance(clientcert.Config{
 		Form: clientcert.Form(p.config.CNSHeader), Proxies: p.config.TrustedProxies, Origins: p.config.CORSOrigins, Local: p.sandbox,
 		Log: p.log,
 	}, api)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.cardHandler = entrance.Direct()
-	return entrance.Behind(), nil
+	if p.config.CNSHeader != "" {
+		a.cardProxyHandler = entrance.Behind()
+	}
+	return nil
 }

@@ -69,7 +69,7 @@ func (b *bench) national(ctx context.Context, binary, dir string) (err error) {
 	byPIN.name = samlName + ": with a PIN in its place"
 	results, err := own.all(ctx, own.samlLogin(provider, samlFew), own.samlLogin(provider, manyClients), byPIN)
 	if err == nil {
-		cost := func(r *result) float64 { return r.server.Seconds() / float64(total(r.answers)) }
+		cost := func(r *result) float64 { return r.server.Seconds() / float64(len(r.times)) }
 		for _, r := range results[:2] {
 			r.compared = fmt.Sprintf("%.3f × the server's CPU of a login with a PIN", cost(r)/cost(results[2]))
 		}
