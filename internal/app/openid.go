@@ -22,8 +22,7 @@ func newOpenID(p platform) (*openid.Source, error) {
 		return nil, err
 	}
 	return openid.New(file, openid.Deps{
-		Keys: keys, Clock: p.clock, Random: p.random, PublicURL: p.config.PublicURL, Log: p.log,
-		Transport: openid.Outgoing(file, p.config.EgressAllow),
+		Keys: keys, Clock: p.clock, Random: p.random, PublicURL: p.config.PublicURL, Log: p.log, Allow: p.config.EgressAllow,
 	}), nil
 }
 
@@ -51,7 +50,7 @@ func (k *checker) openID(ctx context.Context) {
 	}
 	// Keys are not made here: a try leaves nothing behind. What is asked needs none.
 	source := openid.New(file, openid.Deps{
-		Clock: k.clock, PublicURL: k.config.PublicURL, Transport: openid.Outgoing(file, k.config.EgressAllow),
+		Clock: k.clock, PublicURL: k.config.PublicURL, Allow: k.config.EgressAllow,
 	})
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
