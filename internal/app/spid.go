@@ -67,7 +67,7 @@ func (k *checker) spid(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	c.DataDir = "" // no copy of the metadata is kept
-	service, err := newSPID(ctx, c, spid.Deps{Clock: k.clock, Random: rand.Reader, Log: slog.New(slog.DiscardHandler)})
+	service, err := newSPID(ctx, c, spid.Deps{Clock: k.clock, Random: rand.Reader, Log: slog.New(told{k, what})})
 	if err != nil {
 		k.say(what, err, "")
 		return

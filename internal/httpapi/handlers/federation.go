@@ -96,7 +96,11 @@ func (h SessionHandlers) reauthenticate(ctx context.Context, proof *api.Presence
 	case proof.Pin != nil && proof.Code == nil && proof.CodeVerifier == nil:
 		return h.Sessions.Reauthenticate(ctx, by, secret.Text(*proof.Pin))
 	case proof.Pin == nil && proof.Code != nil && proof.CodeVerifier != nil:
-		return h.Federation.Reauthenticate(ctx, by, secret.Text(*proof.Code), secret.Text(*proof.CodeVerifier))
+		s, err := h.Federation.Reauthenticate(ctx, by, secret.Text(*proof.Code), secret.Text(*proof.CodeVerifier))
+		if err != nil {
+			return session.Session{}, refusedLogin(err)
+		}
+		return s, nil
 	}
 	return session.Session{}, fault.InvalidFields(fault.Field{Code: fault.FieldEitherProof})
 }

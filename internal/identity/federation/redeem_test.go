@@ -37,10 +37,14 @@ func TestRedeem_Refusals(t *testing.T) {
 		_, err = f.logins.Redeem(f.context(), code, verifier)
 		want(t, err, fault.InvalidCredentials)
 		f.Exec(t, "UPDATE people SET suspended_at = NULL WHERE id = ?", p.ID)
+		// None of these has used the code up: who holds the verifier can still come.
+		_, err = f.logins.Redeem(f.context(), code, verifier)
+		want(t, err, "")
+		code = f.code()
 		f.Clock.Advance(federation.CodeLife)
 		_, err = f.logins.Redeem(f.context(), code, verifier)
 		want(t, err, fault.InvalidCredentials)
-		if n := f.Count(t, "sessions"); n != 0 {
+		if n := f.Count(t, "sessions"); n != 1 {
 			t.Errorf("%d sessions", n)
 		}
 	})
@@ -69,6 +73,9 @@ func TestRedeem_MakesAnAccount(t *testing.T) {
 		if n := f.Count(t, "pins"); n != 0 {
 			t.Error("there is a PIN")
 		}
+		// So none is shown that would never count.
+		_, err = f.PINs.Rotate(f.context(), by)
+		want(t, err, fault.Conflict)
 		contacts, err := f.People.Contacts(t.Context(), p.ID)
 		if err != nil || len(contacts) != 1 || contacts[0].Value != "mario@posta.example" || contacts[0].VerifiedAt != nil {
 			t.Errorf("contacts %+v %v", contacts, err)

@@ -102,7 +102,7 @@ func (r Request) After() (*Key, error) {
 		return nil, bad
 	}
 	var k Key
-	if err := json.Unmarshal(b, &k); err != nil || k.ID == uuid.Nil || k.encode() != cursor {
+	if err := json.Unmarshal(b, &k); err != nil || k.ID == uuid.Nil && k.Text == "" || k.encode() != cursor {
 		return nil, bad
 	}
 	return &k, nil

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -60,7 +61,7 @@ type Trust struct {
 	pool *x509.CertPool
 }
 
-// NewTrust reads whom to trust. A list that is a file must be right; of one that is fetched the
+// NewTrust reads whom to trust. A list that is a file must be right, or have been; of one that is fetched the
 // kept copy serves until Refresh, if there is one.
 func NewTrust(config TrustConfig, c clock.Clock, log *slog.Logger) (*Trust, error) {
 	t := &Trust{config: config, clock: c, log: log, pool: x509.NewCertPool()}
@@ -86,11 +87,24 @@ func NewTrust(config TrustConfig, c clock.Clock, log *slog.Logger) (*Trust, erro
 	if err == nil {
 		err = t.take(content)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errOver) || err != nil && t.signersAreOver():
+		// Time alone has brought it about, so the other ways of logging in go on.
+		log.Error("nobody can log in with a card of its authorities until there is a newer trusted list", "error", err)
+	case err != nil:
 		return nil, fmt.Errorf("trusted list: %w", err)
 	}
 	return t, nil
 }
+
+// signersAreOver tells whether the time of all who may sign the list has ended.
+func (t *Trust) signersAreOver() bool {
+	now := t.clock.Now()
+	return !slices.ContainsFunc(t.signers, func(c *x509.Certificate) bool { return !now.After(c.NotAfter) })
+}
+
+// errOver is that of a list that has had its time.
+var errOver = errors.New("it should have been followed by another by now")
 
 func (t *Trust) remote() bool { return strings.HasPrefix(t.config.List, "https://") }
 
@@ -169,7 +183,7 @@ func (t *Trust) take(content []byte) error {
 	case present != nil && list.sequence < present.sequence:
 		return errors.New("it is older than the one in force")
 	case !now.Before(list.nextUpdate):
-		return errors.New("it should have been followed by another by now")
+		return errOver
 	}
 	if present == nil || list.sequence != present.sequence {
 		t.log.Info("a trusted list is used from now on", "sequence", list.sequence, "authorities", len(list.authorities),

@@ -207,7 +207,6 @@ func TestTrustedList_IsVerified(t *testing.T) {
 		"changed":                     strings.Replace(signed, encoded(a.Certificate), encoded(other.Certificate), 1),
 		"of another state":            string(signList(t, strings.Replace(good, ">IT<", ">FR<", 1), by)),
 		"without an end":              string(signList(t, strings.Replace(good, "NextUpdate>", "LastUpdate>", 2), by)),
-		"past its end":                string(signList(t, trustedList(7, now, listed{idv, recognised, a.Certificate, now.AddDate(-1, 0, 0)}), by)),
 		"without authorities":         string(signList(t, trustedList(7, now.AddDate(0, 6, 0)), by)),
 		"of another kind":             string(signList(t, strings.ReplaceAll(good, "http://uri.etsi.org/02231/v2#", "http://example.org/"), by)),
 		"no XML":                      "TSL",
@@ -223,7 +222,12 @@ func TestTrustedList_IsVerified(t *testing.T) {
 	if _, err := card.NewTrust(f.config(), clock.NewManual(now), quiet); err != nil {
 		t.Errorf("the right one: %v", err)
 	}
-	if _, err := card.NewTrust(f.config(), clock.NewManual(now.AddDate(3, 0, 0)), quiet); err == nil {
+	later := now.AddDate(3, 0, 0)
+	trust, err := card.NewTrust(f.config(), clock.NewManual(later), quiet)
+	if err != nil {
+		t.Fatalf("when its signer's time is over: %v", err)
+	}
+	if _, err := trust.Pool(later); err == nil {
 		t.Error("it is taken when its signer's time is over")
 	}
 }
@@ -341,6 +345,27 @@ func TestTrustedList_InAPrivateNetwork(t *testing.T) {
 	}
 	if !lets(t, trust, c, a) {
 		t.Error("the list is not used")
+	}
+}
+
+// A file that has had its time keeps nobody from the other ways of logging in.
+func TestTrustedList_AFileThatEndedStopsNothingElse(t *testing.T) {
+	by := signer(t)
+	f := newFiles(t, by)
+	a := newAuthority(t, "First")
+	f.write(f.list, signList(t, trustedList(7, now.AddDate(0, 0, -1), listed{idv, recognised, a.Certificate, now.AddDate(-1, 0, 0)}), by))
+	var log bytes.Buffer
+	c := clock.NewManual(now)
+	trust, err := card.NewTrust(f.config(), c, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trust.Pool(now); err == nil || !strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("%v, %s", err, &log)
+	}
+	f.write(f.list, signList(t, trustedList(8, now.AddDate(0, 6, 0), listed{idv, recognised, a.Certificate, now.AddDate(-1, 0, 0)}), by))
+	if trust.Refresh(t.Context()); !lets(t, trust, c, a) {
+		t.Error("a newer one is not taken")
 	}
 }
 

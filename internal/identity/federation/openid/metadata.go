@@ -142,7 +142,7 @@ func (a *about) discover(ctx context.Context, m *metadata) error {
 	case errors.As(err, &other):
 		return invalid("provider's issuer is another")
 	case err != nil:
-		return unavailable("discovery failed")
+		return &federation.Refusal{Outcome: federation.Unavailable, Rule: "discovery failed", Cause: err}
 	case provider.Claims(m) != nil || !isAddress(m.KeySet):
 		return invalid("provider's metadata cannot be read")
 	}
@@ -157,7 +157,9 @@ func (a *about) resolve(ctx context.Context, m *metadata) (time.Time, error) {
 		Anchors: demands.TrustAnchors, Marks: demands.TrustMarks, MaxPath: *demands.MaxPathLength,
 	})
 	if errors.Is(err, trust.ErrUnreachable) {
-		return time.Time{}, unavailable("trust chain: " + trust.ErrUnreachable.Error())
+		return time.Time{}, &federation.Refusal{
+			Outcome: federation.Unavailable, Rule: "trust chain: " + trust.ErrUnreachable.Error(), Cause: err,
+		}
 	}
 	if err != nil {
 		return time.Time{}, invalid("trust chain: " + err.Error())

@@ -71,12 +71,20 @@ func (s *Service) Set(r *Registry, metadata []byte) error {
 	return nil
 }
 
-// Open reads what is at hand at the start: files, which must be good, and of a URL the last good
-// copy. It waits for no network; Refresh asks it.
+// errOver is that of metadata none of whose providers can be used any more.
+var errOver = errors.New("what they say is valid no more")
+
+// Open reads what is at hand at the start: files, which must be good or have been, and of a URL the
+// last good copy. It waits for no network; Refresh asks it.
 func (s *Service) Open(ctx context.Context) error {
 	for _, r := range s.registries {
 		if !r.remote() {
-			if err := s.refresh(ctx, r); err != nil {
+			err := s.refresh(ctx, r)
+			switch {
+			case errors.Is(err, errOver):
+				// Time alone has brought it about, so the other ways of logging in go on.
+				s.Log.Error("nobody can log in by these providers until there are newer metadata", "kind", r.origin.Kind, "error", err)
+			case err != nil:
 				return fmt.Errorf("the metadata of the providers of %s: %w", r.origin.Kind, err)
 			}
 			continue
@@ -86,7 +94,7 @@ func (s *Service) Open(ctx context.Context) error {
 			err = s.Set(r, copied)
 		}
 		if err != nil {
-			s.Log.Warn("nobody can log in by these providers until their metadata have been fetched", "kind", r.origin.Kind)
+			s.Log.Info("nobody can log in by these providers until their metadata have been fetched", "kind", r.origin.Kind)
 		}
 	}
 	return nil
@@ -118,7 +126,12 @@ func (s *Service) Refresh(ctx context.Context) {
 func (s *Service) Known() map[federation.Kind]int {
 	counted := map[federation.Kind]int{}
 	for _, r := range s.registries {
-		counted[r.origin.Kind] += len(r.known())
+		counted[r.origin.Kind] += 0 // so a kind without any is there
+		for _, p := range r.known() {
+			if !p.isOver() {
+				counted[r.origin.Kind]++
+			}
+		}
 	}
 	return counted
 }
@@ -232,7 +245,7 @@ func (s *Service) read(o Origin, metadata []byte) ([]*provider, error) {
 		return nil, err
 	}
 	var all []*provider
-	seen := map[string]bool{}
+	seen, over := map[string]bool{}, false
 	for i := range entities {
 		entity := &entities[i]
 		if len(entity.IDPSSODescriptors) == 0 {
@@ -243,7 +256,7 @@ func (s *Service) read(o Origin, metadata []byte) ([]*provider, error) {
 		case seen[entity.EntityID]:
 			err = errors.New("it stands in them twice")
 		case err == nil && !entity.ValidUntil.IsZero() && !s.Clock.Now().Before(entity.ValidUntil):
-			err = errors.New("what they say of it is valid no more")
+			err, over = errOver, true
 		}
 		// One that is wrong does not keep people from the others.
 		if err != nil {
@@ -253,7 +266,11 @@ func (s *Service) read(o Origin, metadata []byte) ([]*provider, error) {
 		}
 		seen[entity.EntityID] = true
 	}
-	if len(all) == 0 {
+	switch {
+	case len(all) > 0:
+	case over:
+		return nil, errOver
+	default:
 		return nil, errors.New("they have no provider that can be used")
 	}
 	return all, nil

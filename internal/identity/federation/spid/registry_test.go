@@ -94,7 +94,6 @@ func TestRegistry_WrongMetadataStopTheStart(t *testing.T) {
 		"something else":       {"<a/>", "no metadata"},
 		"nobody":               {many(""), "no provider"},
 		"a service":            {`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="x"/>`, "no provider"},
-		"ended":                {many(`validUntil="2026-03-16T07:59:59Z"`, one(idpID)), "no provider"},
 		"no key":               {strings.Replace(one(idpID), `use="signing"`, `use="encryption"`, 1), "no provider"},
 		"login without https":  {strings.Replace(one(idpID), "https://idp.example.it/login", "http://idp.example.it/login", 1), "no provider"},
 		"login by another way": {idpMetadata(idpID, short, "SOAP"), "no provider"},
@@ -276,12 +275,28 @@ func TestRegistry_MetadataThatEnd(t *testing.T) {
 	w := &world{TB: t, clock: at, service: s, provider: s.Providers()[0]}
 	a, request, _ := w.begin(2)
 	at.Advance(30 * time.Minute)
+	if n := s.Known()[federation.SPID]; names(s) != "" || n != 0 {
+		t.Errorf("it is still listed: %s, %d", names(s), n)
+	}
 	values := signed(t, answer(request.SelectAttrValue("ID", ""), "https://www.spid.gov.it/SpidL2", at.Now()))
 	if _, err := w.provider.Finish(t.Context(), a, values); refusal(t, err).Outcome != federation.Invalid {
 		t.Error(err)
 	}
 	if _, err := w.provider.Begin(t.Context(), a); refusal(t, err).Outcome != federation.Unavailable {
 		t.Error(err)
+	}
+}
+
+// A file whose metadata have ended keeps nobody from the other ways of logging in. One that was never
+// good stops the start.
+func TestRegistry_AFileThatEndedStopsNothingElse(t *testing.T) {
+	s, _, log, err := opened(t, spid.Origin{Location: file(t, many(`validUntil="2026-03-15T08:30:00Z"`, one(idpID)))})
+	if err != nil || names(s) != "" || !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "valid no more") {
+		t.Errorf("%s, %v, %s", names(s), err, log)
+	}
+	insecure := strings.Replace(one(idpID), "https://idp.example.it/login", "http://idp.example.it/login", 1)
+	if _, _, _, err := opened(t, spid.Origin{Location: file(t, many("", insecure))}); err == nil {
+		t.Error("a file without a provider that could ever be used")
 	}
 }
 
