@@ -2,6 +2,7 @@ package federation_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
 )
@@ -140,6 +142,21 @@ func TestRedeem_AnotherNameIsNotedForTheOffice(t *testing.T) {
 		f.login()
 		if n := f.Count(t, noted+" AND detail = '{\"name_differs_from\":[\"register\"]}'", p.ID.String()); n != 1 {
 			t.Errorf("%d notes of another name in the register", n)
+		}
+		// The office reads both, the latest first.
+		first, err := f.logins.Mismatches(t.Context(), page.Request{Limit: 1})
+		want(t, err, "")
+		second, err := f.logins.Mismatches(t.Context(), page.Request{Limit: 1, Cursor: first.Next})
+		want(t, err, "")
+		if len(first.Items) != 1 || len(second.Items) != 1 || second.Next != "" {
+			t.Fatalf("listed %+v, then %+v", first, second)
+		}
+		for place, m := range map[federation.Place]federation.Mismatch{
+			federation.InRegister: first.Items[0], federation.InAccount: second.Items[0],
+		} {
+			if m.PersonID != p.ID || m.Method != "spid" || m.Provider != "spid-prova" || !slices.Equal(m.DiffersFrom, []federation.Place{place}) {
+				t.Errorf("%s: %+v", place, m)
+			}
 		}
 	})
 }
