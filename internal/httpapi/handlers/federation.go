@@ -46,7 +46,7 @@ func viewMismatch(m federation.Mismatch) api.IdentityMismatch {
 	return api.IdentityMismatch{
 		MismatchId: m.ID, PersonId: m.PersonID, At: m.At, LoginMethod: (*api.LoginMethod)(unlessEmpty(m.Method)),
 		LoginProvider: unlessEmpty(m.Provider),
-		DiffersFrom: items(m.DiffersFrom, func(p federation.Place) api.NamePlace { return api.NamePlace(p) }),
+		DiffersFrom:   items(m.DiffersFrom, func(p federation.Place) api.NamePlace { return api.NamePlace(p) }),
 	}
 }
 
