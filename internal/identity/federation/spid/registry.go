@@ -85,7 +85,7 @@ func (s *Service) Open(ctx context.Context) error {
 				// Time alone has brought it about, so the other ways of logging in go on.
 				s.Log.Error("nobody can log in by these providers until there are newer metadata", "kind", r.origin.Kind, "error", err)
 			case err != nil:
-				return fmt.Errorf("the metadata of the providers of %s: %w", r.origin.Kind, err)
+				return fmt.Errorf("DIRESCO_%s_METADATA, the metadata of providers: %w", strings.ToUpper(string(r.origin.Kind)), err)
 			}
 			continue
 		}
