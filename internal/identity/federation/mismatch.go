@@ -116,7 +116,9 @@ func (s *Service) compare(
 	if err != nil {
 		return err
 	}
-	trace := operation.Trace{Login: l, SubjectKind: person.SubjectKind, SubjectID: id.String(), Outcome: "name-differs", Detail: string(detail)}
+	trace := operation.Trace{
+		Login: l, SubjectKind: person.SubjectKind, SubjectID: id.String(), Outcome: "name-differs", Detail: string(detail),
+	}
 	record := trace.Record(ctx, access.Actor{}, s.run.Clock)
 	record.Operation = OpMismatch
 	return s.run.Trail.Write(ctx, record)

@@ -268,8 +268,8 @@ func (b *bench) answer(ctx context.Context, c *connection, provider *idp.Provide
 		return nil, err
 	}
 	signed, err := provider.Answer(read, idp.Choice{Level: 2, Outcome: idp.Granted, Person: idp.Person{
-		TaxCode: who.taxCode, GivenName: "Maria", FamilyName: "Bianchi", Sex: "F", BirthDate: "1930-01-01", BirthPlace: "H501", Province: "RM",
-		Email: "p@example.org", Mobile: "3331234567",
+		TaxCode: who.taxCode, GivenName: "Maria", FamilyName: "Bianchi", Sex: "F", BirthDate: "1930-01-01", BirthPlace: "H501",
+		Province: "RM", Email: "p@example.org", Mobile: "3331234567",
 	}})
 	if err != nil {
 		return nil, err
