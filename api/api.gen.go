@@ -1728,6 +1728,24 @@ func (e MutableCategory) Valid() bool {
 	}
 }
 
+// Defines values for NamePlace.
+const (
+	NamePlaceAccount  NamePlace = "account"
+	NamePlaceRegister NamePlace = "register"
+)
+
+// Valid indicates whether the value is a known member of the NamePlace enum.
+func (e NamePlace) Valid() bool {
+	switch e {
+	case NamePlaceAccount:
+		return true
+	case NamePlaceRegister:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OfficeTicketAssignment.
 const (
 	OfficeTicketAssignmentMe     OfficeTicketAssignment = "me"
@@ -7567,6 +7585,46 @@ type IdentityDocumentKind string
 // Example: 2
 type IdentityLevel = int32
 
+// IdentityMismatch A login with a national identity at which the provider told another name than is known of that tax code.
+//
+// Example: {"at":"2026-03-16T08:15:04.218301Z","differs_from":["register"],"login_method":"cie","login_provider":"cie","mismatch_id":"018f3b37-8192-73a4-95b6-cddeeff00112","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+type IdentityMismatch struct {
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// DiffersFrom Where the other name stands.
+	//
+	// Example: ["register"]
+	DiffersFrom List[NamePlace] `json:"differs_from"`
+
+	// LoginMethod How the person logged in.
+	//
+	// Example: pin
+	LoginMethod *LoginMethod `json:"login_method,omitempty"`
+
+	// LoginProvider Who told the other name; missing in what was noted before that was kept.
+	//
+	// Example: cie
+	LoginProvider *string `json:"login_provider,omitempty"`
+
+	// MismatchId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	MismatchId Id `json:"mismatch_id"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+}
+
+// IdentityMismatchList One page of mismatches.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/identity-mismatches"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","differs_from":["register"],"login_method":"cie","login_provider":"cie","mismatch_id":"018f3b37-8192-73a4-95b6-cddeeff00112","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}
+type IdentityMismatchList = Page[IdentityMismatch]
+
 // IdentityProvider Who vouches for people with a national identity.
 //
 // Example: {"display_name":"Poste ID","kind":"spid","levels":[2,3],"logo_uri":"https://idp.example/spid-poste.svg","provider_id":"spid-poste"}
@@ -7979,6 +8037,11 @@ type MyService struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/me/services"}},"items":[{"channels":[{"channel":"api","href":"/v1/contributors","open":true}],"links":[{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"GET","rel":"list"},{"href":"/v1/contributors/018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f/declarations","method":"POST","rel":"draft"}],"order":1,"pinned":true,"section":"declarations","service_code":"declarations","settings":{"default_type":"RIOC"},"title":"Dichiarazioni di responsabilità del contribuente"}]}
 type MyServiceList = Page[MyService]
+
+// NamePlace Where a name stands, in the account or in the register of persons.
+//
+// Example: register
+type NamePlace string
 
 // NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
 //
@@ -11375,7 +11438,7 @@ type Session struct {
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
 
-	// LoginProvider Who vouched for the person, see listIdentityProviders; missing for a PIN.
+	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
 	//
 	// Example: spid-poste
 	LoginProvider *string `json:"login_provider,omitempty"`
@@ -11480,7 +11543,7 @@ type SessionSummary struct {
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
 
-	// LoginProvider Who vouched for the person, see listIdentityProviders; missing for a PIN.
+	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
 	//
 	// Example: spid-poste
 	LoginProvider *string `json:"login_provider,omitempty"`
@@ -14386,6 +14449,15 @@ type ListFundQueueParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListIdentityMismatchesParams defines parameters for ListIdentityMismatches.
+type ListIdentityMismatchesParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ReplaceOfficeParams defines parameters for ReplaceOffice.
 type ReplaceOfficeParams struct {
 	// IfMatch The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`.
@@ -16259,6 +16331,9 @@ type ServerInterface interface {
 	// ListFundQueue List who waits for money of a fund
 	// (GET /backoffice/funds/{fund_code}/queue)
 	ListFundQueue(ctx echo.Context, fundCode FundPath, params ListFundQueueParams) error
+	// ListIdentityMismatches List logins under another name
+	// (GET /backoffice/identity-mismatches)
+	ListIdentityMismatches(ctx echo.Context, params ListIdentityMismatchesParams) error
 	// ReplaceOffice Set where an office is and when it is open
 	// (PUT /backoffice/offices/{office_code})
 	ReplaceOffice(ctx echo.Context, officeCode OfficePath, params ReplaceOfficeParams) error
@@ -16805,7 +16880,7 @@ type ServerInterface interface {
 	// StartCardSession Log in with a card (CNS, CIE)
 	// (POST /sessions/card)
 	StartCardSession(ctx echo.Context, params StartCardSessionParams) error
-	// Reauthenticate Enter the PIN again
+	// Reauthenticate Prove again who you are, by PIN or national identity
 	// (POST /sessions/current/authentications)
 	Reauthenticate(ctx echo.Context, params ReauthenticateParams) error
 	// RenewSession Renew the tokens of a session
@@ -18525,6 +18600,31 @@ func (w *ServerInterfaceWrapper) ListFundQueue(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListFundQueue(ctx, fundCode, params)
+	return err
+}
+
+// ListIdentityMismatches converts echo context to params.
+func (w *ServerInterfaceWrapper) ListIdentityMismatches(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListIdentityMismatchesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListIdentityMismatches(ctx, params)
 	return err
 }
 
@@ -24989,6 +25089,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PUT(options.BaseURL+"/backoffice/funds/:fund_code", wrapper.ReplaceFund, options.OperationMiddlewares["replaceFund"]...)
 	router.GET(options.BaseURL+"/backoffice/funds/:fund_code/entries", wrapper.ListFundEntries, options.OperationMiddlewares["listFundEntries"]...)
 	router.GET(options.BaseURL+"/backoffice/funds/:fund_code/queue", wrapper.ListFundQueue, options.OperationMiddlewares["listFundQueue"]...)
+	router.GET(options.BaseURL+"/backoffice/identity-mismatches", wrapper.ListIdentityMismatches, options.OperationMiddlewares["listIdentityMismatches"]...)
 	router.PUT(options.BaseURL+"/backoffice/offices/:office_code", wrapper.ReplaceOffice, options.OperationMiddlewares["replaceOffice"]...)
 	router.GET(options.BaseURL+"/backoffice/offices/:office_code/slots", wrapper.ListOfficeSlots, options.OperationMiddlewares["listOfficeSlots"]...)
 	router.POST(options.BaseURL+"/backoffice/offices/:office_code/slots", wrapper.PublishSlots, options.OperationMiddlewares["publishSlots"]...)
@@ -26577,6 +26678,28 @@ type ListFundQueueResponseObject interface {
 type ListFundQueue200JSONResponse FundQueue
 
 func (response ListFundQueue200JSONResponse) VisitListFundQueueResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListIdentityMismatchesRequestObject struct {
+	Params ListIdentityMismatchesParams
+}
+
+type ListIdentityMismatchesResponseObject interface {
+	VisitListIdentityMismatchesResponse(w http.ResponseWriter) error
+}
+
+type ListIdentityMismatches200JSONResponse IdentityMismatchList
+
+func (response ListIdentityMismatches200JSONResponse) VisitListIdentityMismatchesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -32720,6 +32843,9 @@ type StrictServerInterface interface {
 	// ListFundQueue List who waits for money of a fund
 	// (GET /backoffice/funds/{fund_code}/queue)
 	ListFundQueue(ctx context.Context, request ListFundQueueRequestObject) (ListFundQueueResponseObject, error)
+	// ListIdentityMismatches List logins under another name
+	// (GET /backoffice/identity-mismatches)
+	ListIdentityMismatches(ctx context.Context, request ListIdentityMismatchesRequestObject) (ListIdentityMismatchesResponseObject, error)
 	// ReplaceOffice Set where an office is and when it is open
 	// (PUT /backoffice/offices/{office_code})
 	ReplaceOffice(ctx context.Context, request ReplaceOfficeRequestObject) (ReplaceOfficeResponseObject, error)
@@ -33266,7 +33392,7 @@ type StrictServerInterface interface {
 	// StartCardSession Log in with a card (CNS, CIE)
 	// (POST /sessions/card)
 	StartCardSession(ctx context.Context, request StartCardSessionRequestObject) (StartCardSessionResponseObject, error)
-	// Reauthenticate Enter the PIN again
+	// Reauthenticate Prove again who you are, by PIN or national identity
 	// (POST /sessions/current/authentications)
 	Reauthenticate(ctx context.Context, request ReauthenticateRequestObject) (ReauthenticateResponseObject, error)
 	// RenewSession Renew the tokens of a session
@@ -34914,6 +35040,31 @@ func (sh *strictHandler) ListFundQueue(ctx echo.Context, fundCode FundPath, para
 		return err
 	} else if validResponse, ok := response.(ListFundQueueResponseObject); ok {
 		return validResponse.VisitListFundQueueResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListIdentityMismatches operation middleware
+func (sh *strictHandler) ListIdentityMismatches(ctx echo.Context, params ListIdentityMismatchesParams) error {
+	var request ListIdentityMismatchesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListIdentityMismatches(ctx.Request().Context(), request.(ListIdentityMismatchesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListIdentityMismatches")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListIdentityMismatchesResponseObject); ok {
+		return validResponse.VisitListIdentityMismatchesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

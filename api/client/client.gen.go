@@ -1727,6 +1727,24 @@ func (e MutableCategory) Valid() bool {
 	}
 }
 
+// Defines values for NamePlace.
+const (
+	NamePlaceAccount  NamePlace = "account"
+	NamePlaceRegister NamePlace = "register"
+)
+
+// Valid indicates whether the value is a known member of the NamePlace enum.
+func (e NamePlace) Valid() bool {
+	switch e {
+	case NamePlaceAccount:
+		return true
+	case NamePlaceRegister:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OfficeTicketAssignment.
 const (
 	OfficeTicketAssignmentMe     OfficeTicketAssignment = "me"
@@ -7865,6 +7883,59 @@ type IdentityDocumentKind string
 // Example: 2
 type IdentityLevel = int32
 
+// IdentityMismatch A login with a national identity at which the provider told another name than is known of that tax code.
+//
+// Example: {"at":"2026-03-16T08:15:04.218301Z","differs_from":["register"],"login_method":"cie","login_provider":"cie","mismatch_id":"018f3b37-8192-73a4-95b6-cddeeff00112","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+type IdentityMismatch struct {
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// DiffersFrom Where the other name stands.
+	//
+	// Example: ["register"]
+	DiffersFrom []NamePlace `json:"differs_from"`
+
+	// LoginMethod How the person logged in.
+	//
+	// Example: pin
+	LoginMethod *LoginMethod `json:"login_method,omitempty"`
+
+	// LoginProvider Who told the other name; missing in what was noted before that was kept.
+	//
+	// Example: cie
+	LoginProvider *string `json:"login_provider,omitempty"`
+
+	// MismatchId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	MismatchId Id `json:"mismatch_id"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId Id `json:"person_id"`
+}
+
+// IdentityMismatchList One page of mismatches.
+//
+// Example: {"_links":{"self":{"href":"/v1/backoffice/identity-mismatches"}},"items":[{"at":"2026-03-16T08:15:04.218301Z","differs_from":["register"],"login_method":"cie","login_provider":"cie","mismatch_id":"018f3b37-8192-73a4-95b6-cddeeff00112","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}]}
+type IdentityMismatchList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The mismatches, the newest first.
+	Items []IdentityMismatch `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
 // IdentityProvider Who vouches for people with a national identity.
 //
 // Example: {"display_name":"Poste ID","kind":"spid","levels":[2,3],"logo_uri":"https://idp.example/spid-poste.svg","provider_id":"spid-poste"}
@@ -8319,6 +8390,11 @@ type MyServiceList struct {
 	// Example: MDE4ZjNiMjA
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }
+
+// NamePlace Where a name stands, in the account or in the register of persons.
+//
+// Example: register
+type NamePlace string
 
 // NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
 //
@@ -12001,7 +12077,7 @@ type Session struct {
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
 
-	// LoginProvider Who vouched for the person, see listIdentityProviders; missing for a PIN.
+	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
 	//
 	// Example: spid-poste
 	LoginProvider *string `json:"login_provider,omitempty"`
@@ -12119,7 +12195,7 @@ type SessionSummary struct {
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
 
-	// LoginProvider Who vouched for the person, see listIdentityProviders; missing for a PIN.
+	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
 	//
 	// Example: spid-poste
 	LoginProvider *string `json:"login_provider,omitempty"`
@@ -15345,6 +15421,18 @@ type ListFundEntriesParams struct {
 
 // ListFundQueueParams defines parameters for ListFundQueue.
 type ListFundQueueParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ListIdentityMismatchesParams defines parameters for ListIdentityMismatches.
+type ListIdentityMismatchesParams struct {
 	// Limit How many items a page has at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -18748,6 +18836,16 @@ type ClientInterface interface {
 	// Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
 	ListFundQueue(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListIdentityMismatches List logins under another name
+	//
+	// Logins with a national identity at which the provider told another name than the account or the register of persons (anagrafe) has, the newest
+	// first. The tax code is the same, so the person was let in; who looks into it corrects the register, or asks the person. The names are not in the
+	// list: showPerson shows that of the account, and the reading is recorded.
+	// For the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Corresponds with GET /backoffice/identity-mismatches (the `ListIdentityMismatches` operationId).
+	ListIdentityMismatches(ctx context.Context, params *ListIdentityMismatchesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReplaceOfficeWithBody Set where an office is and when it is open
 	//
 	// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
@@ -19860,7 +19958,7 @@ type ClientInterface interface {
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate), as at revokeDelegation: 403 `strong-login-required`.
 	//
 	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
@@ -19881,7 +19979,7 @@ type ClientInterface interface {
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate), as at revokeDelegation: 403 `strong-login-required`.
 	//
 	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
@@ -20203,7 +20301,7 @@ type ClientInterface interface {
 	// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
 	// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
 	// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -20222,7 +20320,7 @@ type ClientInterface interface {
 	// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
 	// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
 	// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -20314,7 +20412,7 @@ type ClientInterface interface {
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
 	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -20332,7 +20430,7 @@ type ClientInterface interface {
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
 	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -20356,7 +20454,7 @@ type ClientInterface interface {
 	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 	// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -20372,7 +20470,7 @@ type ClientInterface interface {
 	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 	// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type.
 	//
@@ -20390,7 +20488,7 @@ type ClientInterface interface {
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 	// told, and again 30 and 7 days before a `valid_until` and when it has come.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -20408,7 +20506,7 @@ type ClientInterface interface {
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 	// told, and again 30 and 7 days before a `valid_until` and when it has come.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -20435,7 +20533,7 @@ type ClientInterface interface {
 	// eleventh for it from all. A delegation
 	// that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 	// intermediary's side; off its register it gets 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Corresponds with POST /delegations/{delegation_id}/otp-deliveries (the `SendDelegationOtp` operationId).
 	SendDelegationOtp(ctx context.Context, delegationId DelegationId, params *SendDelegationOtpParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -20445,7 +20543,7 @@ type ClientInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -20457,7 +20555,7 @@ type ClientInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -20566,8 +20664,8 @@ type ClientInterface interface {
 	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
 	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
 	//
-	// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
-	// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+	// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
+	// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 	//
 	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
@@ -20583,8 +20681,8 @@ type ClientInterface interface {
 	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
 	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
 	//
-	// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
-	// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+	// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
+	// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 	//
 	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
@@ -20898,7 +20996,7 @@ type ClientInterface interface {
 	// The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
 	// gives it back; until then the old PIN works. Unconfirmed, it is void after 15 minutes; asking again replaces it.
 	// Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`), except when the session must change its PIN.
-	// Who has no PIN gets 404 and asks for one with requestPin.
+	// Who has no PIN gets 409 `conflict`, and asks for one with requestPin.
 	//
 	// Corresponds with POST /me/pin/rotations (the `RotatePin` operationId).
 	RotatePin(ctx context.Context, params *RotatePinParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -21422,7 +21520,7 @@ type ClientInterface interface {
 	// Corresponds with POST /sessions/card (the `StartCardSession` operationId).
 	StartCardSession(ctx context.Context, params *StartCardSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReauthenticateWithBody Enter the PIN again
+	// ReauthenticateWithBody Prove again who you are, by PIN or national identity
 	//
 	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
@@ -21436,7 +21534,7 @@ type ClientInterface interface {
 	// Corresponds with POST /sessions/current/authentications (the `Reauthenticate` operationId).
 	ReauthenticateWithBody(ctx context.Context, params *ReauthenticateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// Reauthenticate Enter the PIN again
+	// Reauthenticate Prove again who you are, by PIN or national identity
 	//
 	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
@@ -21597,7 +21695,7 @@ type ClientInterface interface {
 	// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -21615,7 +21713,7 @@ type ClientInterface interface {
 	// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -21633,7 +21731,7 @@ type ClientInterface interface {
 	// RevokeSubDelegation Revoke a sub-delegation
 	//
 	// Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 	RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -23021,6 +23119,26 @@ func (c *Client) ListFundEntries(ctx context.Context, fundCode FundPath, params 
 // Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
 func (c *Client) ListFundQueue(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListFundQueueRequest(c.Server, fundCode, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListIdentityMismatches List logins under another name
+//
+// Logins with a national identity at which the provider told another name than the account or the register of persons (anagrafe) has, the newest
+// first. The tax code is the same, so the person was let in; who looks into it corrects the register, or asks the person. The names are not in the
+// list: showPerson shows that of the account, and the reading is recorded.
+// For the contact centre and administrators; others get 403 `forbidden`.
+//
+// Corresponds with GET /backoffice/identity-mismatches (the `ListIdentityMismatches` operationId).
+func (c *Client) ListIdentityMismatches(ctx context.Context, params *ListIdentityMismatchesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListIdentityMismatchesRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -25163,7 +25281,7 @@ func (c *Client) ListSmartTasks(ctx context.Context, contributorId ContributorId
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 // Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate), as at revokeDelegation: 403 `strong-login-required`.
 //
 // One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
@@ -25194,7 +25312,7 @@ func (c *Client) RequestSmartTaskWithBody(ctx context.Context, contributorId Con
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 // Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate), as at revokeDelegation: 403 `strong-login-required`.
 //
 // One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
@@ -25826,7 +25944,7 @@ func (c *Client) WithdrawDeclaration(ctx context.Context, declarationId Declarat
 // stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
 // searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
 // gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -25855,7 +25973,7 @@ func (c *Client) DraftDelegationBatchWithBody(ctx context.Context, params *Draft
 // stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
 // searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
 // gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -26027,7 +26145,7 @@ func (c *Client) ListDelegations(ctx context.Context, params *ListDelegationsPar
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 // and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
 // more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -26055,7 +26173,7 @@ func (c *Client) DraftDelegationWithBody(ctx context.Context, params *DraftDeleg
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 // and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
 // more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -26099,7 +26217,7 @@ func (c *Client) ShowDelegation(ctx context.Context, delegationId DelegationId, 
 // answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 // in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -26125,7 +26243,7 @@ func (c *Client) ChangeDelegationWithBody(ctx context.Context, delegationId Dele
 // answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 // in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/merge-patch+json` content type.
 //
@@ -26153,7 +26271,7 @@ func (c *Client) ChangeDelegationWithApplicationMergePatchPlusJSONBody(ctx conte
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 // `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 // told, and again 30 and 7 days before a `valid_until` and when it has come.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -26181,7 +26299,7 @@ func (c *Client) ActivateDelegationWithBody(ctx context.Context, delegationId De
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 // `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 // told, and again 30 and 7 days before a `valid_until` and when it has come.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -26228,7 +26346,7 @@ func (c *Client) ShowDelegationForm(ctx context.Context, delegationId Delegation
 // eleventh for it from all. A delegation
 // that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 // intermediary's side; off its register it gets 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Corresponds with POST /delegations/{delegation_id}/otp-deliveries (the `SendDelegationOtp` operationId).
 func (c *Client) SendDelegationOtp(ctx context.Context, delegationId DelegationId, params *SendDelegationOtpParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -26248,7 +26366,7 @@ func (c *Client) SendDelegationOtp(ctx context.Context, delegationId DelegationI
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -26270,7 +26388,7 @@ func (c *Client) RevokeDelegationWithBody(ctx context.Context, delegationId Dele
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -26469,8 +26587,8 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 // `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
 // person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
 //
-// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
-// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
+// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 // An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 //
 // The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
@@ -26496,8 +26614,8 @@ func (c *Client) StartFederatedLoginWithBody(ctx context.Context, params *StartF
 // `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
 // person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
 //
-// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
-// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
+// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 // An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 //
 // The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
@@ -27131,7 +27249,7 @@ func (c *Client) RevokePin(ctx context.Context, params *RevokePinParams, reqEdit
 // The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
 // gives it back; until then the old PIN works. Unconfirmed, it is void after 15 minutes; asking again replaces it.
 // Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`), except when the session must change its PIN.
-// Who has no PIN gets 404 and asks for one with requestPin.
+// Who has no PIN gets 409 `conflict`, and asks for one with requestPin.
 //
 // Corresponds with POST /me/pin/rotations (the `RotatePin` operationId).
 func (c *Client) RotatePin(ctx context.Context, params *RotatePinParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -28145,7 +28263,7 @@ func (c *Client) StartCardSession(ctx context.Context, params *StartCardSessionP
 	return c.Client.Do(req)
 }
 
-// ReauthenticateWithBody Enter the PIN again
+// ReauthenticateWithBody Prove again who you are, by PIN or national identity
 //
 // Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 // last 5 minutes, else they answer 403 `reauthentication-required`.
@@ -28169,7 +28287,7 @@ func (c *Client) ReauthenticateWithBody(ctx context.Context, params *Reauthentic
 	return c.Client.Do(req)
 }
 
-// Reauthenticate Enter the PIN again
+// Reauthenticate Prove again who you are, by PIN or national identity
 //
 // Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 // last 5 minutes, else they answer 403 `reauthentication-required`.
@@ -28470,7 +28588,7 @@ func (c *Client) ListSubDelegations(ctx context.Context, params *ListSubDelegati
 // these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -28498,7 +28616,7 @@ func (c *Client) GrantSubDelegationWithBody(ctx context.Context, params *GrantSu
 // these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -28536,7 +28654,7 @@ func (c *Client) ShowSubDelegation(ctx context.Context, subDelegationId SubDeleg
 // RevokeSubDelegation Revoke a sub-delegation
 //
 // Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Corresponds with POST /sub-delegations/{sub_delegation_id}/revocation (the `RevokeSubDelegation` operationId).
 func (c *Client) RevokeSubDelegation(ctx context.Context, subDelegationId SubDelegationId, params *RevokeSubDelegationParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -32364,6 +32482,87 @@ func NewListFundQueueRequest(server string, fundCode FundPath, params *ListFundQ
 	}
 
 	operationPath := fmt.Sprintf("/backoffice/funds/%s/queue", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListIdentityMismatchesRequest constructs an http.Request for the ListIdentityMismatches method
+func NewListIdentityMismatchesRequest(server string, params *ListIdentityMismatchesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/identity-mismatches")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -48575,6 +48774,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /backoffice/funds/{fund_code}/queue (the `ListFundQueue` operationId).
 	ListFundQueueWithResponse(ctx context.Context, fundCode FundPath, params *ListFundQueueParams, reqEditors ...RequestEditorFn) (*ListFundQueueResponse, error)
 
+	// ListIdentityMismatchesWithResponse List logins under another name
+	//
+	// Logins with a national identity at which the provider told another name than the account or the register of persons (anagrafe) has, the newest
+	// first. The tax code is the same, so the person was let in; who looks into it corrects the register, or asks the person. The names are not in the
+	// list: showPerson shows that of the account, and the reading is recorded.
+	// For the contact centre and administrators; others get 403 `forbidden`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backoffice/identity-mismatches (the `ListIdentityMismatches` operationId).
+	ListIdentityMismatchesWithResponse(ctx context.Context, params *ListIdentityMismatchesParams, reqEditors ...RequestEditorFn) (*ListIdentityMismatchesResponse, error)
+
 	// ReplaceOfficeWithBodyWithResponse Set where an office is and when it is open
 	//
 	// Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
@@ -49775,7 +49986,7 @@ type ClientWithResponsesInterface interface {
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate), as at revokeDelegation: 403 `strong-login-required`.
 	//
 	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
@@ -49796,7 +50007,7 @@ type ClientWithResponsesInterface interface {
 	// Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 	// Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 	// A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate), as at revokeDelegation: 403 `strong-login-required`.
 	//
 	// One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 	//
@@ -50158,7 +50369,7 @@ type ClientWithResponsesInterface interface {
 	// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
 	// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
 	// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50177,7 +50388,7 @@ type ClientWithResponsesInterface interface {
 	// stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
 	// searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
 	// gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50275,7 +50486,7 @@ type ClientWithResponsesInterface interface {
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
 	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50293,7 +50504,7 @@ type ClientWithResponsesInterface interface {
 	// does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 	// and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
 	// more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50319,7 +50530,7 @@ type ClientWithResponsesInterface interface {
 	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 	// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50335,7 +50546,7 @@ type ClientWithResponsesInterface interface {
 	// answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 	// `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 	// in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50353,7 +50564,7 @@ type ClientWithResponsesInterface interface {
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 	// told, and again 30 and 7 days before a `valid_until` and when it has come.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50371,7 +50582,7 @@ type ClientWithResponsesInterface interface {
 	// While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 	// `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 	// told, and again 30 and 7 days before a `valid_until` and when it has come.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50400,7 +50611,7 @@ type ClientWithResponsesInterface interface {
 	// eleventh for it from all. A delegation
 	// that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 	// intermediary's side; off its register it gets 403 `forbidden`.
-	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -50412,7 +50623,7 @@ type ClientWithResponsesInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50424,7 +50635,7 @@ type ClientWithResponsesInterface interface {
 	// Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 	// contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 	// One that has ended already answers 409 `conflict`.
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50545,8 +50756,8 @@ type ClientWithResponsesInterface interface {
 	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
 	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
 	//
-	// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
-	// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+	// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
+	// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 	//
 	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
@@ -50562,8 +50773,8 @@ type ClientWithResponsesInterface interface {
 	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
 	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
 	//
-	// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
-	// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+	// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
+	// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 	//
 	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
@@ -50911,7 +51122,7 @@ type ClientWithResponsesInterface interface {
 	// The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
 	// gives it back; until then the old PIN works. Unconfirmed, it is void after 15 minutes; asking again replaces it.
 	// Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`), except when the session must change its PIN.
-	// Who has no PIN gets 404 and asks for one with requestPin.
+	// Who has no PIN gets 409 `conflict`, and asks for one with requestPin.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -51483,7 +51694,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /sessions/card (the `StartCardSession` operationId).
 	StartCardSessionWithResponse(ctx context.Context, params *StartCardSessionParams, reqEditors ...RequestEditorFn) (*StartCardSessionResponse, error)
 
-	// ReauthenticateWithBodyWithResponse Enter the PIN again
+	// ReauthenticateWithBodyWithResponse Prove again who you are, by PIN or national identity
 	//
 	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
@@ -51497,7 +51708,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /sessions/current/authentications (the `Reauthenticate` operationId).
 	ReauthenticateWithBodyWithResponse(ctx context.Context, params *ReauthenticateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReauthenticateResponse, error)
 
-	// ReauthenticateWithResponse Enter the PIN again
+	// ReauthenticateWithResponse Prove again who you are, by PIN or national identity
 	//
 	// Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 	// last 5 minutes, else they answer 403 `reauthentication-required`.
@@ -51672,7 +51883,7 @@ type ClientWithResponsesInterface interface {
 	// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -51690,7 +51901,7 @@ type ClientWithResponsesInterface interface {
 	// these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 	// 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 	// Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -51710,7 +51921,7 @@ type ClientWithResponsesInterface interface {
 	// RevokeSubDelegationWithResponse Revoke a sub-delegation
 	//
 	// Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
-	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+	// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -54209,6 +54420,54 @@ func (r ListFundQueueResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListFundQueueResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListIdentityMismatchesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *IdentityMismatchList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListIdentityMismatchesResponse) GetJSON200() *IdentityMismatchList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListIdentityMismatchesResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListIdentityMismatchesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListIdentityMismatchesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListIdentityMismatchesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListIdentityMismatchesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -65705,6 +65964,24 @@ func (c *ClientWithResponses) ListFundQueueWithResponse(ctx context.Context, fun
 	return ParseListFundQueueResponse(rsp)
 }
 
+// ListIdentityMismatchesWithResponse List logins under another name
+//
+// Logins with a national identity at which the provider told another name than the account or the register of persons (anagrafe) has, the newest
+// first. The tax code is the same, so the person was let in; who looks into it corrects the register, or asks the person. The names are not in the
+// list: showPerson shows that of the account, and the reading is recorded.
+// For the contact centre and administrators; others get 403 `forbidden`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backoffice/identity-mismatches (the `ListIdentityMismatches` operationId).
+func (c *ClientWithResponses) ListIdentityMismatchesWithResponse(ctx context.Context, params *ListIdentityMismatchesParams, reqEditors ...RequestEditorFn) (*ListIdentityMismatchesResponse, error) {
+	rsp, err := c.ListIdentityMismatches(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListIdentityMismatchesResponse(rsp)
+}
+
 // ReplaceOfficeWithBodyWithResponse Set where an office is and when it is open
 //
 // Sets address, telephone and opening hours; code and title stay as they are imported. Needs `If-Match` with the `ETag` of showOffice: 428 `precondition-required` without, 412
@@ -67517,7 +67794,7 @@ func (c *ClientWithResponses) ListSmartTasksWithResponse(ctx context.Context, co
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 // Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate), as at revokeDelegation: 403 `strong-login-required`.
 //
 // One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
@@ -67544,7 +67821,7 @@ func (c *ClientWithResponses) RequestSmartTaskWithBodyWithResponse(ctx context.C
 // Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
 // Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
 // A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate), as at revokeDelegation: 403 `strong-login-required`.
 //
 // One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
 //
@@ -68092,7 +68369,7 @@ func (c *ClientWithResponses) WithdrawDeclarationWithResponse(ctx context.Contex
 // stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
 // searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
 // gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68117,7 +68394,7 @@ func (c *ClientWithResponses) DraftDelegationBatchWithBodyWithResponse(ctx conte
 // stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
 // searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
 // gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68263,7 +68540,7 @@ func (c *ClientWithResponses) ListDelegationsWithResponse(ctx context.Context, p
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 // and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
 // more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68287,7 +68564,7 @@ func (c *ClientWithResponses) DraftDelegationWithBodyWithResponse(ctx context.Co
 // does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
 // and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
 // more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68325,7 +68602,7 @@ func (c *ClientWithResponses) ShowDelegationWithResponse(ctx context.Context, de
 // answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 // in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68347,7 +68624,7 @@ func (c *ClientWithResponses) ChangeDelegationWithBodyWithResponse(ctx context.C
 // answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
 // `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
 // in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/merge-patch+json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68371,7 +68648,7 @@ func (c *ClientWithResponses) ChangeDelegationWithApplicationMergePatchPlusJSONB
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 // `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 // told, and again 30 and 7 days before a `valid_until` and when it has come.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68395,7 +68672,7 @@ func (c *ClientWithResponses) ActivateDelegationWithBodyWithResponse(ctx context
 // While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
 // `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
 // told, and again 30 and 7 days before a `valid_until` and when it has come.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68436,7 +68713,7 @@ func (c *ClientWithResponses) ShowDelegationFormWithResponse(ctx context.Context
 // eleventh for it from all. A delegation
 // that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
 // intermediary's side; off its register it gets 403 `forbidden`.
-// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -68454,7 +68731,7 @@ func (c *ClientWithResponses) SendDelegationOtpWithResponse(ctx context.Context,
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68472,7 +68749,7 @@ func (c *ClientWithResponses) RevokeDelegationWithBodyWithResponse(ctx context.C
 // Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
 // contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
 // One that has ended already answers 409 `conflict`.
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -68647,8 +68924,8 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 // `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
 // person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
 //
-// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
-// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
+// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 // An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 //
 // The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
@@ -68670,8 +68947,8 @@ func (c *ClientWithResponses) StartFederatedLoginWithBodyWithResponse(ctx contex
 // `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
 // person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
 //
-// `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
-// CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
+// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 // An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 //
 // The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
@@ -69211,7 +69488,7 @@ func (c *ClientWithResponses) RevokePinWithResponse(ctx context.Context, params 
 // The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
 // gives it back; until then the old PIN works. Unconfirmed, it is void after 15 minutes; asking again replaces it.
 // Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`), except when the session must change its PIN.
-// Who has no PIN gets 404 and asks for one with requestPin.
+// Who has no PIN gets 409 `conflict`, and asks for one with requestPin.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -70077,7 +70354,7 @@ func (c *ClientWithResponses) StartCardSessionWithResponse(ctx context.Context, 
 	return ParseStartCardSessionResponse(rsp)
 }
 
-// ReauthenticateWithBodyWithResponse Enter the PIN again
+// ReauthenticateWithBodyWithResponse Prove again who you are, by PIN or national identity
 //
 // Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 // last 5 minutes, else they answer 403 `reauthentication-required`.
@@ -70097,7 +70374,7 @@ func (c *ClientWithResponses) ReauthenticateWithBodyWithResponse(ctx context.Con
 	return ParseReauthenticateResponse(rsp)
 }
 
-// ReauthenticateWithResponse Enter the PIN again
+// ReauthenticateWithResponse Prove again who you are, by PIN or national identity
 //
 // Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
 // last 5 minutes, else they answer 403 `reauthentication-required`.
@@ -70356,7 +70633,7 @@ func (c *ClientWithResponses) ListSubDelegationsWithResponse(ctx context.Context
 // these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -70380,7 +70657,7 @@ func (c *ClientWithResponses) GrantSubDelegationWithBodyWithResponse(ctx context
 // these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
 // 403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
 // Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -70412,7 +70689,7 @@ func (c *ClientWithResponses) ShowSubDelegationWithResponse(ctx context.Context,
 // RevokeSubDelegationWithResponse Revoke a sub-delegation
 //
 // Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
-// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+// Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -72470,6 +72747,39 @@ func ParseListFundQueueResponse(rsp *http.Response) (*ListFundQueueResponse, err
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest FundQueue
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListIdentityMismatchesResponse parses an HTTP response from a ListIdentityMismatchesWithResponse call
+func ParseListIdentityMismatchesResponse(rsp *http.Response) (*ListIdentityMismatchesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListIdentityMismatchesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest IdentityMismatchList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func (serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, a.Close()))
 	}
-	cards, err := listenForCards(ctx, c, a, log)
+	cards, err := listenForCards(ctx, c, a, pair, log)
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}
@@ -83,11 +83,11 @@ func newLogger(c config.Config, w io.Writer) *slog.Logger {
 // serve answers on the listener, and gives metrics on the admin address, until the context ends. It
 // then lets what runs finish.
 func serve(
-	ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, cards *cardListener, r reloading,
+	ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, cards cardListeners, r reloading,
 ) error {
 	servers := []*http.Server{newServer(a.Handler(), log)}
 	servers[0].RegisterOnShutdown(a.EndStreams)
-	failed := make(chan error, 3)
+	failed := make(chan error, 2+len(cards))
 	go r.run(ctx, a, log)
 	go func() {
 		if r.pair != nil {
@@ -105,9 +105,9 @@ func serve(
 		servers = append(servers, newServer(a.AdminHandler(), log))
 		go func() { failed <- servers[1].Serve(admin) }()
 	}
-	if cards != nil {
-		servers = append(servers, cards.server)
-		go func() { failed <- cards.server.ServeTLS(cards, "", "") }()
+	for _, l := range cards {
+		servers = append(servers, l.server)
+		go func() { failed <- l.serve() }()
 	}
 	var err error
 	select {
@@ -172,7 +172,7 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close()))
 	}
-	cards, err := listenForCards(ctx, c, a, log)
+	cards, err := listenForCards(ctx, c, a, pair, log)
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}

@@ -15,6 +15,7 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/federation"
 	"diresco/internal/identity/federation/card"
+	"diresco/internal/identity/federation/spid"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/audit"
@@ -65,13 +66,15 @@ type App struct {
 	handler http.Handler
 	// cardHandler is nil where no cards are taken.
 	cardHandler http.Handler
-	telemetry   *telemetry.Telemetry
-	watch       *clockWatch
-	process     *keyring.Process
-	streams     func()
-	config      config.Config
-	log         *slog.Logger
-	closers     []func()
+	// cardProxyHandler is nil where no proxy hands certificates of cards on.
+	cardProxyHandler http.Handler
+	telemetry        *telemetry.Telemetry
+	watch            *clockWatch
+	process          *keyring.Process
+	streams          func()
+	config           config.Config
+	log              *slog.Logger
+	closers          []func()
 }
 
 const (
@@ -124,6 +127,11 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	a.startWork(p, g, o.Clock)
 	if err := a.observe(ctx, c, o); err != nil {
 		return err
+	}
+	if p.spid != nil {
+		if err := a.observeProviders(p.spid.Known); err != nil {
+			return err
+		}
 	}
 	if err := g.filing.register.Observe(a.telemetry.Meter()); err != nil {
 		return err
@@ -233,7 +241,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 		a.repeat(card.RefreshEvery, g.cards.trust.Refresh)
 	}
 	if p.spid != nil {
-		a.repeat(spidEvery, p.spid.Refresh)
+		a.repeat(spid.RefreshEvery, p.spid.Refresh)
 	}
 	a.background(g.masterdata.importing.Run)
 	a.background(g.kernel.feed.Run)
@@ -329,6 +337,10 @@ func (a *App) Handler() http.Handler { return a.handler }
 // CardHandler logs people in with their cards, on a listener that asks for certificates. It is nil
 // where no cards are taken.
 func (a *App) CardHandler() http.Handler { return a.cardHandler }
+
+// CardProxyHandler logs people in with the cards whose certificates a proxy hands on, on a listener
+// that is for that alone. It is nil where no proxy does.
+func (a *App) CardProxyHandler() http.Handler { return a.cardProxyHandler }
 
 // AdminHandler answers metrics and the liveness check; it is for an address that only operators
 // reach.

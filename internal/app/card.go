@@ -11,6 +11,8 @@ import (
 	"diresco/internal/httpapi/pages"
 	testcards "diresco/internal/httpapi/pages/cards"
 	"diresco/internal/identity/federation/card"
+	"diresco/internal/platform/config"
+	"diresco/internal/platform/egress"
 	"diresco/internal/sandbox/cards"
 )
 
@@ -23,7 +25,8 @@ type cardLogin struct {
 }
 
 func newCardLogin(p platform, id identity) (l cardLogin, err error) {
-	trusted := card.TrustConfig{Bundle: p.config.CNSCA, List: p.config.CNSTSL, Signers: p.config.CNSTSLSigners, Dir: p.config.DataDir}
+	trusted := trustConfig(p.config)
+	trusted.Dir = p.config.DataDir
 	switch {
 	case p.sandbox && p.config.DataDir != "":
 		if l.authority, err = cards.Open(CardsDir(p.config.DataDir), p.config.PublicURL, p.random); err != nil {
@@ -41,15 +44,20 @@ func newCardLogin(p platform, id identity) (l cardLogin, err error) {
 	return l, nil
 }
 
+// trustConfig says whom to trust for cards, without a place for a copy of the list.
+func trustConfig(c config.Config) card.TrustConfig {
+	return card.TrustConfig{
+		Bundle: c.CNSCA, List: c.CNSTSL, Signers: c.CNSTSLSigners, Network: egress.Options{Allow: c.EgressAllow},
+	}
+}
+
 // cards tries whom to trust for cards, and the certificate of their listener.
 func (k *checker) cards(ctx context.Context) {
 	c := k.config
 	if !c.Trusted() {
 		return
 	}
-	trust, err := card.NewTrust(
-		card.TrustConfig{Bundle: c.CNSCA, List: c.CNSTSL, Signers: c.CNSTSLSigners}, k.clock, slog.New(slog.DiscardHandler),
-	)
+	trust, err := card.NewTrust(trustConfig(c), k.clock, slog.New(slog.DiscardHandler))
 	if err == nil && trust.Listed() {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()
@@ -76,18 +84,21 @@ func (l cardLogin) pages(p platform) []pages.Page {
 	return testcards.New(l.authority, p.clock)
 }
 
-// takeCards puts what finds certificates before the API, and serves the listener for cards.
-func (a *App) takeCards(p platform, g groups, api http.Handler) (http.Handler, error) {
+// takeCards makes what the listeners for cards serve: that for TLS, and that for a proxy.
+func (a *App) takeCards(p platform, g groups, api http.Handler) error {
 	if g.cards.service == nil {
-		return api, nil
+		return nil
 	}
 	entrance, err := clientcert.NewEntrance(clientcert.Config{
 		Form: clientcert.Form(p.config.CNSHeader), Proxies: p.config.TrustedProxies, Origins: p.config.CORSOrigins, Local: p.sandbox,
 		Log: p.log,
 	}, api)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.cardHandler = entrance.Direct()
-	return entrance.Behind(), nil
+	if p.config.CNSHeader != "" {
+		a.cardProxyHandler = entrance.Behind()
+	}
+	return nil
 }

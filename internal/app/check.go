@@ -371,3 +371,32 @@ func (k *checker) publicURL(ctx context.Context) {
 		k.validity(answer.TLS.PeerCertificates[0])
 	}
 }
+
+// told is a log whose warnings and errors are findings: what serve would log is said now.
+type told struct {
+	k    *checker
+	what string
+}
+
+// Enabled implements slog.Handler.
+func (told) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+// Handle implements slog.Handler.
+func (t told) Handle(_ context.Context, r slog.Record) error {
+	text, grade := r.Message, Noted
+	if r.Level >= slog.LevelError {
+		grade = Failed
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		text += fmt.Sprintf("; %s: %v", a.Key, a.Value)
+		return true
+	})
+	t.k.add(grade, t.what, "%s", text)
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (t told) WithAttrs([]slog.Attr) slog.Handler { return t }
+
+// WithGroup implements slog.Handler.
+func (t told) WithGroup(string) slog.Handler { return t }

@@ -12,6 +12,7 @@ import (
 	"diresco/api"
 	"diresco/db"
 	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/identity/federation"
 	"diresco/internal/platform/keyring"
 	"diresco/internal/platform/telemetry"
 )
@@ -92,5 +93,23 @@ func (a *App) observeInstallation() error {
 		}
 		return nil
 	}, schema, age)
+	return err
+}
+
+// observeProviders has the number of providers that people can log in by appear in the metrics. It is 0
+// for a kind that is configured while its metadata cannot be had: the rest of the service goes on.
+func (a *App) observeProviders(known func() map[federation.Kind]int) error {
+	meter := a.telemetry.Meter()
+	providers, err := meter.Int64ObservableGauge("identity.providers",
+		metric.WithDescription("Number of providers of SPID and CIE by SAML whose metadata are known, by kind."))
+	if err != nil {
+		return err
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		for kind, n := range known() {
+			o.ObserveInt64(providers, int64(n), metric.WithAttributes(attribute.String("kind", string(kind))))
+		}
+		return nil
+	}, providers)
 	return err
 }

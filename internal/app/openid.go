@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 
 	"diresco/internal/identity/federation"
@@ -22,8 +24,7 @@ func newOpenID(p platform) (*openid.Source, error) {
 		return nil, err
 	}
 	return openid.New(file, openid.Deps{
-		Keys: keys, Clock: p.clock, Random: p.random, PublicURL: p.config.PublicURL, Log: p.log,
-		Transport: openid.Outgoing(file, p.config.EgressAllow),
+		Keys: keys, Clock: p.clock, Random: p.random, PublicURL: p.config.PublicURL, Log: p.log, Allow: p.config.EgressAllow,
 	}), nil
 }
 
@@ -31,12 +32,23 @@ func newOpenID(p platform) (*openid.Source, error) {
 // directory.
 func federationKeys(c config.Config) (*keyring.Federation, error) {
 	load := keyring.LoadFederation
-	// A configured file that is missing is a mistake: new keys are known to no provider.
-	if c.DataDir != "" && strings.HasPrefix(c.FederationKeys, c.DataDir) {
+	if makesFederationKeys(c) {
 		load = keyring.LoadOrCreateFederation
 	}
 	keys, err := load(c.FederationKeys)
-	return keys, ifMissing(err, "federation keys", c.FederationKeys)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("DIRESCO_FEDERATION_KEYS: there are no %w", ifMissing(err, "federation keys", c.FederationKeys))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("DIRESCO_FEDERATION_KEYS: %w", err)
+	}
+	return keys, nil
+}
+
+// makesFederationKeys tells whether keys that are missing are made. A configured file that is missing is
+// a mistake: new keys are known to no provider.
+func makesFederationKeys(c config.Config) bool {
+	return c.DataDir != "" && strings.HasPrefix(c.FederationKeys, c.DataDir)
 }
 
 // openID asks each provider of the file what it says of itself.
@@ -50,8 +62,14 @@ func (k *checker) openID(ctx context.Context) {
 		return
 	}
 	// Keys are not made here: a try leaves nothing behind. What is asked needs none.
+	if _, err := os.Stat(k.config.FederationKeys); !errors.Is(err, os.ErrNotExist) || !makesFederationKeys(k.config) {
+		tried := k.config
+		tried.DataDir = "" // so none are made
+		_, err := federationKeys(tried)
+		k.say(what, err, "")
+	}
 	source := openid.New(file, openid.Deps{
-		Clock: k.clock, PublicURL: k.config.PublicURL, Transport: openid.Outgoing(file, k.config.EgressAllow),
+		Clock: k.clock, PublicURL: k.config.PublicURL, Allow: k.config.EgressAllow,
 	})
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
@@ -59,11 +77,19 @@ func (k *checker) openID(ctx context.Context) {
 		var refusal *federation.Refusal
 		switch {
 		case errors.As(err, &refusal):
-			k.add(Failed, what, "%s: %s", id, refusal.Rule)
+			k.add(Failed, what, "%s: %s", id, strings.TrimSuffix(refusal.Rule+": "+causeOf(refusal), ": "))
 		case err != nil:
 			k.add(Failed, what, "%s: %v", id, err)
 		default:
 			k.add(Passed, what, "%s answers, and its metadata are as they should be", id)
 		}
 	}
+}
+
+// causeOf is what an operator is told beside the rule, or "".
+func causeOf(r *federation.Refusal) string {
+	if r.Cause == nil {
+		return ""
+	}
+	return r.Cause.Error()
 }

@@ -16,11 +16,8 @@ import (
 	"diresco/internal/identity/federation/spid"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
+	"diresco/internal/platform/egress"
 )
-
-// spidEvery is how often it is looked whether the metadata of providers are old. Once they could
-// not be had, that is how soon they are asked for again.
-const spidEvery = 10 * time.Minute
 
 // newSPID makes this service towards the providers of SPID and CIE, and reads who they are. It
 // returns nil where neither is configured.
@@ -44,7 +41,7 @@ func newSPID(ctx context.Context, from config.Config, d spid.Deps) (*spid.Servic
 		if of.location == "" {
 			continue
 		}
-		origin := spid.Origin{Kind: of.kind, Location: of.location}
+		origin := spid.Origin{Kind: of.kind, Location: of.location, Network: egress.Options{Allow: from.EgressAllow}}
 		if from.DataDir != "" {
 			origin.Cache = filepath.Join(from.DataDir, "federation", string(of.kind)+"-metadata.xml")
 		}
@@ -70,11 +67,12 @@ func (k *checker) spid(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	c.DataDir = "" // no copy of the metadata is kept
-	service, err := newSPID(ctx, c, spid.Deps{Clock: k.clock, Random: rand.Reader, Log: slog.New(slog.DiscardHandler)})
+	service, err := newSPID(ctx, c, spid.Deps{Clock: k.clock, Random: rand.Reader, Log: slog.New(told{k, what})})
 	if err != nil {
 		k.say(what, err, "")
 		return
 	}
+	service.Refresh(ctx)
 	if n := len(service.Providers()); n == 0 {
 		k.add(Failed, what, "no provider is known: can the metadata be had?")
 	} else {

@@ -22,6 +22,9 @@ const (
 	// newcomerKey and what follows name people who have a digital identity and no account yet.
 	newcomerKey    = "newcomer"
 	residentPrefix = "resident-"
+	// otherFamilyName is what providers tell of the last resident, so that the office has something to
+	// look into.
+	otherFamilyName = "Colombini"
 )
 
 // Identities lists who can log in at the sandbox's identity provider: the test people in the order
@@ -96,6 +99,9 @@ func (s *Service) withoutAccount() ([]idp.Person, error) {
 		p, err := s.stranger(residentPrefix+strconv.Itoa(i+1), r.birth, "No account yet; in the register of persons")
 		if err != nil {
 			return nil, err
+		}
+		if i == len(seedResidents)-1 {
+			p.FamilyName, p.Description = otherFamilyName, "No account yet; in the register of persons under another family name"
 		}
 		all = append(all, p)
 	}

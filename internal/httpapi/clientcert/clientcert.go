@@ -1,5 +1,6 @@
 // Package clientcert finds the certificate with which the sender of a request proved who they are.
-// It comes by TLS on a listener for that alone, or in a header that a trusted proxy has written.
+// It comes by TLS on a listener for that alone, or in a header that a trusted proxy has written, on
+// another such listener.
 package clientcert
 
 import (
@@ -51,7 +52,7 @@ func with(r *http.Request, f found) *http.Request {
 
 // Config says how certificates come in.
 type Config struct {
-	// Form is how proxies write certificates into a header; without one, headers mean nothing.
+	// Form is how proxies write certificates into a header.
 	Form Form
 	// Proxies are the networks of those that are trusted.
 	Proxies []netip.Prefix
@@ -83,39 +84,41 @@ func NewEntrance(config Config, next http.Handler) (*Entrance, error) {
 // Direct serves a listener that asks for certificates. Nothing but logging in with a card is served
 // there.
 func (e *Entrance) Direct() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path != Path && r.URL.Path != statusPath:
-			http.Error(w, "cards only", http.StatusNotFound)
-			return
-		case r.TLS != nil && len(r.TLS.PeerCertificates) > 0:
-			// Whatever a header says, here it is the connection that counts.
-			all := r.TLS.PeerCertificates
-			e.serve(w, r, found{presented: Presented{Leaf: all[0], Others: all[1:]}})
-		default:
-			e.serve(w, r, found{err: fault.Because(fault.InvalidCredentials, card.ReasonMissing)})
+	return e.cardsAlone(func(r *http.Request) found {
+		if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+			return found{err: fault.Because(fault.InvalidCredentials, card.ReasonMissing)}
 		}
+		// Whatever a header says, here it is the connection that counts.
+		all := r.TLS.PeerCertificates
+		return found{presented: Presented{Leaf: all[0], Others: all[1:]}}
 	})
 }
 
-// Behind serves the listener of the API, where proxies write certificates into a header.
+// Behind serves a listener to which proxies send nothing but logins with cards, with the certificate
+// in a header. It is not that of the API: a proxy hands on there what a client wrote into that header.
 func (e *Entrance) Behind() http.Handler {
-	if e.config.Form == "" {
-		return e.next
-	}
-	header := e.config.Form.header()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		values := r.Header.Values(header)
-		switch {
-		case r.URL.Path != Path:
-			e.next.ServeHTTP(w, r)
-		case len(values) > 0 && !trusts(e.config.Proxies, r.RemoteAddr):
+	return e.cardsAlone(func(r *http.Request) found {
+		values := r.Header.Values(e.config.Form.header())
+		if len(values) > 0 && !trusts(e.config.Proxies, r.RemoteAddr) {
 			e.config.Log.LogAttrs(r.Context(), slog.LevelWarn, "a card's certificate in a header was refused: no trusted proxy sent it",
 				slog.String("sender", r.RemoteAddr))
-			e.serve(w, r, found{err: fault.Because(fault.Forbidden, card.ReasonProxy)})
+			return found{err: fault.Because(fault.Forbidden, card.ReasonProxy)}
+		}
+		presented, err := e.config.Form.read(values)
+		return found{presented, err}
+	})
+}
+
+// cardsAlone serves logging in with a card, and the status.
+func (e *Entrance) cardsAlone(find func(r *http.Request) found) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case Path:
+			e.serve(w, r, find(r))
+		case statusPath:
+			e.next.ServeHTTP(w, r)
 		default:
-			presented, err := e.config.Form.read(values)
-			e.serve(w, r, found{presented, err})
+			http.Error(w, "cards only", http.StatusNotFound)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -34,6 +35,26 @@ func certificate(t *testing.T, name string) *x509.Certificate {
 	}
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Unix(1<<32, 0)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// costly makes a certificate of a key of RSA of so many bits. Nobody has the private one.
+func costly(t *testing.T, bits uint, exponent int) *x509.Certificate {
+	t.Helper()
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	modulus := new(big.Int).Lsh(big.NewInt(1), bits-1)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "costly"}, NotAfter: time.Unix(1<<32, 0)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &rsa.PublicKey{N: modulus.SetBit(modulus, 0, 1), E: exponent}, signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,8 +121,8 @@ func behind(t *testing.T, form clientcert.Form, sender, path string, header http
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil)
 	r.RemoteAddr, r.Header = sender, header
 	e.Behind().ServeHTTP(httptest.NewRecorder(), r)
-	if !s.served {
-		t.Error("the request is not served")
+	if s.served != (path == clientcert.Path) {
+		t.Errorf("%s is served: %t", path, s.served)
 	}
 	return *s, log.String()
 }
@@ -117,28 +138,34 @@ func TestHeader_EachForm(t *testing.T) {
 		others int
 		reason string
 	}{
-		"nginx":                          {clientcert.Nginx, http.Header{plain: {escaped(inPEM(leaf))}}, 0, ""},
-		"nginx, a bare plus":             {clientcert.Nginx, http.Header{plain: {strings.ReplaceAll(escaped(inPEM(leaf)), "%2B", "+")}}, 0, ""},
-		"nginx, none":                    {clientcert.Nginx, http.Header{plain: {""}}, 0, card.ReasonMissing},
-		"nginx, no header":               {clientcert.Nginx, http.Header{}, 0, card.ReasonMissing},
-		"nginx, not escaped":             {clientcert.Nginx, http.Header{plain: {inOneLine(leaf)}}, 0, card.ReasonUnreadable},
-		"nginx, twice":                   {clientcert.Nginx, http.Header{plain: {escaped(inPEM(leaf)), escaped(inPEM(leaf))}}, 0, card.ReasonUnreadable},
-		"nginx, something behind":        {clientcert.Nginx, http.Header{plain: {escaped(inPEM(leaf) + "x")}}, 0, card.ReasonUnreadable},
-		"nginx, a key":                   {clientcert.Nginx, http.Header{plain: {escaped(strings.ReplaceAll(inPEM(leaf), "CERTIFICATE", "PRIVATE KEY"))}}, 0, card.ReasonUnreadable},
-		"nginx, in the other's":          {clientcert.Nginx, http.Header{envoy: {`Cert="` + escaped(inPEM(leaf)) + `"`}}, 0, card.ReasonMissing},
-		"apache":                         {clientcert.Apache, http.Header{plain: {inOneLine(leaf)}}, 0, ""},
-		"apache, none":                   {clientcert.Apache, http.Header{plain: {"(null)"}}, 0, card.ReasonMissing},
-		"apache, cut off":                {clientcert.Apache, http.Header{plain: {inOneLine(leaf)[:200]}}, 0, card.ReasonUnreadable},
-		"haproxy":                        {clientcert.HAProxy, http.Header{plain: {inDER(leaf)}}, 0, ""},
-		"haproxy, none":                  {clientcert.HAProxy, http.Header{plain: {""}}, 0, card.ReasonMissing},
-		"haproxy, something behind":      {clientcert.HAProxy, http.Header{plain: {base64.StdEncoding.EncodeToString(append(bytes.Clone(leaf.Raw), 0))}}, 0, card.ReasonUnreadable},
-		"envoy":                          {clientcert.Envoy, http.Header{envoy: {`Hash=ab;Cert="` + escaped(inPEM(leaf)) + `";Subject="CN=a\"b,O=x;y";URI=`}}, 0, ""},
-		"envoy, with chain":              {clientcert.Envoy, http.Header{envoy: {`Cert="` + escaped(inPEM(leaf)) + `";Chain="` + escaped(inPEM(leaf, issuer)) + `"`}}, 1, ""},
-		"envoy, none":                    {clientcert.Envoy, http.Header{}, 0, card.ReasonMissing},
-		"envoy, of two proxies":          {clientcert.Envoy, http.Header{envoy: {`Cert="` + escaped(inPEM(leaf)) + `",Cert="` + escaped(inPEM(issuer)) + `"`}}, 0, card.ReasonUnreadable},
-		"envoy, of two proxies in parts": {clientcert.Envoy, http.Header{envoy: {`Hash=a,Hash=b;Cert="` + escaped(inPEM(leaf)) + `"`}}, 0, card.ReasonUnreadable},
-		"envoy, an open quote":           {clientcert.Envoy, http.Header{envoy: {`Cert="` + escaped(inPEM(leaf))}}, 0, card.ReasonUnreadable},
-		"envoy, no certificate":          {clientcert.Envoy, http.Header{envoy: {`Hash=ab;Subject="CN=x"`}}, 0, card.ReasonUnreadable},
+		"nginx":                              {clientcert.Nginx, http.Header{plain: {escaped(inPEM(leaf))}}, 0, ""},
+		"nginx, a bare plus":                 {clientcert.Nginx, http.Header{plain: {strings.ReplaceAll(escaped(inPEM(leaf)), "%2B", "+")}}, 0, ""},
+		"nginx, none":                        {clientcert.Nginx, http.Header{plain: {""}}, 0, card.ReasonMissing},
+		"nginx, no header":                   {clientcert.Nginx, http.Header{}, 0, card.ReasonMissing},
+		"nginx, not escaped":                 {clientcert.Nginx, http.Header{plain: {inOneLine(leaf)}}, 0, card.ReasonUnreadable},
+		"nginx, twice":                       {clientcert.Nginx, http.Header{plain: {escaped(inPEM(leaf)), escaped(inPEM(leaf))}}, 0, card.ReasonUnreadable},
+		"nginx, something behind":            {clientcert.Nginx, http.Header{plain: {escaped(inPEM(leaf) + "x")}}, 0, card.ReasonUnreadable},
+		"nginx, a key":                       {clientcert.Nginx, http.Header{plain: {escaped(strings.ReplaceAll(inPEM(leaf), "CERTIFICATE", "PRIVATE KEY"))}}, 0, card.ReasonUnreadable},
+		"nginx, in the other's":              {clientcert.Nginx, http.Header{envoy: {`Cert="` + escaped(inPEM(leaf)) + `"`}}, 0, card.ReasonMissing},
+		"apache":                             {clientcert.Apache, http.Header{plain: {inOneLine(leaf)}}, 0, ""},
+		"apache, none":                       {clientcert.Apache, http.Header{plain: {"(null)"}}, 0, card.ReasonMissing},
+		"apache, cut off":                    {clientcert.Apache, http.Header{plain: {inOneLine(leaf)[:200]}}, 0, card.ReasonUnreadable},
+		"haproxy":                            {clientcert.HAProxy, http.Header{plain: {inDER(leaf)}}, 0, ""},
+		"haproxy, none":                      {clientcert.HAProxy, http.Header{plain: {""}}, 0, card.ReasonMissing},
+		"haproxy, something behind":          {clientcert.HAProxy, http.Header{plain: {base64.StdEncoding.EncodeToString(append(bytes.Clone(leaf.Raw), 0))}}, 0, card.ReasonUnreadable},
+		"envoy":                              {clientcert.Envoy, http.Header{envoy: {`Hash=ab;Cert="` + escaped(inPEM(leaf)) + `";Subject="CN=a\"b,O=x;y";URI=`}}, 0, ""},
+		"envoy, with chain":                  {clientcert.Envoy, http.Header{envoy: {`Cert="` + escaped(inPEM(leaf)) + `";Chain="` + escaped(inPEM(leaf, issuer)) + `"`}}, 1, ""},
+		"envoy, none":                        {clientcert.Envoy, http.Header{}, 0, card.ReasonMissing},
+		"envoy, of two proxies":              {clientcert.Envoy, http.Header{envoy: {`Cert="` + escaped(inPEM(leaf)) + `",Cert="` + escaped(inPEM(issuer)) + `"`}}, 0, card.ReasonUnreadable},
+		"envoy, of two proxies in parts":     {clientcert.Envoy, http.Header{envoy: {`Hash=a,Hash=b;Cert="` + escaped(inPEM(leaf)) + `"`}}, 0, card.ReasonUnreadable},
+		"envoy, an open quote":               {clientcert.Envoy, http.Header{envoy: {`Cert="` + escaped(inPEM(leaf))}}, 0, card.ReasonUnreadable},
+		"envoy, names of the owner":          {clientcert.Envoy, http.Header{envoy: {`Hash=ab;Cert="` + escaped(inPEM(leaf)) + `";URI=x;DNS=y;DNS=z`}}, 0, ""},
+		"envoy, a name with another's":       {clientcert.Envoy, http.Header{envoy: {`Hash=ab;Cert="` + escaped(inPEM(issuer)) + `";URI=x;Cert="` + escaped(inPEM(leaf)) + `"`}}, 0, card.ReasonUnreadable},
+		"envoy, a name with a chain":         {clientcert.Envoy, http.Header{envoy: {`Cert="` + escaped(inPEM(leaf)) + `";DNS=x;Chain="` + escaped(inPEM(issuer)) + `"`}}, 0, card.ReasonUnreadable},
+		"envoy, twice in one":                {clientcert.Envoy, http.Header{envoy: {`Cert="` + escaped(inPEM(issuer)) + `";cert="` + escaped(inPEM(leaf)) + `"`}}, 0, card.ReasonUnreadable},
+		"envoy, a key that takes long":       {clientcert.Envoy, http.Header{envoy: {`Cert="` + escaped(inPEM(leaf)) + `";Chain="` + escaped(inPEM(costly(t, 9000, 65537))) + `"`}}, 0, card.ReasonUnreadable},
+		"nginx, an exponent that takes long": {clientcert.Nginx, http.Header{plain: {escaped(inPEM(costly(t, 2048, 1<<31-1)))}}, 0, card.ReasonUnreadable},
+		"envoy, no certificate":              {clientcert.Envoy, http.Header{envoy: {`Hash=ab;Subject="CN=x"`}}, 0, card.ReasonUnreadable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, _ := behind(t, c.form, proxy, clientcert.Path, c.header)
@@ -174,13 +201,8 @@ func TestHeader_OfATrustedProxyAlone(t *testing.T) {
 	if s, log := behind(t, clientcert.Nginx, "[::ffff:10.1.2.3]:40000", clientcert.Path, header()); s.err != nil || log != "" {
 		t.Errorf("the proxy by its mapped address: %v, %q", s.err, log)
 	}
-	// Elsewhere, and where no form is configured, it means nothing.
-	if s, log := behind(t, clientcert.Nginx, "192.0.2.1:5000", "/v1/me", header()); s.reason() != card.ReasonMissing || log != "" {
-		t.Errorf("at another path: %v, %q", s.err, log)
-	}
-	if s, log := behind(t, "", proxy, clientcert.Path, header()); s.reason() != card.ReasonMissing || log != "" {
-		t.Errorf("without a form: %v, %q", s.err, log)
-	}
+	// Nothing else is served there, not even to the proxy.
+	behind(t, clientcert.Nginx, proxy, "/v1/me", header())
 }
 
 // TestDirect_TheConnectionCounts: over the listener for cards no header is read, and the API is not

@@ -1,10 +1,12 @@
 package clientcert
 
 import (
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"net/url"
+	"slices"
 	"strings"
 
 	"diresco/internal/identity/federation/card"
@@ -33,6 +35,10 @@ const (
 	apacheNone = "(null)"
 	// mostCertificates is how many a header may have.
 	mostCertificates = 9
+	// mostKeyBits is how long a key of RSA may be, and mostExponent how large its public exponent: the
+	// usual one is 65537.
+	mostKeyBits  = 8192
+	mostExponent = 1 << 17
 )
 
 func (f Form) header() string {
@@ -67,10 +73,17 @@ func (f Form) read(values []string) (Presented, error) {
 			ok = false
 		}
 	}
-	if !ok || len(all) == 0 || len(all) > mostCertificates {
+	if !ok || len(all) == 0 || len(all) > mostCertificates || slices.ContainsFunc(all, hasCostlyKey) {
 		return Presented{}, fault.Because(fault.InvalidCredentials, card.ReasonUnreadable)
 	}
 	return Presented{Leaf: all[0], Others: all[1:]}, nil
+}
+
+// hasCostlyKey tells whether a certificate has a key of RSA with which a signature takes long to verify.
+// Over TLS such a certificate does not get in either.
+func hasCostlyKey(c *x509.Certificate) bool {
+	key, is := c.PublicKey.(*rsa.PublicKey)
+	return is && (key.N.BitLen() > mostKeyBits || key.E > mostExponent)
 }
 
 // readEscaped reads PEM with percent escapes. A plus sign stands for itself there.
@@ -120,9 +133,10 @@ func readDER(value string) ([]*x509.Certificate, bool) {
 }
 
 // readFields reads Envoy's fields, such as Hash=…;Cert="…";Chain="…". Several elements would be of
-// several proxies, of which it is not known who wrote the first.
+// several proxies, of which it is not known who wrote the first. Names of the certificate (URI, DNS)
+// stand last and unquoted: what they hold is its owner's choice, and no field of the proxy's.
 func readFields(value string) ([]*x509.Certificate, bool) {
-	fields := map[string]string{}
+	fields, owners := map[string]string{}, false
 	for value != "" {
 		name, rest, found := strings.Cut(value, "=")
 		if !found {
@@ -132,7 +146,16 @@ func readFields(value string) ([]*x509.Certificate, bool) {
 		if !ok {
 			return nil, false
 		}
-		fields[strings.ToLower(name)], value = text, rest
+		value = rest
+		name = strings.ToLower(name)
+		if name == "uri" || name == "dns" {
+			owners = true
+			continue
+		}
+		if _, twice := fields[name]; twice || owners {
+			return nil, false
+		}
+		fields[name] = text
 	}
 	leaf, ok := readEscaped(fields["cert"])
 	if !ok || len(leaf) != 1 {

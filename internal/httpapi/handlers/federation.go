@@ -29,6 +29,27 @@ func (h SessionHandlers) ListIdentityProviders(
 	)), nil
 }
 
+// ListIdentityMismatches implements api.StrictServerInterface.
+func (h SessionHandlers) ListIdentityMismatches(
+	ctx context.Context, r api.ListIdentityMismatchesRequestObject,
+) (api.ListIdentityMismatchesResponseObject, error) {
+	found, err := h.Federation.Mismatches(ctx, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	return api.ListIdentityMismatches200JSONResponse(pageOf(
+		ctx, items(found.Items, viewMismatch), "/backoffice/identity-mismatches", "", found.Next, r.Params.Limit,
+	)), nil
+}
+
+func viewMismatch(m federation.Mismatch) api.IdentityMismatch {
+	return api.IdentityMismatch{
+		MismatchId: m.ID, PersonId: m.PersonID, At: m.At, LoginMethod: (*api.LoginMethod)(unlessEmpty(m.Method)),
+		LoginProvider: unlessEmpty(m.Provider),
+		DiffersFrom:   items(m.DiffersFrom, func(p federation.Place) api.NamePlace { return api.NamePlace(p) }),
+	}
+}
+
 func viewProvider(p federation.About) api.IdentityProvider {
 	return api.IdentityProvider{
 		ProviderId: p.ID, Kind: api.IdentityProviderKind(p.Kind), DisplayName: p.DisplayName, LogoUri: unlessEmpty(p.LogoURI),
@@ -96,7 +117,11 @@ func (h SessionHandlers) reauthenticate(ctx context.Context, proof *api.Presence
 	case proof.Pin != nil && proof.Code == nil && proof.CodeVerifier == nil:
 		return h.Sessions.Reauthenticate(ctx, by, secret.Text(*proof.Pin))
 	case proof.Pin == nil && proof.Code != nil && proof.CodeVerifier != nil:
-		return h.Federation.Reauthenticate(ctx, by, secret.Text(*proof.Code), secret.Text(*proof.CodeVerifier))
+		s, err := h.Federation.Reauthenticate(ctx, by, secret.Text(*proof.Code), secret.Text(*proof.CodeVerifier))
+		if err != nil {
+			return session.Session{}, refusedLogin(err)
+		}
+		return s, nil
 	}
 	return session.Session{}, fault.InvalidFields(fault.Field{Code: fault.FieldEitherProof})
 }

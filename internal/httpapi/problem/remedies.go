@@ -11,9 +11,10 @@ func Remedy(lang Language, code fault.Code) string {
 }
 
 var remediesInEnglish = map[fault.Code]string{
-	fault.Malformed:          "Correct the places that the errors member names, and send the request again.",
-	fault.InvalidCredentials: "Check tax code and PIN and log in again. Who has forgotten the PIN recovers it with two stored contacts.",
-	fault.SessionEnded:       "Log in again with startSession, and repeat the request with the new token.",
+	fault.Malformed: "Correct the places that the errors member names, and send the request again.",
+	fault.InvalidCredentials: "Check tax code and PIN and log in again. Who has forgotten the PIN recovers it with two stored contacts. After a login with " +
+		"SPID or CIE begin another with startFederatedLogin: its code is good once, for a minute.",
+	fault.SessionEnded: "Log in again with startSession, and repeat the request with the new token.",
 	fault.Unauthenticated: "Renew the token with the refresh token (renewSession), or log in, and send Authorization: Bearer " +
 		"with the new one.",
 	fault.PINChangeRequired: "Get a new PIN with rotatePin and confirm it with confirmPinRotation; the session that comes back " +
@@ -60,7 +61,8 @@ var remediesInEnglish = map[fault.Code]string{
 var remediesInItalian = map[fault.Code]string{
 	fault.Malformed: "Correggere i punti indicati in errors e inviare di nuovo la richiesta.",
 	fault.InvalidCredentials: "Controllare codice fiscale e PIN e rifare l'accesso. Chi ha dimenticato il PIN lo recupera con " +
-		"due recapiti registrati.",
+		"due recapiti registrati. Dopo un accesso con SPID o CIE se ne inizia un altro con startFederatedLogin: il codice vale una " +
+		"volta, per un minuto.",
 	fault.SessionEnded: "Rifare l'accesso con startSession e ripetere la richiesta con il nuovo token.",
 	fault.Unauthenticated: "Rinnovare il token con il refresh token (renewSession), o rifare l'accesso, e inviare " +
 		"Authorization: Bearer con il nuovo.",

@@ -12,7 +12,8 @@ var inEnglish = dictionary{
 		fault.InvalidCredentials: {
 			"Invalid credentials", "Tax code and PIN do not match.",
 			"The tax code or the PIN is wrong. The answer is the same for a person who is not registered. After 10 wrong tries in a row " +
-				"the login is inhibited for 5 minutes.",
+				"the login is inhibited for 5 minutes. At a login with a national identity or a card, the code or the card is not " +
+				"let in: detail says why.",
 		},
 		fault.SessionEnded: {
 			"Session ended", "The session is over. Log in again.",
@@ -198,6 +199,9 @@ var inEnglish = dictionary{
 	reasons: map[string]string{
 		"refresh-token": "This is no refresh token. Send the last one that startSession, renewSession or reauthenticate gave, " +
 			"or log in again.",
+		"provider-down": "The provider cannot be reached at present. Try again later, or log in another way: this service and " +
+			"the others go on.",
+		"no-pin": "There is no PIN to change. Ask for one with requestPin.",
 		"card-missing": "No certificate of a card came with the request. Insert the card, and " +
 			"log in at the address for cards.",
 		"card-unreadable": "What came as the certificate of a card cannot be read.",

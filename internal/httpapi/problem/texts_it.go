@@ -12,7 +12,8 @@ var inItalian = dictionary{
 		fault.InvalidCredentials: {
 			"Credenziali non valide", "Codice fiscale e PIN non corrispondono.",
 			"Il codice fiscale o il PIN non è giusto. La risposta è la stessa se la persona non è registrata. Dopo 10 tentativi " +
-				"sbagliati di seguito l'accesso è sospeso per 5 minuti.",
+				"sbagliati di seguito l'accesso è sospeso per 5 minuti. Nell'accesso con un'identità nazionale o con una carta è il " +
+				"codice o la carta a non essere ammessa: detail dice perché.",
 		},
 		fault.SessionEnded: {
 			"Sessione terminata", "La sessione è terminata. Occorre entrare di nuovo.",
@@ -197,6 +198,9 @@ var inItalian = dictionary{
 	reasons: map[string]string{
 		"refresh-token": "Non è un token di rinnovo. Invii l'ultimo ricevuto all'accesso o al " +
 			"rinnovo, oppure acceda di nuovo.",
+		"provider-down": "Il gestore dell'identità ora non è raggiungibile. Riprovare più tardi, o accedere in un altro modo: " +
+			"questo servizio e gli altri funzionano.",
+		"no-pin": "Non c'è un PIN da cambiare. Va chiesto con requestPin.",
 		"card-missing": "Con la richiesta non è arrivato il certificato di una carta. Inserire la " +
 			"carta e accedere all'indirizzo per le carte.",
 		"card-unreadable": "Quello che è arrivato come certificato di una carta non è leggibile.",

@@ -143,6 +143,9 @@ type Refusal struct {
 	Number int
 	// Rule names the rule that was broken, for logs: fixed words, never a value of the answer.
 	Rule string
+	// Cause is more for the operator, of what was asked; nil where there is no more. Nothing of a person
+	// is in it.
+	Cause error
 }
 
 func (r *Refusal) Error() string {

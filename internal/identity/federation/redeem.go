@@ -13,7 +13,6 @@ import (
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/operation"
-	"diresco/internal/masterdata/matching"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/naming"
 	"diresco/internal/platform/secret"
@@ -167,7 +166,7 @@ func (s *Service) holder(ctx context.Context, claims Claims, l access.Login) (uu
 	} else if err != nil {
 		return uuid.Nil, err
 	}
-	return known.ID, s.compare(ctx, known.ID, code, known.GivenName, known.FamilyName, claims)
+	return known.ID, s.compare(ctx, l, known.ID, code, known.GivenName, known.FamilyName, claims)
 }
 
 // welcome makes an account for somebody who has none.
@@ -183,7 +182,7 @@ func (s *Service) welcome(ctx context.Context, code taxcode.Code, claims Claims,
 	if err := s.run.Trail.Write(ctx, trace.Record(ctx, access.Actor{}, s.run.Clock)); err != nil {
 		return uuid.Nil, err
 	}
-	if err := s.compare(ctx, p.ID, code, p.GivenName, p.FamilyName, claims); err != nil {
+	if err := s.compare(ctx, l, p.ID, code, p.GivenName, p.FamilyName, claims); err != nil {
 		return uuid.Nil, err
 	}
 	var contacts []person.NewContact
@@ -194,38 +193,4 @@ func (s *Service) welcome(ctx context.Context, code taxcode.Code, claims Claims,
 		contacts = append(contacts, person.NewContact{Kind: person.Mobile, Value: claims.Mobile})
 	}
 	return p.ID, s.deps.Contacts.Welcome(ctx, p.ID, contacts...)
-}
-
-// OpMismatch is what the audit trail calls the note that a provider tells another name than we know.
-// It is about the person, and not theirs.
-const OpMismatch = "noteIdentityMismatch"
-
-// compare notes for the office where a name differs from that of the account, or of the register of
-// persons.
-func (s *Service) compare(ctx context.Context, id uuid.UUID, code taxcode.Code, given, family string, claims Claims) error {
-	differ := func(givenName, familyName string) bool {
-		return !matching.Names(givenName, claims.GivenName) || !matching.Names(familyName, claims.FamilyName)
-	}
-	var where []string
-	if differ(given, family) {
-		where = append(where, "account")
-	}
-	entry, found, err := s.deps.Residents.Find(ctx, code)
-	if err != nil {
-		return err
-	}
-	if found && differ(entry.GivenName, entry.FamilyName) {
-		where = append(where, "register")
-	}
-	if len(where) == 0 {
-		return nil
-	}
-	detail, err := json.Marshal(map[string][]string{"name_differs_from": where})
-	if err != nil {
-		return err
-	}
-	trace := operation.Trace{SubjectKind: person.SubjectKind, SubjectID: id.String(), Outcome: "name-differs", Detail: string(detail)}
-	record := trace.Record(ctx, access.Actor{}, s.run.Clock)
-	record.Operation = OpMismatch
-	return s.run.Trail.Write(ctx, record)
 }

@@ -2,6 +2,7 @@ package federation_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/page"
 	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
 )
@@ -37,10 +39,14 @@ func TestRedeem_Refusals(t *testing.T) {
 		_, err = f.logins.Redeem(f.context(), code, verifier)
 		want(t, err, fault.InvalidCredentials)
 		f.Exec(t, "UPDATE people SET suspended_at = NULL WHERE id = ?", p.ID)
+		// None of these has used the code up: who holds the verifier can still come.
+		_, err = f.logins.Redeem(f.context(), code, verifier)
+		want(t, err, "")
+		code = f.code()
 		f.Clock.Advance(federation.CodeLife)
 		_, err = f.logins.Redeem(f.context(), code, verifier)
 		want(t, err, fault.InvalidCredentials)
-		if n := f.Count(t, "sessions"); n != 0 {
+		if n := f.Count(t, "sessions"); n != 1 {
 			t.Errorf("%d sessions", n)
 		}
 	})
@@ -69,6 +75,9 @@ func TestRedeem_MakesAnAccount(t *testing.T) {
 		if n := f.Count(t, "pins"); n != 0 {
 			t.Error("there is a PIN")
 		}
+		// So none is shown that would never count.
+		_, err = f.PINs.Rotate(f.context(), by)
+		want(t, err, fault.Conflict)
 		contacts, err := f.People.Contacts(t.Context(), p.ID)
 		if err != nil || len(contacts) != 1 || contacts[0].Value != "mario@posta.example" || contacts[0].VerifiedAt != nil {
 			t.Errorf("contacts %+v %v", contacts, err)
@@ -133,6 +142,21 @@ func TestRedeem_AnotherNameIsNotedForTheOffice(t *testing.T) {
 		f.login()
 		if n := f.Count(t, noted+" AND detail = '{\"name_differs_from\":[\"register\"]}'", p.ID.String()); n != 1 {
 			t.Errorf("%d notes of another name in the register", n)
+		}
+		// The office reads both, the latest first.
+		first, err := f.logins.Mismatches(t.Context(), page.Request{Limit: 1})
+		want(t, err, "")
+		second, err := f.logins.Mismatches(t.Context(), page.Request{Limit: 1, Cursor: first.Next})
+		want(t, err, "")
+		if len(first.Items) != 1 || len(second.Items) != 1 || second.Next != "" {
+			t.Fatalf("listed %+v, then %+v", first, second)
+		}
+		for place, m := range map[federation.Place]federation.Mismatch{
+			federation.InRegister: first.Items[0], federation.InAccount: second.Items[0],
+		} {
+			if m.PersonID != p.ID || m.Method != "spid" || m.Provider != "spid-prova" || !slices.Equal(m.DiffersFrom, []federation.Place{place}) {
+				t.Errorf("%s: %+v", place, m)
+			}
 		}
 	})
 }

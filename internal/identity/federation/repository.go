@@ -9,6 +9,7 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
+	"diresco/internal/platform/page"
 )
 
 type repository struct{ db *db.DB }
@@ -130,4 +131,15 @@ func (r repository) purge(ctx context.Context, now, until time.Time) error {
 		}
 		return r.db.From(ctx).Exec("DELETE FROM federated_answers WHERE seen_at < ?", until).Error
 	})
+}
+
+// mismatches returns what was noted of other names, the latest first, behind a place in that order.
+func (r repository) mismatches(ctx context.Context, limit int, after *page.Key) ([]note, error) {
+	// The index is on this operation alone, so it is written here as it stands there.
+	query, args := "SELECT "+db.Columns[note]("")+" FROM audit_records WHERE operation = 'noteIdentityMismatch'", []any{}
+	if after != nil {
+		query, args = query+" AND (at, id) < (?, ?)", append(args, after.At.UTC(), after.ID)
+	}
+	var rows []note
+	return rows, r.db.From(ctx).Raw(query+" ORDER BY at DESC, id DESC LIMIT ?", append(args, limit)...).Scan(&rows).Error
 }

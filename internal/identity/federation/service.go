@@ -52,6 +52,9 @@ const (
 // OpLogin is what traces call the answer of a provider: what the API calls the login.
 const OpLogin = "startFederatedSession"
 
+// ReasonDown is that a provider cannot be reached, while the others can.
+const ReasonDown = "provider-down"
+
 // ErrUnknown is the error about a login that is not known, is over, or was answered before.
 var ErrUnknown = errors.New("no such login with a national identity is open")
 
@@ -165,7 +168,7 @@ func (s *Service) Begin(ctx context.Context, in Request) (Begun, error) {
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
 		s.note(ctx, in.ProviderID, refusal)
-		return Begun{}, fault.After(fault.Unavailable, time.Minute)
+		return Begun{}, &fault.Fault{Code: fault.Unavailable, Reason: ReasonDown, RetryAfter: time.Minute}
 	}
 	if err != nil {
 		return Begun{}, err
@@ -378,8 +381,11 @@ func (s *Service) note(ctx context.Context, providerID string, refusal *Refusal)
 	if refusal.Outcome == Denied {
 		level = slog.LevelInfo
 	}
-	s.deps.Log.Log(ctx, level, "a login with a national identity did not succeed", "provider", providerID, "outcome",
-		string(refusal.Outcome), "number", refusal.Number, "rule", refusal.Rule)
+	told := []any{"provider", providerID, "outcome", string(refusal.Outcome), "number", refusal.Number, "rule", refusal.Rule}
+	if refusal.Cause != nil {
+		told = append(told, "cause", refusal.Cause)
+	}
+	s.deps.Log.Log(ctx, level, "a login with a national identity did not succeed", told...)
 }
 
 // draw makes a secret of 32 bytes that nobody types.

@@ -153,17 +153,11 @@ const rotationKind = "pin-rotation"
 
 // Rotate generates a new PIN, to be confirmed in the same session within 15 minutes. Until then the
 // old one works. A repeat replaces it. It returns fault.Reauthenticate when the PIN was entered
-// more than 5 minutes ago, unless the session must change it anyway, and fault.NotFound for who has
+// more than 5 minutes ago, unless the session must change it anyway, and fault.Conflict for who has
 // none.
 func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error) {
 	if !by.PINChangeRequired && s.run.Clock.Now().Sub(by.AuthenticatedAt) > access.FreshFor {
 		return Rotation{}, fault.New(fault.Reauthenticate)
-	}
-	switch _, found, err := s.repo.expiry(ctx, by.PersonID); {
-	case err != nil:
-		return Rotation{}, err
-	case !found:
-		return Rotation{}, fault.New(fault.NotFound)
 	}
 	pin, err := s.Generate(false)
 	if err != nil {
@@ -176,12 +170,22 @@ func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error)
 	id := uuid.Must(uuid.NewV7())
 	return operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Rotation, error) {
 		trace.SubjectKind = rotationKind
+		// Who came by another way may have none. It would be shown and never count.
+		switch _, has, err := s.repo.expiry(ctx, by.PersonID); {
+		case err != nil:
+			return Rotation{}, err
+		case !has:
+			return Rotation{}, fault.Because(fault.Conflict, ReasonNoPIN)
+		}
 		made := Rotation{ID: id, PIN: pin, ExpiresAt: s.run.Clock.Now().Add(RotationLife)}
 		return made, s.repo.begin(ctx, rotation{
 			PersonID: by.PersonID, ID: id, SessionID: by.SessionID, Hash: hash, ExpiresAt: made.ExpiresAt,
 		})
 	}, nil)
 }
+
+// ReasonNoPIN is that there is no PIN to be changed.
+const ReasonNoPIN = "no-pin"
 
 // unclaimed returns the context without the request's idempotency key. An answer with a PIN or
 // token is never stored, so a repeat is a request of its own.

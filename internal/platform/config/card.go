@@ -18,9 +18,11 @@ type Cards struct {
 	// CNSTSLSigners is the path of the certificates that may sign the trusted list.
 	CNSTSLSigners string `env:"CNS_TSL_SIGNERS" want:"the path of a file that can be read" unset:"needed by CNS_TSL" desc:"path of the certificates (PEM) that may sign the trusted list"`
 	// CNSHeader is the form in which a trusted proxy hands certificates on.
-	CNSHeader string `env:"CNS_HEADER" want:"nginx, apache, haproxy or envoy" unset:"no header is read" desc:"proxy that hands cards' certificates on in a header: nginx, apache, haproxy or envoy; taken from TRUSTED_PROXIES alone"`
+	CNSHeader string `env:"CNS_HEADER" want:"nginx, apache, haproxy or envoy" unset:"no header is read" desc:"proxy that hands cards' certificates on in a header: nginx, apache, haproxy or envoy; taken from TRUSTED_PROXIES alone, at CNS_PROXY_ADDR alone"`
 	// CNSAddr is where cards are taken by TLS, host:port.
 	CNSAddr string `env:"CNS_ADDR" want:"host:port, such as 0.0.0.0:8443" unset:"nowhere; sandbox: a free port of 127.0.0.1" desc:"where cards log in by direct TLS, host:port; nothing else is served there"`
+	// CNSProxyAddr is where such a proxy sends logins with cards, host:port.
+	CNSProxyAddr string `env:"CNS_PROXY_ADDR" want:"host:port, such as 127.0.0.1:8444" unset:"needed by CNS_HEADER" desc:"where that proxy sends logins with cards, host:port; nothing else is served there, and elsewhere the header means nothing"`
 	// CNSCert is the path of that listener's certificate chain, CNSKey that of its key.
 	CNSCert string `env:"CNS_CERT" want:"the path of a file that can be read" unset:"TLS_CERT" desc:"path of the certificate chain (PEM) of CNS_ADDR"`
 	CNSKey  string `env:"CNS_KEY" want:"the path of a file that can be read" unset:"TLS_KEY" desc:"path of that certificate's private key (PEM)"`
@@ -59,11 +61,18 @@ func (c *Config) checkCards() []error {
 	check("CNS_TSL", c.CNSTSL == "" || isList(c.CNSTSL))
 	check("CNS_HEADER", slices.Contains(headerForms, c.CNSHeader))
 	check("CNS_ADDR", c.CNSAddr == "" || isHostPort(c.CNSAddr))
+	check("CNS_PROXY_ADDR", c.CNSProxyAddr == "" || isHostPort(c.CNSProxyAddr))
 	if (c.CNSTSL == "") != (c.CNSTSLSigners == "") {
 		wrong = append(wrong, errors.New("DIRESCO_CNS_TSL and DIRESCO_CNS_TSL_SIGNERS: set both or neither"))
 	}
 	if (c.CNSCert == "") != (c.CNSKey == "") {
 		wrong = append(wrong, errors.New("DIRESCO_CNS_CERT and DIRESCO_CNS_KEY: set both or neither"))
+	}
+	if (c.CNSHeader == "") != (c.CNSProxyAddr == "") {
+		wrong = append(wrong, errors.New("DIRESCO_CNS_HEADER and DIRESCO_CNS_PROXY_ADDR: set both or neither"))
+	}
+	if c.CNSProxyAddr != "" && slices.Contains([]string{c.Addr, c.CNSAddr, c.AdminAddr}, c.CNSProxyAddr) {
+		wrong = append(wrong, wrongValue("CNS_PROXY_ADDR", "must be an address of its own: elsewhere a client could write the header"))
 	}
 	if c.CNSHeader != "" && len(c.TrustedProxies) == 0 {
 		wrong = append(wrong, wrongValue("CNS_HEADER", "is taken from DIRESCO_TRUSTED_PROXIES alone: set these"))

@@ -97,7 +97,7 @@ type Config struct {
 	// PortalApplications are the client ids of the body's own applications.
 	PortalApplications []string `env:"PORTAL_APPLICATIONS" want:"client ids, separated by commas" desc:"client ids of the body's own applications: national logins may come back to their redirect URIs with a whole session"`
 	// EgressAllow are private networks in which addresses may lie that are configured.
-	EgressAllow []netip.Prefix `env:"EGRESS_ALLOW" want:"networks such as 10.0.0.0/8, separated by commas" desc:"private networks (CIDR) in which identity providers may lie, separated by commas"`
+	EgressAllow []netip.Prefix `env:"EGRESS_ALLOW" want:"networks such as 10.0.0.0/8, separated by commas" desc:"private networks (CIDR) in which identity providers, their metadata and the trusted list may lie, separated by commas"`
 	SPID
 
 	// LogLevel is the lowest level that is logged.

@@ -59,7 +59,7 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_PORTAL_APPLICATIONS=portale", "DIRESCO_OIDC_PROVIDERS="+file, "DIRESCO_FEDERATION_KEYS=/run/federation.json", "DIRESCO_EGRESS_ALLOW=10.1.0.0/16",
 		"DIRESCO_DELEGATION_LOGIN=strong", "DIRESCO_SANDBOX_PUBLIC=true",
 		"DIRESCO_CNS_CA="+file, "DIRESCO_CNS_TSL=https://list.example.org/TSL-IT.xml", "DIRESCO_CNS_TSL_SIGNERS="+file,
-		"DIRESCO_CNS_HEADER=envoy", "DIRESCO_CNS_ADDR=:8443", "DIRESCO_CNS_CERT="+file, "DIRESCO_CNS_KEY="+file,
+		"DIRESCO_CNS_HEADER=envoy", "DIRESCO_CNS_PROXY_ADDR=127.0.0.1:8444", "DIRESCO_CNS_ADDR=:8443", "DIRESCO_CNS_CERT="+file, "DIRESCO_CNS_KEY="+file,
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
 	)
 	value := reflect.ValueOf(c)
@@ -128,6 +128,7 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		{"CNS_TSL_SIGNERS", "/nowhere/" + wrong},
 		{"CNS_HEADER", wrong},
 		{"CNS_ADDR", wrong},
+		{"CNS_PROXY_ADDR", wrong},
 		{"CNS_CERT", "/nowhere/" + wrong},
 		{"CNS_KEY", "/nowhere/" + wrong},
 		{"INSTITUTION_NAME", wrong + "\n" + wrong},
@@ -163,7 +164,9 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		case "CNS_TSL_SIGNERS":
 			environ = append(environ, "DIRESCO_CNS_TSL=https://list.example.org")
 		case "CNS_HEADER":
-			environ = append(environ, "DIRESCO_TRUSTED_PROXIES=10.0.0.0/8")
+			environ = append(environ, "DIRESCO_TRUSTED_PROXIES=10.0.0.0/8", "DIRESCO_CNS_PROXY_ADDR=127.0.0.1:8444")
+		case "CNS_PROXY_ADDR":
+			environ = append(environ, "DIRESCO_TRUSTED_PROXIES=10.0.0.0/8", "DIRESCO_CNS_HEADER=nginx")
 		case "SMS_GATEWAY_URL":
 			environ = append(environ, "DIRESCO_SMS_GATEWAY_TOKEN=x")
 		case "SMS_GATEWAY_TOKEN":
@@ -282,10 +285,13 @@ func TestConfig_CardsNeedAllOfIt(t *testing.T) {
 		{[]string{"CNS_CA=" + file, "CNS_ADDR=:8443"}, "DIRESCO_CNS_CERT"},
 		{[]string{"CNS_CA=" + file, "CNS_ADDR=:8443", "CNS_CERT=" + file}, "set both or neither"},
 		{[]string{"CNS_CA=" + file, "CNS_ADDR=127.0.0.1:8080", "TLS_CERT=" + file, "TLS_KEY=" + file}, "another address"},
-		{[]string{"CNS_CA=" + file, "CNS_HEADER=nginx"}, "DIRESCO_TRUSTED_PROXIES"},
+		{[]string{"CNS_CA=" + file, "CNS_HEADER=nginx", "CNS_PROXY_ADDR=127.0.0.1:8444"}, "DIRESCO_TRUSTED_PROXIES"},
+		{[]string{"CNS_CA=" + file, "CNS_HEADER=nginx", "TRUSTED_PROXIES=10.0.0.0/8"}, "DIRESCO_CNS_PROXY_ADDR"},
+		{[]string{"CNS_CA=" + file, "CNS_PROXY_ADDR=127.0.0.1:8444"}, "DIRESCO_CNS_HEADER"},
+		{[]string{"CNS_CA=" + file, "CNS_HEADER=nginx", "TRUSTED_PROXIES=10.0.0.0/8", "CNS_PROXY_ADDR=127.0.0.1:8080"}, "of its own"},
 		{[]string{"CNS_TSL=" + file, "CNS_ADDR=:8443"}, "set both or neither"},
 		{[]string{"CNS_CA=" + file, "CNS_ADDR=:8443", "TLS_CERT=" + file, "TLS_KEY=" + file}, ""},
-		{[]string{"CNS_TSL=" + file, "CNS_TSL_SIGNERS=" + file, "CNS_HEADER=haproxy", "TRUSTED_PROXIES=10.0.0.0/8"}, ""},
+		{[]string{"CNS_TSL=" + file, "CNS_TSL_SIGNERS=" + file, "CNS_HEADER=haproxy", "TRUSTED_PROXIES=10.0.0.0/8", "CNS_PROXY_ADDR=127.0.0.1:8444"}, ""},
 	} {
 		environ := served
 		for _, v := range tc.environ {

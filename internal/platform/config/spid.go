@@ -90,7 +90,11 @@ func (c *Config) requireSPID() []error {
 	var wrong []error
 	for _, v := range needed {
 		if v.value == "" {
-			wrong = append(wrong, wrongValue(v.name, "is missing: SPID and CIE need it"))
+			who := "SPID and CIE need it"
+			if v.name == "CIE_MUNICIPALITY" {
+				who = "CIE needs it"
+			}
+			wrong = append(wrong, wrongValue(v.name, "is missing: "+who))
 		}
 	}
 	return wrong

@@ -1,10 +1,8 @@
 package egress_test
 
 import (
-	"context"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -12,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
-
 	"diresco/internal/platform/egress"
+	"diresco/internal/platform/egress/egresstest"
 )
 
 func TestEgress_Public(t *testing.T) {
@@ -142,7 +139,7 @@ func TestEgress_NamesThatPointIntoTheHouse(t *testing.T) {
 	s := server(t, func(http.ResponseWriter, *http.Request) { t.Error("reached") })
 	_, port, _ := strings.Cut(s.Listener.Addr().String(), ":")
 	for _, address := range []string{"127.0.0.1", "10.0.0.1", "169.254.169.254", "::ffff:127.0.0.1"} {
-		resolver := &net.Resolver{PreferGo: true, Dial: nameServer(t, netip.MustParseAddr(address))}
+		resolver := egresstest.Resolver(t, address)
 		_, err := get(t, "https://sms.example.org:"+port, egress.Options{Resolver: resolver})
 		if !errors.Is(err, egress.ErrRefused) {
 			t.Errorf("%s: %v", address, err)
@@ -157,7 +154,7 @@ func TestEgress_AllowedNetworksAreReached(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
 	_, port, _ := strings.Cut(s.Listener.Addr().String(), ":")
-	resolver := &net.Resolver{PreferGo: true, Dial: nameServer(t, netip.MustParseAddr("127.0.0.1"))}
+	resolver := egresstest.Resolver(t, "127.0.0.1")
 	target := "https://sms.example.com:" + port // the test's certificate has this name
 	options := egress.Options{RootCAs: roots, Resolver: resolver, Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	if _, err := get(t, target, options); err != nil || called != 1 {
@@ -171,7 +168,7 @@ func TestEgress_AllowedNetworksAreReached(t *testing.T) {
 
 // And a client for the loopback reaches nothing but the loopback.
 func TestEgress_LocalhostElsewhere(t *testing.T) {
-	resolver := &net.Resolver{PreferGo: true, Dial: nameServer(t, netip.MustParseAddr("8.8.8.8"))}
+	resolver := egresstest.Resolver(t, "8.8.8.8")
 	u, err := egress.CheckURL("http://127.0.0.1:1")
 	if err != nil {
 		t.Fatal(err)
@@ -187,51 +184,4 @@ func TestEgress_LocalhostElsewhere(t *testing.T) {
 			_ = response.Body.Close()
 		}
 	}
-}
-
-// nameServer answers every question with the one address.
-func nameServer(t *testing.T, address netip.Addr) func(ctx context.Context, network, server string) (net.Conn, error) {
-	t.Helper()
-	listener, err := new(net.ListenConfig).ListenPacket(t.Context(), "udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		packet := make([]byte, 1500)
-		for {
-			n, from, err := listener.ReadFrom(packet)
-			if err != nil {
-				return
-			}
-			answer, err := answerTo(packet[:n], address)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if _, err := listener.WriteTo(answer, from); err != nil {
-				return
-			}
-		}
-	}()
-	return func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "udp", listener.LocalAddr().String())
-	}
-}
-
-func answerTo(packet []byte, address netip.Addr) ([]byte, error) {
-	var m dnsmessage.Message
-	if err := m.Unpack(packet); err != nil {
-		return nil, err
-	}
-	m.Header.Response, m.Additionals = true, nil
-	q := m.Questions[0]
-	header := dnsmessage.ResourceHeader{Name: q.Name, Type: q.Type, Class: q.Class}
-	switch {
-	case q.Type == dnsmessage.TypeA && address.Is4():
-		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AResource{A: address.As4()}}}
-	case q.Type == dnsmessage.TypeAAAA && address.Is6():
-		m.Answers = []dnsmessage.Resource{{Header: header, Body: &dnsmessage.AAAAResource{AAAA: address.As16()}}}
-	}
-	return m.Pack()
 }

@@ -80,6 +80,16 @@ func TestPage_CursorsBelongToTheirList(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	// A list whose items have no id is cut by their text.
+	byText := func(cursor string) (page.Page[string], error) {
+		return page.Slice(all, page.Request{Limit: 1, List: "texts", Cursor: cursor}, func(s string) page.Key { return page.Key{Text: s} })
+	}
+	if first, err = byText(""); err != nil {
+		t.Fatal(err)
+	}
+	if second, err := byText(page.Bind("texts", first.Next)); err != nil || len(second.Items) != 1 || second.Items[0] != "b" {
+		t.Errorf("by text: %v, %v", second, err)
+	}
 	if page.Bind("one", "") != "" {
 		t.Error("the last page has a next")
 	}

@@ -25,8 +25,9 @@ type connection struct {
 	from   net.IP
 	conn   net.Conn
 	reader *bufio.Reader
-	// body is that of the last answer.
-	body []byte
+	// body is that of the last answer, and location where it sends on to, or "".
+	body     []byte
+	location string
 }
 
 func dial(ctx context.Context, address string, from net.IP) (*connection, error) {
@@ -80,6 +81,7 @@ func (c *connection) exchange(request []byte) (int, error) {
 var (
 	lengthName   = []byte("content-length")
 	encodingName = []byte("transfer-encoding")
+	locationName = []byte("location")
 	chunkedValue = []byte("chunked")
 )
 
@@ -97,6 +99,7 @@ func (c *connection) read() (int, error) {
 		return 0, fmt.Errorf("not an HTTP/1.1 answer: %q", line)
 	}
 	length, chunked := 0, false
+	c.location = ""
 	for {
 		if line, err = c.line(); err != nil {
 			return 0, err
@@ -112,6 +115,8 @@ func (c *connection) read() (int, error) {
 			}
 		case len(name) == len(encodingName) && bytes.EqualFold(name, encodingName):
 			chunked = bytes.EqualFold(bytes.TrimSpace(value), chunkedValue)
+		case len(name) == len(locationName) && bytes.EqualFold(name, locationName):
+			c.location = string(bytes.TrimSpace(value))
 		}
 	}
 	c.body = c.body[:0]

@@ -114,17 +114,19 @@ type bench struct {
 	duration, warmUp time.Duration
 	database         *database
 	server           *server
-	world            *world
-	meter            meter
-	results          []*result
-	facts            []string
-	logins           *medians
-	outbox           *outboxSpeeds
-	imports          []importSpeed
-	lists            []listSpeed
-	hooks            *webhookSpeeds
-	comparisons      []*comparison
-	curves           []*curve
+	// variables configure the server beside those that all have.
+	variables   map[string]string
+	world       *world
+	meter       meter
+	results     []*result
+	facts       []string
+	logins      *medians
+	outbox      *outboxSpeeds
+	imports     []importSpeed
+	lists       []listSpeed
+	hooks       *webhookSpeeds
+	comparisons []*comparison
+	curves      []*curve
 }
 
 func newBench(o options) *bench {

@@ -54,6 +54,9 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	if err := b.logIns(ctx); err != nil {
 		return err
 	}
+	if err := b.national(ctx, binary, dir); err != nil {
+		return err
+	}
 	if err := b.messages(ctx, dir); err != nil {
 		return err
 	}
@@ -100,11 +103,11 @@ func (b *bench) measureBinary(ctx context.Context, dir string) (string, error) {
 func (b *bench) startServer(ctx context.Context, binary, dir string) error {
 	var err error
 	if b.options.inProcess {
-		b.server, err = serveInside(ctx, b.database.url, dir)
+		b.server, err = serveInside(ctx, b.database.url, dir, b.variables)
 		return err
 	}
 	begun := time.Now()
-	if b.server, err = serve(ctx, binary, b.database.url, dir); err != nil {
+	if b.server, err = serve(ctx, binary, b.database.url, dir, b.variables); err != nil {
 		return err
 	}
 	ready := time.Since(begun)

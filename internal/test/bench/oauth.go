@@ -128,9 +128,14 @@ func (d *database) approve(ctx context.Context, clientID, taxCode, name string, 
 
 // form renders a request for tokens.
 func (b *bench) form(values url.Values) []byte {
+	return formCall(oauth.TokenPath, b.server.address, values)
+}
+
+// formCall renders a request with a form.
+func formCall(path, host string, values url.Values) []byte {
 	body := values.Encode()
 	const request = "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\n\r\n%s"
-	return fmt.Appendf(nil, request, oauth.TokenPath, b.server.address, len(body), body)
+	return fmt.Appendf(nil, request, path, host, len(body), body)
 }
 
 // says is how an application says who it is.

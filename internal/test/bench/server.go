@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -150,21 +151,23 @@ func answers(ctx context.Context, address, path string) bool {
 const statusPath = "/v1/status"
 
 // serveVariables configure the server. All limits on the plain number of requests are at their
-// highest, those on wrong PINs as always.
-func serveVariables(address, databaseURL, dir string) map[string]string {
-	return map[string]string{
+// highest, those on wrong PINs as always; more are further variables.
+func serveVariables(address, databaseURL, dir string, more map[string]string) map[string]string {
+	all := map[string]string{
 		"ADDR": address, "ADMIN_ADDR": "", "DATABASE_URL": databaseURL, "DATA_DIR": dir, "RATE_PERSON": "1000000",
 		"RATE_APPLICATION": "1000000", "RATE_ADDRESS": "1000000",
 	}
+	maps.Copy(all, more)
+	return all
 }
 
 // serve starts the real service.
-func serve(ctx context.Context, binary, databaseURL, dir string) (*server, error) {
+func serve(ctx context.Context, binary, databaseURL, dir string, more map[string]string) (*server, error) {
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return serveWith(ctx, binary, address, serveVariables(address, databaseURL, dir), filepath.Join(dir, "serve.log"))
+	return serveWith(ctx, binary, address, serveVariables(address, databaseURL, dir, more), filepath.Join(dir, "serve.log"))
 }
 
 // serveWith starts it with these variables.
@@ -175,7 +178,7 @@ func serveWith(ctx context.Context, binary, address string, variables map[string
 }
 
 // serveInside runs the service in this process, so that a profile shows it.
-func serveInside(ctx context.Context, databaseURL, dir string) (*server, error) {
+func serveInside(ctx context.Context, databaseURL, dir string, more map[string]string) (*server, error) {
 	var listening net.ListenConfig
 	listener, err := listening.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -186,7 +189,7 @@ func serveInside(ctx context.Context, databaseURL, dir string) (*server, error) 
 		return nil, err
 	}
 	address := listener.Addr().String()
-	c, err := config.Read(environment(serveVariables(address, databaseURL, dir)))
+	c, err := config.Read(environment(serveVariables(address, databaseURL, dir, more)))
 	if err == nil {
 		err = c.Serve()
 	}

@@ -74,7 +74,8 @@ var guides = []guide{
 			`{"login_method":"spid","login_level":2,"login_provider":"sandbox-spid","credential_level":"dispositive"}`, "\nBianchi\n",
 			`{"login_method":"cie","login_level":3}`, "\nerror=access_denied&error_code=25\n", "\nerror=temporarily_unavailable\n",
 			"\nerror=invalid_answer\n", `{"credential_level":"dispositive","login_provider":"sandbox-oidc"}`, "\n401\n",
-			`{"family_name":"Fumagalli","user_class":"citizen"}`, `{"identity_confirmed":true}`,
+			`{"family_name":"Fumagalli","user_class":"citizen"}`, `{"identity_confirmed":true}`, "\ncie\n",
+			`{"differs_from":["register"],"login_provider":"sandbox-cie"}`,
 		},
 	},
 	{

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"html"
 	"io"
 	"net/http"
@@ -171,12 +172,33 @@ func TestIdentityProvider_MakesAccounts(t *testing.T) {
 					t.Errorf("%s: %s", person, me.body)
 				}
 				// There is no PIN that a new one could take the place of.
-				w.do(http.MethodPost, "/v1/me/pin/rotations", said(opened, "access_token"), nil, key()).want(t, http.StatusNotFound, "not-found")
+				w.do(http.MethodPost, "/v1/me/pin/rotations", said(opened, "access_token"), nil, key()).want(t, http.StatusConflict, "conflict")
 			}
 		}
 		if n := w.rows("people", "digital_identity_at IS NOT NULL"); n != 2 {
 			t.Errorf("%d people", n)
 		}
+	})
+}
+
+// Under another name than the register's somebody is let in, and who looks into it finds that.
+func TestIdentityProvider_AnotherNameIsListed(t *testing.T) {
+	each(t, func(t *testing.T, w *fixture) {
+		opened := w.do(http.MethodPost, "/v1/sessions/federated", "", w.proofOf("sandbox-cie", "person=resident-4"), key()).
+			want(t, http.StatusCreated, "")
+		me := w.do(http.MethodGet, "/v1/me", said(opened, "access_token"), nil).want(t, http.StatusOK, "")
+		const path = "/v1/backoffice/identity-mismatches"
+		listed := w.do(http.MethodGet, path, w.administrator().AccessToken, nil).want(t, http.StatusOK, "")
+		items, _ := listed.field("items").([]any)
+		if len(items) != 1 {
+			t.Fatalf("listed %s", listed.body)
+		}
+		item := items[0].(map[string]any)
+		if item["person_id"] != said(me, "person_id") || item["login_provider"] != "sandbox-cie" || item["login_method"] != "cie" ||
+			fmt.Sprint(item["differs_from"]) != "[register]" || strings.Contains(string(listed.body), "Colombini") {
+			t.Errorf("listed %s", listed.body)
+		}
+		w.do(http.MethodGet, path, said(opened, "access_token"), nil).want(t, http.StatusForbidden, "")
 	})
 }
 

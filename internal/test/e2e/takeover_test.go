@@ -123,6 +123,11 @@ var inward = []struct {
 			}
 		}
 	}},
+	{"listIdentityMismatches", func(c *conspiracy) {
+		for _, id := range c.items("/backoffice/identity-mismatches", "person_id") {
+			c.do(c.inside, http.MethodGet, "/backoffice/people/"+id, nil)
+		}
+	}},
 	{"listRegisterImports", func(c *conspiracy) { c.items("/backoffice/register-imports", "import_id") }},
 	{"showRegisterImport", func(c *conspiracy) {
 		for _, id := range c.items("/backoffice/register-imports", "import_id") {

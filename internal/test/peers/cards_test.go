@@ -22,13 +22,20 @@ const cardPage = "docs/identity-card.md"
 type cardsOn struct {
 	sandbox
 	dir, cards string
+	// proxied is where a proxy sends logins with cards.
+	proxied string
 }
 
 func startCards(t *testing.T, variables ...string) cardsOn {
 	t.Helper()
 	dir, port := t.TempDir(), freePort(t)
 	settings := append([]string{"DATA_DIR=" + filepath.Join(dir, "data"), "CNS_ADDR=127.0.0.1:" + port, "LOG_LEVEL=info"}, variables...)
-	return cardsOn{start(t, dbtest.SQLite(t), settings...), dir, port}
+	proxied := ""
+	if len(variables) > 0 {
+		proxied = freePort(t)
+		settings = append(settings, "CNS_PROXY_ADDR=127.0.0.1:"+proxied)
+	}
+	return cardsOn{start(t, dbtest.SQLite(t), settings...), dir, port, proxied}
 }
 
 // shell runs a script beside the sandbox's data, as a tester would.
@@ -73,7 +80,7 @@ func TestCard_TheGuideDoesWhatItSays(t *testing.T) {
 // into the header is replaced.
 func TestCard_BehindNginx(t *testing.T) {
 	c := startCards(t, "CNS_HEADER=nginx", "TRUSTED_PROXIES=127.0.0.1/32")
-	port := freePort(t)
+	port, api := freePort(t), freePort(t)
 	dir := t.TempDir()
 	var temporary strings.Builder
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
@@ -101,14 +108,31 @@ http {
       proxy_set_header X-SSL-Client-Cert $ssl_client_escaped_cert;
     }
   }
+  server {
+    listen 127.0.0.1:%s ssl;
+    ssl_certificate %s;
+    ssl_certificate_key %s;
+    location / {
+      proxy_pass http://127.0.0.1:%s;
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    }
+  }
 }
-`, filepath.Join(dir, "pid"), &temporary, port, filepath.Join(c.dir, "server.pem"), filepath.Join(c.dir, "server.key"), c.port))
+`, filepath.Join(dir, "pid"), &temporary, port, filepath.Join(c.dir, "server.pem"), filepath.Join(c.dir, "server.key"), c.proxied,
+		api, filepath.Join(c.dir, "server.pem"), filepath.Join(c.dir, "server.key"), c.port))
 	command := exec.CommandContext(context.WithoutCancel(t.Context()), peer(t, "nginx"), "-p", dir, "-e", "stderr", "-c", file)
 	c.readable()
 	unprivileged(t, command, filepath.Dir(file))
 	unprivileged(t, command, dir)
 	run(t, command).listens(port)
 	c.behind(port)
+	// The API's host hands on what a client writes, and it means nothing there.
+	out := c.shell(fmt.Sprintf(`curl -sS -X POST https://127.0.0.1:%s/v1/sessions/card --cacert server.pem \
+		-H "X-SSL-Client-Cert: $(jq -sRr @uri < good.pem)" | jq -r .code`, api))
+	if out != "invalid-credentials\n" {
+		t.Errorf("a header written by a client at the API's host: %s", out)
+	}
 }
 
 // TestCard_BehindHAProxy: the same by HAProxy, which writes DER.
@@ -132,7 +156,7 @@ frontend cards
   default_backend diresco
 backend diresco
   server one 127.0.0.1:%s
-`, port, filepath.Join(c.dir, "both.pem"), filepath.Join(c.dir, "data", "cards", "authority.pem"), c.port))
+`, port, filepath.Join(c.dir, "both.pem"), filepath.Join(c.dir, "data", "cards", "authority.pem"), c.proxied))
 	command := exec.CommandContext(context.WithoutCancel(t.Context()), peer(t, "haproxy"), "-db", "-f", file)
 	c.readable()
 	unprivileged(t, command, filepath.Dir(file))
@@ -171,7 +195,7 @@ enter -H "X-SSL-Client-Cert: $forged"
 enter -H "X-SSL-Client-Cert: $escaped"
 enter --cert own.pem --key own.key -H "X-SSL-Client-Cert: $escaped"
 curl -sS --interface 127.0.0.2 -X POST http://127.0.0.1:%[3]s/v1/sessions/card -H "X-SSL-Client-Cert: $escaped" | jq -c '{code}'
-`, person, port, c.port))
+`, person, port, c.proxied))
 	missing := `{"login_method":null,"code":"invalid-credentials","detail":"No certificate of a card came with the request.`
 	none := `{"login_method":null,"code":"invalid-credentials","detail":"The certificate is not one of a CNS or CIE that is let in here.`
 	want := []string{

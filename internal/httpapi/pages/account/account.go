@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/internal/httpapi/pages"
+	"diresco/internal/httpapi/pages/layout"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/application"
@@ -162,8 +163,11 @@ func New(config Config, deps Deps) ([]pages.Page, error) {
 		policy: policyFor(config.Institution.Logo),
 	}
 	for _, lang := range []problem.Language{problem.Italian, problem.English} {
-		s.templates[lang], err = template.New("").Funcs(s.functions(lang)).ParseFS(assets, "assets/*.html")
+		whole, err := layout.New(config.Institution, s.functions(lang))
 		if err != nil {
+			return nil, err
+		}
+		if s.templates[lang], err = whole.ParseFS(assets, "assets/*.html"); err != nil {
 			return nil, err
 		}
 	}

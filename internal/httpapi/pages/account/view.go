@@ -126,15 +126,14 @@ func text(lang problem.Language, name string, args ...any) string {
 // functions are what the templates call.
 func (s *site) functions(lang problem.Language) template.FuncMap {
 	return template.FuncMap{
-		"t":           func(name string, args ...any) string { return text(lang, name, args...) },
-		"date":        func(t time.Time) string { return dateText(lang, t) },
-		"moment":      func(t time.Time) string { return momentText(lang, t) },
-		"other":       func() string { return other(lang).String() },
-		"institution": func() any { return s.config.Institution },
-		"groups":      groups,
-		"scope":       func(name string) string { return text(lang, "scope."+name) },
-		"scopes":      plainScopes,
-		"iso":         func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"t":      func(name string, args ...any) string { return text(lang, name, args...) },
+		"date":   func(t time.Time) string { return dateText(lang, t) },
+		"moment": func(t time.Time) string { return momentText(lang, t) },
+		"other":  func() string { return other(lang).String() },
+		"groups": groups,
+		"scope":  func(name string) string { return text(lang, "scope."+name) },
+		"scopes": plainScopes,
+		"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	}
 }
 

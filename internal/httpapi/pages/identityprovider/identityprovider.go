@@ -15,9 +15,11 @@ import (
 	"strings"
 
 	"diresco/internal/httpapi/pages"
+	"diresco/internal/httpapi/pages/layout"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/fault"
+	"diresco/internal/platform/institution"
 	"diresco/internal/sandbox/idp"
 )
 
@@ -70,11 +72,13 @@ type site struct {
 func New(d Deps) ([]pages.Page, error) {
 	s := &site{Deps: d}
 	for _, lang := range []problem.Language{problem.Italian, problem.English} {
-		var err error
-		s.templates[lang], err = template.New("").Funcs(template.FuncMap{
+		whole, err := layout.New(institution.Institution{}, template.FuncMap{
 			"t": func(name string) string { return texts[lang][name] },
-		}).ParseFS(assets, "assets/*.html")
+		})
 		if err != nil {
+			return nil, err
+		}
+		if s.templates[lang], err = whole.ParseFS(assets, "assets/*.html"); err != nil {
 			return nil, err
 		}
 	}

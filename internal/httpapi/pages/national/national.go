@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"diresco/internal/httpapi/pages"
+	"diresco/internal/httpapi/pages/layout"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/federation"
@@ -60,12 +61,11 @@ type site struct {
 func New(logins Logins, saml SAML, in institution.Institution) ([]pages.Page, error) {
 	s := &site{logins: logins, saml: saml, institution: in}
 	for _, lang := range []problem.Language{problem.Italian, problem.English} {
-		var err error
-		s.templates[lang], err = template.New("").Funcs(template.FuncMap{
-			"t":           func(name string) string { return texts[lang][name] },
-			"institution": func() institution.Institution { return in },
-		}).ParseFS(assets, "assets/*.html")
+		whole, err := layout.New(in, template.FuncMap{"t": func(name string) string { return texts[lang][name] }})
 		if err != nil {
+			return nil, err
+		}
+		if s.templates[lang], err = whole.ParseFS(assets, "assets/*.html"); err != nil {
 			return nil, err
 		}
 	}

@@ -63,6 +63,14 @@ func (c *cache[V]) put(key string, e entry[V], now time.Time) {
 	c.cost += e.cost
 }
 
+// forget drops what is kept by a key.
+func (c *cache[V]) forget(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop(key)
+}
+
+// drop drops what is kept by a key, under the lock.
 func (c *cache[V]) drop(key string) {
 	c.cost -= c.entries[key].cost
 	delete(c.entries, key)

@@ -18,6 +18,8 @@ import (
 type getter struct {
 	// loopback lets it reach addresses of this machine, written as such.
 	loopback bool
+	// network lets it reach private networks. What a certificate names has none.
+	network egress.Options
 }
 
 // errAway means that nobody answers at an address, whatever is asked.
@@ -53,7 +55,9 @@ func (g getter) fetch(ctx context.Context, address, contentType string, body []b
 	if body != nil {
 		request.Header.Set("Content-Type", contentType)
 	}
-	client := egress.Client(target, egress.Options{Timeout: timeout})
+	network := g.network
+	network.Timeout = timeout
+	client := egress.Client(target, network)
 	defer client.CloseIdleConnections()
 	response, err := client.Do(request)
 	if err != nil {

@@ -30,6 +30,7 @@ func (o *Online) fetchOCSP(ctx context.Context, address, key string, certificate
 	now := o.clock.Now()
 	until, isRevoked, err := readOCSP(content, certificate, issuer, now)
 	if err != nil {
+		o.answers.forget(key)
 		return false, err
 	}
 	o.answers.put(key, entry[bool]{value: isRevoked, cost: 1, fresh: earlier(until, now.Add(freshFor)), until: until}, now)
@@ -38,11 +39,17 @@ func (o *Online) fetchOCSP(ctx context.Context, address, key string, certificate
 
 // readOCSP verifies a responder's answer, and returns what it says and until when that is good.
 func readOCSP(content []byte, certificate, issuer *x509.Certificate, now time.Time) (until time.Time, isRevoked bool, err error) {
-	answer, err := ocsp.ParseResponseForCert(content, certificate, issuer)
+	// Without the issuer it verifies the answer by the certificate in it, if there is one, and no more.
+	answer, err := ocsp.ParseResponseForCert(content, certificate, nil)
 	if err != nil {
 		return until, false, err
 	}
-	if err := checkResponder(answer.Certificate, issuer, now); err != nil {
+	if answer.Certificate == nil {
+		err = answer.CheckSignatureFrom(issuer)
+	} else {
+		err = checkResponder(answer.Certificate, issuer, now)
+	}
+	if err != nil {
 		return until, false, err
 	}
 	until = answer.NextUpdate
@@ -61,11 +68,14 @@ func readOCSP(content []byte, certificate, issuer *x509.Certificate, now time.Ti
 	return until, false, errors.New("the responder does not know the certificate")
 }
 
-// checkResponder checks who signed an answer: the issuer itself, or whom it has charged with that.
-// That the issuer signed the responder's certificate was verified with the answer.
+// checkResponder checks whose certificate came with an answer: the issuer's own, or that of whom it
+// has charged with answers.
 func checkResponder(responder, issuer *x509.Certificate, now time.Time) error {
-	if responder == nil || responder.Equal(issuer) {
+	if responder.Equal(issuer) {
 		return nil
+	}
+	if err := issuer.CheckSignature(responder.SignatureAlgorithm, responder.RawTBSCertificate, responder.Signature); err != nil {
+		return errors.New("the issuer did not sign the responder's certificate")
 	}
 	switch {
 	case !bytes.Equal(responder.RawIssuer, issuer.RawSubject):

@@ -64,9 +64,10 @@ func NewOnline(d OnlineDeps) *Online {
 	}
 }
 
-// Check implements Revocation. The first authority that knows decides: OCSP before lists.
+// Check implements Revocation. The first authority that knows decides: OCSP before lists, what they
+// say now before what they said. Where nobody answers, what was kept is good until its end.
 func (o *Online) Check(ctx context.Context, certificate, issuer *x509.Certificate) error {
-	ways := []func(context.Context, *x509.Certificate, *x509.Certificate) (bool, error){o.askOCSP, o.askList}
+	ways := []func(context.Context, *x509.Certificate, *x509.Certificate) (bool, error){o.askOCSP, o.askList, o.recall}
 	for _, ask := range ways {
 		switch isRevoked, err := ask(ctx, certificate, issuer); {
 		case err != nil:
@@ -82,11 +83,11 @@ func (o *Online) Check(ctx context.Context, certificate, issuer *x509.Certificat
 	return ErrUnchecked
 }
 
-// askOCSP asks the responders that the certificate names.
+// askOCSP asks the responders that the certificate names. A responder that does answer, and not as it
+// should, takes back what was kept of it.
 func (o *Online) askOCSP(ctx context.Context, certificate, issuer *x509.Certificate) (bool, error) {
 	key := keyOf(certificate, issuer)
-	isRevoked, good, fresh := o.answers.get(key, o.clock.Now())
-	if fresh {
+	if isRevoked, _, fresh := o.answers.get(key, o.clock.Now()); fresh {
 		return isRevoked, nil
 	}
 	for _, address := range o.addresses(certificate.OCSPServer) {
@@ -97,30 +98,47 @@ func (o *Online) askOCSP(ctx context.Context, certificate, issuer *x509.Certific
 			return found.(bool), nil //nolint:forcetypeassert // made above
 		}
 	}
-	if good {
-		return isRevoked, nil
-	}
 	return false, ErrUnchecked
 }
 
 // askList looks into the lists that the certificate names.
 func (o *Online) askList(ctx context.Context, certificate, issuer *x509.Certificate) (bool, error) {
 	for _, address := range o.addresses(certificate.CRLDistributionPoints) {
-		key := address + " " + fingerprint(issuer.Raw)
-		list, good, fresh := o.lists.get(key, o.clock.Now())
+		key := listKey(address, issuer)
+		list, _, fresh := o.lists.get(key, o.clock.Now())
 		if !fresh {
 			found, err := o.once(ctx, "list "+key, address, func(ctx context.Context) (any, error) {
 				return o.fetchList(ctx, address, key, issuer)
 			})
-			if err == nil {
-				list, good = found.(*revoked), true //nolint:forcetypeassert // made above
+			if err != nil {
+				continue
 			}
+			list = found.(*revoked) //nolint:forcetypeassert // made above
 		}
-		if good && list.about(certificate) {
+		if list.about(certificate) {
 			return list.has(certificate.SerialNumber), nil
 		}
 	}
 	return false, ErrUnchecked
+}
+
+// recall returns what was kept and is good still: it is revoked if anybody said so.
+func (o *Online) recall(_ context.Context, certificate, issuer *x509.Certificate) (bool, error) {
+	now := o.clock.Now()
+	isRevoked, known, _ := o.answers.get(keyOf(certificate, issuer), now)
+	for _, address := range o.addresses(certificate.CRLDistributionPoints) {
+		if list, good, _ := o.lists.get(listKey(address, issuer), now); good && list.about(certificate) {
+			isRevoked, known = isRevoked || list.has(certificate.SerialNumber), true
+		}
+	}
+	if !known {
+		return false, ErrUnchecked
+	}
+	return isRevoked, nil
+}
+
+func listKey(address string, issuer *x509.Certificate) string {
+	return address + " " + fingerprint(issuer.Raw)
 }
 
 // addresses are those that can be asked, of those that a certificate names.

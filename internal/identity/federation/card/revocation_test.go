@@ -279,6 +279,59 @@ func TestRevocation_AnswersAreKept(t *testing.T) {
 	}
 }
 
+// What an authority says now counts before what it said: a kept answer is for when nobody answers.
+func TestRevocation_WhatIsSaidNowCounts(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(a *authority)
+		want   string
+	}{
+		"the list, where the responder is away": {func(a *authority) { a.closed["/ocsp"] = true }, isRevoked},
+		"the list, where the responder does not know": {func(a *authority) {
+			a.answer = func(r *ocsp.Response) { r.Status = ocsp.Unknown }
+		}, isRevoked},
+		"nothing, where the responder does not know": {func(a *authority) {
+			a.answer, a.closed["/crl"] = func(r *ocsp.Response) { r.Status = ocsp.Unknown }, true
+		}, unchecked},
+		"what was said, where nobody answers": {func(a *authority) { a.closed["/ocsp"], a.closed["/crl"] = true, true }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAuthority(t, "Authority of cards")
+			a.answer = func(r *ocsp.Response) { r.NextUpdate = now.Add(7 * 24 * time.Hour) }
+			v, at := verifier(t, a.Certificate)
+			leaf := a.issue(nil)
+			if got := refused(t, v, leaf); got != "" {
+				t.Fatal(got)
+			}
+			at.Advance(6 * time.Hour)
+			a.set(func() {
+				a.revoked, a.at = []*big.Int{leaf.SerialNumber}, at.Now()
+				c.change(a)
+			})
+			if got := refused(t, v, leaf); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+			// So it is on the next try, too.
+			if got := refused(t, v, leaf); got != c.want {
+				t.Errorf("again: %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// An authority below a root may send its own certificate along with its answer.
+func TestRevocation_TheAuthoritysOwnCertificateComesAlong(t *testing.T) {
+	root, a := newAuthority(t, "Root"), newAuthority(t, "Authority of cards")
+	template := authorityTemplate("Authority of cards")
+	template.SerialNumber = big.NewInt(7)
+	template.OCSPServer = []string{root.url + "/ocsp"}
+	a.pair = sign(t, template, &root.pair)
+	a.responder, a.closed["/crl"] = &a.pair, true
+	v, _ := verifier(t, root.Certificate)
+	if got := refused(t, v, a.issue(nil), a.Certificate); got != "" {
+		t.Error(got)
+	}
+}
+
 // TestRevocation_AnswersAreBounded: a responder that never ends fills no memory.
 func TestRevocation_AnswersAreBounded(t *testing.T) {
 	const enough = 64 << 20

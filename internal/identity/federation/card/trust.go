@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,9 @@ type TrustConfig struct {
 	Further []*x509.Certificate
 	// Dir is where a copy of the list is kept; empty for nowhere.
 	Dir string
+	// Network has the private networks in which the URL of the list may lie; the rest of it is for
+	// tests.
+	Network egress.Options
 }
 
 // Trust knows the authorities that issue cards.
@@ -57,7 +61,7 @@ type Trust struct {
 	pool *x509.CertPool
 }
 
-// NewTrust reads whom to trust. A list that is a file must be right; of one that is fetched the
+// NewTrust reads whom to trust. A list that is a file must be right, or have been; of one that is fetched the
 // kept copy serves until Refresh, if there is one.
 func NewTrust(config TrustConfig, c clock.Clock, log *slog.Logger) (*Trust, error) {
 	t := &Trust{config: config, clock: c, log: log, pool: x509.NewCertPool()}
@@ -83,11 +87,24 @@ func NewTrust(config TrustConfig, c clock.Clock, log *slog.Logger) (*Trust, erro
 	if err == nil {
 		err = t.take(content)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, errOver) || err != nil && t.signersAreOver():
+		// Time alone has brought it about, so the other ways of logging in go on.
+		log.Error("nobody can log in with a card of its authorities until there is a newer trusted list", "error", err)
+	case err != nil:
 		return nil, fmt.Errorf("trusted list: %w", err)
 	}
 	return t, nil
 }
+
+// signersAreOver tells whether the time of all who may sign the list has ended.
+func (t *Trust) signersAreOver() bool {
+	now := t.clock.Now()
+	return !slices.ContainsFunc(t.signers, func(c *x509.Certificate) bool { return !now.After(c.NotAfter) })
+}
+
+// errOver is that of a list that has had its time.
+var errOver = errors.New("it should have been followed by another by now")
 
 func (t *Trust) remote() bool { return strings.HasPrefix(t.config.List, "https://") }
 
@@ -147,7 +164,7 @@ func (t *Trust) fetch(ctx context.Context) ([]byte, error) {
 	if _, err := egress.CheckURL(t.config.List); err != nil {
 		return nil, err
 	}
-	return getter{}.fetch(ctx, t.config.List, "", nil, maxTrustedList, fetchTimeout)
+	return getter{network: t.config.Network}.fetch(ctx, t.config.List, "", nil, maxTrustedList, fetchTimeout)
 }
 
 // take verifies a list and uses it from now on. It refuses these:
@@ -166,7 +183,7 @@ func (t *Trust) take(content []byte) error {
 	case present != nil && list.sequence < present.sequence:
 		return errors.New("it is older than the one in force")
 	case !now.Before(list.nextUpdate):
-		return errors.New("it should have been followed by another by now")
+		return errOver
 	}
 	if present == nil || list.sequence != present.sequence {
 		t.log.Info("a trusted list is used from now on", "sequence", list.sequence, "authorities", len(list.authorities),

@@ -10,9 +10,13 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,6 +28,8 @@ import (
 
 	"diresco/internal/identity/federation/card"
 	"diresco/internal/platform/clock"
+	"diresco/internal/platform/egress"
+	"diresco/internal/platform/egress/egresstest"
 )
 
 const (
@@ -201,7 +207,6 @@ func TestTrustedList_IsVerified(t *testing.T) {
 		"changed":                     strings.Replace(signed, encoded(a.Certificate), encoded(other.Certificate), 1),
 		"of another state":            string(signList(t, strings.Replace(good, ">IT<", ">FR<", 1), by)),
 		"without an end":              string(signList(t, strings.Replace(good, "NextUpdate>", "LastUpdate>", 2), by)),
-		"past its end":                string(signList(t, trustedList(7, now, listed{idv, recognised, a.Certificate, now.AddDate(-1, 0, 0)}), by)),
 		"without authorities":         string(signList(t, trustedList(7, now.AddDate(0, 6, 0)), by)),
 		"of another kind":             string(signList(t, strings.ReplaceAll(good, "http://uri.etsi.org/02231/v2#", "http://example.org/"), by)),
 		"no XML":                      "TSL",
@@ -217,7 +222,12 @@ func TestTrustedList_IsVerified(t *testing.T) {
 	if _, err := card.NewTrust(f.config(), clock.NewManual(now), quiet); err != nil {
 		t.Errorf("the right one: %v", err)
 	}
-	if _, err := card.NewTrust(f.config(), clock.NewManual(now.AddDate(3, 0, 0)), quiet); err == nil {
+	later := now.AddDate(3, 0, 0)
+	trust, err := card.NewTrust(f.config(), clock.NewManual(later), quiet)
+	if err != nil {
+		t.Fatalf("when its signer's time is over: %v", err)
+	}
+	if _, err := trust.Pool(later); err == nil {
 		t.Error("it is taken when its signer's time is over")
 	}
 }
@@ -299,6 +309,63 @@ func TestTrustedList_OfTheNetwork(t *testing.T) {
 	c.Advance(200 * 24 * time.Hour)
 	if _, err := trust.Pool(c.Now()); err != nil {
 		t.Errorf("the bundle ends with the list: %v", err)
+	}
+}
+
+// An operator may have the list in a network of theirs, if that is listed. Addresses that certificates
+// name reach nothing private whatever is listed.
+func TestTrustedList_InAPrivateNetwork(t *testing.T) {
+	by := signer(t)
+	f := newFiles(t, by)
+	a := newAuthority(t, "First")
+	content := signList(t, trustedList(7, now.AddDate(0, 6, 0), listed{idv, recognised, a.Certificate, now.AddDate(-1, 0, 0)}), by)
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) }))
+	t.Cleanup(server.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(server.Certificate())
+	config := card.TrustConfig{
+		// The test's certificate has this name.
+		List: strings.Replace(server.URL, "127.0.0.1", "list.example.com", 1), Signers: f.signers,
+		Network: egress.Options{RootCAs: roots, Resolver: egresstest.Resolver(t, "127.0.0.1")},
+	}
+	c := clock.NewManual(now)
+	trust, err := card.NewTrust(config, c, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := trust.Load(t.Context()); !errors.Is(err, egress.ErrRefused) {
+		t.Errorf("not listed: %v", err)
+	}
+	config.Network.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	if trust, err = card.NewTrust(config, c, quiet); err != nil {
+		t.Fatal(err)
+	}
+	if err := trust.Load(t.Context()); err != nil {
+		t.Errorf("listed: %v", err)
+	}
+	if !lets(t, trust, c, a) {
+		t.Error("the list is not used")
+	}
+}
+
+// A file that has had its time keeps nobody from the other ways of logging in.
+func TestTrustedList_AFileThatEndedStopsNothingElse(t *testing.T) {
+	by := signer(t)
+	f := newFiles(t, by)
+	a := newAuthority(t, "First")
+	f.write(f.list, signList(t, trustedList(7, now.AddDate(0, 0, -1), listed{idv, recognised, a.Certificate, now.AddDate(-1, 0, 0)}), by))
+	var log bytes.Buffer
+	c := clock.NewManual(now)
+	trust, err := card.NewTrust(f.config(), c, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trust.Pool(now); err == nil || !strings.Contains(log.String(), "level=ERROR") {
+		t.Errorf("%v, %s", err, &log)
+	}
+	f.write(f.list, signList(t, trustedList(8, now.AddDate(0, 6, 0), listed{idv, recognised, a.Certificate, now.AddDate(-1, 0, 0)}), by))
+	if trust.Refresh(t.Context()); !lets(t, trust, c, a) {
+		t.Error("a newer one is not taken")
 	}
 }
 

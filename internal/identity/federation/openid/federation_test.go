@@ -129,6 +129,26 @@ func TestFederation_PolicyChangesMetadata(t *testing.T) {
 	}
 }
 
+// The policy of those above holds whatever else the provider's parameters are called: the decoder takes
+// some names for others.
+func TestFederation_PolicyIsNotEvadedByAnotherSpelling(t *testing.T) {
+	for name, spelt := range map[string]string{"a letter that folds": "to\u212aen_endpoint", "capitals": "TOKEN_ENDPOINT"} {
+		r := newRealm(t, "cie")
+		r.anchor.about = with(map[string]any{"metadata_policy": map[string]any{"openid_provider": map[string]any{
+			"token_endpoint": map[string]any{"value": issuer + "/token/forced"},
+		}}})
+		r.op.own = after(r.op.own, func(claims map[string]any) {
+			claims["metadata"].(map[string]any)["openid_provider"].(map[string]any)[spelt] = "https://elsewhere.example/token"
+		})
+		if _, err := r.login(2, nil); err == nil && r.network.count("provider.example/token/forced") == 0 {
+			t.Errorf("%s: a login without the address of the policy", name)
+		}
+		if r.network.count("elsewhere.example/token") != 0 || r.network.count("provider.example/token/forced") != 1 {
+			t.Errorf("%s: the code went elsewhere", name)
+		}
+	}
+}
+
 func TestFederation_TrustMarkOfAnAccreditedIssuer(t *testing.T) {
 	r := newRealm(t, "cie")
 	r.op.own = after(r.op.own, func(claims map[string]any) {
@@ -222,14 +242,23 @@ func TestFederation_NewKeyOfTheProviderIsFetched(t *testing.T) {
 }
 
 func TestFederation_KeysAtAnAddressAreSigned(t *testing.T) {
+	own := func(r *realm) keyPair { return r.op.key }
+	const not = "provider's keys are not signed"
 	for name, c := range map[string]struct {
 		signs func(r *realm) keyPair
 		typ   string
+		set   func(claims map[string]any)
 		rule  string
 	}{
-		"by the provider": {func(r *realm) keyPair { return r.op.key }, "jwk-set+jwt", ""},
-		"by another":      {func(*realm) keyPair { return newKey(t, "op-federation-1") }, "jwk-set+jwt", "provider's keys are not signed"},
-		"something else":  {func(r *realm) keyPair { return r.op.key }, "entity-statement+jwt", "provider's keys are not signed"},
+		"by the provider":      {own, "jwk-set+jwt", nil, ""},
+		"with an end":          {own, "jwk-set+jwt", with(map[string]any{"exp": start.Add(time.Hour).Unix()}), ""},
+		"by another":           {func(*realm) keyPair { return newKey(t, "op-federation-1") }, "jwk-set+jwt", nil, not},
+		"something else":       {own, "entity-statement+jwt", nil, not},
+		"in another's name":    {own, "jwk-set+jwt", with(map[string]any{"iss": "https://elsewhere.example"}), not},
+		"about another":        {own, "jwk-set+jwt", with(map[string]any{"sub": "https://elsewhere.example"}), not},
+		"in nobody's name":     {own, "jwk-set+jwt", func(claims map[string]any) { delete(claims, "iss") }, not},
+		"one that has ended":   {own, "jwk-set+jwt", with(map[string]any{"exp": start.Add(-time.Hour).Unix()}), not},
+		"one of the other day": {own, "jwk-set+jwt", with(map[string]any{"iat": start.Add(time.Hour).Unix()}), not},
 	} {
 		r := newRealm(t, "cie")
 		r.op.own = after(r.op.own, func(claims map[string]any) {
@@ -242,7 +271,12 @@ func TestFederation_KeysAtAnAddressAreSigned(t *testing.T) {
 				r.fake.ServeHTTP(w, request)
 				return
 			}
-			_, _ = w.Write([]byte(c.signs(r).sign(t, r.fake.key.set(), c.typ)))
+			set := map[string]any{"iss": issuer, "sub": issuer}
+			maps.Copy(set, r.fake.key.set())
+			if c.set != nil {
+				c.set(set)
+			}
+			_, _ = w.Write([]byte(c.signs(r).sign(t, set, c.typ)))
 		})
 		_, err := r.login(2, nil)
 		if c.rule != "" {

@@ -142,7 +142,7 @@ func (a *about) discover(ctx context.Context, m *metadata) error {
 	case errors.As(err, &other):
 		return invalid("provider's issuer is another")
 	case err != nil:
-		return unavailable("discovery failed")
+		return &federation.Refusal{Outcome: federation.Unavailable, Rule: "discovery failed", Cause: err}
 	case provider.Claims(m) != nil || !isAddress(m.KeySet):
 		return invalid("provider's metadata cannot be read")
 	}
@@ -157,25 +157,49 @@ func (a *about) resolve(ctx context.Context, m *metadata) (time.Time, error) {
 		Anchors: demands.TrustAnchors, Marks: demands.TrustMarks, MaxPath: *demands.MaxPathLength,
 	})
 	if errors.Is(err, trust.ErrUnreachable) {
-		return time.Time{}, unavailable("trust chain: " + trust.ErrUnreachable.Error())
+		return time.Time{}, &federation.Refusal{
+			Outcome: federation.Unavailable, Rule: "trust chain: " + trust.ErrUnreachable.Error(), Cause: err,
+		}
 	}
 	if err != nil {
 		return time.Time{}, invalid("trust chain: " + err.Error())
 	}
-	encoded, err := json.Marshal(resolved.Metadata)
-	if err != nil || json.Unmarshal(encoded, m) != nil {
-		return time.Time{}, invalid("provider's metadata cannot be read")
+	if err := m.take(resolved.Metadata); err != nil {
+		return time.Time{}, err
 	}
-	if m.verifying, err = a.keys(ctx, m, resolved); err != nil {
+	until := resolved.ExpiresAt
+	if m.verifying, err = a.keys(ctx, m, resolved, &until); err != nil {
 		return time.Time{}, err
 	}
 	a.chain = &resolved
-	return resolved.ExpiresAt, nil
+	return until, nil
+}
+
+// parameters are the names of what is read of a provider's metadata.
+var parameters = []string{
+	"issuer", "authorization_endpoint", "token_endpoint", "userinfo_endpoint", "revocation_endpoint", "jwks_uri", "signed_jwks_uri", "jwks",
+	"authorization_response_iss_parameter_supported",
+}
+
+// take reads the metadata that a chain gives. Policies are about exact names, and the decoder takes
+// others for them, so it sees no others.
+func (m *metadata) take(resolved map[string]any) error {
+	named := map[string]any{}
+	for _, name := range parameters {
+		if value, there := resolved[name]; there {
+			named[name] = value
+		}
+	}
+	encoded, err := json.Marshal(named)
+	if err != nil || json.Unmarshal(encoded, m) != nil {
+		return invalid("provider's metadata cannot be read")
+	}
+	return nil
 }
 
 // keys returns where the keys are by which the provider signs. They stand in the metadata, or at an
-// address which these name.
-func (a *about) keys(ctx context.Context, m *metadata, resolved trust.Resolved) (oidc.KeySet, error) {
+// address which these name; a signed set may end before the rest.
+func (a *about) keys(ctx context.Context, m *metadata, resolved trust.Resolved, until *time.Time) (oidc.KeySet, error) {
 	encoded := []byte(m.Keys)
 	switch {
 	case len(m.Keys) > 0:
@@ -184,12 +208,17 @@ func (a *about) keys(ctx context.Context, m *metadata, resolved trust.Resolved) 
 		if err != nil {
 			return nil, unavailable("provider's keys cannot be had")
 		}
-		own, err := trust.Self(resolved.Chain[0], a.settings.Issuer, a.clock.Now())
+		now := a.clock.Now()
+		own, err := trust.Self(resolved.Chain[0], a.settings.Issuer, now)
 		if err != nil {
 			return nil, invalid("provider's keys are not signed")
 		}
-		if encoded, err = trust.Signed(string(raw), "jwk-set+jwt", own.Keys); err != nil {
+		var ends time.Time
+		if encoded, ends, err = trust.SignedSet(string(raw), a.settings.Issuer, own.Keys, now); err != nil {
 			return nil, invalid("provider's keys are not signed")
+		}
+		if !ends.IsZero() && ends.Before(*until) {
+			*until = ends
 		}
 	case isAddress(m.KeySet):
 		return oidc.NewRemoteKeySet(oidc.ClientContext(ctx, a.client), m.KeySet), nil

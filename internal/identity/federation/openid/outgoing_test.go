@@ -42,3 +42,26 @@ func TestOutgoing_LeadsWhereItMay(t *testing.T) {
 		}
 	}
 }
+
+// TestOutgoing_OfEachProviderAlone: what one provider names reaches nothing that is configured for
+// another.
+func TestOutgoing_OfEachProviderAlone(t *testing.T) {
+	internal := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer internal.Close()
+	var d Deps
+	own, other := newClient(d.outgoing(Settings{Issuer: internal.URL + "/realms/a"})), newClient(d.outgoing(Settings{Issuer: "https://op.example"}))
+	if _, err := get(t.Context(), own, internal.URL+"/realms/a/token", "*/*"); err != nil {
+		t.Errorf("its own: %v", err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, internal.URL+"/admin", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := other.Do(request)
+	if err == nil {
+		_ = response.Body.Close()
+	}
+	if !errors.Is(err, egress.ErrRefused) {
+		t.Errorf("another's: %v", err)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"time"
@@ -41,7 +42,9 @@ type Deps struct {
 	// PublicURL is the origin by which people reach this installation. It is its name in a
 	// federation, too.
 	PublicURL string
-	// Transport is how providers are reached; see Outgoing.
+	// Allow are private networks in which the addresses may lie that are configured.
+	Allow []netip.Prefix
+	// Transport is how all providers are reached in tests; nil for the network.
 	Transport http.RoundTripper
 	Log       *slog.Logger
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -32,30 +31,30 @@ type Source struct {
 	providers []*provider
 }
 
-// Outgoing returns how the providers of a file are reached. What the file names may lie in the
-// networks that are allowed, what others name is on the public Internet.
-func Outgoing(f File, allow []netip.Prefix) http.RoundTripper {
-	var configured []string
-	for _, p := range f.Providers {
-		configured = append(configured, p.Issuer)
-		if p.Federation != nil {
-			for _, anchor := range p.Federation.TrustAnchors {
-				configured = append(configured, anchor.EntityID)
-			}
+// outgoing returns how a provider is reached. What the file names of it may lie in the networks that
+// are allowed; what it or others name is on the public Internet.
+func (d Deps) outgoing(p Settings) http.RoundTripper {
+	if d.Transport != nil {
+		return d.Transport
+	}
+	configured := []string{p.Issuer}
+	if p.Federation != nil {
+		for _, anchor := range p.Federation.TrustAnchors {
+			configured = append(configured, anchor.EntityID)
 		}
 	}
-	return newOutgoing(allow, configured...)
+	return newOutgoing(d.Allow, configured...)
 }
 
 // New returns the providers of a file that Parse or Read returned. None of them is asked before
 // somebody logs in: one that is down is no reason not to start.
 func New(f File, d Deps) *Source {
 	s := &Source{deps: d, party: f.RelyingParty}
-	client := newClient(d.Transport)
-	resolver := trust.NewResolver(func(ctx context.Context, address string) ([]byte, error) {
-		return get(ctx, client, address, StatementMedia+", application/jose")
-	}, d.Clock)
 	for _, settings := range f.Providers {
+		client := newClient(d.outgoing(settings))
+		resolver := trust.NewResolver(func(ctx context.Context, address string) ([]byte, error) {
+			return get(ctx, client, address, StatementMedia+", application/jose")
+		}, d.Clock)
 		levels := map[string]federation.Level{}
 		for level, acr := range settings.Levels {
 			levels[acr] = level

@@ -29,6 +29,12 @@ type provider struct {
 	attributes []string
 }
 
+// isOver tells whether the provider's metadata have ended.
+func (p *provider) isOver() bool {
+	until := p.sp.IDPMetadata.ValidUntil
+	return !until.IsZero() && !p.service.Clock.Now().Before(until)
+}
+
 // About implements federation.Provider.
 func (p *provider) About() federation.About { return p.about }
 

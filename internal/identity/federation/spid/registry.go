@@ -24,6 +24,10 @@ import (
 const (
 	// freshFor is how long metadata are used before they are asked for again.
 	freshFor = 6 * time.Hour
+	// retryAfter is how long those are left alone that could not be had, while older ones serve.
+	retryAfter = 10 * time.Minute
+	// RefreshEvery is how often Refresh is to be called: how soon is asked again while nobody is known.
+	RefreshEvery = time.Minute
 	// maxMetadata is how large metadata may be; those of all providers of SPID have 200 KiB.
 	maxMetadata = 4 << 20
 	// fetchTimeout bounds one request for metadata.
@@ -41,7 +45,7 @@ type Origin struct {
 	Signers []*x509.Certificate
 	// Cache is the path at which the last good copy of a URL is kept, or "".
 	Cache string
-	// Network is for tests.
+	// Network has the private networks in which the URL may lie; the rest of it is for tests.
 	Network egress.Options
 }
 
@@ -49,8 +53,9 @@ type Origin struct {
 type Registry struct {
 	origin    Origin
 	providers atomic.Pointer[[]*provider]
-	// readAt is when the metadata were last had from their origin. Refresh alone uses it.
-	readAt time.Time
+	// readAt is when the metadata were last had from their origin, and triedAt when that was tried.
+	// Refresh and Open alone use them.
+	readAt, triedAt time.Time
 }
 
 // NewRegistry makes a registry that knows nobody until Refresh or Set.
@@ -66,24 +71,30 @@ func (s *Service) Set(r *Registry, metadata []byte) error {
 	return nil
 }
 
-// Open reads what is there at the start. What a file has must be good; where a URL cannot be
-// reached its last good copy serves.
+// errOver is that of metadata none of whose providers can be used any more.
+var errOver = errors.New("what they say is valid no more")
+
+// Open reads what is at hand at the start: files, which must be good or have been, and of a URL the
+// last good copy. It waits for no network; Refresh asks it.
 func (s *Service) Open(ctx context.Context) error {
 	for _, r := range s.registries {
-		err := s.refresh(ctx, r)
-		if err == nil || !r.remote() {
-			if err != nil {
-				return fmt.Errorf("the metadata of the providers of %s: %w", r.origin.Kind, err)
+		if !r.remote() {
+			err := s.refresh(ctx, r)
+			switch {
+			case errors.Is(err, errOver):
+				// Time alone has brought it about, so the other ways of logging in go on.
+				s.Log.Error("nobody can log in by these providers until there are newer metadata", "kind", r.origin.Kind, "error", err)
+			case err != nil:
+				return fmt.Errorf("DIRESCO_%s_METADATA, the metadata of providers: %w", strings.ToUpper(string(r.origin.Kind)), err)
 			}
 			continue
 		}
-		s.Log.Warn("the metadata of providers could not be had", "kind", r.origin.Kind, "error", err)
-		copied, kept := os.ReadFile(r.origin.Cache)
-		if kept == nil {
-			kept = s.Set(r, copied)
+		copied, err := os.ReadFile(r.origin.Cache)
+		if err == nil {
+			err = s.Set(r, copied)
 		}
-		if kept != nil {
-			s.Log.Error("nobody can log in by these providers until their metadata can be had", "kind", r.origin.Kind)
+		if err != nil {
+			s.Log.Info("nobody can log in by these providers until their metadata have been fetched", "kind", r.origin.Kind)
 		}
 	}
 	return nil
@@ -93,13 +104,44 @@ func (s *Service) Open(ctx context.Context) error {
 // nothing.
 func (s *Service) Refresh(ctx context.Context) {
 	for _, r := range s.registries {
-		if s.Clock.Now().Sub(r.readAt) < freshFor {
+		now, known := s.Clock.Now(), r.providers.Load() != nil
+		if now.Sub(r.readAt) < freshFor || known && now.Sub(r.triedAt) < retryAfter {
 			continue
 		}
-		if err := s.refresh(ctx, r); err != nil && ctx.Err() == nil {
+		r.triedAt = now
+		switch err := s.refresh(ctx, r); {
+		case ctx.Err() != nil:
+			return
+		case err != nil && known:
 			s.Log.Warn("the metadata of providers were not renewed: the old ones stay in force", "kind", r.origin.Kind, "error", err)
+		case err != nil:
+			s.Log.Error("nobody can log in by these providers until their metadata can be had", "kind", r.origin.Kind, "error", err)
+		case !known && r.remote():
+			s.Log.Info("the metadata of providers have been fetched: people can log in by them", "kind", r.origin.Kind)
 		}
 	}
+}
+
+// Known counts the providers that people can log in by, for each kind that is configured.
+func (s *Service) Known() map[federation.Kind]int {
+	counted := map[federation.Kind]int{}
+	for _, r := range s.registries {
+		counted[r.origin.Kind] += 0 // so a kind without any is there
+		for _, p := range r.known() {
+			if !p.isOver() {
+				counted[r.origin.Kind]++
+			}
+		}
+	}
+	return counted
+}
+
+// known are the providers of a registry, none until there are metadata.
+func (r *Registry) known() []*provider {
+	if known := r.providers.Load(); known != nil {
+		return *known
+	}
+	return nil
 }
 
 func (r *Registry) remote() bool { return strings.Contains(r.origin.Location, "://") }
@@ -203,7 +245,7 @@ func (s *Service) read(o Origin, metadata []byte) ([]*provider, error) {
 		return nil, err
 	}
 	var all []*provider
-	seen := map[string]bool{}
+	seen, over := map[string]bool{}, false
 	for i := range entities {
 		entity := &entities[i]
 		if len(entity.IDPSSODescriptors) == 0 {
@@ -214,7 +256,7 @@ func (s *Service) read(o Origin, metadata []byte) ([]*provider, error) {
 		case seen[entity.EntityID]:
 			err = errors.New("it stands in them twice")
 		case err == nil && !entity.ValidUntil.IsZero() && !s.Clock.Now().Before(entity.ValidUntil):
-			err = errors.New("what they say of it is valid no more")
+			err, over = errOver, true
 		}
 		// One that is wrong does not keep people from the others.
 		if err != nil {
@@ -224,7 +266,11 @@ func (s *Service) read(o Origin, metadata []byte) ([]*provider, error) {
 		}
 		seen[entity.EntityID] = true
 	}
-	if len(all) == 0 {
+	switch {
+	case len(all) > 0:
+	case over:
+		return nil, errOver
+	default:
 		return nil, errors.New("they have no provider that can be used")
 	}
 	return all, nil

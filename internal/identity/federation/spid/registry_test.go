@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +23,7 @@ import (
 	"diresco/internal/identity/federation/spid"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/egress"
+	"diresco/internal/platform/egress/egresstest"
 )
 
 const otherID = "https://other.example.it"
@@ -92,7 +94,6 @@ func TestRegistry_WrongMetadataStopTheStart(t *testing.T) {
 		"something else":       {"<a/>", "no metadata"},
 		"nobody":               {many(""), "no provider"},
 		"a service":            {`<EntityDescriptor xmlns="urn:oasis:names:tc:SAML:2.0:metadata" entityID="x"/>`, "no provider"},
-		"ended":                {many(`validUntil="2026-03-16T07:59:59Z"`, one(idpID)), "no provider"},
 		"no key":               {strings.Replace(one(idpID), `use="signing"`, `use="encryption"`, 1), "no provider"},
 		"login without https":  {strings.Replace(one(idpID), "https://idp.example.it/login", "http://idp.example.it/login", 1), "no provider"},
 		"login by another way": {idpMetadata(idpID, short, "SOAP"), "no provider"},
@@ -155,8 +156,15 @@ func TestRegistry_URL(t *testing.T) {
 	from, network := serve(t, one(idpID))
 	o := spid.Origin{Location: from.URL, Network: network, Cache: filepath.Join(t.TempDir(), "federation", "spid.xml")}
 	s, at, log, err := opened(t, o)
-	if err != nil || names(s) != "spid-idp" {
-		t.Fatalf("%s, %v", names(s), err)
+	// The start asks nobody, and goes on without providers.
+	if err != nil || names(s) != "" || from.asked.Load() != 0 || !strings.Contains(log.String(), "until their metadata have been fetched") {
+		t.Fatalf("at the start: %s, %v, %s", names(s), err, log)
+	}
+	if s.Refresh(t.Context()); names(s) != "spid-idp" || !strings.Contains(log.String(), "people can log in by them") {
+		t.Fatalf("%s, %s", names(s), log)
+	}
+	if s.Refresh(t.Context()); from.asked.Load() != 1 {
+		t.Error("fresh ones are asked for again")
 	}
 	for name, bad := range map[string]string{"an error": "", "no XML": "hunter2", "too much": strings.Repeat(" ", 4<<20) + one(otherID)} {
 		from.content.Store(&bad)
@@ -169,22 +177,66 @@ func TestRegistry_URL(t *testing.T) {
 		t.Errorf("log: %s", log)
 	}
 	asked := from.asked.Load()
-	if s.Refresh(t.Context()); from.asked.Load() != asked+1 {
-		t.Error("what could not be had is not asked for again")
+	if s.Refresh(t.Context()); from.asked.Load() != asked {
+		t.Error("what could not be had is asked for again at once")
 	}
+	at.Advance(10 * time.Minute)
 	fresh := one(otherID)
 	from.content.Store(&fresh)
 	if s.Refresh(t.Context()); names(s) != "spid-other" {
 		t.Errorf("good ones: %s", names(s))
 	}
-	// The next start finds the server away, and the copy.
-	from.Close()
-	if s, _, _, err := opened(t, o); err != nil || names(s) != "spid-other" {
-		t.Errorf("from the copy: %s, %v", names(s), err)
+	// The next start finds the copy, and asks for newer ones beside.
+	if s, _, log, err := opened(t, o); err != nil || names(s) != "spid-other" || log.Len() > 0 {
+		t.Errorf("from the copy: %s, %v, %s", names(s), err, log)
 	}
-	o.Cache = filepath.Join(t.TempDir(), "none.xml")
-	if s, _, log, err := opened(t, o); err != nil || names(s) != "" || !strings.Contains(log.String(), "nobody can log in") {
-		t.Errorf("without a copy: %s, %v", names(s), err)
+	if from.asked.Load() != asked+1 {
+		t.Error("a start asks the network")
+	}
+}
+
+// Without a copy, and while the metadata cannot be had, the start goes on and nobody is known. They
+// appear when the metadata are there.
+func TestRegistry_URLThatCannotBeHadAtTheStart(t *testing.T) {
+	from, network := serve(t, "")
+	s, at, log, err := opened(t, spid.Origin{Location: from.URL, Network: network, Cache: filepath.Join(t.TempDir(), "none.xml")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := s.Known()
+	if n, configured := known[federation.SPID]; n != 0 || !configured || len(known) != 1 {
+		t.Errorf("known: %v", known)
+	}
+	if s.Refresh(t.Context()); names(s) != "" || !strings.Contains(log.String(), "nobody can log in by these providers until their metadata can be had") {
+		t.Errorf("%s, %s", names(s), log)
+	}
+	good := one(idpID)
+	from.content.Store(&good)
+	at.Advance(spid.RefreshEvery)
+	if s.Refresh(t.Context()); names(s) != "spid-idp" || s.Known()[federation.SPID] != 1 {
+		t.Errorf("when they are there: %s, %s", names(s), log)
+	}
+}
+
+// An operator may have the metadata in a network of theirs, if that is listed.
+func TestRegistry_URLInAPrivateNetwork(t *testing.T) {
+	from, network := serve(t, one(idpID))
+	network.Resolver = egresstest.Resolver(t, "127.0.0.1")
+	// The test's certificate has this name.
+	o := spid.Origin{Location: strings.Replace(from.URL, "127.0.0.1", "metadata.example.com", 1), Network: network}
+	s, _, log, err := opened(t, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Refresh(t.Context()); names(s) != "" || from.asked.Load() != 0 || !strings.Contains(log.String(), "not on the public Internet") {
+		t.Errorf("not listed: %s, %s", names(s), log)
+	}
+	o.Network.Allow = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	if s, _, _, err = opened(t, o); err != nil {
+		t.Fatal(err)
+	}
+	if s.Refresh(t.Context()); names(s) != "spid-idp" {
+		t.Errorf("listed: %s", names(s))
 	}
 }
 
@@ -223,6 +275,9 @@ func TestRegistry_MetadataThatEnd(t *testing.T) {
 	w := &world{TB: t, clock: at, service: s, provider: s.Providers()[0]}
 	a, request, _ := w.begin(2)
 	at.Advance(30 * time.Minute)
+	if n := s.Known()[federation.SPID]; names(s) != "" || n != 0 {
+		t.Errorf("it is still listed: %s, %d", names(s), n)
+	}
 	values := signed(t, answer(request.SelectAttrValue("ID", ""), "https://www.spid.gov.it/SpidL2", at.Now()))
 	if _, err := w.provider.Finish(t.Context(), a, values); refusal(t, err).Outcome != federation.Invalid {
 		t.Error(err)
@@ -232,12 +287,26 @@ func TestRegistry_MetadataThatEnd(t *testing.T) {
 	}
 }
 
+// A file whose metadata have ended keeps nobody from the other ways of logging in. One that was never
+// good stops the start.
+func TestRegistry_AFileThatEndedStopsNothingElse(t *testing.T) {
+	s, _, log, err := opened(t, spid.Origin{Location: file(t, many(`validUntil="2026-03-15T08:30:00Z"`, one(idpID)))})
+	if err != nil || names(s) != "" || !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "valid no more") {
+		t.Errorf("%s, %v, %s", names(s), err, log)
+	}
+	insecure := strings.Replace(one(idpID), "https://idp.example.it/login", "http://idp.example.it/login", 1)
+	if _, _, _, err := opened(t, spid.Origin{Location: file(t, many("", insecure))}); err == nil {
+		t.Error("a file without a provider that could ever be used")
+	}
+}
+
 func TestRegistry_StopsWithTheProgram(t *testing.T) {
 	from, network := serve(t, one(idpID))
 	s, at, log, err := opened(t, spid.Origin{Location: from.URL, Network: network})
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.Refresh(t.Context())
 	log.Reset()
 	at.Advance(6 * time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -40,7 +40,7 @@ type kept struct {
 
 // Begin implements federation.Provider.
 func (p *provider) Begin(_ context.Context, a federation.Attempt) (federation.Departure, error) {
-	if until := p.sp.IDPMetadata.ValidUntil; !until.IsZero() && !p.service.Clock.Now().Before(until) {
+	if p.isOver() {
 		return federation.Departure{}, &federation.Refusal{Outcome: federation.Unavailable, Rule: "metadata-valid-until"}
 	}
 	id, err := p.service.drawID()

@@ -98,11 +98,13 @@ func New(c Config, d Deps, registries ...*Registry) (*Service, error) {
 // Metadata returns the signed description of this service that SPID or CIE is given.
 func (s *Service) Metadata(kind federation.Kind) []byte { return slices.Clone(s.metadata[kind]) }
 
-// Providers implements federation.Source.
+// Providers implements federation.Source. One whose metadata have ended is none.
 func (s *Service) Providers() []federation.Provider {
 	var all []federation.Provider
 	for _, p := range s.known() {
-		all = append(all, p)
+		if !p.isOver() {
+			all = append(all, p)
+		}
 	}
 	return all
 }
@@ -111,9 +113,7 @@ func (s *Service) Providers() []federation.Provider {
 func (s *Service) known() []*provider {
 	var all []*provider
 	for _, r := range s.registries {
-		if known := r.providers.Load(); known != nil {
-			all = append(all, *known...)
-		}
+		all = append(all, r.known()...)
 	}
 	return all
 }

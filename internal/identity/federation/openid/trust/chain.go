@@ -2,6 +2,7 @@ package trust
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -214,7 +215,7 @@ func (s *search) get(ctx context.Context, address string) (string, error) {
 	}
 	raw, err := s.resolver.fetch(ctx, address)
 	if err != nil {
-		return "", ErrUnreachable
+		return "", fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	return string(raw), nil
 }

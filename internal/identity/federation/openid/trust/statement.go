@@ -17,6 +17,7 @@ import (
 const (
 	StatementType  = "entity-statement+jwt"
 	MarkType       = "trust-mark+jwt"
+	SetType        = "jwk-set+jwt"
 	delegationType = "trust-mark-delegation+jwt"
 )
 
@@ -147,6 +148,35 @@ func Signed(raw, typ string, keys Keys) ([]byte, error) {
 	return payload, nil
 }
 
+// SignedSet returns the verified payload of an entity's signed set of keys (OpenID Federation 1.0,
+// 5.2.1), and when it ends: the zero time if it does not say.
+func SignedSet(raw, entity string, keys Keys, now time.Time) ([]byte, time.Time, error) {
+	payload, err := Signed(raw, SetType, keys)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	var set struct {
+		Issuer   string `json:"iss"`
+		Subject  string `json:"sub"`
+		IssuedAt *int64 `json:"iat"`
+		Expires  *int64 `json:"exp"`
+	}
+	if json.Unmarshal(payload, &set) != nil || set.Issuer != entity || set.Subject != entity {
+		return nil, time.Time{}, ErrForm
+	}
+	if set.IssuedAt != nil && time.Unix(*set.IssuedAt, 0).After(now.Add(skew)) {
+		return nil, time.Time{}, ErrExpired
+	}
+	if set.Expires == nil {
+		return payload, time.Time{}, nil
+	}
+	ends := time.Unix(*set.Expires, 0)
+	if !now.Before(ends) {
+		return nil, time.Time{}, ErrExpired
+	}
+	return payload, ends, nil
+}
+
 // parse reads a signed document without verifying it.
 func parse(raw, typ string) (*jose.JSONWebSignature, error) {
 	signed, err := jose.ParseSignedCompact(strings.TrimSpace(raw), Algorithms)
@@ -234,7 +264,8 @@ func named(entity string, hosts []string) bool {
 	if err != nil {
 		return false
 	}
-	host := strings.ToLower(u.Hostname())
+	// With a final full stop it is the same host.
+	host := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 	return slices.ContainsFunc(hosts, func(allowed string) bool {
 		allowed = strings.ToLower(allowed)
 		return host == allowed || strings.HasPrefix(allowed, ".") && strings.HasSuffix(host, allowed)
