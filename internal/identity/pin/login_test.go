@@ -150,7 +150,7 @@ func TestLogin_ParallelRightPINs(t *testing.T) {
 
 func TestLogin_OverloadCountsNoTry(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		w := pintest.New(t, d, pin.HasherOptions{Memory: 8, Time: 1, Slots: 1, Queue: 1, Wait: time.Minute})
+		w := pintest.New(t, d, pin.HasherOptions{Memory: 8, Time: 1, Slots: 1, Queue: 1, Wait: time.Minute, Hold: time.Millisecond})
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)
 		for range 5 {
 			o := together(t, 64, func(int) error {
