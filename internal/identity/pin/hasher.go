@@ -42,6 +42,7 @@ type HasherOptions struct {
 const (
 	standardMemory = 19 * 1024
 	standardTime   = 2
+	publicMemory   = 8
 	standardQueue  = 64
 	standardWait   = 3 * time.Second
 	standardHeld   = 512
