@@ -35,12 +35,17 @@ func TestLean_DecidesTheSame(t *testing.T) {
 		value any
 		right bool
 	}{
-		{object{"name": "abc"}, true}, {object{"name": "abcd"}, false}, {object{}, false},
+		{object{"name": "abc"}, true},
+		{object{"name": "abcd"}, false},
+		{object{}, false},
 		{object{"name": "a", "children": []any{object{"name": "b"}}}, true},
 		{object{"name": "a", "children": []any{object{"name": "long"}}}, false},
-		{object{"name": "a", "either": true}, true}, {object{"name": "a", "either": 1.0}, false},
-		{object{"name": "a", "all": "xy"}, true}, {object{"name": "a", "all": "x"}, false},
-		{object{"name": "a", "more": 9.0}, true}, {object{"name": "a", "more": 10.0}, false},
+		{object{"name": "a", "either": true}, true},
+		{object{"name": "a", "either": 1.0}, false},
+		{object{"name": "a", "all": "xy"}, true},
+		{object{"name": "a", "all": "x"}, false},
+		{object{"name": "a", "more": 9.0}, true},
+		{object{"name": "a", "more": 10.0}, false},
 	} {
 		for which, s := range map[string]*openapi3.Schema{"whole": node, "lean": lean} {
 			if err := s.VisitJSON(c.value, bodyOptions...); (err == nil) != c.right {
