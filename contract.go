@@ -12,10 +12,8 @@ import (
 //go:embed openapi.yaml.gz
 var packed []byte
 
-// Contract is openapi.yaml.
-var Contract = unpack(packed)
-
-func unpack(packed []byte) []byte {
+// Contract is openapi.yaml. It is unpacked each time: it is large, and hardly ever asked for.
+func Contract() []byte {
 	r, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		// It was packed when the program was built.

@@ -32,7 +32,7 @@ fail() {
 
 make --no-print-directory build BINARY="$jail/diresco"
 size=$(stat -c %s "$jail/diresco")
-[ "$size" -lt $((60 * 1024 * 1024)) ] || fail "the binary has $size bytes, more than 60 MiB"
+[ "$size" -lt $((60 * 1000 * 1000)) ] || fail "the binary has $size bytes, more than 60 MB"
 [ -f "$certificates" ] || fail "$certificates is missing (Debian: apt-get install ca-certificates)"
 install -D -m 0644 "$certificates" "$jail$certificates"
 install -d -m 1777 "$jail/tmp"

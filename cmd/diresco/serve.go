@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -35,6 +36,7 @@ type serveCommand struct{}
 
 // Run serves until the process is told to end.
 func (serveCommand) Run(ctx context.Context) error {
+	spareStart()
 	c, err := config.Read(os.Environ())
 	if err != nil {
 		return err
@@ -85,6 +87,7 @@ func newLogger(c config.Config, w io.Writer) *slog.Logger {
 func serve(
 	ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, cards cardListeners, r reloading,
 ) error {
+	freeStart()
 	servers := []*http.Server{newServer(a.Handler(), log)}
 	servers[0].RegisterOnShutdown(a.EndStreams)
 	failed := make(chan error, 2+len(cards))
@@ -123,6 +126,26 @@ func serve(
 	return errors.Join(err, a.Close())
 }
 
+// startGC is how far garbage may grow during the start, as GOGC says it. What the start leaves is
+// little, and should not lie scattered over what it took meanwhile.
+const startGC = 50
+
+// spareStart keeps garbage small while the process starts, unless GOGC says how much there may be.
+func spareStart() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(startGC)
+	}
+}
+
+// freeStart gives back what the start took: who waits for requests should not keep it.
+func freeStart() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(100)
+	}
+	runtime.GC() // what pools hold is let go at the second time
+	debug.FreeOSMemory()
+}
+
 func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
@@ -136,6 +159,7 @@ type sandboxCommand struct{}
 // Run serves a sandbox: test data in a directory that is removed at the end, unless
 // DIRESCO_DATA_DIR names one.
 func (sandboxCommand) Run(ctx context.Context) (err error) {
+	spareStart()
 	began := clock.System{}.Now()
 	c, err := config.Read(os.Environ())
 	if err != nil {
@@ -180,9 +204,6 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 		return notStarted(ctx, errors.Join(err, listener.Close(), cards.close(), a.Close()))
 	}
 	later.release()
-	// The test people's PINs were hashed, in 19 MiB each: a sandbox that waits should not keep
-	// that.
-	debug.FreeOSMemory()
 	return serve(ctx, c, log, a, listener, cards, reloading{pair: pair})
 }
 

@@ -9,10 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"runtime"
 	"slices"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"diresco/db"
+	"diresco/internal/httpapi/edge"
 	"diresco/internal/identity/federation"
 	"diresco/internal/identity/federation/card"
 	"diresco/internal/identity/federation/spid"
@@ -125,7 +129,13 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 		return err
 	}
 	a.startWork(p, g, o.Clock)
-	if err := a.observe(ctx, c, o); err != nil {
+	contract, err := edge.ReadContract()
+	if err != nil {
+		return err
+	}
+	// It is parsed once for all that follows.
+	defer runtime.KeepAlive(contract)
+	if err := a.observe(ctx, c, o, contract); err != nil {
 		return err
 	}
 	if p.spid != nil {
@@ -265,7 +275,7 @@ func (a *App) sendMessages(worker *outbox.Worker, o Options) error {
 }
 
 // observe sets metrics and traces up.
-func (a *App) observe(ctx context.Context, c config.Config, o Options) error {
+func (a *App) observe(ctx context.Context, c config.Config, o Options, contract *openapi3.T) error {
 	var err error
 	a.telemetry, err = telemetry.New(ctx, telemetry.Options{Version: o.Version, Traces: c.Traces, Ready: a.Ready, Log: o.Log})
 	if err != nil {
@@ -278,9 +288,7 @@ func (a *App) observe(ctx context.Context, c config.Config, o Options) error {
 	if err := a.telemetry.Database("main", pool); err != nil {
 		return err
 	}
-	if err := a.expectRoutes(o.Sandbox); err != nil {
-		return err
-	}
+	a.expectRoutes(contract, o.Sandbox)
 	return a.observeInstallation()
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/fileblob" // registers file://
-	_ "gocloud.dev/blob/s3blob"   // registers s3://
 
 	"diresco/db"
 	"diresco/internal/identity/federation"
@@ -22,6 +21,7 @@ import (
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/installation"
 	"diresco/internal/platform/keyring"
+	"diresco/internal/platform/s3bucket"
 	"diresco/internal/sandbox/idp"
 )
 
@@ -112,6 +112,9 @@ func databaseURL(c config.Config) string {
 // ones, so that a file appears whole or not at all.
 func openBucket(ctx context.Context, c config.Config) (*blob.Bucket, error) {
 	address := c.BlobURL
+	if strings.HasPrefix(address, "s3:") {
+		return s3bucket.Open(address)
+	}
 	if strings.HasPrefix(address, "file://") && !strings.Contains(address, "?") {
 		// What is kept about a file stands in the database: a second file beside each, and an MD5 of
 		// all that is written, would be for nobody.

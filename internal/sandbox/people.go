@@ -274,10 +274,6 @@ func (s *Service) newPIN(ctx context.Context, initial bool) (hashedPIN, error) {
 	if err != nil {
 		return hashedPIN{}, err
 	}
-	return s.hashPIN(ctx, pin, initial)
-}
-
-func (s *Service) hashPIN(ctx context.Context, pin secret.Text, initial bool) (hashedPIN, error) {
 	hash, err := s.pins.Hash(ctx, pin)
 	return hashedPIN{pin: pin, hash: hash, initial: initial}, err
 }

@@ -50,9 +50,9 @@ func newPINs(t testing.TB, run *operation.Runner, c clock.Clock) *pins {
 	return p
 }
 
-func (p *pins) Hash(ctx context.Context, pin secret.Text) (string, error) {
+func (p *pins) HashPublic(pin secret.Text) (string, error) {
 	p.hashed.Add(1)
-	return p.Service.Hash(ctx, pin)
+	return p.Service.HashPublic(pin)
 }
 
 func (p *pins) Set(ctx context.Context, personID uuid.UUID, hash string, initial bool) error {

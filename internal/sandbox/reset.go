@@ -23,10 +23,6 @@ func (s *Service) Reset(ctx context.Context) error {
 	if s.public {
 		return fault.New(fault.Forbidden)
 	}
-	pins, err := s.seedPINs(ctx)
-	if err != nil {
-		return err
-	}
 	s.turn.Lock()
 	defer s.turn.Unlock()
 	before, committed := s.clock.Offset(), false
@@ -36,13 +32,13 @@ func (s *Service) Reset(ctx context.Context) error {
 		}
 	}()
 	var owners []uuid.UUID
-	_, err = operation.Do(ctx, s.run, access.Actor{}, "sandbox", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
+	_, err := operation.Do(ctx, s.run, access.Actor{}, "sandbox", func(ctx context.Context, trace *operation.Trace) (struct{}, error) {
 		trace.SubjectKind = "sandbox"
 		var err error
 		if owners, err = s.repo.owners(ctx); err != nil {
 			return struct{}{}, err
 		}
-		return struct{}{}, s.startAfresh(ctx, pins)
+		return struct{}{}, s.startAfresh(ctx)
 	}, func(context.Context, string) (struct{}, error) { return struct{}{}, nil })
 	if err != nil {
 		return err
@@ -54,7 +50,7 @@ func (s *Service) Reset(ctx context.Context) error {
 }
 
 // startAfresh empties the database and fills it again, in the context's transaction.
-func (s *Service) startAfresh(ctx context.Context, pins []hashedPIN) error {
+func (s *Service) startAfresh(ctx context.Context) error {
 	if _, err := installation.Lock(ctx, s.db); err != nil {
 		return err
 	}
@@ -72,7 +68,7 @@ func (s *Service) startAfresh(ctx context.Context, pins []hashedPIN) error {
 	if err := s.claimAgain(ctx, "sandbox", s.clock); err != nil {
 		return err
 	}
-	return s.plant(ctx, pins)
+	return s.plant(ctx)
 }
 
 // discard deletes the files that are named after one of the ids, or lie in a folder that is. The

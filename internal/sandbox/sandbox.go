@@ -40,6 +40,8 @@ type PINs interface {
 	Generate(initial bool) (secret.Text, error)
 	// Hash returns what is stored of a PIN. It takes long and belongs outside of transactions.
 	Hash(ctx context.Context, pin secret.Text) (string, error)
+	// HashPublic returns what is stored of a PIN that is no secret; it takes no time.
+	HashPublic(pin secret.Text) (string, error)
 	// Set gives the person a PIN by its hash, in the context's transaction. An initial one has to
 	// be changed at the first login.
 	Set(ctx context.Context, personID uuid.UUID, hash string, initial bool) error
@@ -113,9 +115,6 @@ type Service struct {
 	public         bool
 	// turn is held by what moves the clock.
 	turn sync.Mutex
-	// hashed are the PINs of the first people, once they are hashed; hashing is held meanwhile.
-	hashed  []hashedPIN
-	hashing sync.Mutex
 }
 
 // NewService returns the service.

@@ -259,6 +259,9 @@ func TestSandbox_SeedIsTheSameEverywhereAndDoneOnce(t *testing.T) {
 	var before []string
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		w := seeded(t, d)
+		if w.pins.hashed.Load() == 0 {
+			t.Error("no PIN was hashed")
+		}
 		var codes []string
 		for _, p := range w.people() {
 			codes = append(codes, p.TaxCode.Clear()+" "+p.PIN.Reveal())

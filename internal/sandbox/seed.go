@@ -2,8 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"errors"
-	"runtime"
 	"sync"
 	"time"
 
@@ -20,60 +18,21 @@ import (
 // Seed makes the first test data where there is none yet. It adds the declaration types that came
 // with a newer program.
 func (s *Service) Seed(ctx context.Context) error {
-	seeded, err := s.repo.seeded(ctx)
-	if err != nil {
-		return err
-	}
-	var pins []hashedPIN
-	if !seeded {
-		if pins, err = s.seedPINs(ctx); err != nil {
-			return err
-		}
-	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		if _, err := installation.Lock(ctx, s.db); err != nil {
 			return err
 		}
-		// Another process may have been faster.
 		if seeded, err := s.repo.seeded(ctx); err != nil {
 			return err
 		} else if seeded {
 			return s.install(ctx)
 		}
-		return s.plant(ctx, pins)
+		return s.plant(ctx)
 	})
 }
 
-// seedPINs hashes the PINs of the first people, as many at once as there are processors. More would
-// wait for their turn and, on a busy machine, be refused in the end. They are the same at every
-// reset, so once is enough.
-func (s *Service) seedPINs(ctx context.Context) ([]hashedPIN, error) {
-	s.hashing.Lock()
-	defer s.hashing.Unlock()
-	if s.hashed != nil {
-		return s.hashed, nil
-	}
-	pins := make([]hashedPIN, len(seedPeople))
-	errs := make([]error, len(seedPeople))
-	var all sync.WaitGroup
-	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for i, p := range seedPeople {
-		turns <- struct{}{}
-		all.Go(func() {
-			defer func() { <-turns }()
-			pins[i], errs[i] = s.hashPIN(ctx, p.pin, p.fresh)
-		})
-	}
-	all.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	s.hashed = pins
-	return pins, nil
-}
-
 // plant makes the first test data in the context's transaction.
-func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
+func (s *Service) plant(ctx context.Context) error {
 	for _, office := range seedOffices {
 		if err := s.contributors.PutOffice(ctx, office); err != nil {
 			return err
@@ -87,8 +46,8 @@ func (s *Service) plant(ctx context.Context, pins []hashedPIN) error {
 		}
 		ids[c.legalName] = id
 	}
-	for i, p := range seedPeople {
-		if err := s.plantPerson(ctx, p, pins[i], ids); err != nil {
+	for _, p := range seedPeople {
+		if err := s.plantPerson(ctx, p, ids); err != nil {
 			return err
 		}
 	}
@@ -170,7 +129,7 @@ func (s *Service) plantContributor(ctx context.Context, seed seedContributor) (u
 	return c.ID, s.db.From(ctx).Exec("UPDATE contributors SET pec = ? WHERE id = ?", seed.pec, c.ID).Error
 }
 
-func (s *Service) plantPerson(ctx context.Context, seed seedPerson, pin hashedPIN, contributors map[string]uuid.UUID) error {
+func (s *Service) plantPerson(ctx context.Context, seed seedPerson, contributors map[string]uuid.UUID) error {
 	code, err := taxcode.Compose(seed.birth)
 	if err != nil {
 		return err
@@ -188,11 +147,16 @@ func (s *Service) plantPerson(ctx context.Context, seed seedPerson, pin hashedPI
 	if err != nil {
 		return err
 	}
+	// Everybody may read these PINs in the documentation.
+	hash, err := s.pins.HashPublic(seed.pin)
+	if err != nil {
+		return err
+	}
 	var roles []Role
 	if seed.role != "" {
 		roles = append(roles, Role{ContributorID: contributors[seed.at], Role: seed.role, Services: seed.services})
 	}
-	return s.equip(ctx, p.ID, pin, seed.description, roles)
+	return s.equip(ctx, p.ID, hashedPIN{pin: seed.pin, hash: hash, initial: seed.fresh}, seed.description, roles)
 }
 
 var seedOffices = []contributor.Office{

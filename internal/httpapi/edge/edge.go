@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -28,6 +27,7 @@ import (
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/institution"
+	"diresco/internal/platform/weakly"
 )
 
 // Config is what the edge is told by the configuration.
@@ -35,7 +35,7 @@ type Config struct {
 	// PublicURL is where the world finds this service, without a slash at the end.
 	PublicURL string
 	// Contract is openapi.yaml as it was written, for /openapi.yaml and /docs.
-	Contract []byte
+	Contract func() []byte
 	// Sandbox opens the /sandbox operations and lets local browser applications in.
 	Sandbox bool
 	// CORSOrigins are the origins of browser applications that may call, exactly as browsers send
@@ -120,8 +120,9 @@ type edge struct {
 	now func() time.Time
 }
 
-// readContract parses the contract, once for all: nothing changes it.
-var readContract = sync.OnceValues(api.GetSpec)
+// ReadContract parses the contract, which nobody may change. It is large, and let go once nobody
+// holds it: the edge keeps what it needs of it.
+var ReadContract = weakly.Kept(api.GetSpec)
 
 // New returns the handler of the whole service. It fails when the contract has an operation whose
 // access nobody decided about, or one that the edge cannot check.
@@ -129,11 +130,11 @@ func New(config Config, deps Deps, handlers api.StrictServerInterface) (http.Han
 	if !deps.complete() || handlers == nil {
 		return nil, errors.New("the HTTP edge misses something to work with")
 	}
-	if len(config.Contract) == 0 || config.PersonRate <= 0 || config.ApplicationRate <= 0 || config.AddressRate <= 0 {
+	if config.Contract == nil || config.PersonRate <= 0 || config.ApplicationRate <= 0 || config.AddressRate <= 0 {
 		return nil, errors.New("the HTTP edge needs the contract and rates above zero")
 	}
 	config.PublicURL = strings.TrimSuffix(config.PublicURL, "/")
-	contract, err := readContract()
+	contract, err := ReadContract()
 	if err != nil {
 		return nil, fmt.Errorf("contract: %w", err)
 	}

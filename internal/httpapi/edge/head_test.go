@@ -10,12 +10,15 @@ import (
 	"github.com/google/uuid"
 )
 
+// held keeps the contract, so that it is parsed once for all tests.
+var held, errHeld = ReadContract()
+
 // HEAD is answered wherever GET is, with the same status and headers and without content.
 func TestHead_AnswersWhereverGetDoes(t *testing.T) {
 	w := newWorld(t)
 	server := httptest.NewServer(w.http)
 	defer server.Close()
-	contract, err := readContract()
+	contract, err := held, errHeld
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,13 +89,14 @@ const (
 // readOperations makes the table of operations. It refuses a contract with an operation that has no
 // access rule, or that has something the edge would leave unchecked.
 func readOperations(contract *openapi3.T) (map[routeKey]*operation, error) {
-	table := make(map[routeKey]*operation)
+	table, lean := make(map[routeKey]*operation), leaner{}
 	for path, item := range contract.Paths.Map() {
 		for method, o := range item.Operations() {
 			op, err := readOperation(method, path, item, o)
 			if err != nil {
 				return nil, fmt.Errorf("contract: %s %s: %w", method, path, err)
 			}
+			lean.operation(op)
 			table[routeKey{method, routerPath(reqctx.BasePath + path)}] = op
 		}
 	}

@@ -55,7 +55,7 @@ func TestSight_ComesBeforeWhatIsWrongWithTheRequest(t *testing.T) {
 // Each thing that a path of the contract names is for the guard to show, or has a sight. What is
 // the same to all who may ask needs neither.
 func TestSight_IsKnownForWhateverAServiceShows(t *testing.T) {
-	contract, err := readContract()
+	contract, err := ReadContract()
 	if err != nil {
 		t.Fatal(err)
 	}

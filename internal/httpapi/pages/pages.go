@@ -26,6 +26,7 @@ import (
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/institution"
+	"diresco/internal/platform/weakly"
 )
 
 //go:embed assets
@@ -37,7 +38,7 @@ const assetsPath = "/assets/"
 // Config is what the pages are told by the configuration.
 type Config struct {
 	// Contract is openapi.yaml as it was written, for /openapi.yaml and /docs.
-	Contract []byte
+	Contract func() []byte
 	// Spec is the contract as it was read.
 	Spec *openapi3.T
 	// Sandbox shows where the test data is.
@@ -75,7 +76,7 @@ type file struct {
 	negotiated  bool   // by Accept
 	plain       func() ([]byte, error)
 	gzip        func() []byte
-	tag         string
+	tag         func() string
 }
 
 // Page is what is served at one place outside the contract.
@@ -113,16 +114,17 @@ type pages struct {
 func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, error) {
 	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys, policy: policyFor(config.Institution.Logo)}
 	p.colours = colours(config.Institution.Palette())
-	contractJSON, err := api.GetSpecJSON()
-	if err != nil {
-		return nil, fmt.Errorf("contract: %w", err)
-	}
-	p.add("/openapi.yaml", "application/yaml; charset=utf-8", config.Contract)
-	p.add("/openapi.json", "application/json", contractJSON)
+	contract := config.Contract // and not config, which would hold the parsed contract
+	p.files["/openapi.yaml"] = newLargeFile("application/yaml; charset=utf-8", func() ([]byte, error) { return contract(), nil })
+	p.files["/openapi.json"] = newLargeFile("application/json", api.GetSpecJSON)
 	for _, f := range p.files {
 		f.open = true
 	}
 	p.forGenerators = sync.OnceValues(func() (*file, error) {
+		contractJSON, err := api.GetSpecJSON()
+		if err != nil {
+			return nil, fmt.Errorf("contract: %w", err)
+		}
 		content, err := forGenerators(contractJSON)
 		if err != nil {
 			return nil, err
@@ -162,7 +164,38 @@ func newFile(mediaType, policy string, content []byte) *file {
 	plain := func() ([]byte, error) { return content, nil }
 	return &file{contentType: mediaType, policy: policy, plain: plain, gzip: sync.OnceValue(func() []byte {
 		return compress(content)
-	}), tag: etag.Computed(content)}
+	}), tag: sync.OnceValue(func() string { return etag.Computed(content) })}
+}
+
+// newLargeFile is a file that is made when somebody asks for it, and not kept for long but
+// compressed.
+func newLargeFile(mediaType string, create func() ([]byte, error)) *file {
+	kept := weakly.Kept(func() (*[]byte, error) {
+		content, err := create()
+		return &content, err
+	})
+	plain := func() ([]byte, error) {
+		content, err := kept()
+		if err != nil {
+			return nil, err
+		}
+		return *content, nil
+	}
+	packed := sync.OnceValues(func() ([]byte, string) {
+		content, err := plain()
+		if err != nil {
+			// It was packed when the program was built.
+			panic(err)
+		}
+		return compress(content), etag.Computed(content)
+	})
+	return &file{contentType: mediaType, plain: plain, gzip: func() []byte {
+		zipped, _ := packed()
+		return zipped
+	}, tag: func() string {
+		_, tag := packed()
+		return tag
+	}}
 }
 
 func (p *pages) addHTML(into map[string]*file, templates *template.Template, path, name string, data any) error {
@@ -193,7 +226,7 @@ func (p *pages) addAssets() error {
 		plain := sync.OnceValues(func() ([]byte, error) { return decompress(zipped) })
 		p.files[assetsPath+name] = &file{contentType: assetType(name), plain: plain, gzip: func() []byte {
 			return zipped
-		}, tag: etag.Computed(zipped)}
+		}, tag: sync.OnceValue(func() string { return etag.Computed(zipped) })}
 	}
 	return nil
 }
@@ -280,7 +313,7 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) error {
 		h.Set("Content-Security-Policy", f.policy)
 	}
 	var content []byte
-	tag := strings.TrimSuffix(f.tag, `"`) + `-gzip"`
+	tag := strings.TrimSuffix(f.tag(), `"`) + `-gzip"`
 	if takesGzip(r) {
 		h.Set("Content-Encoding", "gzip")
 		content = f.gzip()
@@ -289,7 +322,7 @@ func (f *file) serve(w http.ResponseWriter, r *http.Request) error {
 		if content, err = f.plain(); err != nil {
 			return err
 		}
-		tag = f.tag
+		tag = f.tag()
 	}
 	h.Set("ETag", tag)
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))

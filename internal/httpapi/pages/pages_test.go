@@ -24,7 +24,7 @@ import (
 func TestPages_TheContractIsServedAsItWasWritten(t *testing.T) {
 	w := newWorld(t, Config{})
 	answer := w.do(http.MethodGet, "/openapi.yaml")
-	if answer.Code != http.StatusOK || !bytes.Equal(answer.Body.Bytes(), diresco.Contract) ||
+	if answer.Code != http.StatusOK || !bytes.Equal(answer.Body.Bytes(), diresco.Contract()) ||
 		!strings.HasPrefix(answer.Header().Get("Content-Type"), "application/yaml") {
 		t.Errorf("got %d %v", answer.Code, answer.Header())
 	}
@@ -40,7 +40,7 @@ func TestPages_TheContractIsServedAsItWasWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plain, err := io.ReadAll(r); err != nil || !bytes.Equal(plain, diresco.Contract) || zipped.Header().Get("ETag") == tag {
+	if plain, err := io.ReadAll(r); err != nil || !bytes.Equal(plain, diresco.Contract()) || zipped.Header().Get("ETag") == tag {
 		t.Errorf("compressed: %v, %v", err, zipped.Header())
 	}
 	answer = w.do(http.MethodGet, "/openapi.json", "Accept-Encoding", "gzip;q=0")

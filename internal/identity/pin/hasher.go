@@ -29,6 +29,12 @@ type HasherOptions struct {
 	Slots int
 	Queue int
 	Wait  time.Duration
+	// Held is how many of those whom the queue has no place for are told so only after Hold (512,
+	// 1 s). More are told at once.
+	Held int
+	Hold time.Duration
+	// After is time.After unless a test brings its own.
+	After func(time.Duration) <-chan time.Time
 	// Random gives the salts (the system's).
 	Random io.Reader
 }
@@ -36,8 +42,11 @@ type HasherOptions struct {
 const (
 	standardMemory = 19 * 1024
 	standardTime   = 2
+	publicMemory   = 8
 	standardQueue  = 64
 	standardWait   = 3 * time.Second
+	standardHeld   = 512
+	standardHold   = time.Second
 	busyRetry      = 2 * time.Second
 	saltBytes      = 16
 	hashBytes      = 32
@@ -49,6 +58,7 @@ type Hasher struct {
 	options HasherOptions
 	slots   chan struct{}
 	waiting atomic.Int64
+	held    atomic.Int64
 	hashes  atomic.Int64
 	// dummy is the hash of nothing that anybody can enter: a stranger's PIN is compared with it.
 	dummy string
@@ -70,6 +80,15 @@ func NewHasher(o HasherOptions) (*Hasher, error) {
 	}
 	if o.Wait == 0 {
 		o.Wait = standardWait
+	}
+	if o.Held == 0 {
+		o.Held = standardHeld
+	}
+	if o.Hold == 0 {
+		o.Hold = standardHold
+	}
+	if o.After == nil {
+		o.After = time.After
 	}
 	if o.Random == nil {
 		o.Random = rand.Reader
@@ -101,18 +120,32 @@ func (h *Hasher) acquire(ctx context.Context) (*slot, error) {
 	}
 	if h.waiting.Add(1) > int64(h.options.Queue) {
 		h.waiting.Add(-1)
-		return nil, fault.After(fault.Busy, busyRetry)
+		return nil, h.turnAway(ctx)
 	}
 	defer h.waiting.Add(-1)
-	patience := time.NewTimer(h.options.Wait)
-	defer patience.Stop()
 	select {
 	case h.slots <- struct{}{}:
 		return &slot{hasher: h}, nil
-	case <-patience.C:
+	case <-h.options.After(h.options.Wait):
 		return nil, fault.After(fault.Busy, busyRetry)
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// turnAway tells a caller to come again, but not at once. Whoever is told so comes back the sooner,
+// and a crowd of them would take the processors from those who are served.
+func (h *Hasher) turnAway(ctx context.Context) error {
+	if h.held.Add(1) > int64(h.options.Held) {
+		h.held.Add(-1)
+		return fault.After(fault.Busy, busyRetry)
+	}
+	defer h.held.Add(-1)
+	select {
+	case <-h.options.After(h.options.Hold):
+		return fault.After(fault.Busy, busyRetry)
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -66,7 +66,7 @@ func TestHasher_Hash(t *testing.T) {
 func TestHasher_StandardCost(t *testing.T) {
 	h := hasher(t, HasherOptions{})
 	if !strings.HasPrefix(h.dummy, "$argon2id$v=19$m=19456,t=2,p=1$") || cap(h.slots) != runtime.GOMAXPROCS(0) || h.options.Queue != 64 ||
-		h.options.Wait != 3*time.Second {
+		h.options.Wait != 3*time.Second || h.options.Held != 512 || h.options.Hold != time.Second {
 		t.Errorf("dummy %s, %d slots, options %+v", h.dummy, cap(h.slots), h.options)
 	}
 }
@@ -95,7 +95,7 @@ func TestHasher_UnreadableHashes(t *testing.T) {
 }
 
 func TestHasher_IsBounded(t *testing.T) {
-	h := hasher(t, HasherOptions{Memory: 8, Time: 1, Slots: 2, Queue: 3, Wait: time.Minute})
+	h := hasher(t, HasherOptions{Memory: 8, Time: 1, Slots: 2, Queue: 3, Held: -1})
 	first, second := taken(t, h), taken(t, h)
 	var served, together, most atomic.Int64
 	var wg sync.WaitGroup
@@ -135,8 +135,73 @@ func TestHasher_IsBounded(t *testing.T) {
 	}
 }
 
+// alarms stands in for time.After. A test ends each wait of the given duration by hand.
+type alarms map[time.Duration]chan time.Time
+
+func (a alarms) after(d time.Duration) <-chan time.Time { return a[d] }
+
+func TestHasher_HoldsBackWhomItTurnsAway(t *testing.T) {
+	ring := alarms{time.Second: make(chan time.Time)}
+	h := hasher(t, HasherOptions{Memory: 8, Time: 1, Slots: 1, Queue: 1, Wait: time.Minute, Held: 3, After: ring.after})
+	running := taken(t, h)
+	queued, held := make(chan *slot), make(chan error)
+	go func() {
+		s, err := h.acquire(context.Background())
+		if err != nil {
+			t.Error(err)
+		}
+		queued <- s
+	}()
+	for h.waiting.Load() < 1 {
+		runtime.Gosched()
+	}
+	ask := func(ctx context.Context) {
+		_, err := h.acquire(ctx)
+		held <- err
+	}
+	ctx, leave := context.WithCancel(context.Background())
+	go ask(ctx)
+	for range 2 {
+		go ask(context.Background())
+	}
+	for h.held.Load() < 3 {
+		runtime.Gosched()
+	}
+	// One more than may be held is told at once, while the others still wait.
+	busy := func(what string, err error) {
+		t.Helper()
+		var f *fault.Fault
+		if !errors.As(err, &f) || f.Code != fault.Busy || f.RetryAfter <= 0 {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err := h.acquire(context.Background())
+	busy("one more than may be held", err)
+	select {
+	case err := <-held:
+		t.Errorf("it was not held: %v", err)
+	default:
+	}
+	leave()
+	if err := <-held; !errors.Is(err, context.Canceled) {
+		t.Errorf("who went away: %v", err)
+	}
+	for range 2 {
+		ring[time.Second] <- time.Time{}
+		busy("after a second", <-held)
+	}
+	// Those who are held take nobody's place.
+	running.release()
+	(<-queued).release()
+	if len(h.slots) != 0 || h.waiting.Load() != 0 || h.held.Load() != 0 {
+		t.Errorf("%d slots, %d places in the queue and %d of the held are lost", len(h.slots), h.waiting.Load(), h.held.Load())
+	}
+}
+
 func TestHasher_WaitsNotForEver(t *testing.T) {
-	h := hasher(t, HasherOptions{Memory: 8, Time: 1, Slots: 1, Wait: time.Millisecond})
+	over := make(chan time.Time)
+	close(over)
+	h := hasher(t, HasherOptions{Memory: 8, Time: 1, Slots: 1, After: alarms{standardWait: over}.after})
 	defer taken(t, h).release()
 	if _, err := h.acquire(context.Background()); !fault.Is(err, fault.Busy) {
 		t.Errorf("after waiting: %v", err)

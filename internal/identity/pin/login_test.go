@@ -150,7 +150,7 @@ func TestLogin_ParallelRightPINs(t *testing.T) {
 
 func TestLogin_OverloadCountsNoTry(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		w := pintest.New(t, d, pin.HasherOptions{Memory: 8, Time: 1, Slots: 1, Queue: 1, Wait: time.Minute})
+		w := pintest.New(t, d, pin.HasherOptions{Memory: 8, Time: 1, Slots: 1, Queue: 1, Wait: time.Minute, Hold: time.Millisecond})
 		_, right := w.Person(t, pintest.Mario, access.Citizen, false)
 		for range 5 {
 			o := together(t, 64, func(int) error {
@@ -413,4 +413,31 @@ func TestLogin_PINReplacedDuringLogin(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A hash that was cheap, since its PIN is no secret, is replaced at the first login.
+func TestLogin_APublicPINIsHashedAnew(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := pintest.New(t, d, pin.HasherOptions{Memory: 16, Time: 2})
+		mario, _ := w.Person(t, pintest.Mario, access.Citizen, false)
+		hash, err := w.PINs.HashPublic("AB2C D3EF")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.InTx(ctx, func(ctx context.Context) error { return w.PINs.Set(ctx, mario.ID, hash, false) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, hashes := range []int64{2, 1} {
+			before := w.Hasher.Hashes()
+			if _, err := w.Verifier.Verify(ctx, pintest.Mario.Clear(), "ab2cd3ef", ""); err != nil {
+				t.Fatal(err)
+			}
+			if n := w.Hasher.Hashes() - before; n != hashes {
+				t.Errorf("%d hashes, want %d", n, hashes)
+			}
+		}
+		if n := w.Count(t, "pins WHERE hash LIKE '$argon2id$v=19$m=16,t=2,%'"); n != 1 {
+			t.Error("its hash is the cheap one still")
+		}
+	})
 }

@@ -3,6 +3,7 @@ package batch
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -26,13 +27,19 @@ type Options[T any] struct {
 // Writer collects items and writes them in groups from one goroutine.
 type Writer[T any] struct {
 	options Options[T]
-	queue   chan T
-	flush   chan chan struct{}
-	stop    chan struct{}
-	done    chan struct{}
+	// more says that something was queued.
+	more  chan struct{}
+	flush chan chan struct{}
+	stop  chan struct{}
+	done  chan struct{}
 
-	// Whoever adds holds it shared, so that nothing comes into the queue once it is closed.
-	mu     sync.RWMutex
+	mu sync.Mutex
+	// room is told when the queue was emptied.
+	room *sync.Cond
+	// queue grows as it is needed: most of the time next to nothing waits.
+	queue []T
+	// adding is how many wait for room.
+	adding int
 	closed bool
 }
 
@@ -41,35 +48,46 @@ const writeTimeout = 10 * time.Second
 // New starts a writer. Close it to write what is left.
 func New[T any](o Options[T]) *Writer[T] {
 	w := &Writer[T]{
-		options: o, queue: make(chan T, o.Queue), flush: make(chan chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
+		options: o, more: make(chan struct{}, 1), flush: make(chan chan struct{}), stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	w.room = sync.NewCond(&w.mu)
 	go w.run()
 	return w
 }
 
 // Add queues an item and waits while the queue is full. It reports false once the writer is closed.
 func (w *Writer[T]) Add(item T) bool {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.closed {
 		return false
 	}
-	w.queue <- item
+	w.adding++
+	for len(w.queue) >= w.options.Queue {
+		w.room.Wait()
+	}
+	w.adding--
+	w.put(item)
 	return true
 }
 
 // TryAdd queues an item unless the queue is full or the writer closed. It does not wait for room.
 func (w *Writer[T]) TryAdd(item T) bool {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	if w.closed {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed || len(w.queue) >= w.options.Queue {
 		return false
 	}
+	w.put(item)
+	return true
+}
+
+// put queues an item, with the mutex held.
+func (w *Writer[T]) put(item T) {
+	w.queue = append(w.queue, item)
 	select {
-	case w.queue <- item:
-		return true
-	default:
-		return false
+	case w.more <- struct{}{}:
+	default: // that there is more is known already
 	}
 }
 
@@ -114,18 +132,18 @@ func (w *Writer[T]) run() {
 	}
 	for {
 		select {
-		case item := <-w.queue:
-			if waiting = append(waiting, item); len(waiting) >= w.options.Group && !failing {
+		case <-w.more:
+			if waiting = w.take(waiting); len(waiting) >= w.options.Group && !failing {
 				write()
 			}
 		case <-tick.C:
 			write()
 		case reply := <-w.flush:
-			waiting = w.drain(waiting)
+			waiting = w.take(waiting)
 			write()
 			close(reply)
 		case <-w.stop:
-			if left := w.write(w.drain(waiting)); len(left) > 0 && w.options.Lost != nil {
+			if left := w.write(w.last(waiting)); len(left) > 0 && w.options.Lost != nil {
 				w.options.Lost(left)
 			}
 			return
@@ -133,14 +151,30 @@ func (w *Writer[T]) run() {
 	}
 }
 
-func (w *Writer[T]) drain(waiting []T) []T {
+// take moves what is queued behind what waits already.
+func (w *Writer[T]) take(waiting []T) []T {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	waiting = append(waiting, w.queue...)
+	clear(w.queue)
+	if w.queue = w.queue[:0]; cap(w.queue) > w.options.Group {
+		w.queue = nil
+	}
+	w.room.Broadcast()
+	return waiting
+}
+
+// last takes what is left once the writer is closed, and what those add who waited for room.
+func (w *Writer[T]) last(waiting []T) []T {
 	for {
-		select {
-		case item := <-w.queue:
-			waiting = append(waiting, item)
-		default:
+		waiting = w.take(waiting)
+		w.mu.Lock()
+		adding := w.adding + len(w.queue)
+		w.mu.Unlock()
+		if adding == 0 {
 			return waiting
 		}
+		runtime.Gosched()
 	}
 }
 
