@@ -3192,7 +3192,7 @@ type AmortisationPlanList = Page[AmortisationPlan]
 
 // Application An application, as its owner sees it.
 //
-// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
+// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","dpop_bound_access_tokens":false,"kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
 type Application struct {
 	// ApplicationId A UUID (RFC 9562).
 	//
@@ -3234,6 +3234,12 @@ type Application struct {
 	// Example: Paghe Facili
 	DisplayName string `json:"display_name"`
 
+	// DpopBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+	// request with a proof gets a bound token too.
+	//
+	// Example: false
+	DpopBoundAccessTokens DPoPBoundAccessTokens `json:"dpop_bound_access_tokens"`
+
 	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
 	//
 	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
@@ -3256,7 +3262,7 @@ type Application struct {
 
 	// PendingChange What the application is to be once the change is approved; until then the approved version stays in force.
 	//
-	// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+	// Example: {"display_name":"Paghe Facili","dpop_bound_access_tokens":false,"redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
 	PendingChange *PendingApplicationChange `json:"pending_change,omitempty"`
 
 	// Reason Why it was decided so.
@@ -3304,6 +3310,12 @@ type ApplicationChange struct {
 	//
 	// Example: Paghe Facili
 	DisplayName *string `json:"display_name,omitempty"`
+
+	// DpopBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+	// request with a proof gets a bound token too.
+	//
+	// Example: false
+	DpopBoundAccessTokens *DPoPBoundAccessTokens `json:"dpop_bound_access_tokens,omitempty"`
 
 	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
 	//
@@ -3354,7 +3366,7 @@ type ApplicationDecisionOutcome string
 
 // ApplicationInput An application to be registered. With `contributor_id` or `delegate_id` it belongs to that organisation, else to you.
 //
-// Example: {"contact_email":"sviluppo@paghe.example","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"token_endpoint_auth_method":"none"}
+// Example: {"contact_email":"sviluppo@paghe.example","display_name":"Paghe Facili","dpop_bound_access_tokens":false,"kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"token_endpoint_auth_method":"none"}
 type ApplicationInput struct {
 	// ContactEmail Whom the institution asks about the application.
 	//
@@ -3375,6 +3387,12 @@ type ApplicationInput struct {
 	//
 	// Example: Paghe Facili
 	DisplayName string `json:"display_name"`
+
+	// DpopBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+	// request with a proof gets a bound token too.
+	//
+	// Example: false
+	DpopBoundAccessTokens *DPoPBoundAccessTokens `json:"dpop_bound_access_tokens,omitempty"`
 
 	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
 	//
@@ -3420,7 +3438,7 @@ type ApplicationKind string
 
 // ApplicationList One page of applications.
 //
-// Example: {"_links":{"self":{"href":"/v1/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+// Example: {"_links":{"self":{"href":"/v1/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","dpop_bound_access_tokens":false,"kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
 type ApplicationList = Page[Application]
 
 // ApplicationState `submitted` waits for a decision; people can let one that is `approved` act for them, and no other.
@@ -4012,6 +4030,12 @@ type CsvSeparator string
 //
 // Example: EUR
 type Currency string
+
+// DPoPBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+// request with a proof gets a bound token too.
+//
+// Example: false
+type DPoPBoundAccessTokens = bool
 
 // DebitNote A debit note (nota di debito) to a public body.
 //
@@ -8123,7 +8147,7 @@ type OfficeAddress struct {
 
 // OfficeApplication An application, as administrators see it.
 //
-// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
+// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","dpop_bound_access_tokens":false,"kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
 type OfficeApplication struct {
 	// ApplicationId A UUID (RFC 9562).
 	//
@@ -8165,6 +8189,12 @@ type OfficeApplication struct {
 	// Example: Paghe Facili
 	DisplayName string `json:"display_name"`
 
+	// DpopBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+	// request with a proof gets a bound token too.
+	//
+	// Example: false
+	DpopBoundAccessTokens DPoPBoundAccessTokens `json:"dpop_bound_access_tokens"`
+
 	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
 	//
 	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
@@ -8197,7 +8227,7 @@ type OfficeApplication struct {
 
 	// PendingChange What the application is to be once the change is approved; until then the approved version stays in force.
 	//
-	// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+	// Example: {"display_name":"Paghe Facili","dpop_bound_access_tokens":false,"redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
 	PendingChange *PendingApplicationChange `json:"pending_change,omitempty"`
 
 	// Reason Why it was decided so.
@@ -8239,7 +8269,7 @@ type OfficeApplication struct {
 
 // OfficeApplicationList One page of applications.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","dpop_bound_access_tokens":false,"kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
 type OfficeApplicationList = Page[OfficeApplication]
 
 // OfficeAppointment An appointment as its office sees it.
@@ -9434,12 +9464,18 @@ type PaymentList = Page[Payment]
 
 // PendingApplicationChange What the application is to be once the change is approved; until then the approved version stays in force.
 //
-// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+// Example: {"display_name":"Paghe Facili","dpop_bound_access_tokens":false,"redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
 type PendingApplicationChange struct {
 	// DisplayName The name that people see when they are asked.
 	//
 	// Example: Paghe Facili
 	DisplayName string `json:"display_name"`
+
+	// DpopBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+	// request with a proof gets a bound token too.
+	//
+	// Example: false
+	DpopBoundAccessTokens DPoPBoundAccessTokens `json:"dpop_bound_access_tokens"`
 
 	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
 	//

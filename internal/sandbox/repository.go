@@ -26,7 +26,7 @@ var tables = []string{
 	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions",
 	"staged_public_body_data", "register_notices", "register_imports", "dma_submissions",
 	"webhook_attempts", "webhook_deliveries", "webhook_replays", "webhook_secrets", "webhooks",
-	"federated_logins", "federated_answers", "oauth_assertions", "oauth_flows", "page_sessions", "sessions", "consent_exclusions",
+	"federated_logins", "federated_answers", "oauth_assertions", "oauth_flows", "dpop_proofs", "page_sessions", "sessions", "consent_exclusions",
 	"consent_contributors", "consents", "applications",
 	"delegate_registrations", "public_body_data", "delegation_lookups", "delegation_otps", "sub_delegation_items", "sub_delegations",
 	"delegation_batch_items", "delegation_batches",

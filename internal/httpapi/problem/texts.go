@@ -60,6 +60,8 @@ const (
 	ReasonBadToken       = "token-malformed"
 	ReasonTokenExpired   = "token-expired"
 	ReasonTokenInvalid   = "token-invalid"
+	ReasonTokenBound     = "token-bound"
+	ReasonTokenUnbound   = "token-unbound"
 	ReasonNoPath         = "no-such-path"
 	ReasonMethod         = "method"
 	ReasonClass          = "user-class"

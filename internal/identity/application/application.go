@@ -83,7 +83,9 @@ type Application struct {
 	ContactEmail string
 	// LogoURI is "" where there is no logo.
 	LogoURI string `gorm:"column:logo_uri"`
-	State   State
+	// DPoPBound applications get tokens that are bound to a key, and no others (RFC 9449 section 5.2).
+	DPoPBound bool `gorm:"column:dpop_bound_access_tokens"`
+	State     State
 	// Pending is what is to replace the above once it is approved; nil where nothing waits.
 	Pending *Profile `gorm:"serializer:json"`
 	// PersonID is who registered it.
@@ -115,6 +117,7 @@ type Profile struct {
 	JWKSURI      string          `json:"jwks_uri,omitempty"`
 	Scopes       []string        `json:"scopes"`
 	LogoURI      string          `json:"logo_uri,omitempty"`
+	DPoPBound    bool            `json:"dpop_bound_access_tokens,omitempty"`
 }
 
 // Details is an application with who registered it, for administrators.
@@ -144,19 +147,19 @@ func (a Application) AllowsRedirect(uri string) bool {
 
 // profile is what is reviewed of the application as it is in force.
 func (a Application) profile() Profile {
-	return Profile{a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI}
+	return Profile{a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI, a.DPoPBound}
 }
 
 // with returns the application with another profile in force.
 func (a Application) with(p Profile) Application {
-	a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI =
-		p.DisplayName, p.RedirectURIs, p.JWKS, p.JWKSURI, p.Scopes, p.LogoURI
+	a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI, a.DPoPBound =
+		p.DisplayName, p.RedirectURIs, p.JWKS, p.JWKSURI, p.Scopes, p.LogoURI, p.DPoPBound
 	return a
 }
 
 func (p Profile) equal(other Profile) bool {
 	return p.DisplayName == other.DisplayName && slices.Equal(p.RedirectURIs, other.RedirectURIs) && bytes.Equal(p.JWKS, other.JWKS) &&
-		p.JWKSURI == other.JWKSURI && slices.Equal(p.Scopes, other.Scopes) && p.LogoURI == other.LogoURI
+		p.JWKSURI == other.JWKSURI && slices.Equal(p.Scopes, other.Scopes) && p.LogoURI == other.LogoURI && p.DPoPBound == other.DPoPBound
 }
 
 // within reports whether the profile only takes something away from another one.
@@ -165,7 +168,7 @@ func (p Profile) within(other Profile) bool {
 		return slices.ContainsFunc(list, func(one string) bool { return !slices.Contains(of, one) })
 	}
 	return p.DisplayName == other.DisplayName && (p.LogoURI == other.LogoURI || p.LogoURI == "") && p.JWKSURI == other.JWKSURI &&
-		!outside(p.RedirectURIs, other.RedirectURIs) && !outside(p.Scopes, other.Scopes) && !outside(keysIn(p.JWKS), keysIn(other.JWKS))
+		(p.DPoPBound || !other.DPoPBound) && !outside(p.RedirectURIs, other.RedirectURIs) && !outside(p.Scopes, other.Scopes) && !outside(keysIn(p.JWKS), keysIn(other.JWKS))
 }
 
 // Input is what somebody registers.
@@ -189,7 +192,8 @@ type Change struct {
 	Scopes       []string
 	ContactEmail *string
 	// LogoURI is "" for none.
-	LogoURI *string
+	LogoURI   *string
+	DPoPBound *bool
 }
 
 // on returns a profile with the change made.
@@ -211,6 +215,9 @@ func (c Change) on(p Profile) Profile {
 	}
 	if c.LogoURI != nil {
 		p.LogoURI = *c.LogoURI
+	}
+	if c.DPoPBound != nil {
+		p.DPoPBound = *c.DPoPBound
 	}
 	return p
 }

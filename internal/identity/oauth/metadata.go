@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"diresco/internal/identity/application"
+	"diresco/internal/identity/dpop"
 	"diresco/internal/kernel/access"
 )
 
@@ -27,6 +28,7 @@ type Metadata struct {
 	RevocationAuthMethods      []string `json:"revocation_endpoint_auth_methods_supported"`
 	RevocationAuthAlgorithms   []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	DetailTypes                []string `json:"authorization_details_types_supported"`
+	ProofAlgorithms            []string `json:"dpop_signing_alg_values_supported"`
 	Locales                    []string `json:"ui_locales_supported"`
 	Documentation              string   `json:"service_documentation"`
 	NamesIssuer                bool     `json:"authorization_response_iss_parameter_supported"`
@@ -49,6 +51,6 @@ func MetadataOf(issuer string) Metadata {
 		TokenAuthMethods: either, TokenAuthAlgorithms: assertionMethods,
 		IntrospectionAuthMethods: []string{proven}, IntrospectionAuthAlgorithm: assertionMethods,
 		RevocationAuthMethods: either, RevocationAuthAlgorithms: assertionMethods,
-		DetailTypes: []string{DetailType}, Locales: []string{"it", "en"}, Documentation: issuer + "/docs", NamesIssuer: true,
+		DetailTypes: []string{DetailType}, ProofAlgorithms: dpop.Algorithms(), Locales: []string{"it", "en"}, Documentation: issuer + "/docs", NamesIssuer: true,
 	}
 }

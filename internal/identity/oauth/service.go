@@ -42,9 +42,7 @@ type Consents interface {
 // Sessions keeps the sessions of grants and makes their tokens; see session.Service.
 type Sessions interface {
 	OpenGrant(ctx context.Context, g session.Grant) (session.GrantTokens, error)
-	RenewGrant(
-		ctx context.Context, refresh secret.Text, clientID string, scopes []string, idempotencyKey string, admit session.Admit,
-	) (session.GrantTokens, error)
+	RenewGrant(ctx context.Context, renewal session.Renewal) (session.GrantTokens, error)
 	InspectAccess(ctx context.Context, token secret.Text) (session.Claims, error)
 	InspectRefresh(ctx context.Context, token secret.Text) (session.Claims, error)
 	GrantOf(ctx context.Context, refresh secret.Text) (session.Claims, error)
@@ -59,6 +57,7 @@ type Deps struct {
 	Applications Applications
 	Consents     Consents
 	Sessions     Sessions
+	Proofs       Proofs
 	// Random is where codes come from.
 	Random io.Reader
 	// PublicURL, without a path, is the issuer.
@@ -80,6 +79,7 @@ type Service struct {
 	applications Applications
 	consents     Consents
 	sessions     Sessions
+	proofs       Proofs
 	random       io.Reader
 	issuer       string
 	keySets      *keySets
@@ -97,7 +97,8 @@ func NewService(d Deps) *Service {
 	}
 	return &Service{
 		run: d.Runner, keys: d.Keys, limiter: d.Limiter, addresses: d.Addresses, clients: d.Addresses.Apart("oauth client"),
-		applications: d.Applications, consents: d.Consents, sessions: d.Sessions, random: d.Random,
+		applications: d.Applications, consents: d.Consents, sessions: d.Sessions, proofs: d.Proofs,
+		random:  d.Random,
 		issuer:  strings.TrimRight(d.PublicURL, "/"),
 		keySets: newKeySets(d.Runner.Clock, d.Loopback), repo: repository{d.Runner.DB},
 		count: d.Count,
