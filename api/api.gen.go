@@ -2768,8 +2768,9 @@ func (e TicketVisibility) Valid() bool {
 
 // Defines values for TokenEndpointAuthMethod.
 const (
-	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
-	TokenEndpointAuthMethodPrivateKeyJwt TokenEndpointAuthMethod = "private_key_jwt"
+	TokenEndpointAuthMethodNone                    TokenEndpointAuthMethod = "none"
+	TokenEndpointAuthMethodPrivateKeyJwt           TokenEndpointAuthMethod = "private_key_jwt"
+	TokenEndpointAuthMethodSelfSignedTlsClientAuth TokenEndpointAuthMethod = "self_signed_tls_client_auth"
 )
 
 // Valid indicates whether the value is a known member of the TokenEndpointAuthMethod enum.
@@ -2778,6 +2779,8 @@ func (e TokenEndpointAuthMethod) Valid() bool {
 	case TokenEndpointAuthMethodNone:
 		return true
 	case TokenEndpointAuthMethodPrivateKeyJwt:
+		return true
+	case TokenEndpointAuthMethodSelfSignedTlsClientAuth:
 		return true
 	default:
 		return false
@@ -3286,7 +3289,13 @@ type Application struct {
 	// Example: approved
 	State ApplicationState `json:"state"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -3342,6 +3351,11 @@ type ApplicationChange struct {
 	//
 	// Example: ["declarations","offline_access"]
 	Scopes *[]Scope `json:"scopes,omitempty"`
+
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
 // ApplicationDecision What is decided about an application, or about a change of it.
@@ -3425,7 +3439,13 @@ type ApplicationInput struct {
 	// Example: ["declarations","offline_access"]
 	Scopes List[Scope] `json:"scopes"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -3706,6 +3726,11 @@ type BatchItemState string
 //
 // Example: done
 type BatchState string
+
+// CertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+//
+// Example: false
+type CertificateBoundAccessTokens = bool
 
 // ClientId By which an application names itself (OAuth `client_id`).
 //
@@ -7758,7 +7783,7 @@ type IssuedPinConfirmation struct {
 }
 
 // JsonWebKey A public key (RFC 7517): `EC` with `P-256` for ES256, or `RSA` with at least 2048 bits for RS256. It needs a `kid` that no other has; `use`, where it is given, is `sig`,
-// and `alg` the key's own. Nothing of a private key.
+// and `alg` the key's own. Nothing of a private key. With `self_signed_tls_client_auth` it has one certificate, in `x5c`.
 //
 // Example: {"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}
 type JsonWebKey = map[string]interface{}
@@ -8256,7 +8281,13 @@ type OfficeApplication struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt time.Time `json:"submitted_at"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -9507,6 +9538,11 @@ type PendingApplicationChange struct {
 	//
 	// Example: 2026-03-18T09:00:00.118204Z
 	SubmittedAt time.Time `json:"submitted_at"`
+
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
 // PeopleForRoleSearch Whom to search; both must match.
@@ -13216,7 +13252,8 @@ type TicketTopicReplacement struct {
 // Example: visible
 type TicketVisibility string
 
-// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 //
 // Example: none
 type TokenEndpointAuthMethod string

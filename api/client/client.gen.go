@@ -2767,8 +2767,9 @@ func (e TicketVisibility) Valid() bool {
 
 // Defines values for TokenEndpointAuthMethod.
 const (
-	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
-	TokenEndpointAuthMethodPrivateKeyJwt TokenEndpointAuthMethod = "private_key_jwt"
+	TokenEndpointAuthMethodNone                    TokenEndpointAuthMethod = "none"
+	TokenEndpointAuthMethodPrivateKeyJwt           TokenEndpointAuthMethod = "private_key_jwt"
+	TokenEndpointAuthMethodSelfSignedTlsClientAuth TokenEndpointAuthMethod = "self_signed_tls_client_auth"
 )
 
 // Valid indicates whether the value is a known member of the TokenEndpointAuthMethod enum.
@@ -2777,6 +2778,8 @@ func (e TokenEndpointAuthMethod) Valid() bool {
 	case TokenEndpointAuthMethodNone:
 		return true
 	case TokenEndpointAuthMethodPrivateKeyJwt:
+		return true
+	case TokenEndpointAuthMethodSelfSignedTlsClientAuth:
 		return true
 	default:
 		return false
@@ -3311,7 +3314,13 @@ type Application struct {
 	// Example: approved
 	State ApplicationState `json:"state"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -3367,6 +3376,11 @@ type ApplicationChange struct {
 	//
 	// Example: ["declarations","offline_access"]
 	Scopes *[]Scope `json:"scopes,omitempty"`
+
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
 // ApplicationDecision What is decided about an application, or about a change of it.
@@ -3450,7 +3464,13 @@ type ApplicationInput struct {
 	// Example: ["declarations","offline_access"]
 	Scopes []Scope `json:"scopes"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -3757,6 +3777,11 @@ type BatchItemState string
 //
 // Example: done
 type BatchState string
+
+// CertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+//
+// Example: false
+type CertificateBoundAccessTokens = bool
 
 // ClientId By which an application names itself (OAuth `client_id`).
 //
@@ -8069,7 +8094,7 @@ type IssuedPinConfirmation struct {
 }
 
 // JsonWebKey A public key (RFC 7517): `EC` with `P-256` for ES256, or `RSA` with at least 2048 bits for RS256. It needs a `kid` that no other has; `use`, where it is given, is `sig`,
-// and `alg` the key's own. Nothing of a private key.
+// and `alg` the key's own. Nothing of a private key. With `self_signed_tls_client_auth` it has one certificate, in `x5c`.
 //
 // Example: {"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}
 type JsonWebKey = map[string]interface{}
@@ -8609,7 +8634,13 @@ type OfficeApplication struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt time.Time `json:"submitted_at"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -10003,6 +10034,11 @@ type PendingApplicationChange struct {
 	//
 	// Example: 2026-03-18T09:00:00.118204Z
 	SubmittedAt time.Time `json:"submitted_at"`
+
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
 // PeopleForRoleSearch Whom to search; both must match.
@@ -13946,7 +13982,8 @@ type TicketTopicReplacement struct {
 // Example: visible
 type TicketVisibility string
 
-// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 //
 // Example: none
 type TokenEndpointAuthMethod string
@@ -18129,7 +18166,7 @@ type ClientInterface interface {
 	// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
 	//
 	// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
-	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id`, `key-use` or `key-certificate`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
 	//
 	// Takes any type of body and a specified content type.
@@ -18146,7 +18183,7 @@ type ClientInterface interface {
 	// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
 	//
 	// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
-	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id`, `key-use` or `key-certificate`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
 	//
 	// Takes a body of the `application/json` content type.
@@ -21791,7 +21828,7 @@ func (c *Client) ListApplications(ctx context.Context, params *ListApplicationsP
 // A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
 //
 // What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
-// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id`, `key-use` or `key-certificate`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
 //
 // Takes any type of body and a specified content type.
@@ -21818,7 +21855,7 @@ func (c *Client) RegisterApplicationWithBody(ctx context.Context, params *Regist
 // A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
 //
 // What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
-// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id`, `key-use` or `key-certificate`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
 //
 // Takes a body of the `application/json` content type.
@@ -47894,7 +47931,7 @@ type ClientWithResponsesInterface interface {
 	// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
 	//
 	// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
-	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id`, `key-use` or `key-certificate`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -47911,7 +47948,7 @@ type ClientWithResponsesInterface interface {
 	// A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
 	//
 	// What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
-	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+	// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id`, `key-use` or `key-certificate`.
 	// Needs dispositive credentials (403 `dispositive-credentials-required`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -64651,7 +64688,7 @@ func (c *ClientWithResponses) ListApplicationsWithResponse(ctx context.Context, 
 // A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
 //
 // What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
-// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id`, `key-use` or `key-certificate`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -64674,7 +64711,7 @@ func (c *ClientWithResponses) RegisterApplicationWithBodyWithResponse(ctx contex
 // A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
 //
 // What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
-// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+// `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id`, `key-use` or `key-certificate`.
 // Needs dispositive credentials (403 `dispositive-credentials-required`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

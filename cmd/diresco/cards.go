@@ -20,7 +20,7 @@ import (
 	"diresco/internal/sandbox/cards"
 )
 
-// cardListener is where cards log in by TLS.
+// cardListener is where cards log in by TLS, or applications come with a certificate.
 type cardListener struct {
 	net.Listener
 	server *http.Server
@@ -31,7 +31,8 @@ func listenForCards(ctx context.Context, c config.Config, a *app.App, log *slog.
 	if c.CNSAddr == "" || a.CardHandler() == nil {
 		return nil, nil //nolint:nilnil // without an address there is no listener
 	}
-	get, err := cardCertificate(c, a, log)
+	chain, key := c.Pair()
+	get, err := serverCertificate(chain, key, a, log)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +56,27 @@ func listenForCards(ctx context.Context, c config.Config, a *app.App, log *slog.
 	return &cardListener{listener, server}, nil
 }
 
+// listenForMutual opens the listener for applications with a certificate; nil where there is none.
+func listenForMutual(ctx context.Context, c config.Config, a *app.App, log *slog.Logger) (*cardListener, error) {
+	if c.MTLSAddr == "" || a.MutualHandler() == nil {
+		return nil, nil //nolint:nilnil // without an address there is no listener
+	}
+	chain, key := c.MutualPair()
+	get, err := serverCertificate(chain, key, a, log)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.MTLSAddr)
+	if err != nil {
+		return nil, err
+	}
+	server := newServer(a.MutualHandler(), log)
+	// A certificate that nobody vouches for is good where an application named it.
+	server.TLSConfig = &tls.Config{GetCertificate: get, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert}
+	log.Info("listening for applications with a certificate", "address", listener.Addr().String())
+	return &cardListener{listener, server}, nil
+}
+
 // close ends the listener, if there is one.
 func (l *cardListener) close() error {
 	if l == nil {
@@ -63,11 +85,11 @@ func (l *cardListener) close() error {
 	return l.Close()
 }
 
-// cardCertificate is that of the listener: a sandbox makes its own.
-func cardCertificate(
-	c config.Config, a *app.App, log *slog.Logger,
+// serverCertificate is that of a listener: a sandbox makes its own.
+func serverCertificate(
+	chain, key string, a *app.App, log *slog.Logger,
 ) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
-	if chain, key := c.Pair(); chain != "" {
+	if chain != "" {
 		pair, err := certificate.Load(chain, key, clock.System{}, log)
 		if err != nil {
 			return nil, err

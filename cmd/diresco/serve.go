@@ -60,8 +60,12 @@ func (serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}
+	mutual, err := listenForMutual(ctx, c, a, log)
+	if err != nil {
+		return notStarted(ctx, errors.Join(err, listener.Close(), cards.close(), a.Close()))
+	}
 	log.Info("listening", "address", listener.Addr().String(), "version", version)
-	return serve(ctx, c, log, a, listener, cards, reloading{hangups, pair})
+	return serve(ctx, c, log, a, listener, []*cardListener{cards, mutual}, reloading{hangups, pair})
 }
 
 // notStarted is the error of a start that came to nothing. Being told to end meanwhile is none.
@@ -83,11 +87,11 @@ func newLogger(c config.Config, w io.Writer) *slog.Logger {
 // serve answers on the listener, and gives metrics on the admin address, until the context ends. It
 // then lets what runs finish.
 func serve(
-	ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, cards *cardListener, r reloading,
+	ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, certified []*cardListener, r reloading,
 ) error {
 	servers := []*http.Server{newServer(a.Handler(), log)}
 	servers[0].RegisterOnShutdown(a.EndStreams)
-	failed := make(chan error, 3)
+	failed := make(chan error, 2+len(certified))
 	go r.run(ctx, a, log)
 	go func() {
 		if r.pair != nil {
@@ -100,14 +104,19 @@ func serve(
 	if c.AdminAddr != "" {
 		admin, err := new(net.ListenConfig).Listen(ctx, "tcp", c.AdminAddr)
 		if err != nil {
-			return errors.Join(err, servers[0].Close(), cards.close(), a.Close())
+			for _, one := range certified {
+				err = errors.Join(err, one.close())
+			}
+			return errors.Join(err, servers[0].Close(), a.Close())
 		}
 		servers = append(servers, newServer(a.AdminHandler(), log))
 		go func() { failed <- servers[1].Serve(admin) }()
 	}
-	if cards != nil {
-		servers = append(servers, cards.server)
-		go func() { failed <- cards.server.ServeTLS(cards, "", "") }()
+	for _, one := range certified {
+		if one != nil {
+			servers = append(servers, one.server)
+			go func() { failed <- one.server.ServeTLS(one, "", "") }()
+		}
 	}
 	var err error
 	select {
@@ -176,14 +185,18 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}
-	if err := greet(ctx, c, a, clock.System{}.Now().Sub(began)); err != nil {
-		return notStarted(ctx, errors.Join(err, listener.Close(), cards.close(), a.Close()))
+	mutual, err := listenForMutual(ctx, c, a, log)
+	if err == nil {
+		err = greet(ctx, c, a, clock.System{}.Now().Sub(began))
+	}
+	if err != nil {
+		return notStarted(ctx, errors.Join(err, listener.Close(), cards.close(), mutual.close(), a.Close()))
 	}
 	later.release()
 	// The test people's PINs were hashed, in 19 MiB each: a sandbox that waits should not keep
 	// that.
 	debug.FreeOSMemory()
-	return serve(ctx, c, log, a, listener, cards, reloading{pair: pair})
+	return serve(ctx, c, log, a, listener, []*cardListener{cards, mutual}, reloading{pair: pair})
 }
 
 // greet prints where the sandbox is and one command that works as it stands.

@@ -65,13 +65,15 @@ type App struct {
 	handler http.Handler
 	// cardHandler is nil where no cards are taken.
 	cardHandler http.Handler
-	telemetry   *telemetry.Telemetry
-	watch       *clockWatch
-	process     *keyring.Process
-	streams     func()
-	config      config.Config
-	log         *slog.Logger
-	closers     []func()
+	// mutualHandler is nil where no application comes with a certificate.
+	mutualHandler http.Handler
+	telemetry     *telemetry.Telemetry
+	watch         *clockWatch
+	process       *keyring.Process
+	streams       func()
+	config        config.Config
+	log           *slog.Logger
+	closers       []func()
 }
 
 const (
@@ -333,6 +335,10 @@ func (a *App) Handler() http.Handler { return a.handler }
 // CardHandler logs people in with their cards, on a listener that asks for certificates. It is nil
 // where no cards are taken.
 func (a *App) CardHandler() http.Handler { return a.cardHandler }
+
+// MutualHandler answers what Handler does, on a listener that asks applications for certificates. It
+// is nil where none come with one.
+func (a *App) MutualHandler() http.Handler { return a.mutualHandler }
 
 // AdminHandler answers metrics and the liveness check; it is for an address that only operators
 // reach.

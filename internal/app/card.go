@@ -76,18 +76,29 @@ func (l cardLogin) pages(p platform) []pages.Page {
 	return testcards.New(l.authority, p.clock)
 }
 
-// takeCards puts what finds certificates before the API, and serves the listener for cards.
-func (a *App) takeCards(p platform, g groups, api http.Handler) (http.Handler, error) {
-	if g.cards.service == nil {
+// takeCertificates puts what finds certificates before the API, and serves the listeners for cards
+// and for applications.
+func (a *App) takeCertificates(p platform, g groups, api http.Handler) (http.Handler, error) {
+	cards, mutual := g.cards.service != nil, p.config.MTLSURL != ""
+	if !cards && !mutual {
 		return api, nil
 	}
-	entrance, err := clientcert.NewEntrance(clientcert.Config{
-		Form: clientcert.Form(p.config.CNSHeader), Proxies: p.config.TrustedProxies, Origins: p.config.CORSOrigins, Local: p.sandbox,
-		Log: p.log,
-	}, api)
+	settings := clientcert.Config{Proxies: p.config.TrustedProxies, Origins: p.config.CORSOrigins, Local: p.sandbox, Log: p.log}
+	if cards {
+		settings.Form = clientcert.Form(p.config.CNSHeader)
+	}
+	if mutual {
+		settings.Mutual = clientcert.Form(p.config.MTLSHeader)
+	}
+	entrance, err := clientcert.NewEntrance(settings, api)
 	if err != nil {
 		return nil, err
 	}
-	a.cardHandler = entrance.Direct()
+	if cards {
+		a.cardHandler = entrance.Direct()
+	}
+	if mutual {
+		a.mutualHandler = entrance.MutualTLS()
+	}
 	return entrance.Behind(), nil
 }

@@ -53,7 +53,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.takeCards(p, g, a.telemetry.HTTP(handler, func(r *http.Request) string {
+	return a.takeCertificates(p, g, a.telemetry.HTTP(handler, func(r *http.Request) string {
 		// The edge notes the pattern as net/http does: the method, a space, the path.
 		_, path, _ := strings.Cut(r.Pattern, " ")
 		return path

@@ -91,7 +91,7 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	applications := application.NewService(application.Deps{
 		Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox, Ended: consents.EndOfApplication,
 	})
-	proofs := dpop.NewService(p.db, p.clock, p.config.PublicURL)
+	proofs := dpop.NewService(p.db, p.clock, p.config.PublicURL, p.config.MTLSURL)
 	return identity{
 		addresses: addresses, limiter: limiter, sessions: sessions, consents: consents, codes: codes, people: people, contacts: contacts,
 		pins: pins, looks: looks,
@@ -106,7 +106,8 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 		federation: newFederation(p, k, m, sessions, people, contacts, applications),
 		oauth: oauth.NewService(oauth.Deps{
 			Runner: k.runner, Keys: p.dataKeys, Limiter: limiter, Addresses: addresses, Applications: applications, Consents: consents,
-			Sessions: sessions, Proofs: proofs, Random: p.random, PublicURL: p.config.PublicURL, Loopback: p.sandbox,
+			Sessions: sessions, Proofs: proofs, Random: p.random, PublicURL: p.config.PublicURL, MutualURL: p.config.MTLSURL,
+			Loopback: p.sandbox,
 			Count: func(ctx context.Context, id uuid.UUID) error {
 				return reqctx.Count(ctx, reqctx.Sender{ID: id, Program: true})
 			},

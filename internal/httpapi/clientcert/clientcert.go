@@ -14,7 +14,7 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// Path is the one place where certificates are taken.
+// Path is the one place where certificates of cards are taken.
 const Path = "/v1/sessions/card"
 
 // statusPath is served beside it, for checks.
@@ -45,6 +45,15 @@ func Of(ctx context.Context) (Presented, error) {
 	return f.presented, f.err
 }
 
+// LeafOf returns the certificate of a request by mutual TLS; nil without one that can be read.
+func LeafOf(ctx context.Context) *x509.Certificate {
+	f, ok := ctx.Value(key{}).(found)
+	if !ok || f.err != nil {
+		return nil
+	}
+	return f.presented.Leaf
+}
+
 func with(r *http.Request, f found) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), key{}, f))
 }
@@ -53,6 +62,9 @@ func with(r *http.Request, f found) *http.Request {
 type Config struct {
 	// Form is how proxies write certificates into a header; without one, headers mean nothing.
 	Form Form
+	// Mutual is how proxies write those of applications (mutual TLS), into every request; without one
+	// headers mean nothing but for cards.
+	Mutual Form
 	// Proxies are the networks of those that are trusted.
 	Proxies []netip.Prefix
 	// Origins are those of pages that may log people in with their cards.
@@ -98,16 +110,41 @@ func (e *Entrance) Direct() http.Handler {
 	})
 }
 
+// MutualTLS serves a listener where applications come with a certificate of theirs. All of the API is
+// served there, also without one; nobody logs in with a card there.
+func (e *Entrance) MutualTLS() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f := found{err: fault.Because(fault.InvalidCredentials, card.ReasonMissing)}
+		if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+			f = found{presented: Presented{Leaf: r.TLS.PeerCertificates[0], Others: r.TLS.PeerCertificates[1:]}}
+		}
+		if r.URL.Path != Path {
+			r = with(r, f)
+		}
+		e.next.ServeHTTP(w, r)
+	})
+}
+
+// mutual hands a request on with the certificate that a trusted proxy wrote. What others wrote is
+// not looked at.
+func (e *Entrance) mutual(w http.ResponseWriter, r *http.Request) {
+	if e.config.Mutual == "" || !trusts(e.config.Proxies, r.RemoteAddr) {
+		e.next.ServeHTTP(w, r)
+		return
+	}
+	presented, err := e.config.Mutual.read(r.Header.Values(e.config.Mutual.header()))
+	e.next.ServeHTTP(w, with(r, found{presented, err}))
+}
+
 // Behind serves the listener of the API, where proxies write certificates into a header.
 func (e *Entrance) Behind() http.Handler {
-	if e.config.Form == "" {
-		return e.next
-	}
 	header := e.config.Form.header()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		values := r.Header.Values(header)
 		switch {
 		case r.URL.Path != Path:
+			e.mutual(w, r)
+		case e.config.Form == "":
 			e.next.ServeHTTP(w, r)
 		case len(values) > 0 && !trusts(e.config.Proxies, r.RemoteAddr):
 			e.config.Log.LogAttrs(r.Context(), slog.LevelWarn, "a card's certificate in a header was refused: no trusted proxy sent it",

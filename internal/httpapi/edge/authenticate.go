@@ -5,8 +5,10 @@ import (
 	"errors"
 	"strings"
 
+	"diresco/internal/httpapi/clientcert"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/identity/dpop"
+	"diresco/internal/identity/oauth"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
@@ -61,9 +63,16 @@ func credentials(values []string) (scheme, token string, ok bool) {
 	return scheme, token, true
 }
 
-// checkBinding refuses a token that is bound to a key unless the request has a proof of that key. A
-// stolen one is good for nothing, whichever scheme it is sent by.
+// checkBinding refuses a token that is bound to a certificate unless it came by a connection with
+// that one, and a token that is bound to a key unless the request has a proof of that key. A stolen
+// one is good for nothing, whichever scheme it is sent by.
 func (e *edge) checkBinding(r *request, token string) error {
+	if certificate := r.caller.Binding.Certificate; certificate != "" {
+		shown := clientcert.LeafOf(r.c.Request().Context())
+		if shown == nil || oauth.CertificateHash(shown) != certificate {
+			return fault.Because(fault.Unauthenticated, problem.ReasonTokenCertificate)
+		}
+	}
 	bound := r.caller.Binding.Key
 	switch {
 	case bound == "" && r.scheme == schemeBearer:

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/httpapi/clientcert"
 	"diresco/internal/httpapi/pages"
 	"diresco/internal/identity/dpop"
 	"diresco/internal/identity/oauth"
@@ -84,7 +85,7 @@ func serve(answer answering) func(http.ResponseWriter, *http.Request) error {
 			return shown(w, err)
 		}
 		status, content, err := answer(r.Context(), oauth.Post{
-			Form: form, Proofs: r.Header.Values(dpop.Header), IdempotencyKey: r.Header.Get("Idempotency-Key"),
+			Form: form, Proofs: r.Header.Values(dpop.Header), Certificate: clientcert.LeafOf(r.Context()), IdempotencyKey: r.Header.Get("Idempotency-Key"),
 		})
 		if err != nil {
 			return shown(w, err)

@@ -213,6 +213,7 @@ var inItalian = dictionary{
 		ReasonTokenExpired:     "Il token di accesso è scaduto: va rinnovato con il refresh token, o rifatto l'accesso.",
 		ReasonTokenInvalid:     "Il token di accesso non è di questo servizio, o è stato alterato: va rifatto l'accesso.",
 		ReasonTokenBound:       "Il token di accesso è legato a una chiave: va inviato con DPoP e una prova.",
+		ReasonTokenCertificate: "Il token di accesso è legato a un certificato: va inviato con il TLS reciproco e quel certificato.",
 		ReasonTokenUnbound:     "Il token di accesso non è legato a una chiave: va inviato con Bearer.",
 		"proof-missing":        "Il token di accesso è legato a una chiave: manca l'intestazione DPoP con la prova.",
 		"proof-malformed":      "L'intestazione DPoP non è una prova firmata con ES256, PS256 o RS256, con jti, htm, htu, iat e ath.",
@@ -442,6 +443,7 @@ var inItalian = dictionary{
 		fault.FieldKeyPrivate: "La chiave contiene la parte privata, che non va mai inviata: crearne una nuova e inviare la parte " +
 			"pubblica.",
 		fault.FieldKeyUse:             "La chiave non serve a firmare: use deve essere sig.",
+		fault.FieldKeyCertificate:     "Per il TLS reciproco la chiave deve avere il suo certificato, uno solo, in x5c.",
 		fault.FieldKeyWeak:            "La chiave è troppo debole: RSA con almeno 2048 bit.",
 		fault.FieldUnknownDeclaration: "La dichiarazione non esiste per questo contribuente.",
 		fault.FieldUnknownOffice:      "La sede non esiste.",

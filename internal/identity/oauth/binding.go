@@ -2,8 +2,14 @@ package oauth
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/dpop"
@@ -17,13 +23,49 @@ type Proofs interface {
 }
 
 // binding returns what the tokens of a request are bound to, nothing without a proof. One that is
-// wrong is refused, and so is none where the application was registered to send one.
+// wrong is refused, and so is none where the application was registered to send one. Tokens are bound
+// to a certificate where the application was registered for that.
 func (s *Service) binding(ctx context.Context, app application.Application, post Post) (access.Binding, error) {
-	key, err := s.proved(ctx, post, TokenPath)
-	if err == nil && key == "" && app.DPoPBound {
+	var bound access.Binding
+	if app.CertificateBound {
+		if post.Certificate == nil {
+			return bound, refuse(invalidRequest, "the tokens of this client are bound to a client certificate, and the request came without one")
+		}
+		bound.Certificate = CertificateHash(post.Certificate)
+	}
+	var err error
+	if bound.Key, err = s.proved(ctx, post, TokenPath); err == nil && bound.Key == "" && app.DPoPBound {
 		err = unproved(dpop.Refuse(dpop.ReasonMissing))
 	}
-	return access.Binding{Key: key}, err
+	return bound, err
+}
+
+// CertificateHash is how a token names the certificate that it is bound to (RFC 8705 section 3.1).
+func CertificateHash(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// certified reports whether an application came with a certificate of its own. The connection has
+// proved that it has the key; nobody vouches for it but the key set.
+func (s *Service) certified(ctx context.Context, app application.Application, shown *x509.Certificate) error {
+	now := s.run.Clock.Now()
+	if shown == nil || now.Before(shown.NotBefore) || now.After(shown.NotAfter) {
+		return errAssertion
+	}
+	mine := func(keys []jose.JSONWebKey) bool {
+		return slices.ContainsFunc(keys, func(key jose.JSONWebKey) bool {
+			return len(key.Certificates) > 0 && key.Certificates[0].Equal(shown)
+		})
+	}
+	keys, known := s.keySets.of(ctx, app, mine)
+	switch {
+	case mine(keys):
+		return nil
+	case !known:
+		return errKeysAway
+	}
+	return errAssertion
 }
 
 // proved returns the thumbprint of the key that a request came with a proof of, "" without one.

@@ -1,13 +1,22 @@
 package oauth_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"math/big"
 	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"diresco/db"
+	"diresco/internal/identity/application"
 	"diresco/internal/identity/dpop/dpoptest"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin/pintest"
@@ -228,5 +237,98 @@ func TestDPoP_IsRequiredWhereItWasRegistered(t *testing.T) {
 		device := f.device(c)
 		_, err = f.poll(c, device)
 		refused(t, err, "invalid_dpop_proof")
+	})
+}
+
+// certificate makes one of a key that nobody vouches for.
+func (f *fixture) certificate(key *ecdsa.PrivateKey, until time.Time) *x509.Certificate {
+	f.t.Helper()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Paghe"}, NotBefore: f.Clock.Now().Add(-time.Hour), NotAfter: until,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	f.must(err)
+	c, err := x509.ParseCertificate(der)
+	f.must(err)
+	return c
+}
+
+// A certificate proves which application it is where it stands in its key set, and nowhere else. Its
+// tokens are bound to it where the application was registered for that.
+func TestMutualTLS_ProvesWhoItIsAndBindsTokens(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := begin(t, d)
+		own, later := p256(t), f.Clock.Now().Add(time.Hour)
+		shown := f.certificate(own, later)
+		set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: own.Public(), KeyID: "k1", Certificates: []*x509.Certificate{shown}}}})
+		f.must(err)
+		certified := func(c *client) {
+			c.Kind, c.AuthMethod, c.JWKSURI = application.Confidential, application.SelfSignedTLS, "https://unused.example"
+		}
+		c, other := f.register("app-certified", certified), f.register("app-signing", confidential(p256(t)))
+		f.Exec(t, "UPDATE applications SET jwks = ?, jwks_uri = '', tls_client_certificate_bound_access_tokens = true WHERE id = ?", string(set), c.ID)
+		exchange := func(c *client, with *x509.Certificate, code string) (oauth.Tokens, error) {
+			return f.server.Exchange(f.context(), oauth.Post{Certificate: with, Form: f.says(c, url.Values{
+				"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {webRedirect}, "code_verifier": {verifier},
+			})})
+		}
+		code := f.code(c, nil).Get("code")
+		for name, with := range map[string]*x509.Certificate{
+			"none": nil, "of another key": f.certificate(p256(t), later), "another of the key": f.certificate(own, later.Add(time.Hour)),
+		} {
+			_, err := exchange(c, with, code)
+			if got := refusalOf(t, err, "invalid_client"); got.Status != 401 {
+				t.Errorf("%s: %+v", name, got)
+			}
+		}
+		tokens, err := exchange(c, shown, code)
+		f.must(err)
+		claims, err := f.Sessions.Parse(f.context(), tokens.AccessToken)
+		f.must(err)
+		if want := (access.Binding{Certificate: oauth.CertificateHash(shown)}); claims.Binding != want || tokens.Binding != want {
+			t.Errorf("bound to %+v", claims.Binding)
+		}
+		// It proves who it is at the other endpoints, too.
+		seen, err := f.server.Inspect(f.context(), oauth.Post{Certificate: shown, Form: url.Values{
+			"client_id": {c.ClientID}, "token": {tokens.AccessToken.Reveal()},
+		}})
+		if err != nil || seen.Binding != claims.Binding {
+			t.Errorf("inspected %+v, %v", seen, err)
+		}
+		// A client that signs is not let in by a certificate, nor is one that shows it let in by a signature of its key.
+		_, err = f.server.Exchange(f.context(), oauth.Post{Certificate: shown, Form: url.Values{"client_id": {other.ClientID}, "grant_type": {"refresh_token"}}})
+		refused(t, err, "invalid_client")
+		c.key, c.kid = own, "k1"
+		_, err = exchange(c, shown, code)
+		refused(t, err, "invalid_client")
+		c.key = nil
+		f.Clock.Advance(time.Hour + time.Second)
+		_, err = exchange(c, shown, code)
+		refused(t, err, "invalid_client")
+	})
+}
+
+// A public application chooses its certificate, and its refresh token is good with that one alone.
+func TestMutualTLS_BindsTheRefreshTokenOfAPublicApplication(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		f := begin(t, d)
+		c, later := f.register("app-public", nil), f.Clock.Now().Add(time.Hour)
+		f.Exec(t, "UPDATE applications SET tls_client_certificate_bound_access_tokens = true WHERE id = ?", c.ID)
+		own, thief := f.certificate(p256(t), later), f.certificate(p256(t), later)
+		send := func(with *x509.Certificate, form url.Values) (oauth.Tokens, error) {
+			return f.server.Exchange(f.context(), oauth.Post{Certificate: with, Form: f.says(c, form)})
+		}
+		redeem := url.Values{
+			"grant_type": {"authorization_code"}, "code": {f.code(c, nil).Get("code")}, "redirect_uri": {webRedirect}, "code_verifier": {verifier},
+		}
+		_, err := send(nil, redeem)
+		refused(t, err, "invalid_request")
+		tokens, err := send(own, redeem)
+		f.must(err)
+		refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {tokens.RefreshToken.Reveal()}}
+		_, err = send(thief, refresh)
+		refused(t, err, "invalid_grant")
+		_, err = send(own, refresh)
+		f.must(err)
 	})
 }

@@ -81,7 +81,7 @@ func (s *Service) tokenOf(ctx context.Context, post Post) (application.Applicati
 	if refusal := misformed(form); refusal != nil {
 		return application.Application{}, "", refusal
 	}
-	app, err := s.counted(ctx, form)
+	app, err := s.counted(ctx, post)
 	if err != nil {
 		return app, "", err
 	}

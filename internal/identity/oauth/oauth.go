@@ -7,6 +7,7 @@
 package oauth
 
 import (
+	"crypto/x509"
 	"net/url"
 	"time"
 
@@ -54,6 +55,8 @@ type Post struct {
 	Form url.Values
 	// Proofs are the values of the header DPoP.
 	Proofs []string
+	// Certificate is that of the connection by which the form came; nil without one.
+	Certificate *x509.Certificate
 	// IdempotencyKey counts where a token is refreshed.
 	IdempotencyKey string
 }

@@ -32,7 +32,7 @@ func (s *Service) Push(ctx context.Context, post Post) (Pushed, error) {
 	if refusal := misformed(form); refusal != nil {
 		return Pushed{}, refusal
 	}
-	app, err := s.counted(ctx, form)
+	app, err := s.counted(ctx, post)
 	if err != nil {
 		return Pushed{}, err
 	}
@@ -69,7 +69,7 @@ func (s *Service) AuthorizeDevice(ctx context.Context, post Post) (Device, error
 	if refusal := misformed(form); refusal != nil {
 		return Device{}, refusal
 	}
-	app, err := s.counted(ctx, form)
+	app, err := s.counted(ctx, post)
 	if err != nil {
 		return Device{}, err
 	}

@@ -62,6 +62,8 @@ type Deps struct {
 	Random io.Reader
 	// PublicURL, without a path, is the issuer.
 	PublicURL string
+	// MutualURL is where clients with a certificate go, without a path; "" where there is no such place.
+	MutualURL string
 	// Count counts a request for the application, the grant or the flow that proved to have sent it,
 	// and returns fault.RateLimited where that sent too many. It may be nil.
 	Count func(ctx context.Context, id uuid.UUID) error
@@ -82,6 +84,7 @@ type Service struct {
 	proofs       Proofs
 	random       io.Reader
 	issuer       string
+	mutual       string
 	keySets      *keySets
 	repo         repository
 	count        func(ctx context.Context, id uuid.UUID) error
@@ -99,6 +102,7 @@ func NewService(d Deps) *Service {
 		run: d.Runner, keys: d.Keys, limiter: d.Limiter, addresses: d.Addresses, clients: d.Addresses.Apart("oauth client"),
 		applications: d.Applications, consents: d.Consents, sessions: d.Sessions, proofs: d.Proofs,
 		random:  d.Random,
+		mutual:  strings.TrimRight(d.MutualURL, "/"),
 		issuer:  strings.TrimRight(d.PublicURL, "/"),
 		keySets: newKeySets(d.Runner.Clock, d.Loopback), repo: repository{d.Runner.DB},
 		count: d.Count,

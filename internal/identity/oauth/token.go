@@ -44,7 +44,7 @@ func (s *Service) Exchange(ctx context.Context, post Post) (Tokens, error) {
 	if refusal := misformed(form); refusal != nil {
 		return Tokens{}, refusal
 	}
-	app, err := s.authenticate(ctx, form)
+	app, err := s.authenticate(ctx, post)
 	if err != nil {
 		return Tokens{}, err
 	}

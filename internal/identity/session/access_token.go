@@ -65,7 +65,8 @@ type accessClaims struct {
 
 // Confirmation is a binding as tokens have it.
 type Confirmation struct {
-	Key string `json:"jkt,omitempty"`
+	Key         string `json:"jkt,omitempty"`
+	Certificate string `json:"x5t#S256,omitempty"`
 }
 
 // ConfirmationOf writes a binding; nil for none.
@@ -73,7 +74,7 @@ func ConfirmationOf(b access.Binding) *Confirmation {
 	if b == (access.Binding{}) {
 		return nil
 	}
-	return &Confirmation{Key: b.Key}
+	return &Confirmation{Key: b.Key, Certificate: b.Certificate}
 }
 
 // consistent reports whether scopes and a binding stand there for an application, and for nobody
@@ -88,7 +89,7 @@ func (c accessClaims) binding() access.Binding {
 	if c.Confirmation == nil {
 		return access.Binding{}
 	}
-	return access.Binding{Key: c.Confirmation.Key}
+	return access.Binding{Key: c.Confirmation.Key, Certificate: c.Confirmation.Certificate}
 }
 
 // accessTokens makes and reads access tokens.

@@ -95,8 +95,8 @@ func (s *Service) OpenGrant(ctx context.Context, g Grant) (GrantTokens, error) {
 		return GrantTokens{}, err
 	}
 	r.by(given)
-	if g.BindRefresh && g.Binding.Key != "" {
-		r.BoundKey = &g.Binding.Key
+	if g.BindRefresh {
+		r.bind(g.Binding)
 	}
 	var token secret.Text
 	if g.Refreshable {
@@ -224,7 +224,17 @@ func (s *Service) renewGrant(ctx context.Context, id uuid.UUID, renewal Renewal)
 
 // boundTo reports whether who proved to hold this may use the refresh token.
 func (r row) boundTo(proved access.Binding) bool {
-	return r.BoundKey == nil || *r.BoundKey == proved.Key
+	return (r.BoundKey == nil || *r.BoundKey == proved.Key) && (r.BoundCertificate == nil || *r.BoundCertificate == proved.Certificate)
+}
+
+// bind binds the refresh token.
+func (r *row) bind(to access.Binding) {
+	if to.Key != "" {
+		r.BoundKey = &to.Key
+	}
+	if to.Certificate != "" {
+		r.BoundCertificate = &to.Certificate
+	}
 }
 
 // advanceGrant replaces the current refresh token and reports whether it was still the current one.

@@ -146,6 +146,14 @@ func TestGrant_IsBoundToAKey(t *testing.T) {
 			_, err = w.renew(g.RefreshToken)
 			want(t, err, fault.Unauthenticated)
 		}
+		certificate := access.Binding{Certificate: strings.Repeat("c", 43)}
+		certified := w.open(func(g *session.Grant) { g.Binding, g.BindRefresh = certificate, true })
+		_, err = w.renew(certified.RefreshToken)
+		want(t, err, fault.Unauthenticated)
+		w.proves = certificate
+		if certified, err = w.renew(certified.RefreshToken); err != nil || certified.Binding != certificate {
+			t.Errorf("%+v, %v", certified.Binding, err)
+		}
 		w.proves = key
 		next, err := w.renew(g.RefreshToken)
 		want(t, err, "")

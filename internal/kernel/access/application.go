@@ -56,6 +56,8 @@ type Caller struct {
 type Binding struct {
 	// Key is the thumbprint of a public key (RFC 7638, RFC 9449 section 6).
 	Key string
+	// Certificate is the SHA-256 of a client certificate (RFC 8705 section 3).
+	Certificate string
 }
 
 // Grant is the consent by which an application acts for the actor.

@@ -4,14 +4,29 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/pem"
+	"io"
+	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
 
 	"diresco/internal/identity/dpop/dpoptest"
+	"diresco/internal/identity/oauth"
+	"diresco/internal/platform/config"
+	"diresco/internal/platform/secret"
+	"diresco/internal/test/dbtest"
 )
 
 // bound registers a program whose tokens are bound to a key of its own, and to nothing else; with a
@@ -114,4 +129,124 @@ func TestBoundTokens_StreamAndAreInspected(t *testing.T) {
 			t.Errorf("inspected: %s", seen.body)
 		}
 	})
+}
+
+// TestMutualTLS_ACertificateLetsInAndBinds is the story of a server that has a certificate of its own
+// and signs nothing: by mutual TLS it gets tokens, and uses them.
+func TestMutualTLS_ACertificateLetsInAndBinds(t *testing.T) {
+	const place = "https://mtls.diresco.example"
+	dbtest.EachURL(t, func(t *testing.T, rawURL string) {
+		w := startWith(t, rawURL, cheapPINs, func(c *config.Config) { c.MTLSURL, c.MTLSAddr = place, "127.0.0.1:0" })
+		f := w.filer()
+		own, stranger := selfSigned(t), selfSigned(t)
+		server := httptest.NewUnstartedServer(w.app.MutualHandler())
+		server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		ask := func(with *tls.Certificate, method, path, token string, form url.Values) answer {
+			settings := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the test's own
+			if with != nil {
+				settings.Certificates = []tls.Certificate{*with}
+			}
+			r, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, strings.NewReader(form.Encode()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if form != nil {
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			}
+			if token != "" {
+				r.Header.Set("Authorization", "Bearer "+token)
+			}
+			response, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true}}).Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = response.Body.Close() }()
+			body, err := io.ReadAll(response.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return answer{status: response.StatusCode, header: response.Header, body: body}
+		}
+		made := payrollOf(map[string]any{
+			"kind": "confidential", "token_endpoint_auth_method": "self_signed_tls_client_auth", "scopes": []string{"declarations", "offline_access"},
+			"tls_client_certificate_bound_access_tokens": true,
+			"jwks": jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{
+				Key: own.Leaf.PublicKey, KeyID: "k1", Use: "sig", Certificates: []*x509.Certificate{own.Leaf},
+			}}},
+		})
+		registered := w.do(http.MethodPost, "/v1/applications", f.token, made, key()).want(t, http.StatusCreated, "")
+		if registered.field("tls_client_certificate_bound_access_tokens") != true {
+			t.Errorf("registered %s", registered.body)
+		}
+		clientID, _ := registered.field("client_id").(string)
+		described := w.do(http.MethodGet, oauth.MetadataPath, "", nil).want(t, http.StatusOK, "")
+		if described.field("mtls_endpoint_aliases", "token_endpoint") != place+oauth.TokenPath {
+			t.Errorf("described by %s", described.body)
+		}
+		sum := sha256.Sum256([]byte(codeVerifier))
+		pushed := ask(&own, http.MethodPost, oauth.PushPath, "", url.Values{
+			"client_id": {clientID}, "response_type": {"code"}, "redirect_uri": {"http://127.0.0.1/callback"}, "scope": {"declarations"},
+			"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
+		}).want(t, http.StatusCreated, "")
+		reference, _ := pushed.field("request_uri").(string)
+		ctx, binding := w.pageContext(), secret.Text("the secret of a browser")
+		flow, err := w.app.OAuth.Begin(ctx, url.Values{"client_id": {clientID}, "request_uri": {reference}}, binding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		redirect, err := w.app.OAuth.Approve(ctx, w.asActor(f.token), flow.ID, binding, w.allOfIt())
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := url.Parse(redirect)
+		if err != nil {
+			t.Fatal(err)
+		}
+		redeem := url.Values{
+			"client_id": {clientID}, "grant_type": {"authorization_code"}, "code": {back.Query().Get("code")},
+			"redirect_uri": {"http://127.0.0.1/callback"}, "code_verifier": {codeVerifier},
+		}
+		for _, with := range []*tls.Certificate{nil, &stranger} {
+			ask(with, http.MethodPost, oauth.TokenPath, "", redeem).oauthError(t, http.StatusUnauthorized, "invalid_client")
+		}
+		given := ask(&own, http.MethodPost, oauth.TokenPath, "", redeem).want(t, http.StatusOK, "")
+		token, _ := given.field("access_token").(string)
+		if given.field("token_type") != "Bearer" {
+			t.Errorf("given %s", given.body)
+		}
+		ask(&own, http.MethodGet, "/v1/contributors", token, nil).want(t, http.StatusOK, "")
+		for name, refused := range map[string]answer{
+			"without it": ask(nil, http.MethodGet, "/v1/contributors", token, nil), "with another": ask(&stranger, http.MethodGet, "/v1/contributors", token, nil),
+			"elsewhere": w.do(http.MethodGet, "/v1/contributors", token, nil),
+			"in a header": w.do(http.MethodGet, "/v1/contributors", token, nil,
+				header{"X-SSL-Client-Cert", url.QueryEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: own.Leaf.Raw})))}),
+		} {
+			if refused.status != http.StatusUnauthorized || !strings.HasPrefix(refused.header.Get("WWW-Authenticate"), `Bearer error="invalid_token"`) {
+				t.Errorf("%s: %d %s", name, refused.status, refused.body)
+			}
+		}
+	})
+}
+
+// selfSigned makes a certificate that nobody vouches for.
+func selfSigned(t *testing.T) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Paghe"}, NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<32, 0),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
