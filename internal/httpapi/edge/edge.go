@@ -106,8 +106,8 @@ type Deps struct {
 }
 
 func (d Deps) complete() bool {
-	return d.Tokens != nil && d.Proofs != nil && d.Guard != nil && d.AccessLog != nil && d.Answers != nil && d.MACs != nil && d.PublicKeys != nil &&
-		d.Log != nil && d.Meter != nil
+	return d.Tokens != nil && d.Proofs != nil && d.Guard != nil && d.AccessLog != nil && d.Answers != nil && d.MACs != nil &&
+		d.PublicKeys != nil && d.Log != nil && d.Meter != nil
 }
 
 // edge is the handler with everything that was worked out at start.

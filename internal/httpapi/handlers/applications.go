@@ -141,8 +141,9 @@ func viewPending(a application.Application) *api.PendingApplicationChange {
 	}
 	return &api.PendingApplicationChange{
 		DisplayName: p.DisplayName, RedirectUris: p.RedirectURIs, Jwks: keysShown(p.JWKS), JwksUri: unlessEmpty(p.JWKSURI),
-		Scopes: converted[api.Scope](p.Scopes), LogoUri: unlessEmpty(p.LogoURI), DpopBoundAccessTokens: p.DPoPBound, TlsClientCertificateBoundAccessTokens: &p.CertificateBound,
-		SubmittedAt: a.SubmittedAt,
+		Scopes: converted[api.Scope](p.Scopes), LogoUri: unlessEmpty(p.LogoURI), DpopBoundAccessTokens: p.DPoPBound,
+		TlsClientCertificateBoundAccessTokens: &p.CertificateBound,
+		SubmittedAt:                           a.SubmittedAt,
 	}
 }
 

@@ -85,7 +85,8 @@ func serve(answer answering) func(http.ResponseWriter, *http.Request) error {
 			return shown(w, err)
 		}
 		status, content, err := answer(r.Context(), oauth.Post{
-			Form: form, Proofs: r.Header.Values(dpop.Header), Certificate: clientcert.LeafOf(r.Context()), IdempotencyKey: r.Header.Get("Idempotency-Key"),
+			Form: form, Proofs: r.Header.Values(dpop.Header), Certificate: clientcert.LeafOf(r.Context()),
+			IdempotencyKey: r.Header.Get("Idempotency-Key"),
 		})
 		if err != nil {
 			return shown(w, err)
@@ -211,8 +212,9 @@ func (h handlers) token(ctx context.Context, post oauth.Post) (int, any, error) 
 		Scope        string         `json:"scope,omitempty"`
 		Details      []oauth.Detail `json:"authorization_details,omitempty"`
 	}{
-		AccessToken: t.AccessToken.Reveal(), TokenType: tokenType(t.Binding), ExpiresIn: seconds(t.ExpiresIn), RefreshToken: t.RefreshToken.Reveal(),
-		Scope: strings.Join(t.Scopes, " "),
+		AccessToken: t.AccessToken.Reveal(), TokenType: tokenType(t.Binding), ExpiresIn: seconds(t.ExpiresIn),
+		RefreshToken: t.RefreshToken.Reveal(),
+		Scope:        strings.Join(t.Scopes, " "),
 	}
 	if t.Granted != nil {
 		answer.Details = []oauth.Detail{*t.Granted}

@@ -67,13 +67,14 @@ const (
 
 // descriptions are the reasons in English, as the protocol tells them to developers.
 var descriptions = map[string]string{
-	ReasonMissing:   "a DPoP header with a proof is missing",
-	ReasonMalformed: "the DPoP header is not one proof: a JWT of type dpop+jwt with its public key, signed by ES256, PS256 or RS256, with jti, htm, htu and iat",
-	ReasonRequest:   "the proof is for another request: htm is the method and htu the public address without query",
-	ReasonTime:      "the proof is too old or from the future: iat is the present time",
-	ReasonToken:     "the proof is for another access token: ath is its SHA-256",
-	ReasonKey:       "the proof is by another key than the token is bound to",
-	ReasonUsed:      "the proof was used before: each request needs one of its own",
+	ReasonMissing: "a DPoP header with a proof is missing",
+	ReasonMalformed: "the DPoP header is not one proof: a JWT of type dpop+jwt with its public key, signed by ES256, PS256 or RS256, " +
+		"with jti, htm, htu and iat",
+	ReasonRequest: "the proof is for another request: htm is the method and htu the public address without query",
+	ReasonTime:    "the proof is too old or from the future: iat is the present time",
+	ReasonToken:   "the proof is for another access token: ath is its SHA-256",
+	ReasonKey:     "the proof is by another key than the token is bound to",
+	ReasonUsed:    "the proof was used before: each request needs one of its own",
 }
 
 // Refusal is why a proof is refused.

@@ -207,7 +207,7 @@ func TestProof_AlgorithmConfusion(t *testing.T) {
 
 func rsaKey(t *testing.T, bits int) *rsa.PrivateKey {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, bits) //nolint:gosec // a weak one is to be refused
+	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func (s *Service) binding(ctx context.Context, app application.Application, post
 	var bound access.Binding
 	if app.CertificateBound {
 		if post.Certificate == nil {
-			return bound, refuse(invalidRequest, "the tokens of this client are bound to a client certificate, and the request came without one")
+			return bound, refuse(invalidRequest, "the tokens of this client are bound to a certificate, and the request came without one")
 		}
 		bound.Certificate = CertificateHash(post.Certificate)
 	}

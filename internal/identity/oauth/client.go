@@ -40,7 +40,8 @@ var errKeysAway = errors.New("keys not to be had")
 var errAssertion = errors.New("assertion refused")
 
 // authenticate returns the application that sent the form. A public one says who it is, a
-// confidential one proves it by an assertion (RFC 7523) or a certificate (RFC 8705). Who is not known and who cannot prove it get one answer,
+// confidential one proves it by an assertion (RFC 7523) or a certificate (RFC 8705). Who is
+// not known and who cannot prove it get one answer,
 // which counts against the address; after many an address must wait. It does not count where the keys are not to be had: that is no guess.
 func (s *Service) authenticate(ctx context.Context, post Post) (application.Application, error) {
 	address := audit.OriginOf(ctx).Address

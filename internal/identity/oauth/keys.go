@@ -71,7 +71,9 @@ func (k *keySets) verifying(ctx context.Context, app application.Application, ki
 
 // of returns the keys of an application, and fetches them again where the wanted one is missing. It
 // reports false where it cannot tell which keys there are now.
-func (k *keySets) of(ctx context.Context, app application.Application, has func([]jose.JSONWebKey) bool) (keys []jose.JSONWebKey, known bool) {
+func (k *keySets) of(
+	ctx context.Context, app application.Application, has func([]jose.JSONWebKey) bool,
+) (keys []jose.JSONWebKey, known bool) {
 	if app.JWKSURI == "" {
 		return parseKeys(app.JWKS), true
 	}

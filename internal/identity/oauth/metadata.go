@@ -78,6 +78,7 @@ func MetadataOf(issuer string) Metadata {
 		TokenAuthMethods: slices.Clone(either), TokenAuthAlgorithms: assertionMethods,
 		IntrospectionAuthMethods: []string{proven}, IntrospectionAuthAlgorithm: assertionMethods,
 		RevocationAuthMethods: either, RevocationAuthAlgorithms: assertionMethods,
-		DetailTypes: []string{DetailType}, ProofAlgorithms: dpop.Algorithms(), Locales: []string{"it", "en"}, Documentation: issuer + "/docs", NamesIssuer: true,
+		DetailTypes: []string{DetailType}, ProofAlgorithms: dpop.Algorithms(),
+		Locales: []string{"it", "en"}, Documentation: issuer + "/docs", NamesIssuer: true,
 	}
 }

@@ -291,6 +291,7 @@ func isEnd(err error) bool {
 
 func handed(t session.GrantTokens, granted *Detail) Tokens {
 	return Tokens{
-		AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, ExpiresIn: t.ExpiresIn, Scopes: t.Scopes, Binding: t.Binding, Granted: granted,
+		AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, ExpiresIn: t.ExpiresIn, Scopes: t.Scopes,
+		Binding: t.Binding, Granted: granted,
 	}
 }
