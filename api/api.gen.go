@@ -2786,8 +2786,9 @@ func (e TicketVisibility) Valid() bool {
 
 // Defines values for TokenEndpointAuthMethod.
 const (
-	TokenEndpointAuthMethodNone          TokenEndpointAuthMethod = "none"
-	TokenEndpointAuthMethodPrivateKeyJwt TokenEndpointAuthMethod = "private_key_jwt"
+	TokenEndpointAuthMethodNone                    TokenEndpointAuthMethod = "none"
+	TokenEndpointAuthMethodPrivateKeyJwt           TokenEndpointAuthMethod = "private_key_jwt"
+	TokenEndpointAuthMethodSelfSignedTlsClientAuth TokenEndpointAuthMethod = "self_signed_tls_client_auth"
 )
 
 // Valid indicates whether the value is a known member of the TokenEndpointAuthMethod enum.
@@ -2796,6 +2797,8 @@ func (e TokenEndpointAuthMethod) Valid() bool {
 	case TokenEndpointAuthMethodNone:
 		return true
 	case TokenEndpointAuthMethodPrivateKeyJwt:
+		return true
+	case TokenEndpointAuthMethodSelfSignedTlsClientAuth:
 		return true
 	default:
 		return false
@@ -3210,7 +3213,7 @@ type AmortisationPlanList = Page[AmortisationPlan]
 
 // Application An application, as its owner sees it.
 //
-// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
+// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","dpop_bound_access_tokens":false,"kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
 type Application struct {
 	// ApplicationId A UUID (RFC 9562).
 	//
@@ -3252,6 +3255,12 @@ type Application struct {
 	// Example: Paghe Facili
 	DisplayName string `json:"display_name"`
 
+	// DpopBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+	// request with a proof gets a bound token too.
+	//
+	// Example: false
+	DpopBoundAccessTokens DPoPBoundAccessTokens `json:"dpop_bound_access_tokens"`
+
 	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
 	//
 	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
@@ -3274,7 +3283,7 @@ type Application struct {
 
 	// PendingChange What the application is to be once the change is approved; until then the approved version stays in force.
 	//
-	// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+	// Example: {"display_name":"Paghe Facili","dpop_bound_access_tokens":false,"redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
 	PendingChange *PendingApplicationChange `json:"pending_change,omitempty"`
 
 	// Reason Why it was decided so.
@@ -3298,7 +3307,13 @@ type Application struct {
 	// Example: approved
 	State ApplicationState `json:"state"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -3322,6 +3337,12 @@ type ApplicationChange struct {
 	//
 	// Example: Paghe Facili
 	DisplayName *string `json:"display_name,omitempty"`
+
+	// DpopBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+	// request with a proof gets a bound token too.
+	//
+	// Example: false
+	DpopBoundAccessTokens *DPoPBoundAccessTokens `json:"dpop_bound_access_tokens,omitempty"`
 
 	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
 	//
@@ -3348,6 +3369,11 @@ type ApplicationChange struct {
 	//
 	// Example: ["declarations","offline_access"]
 	Scopes *[]Scope `json:"scopes,omitempty"`
+
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
 // ApplicationDecision What is decided about an application, or about a change of it.
@@ -3372,7 +3398,7 @@ type ApplicationDecisionOutcome string
 
 // ApplicationInput An application to be registered. With `contributor_id` or `delegate_id` it belongs to that organisation, else to you.
 //
-// Example: {"contact_email":"sviluppo@paghe.example","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"token_endpoint_auth_method":"none"}
+// Example: {"contact_email":"sviluppo@paghe.example","display_name":"Paghe Facili","dpop_bound_access_tokens":false,"kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"token_endpoint_auth_method":"none"}
 type ApplicationInput struct {
 	// ContactEmail Whom the institution asks about the application.
 	//
@@ -3393,6 +3419,12 @@ type ApplicationInput struct {
 	//
 	// Example: Paghe Facili
 	DisplayName string `json:"display_name"`
+
+	// DpopBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+	// request with a proof gets a bound token too.
+	//
+	// Example: false
+	DpopBoundAccessTokens *DPoPBoundAccessTokens `json:"dpop_bound_access_tokens,omitempty"`
 
 	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
 	//
@@ -3425,7 +3457,13 @@ type ApplicationInput struct {
 	// Example: ["declarations","offline_access"]
 	Scopes List[Scope] `json:"scopes"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -3438,7 +3476,7 @@ type ApplicationKind string
 
 // ApplicationList One page of applications.
 //
-// Example: {"_links":{"self":{"href":"/v1/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+// Example: {"_links":{"self":{"href":"/v1/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","dpop_bound_access_tokens":false,"kind":"public","redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
 type ApplicationList = Page[Application]
 
 // ApplicationState `submitted` waits for a decision; people can let one that is `approved` act for them, and no other.
@@ -3706,6 +3744,11 @@ type BatchItemState string
 //
 // Example: done
 type BatchState string
+
+// CertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+//
+// Example: false
+type CertificateBoundAccessTokens = bool
 
 // ClientId By which an application names itself (OAuth `client_id`).
 //
@@ -4030,6 +4073,12 @@ type CsvSeparator string
 //
 // Example: EUR
 type Currency string
+
+// DPoPBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+// request with a proof gets a bound token too.
+//
+// Example: false
+type DPoPBoundAccessTokens = bool
 
 // DebitNote A debit note (nota di debito) to a public body.
 //
@@ -7792,7 +7841,7 @@ type IssuedPinConfirmation struct {
 }
 
 // JsonWebKey A public key (RFC 7517): `EC` with `P-256` for ES256, or `RSA` with at least 2048 bits for RS256. It needs a `kid` that no other has; `use`, where it is given, is `sig`,
-// and `alg` the key's own. Nothing of a private key.
+// and `alg` the key's own. Nothing of a private key. With `self_signed_tls_client_auth` it has one certificate, in `x5c`.
 //
 // Example: {"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}
 type JsonWebKey = map[string]interface{}
@@ -8187,7 +8236,7 @@ type OfficeAddress struct {
 
 // OfficeApplication An application, as administrators see it.
 //
-// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
+// Example: {"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","dpop_bound_access_tokens":false,"kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}
 type OfficeApplication struct {
 	// ApplicationId A UUID (RFC 9562).
 	//
@@ -8229,6 +8278,12 @@ type OfficeApplication struct {
 	// Example: Paghe Facili
 	DisplayName string `json:"display_name"`
 
+	// DpopBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+	// request with a proof gets a bound token too.
+	//
+	// Example: false
+	DpopBoundAccessTokens DPoPBoundAccessTokens `json:"dpop_bound_access_tokens"`
+
 	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
 	//
 	// Example: {"keys":[{"alg":"ES256","crv":"P-256","kid":"2026-03","kty":"EC","use":"sig","x":"xGfrzwceyxVSYieyrELcn3KkMnWbPZcWUTFKJ5bOqdI","y":"Bf6f72EvUY0y3Sao8ZrX8umcFhkbm0cX097oaffA1Vs"}]}
@@ -8261,7 +8316,7 @@ type OfficeApplication struct {
 
 	// PendingChange What the application is to be once the change is approved; until then the approved version stays in force.
 	//
-	// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+	// Example: {"display_name":"Paghe Facili","dpop_bound_access_tokens":false,"redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
 	PendingChange *PendingApplicationChange `json:"pending_change,omitempty"`
 
 	// Reason Why it was decided so.
@@ -8290,7 +8345,13 @@ type OfficeApplication struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt time.Time `json:"submitted_at"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -8303,7 +8364,7 @@ type OfficeApplication struct {
 
 // OfficeApplicationList One page of applications.
 //
-// Example: {"_links":{"self":{"href":"/v1/backoffice/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
+// Example: {"_links":{"self":{"href":"/v1/backoffice/applications"}},"items":[{"application_id":"018f3b50-1a2b-7c3d-8e4f-5a6b7c8d9e0f","client_id":"018f3b501a2b7c3d8e4f5a6b7c8d9e0f","contact_email":"sviluppo@paghe.example","created_at":"2026-03-16T08:15:04.218301Z","display_name":"Paghe Facili","dpop_bound_access_tokens":false,"kind":"public","owner":{"family_name":"Rossi","given_name":"Mario","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"},"redirect_uris":["http://127.0.0.1/callback"],"scopes":["declarations","offline_access"],"state":"submitted","submitted_at":"2026-03-16T08:15:04.218301Z","token_endpoint_auth_method":"none","updated_at":"2026-03-16T08:15:04.218301Z"}]}
 type OfficeApplicationList = Page[OfficeApplication]
 
 // OfficeAppointment An appointment as its office sees it.
@@ -9498,12 +9559,18 @@ type PaymentList = Page[Payment]
 
 // PendingApplicationChange What the application is to be once the change is approved; until then the approved version stays in force.
 //
-// Example: {"display_name":"Paghe Facili","redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
+// Example: {"display_name":"Paghe Facili","dpop_bound_access_tokens":false,"redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"],"scopes":["declarations","offline_access"],"submitted_at":"2026-03-18T09:00:00.118204Z"}
 type PendingApplicationChange struct {
 	// DisplayName The name that people see when they are asked.
 	//
 	// Example: Paghe Facili
 	DisplayName string `json:"display_name"`
+
+	// DpopBoundAccessTokens `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+	// request with a proof gets a bound token too.
+	//
+	// Example: false
+	DpopBoundAccessTokens DPoPBoundAccessTokens `json:"dpop_bound_access_tokens"`
 
 	// Jwks The public keys of a `confidential` application (RFC 7517), 16 KiB at most.
 	//
@@ -9535,6 +9602,11 @@ type PendingApplicationChange struct {
 	//
 	// Example: 2026-03-18T09:00:00.118204Z
 	SubmittedAt time.Time `json:"submitted_at"`
+
+	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+	//
+	// Example: false
+	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
 // PeopleForRoleSearch Whom to search; both must match.
@@ -13249,7 +13321,8 @@ type TicketTopicReplacement struct {
 // Example: visible
 type TicketVisibility string
 
-// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
 //
 // Example: none
 type TokenEndpointAuthMethod string

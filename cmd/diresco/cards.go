@@ -3,116 +3,15 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 
-	"diresco/internal/app"
-	"diresco/internal/platform/certificate"
 	"diresco/internal/platform/clock"
-	"diresco/internal/platform/config"
 	"diresco/internal/platform/taxcode"
 	"diresco/internal/sandbox/cards"
 )
-
-// cardListener is where cards log in: by TLS, or by way of a proxy.
-type cardListener struct {
-	net.Listener
-	server *http.Server
-}
-
-type cardListeners []cardListener
-
-// listenForCards opens the listeners for cards, of which there may be none. The pair is that of the
-// API, nil where a proxy ends TLS.
-func listenForCards(
-	ctx context.Context, c config.Config, a *app.App, pair *certificate.Pair, log *slog.Logger,
-) (all cardListeners, err error) {
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, all.close())
-		}
-	}()
-	if c.CNSAddr != "" && a.CardHandler() != nil {
-		get, err := cardCertificate(c, a, log)
-		if err != nil {
-			return all, err
-		}
-		// The certificate is verified by its own rules later. Each login proves the key anew.
-		settings := &tls.Config{
-			GetCertificate: get, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, SessionTicketsDisabled: true,
-		}
-		if all, err = all.listen(ctx, c.CNSAddr, newServer(a.CardHandler(), log), settings); err != nil {
-			return all, err
-		}
-		all[0].server.SetKeepAlivesEnabled(false)
-		at := all[0].Addr().String()
-		log.Info("listening for cards", "address", at)
-		if a.TestCards != nil {
-			if err := a.TestCards.LoginAt("https://" + at); err != nil {
-				return all, err
-			}
-		}
-	}
-	if c.CNSProxyAddr != "" && a.CardProxyHandler() != nil {
-		var settings *tls.Config
-		if pair != nil {
-			settings = &tls.Config{GetCertificate: pair.Get, MinVersion: tls.VersionTLS12}
-		}
-		if all, err = all.listen(ctx, c.CNSProxyAddr, newServer(a.CardProxyHandler(), log), settings); err != nil {
-			return all, err
-		}
-		log.Info("listening for cards from a proxy", "address", all[len(all)-1].Addr().String())
-	}
-	return all, nil
-}
-
-// listen adds a listener.
-func (all cardListeners) listen(ctx context.Context, address string, server *http.Server, settings *tls.Config) (cardListeners, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return all, err
-	}
-	server.TLSConfig = settings
-	return append(all, cardListener{listener, server}), nil
-}
-
-// close ends the listeners.
-func (all cardListeners) close() error {
-	var failed error
-	for _, l := range all {
-		failed = errors.Join(failed, l.Close())
-	}
-	return failed
-}
-
-// serve answers on the listener until it ends.
-func (l cardListener) serve() error {
-	if l.server.TLSConfig != nil {
-		return l.server.ServeTLS(l, "", "")
-	}
-	return l.server.Serve(l)
-}
-
-// cardCertificate is that of the listener: a sandbox makes its own.
-func cardCertificate(
-	c config.Config, a *app.App, log *slog.Logger,
-) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
-	if chain, key := c.Pair(); chain != "" {
-		pair, err := certificate.Load(chain, key, clock.System{}, log)
-		if err != nil {
-			return nil, err
-		}
-		return pair.Get, nil
-	}
-	own, err := a.TestCards.Server()
-	return func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &own, nil }, err
-}
 
 type cardCommand struct {
 	TaxCode    string     `arg:"" help:"Tax code (codice fiscale) of the holder, such as that of a test person."`

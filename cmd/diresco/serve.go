@@ -58,12 +58,12 @@ func (serveCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, a.Close()))
 	}
-	cards, err := listenForCards(ctx, c, a, pair, log)
+	certified, err := listenForCertified(ctx, c, a, pair, log)
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}
 	log.Info("listening", "address", listener.Addr().String(), "version", version)
-	return serve(ctx, c, log, a, listener, cards, reloading{hangups, pair})
+	return serve(ctx, c, log, a, listener, certified, reloading{hangups, pair})
 }
 
 // notStarted is the error of a start that came to nothing. Being told to end meanwhile is none.
@@ -85,12 +85,12 @@ func newLogger(c config.Config, w io.Writer) *slog.Logger {
 // serve answers on the listener, and gives metrics on the admin address, until the context ends. It
 // then lets what runs finish.
 func serve(
-	ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, cards cardListeners, r reloading,
+	ctx context.Context, c config.Config, log *slog.Logger, a *app.App, listener net.Listener, certified certifiedListeners, r reloading,
 ) error {
 	freeStart()
 	servers := []*http.Server{newServer(a.Handler(), log)}
 	servers[0].RegisterOnShutdown(a.EndStreams)
-	failed := make(chan error, 2+len(cards))
+	failed := make(chan error, 2+len(certified))
 	go r.run(ctx, a, log)
 	go func() {
 		if r.pair != nil {
@@ -103,12 +103,12 @@ func serve(
 	if c.AdminAddr != "" {
 		admin, err := new(net.ListenConfig).Listen(ctx, "tcp", c.AdminAddr)
 		if err != nil {
-			return errors.Join(err, servers[0].Close(), cards.close(), a.Close())
+			return errors.Join(err, servers[0].Close(), certified.close(), a.Close())
 		}
 		servers = append(servers, newServer(a.AdminHandler(), log))
 		go func() { failed <- servers[1].Serve(admin) }()
 	}
-	for _, l := range cards {
+	for _, l := range certified {
 		servers = append(servers, l.server)
 		go func() { failed <- l.serve() }()
 	}
@@ -196,15 +196,15 @@ func (sandboxCommand) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close()))
 	}
-	cards, err := listenForCards(ctx, c, a, pair, log)
+	certified, err := listenForCertified(ctx, c, a, pair, log)
 	if err != nil {
 		return notStarted(ctx, errors.Join(err, listener.Close(), a.Close()))
 	}
 	if err := greet(ctx, c, a, clock.System{}.Now().Sub(began)); err != nil {
-		return notStarted(ctx, errors.Join(err, listener.Close(), cards.close(), a.Close()))
+		return notStarted(ctx, errors.Join(err, listener.Close(), certified.close(), a.Close()))
 	}
 	later.release()
-	return serve(ctx, c, log, a, listener, cards, reloading{pair: pair})
+	return serve(ctx, c, log, a, listener, certified, reloading{pair: pair})
 }
 
 // greet prints where the sandbox is and one command that works as it stands.

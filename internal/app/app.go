@@ -72,13 +72,15 @@ type App struct {
 	cardHandler http.Handler
 	// cardProxyHandler is nil where no proxy hands certificates of cards on.
 	cardProxyHandler http.Handler
-	telemetry        *telemetry.Telemetry
-	watch            *clockWatch
-	process          *keyring.Process
-	streams          func()
-	config           config.Config
-	log              *slog.Logger
-	closers          []func()
+	// mutualHandler and mutualProxyHandler are nil where no application comes with a certificate.
+	mutualHandler, mutualProxyHandler http.Handler
+	telemetry                         *telemetry.Telemetry
+	watch                             *clockWatch
+	process                           *keyring.Process
+	streams                           func()
+	config                            config.Config
+	log                               *slog.Logger
+	closers                           []func()
 }
 
 const (
@@ -349,6 +351,14 @@ func (a *App) CardHandler() http.Handler { return a.cardHandler }
 // CardProxyHandler logs people in with the cards whose certificates a proxy hands on, on a listener
 // that is for that alone. It is nil where no proxy does.
 func (a *App) CardProxyHandler() http.Handler { return a.cardProxyHandler }
+
+// MutualHandler answers what Handler does, on a listener that asks applications for certificates. It
+// is nil where none come with one.
+func (a *App) MutualHandler() http.Handler { return a.mutualHandler }
+
+// MutualProxyHandler does so on a listener to which a proxy sends the requests of applications, with
+// their certificates. It is nil where no proxy does.
+func (a *App) MutualProxyHandler() http.Handler { return a.mutualProxyHandler }
 
 // AdminHandler answers metrics and the liveness check; it is for an address that only operators
 // reach.

@@ -84,21 +84,27 @@ func (l cardLogin) pages(p platform) []pages.Page {
 	return testcards.New(l.authority, p.clock)
 }
 
-// takeCards makes what the listeners for cards serve: that for TLS, and that for a proxy.
-func (a *App) takeCards(p platform, g groups, api http.Handler) error {
-	if g.cards.service == nil {
-		return nil
-	}
+// takeCertificates makes what the listeners for cards and for applications with a certificate serve:
+// those for TLS, and those for a proxy.
+func (a *App) takeCertificates(p platform, g groups, api http.Handler) error {
 	entrance, err := clientcert.NewEntrance(clientcert.Config{
-		Form: clientcert.Form(p.config.CNSHeader), Proxies: p.config.TrustedProxies, Origins: p.config.CORSOrigins, Local: p.sandbox,
-		Log: p.log,
+		Form: clientcert.Form(p.config.CNSHeader), Mutual: clientcert.Form(p.config.MTLSHeader), Proxies: p.config.TrustedProxies,
+		Origins: p.config.CORSOrigins, Local: p.sandbox, Log: p.log,
 	}, api)
 	if err != nil {
 		return err
 	}
-	a.cardHandler = entrance.Direct()
-	if p.config.CNSHeader != "" {
-		a.cardProxyHandler = entrance.Behind()
+	if g.cards.service != nil {
+		a.cardHandler = entrance.Direct()
+		if p.config.CNSHeader != "" {
+			a.cardProxyHandler = entrance.Behind()
+		}
+	}
+	if p.config.MTLSURL != "" {
+		a.mutualHandler = entrance.MutualTLS()
+		if p.config.MTLSHeader != "" {
+			a.mutualProxyHandler = entrance.MutualBehind()
+		}
 	}
 	return nil
 }

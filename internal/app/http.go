@@ -58,7 +58,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 		_, path, _ := strings.Cut(r.Pattern, " ")
 		return path
 	})
-	return measured, a.takeCards(p, g, measured)
+	return measured, a.takeCertificates(p, g, measured)
 }
 
 // newEdgeDeps makes what the edge works with beside the handlers.

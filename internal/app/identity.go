@@ -9,6 +9,7 @@ import (
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
+	"diresco/internal/identity/dpop"
 	"diresco/internal/identity/federation"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/otp"
@@ -43,6 +44,7 @@ type identity struct {
 	requests     *pinrequest.Service
 	applications *application.Service
 	oauth        *oauth.Service
+	proofs       *dpop.Service
 	federation   *federation.Service
 }
 
@@ -89,6 +91,7 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	applications := application.NewService(application.Deps{
 		Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox, Ended: consents.EndOfApplication,
 	})
+	proofs := dpop.NewService(p.db, p.clock, p.config.PublicURL, p.config.MTLSURL)
 	return identity{
 		addresses: addresses, limiter: limiter, sessions: sessions, consents: consents, codes: codes, people: people, contacts: contacts,
 		pins: pins, looks: looks,
@@ -99,11 +102,12 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 			Runner: k.runner, People: people, Register: m.residents, PINs: pins, Outbox: k.outbox, Looks: looks,
 			Random: p.random,
 		}),
-		applications: applications,
-		federation:   newFederation(p, k, m, sessions, people, contacts, applications),
+		applications: applications, proofs: proofs,
+		federation: newFederation(p, k, m, sessions, people, contacts, applications),
 		oauth: oauth.NewService(oauth.Deps{
 			Runner: k.runner, Keys: p.dataKeys, Limiter: limiter, Addresses: addresses, Applications: applications, Consents: consents,
-			Sessions: sessions, Random: p.random, PublicURL: p.config.PublicURL, Loopback: p.sandbox,
+			Sessions: sessions, Proofs: proofs, Random: p.random, PublicURL: p.config.PublicURL, MutualURL: p.config.MTLSURL,
+			Loopback: p.sandbox,
 			Count: func(ctx context.Context, id uuid.UUID) error {
 				return reqctx.Count(ctx, reqctx.Sender{ID: id, Program: true})
 			},

@@ -188,6 +188,7 @@ func (w *fixture) fillConsents(personID, contributorID uuid.UUID) {
 		created_at, expires_at)
 		VALUES (?, ?, 'browser', 'approved', 'x', 'x', '[]', '[]', '', ?, ?, ?, ?)`, uuid.Must(uuid.NewV7()), application, personID, consent, now, now)
 	w.execute("INSERT INTO oauth_assertions (application_id, id_hash, expires_at) VALUES (?, 'x', ?)", application, now)
+	w.execute("INSERT INTO dpop_proofs (proof_hash, expires_at) VALUES ('x', ?)", now)
 	w.fillWebhooks(application)
 }
 

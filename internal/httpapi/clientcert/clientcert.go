@@ -46,14 +46,24 @@ func Of(ctx context.Context) (Presented, error) {
 	return f.presented, f.err
 }
 
+// LeafOf returns the certificate of a request by mutual TLS; nil without one that can be read.
+func LeafOf(ctx context.Context) *x509.Certificate {
+	f, ok := ctx.Value(key{}).(found)
+	if !ok || f.err != nil {
+		return nil
+	}
+	return f.presented.Leaf
+}
+
 func with(r *http.Request, f found) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), key{}, f))
 }
 
 // Config says how certificates come in.
 type Config struct {
-	// Form is how proxies write certificates into a header.
-	Form Form
+	// Form is how proxies write certificates of cards into a header, Mutual those of applications
+	// (mutual TLS).
+	Form, Mutual Form
 	// Proxies are the networks of those that are trusted.
 	Proxies []netip.Prefix
 	// Origins are those of pages that may log people in with their cards.
@@ -84,14 +94,7 @@ func NewEntrance(config Config, next http.Handler) (*Entrance, error) {
 // Direct serves a listener that asks for certificates. Nothing but logging in with a card is served
 // there.
 func (e *Entrance) Direct() http.Handler {
-	return e.cardsAlone(func(r *http.Request) found {
-		if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-			return found{err: fault.Because(fault.InvalidCredentials, card.ReasonMissing)}
-		}
-		// Whatever a header says, here it is the connection that counts.
-		all := r.TLS.PeerCertificates
-		return found{presented: Presented{Leaf: all[0], Others: all[1:]}}
-	})
+	return e.cardsAlone(fromConnection)
 }
 
 // Behind serves a listener to which proxies send nothing but logins with cards, with the certificate
@@ -121,6 +124,40 @@ func (e *Entrance) cardsAlone(find func(r *http.Request) found) http.Handler {
 			http.Error(w, "cards only", http.StatusNotFound)
 		}
 	})
+}
+
+// MutualTLS serves a listener where applications come with a certificate of theirs. All of the API is
+// served there, also without one; nobody logs in with a card there.
+func (e *Entrance) MutualTLS() http.Handler { return e.mutual(fromConnection) }
+
+// MutualBehind serves a listener to which proxies send the requests of applications, with the
+// certificate in a header. What others wrote there is not looked at.
+func (e *Entrance) MutualBehind() http.Handler {
+	return e.mutual(func(r *http.Request) found {
+		if !trusts(e.config.Proxies, r.RemoteAddr) {
+			return found{err: fault.Because(fault.Forbidden, card.ReasonProxy)}
+		}
+		presented, err := e.config.Mutual.read(r.Header.Values(e.config.Mutual.header()))
+		return found{presented, err}
+	})
+}
+
+func (e *Entrance) mutual(find func(r *http.Request) found) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != Path {
+			r = with(r, find(r))
+		}
+		e.next.ServeHTTP(w, r)
+	})
+}
+
+// fromConnection finds the certificate of the connection; whatever a header says, here that counts.
+func fromConnection(r *http.Request) found {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return found{err: fault.Because(fault.InvalidCredentials, card.ReasonMissing)}
+	}
+	all := r.TLS.PeerCertificates
+	return found{presented: Presented{Leaf: all[0], Others: all[1:]}}
 }
 
 // serve hands a request on with what was found. A browser shows a certificate by itself, so pages

@@ -266,3 +266,46 @@ func TestEntrance_PagesOfForeignOrigins(t *testing.T) {
 		}
 	}
 }
+
+// An application's certificate comes by the connection, or in the header of a trusted proxy for which
+// that was set. Nobody logs in with a card by it.
+func TestMutualTLS_ComesFromTheConnectionOrATrustedProxy(t *testing.T) {
+	leaf, forged := certificate(t, "Paghe"), certificate(t, "Attacker")
+	header := http.Header{"X-Ssl-Client-Cert": {escaped(inPEM(forged))}}
+	ask := func(config clientcert.Config, path, sender string, direct bool, shown ...*x509.Certificate) *x509.Certificate {
+		var got *x509.Certificate
+		config.Proxies, config.Log = proxies, slog.New(slog.DiscardHandler)
+		e, err := clientcert.NewEntrance(config, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			got = clientcert.LeafOf(r.Context())
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil)
+		r.RemoteAddr, r.Header, r.TLS = sender, header, &tls.ConnectionState{PeerCertificates: shown}
+		handler := e.Behind()
+		if direct {
+			handler = e.MutualTLS()
+		}
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		return got
+	}
+	const token = "/oauth2/token"
+	nginx := clientcert.Config{Mutual: clientcert.Nginx, Form: clientcert.Nginx}
+	for name, c := range map[string]struct {
+		got, want *x509.Certificate
+	}{
+		"by the connection":             {ask(nginx, token, proxy, true, leaf), leaf},
+		"by a connection without one":   {ask(nginx, token, proxy, true), nil},
+		"by a trusted proxy":            {ask(nginx, token, proxy, false), forged},
+		"by anybody":                    {ask(nginx, token, "192.0.2.7:40000", false), nil},
+		"by a proxy for cards alone":    {ask(clientcert.Config{Form: clientcert.Nginx}, token, proxy, false), nil},
+		"at the login with a card":      {ask(nginx, clientcert.Path, proxy, true, leaf), nil},
+		"there, by a proxy without one": {ask(clientcert.Config{Mutual: clientcert.Nginx}, clientcert.Path, proxy, false), nil},
+		"by a connection to the API":    {ask(clientcert.Config{}, token, proxy, false, leaf), nil},
+	} {
+		if c.got != c.want && (c.got == nil || c.want == nil || !c.got.Equal(c.want)) {
+			t.Errorf("%s: %v", name, c.got != nil)
+		}
+	}
+}

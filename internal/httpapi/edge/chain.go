@@ -12,6 +12,7 @@ import (
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/identity/dpop"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
@@ -31,6 +32,8 @@ type request struct {
 
 	caller    access.Caller // from the access token; zero without a valid one
 	authError error
+	scheme    string      // by which the token came; "" without one
+	proof     *dpop.Proof // of the key that the token is bound to; not yet used up
 	actor     access.Actor
 	target    access.Target
 

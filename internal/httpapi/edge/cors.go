@@ -7,7 +7,7 @@ import (
 
 const (
 	corsAllowedHeaders = "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Accept-Language, Request-Id, " +
-		"traceparent, tracestate, X-Requested-With, Prefer, Last-Event-ID, Range, If-Range"
+		"traceparent, tracestate, X-Requested-With, Prefer, Last-Event-ID, Range, If-Range, DPoP"
 	corsExposedHeaders = "ETag, Location, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Request-Id, " +
 		"Content-Disposition, Content-Range, Accept-Ranges, WWW-Authenticate, Deprecation, Sunset"
 	corsAllowedMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"

@@ -21,6 +21,7 @@ import (
 	"diresco/api"
 	"diresco/internal/httpapi/pages"
 	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/identity/dpop"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
@@ -58,6 +59,12 @@ type Config struct {
 // fault.Unauthenticated; whether the session still lives is the Guard's question.
 type TokenParser func(ctx context.Context, token string) (access.Caller, error)
 
+// Proofs checks that who sends a token holds the key that it is bound to; see dpop.Service.
+type Proofs interface {
+	Verify(sent dpop.Sent) (dpop.Proof, error)
+	Use(ctx context.Context, p dpop.Proof) error
+}
+
 // Guard decides whether who holds a token may use an operation on its target; see access.Guard.
 type Guard interface {
 	EnterAs(ctx context.Context, caller access.Caller, rule access.Rule, target access.Target) (access.Actor, error)
@@ -77,6 +84,7 @@ type Answers interface {
 // unless they say otherwise.
 type Deps struct {
 	Tokens    TokenParser
+	Proofs    Proofs
 	Guard     Guard
 	AccessLog AccessLog
 	Answers   Answers
@@ -98,8 +106,8 @@ type Deps struct {
 }
 
 func (d Deps) complete() bool {
-	return d.Tokens != nil && d.Guard != nil && d.AccessLog != nil && d.Answers != nil && d.MACs != nil && d.PublicKeys != nil &&
-		d.Log != nil && d.Meter != nil
+	return d.Tokens != nil && d.Proofs != nil && d.Guard != nil && d.AccessLog != nil && d.Answers != nil && d.MACs != nil &&
+		d.PublicKeys != nil && d.Log != nil && d.Meter != nil
 }
 
 // edge is the handler with everything that was worked out at start.

@@ -223,6 +223,7 @@ type world struct {
 	guard    *guard
 	http     http.Handler
 	sights   map[string]Sight
+	proofs   *proofs
 }
 
 func parseToken(_ context.Context, token string) (access.Caller, error) {
@@ -235,6 +236,11 @@ func parseToken(_ context.Context, token string) (access.Caller, error) {
 		return access.Caller{SessionID: uuid.UUID{15: 8}, PersonID: uuid.UUID{15: 9}}, nil
 	case "software":
 		return access.Caller{SessionID: mySession, PersonID: myPerson, ClientID: "payroll", Scopes: []string{"declarations.read"}}, nil
+	case "bound-software":
+		return access.Caller{
+			SessionID: mySession, PersonID: myPerson, ClientID: "payroll", Scopes: []string{"declarations.read"},
+			Binding: access.Binding{Key: boundKey},
+		}, nil
 	case "ended-software":
 		return access.Caller{SessionID: aDeclaration, PersonID: myPerson, ClientID: "payroll", Scopes: []string{"declarations.read"}}, nil
 	case "ended":
@@ -261,14 +267,14 @@ func newWorldWith(t testing.TB, further []pages.Page, change ...func(*Config)) *
 	t.Helper()
 	w := &world{
 		t: t, handlers: &handlers{}, log: &bytes.Buffer{}, access: &rows{}, answers: &answers{}, guard: &guard{},
-		sights: map[string]Sight{},
+		sights: map[string]Sight{}, proofs: newProofs(),
 	}
 	config := Config{PublicURL: "https://diresco.example", Contract: diresco.Contract, PersonRate: 100_000, ApplicationRate: 100_000, AddressRate: 100_000}
 	for _, c := range change {
 		c(&config)
 	}
 	deps := Deps{
-		Tokens: parseToken, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MACs: testMACs, Sights: w.sights, Pages: further,
+		Tokens: parseToken, Proofs: w.proofs, Guard: w.guard, AccessLog: w.access, Answers: w.answers, MACs: testMACs, Sights: w.sights, Pages: further,
 		ApplicationOf: func(context.Context, string) (uuid.UUID, error) { return anApplication, nil },
 		PublicKeys:    func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil },
 		Log:           slog.New(slog.NewJSONHandler(w.log, nil)), Meter: noop.Meter{},

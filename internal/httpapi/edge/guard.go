@@ -21,9 +21,13 @@ func (e *edge) guardEntry(r *request) error {
 		if r.authError != nil {
 			return r.authError
 		}
-		var err error
+		proof := e.useProof(ctx, r)
 		r.target = r.pathTarget()
-		if r.actor, err = e.deps.Guard.EnterAs(ctx, r.caller, r.op.rule, r.target); err != nil {
+		actor, err := e.deps.Guard.EnterAs(ctx, r.caller, r.op.rule, r.target)
+		if used := proof(); used != nil {
+			return used
+		}
+		if r.actor = actor; err != nil {
 			r.turnedAway = true
 			return r.op.whoMay(r.actor, err)
 		}

@@ -25,16 +25,16 @@ func TestGuard_OnlyAGoodTokenOpensWhatNeedsOne(t *testing.T) {
 		challenge     string
 		code          fault.Code
 	}{
-		"none": {"", "Bearer", fault.Unauthenticated},
+		"none": {"", `Bearer, DPoP algs="ES256 PS256 RS256"`, fault.Unauthenticated},
 		"bad": {
 			"Bearer bad", invalid("The access token is not one of this service, or was changed. Log in to get one."), fault.Unauthenticated,
 		},
 		"expired": {
 			"Bearer expired", invalid("The access token has expired. Renew it with the refresh token, or log in again."), fault.Unauthenticated,
 		},
-		"no token":     {"Bearer ", invalid("The Authorization header is not Bearer followed by a token."), fault.Unauthenticated},
-		"other scheme": {"Basic bGl2ZQ==", invalid("The Authorization header is not Bearer followed by a token."), fault.Unauthenticated},
-		"two words":    {"Bearer live live", invalid("The Authorization header is not Bearer followed by a token."), fault.Unauthenticated},
+		"no token":     {"Bearer ", invalid("The Authorization header is not Bearer or DPoP followed by a token."), fault.Unauthenticated},
+		"other scheme": {"Basic bGl2ZQ==", invalid("The Authorization header is not Bearer or DPoP followed by a token."), fault.Unauthenticated},
+		"two words":    {"Bearer live live", invalid("The Authorization header is not Bearer or DPoP followed by a token."), fault.Unauthenticated},
 		"ended":        {"Bearer ended", invalid("The session is over. Log in again."), fault.SessionEnded},
 	} {
 		t.Run(name, func(t *testing.T) {

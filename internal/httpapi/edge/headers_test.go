@@ -133,7 +133,7 @@ func TestHeaders_BrowsersMaySendAndRead(t *testing.T) {
 	for name, list := range map[string]string{
 		"Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, " +
 			"Accept-Language, Request-Id, " +
-			"traceparent, tracestate, X-Requested-With, Prefer, Last-Event-ID, Range, If-Range",
+			"traceparent, tracestate, X-Requested-With, Prefer, Last-Event-ID, Range, If-Range, DPoP",
 		"Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
 		"Access-Control-Expose-Headers": "WWW-Authenticate, Deprecation, Sunset, ETag, Location, Retry-After, Request-Id, " +
 			"RateLimit-Remaining, Content-Range, Accept-Ranges",

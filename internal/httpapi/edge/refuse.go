@@ -14,6 +14,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"diresco/internal/httpapi/problem"
+	"diresco/internal/identity/dpop"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/platform/fault"
@@ -104,10 +105,10 @@ func (e *edge) writeProblem(r *request, f *fault.Fault, status int) {
 	h := response.Header()
 	switch status {
 	case http.StatusUnauthorized:
-		h.Set("WWW-Authenticate", challenge(f))
+		h.Set("WWW-Authenticate", r.challenge(f))
 	case http.StatusForbidden:
 		if r.actor.Grant != nil && (f.Reason == access.ReasonScope || f.Reason == access.ReasonPersonOnly) {
-			h.Set("WWW-Authenticate", insufficient(f.Allowed))
+			h.Set("WWW-Authenticate", r.insufficient(f.Allowed))
 		}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		h.Set("Retry-After", seconds(f.RetryAfter))
@@ -135,25 +136,41 @@ func (e *edge) writeProblem(r *request, f *fault.Fault, status int) {
 	}
 }
 
-// challenge says how to authenticate (RFC 6750): who sent no token is not told that it was bad.
-func challenge(f *fault.Fault) string {
-	if f.Code == fault.InvalidCredentials || f.Reason == problem.ReasonNoToken || f.Reason == problem.ReasonSignature {
-		return "Bearer"
+// proofAlgorithms says by which algorithms proofs may be signed.
+var proofAlgorithms = `algs="` + strings.Join(dpop.Algorithms(), " ") + `"`
+
+// challenge says how to authenticate (RFC 6750, RFC 9449 section 7.1): who sent no token is not told
+// that it was bad.
+func (r *request) challenge(f *fault.Fault) string {
+	switch {
+	case f.Code == fault.InvalidCredentials || f.Reason == problem.ReasonSignature:
+		return schemeBearer
+	case f.Reason == problem.ReasonNoToken:
+		return schemeBearer + ", " + dpop.Scheme + " " + proofAlgorithms
 	}
 	description := problem.ReasonText(problem.English, f.Reason)
 	if description == "" {
 		_, description, _ = problem.Words(problem.English, f.Code)
 	}
-	return `Bearer error="invalid_token", error_description="` + quotable(description) + `"`
+	code := "invalid_token"
+	if strings.HasPrefix(f.Reason, "proof-") {
+		code = "invalid_dpop_proof"
+	}
+	says := ` error="` + code + `", error_description="` + quotable(description) + `"`
+	if r.scheme == dpop.Scheme || f.Reason == problem.ReasonTokenBound {
+		return dpop.Scheme + says + ", " + proofAlgorithms
+	}
+	return schemeBearer + says
 }
 
 // insufficient says which scopes would have let an application in (RFC 6750); none would where there
 // are no scopes.
-func insufficient(scopes []string) string {
+func (r *request) insufficient(scopes []string) string {
+	says := r.scheme + ` error="insufficient_scope"`
 	if len(scopes) == 0 {
-		return `Bearer error="insufficient_scope"`
+		return says
 	}
-	return `Bearer error="insufficient_scope", scope="` + strings.Join(scopes, " ") + `"`
+	return says + `, scope="` + strings.Join(scopes, " ") + `"`
 }
 
 // quotable leaves out what may not stand in a description (RFC 6750 section 3).

@@ -26,7 +26,8 @@ func (h ApplicationHandlers) RegisterApplication(
 	a, err := h.Applications.Register(ctx, reqctx.ActorOf(ctx), application.Input{
 		Profile: application.Profile{
 			DisplayName: b.DisplayName, RedirectURIs: b.RedirectUris, JWKS: keysOf(b.Jwks), JWKSURI: value(b.JwksUri),
-			Scopes: converted[string](b.Scopes), LogoURI: value(b.LogoUri),
+			Scopes: converted[string](b.Scopes), LogoURI: value(b.LogoUri), DPoPBound: value(b.DpopBoundAccessTokens),
+			CertificateBound: value(b.TlsClientCertificateBoundAccessTokens),
 		},
 		Kind: application.Kind(b.Kind), AuthMethod: application.AuthMethod(b.TokenEndpointAuthMethod), ContactEmail: b.ContactEmail,
 		ContributorID: b.ContributorId, DelegateID: b.DelegateId,
@@ -75,7 +76,7 @@ func (h ApplicationHandlers) ChangeApplication(
 	b := r.Body
 	change := application.Change{
 		DisplayName: b.DisplayName, RedirectURIs: value(b.RedirectUris), JWKS: keysOf(b.Jwks), JWKSURI: b.JwksUri,
-		ContactEmail: b.ContactEmail,
+		ContactEmail: b.ContactEmail, DPoPBound: b.DpopBoundAccessTokens, CertificateBound: b.TlsClientCertificateBoundAccessTokens,
 	}
 	if b.Scopes != nil {
 		change.Scopes = converted[string](*b.Scopes)
@@ -128,6 +129,7 @@ func viewApplication(a application.Application) api.Application {
 		TokenEndpointAuthMethod: api.TokenEndpointAuthMethod(a.AuthMethod), RedirectUris: a.RedirectURIs,
 		Jwks: keysShown(a.JWKS), JwksUri: unlessEmpty(a.JWKSURI), Scopes: converted[api.Scope](a.Scopes), ContactEmail: a.ContactEmail,
 		LogoUri: unlessEmpty(a.LogoURI), State: api.ApplicationState(a.State), ContributorId: a.ContributorID, DelegateId: a.DelegateID,
+		DpopBoundAccessTokens: a.DPoPBound, TlsClientCertificateBoundAccessTokens: &a.CertificateBound,
 		PendingChange: viewPending(a), CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, DecidedAt: a.DecidedAt, Reason: a.DecisionReason,
 	}
 }
@@ -139,7 +141,9 @@ func viewPending(a application.Application) *api.PendingApplicationChange {
 	}
 	return &api.PendingApplicationChange{
 		DisplayName: p.DisplayName, RedirectUris: p.RedirectURIs, Jwks: keysShown(p.JWKS), JwksUri: unlessEmpty(p.JWKSURI),
-		Scopes: converted[api.Scope](p.Scopes), LogoUri: unlessEmpty(p.LogoURI), SubmittedAt: a.SubmittedAt,
+		Scopes: converted[api.Scope](p.Scopes), LogoUri: unlessEmpty(p.LogoURI), DpopBoundAccessTokens: p.DPoPBound,
+		TlsClientCertificateBoundAccessTokens: &p.CertificateBound,
+		SubmittedAt:                           a.SubmittedAt,
 	}
 }
 
@@ -242,6 +246,7 @@ func viewOfficeApplication(d application.Details) api.OfficeApplication {
 		ApplicationId: a.ApplicationId, ClientId: a.ClientId, DisplayName: a.DisplayName, Kind: a.Kind,
 		TokenEndpointAuthMethod: a.TokenEndpointAuthMethod, RedirectUris: a.RedirectUris, Jwks: a.Jwks, JwksUri: a.JwksUri,
 		Scopes: a.Scopes, ContactEmail: a.ContactEmail, LogoUri: a.LogoUri, State: a.State,
+		DpopBoundAccessTokens: a.DpopBoundAccessTokens, TlsClientCertificateBoundAccessTokens: a.TlsClientCertificateBoundAccessTokens,
 		Owner:         api.PersonReference{PersonId: d.PersonID, GivenName: d.GivenName, FamilyName: d.FamilyName},
 		ContributorId: a.ContributorId, DelegateId: a.DelegateId, LegalName: unlessEmpty(d.LegalName), PendingChange: a.PendingChange,
 		SubmittedAt: d.SubmittedAt, CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, DecidedAt: a.DecidedAt, Reason: a.Reason,

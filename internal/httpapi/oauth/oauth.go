@@ -16,8 +16,12 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/internal/httpapi/clientcert"
 	"diresco/internal/httpapi/pages"
+	"diresco/internal/identity/dpop"
 	"diresco/internal/identity/oauth"
+	"diresco/internal/identity/session"
+	"diresco/internal/kernel/access"
 	"diresco/internal/platform/fault"
 )
 
@@ -36,11 +40,11 @@ const (
 // Server is the authorization server; see oauth.Service.
 type Server interface {
 	Metadata() oauth.Metadata
-	Push(ctx context.Context, form url.Values) (oauth.Pushed, error)
-	Exchange(ctx context.Context, form url.Values, idempotencyKey string) (oauth.Tokens, error)
-	AuthorizeDevice(ctx context.Context, form url.Values) (oauth.Device, error)
-	Inspect(ctx context.Context, form url.Values) (oauth.Inspection, error)
-	Revoke(ctx context.Context, form url.Values) error
+	Push(ctx context.Context, post oauth.Post) (oauth.Pushed, error)
+	Exchange(ctx context.Context, post oauth.Post) (oauth.Tokens, error)
+	AuthorizeDevice(ctx context.Context, post oauth.Post) (oauth.Device, error)
+	Inspect(ctx context.Context, post oauth.Post) (oauth.Inspection, error)
+	Revoke(ctx context.Context, post oauth.Post) error
 }
 
 // handlers are the endpoints.
@@ -53,7 +57,7 @@ func New(server Server) ([]pages.Page, error) {
 		return nil, err
 	}
 	h := handlers{server: server}
-	endpoints := map[string]func(ctx context.Context, form url.Values, key string) (status int, answer any, err error){
+	endpoints := map[string]answering{
 		oauth.PushPath: h.push, oauth.TokenPath: h.token, oauth.DevicePath: h.device, oauth.IntrospectionPath: h.inspect,
 		oauth.RevocationPath: h.revoke,
 	}
@@ -70,14 +74,20 @@ func New(server Server) ([]pages.Page, error) {
 	return all, nil
 }
 
+// answering is an endpoint. Without an answer there is a status alone.
+type answering func(ctx context.Context, post oauth.Post) (status int, answer any, err error)
+
 // serve answers a form.
-func serve(answer func(ctx context.Context, form url.Values, key string) (int, any, error)) func(http.ResponseWriter, *http.Request) error {
+func serve(answer answering) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		form, err := readForm(w, r)
 		if err != nil {
 			return shown(w, err)
 		}
-		status, content, err := answer(r.Context(), form, r.Header.Get("Idempotency-Key"))
+		status, content, err := answer(r.Context(), oauth.Post{
+			Form: form, Proofs: r.Header.Values(dpop.Header), Certificate: clientcert.LeafOf(r.Context()),
+			IdempotencyKey: r.Header.Get("Idempotency-Key"),
+		})
 		if err != nil {
 			return shown(w, err)
 		}
@@ -173,19 +183,27 @@ func write(w http.ResponseWriter, status int, encoded []byte) {
 	_, _ = w.Write(encoded)
 }
 
+// tokenType is how a token is sent.
+func tokenType(b access.Binding) string {
+	if b.Key != "" {
+		return dpop.Scheme
+	}
+	return "Bearer"
+}
+
 // seconds writes a time as OAuth does.
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
 
-func (h handlers) push(ctx context.Context, form url.Values, _ string) (int, any, error) {
-	pushed, err := h.server.Push(ctx, form)
+func (h handlers) push(ctx context.Context, post oauth.Post) (int, any, error) {
+	pushed, err := h.server.Push(ctx, post)
 	return http.StatusCreated, struct {
 		RequestURI string `json:"request_uri"`
 		ExpiresIn  int64  `json:"expires_in"`
 	}{pushed.RequestURI.Reveal(), seconds(pushed.ExpiresIn)}, err
 }
 
-func (h handlers) token(ctx context.Context, form url.Values, key string) (int, any, error) {
-	t, err := h.server.Exchange(ctx, form, key)
+func (h handlers) token(ctx context.Context, post oauth.Post) (int, any, error) {
+	t, err := h.server.Exchange(ctx, post)
 	answer := struct {
 		AccessToken  string         `json:"access_token"`
 		TokenType    string         `json:"token_type"`
@@ -194,8 +212,9 @@ func (h handlers) token(ctx context.Context, form url.Values, key string) (int, 
 		Scope        string         `json:"scope,omitempty"`
 		Details      []oauth.Detail `json:"authorization_details,omitempty"`
 	}{
-		AccessToken: t.AccessToken.Reveal(), TokenType: "Bearer", ExpiresIn: seconds(t.ExpiresIn), RefreshToken: t.RefreshToken.Reveal(),
-		Scope: strings.Join(t.Scopes, " "),
+		AccessToken: t.AccessToken.Reveal(), TokenType: tokenType(t.Binding), ExpiresIn: seconds(t.ExpiresIn),
+		RefreshToken: t.RefreshToken.Reveal(),
+		Scope:        strings.Join(t.Scopes, " "),
 	}
 	if t.Granted != nil {
 		answer.Details = []oauth.Detail{*t.Granted}
@@ -203,8 +222,8 @@ func (h handlers) token(ctx context.Context, form url.Values, key string) (int, 
 	return http.StatusOK, answer, err
 }
 
-func (h handlers) device(ctx context.Context, form url.Values, _ string) (int, any, error) {
-	d, err := h.server.AuthorizeDevice(ctx, form)
+func (h handlers) device(ctx context.Context, post oauth.Post) (int, any, error) {
+	d, err := h.server.AuthorizeDevice(ctx, post)
 	return http.StatusOK, struct {
 		DeviceCode      string `json:"device_code"`
 		UserCode        string `json:"user_code"`
@@ -214,8 +233,8 @@ func (h handlers) device(ctx context.Context, form url.Values, _ string) (int, a
 	}{d.DeviceCode.Reveal(), d.UserCode.Reveal(), d.VerificationURI, seconds(d.ExpiresIn), seconds(d.Interval)}, err
 }
 
-func (h handlers) inspect(ctx context.Context, form url.Values, _ string) (int, any, error) {
-	i, err := h.server.Inspect(ctx, form)
+func (h handlers) inspect(ctx context.Context, post oauth.Post) (int, any, error) {
+	i, err := h.server.Inspect(ctx, post)
 	if err != nil || !i.Active {
 		return http.StatusOK, struct {
 			Active bool `json:"active"`
@@ -231,18 +250,20 @@ func (h handlers) inspect(ctx context.Context, form url.Values, _ string) (int, 
 		ExpiresAt int64      `json:"exp,omitempty"`
 		Issuer    string     `json:"iss"`
 		Audience  string     `json:"aud"`
+
+		Confirmation *session.Confirmation `json:"cnf,omitempty"`
 	}{
 		Active: true, Scope: strings.Join(i.Scopes, " "), ClientID: i.ClientID, Subject: &i.PersonID, IssuedAt: unix(i.IssuedAt),
 		ExpiresAt: unix(i.ExpiresAt), Issuer: h.server.Metadata().Issuer, Audience: i.Audience,
 	}
 	if i.Access {
-		answer.TokenType = "Bearer"
+		answer.TokenType, answer.Confirmation = tokenType(i.Binding), session.ConfirmationOf(i.Binding)
 	}
 	return http.StatusOK, answer, nil
 }
 
-func (h handlers) revoke(ctx context.Context, form url.Values, _ string) (int, any, error) {
-	return http.StatusOK, nil, h.server.Revoke(ctx, form)
+func (h handlers) revoke(ctx context.Context, post oauth.Post) (int, any, error) {
+	return http.StatusOK, nil, h.server.Revoke(ctx, post)
 }
 
 // unix is a time as tokens have it; nothing for one that is not known.

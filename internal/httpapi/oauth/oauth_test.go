@@ -26,35 +26,36 @@ type server struct {
 	inspection oauth.Inspection
 	err        error
 	form       url.Values
+	proofs     []string
 }
 
 func (s *server) Metadata() oauth.Metadata { return oauth.MetadataOf("https://diresco.test") }
 
-func (s *server) Push(_ context.Context, form url.Values) (oauth.Pushed, error) {
-	s.form = form
+func (s *server) Push(_ context.Context, post oauth.Post) (oauth.Pushed, error) {
+	s.form, s.proofs = post.Form, post.Proofs
 	return oauth.Pushed{RequestURI: "urn:a", ExpiresIn: time.Minute}, s.err
 }
 
-func (s *server) Exchange(_ context.Context, form url.Values, _ string) (oauth.Tokens, error) {
-	s.form = form
+func (s *server) Exchange(_ context.Context, post oauth.Post) (oauth.Tokens, error) {
+	s.form, s.proofs = post.Form, post.Proofs
 	return s.tokens, s.err
 }
 
-func (s *server) AuthorizeDevice(_ context.Context, form url.Values) (oauth.Device, error) {
-	s.form = form
+func (s *server) AuthorizeDevice(_ context.Context, post oauth.Post) (oauth.Device, error) {
+	s.form, s.proofs = post.Form, post.Proofs
 	return oauth.Device{
 		DeviceCode: "d", UserCode: "BCDF-GHJK", VerificationURI: "https://diresco.test/oauth2/device", ExpiresIn: 10 * time.Minute,
 		Interval: 5 * time.Second,
 	}, s.err
 }
 
-func (s *server) Inspect(_ context.Context, form url.Values) (oauth.Inspection, error) {
-	s.form = form
+func (s *server) Inspect(_ context.Context, post oauth.Post) (oauth.Inspection, error) {
+	s.form, s.proofs = post.Form, post.Proofs
 	return s.inspection, s.err
 }
 
-func (s *server) Revoke(_ context.Context, form url.Values) error {
-	s.form = form
+func (s *server) Revoke(_ context.Context, post oauth.Post) error {
+	s.form, s.proofs = post.Form, post.Proofs
 	return s.err
 }
 

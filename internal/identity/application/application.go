@@ -40,6 +40,8 @@ type AuthMethod string
 const (
 	NoAuth        AuthMethod = "none"
 	PrivateKeyJWT AuthMethod = "private_key_jwt"
+	// SelfSignedTLS is by a certificate that stands beside its key in the key set (RFC 8705).
+	SelfSignedTLS AuthMethod = "self_signed_tls_client_auth"
 )
 
 // State is where an application stands.
@@ -83,7 +85,12 @@ type Application struct {
 	ContactEmail string
 	// LogoURI is "" where there is no logo.
 	LogoURI string `gorm:"column:logo_uri"`
-	State   State
+	// DPoPBound applications get tokens that are bound to a key, and no others (RFC 9449 section 5.2).
+	DPoPBound bool `gorm:"column:dpop_bound_access_tokens"`
+	// CertificateBound applications get tokens that are bound to their client certificate, and no
+	// others (RFC 8705 section 3).
+	CertificateBound bool `gorm:"column:tls_client_certificate_bound_access_tokens"`
+	State            State
 	// Pending is what is to replace the above once it is approved; nil where nothing waits.
 	Pending *Profile `gorm:"serializer:json"`
 	// PersonID is who registered it.
@@ -115,6 +122,9 @@ type Profile struct {
 	JWKSURI      string          `json:"jwks_uri,omitempty"`
 	Scopes       []string        `json:"scopes"`
 	LogoURI      string          `json:"logo_uri,omitempty"`
+	DPoPBound    bool            `json:"dpop_bound_access_tokens,omitempty"`
+
+	CertificateBound bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
 // Details is an application with who registered it, for administrators.
@@ -144,19 +154,20 @@ func (a Application) AllowsRedirect(uri string) bool {
 
 // profile is what is reviewed of the application as it is in force.
 func (a Application) profile() Profile {
-	return Profile{a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI}
+	return Profile{a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI, a.DPoPBound, a.CertificateBound}
 }
 
 // with returns the application with another profile in force.
 func (a Application) with(p Profile) Application {
-	a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI =
-		p.DisplayName, p.RedirectURIs, p.JWKS, p.JWKSURI, p.Scopes, p.LogoURI
+	a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI, a.DPoPBound, a.CertificateBound =
+		p.DisplayName, p.RedirectURIs, p.JWKS, p.JWKSURI, p.Scopes, p.LogoURI, p.DPoPBound, p.CertificateBound
 	return a
 }
 
 func (p Profile) equal(other Profile) bool {
 	return p.DisplayName == other.DisplayName && slices.Equal(p.RedirectURIs, other.RedirectURIs) && bytes.Equal(p.JWKS, other.JWKS) &&
-		p.JWKSURI == other.JWKSURI && slices.Equal(p.Scopes, other.Scopes) && p.LogoURI == other.LogoURI
+		p.JWKSURI == other.JWKSURI && slices.Equal(p.Scopes, other.Scopes) && p.LogoURI == other.LogoURI && p.DPoPBound == other.DPoPBound &&
+		p.CertificateBound == other.CertificateBound
 }
 
 // within reports whether the profile only takes something away from another one.
@@ -165,6 +176,7 @@ func (p Profile) within(other Profile) bool {
 		return slices.ContainsFunc(list, func(one string) bool { return !slices.Contains(of, one) })
 	}
 	return p.DisplayName == other.DisplayName && (p.LogoURI == other.LogoURI || p.LogoURI == "") && p.JWKSURI == other.JWKSURI &&
+		(p.DPoPBound || !other.DPoPBound) && (p.CertificateBound || !other.CertificateBound) &&
 		!outside(p.RedirectURIs, other.RedirectURIs) && !outside(p.Scopes, other.Scopes) && !outside(keysIn(p.JWKS), keysIn(other.JWKS))
 }
 
@@ -189,7 +201,10 @@ type Change struct {
 	Scopes       []string
 	ContactEmail *string
 	// LogoURI is "" for none.
-	LogoURI *string
+	LogoURI   *string
+	DPoPBound *bool
+
+	CertificateBound *bool
 }
 
 // on returns a profile with the change made.
@@ -211,6 +226,12 @@ func (c Change) on(p Profile) Profile {
 	}
 	if c.LogoURI != nil {
 		p.LogoURI = *c.LogoURI
+	}
+	if c.DPoPBound != nil {
+		p.DPoPBound = *c.DPoPBound
+	}
+	if c.CertificateBound != nil {
+		p.CertificateBound = *c.CertificateBound
 	}
 	return p
 }
@@ -349,13 +370,13 @@ func (in Input) normal() (Input, error) {
 		}
 	}
 	refuse(in.Kind != Public && in.Kind != Confidential, "/kind", fault.FieldEnum)
-	method := NoAuth
+	methods := []string{string(NoAuth)}
 	if in.Kind == Confidential {
-		method = PrivateKeyJWT
+		methods = []string{string(PrivateKeyJWT), string(SelfSignedTLS)}
 	}
-	if in.AuthMethod != method {
+	if !slices.Contains(methods, string(in.AuthMethod)) {
 		wrong = append(wrong, fault.Field{
-			Pointer: "/token_endpoint_auth_method", Code: fault.FieldEnum, Right: &fault.Right{Allowed: []string{string(method)}},
+			Pointer: "/token_endpoint_auth_method", Code: fault.FieldEnum, Right: &fault.Right{Allowed: methods},
 		})
 	}
 	refuse(in.ContributorID != nil && in.DelegateID != nil, "/delegate_id", fault.FieldNotApplicable)
@@ -363,7 +384,7 @@ func (in Input) normal() (Input, error) {
 	if in.ContactEmail, more = normalEmail(in.ContactEmail); len(more) > 0 {
 		wrong = append(wrong, more...)
 	}
-	in.Profile, more = in.Profile.normal(in.Kind)
+	in.Profile, more = in.Profile.normal(in.Kind, in.AuthMethod)
 	if wrong = append(wrong, more...); len(wrong) > 0 {
 		return in, fault.InvalidFields(wrong...)
 	}
@@ -380,7 +401,7 @@ func normalEmail(typed string) (string, []fault.Field) {
 }
 
 // normal returns the profile as it is kept, and each field of it that is wrong.
-func (p Profile) normal(kind Kind) (Profile, []fault.Field) {
+func (p Profile) normal(kind Kind, method AuthMethod) (Profile, []fault.Field) {
 	var wrong []fault.Field
 	note := func(code, pointer string) {
 		if code != "" {
@@ -423,7 +444,7 @@ func (p Profile) normal(kind Kind) (Profile, []fault.Field) {
 	case p.JWKS == nil:
 		note(fault.FieldRequired, "/jwks")
 	default:
-		keys, refused := normalKeys(p.JWKS)
+		keys, refused := normalKeys(p.JWKS, method == SelfSignedTLS)
 		p.JWKS, wrong = keys, append(wrong, refused...)
 	}
 	return p, wrong

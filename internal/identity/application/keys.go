@@ -17,8 +17,8 @@ import (
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
 // normalKeys returns a key set as it is kept, with what verifies signatures and nothing else, and
-// what is wrong with it.
-func normalKeys(raw json.RawMessage) (json.RawMessage, []fault.Field) {
+// what is wrong with it. On request each key has its certificate.
+func normalKeys(raw json.RawMessage, certified bool) (json.RawMessage, []fault.Field) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -39,7 +39,7 @@ func normalKeys(raw json.RawMessage) (json.RawMessage, []fault.Field) {
 	seen := map[string]bool{}
 	for i, one := range set.Keys {
 		pointer := "/jwks/keys/" + strconv.Itoa(i)
-		key, member, code := normalKey(one)
+		key, member, code := normalKey(one, certified)
 		if code == "" && seen[key.KeyID] {
 			member, code = "/kid", fault.FieldDuplicate
 		}
@@ -75,7 +75,7 @@ func keysIn(set json.RawMessage) []string {
 }
 
 // normalKey returns a key as it is kept, or what is wrong with which of its members.
-func normalKey(raw json.RawMessage) (key jose.JSONWebKey, member, code string) {
+func normalKey(raw json.RawMessage, certified bool) (key jose.JSONWebKey, member, code string) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return key, "", fault.FieldFormat
@@ -88,9 +88,9 @@ func normalKey(raw json.RawMessage) (key jose.JSONWebKey, member, code string) {
 	if kty := string(members["kty"]); kty != `"EC"` && kty != `"RSA"` {
 		return key, "/kty", fault.FieldKeyAlgorithm
 	}
-	// Certificates are not looked at, so they cannot make a good key a bad one.
+	// Certificates that nobody needs are not looked at, so they cannot make a good key a bad one.
 	for name := range members {
-		if strings.HasPrefix(name, "x5") {
+		if strings.HasPrefix(name, "x5") && (!certified || name != "x5c") {
 			delete(members, name)
 		}
 	}
@@ -112,7 +112,12 @@ func normalKey(raw json.RawMessage) (key jose.JSONWebKey, member, code string) {
 	case key.KeyID == "" || len(key.KeyID) > maxKeyID || strings.ContainsFunc(key.KeyID, func(r rune) bool { return r < ' ' || r > '~' }):
 		return key, "/kid", fault.FieldKeyID
 	}
-	return jose.JSONWebKey{Key: key.Key, KeyID: key.KeyID, Algorithm: string(algorithm), Use: "sig"}, "", ""
+	if certified && len(key.Certificates) != 1 {
+		return key, "/x5c", fault.FieldKeyCertificate
+	}
+	return jose.JSONWebKey{
+		Key: key.Key, KeyID: key.KeyID, Algorithm: string(algorithm), Use: "sig", Certificates: key.Certificates,
+	}, "", ""
 }
 
 // algorithmOf returns the one algorithm that a key is good for, or what is wrong with which of its

@@ -23,7 +23,8 @@ func (r repository) create(ctx context.Context, a Application) error {
 // save writes what changes of an application, over a row that the caller holds locked.
 func (r repository) save(ctx context.Context, a Application) error {
 	return r.db.From(ctx).Model(&Application{}).Where("id = ?", a.ID).Select(
-		"display_name", "redirect_uris", "jwks", "jwks_uri", "scopes", "contact_email", "logo_uri", "state", "pending", "updated_at",
+		"display_name", "redirect_uris", "jwks", "jwks_uri", "scopes", "contact_email", "logo_uri", "dpop_bound_access_tokens",
+		"tls_client_certificate_bound_access_tokens", "state", "pending", "updated_at",
 		"submitted_at", "version", "decided_by", "decided_at", "decision_reason", "removed_at",
 	).UpdateColumns(&a).Error
 }

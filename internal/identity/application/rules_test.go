@@ -6,12 +6,16 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -257,6 +261,43 @@ func TestApplication_KeysThatAreRefused(t *testing.T) {
 	check(t, "no set", in, "/jwks format")
 	in.JWKS = json.RawMessage(`{"keys": ["x"]}`)
 	check(t, "no key", in, "/jwks/keys/0 format")
+}
+
+// Who proves by a certificate which one it is has one beside each of its keys, and it is the key's.
+func TestApplication_KeysForMutualTLSHaveTheirCertificate(t *testing.T) {
+	own, another := newEC(t, elliptic.P256()), newEC(t, elliptic.P256())
+	of := func(key *ecdsa.PrivateKey) string {
+		template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Unix(1<<32, 0)}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.StdEncoding.EncodeToString(der)
+	}
+	mine := of(own)
+	for what, c := range map[string]struct {
+		x5c  any
+		want []string
+	}{
+		"its own": {[]string{mine}, nil}, "none": {nil, []string{"/jwks/keys/0/x5c key-certificate"}},
+		"two": {[]string{mine, mine}, []string{"/jwks/keys/0/x5c key-certificate"}}, "another's": {[]string{of(another)}, []string{"/jwks/keys/0 format"}},
+		"no certificate": {[]string{"AAAA"}, []string{"/jwks/keys/0 format"}},
+	} {
+		in := server(t)
+		in.AuthMethod = SelfSignedTLS
+		key := public(own, "1")
+		if c.x5c != nil {
+			key["x5c"] = c.x5c
+		}
+		in.JWKS = keySet(t, key)
+		check(t, what, in, c.want...)
+		if kept, err := in.normal(); err == nil && !strings.Contains(string(kept.JWKS), mine) {
+			t.Errorf("%s: kept without it: %s", what, kept.JWKS)
+		}
+	}
+	in := server(t)
+	in.Kind, in.JWKS, in.AuthMethod = Public, nil, SelfSignedTLS
+	check(t, "a public one", in, "/token_endpoint_auth_method enum")
 }
 
 // TestApplication_KeysAreKeptWithoutWhatIsNotNeeded keeps nothing that could be fetched or leaked.

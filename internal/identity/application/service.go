@@ -283,12 +283,12 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		if a.Pending != nil {
 			before = *a.Pending
 		}
-		after, more := c.on(before).normal(a.Kind)
+		after, more := c.on(before).normal(a.Kind, a.AuthMethod)
 		if wrong = append(wrong, more...); len(wrong) > 0 {
 			return a, fault.InvalidFields(wrong...)
 		}
 		fresh := now.Sub(by.AuthenticatedAt) <= access.FreshFor
-		if keys, wrong := c.on(a.profile()).normal(a.Kind); fresh && !s.instant && len(wrong) == 0 && a.replacesKeys(keys) {
+		if keys, wrong := c.on(a.profile()).normal(a.Kind, a.AuthMethod); fresh && !s.instant && len(wrong) == 0 && a.replacesKeys(keys) {
 			a = a.with(keys)
 			if err := s.tellKeysReplaced(ctx, a, now); err != nil {
 				return a, err
@@ -296,7 +296,7 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		}
 		if a.Pending != nil {
 			// What is only taken away from what is in force does not wait for the change that waits.
-			if less, wrong := c.on(a.profile()).normal(a.Kind); len(wrong) == 0 && less.within(a.profile()) {
+			if less, wrong := c.on(a.profile()).normal(a.Kind, a.AuthMethod); len(wrong) == 0 && less.within(a.profile()) {
 				a = a.with(less)
 			}
 		}

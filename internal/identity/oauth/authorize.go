@@ -295,5 +295,8 @@ func (r request) flow(applicationID uuid.UUID, state string, now time.Time, life
 	if r.State != "" {
 		f.ClientState = &r.State
 	}
+	if r.Key != "" {
+		f.Key = &r.Key
+	}
 	return f
 }

@@ -270,7 +270,7 @@ func TestPush_IsUsedUpByTheFlowThatBegins(t *testing.T) {
 		f := begin(t, d)
 		c, other := f.register("web", nil), f.register("other", nil)
 		push := func() url.Values {
-			pushed, err := f.server.Push(f.context(), f.says(c, asking(c, nil)))
+			pushed, err := f.server.Push(f.context(), oauth.Post{Form: f.says(c, asking(c, nil))})
 			f.must(err)
 			if pushed.ExpiresIn != oauth.RequestLife || !strings.HasPrefix(pushed.RequestURI.Reveal(), "urn:ietf:params:oauth:request_uri:") {
 				t.Errorf("pushed %v for %v", pushed.RequestURI.Reveal(), pushed.ExpiresIn)
@@ -317,13 +317,13 @@ func TestPush_SaysAtOnceWhatIsWrong(t *testing.T) {
 			"scope":            {f.says(c, asking(c, url.Values{"scope": {"dossier"}})), "invalid_scope"},
 			"foreign resource": {f.says(c, asking(c, url.Values{"resource": {"https://evil.example"}})), "invalid_target"},
 		} {
-			_, err := f.server.Push(f.context(), one.form)
+			_, err := f.server.Push(f.context(), oauth.Post{Form: one.form})
 			refusal, _ := err.(*oauth.Refusal) //nolint:errorlint // as it is made
 			if refusal == nil || refusal.Code != one.code || refusal.Redirect != "" {
 				t.Errorf("%s: %v, not %s", name, err, one.code)
 			}
 		}
-		_, err := f.server.Push(f.context(), f.says(secretive, asking(secretive, nil)))
+		_, err := f.server.Push(f.context(), oauth.Post{Form: f.says(secretive, asking(secretive, nil))})
 		f.must(err)
 	})
 }

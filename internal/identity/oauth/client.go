@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -41,9 +40,10 @@ var errKeysAway = errors.New("keys not to be had")
 var errAssertion = errors.New("assertion refused")
 
 // authenticate returns the application that sent the form. A public one says who it is, a
-// confidential one proves it (RFC 7523). Who is not known and who cannot prove it get one answer,
+// confidential one proves it by an assertion (RFC 7523) or a certificate (RFC 8705). Who is
+// not known and who cannot prove it get one answer,
 // which counts against the address; after many an address must wait. It does not count where the keys are not to be had: that is no guess.
-func (s *Service) authenticate(ctx context.Context, form url.Values) (application.Application, error) {
+func (s *Service) authenticate(ctx context.Context, post Post) (application.Application, error) {
 	address := audit.OriginOf(ctx).Address
 	if err := s.clients.Check(ctx, address); err != nil {
 		var limited *fault.Fault
@@ -54,7 +54,7 @@ func (s *Service) authenticate(ctx context.Context, form url.Values) (applicatio
 		}
 		return application.Application{}, err
 	}
-	app, err := s.identify(ctx, form)
+	app, err := s.identify(ctx, post)
 	switch {
 	case errors.Is(err, errKeysAway):
 		return application.Application{}, unknownClient()
@@ -68,8 +68,8 @@ func (s *Service) authenticate(ctx context.Context, form url.Values) (applicatio
 }
 
 // counted is authenticate, and counts what is sent for an application that proved who it is.
-func (s *Service) counted(ctx context.Context, form url.Values) (application.Application, error) {
-	app, err := s.authenticate(ctx, form)
+func (s *Service) counted(ctx context.Context, post Post) (application.Application, error) {
+	app, err := s.authenticate(ctx, post)
 	if err != nil {
 		return app, err
 	}
@@ -89,14 +89,19 @@ func (s *Service) countFor(ctx context.Context, app application.Application, id 
 }
 
 // identify returns the application that sent the form, or errAssertion.
-func (s *Service) identify(ctx context.Context, form url.Values) (application.Application, error) {
+func (s *Service) identify(ctx context.Context, post Post) (application.Application, error) {
+	form := post.Form
 	text, id := parameter(form, "client_assertion"), parameter(form, "client_id")
 	if parameter(form, "client_secret") != "" || (text == "") != (parameter(form, "client_assertion_type") == "") {
 		return application.Application{}, errAssertion
 	}
 	if text == "" {
 		app, err := s.client(ctx, id)
-		if err == nil && app.AuthMethod != application.NoAuth {
+		switch {
+		case err != nil || app.AuthMethod == application.NoAuth:
+		case app.AuthMethod == application.SelfSignedTLS:
+			err = s.certified(ctx, app, post.Certificate)
+		default:
 			err = errAssertion
 		}
 		return app, err

@@ -30,7 +30,7 @@ func (f *fixture) pushing(c *client, proof url.Values) error {
 	for name, value := range proof {
 		form[name] = value
 	}
-	_, err := f.server.Push(f.context(), form)
+	_, err := f.server.Push(f.context(), oauth.Post{Form: form})
 	return err
 }
 
@@ -55,7 +55,7 @@ func TestClientAssertion_IsForAnyOfOurAddresses(t *testing.T) {
 		// Without a kid, and without client_id, it is known all the same.
 		form := asked(c, asserted(sign(t, jwt.SigningMethodES256, key, map[string]any{"typ": "client-authentication+jwt"}, f.claims(c))))
 		form.Del("client_id")
-		_, err := f.server.Push(f.context(), form)
+		_, err := f.server.Push(f.context(), oauth.Post{Form: form})
 		f.must(err)
 	})
 }

@@ -18,7 +18,7 @@ import (
 // device begins the flow of a program without a browser.
 func (f *fixture) device(c *client) oauth.Device {
 	f.t.Helper()
-	d, err := f.server.AuthorizeDevice(f.context(), f.says(c, url.Values{"scope": {"declarations offline_access"}}))
+	d, err := f.server.AuthorizeDevice(f.context(), oauth.Post{Form: f.says(c, url.Values{"scope": {"declarations offline_access"}})})
 	f.must(err)
 	return d
 }
@@ -26,9 +26,9 @@ func (f *fixture) device(c *client) oauth.Device {
 // poll asks for the tokens of a device.
 func (f *fixture) poll(c *client, d oauth.Device) (oauth.Tokens, error) {
 	f.t.Helper()
-	return f.server.Exchange(f.context(), f.says(c, url.Values{
+	return f.server.Exchange(f.context(), oauth.Post{Proofs: f.proofs, Form: f.says(c, url.Values{
 		"grant_type": {"urn:ietf:params:oauth:grant-type:device_code"}, "device_code": {d.DeviceCode.Reveal()},
-	}), "")
+	})})
 }
 
 func TestDevice_ShowsACodeThatIsEasyToType(t *testing.T) {
@@ -190,11 +190,11 @@ func TestDevice_AsksForWhatWasRegistered(t *testing.T) {
 			"twice":          {f.says(c, url.Values{"scope": {"declarations", "declarations"}}), "invalid_request"},
 			"details":        {f.says(c, url.Values{"authorization_details": {"[1]"}}), "invalid_authorization_details"},
 		} {
-			_, err := f.server.AuthorizeDevice(f.context(), one.form)
+			_, err := f.server.AuthorizeDevice(f.context(), oauth.Post{Form: one.form})
 			t.Log(name)
 			refused(t, err, one.code)
 		}
-		_, err := f.server.AuthorizeDevice(f.context(), f.says(server, nil))
+		_, err := f.server.AuthorizeDevice(f.context(), oauth.Post{Form: f.says(server, nil)})
 		f.must(err)
 		_, err = f.poll(server, oauth.Device{DeviceCode: "no code"})
 		refused(t, err, "invalid_grant")

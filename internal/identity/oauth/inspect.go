@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -10,6 +9,7 @@ import (
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
 	"diresco/internal/identity/session"
+	"diresco/internal/kernel/access"
 	"diresco/internal/platform/secret"
 )
 
@@ -27,12 +27,14 @@ type Inspection struct {
 	Audience string
 	// Access says that it is an access token.
 	Access bool
+	// Binding is what the access token is bound to.
+	Binding access.Binding
 }
 
 // Inspect tells a confidential application about a token of its own. Of others' tokens it learns
 // nothing, not even that there are such.
-func (s *Service) Inspect(ctx context.Context, form url.Values) (Inspection, error) {
-	app, token, err := s.tokenOf(ctx, form)
+func (s *Service) Inspect(ctx context.Context, post Post) (Inspection, error) {
+	app, token, err := s.tokenOf(ctx, post)
 	if err != nil {
 		return Inspection{}, err
 	}
@@ -40,13 +42,13 @@ func (s *Service) Inspect(ctx context.Context, form url.Values) (Inspection, err
 		// Whoever finds a token could ask.
 		return Inspection{}, unknownClient()
 	}
-	claims, access, found, err := s.claims(ctx, token, s.sessions.InspectRefresh)
+	claims, isAccess, found, err := s.claims(ctx, token, s.sessions.InspectRefresh)
 	if err != nil || !found || claims.ClientID != app.ClientID {
 		return Inspection{}, err
 	}
 	return Inspection{
 		Active: true, ClientID: claims.ClientID, PersonID: claims.PersonID, Scopes: claims.Scopes, IssuedAt: claims.IssuedAt,
-		ExpiresAt: claims.ExpiresAt, Audience: s.audience(), Access: access,
+		ExpiresAt: claims.ExpiresAt, Audience: s.audience(), Access: isAccess, Binding: claims.Binding,
 	}, nil
 }
 
@@ -54,8 +56,8 @@ func (s *Service) Inspect(ctx context.Context, form url.Values) (Inspection, err
 // refresh token that was replaced since will do: the program may not know of the next one, which
 // somebody else has.
 // For a text that is no token there is nothing to do, which is no error.
-func (s *Service) Revoke(ctx context.Context, form url.Values) error {
-	app, token, err := s.tokenOf(ctx, form)
+func (s *Service) Revoke(ctx context.Context, post Post) error {
+	app, token, err := s.tokenOf(ctx, post)
 	if err != nil {
 		return err
 	}
@@ -74,11 +76,12 @@ func (s *Service) Revoke(ctx context.Context, form url.Values) error {
 }
 
 // tokenOf returns who asks, and about which token.
-func (s *Service) tokenOf(ctx context.Context, form url.Values) (application.Application, secret.Text, error) {
+func (s *Service) tokenOf(ctx context.Context, post Post) (application.Application, secret.Text, error) {
+	form := post.Form
 	if refusal := misformed(form); refusal != nil {
 		return application.Application{}, "", refusal
 	}
-	app, err := s.counted(ctx, form)
+	app, err := s.counted(ctx, post)
 	if err != nil {
 		return app, "", err
 	}
@@ -92,14 +95,14 @@ func (s *Service) tokenOf(ctx context.Context, form url.Values) (application.App
 // claims returns what a token of a live grant says; of any other text there is nothing to say.
 func (s *Service) claims(
 	ctx context.Context, token secret.Text, refresh func(context.Context, secret.Text) (session.Claims, error),
-) (claims session.Claims, access, found bool, err error) {
+) (claims session.Claims, isAccess, found bool, err error) {
 	claims, err = refresh(ctx, token)
 	if isEnd(err) {
-		access = true
+		isAccess = true
 		claims, err = s.sessions.InspectAccess(ctx, token)
 	}
 	if isEnd(err) {
 		return session.Claims{}, false, false, nil
 	}
-	return claims, access, err == nil, err
+	return claims, isAccess, err == nil, err
 }

@@ -58,10 +58,7 @@ func newKeySets(c clock.Clock, loopback bool) *keySets {
 // verifying returns the keys of an application that may have signed with this method. With a key
 // id it is the one of that name.
 func (k *keySets) verifying(ctx context.Context, app application.Application, kid, alg string) (jwt.VerificationKeySet, error) {
-	keys, known := parseKeys(app.JWKS), true
-	if app.JWKSURI != "" {
-		keys, known = k.fetched(ctx, app.JWKSURI, func(keys []jose.JSONWebKey) bool { return len(usable(keys, kid, alg)) > 0 })
-	}
+	keys, known := k.of(ctx, app, func(keys []jose.JSONWebKey) bool { return len(usable(keys, kid, alg)) > 0 })
 	good := usable(keys, kid, alg)
 	switch {
 	case len(good) == 0 && !known:
@@ -70,6 +67,17 @@ func (k *keySets) verifying(ctx context.Context, app application.Application, ki
 		return jwt.VerificationKeySet{}, errAssertion
 	}
 	return jwt.VerificationKeySet{Keys: good}, nil
+}
+
+// of returns the keys of an application, and fetches them again where the wanted one is missing. It
+// reports false where it cannot tell which keys there are now.
+func (k *keySets) of(
+	ctx context.Context, app application.Application, has func([]jose.JSONWebKey) bool,
+) (keys []jose.JSONWebKey, known bool) {
+	if app.JWKSURI == "" {
+		return parseKeys(app.JWKS), true
+	}
+	return k.fetched(ctx, app.JWKSURI, has)
 }
 
 // usable picks the keys that may have signed with this method.

@@ -24,6 +24,7 @@ import (
 	"diresco/db"
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
+	"diresco/internal/identity/dpop"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/kernel/access"
@@ -49,6 +50,8 @@ const (
 type fixture struct {
 	// key is the idempotency key that refreshes are sent with.
 	key string
+	// proofs are those that forms to the token endpoint come with.
+	proofs []string
 	*pintest.World
 	t            *testing.T
 	server       *oauth.Service
@@ -91,7 +94,7 @@ func begin(t *testing.T, d *db.DB) *fixture {
 func (f *fixture) serve(loopback bool) *oauth.Service {
 	return oauth.NewService(oauth.Deps{
 		Runner: f.Runner, Keys: f.DataKeys, Limiter: f.Limiter, Addresses: f.Addresses, Applications: f.applications,
-		Consents: f.consents, Sessions: f.Sessions, PublicURL: pintest.PublicURL, Loopback: loopback,
+		Consents: f.consents, Sessions: f.Sessions, Proofs: dpop.NewService(f.DB, f.Clock, pintest.PublicURL), PublicURL: pintest.PublicURL, Loopback: loopback,
 		Count: func(_ context.Context, id uuid.UUID) error {
 			if f.counted = append(f.counted, id); f.full {
 				return fault.New(fault.RateLimited)
@@ -271,7 +274,7 @@ func (f *fixture) exchange(c *client, code string, change url.Values) (oauth.Tok
 			form.Del(name)
 		}
 	}
-	return f.server.Exchange(f.context(), form, "")
+	return f.server.Exchange(f.context(), oauth.Post{Form: form, Proofs: f.proofs})
 }
 
 func (f *fixture) must(err error) {

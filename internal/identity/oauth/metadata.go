@@ -1,7 +1,10 @@
 package oauth
 
 import (
+	"slices"
+
 	"diresco/internal/identity/application"
+	"diresco/internal/identity/dpop"
 	"diresco/internal/kernel/access"
 )
 
@@ -27,14 +30,40 @@ type Metadata struct {
 	RevocationAuthMethods      []string `json:"revocation_endpoint_auth_methods_supported"`
 	RevocationAuthAlgorithms   []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
 	DetailTypes                []string `json:"authorization_details_types_supported"`
+	ProofAlgorithms            []string `json:"dpop_signing_alg_values_supported"`
 	Locales                    []string `json:"ui_locales_supported"`
 	Documentation              string   `json:"service_documentation"`
+	CertificateBound           bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	Aliases                    *Aliases `json:"mtls_endpoint_aliases,omitempty"`
 	NamesIssuer                bool     `json:"authorization_response_iss_parameter_supported"`
 	PushRequired               bool     `json:"require_pushed_authorization_requests"`
 }
 
+// Aliases are where clients with a certificate go (RFC 8705 section 5).
+type Aliases struct {
+	TokenEndpoint         string `json:"token_endpoint"`
+	PushEndpoint          string `json:"pushed_authorization_request_endpoint"`
+	DeviceEndpoint        string `json:"device_authorization_endpoint"`
+	IntrospectionEndpoint string `json:"introspection_endpoint"`
+	RevocationEndpoint    string `json:"revocation_endpoint"`
+}
+
 // Metadata describes this server.
-func (s *Service) Metadata() Metadata { return MetadataOf(s.issuer) }
+func (s *Service) Metadata() Metadata {
+	m := MetadataOf(s.issuer)
+	if s.mutual == "" {
+		return m
+	}
+	m.CertificateBound = true
+	m.Aliases = &Aliases{
+		TokenEndpoint: s.mutual + TokenPath, PushEndpoint: s.mutual + PushPath, DeviceEndpoint: s.mutual + DevicePath,
+		IntrospectionEndpoint: s.mutual + IntrospectionPath, RevocationEndpoint: s.mutual + RevocationPath,
+	}
+	by := string(application.SelfSignedTLS)
+	m.TokenAuthMethods, m.RevocationAuthMethods = append(m.TokenAuthMethods, by), append(m.RevocationAuthMethods, by)
+	m.IntrospectionAuthMethods = append(m.IntrospectionAuthMethods, by)
+	return m
+}
 
 // MetadataOf describes the server of an issuer.
 func MetadataOf(issuer string) Metadata {
@@ -46,9 +75,10 @@ func MetadataOf(issuer string) Metadata {
 		RevocationEndpoint: issuer + RevocationPath, KeySet: issuer + "/.well-known/jwks.json",
 		Scopes: access.Scopes(), ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
 		GrantTypes: []string{grantCode, grantRefresh, grantDevice}, CodeChallengeMethods: []string{methodS256},
-		TokenAuthMethods: either, TokenAuthAlgorithms: assertionMethods,
+		TokenAuthMethods: slices.Clone(either), TokenAuthAlgorithms: assertionMethods,
 		IntrospectionAuthMethods: []string{proven}, IntrospectionAuthAlgorithm: assertionMethods,
 		RevocationAuthMethods: either, RevocationAuthAlgorithms: assertionMethods,
-		DetailTypes: []string{DetailType}, Locales: []string{"it", "en"}, Documentation: issuer + "/docs", NamesIssuer: true,
+		DetailTypes: []string{DetailType}, ProofAlgorithms: dpop.Algorithms(),
+		Locales: []string{"it", "en"}, Documentation: issuer + "/docs", NamesIssuer: true,
 	}
 }

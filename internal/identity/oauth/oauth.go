@@ -7,6 +7,8 @@
 package oauth
 
 import (
+	"crypto/x509"
+	"net/url"
 	"time"
 
 	"github.com/google/uuid"
@@ -48,6 +50,17 @@ const (
 // DetailType is the type of the authorization details that there are (RFC 9396).
 const DetailType = "diresco_access"
 
+// Post is a form that an application sends, and what came along with it.
+type Post struct {
+	Form url.Values
+	// Proofs are the values of the header DPoP.
+	Proofs []string
+	// Certificate is that of the connection by which the form came; nil without one.
+	Certificate *x509.Certificate
+	// IdempotencyKey counts where a token is refreshed.
+	IdempotencyKey string
+}
+
 // Detail narrows what an application asks for down to contributors and services.
 type Detail struct {
 	// Contributors are those that it names; nil for all.
@@ -87,6 +100,8 @@ type Tokens struct {
 	RefreshToken secret.Text
 	ExpiresIn    time.Duration
 	Scopes       []string
+	// Binding is what the access token is bound to.
+	Binding access.Binding
 	// Granted is what the person gave; nil after a refresh.
 	Granted *Detail
 }

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -28,11 +27,12 @@ const (
 
 // Push takes an authorization request from the application itself, before any browser is there
 // (RFC 9126). What it does wrong it is told here, as a *Refusal.
-func (s *Service) Push(ctx context.Context, form url.Values) (Pushed, error) {
+func (s *Service) Push(ctx context.Context, post Post) (Pushed, error) {
+	form := post.Form
 	if refusal := misformed(form); refusal != nil {
 		return Pushed{}, refusal
 	}
-	app, err := s.counted(ctx, form)
+	app, err := s.counted(ctx, post)
 	if err != nil {
 		return Pushed{}, err
 	}
@@ -42,6 +42,15 @@ func (s *Service) Push(ctx context.Context, form url.Values) (Pushed, error) {
 	asked, refusal := s.readRequest(app, form)
 	if refusal != nil {
 		return Pushed{}, refusal
+	}
+	key, err := s.proved(ctx, post, PushPath)
+	switch {
+	case err != nil:
+		return Pushed{}, err
+	case key != "" && asked.Key != "" && asked.Key != key:
+		return Pushed{}, refuse(invalidRequest, "dpop_jkt is not the thumbprint of the key that the proof is by")
+	case key != "":
+		asked.Key = key
 	}
 	reference, err := s.draw()
 	if err != nil {
@@ -55,11 +64,12 @@ func (s *Service) Push(ctx context.Context, form url.Values) (Pushed, error) {
 }
 
 // AuthorizeDevice begins the flow of a program that shows a code to be typed elsewhere (RFC 8628).
-func (s *Service) AuthorizeDevice(ctx context.Context, form url.Values) (Device, error) {
+func (s *Service) AuthorizeDevice(ctx context.Context, post Post) (Device, error) {
+	form := post.Form
 	if refusal := misformed(form); refusal != nil {
 		return Device{}, refusal
 	}
-	app, err := s.counted(ctx, form)
+	app, err := s.counted(ctx, post)
 	if err != nil {
 		return Device{}, err
 	}

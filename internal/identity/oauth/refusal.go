@@ -13,6 +13,7 @@ const (
 	invalidScope           = "invalid_scope"
 	invalidTarget          = "invalid_target"
 	invalidDetails         = "invalid_authorization_details"
+	invalidProof           = "invalid_dpop_proof"
 	unauthorizedClient     = "unauthorized_client"
 	unsupportedGrant       = "unsupported_grant_type"
 	unsupportedResponse    = "unsupported_response_type"

@@ -31,6 +31,8 @@ type row struct {
 	RedirectURI   *string `gorm:"column:redirect_uri"`
 	ClientState   *string
 	CodeChallenge *string
+	// Key is the thumbprint of the key that the code is bound to.
+	Key           *string `gorm:"column:dpop_jkt"`
 	Scopes        string
 	Details       string
 	Language      string

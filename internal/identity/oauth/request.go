@@ -27,7 +27,7 @@ const (
 	methodS256      = "S256"
 )
 
-// challenge is base64url of a SHA-256, as RFC 7636 writes it.
+// challenge is base64url of a SHA-256, as RFC 7636 and RFC 7638 write it.
 var challenge = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 
 // request is what an application asks for.
@@ -38,6 +38,8 @@ type request struct {
 	Scopes      []string
 	Details     []Detail
 	Language    string
+	// Key is the thumbprint of the key that the code is bound to; "" for none.
+	Key string
 }
 
 // readRequest reads an authorization request. With a refusal, the request has a redirect URI only
@@ -61,7 +63,7 @@ func (s *Service) readRequest(app application.Application, values url.Values) (r
 	if refusal := checkRequest(values); refusal != nil {
 		return asked, refusal
 	}
-	asked.Challenge = parameter(values, "code_challenge")
+	asked.Challenge, asked.Key = parameter(values, "code_challenge"), parameter(values, "dpop_jkt")
 	return asked, s.readScope(app, values, &asked)
 }
 
@@ -85,6 +87,8 @@ func checkRequest(values url.Values) *Refusal {
 		return refuse(invalidRequest, "code_challenge_method is S256 and nothing else")
 	case !challenge.MatchString(parameter(values, "code_challenge")):
 		return refuse(invalidRequest, "code_challenge is not base64url of a SHA-256")
+	case parameter(values, "dpop_jkt") != "" && !challenge.MatchString(parameter(values, "dpop_jkt")):
+		return refuse(invalidRequest, "dpop_jkt is not base64url of a SHA-256")
 	}
 	return nil
 }

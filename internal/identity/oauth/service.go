@@ -42,9 +42,7 @@ type Consents interface {
 // Sessions keeps the sessions of grants and makes their tokens; see session.Service.
 type Sessions interface {
 	OpenGrant(ctx context.Context, g session.Grant) (session.GrantTokens, error)
-	RenewGrant(
-		ctx context.Context, refresh secret.Text, clientID string, scopes []string, idempotencyKey string, admit session.Admit,
-	) (session.GrantTokens, error)
+	RenewGrant(ctx context.Context, renewal session.Renewal) (session.GrantTokens, error)
 	InspectAccess(ctx context.Context, token secret.Text) (session.Claims, error)
 	InspectRefresh(ctx context.Context, token secret.Text) (session.Claims, error)
 	GrantOf(ctx context.Context, refresh secret.Text) (session.Claims, error)
@@ -59,10 +57,13 @@ type Deps struct {
 	Applications Applications
 	Consents     Consents
 	Sessions     Sessions
+	Proofs       Proofs
 	// Random is where codes come from.
 	Random io.Reader
 	// PublicURL, without a path, is the issuer.
 	PublicURL string
+	// MutualURL is where clients with a certificate go, without a path; "" where there is no such place.
+	MutualURL string
 	// Count counts a request for the application, the grant or the flow that proved to have sent it,
 	// and returns fault.RateLimited where that sent too many. It may be nil.
 	Count func(ctx context.Context, id uuid.UUID) error
@@ -80,8 +81,10 @@ type Service struct {
 	applications Applications
 	consents     Consents
 	sessions     Sessions
+	proofs       Proofs
 	random       io.Reader
 	issuer       string
+	mutual       string
 	keySets      *keySets
 	repo         repository
 	count        func(ctx context.Context, id uuid.UUID) error
@@ -97,7 +100,9 @@ func NewService(d Deps) *Service {
 	}
 	return &Service{
 		run: d.Runner, keys: d.Keys, limiter: d.Limiter, addresses: d.Addresses, clients: d.Addresses.Apart("oauth client"),
-		applications: d.Applications, consents: d.Consents, sessions: d.Sessions, random: d.Random,
+		applications: d.Applications, consents: d.Consents, sessions: d.Sessions, proofs: d.Proofs,
+		random:  d.Random,
+		mutual:  strings.TrimRight(d.MutualURL, "/"),
 		issuer:  strings.TrimRight(d.PublicURL, "/"),
 		keySets: newKeySets(d.Runner.Clock, d.Loopback), repo: repository{d.Runner.DB},
 		count: d.Count,

@@ -38,25 +38,30 @@ var errRedeemed = errors.New("code used before")
 // Exchange gives an application tokens for a code, a device code or a refresh token. What it does
 // wrong it is told as a *Refusal. A code that is used a second time ends the consent that it was
 // given for: somebody else holds a copy of it. So does a refresh token, unless it comes with the
-// idempotency key of the first time, soon after.
-func (s *Service) Exchange(ctx context.Context, form url.Values, idempotencyKey string) (Tokens, error) {
+// idempotency key of the first time, soon after. With a proof the tokens are bound to its key.
+func (s *Service) Exchange(ctx context.Context, post Post) (Tokens, error) {
+	form := post.Form
 	if refusal := misformed(form); refusal != nil {
 		return Tokens{}, refusal
 	}
-	app, err := s.authenticate(ctx, form)
+	app, err := s.authenticate(ctx, post)
 	if err != nil {
 		return Tokens{}, err
 	}
 	if refusal := s.checkResource(form); refusal != nil {
 		return Tokens{}, refusal
 	}
+	bound, err := s.binding(ctx, app, post)
+	if err != nil {
+		return Tokens{}, err
+	}
 	switch parameter(form, "grant_type") {
 	case grantCode:
-		return s.redeemCode(ctx, app, form)
+		return s.redeemCode(ctx, app, form, bound)
 	case grantDevice:
-		return s.redeemDevice(ctx, app, form)
+		return s.redeemDevice(ctx, app, form, bound)
 	case grantRefresh:
-		return s.refresh(ctx, app, form, idempotencyKey)
+		return s.refresh(ctx, app, post, bound)
 	case "":
 		return Tokens{}, refuse(invalidRequest, "grant_type is missing")
 	default:
@@ -65,7 +70,9 @@ func (s *Service) Exchange(ctx context.Context, form url.Values, idempotencyKey 
 }
 
 // redeemCode gives the tokens for an authorization code.
-func (s *Service) redeemCode(ctx context.Context, app application.Application, form url.Values) (Tokens, error) {
+func (s *Service) redeemCode(
+	ctx context.Context, app application.Application, form url.Values, bound access.Binding,
+) (Tokens, error) {
 	code, verifier, redirectURI := parameter(form, "code"), parameter(form, "code_verifier"), parameter(form, "redirect_uri")
 	switch {
 	case code == "":
@@ -93,7 +100,10 @@ func (s *Service) redeemCode(ctx context.Context, app application.Application, f
 		!s.run.Clock.Now().Before(*f.CodeExpiresAt) {
 		return Tokens{}, wrong
 	}
-	return s.issue(ctx, app, f, wrong)
+	if f.Key != nil && *f.Key != bound.Key {
+		return Tokens{}, refuse(invalidGrant, "the code is bound to a key, of which the request has no proof")
+	}
+	return s.issue(ctx, app, f, bound, wrong)
 }
 
 // of returns the id of a flow that is the application's, and of any other none.
@@ -115,7 +125,9 @@ func verifies(verifier, challenge string) bool {
 }
 
 // redeemDevice answers a device that asks whether somebody let it in.
-func (s *Service) redeemDevice(ctx context.Context, app application.Application, form url.Values) (Tokens, error) {
+func (s *Service) redeemDevice(
+	ctx context.Context, app application.Application, form url.Values, bound access.Binding,
+) (Tokens, error) {
 	code := parameter(form, "device_code")
 	if code == "" {
 		return Tokens{}, refuse(invalidRequest, "device_code is missing")
@@ -141,7 +153,7 @@ func (s *Service) redeemDevice(ctx context.Context, app application.Application,
 	case f.State == stateDenied:
 		return Tokens{}, refuse(accessDenied, "the person did not let the application in")
 	case f.State == stateApproved && now.Before(*f.CodeExpiresAt):
-		return s.issue(ctx, app, f, wrong)
+		return s.issue(ctx, app, f, bound, wrong)
 	case f.State == stateApproved || !now.Before(f.ExpiresAt):
 		return Tokens{}, refuse(expiredToken, "the device_code has expired: begin again")
 	}
@@ -175,7 +187,9 @@ func (s *Service) reused(ctx context.Context, f row, wrong *Refusal) error {
 // issue uses a flow's code up and opens the session of its grant.
 //
 // Lock order: the flow's name, flow, what session.Service.OpenGrant locks.
-func (s *Service) issue(ctx context.Context, app application.Application, f row, wrong *Refusal) (Tokens, error) {
+func (s *Service) issue(
+	ctx context.Context, app application.Application, f row, bound access.Binding, wrong *Refusal,
+) (Tokens, error) {
 	ctx = named(ctx, opIssue)
 	var tokens session.GrantTokens
 	var detail *Detail
@@ -210,7 +224,7 @@ func (s *Service) issue(ctx context.Context, app application.Application, f row,
 		detail = &Detail{Contributors: named, Services: given.Services}
 		tokens, err = s.sessions.OpenGrant(ctx, session.Grant{
 			ConsentID: *f.ConsentID, ApplicationID: app.ID, PersonID: *f.PersonID, ClientID: app.ClientID, Scopes: scopes,
-			ExpiresAt: ends, Refreshable: offline,
+			ExpiresAt: ends, Refreshable: offline, Binding: bound, BindRefresh: app.AuthMethod == application.NoAuth,
 		})
 		if err != nil {
 			return err
@@ -233,23 +247,24 @@ func (s *Service) issue(ctx context.Context, app application.Application, f row,
 }
 
 // refresh gives the next tokens of a grant. They may be for less than before, never for more.
-func (s *Service) refresh(ctx context.Context, app application.Application, form url.Values, idempotencyKey string) (Tokens, error) {
-	token := parameter(form, "refresh_token")
+func (s *Service) refresh(ctx context.Context, app application.Application, post Post, bound access.Binding) (Tokens, error) {
+	token := parameter(post.Form, "refresh_token")
 	if token == "" {
 		return Tokens{}, refuse(invalidRequest, "refresh_token is missing")
 	}
 	// Only the token that is good now proves a grant: an older one is in too many hands to spend what
 	// the grant may send, and each of one's own would bring a rate of its own.
-	tokens, err := s.sessions.RenewGrant(
-		named(ctx, opRefresh), secret.Text(token), app.ClientID, strings.Fields(parameter(form, "scope")), idempotencyKey, s.count,
-	)
+	tokens, err := s.sessions.RenewGrant(named(ctx, opRefresh), session.Renewal{
+		Refresh: secret.Text(token), ClientID: app.ClientID, Scopes: strings.Fields(parameter(post.Form, "scope")),
+		IdempotencyKey: post.IdempotencyKey, Binding: bound, Admit: s.count,
+	})
 	switch {
 	case isEnd(err):
 		if err := s.countFor(ctx, app, uuid.Nil); err != nil {
 			return Tokens{}, err
 		}
 		return Tokens{}, refuse(
-			invalidGrant, "the refresh_token is not known, was used before, is for another client, or its grant has ended")
+			invalidGrant, "the refresh_token is not known, was used before, is for another client or key, or its grant has ended")
 	case fault.Is(err, fault.Forbidden):
 		return Tokens{}, refuse(invalidScope, "a scope is not one that was granted")
 	case err != nil:
@@ -275,5 +290,8 @@ func isEnd(err error) bool {
 }
 
 func handed(t session.GrantTokens, granted *Detail) Tokens {
-	return Tokens{AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, ExpiresIn: t.ExpiresIn, Scopes: t.Scopes, Granted: granted}
+	return Tokens{
+		AccessToken: t.AccessToken, RefreshToken: t.RefreshToken, ExpiresIn: t.ExpiresIn, Scopes: t.Scopes,
+		Binding: t.Binding, Granted: granted,
+	}
 }

@@ -31,7 +31,7 @@ func (f *fixture) refresh(c *client, token secret.Text, more url.Values) (oauth.
 	for name, value := range more {
 		form[name] = value
 	}
-	return f.server.Exchange(f.context(), f.says(c, form), f.key)
+	return f.server.Exchange(f.context(), oauth.Post{Form: f.says(c, form), Proofs: f.proofs, IdempotencyKey: f.key})
 }
 
 func TestCode_GivesTokensOfThePersonAndTheApplication(t *testing.T) {
@@ -209,7 +209,7 @@ func TestCode_GivesTokensOnceHoweverManyAskTogether(t *testing.T) {
 				"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {webRedirect}, "code_verifier": {verifier},
 			})
 			all.Go(func() {
-				_, err := f.server.Exchange(f.context(), form, "")
+				_, err := f.server.Exchange(f.context(), oauth.Post{Form: form})
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil {
@@ -346,7 +346,7 @@ func TestDevice_IsNoWebPage(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		f := begin(t, d)
 		page := f.register("page", func(c *client) { c.RedirectURIs = []string{webRedirect} })
-		_, err := f.server.AuthorizeDevice(f.context(), f.says(page, url.Values{"scope": {"declarations"}}))
+		_, err := f.server.AuthorizeDevice(f.context(), oauth.Post{Form: f.says(page, url.Values{"scope": {"declarations"}})})
 		refused(t, err, "unauthorized_client")
 	})
 }
@@ -358,7 +358,7 @@ func TestRevocation_OfARefreshTokenThatWasReplacedEndsTheGrant(t *testing.T) {
 		first := f.tokens(c)
 		_, err := f.refresh(c, first.RefreshToken, nil)
 		f.must(err)
-		f.must(f.server.Revoke(f.context(), f.says(c, url.Values{"token": {first.RefreshToken.Reveal()}})))
+		f.must(f.server.Revoke(f.context(), oauth.Post{Form: f.says(c, url.Values{"token": {first.RefreshToken.Reveal()}})}))
 		if f.liveConsents() != 0 {
 			t.Error("who has the next one goes on")
 		}
@@ -372,9 +372,9 @@ func TestExchange_TakesTextAlone(t *testing.T) {
 		for name, form := range map[string]url.Values{
 			"NUL": {"client_id": {"\x00"}}, "no UTF-8": {"client_id": {"\xff"}}, "NUL in a code": {"code": {"a\x00"}}, "a name": {"a\x00": {"b"}},
 		} {
-			_, err := f.server.Exchange(f.context(), f.says(c, form), "")
+			_, err := f.server.Exchange(f.context(), oauth.Post{Form: f.says(c, form)})
 			refused(t, err, "invalid_request")
-			_, err = f.server.Push(f.context(), f.says(c, form))
+			_, err = f.server.Push(f.context(), oauth.Post{Form: f.says(c, form)})
 			refused(t, err, "invalid_request")
 			_, err = f.server.Begin(f.context(), form, browser)
 			if err == nil {
@@ -391,7 +391,7 @@ func TestInspection_TellsAnApplicationOfItsOwnTokens(t *testing.T) {
 		c, other, public := f.register("server", confidential(p256(t))), f.register("other", confidential(p256(t))), f.register("web", nil)
 		got := f.tokens(c)
 		inspect := func(c *client, token secret.Text) (oauth.Inspection, error) {
-			return f.server.Inspect(f.context(), f.says(c, url.Values{"token": {token.Reveal()}}))
+			return f.server.Inspect(f.context(), oauth.Post{Form: f.says(c, url.Values{"token": {token.Reveal()}})})
 		}
 		for _, token := range []secret.Text{got.AccessToken, got.RefreshToken} {
 			seen, err := inspect(c, token)
@@ -414,7 +414,7 @@ func TestInspection_TellsAnApplicationOfItsOwnTokens(t *testing.T) {
 		}
 		_, err := inspect(c, "")
 		refused(t, err, "invalid_request")
-		f.must(f.server.Revoke(f.context(), f.says(c, url.Values{"token": {got.AccessToken.Reveal()}})))
+		f.must(f.server.Revoke(f.context(), oauth.Post{Form: f.says(c, url.Values{"token": {got.AccessToken.Reveal()}})}))
 		for _, token := range []secret.Text{got.AccessToken, got.RefreshToken} {
 			if seen, err := inspect(c, token); err != nil || seen.Active {
 				t.Errorf("after the end it is told %+v, %v", seen, err)
@@ -428,7 +428,7 @@ func TestRevocation_EndsTheGrantByAnyOfItsTokens(t *testing.T) {
 		f := begin(t, d)
 		c, other := f.register("web", nil), f.register("other", nil)
 		revoke := func(c *client, token secret.Text) error {
-			return f.server.Revoke(f.context(), f.says(c, url.Values{"token": {token.Reveal()}, "token_type_hint": {"refresh_token"}}))
+			return f.server.Revoke(f.context(), oauth.Post{Form: f.says(c, url.Values{"token": {token.Reveal()}, "token_type_hint": {"refresh_token"}})})
 		}
 		for _, pick := range []func(oauth.Tokens) secret.Text{
 			func(t oauth.Tokens) secret.Text { return t.AccessToken }, func(t oauth.Tokens) secret.Text { return t.RefreshToken },

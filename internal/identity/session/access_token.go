@@ -37,6 +37,8 @@ type Claims struct {
 	Scopes    []string
 	IssuedAt  time.Time
 	ExpiresAt time.Time
+	// Binding is what an application must prove to hold with the token.
+	Binding access.Binding
 }
 
 // Portal is the client id in the tokens of people's own sessions. No application has it.
@@ -46,7 +48,7 @@ const Portal = "diresco"
 func (c Claims) Caller() access.Caller {
 	caller := access.Caller{SessionID: c.SessionID, PersonID: c.PersonID}
 	if c.ClientID != Portal {
-		caller.ClientID, caller.Scopes = c.ClientID, c.Scopes
+		caller.ClientID, caller.Scopes, caller.Binding = c.ClientID, c.Scopes, c.Binding
 	}
 	return caller
 }
@@ -57,11 +59,37 @@ type accessClaims struct {
 	ClientID  string `json:"client_id"`
 	SessionID string `json:"sid"`
 	Scope     string `json:"scope,omitempty"`
+	// Confirmation is there in tokens that are bound (RFC 7800).
+	Confirmation *Confirmation `json:"cnf,omitempty"`
 }
 
-// consistent reports whether scopes stand there for an application, and for nobody else.
+// Confirmation is a binding as tokens have it.
+type Confirmation struct {
+	Key         string `json:"jkt,omitempty"`
+	Certificate string `json:"x5t#S256,omitempty"`
+}
+
+// ConfirmationOf writes a binding; nil for none.
+func ConfirmationOf(b access.Binding) *Confirmation {
+	if b == (access.Binding{}) {
+		return nil
+	}
+	return &Confirmation{Key: b.Key, Certificate: b.Certificate}
+}
+
+// consistent reports whether scopes and a binding stand there for an application, and for nobody
+// else.
 func (c accessClaims) consistent() bool {
-	return c.ClientID != "" && (c.ClientID == Portal) == (c.Scope == "")
+	portal := c.ClientID == Portal
+	return c.ClientID != "" && portal == (c.Scope == "") && (c.Confirmation == nil || !portal && *c.Confirmation != Confirmation{})
+}
+
+// binding is what the token is bound to.
+func (c accessClaims) binding() access.Binding {
+	if c.Confirmation == nil {
+		return access.Binding{}
+	}
+	return access.Binding{Key: c.Confirmation.Key, Certificate: c.Confirmation.Certificate}
 }
 
 // accessTokens makes and reads access tokens.
@@ -100,7 +128,7 @@ func (t *accessTokens) issue(c Claims, now, until time.Time) (token secret.Text,
 			Issuer: t.issuer, Audience: jwt.ClaimStrings{t.audience}, Subject: c.PersonID.String(),
 			ID: uuid.NewString(), IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(until),
 		},
-		ClientID: c.ClientID, SessionID: c.SessionID.String(), Scope: scopeText(c.Scopes),
+		ClientID: c.ClientID, SessionID: c.SessionID.String(), Scope: scopeText(c.Scopes), Confirmation: ConfirmationOf(c.Binding),
 	})
 	issued.Header["typ"], issued.Header["kid"] = accessType, kid
 	text, err := issued.SignedString(key)
@@ -157,7 +185,7 @@ func (t *accessTokens) parse(ctx context.Context, token secret.Text) (Claims, er
 	}
 	result := Claims{
 		SessionID: sessionID, PersonID: personID, ClientID: claims.ClientID, Scopes: strings.Fields(claims.Scope),
-		IssuedAt: claims.IssuedAt.Time, ExpiresAt: claims.ExpiresAt.Time,
+		IssuedAt: claims.IssuedAt.Time, ExpiresAt: claims.ExpiresAt.Time, Binding: claims.binding(),
 	}
 	t.verified.put(digest, verifiedToken{result, claims.ExpiresAt.Time, signedBy})
 	return result, nil

@@ -34,6 +34,24 @@ type Grant struct {
 	ExpiresAt time.Time
 	// Refreshable grants come with a refresh token.
 	Refreshable bool
+	// Binding is what the access token is bound to.
+	Binding access.Binding
+	// BindRefresh binds the refresh token to it, too: where nothing else proves whose it is.
+	BindRefresh bool
+}
+
+// Renewal is what an application sends with a refresh token.
+type Renewal struct {
+	Refresh  secret.Text
+	ClientID string
+	// Scopes may be fewer than those of the consent; none are all.
+	Scopes []string
+	// IdempotencyKey may be "".
+	IdempotencyKey string
+	// Binding is what the application proved to hold: the next access token is bound to it.
+	Binding access.Binding
+	// Admit is told of which grant the token is.
+	Admit Admit
 }
 
 // GrantTokens is what an application is given.
@@ -47,6 +65,8 @@ type GrantTokens struct {
 	ExpiresIn time.Duration
 	// Scopes are those of the access token.
 	Scopes []string
+	// Binding is what the access token is bound to.
+	Binding access.Binding
 	// Login is how the person had logged in who gave the consent.
 	Login access.Login
 }
@@ -75,6 +95,9 @@ func (s *Service) OpenGrant(ctx context.Context, g Grant) (GrantTokens, error) {
 		return GrantTokens{}, err
 	}
 	r.by(given)
+	if g.BindRefresh {
+		r.bind(g.Binding)
+	}
 	var token secret.Text
 	if g.Refreshable {
 		if token, err = s.refresh.freshGrant(id); err != nil {
@@ -85,39 +108,40 @@ func (s *Service) OpenGrant(ctx context.Context, g Grant) (GrantTokens, error) {
 	if err := s.repo.insert(ctx, r); err != nil {
 		return GrantTokens{}, err
 	}
-	return s.handGrant(grantRow{Session: r, ClientID: g.ClientID}, token, g.Scopes, now)
+	return s.handGrant(grantRow{Session: r, ClientID: g.ClientID}, token, g.Scopes, g.Binding, now)
 }
 
 // noRefresh stands where a session has no refresh token. No text has it as its digest.
 const noRefresh = "none"
 
 // handGrant makes what an application is given. The access token never outlives the grant.
-func (s *Service) handGrant(r grantRow, refresh secret.Text, scopes []string, now time.Time) (GrantTokens, error) {
+func (s *Service) handGrant(
+	r grantRow, refresh secret.Text, scopes []string, binding access.Binding, now time.Time,
+) (GrantTokens, error) {
 	token, life, err := s.tokens.issue(Claims{
-		SessionID: r.Session.ID, PersonID: r.Session.PersonID, ClientID: r.ClientID, Scopes: scopes,
+		SessionID: r.Session.ID, PersonID: r.Session.PersonID, ClientID: r.ClientID, Scopes: scopes, Binding: binding,
 	}, now, r.Session.ExpiresAt)
 	return GrantTokens{
 		ConsentID: *r.Session.ConsentID, SessionID: r.Session.ID, AccessToken: token, RefreshToken: refresh, ExpiresIn: life,
-		Scopes: scopes, Login: r.Session.login(),
+		Scopes: scopes, Binding: binding, Login: r.Session.login(),
 	}, err
 }
 
-// RenewGrant gives the next pair of tokens to the application whose refresh token it is. The scopes
-// may be fewer than those of the consent; nil are all. Within 60 seconds the same refresh token with
+// RenewGrant gives the next pair of tokens to the application whose refresh token it is. Within 60
+// seconds the same refresh token with
 // the same idempotency key gives the same successor, since an answer may be lost; any other second
-// use ends the consent. Before anything is done admit is told of which grant the token is, once it is
+// use ends the consent. Before anything is done Admit is told of which grant the token is, once it is
 // known to be the one that the application may use now, and may refuse. It returns its fault or these:
-//   - fault.Unauthenticated: the text is no refresh token of this application's;
+//   - fault.Unauthenticated: the text is no refresh token of this application's, or is bound to
+//     something else than the application proved to hold;
 //   - fault.SessionEnded: the grant has ended, or ends thereby;
 //   - fault.Forbidden, for access.ReasonScope: a scope is not one of the consent's.
-func (s *Service) RenewGrant(
-	ctx context.Context, refresh secret.Text, clientID string, scopes []string, idempotencyKey string, admit Admit,
-) (GrantTokens, error) {
-	id, genuine := s.refresh.openGrant(refresh)
+func (s *Service) RenewGrant(ctx context.Context, renewal Renewal) (GrantTokens, error) {
+	id, genuine := s.refresh.openGrant(renewal.Refresh)
 	if !genuine {
 		return GrantTokens{}, errNoRefresh()
 	}
-	tokens, err := s.renewGrant(ctx, id, refresh, clientID, scopes, idempotencyKey, admit)
+	tokens, err := s.renewGrant(ctx, id, renewal)
 	if !errors.Is(err, errReused) {
 		return tokens, err
 	}
@@ -147,9 +171,8 @@ func (s *Service) RenewGrant(
 // errNoRefresh is the fault of a text that is no refresh token of who sent it.
 func errNoRefresh() error { return fault.Because(fault.Unauthenticated, "refresh-token") }
 
-func (s *Service) renewGrant(
-	ctx context.Context, id uuid.UUID, refresh secret.Text, clientID string, scopes []string, key string, admit Admit,
-) (GrantTokens, error) {
+func (s *Service) renewGrant(ctx context.Context, id uuid.UUID, renewal Renewal) (GrantTokens, error) {
+	refresh, key := renewal.Refresh, renewal.IdempotencyKey
 	if key == "" {
 		// Nobody can repeat what has no name.
 		key = uuid.NewString()
@@ -161,7 +184,7 @@ func (s *Service) renewGrant(
 		if err != nil {
 			return GrantTokens{}, err
 		}
-		if r.ClientID != clientID {
+		if r.ClientID != renewal.ClientID || !r.Session.boundTo(renewal.Binding) {
 			// It is not theirs: they learn nothing, and end nothing.
 			return GrantTokens{}, errNoRefresh()
 		}
@@ -172,16 +195,16 @@ func (s *Service) renewGrant(
 			successor, repeats = s.repeated(r.Session, refresh, key, used, now)
 		}
 		if current || repeats {
-			if err := admit(ctx, id); err != nil {
+			if err := renewal.Admit(ctx, id); err != nil {
 				return GrantTokens{}, err
 			}
 		}
-		granted, err := r.narrowed(scopes)
+		granted, err := r.narrowed(renewal.Scopes)
 		switch {
 		case err != nil:
 			return GrantTokens{}, err
 		case repeats:
-			return s.handGrant(r, successor, granted, now)
+			return s.handGrant(r, successor, granted, renewal.Binding, now)
 		case !current:
 			return GrantTokens{}, errReused
 		}
@@ -192,11 +215,26 @@ func (s *Service) renewGrant(
 		}
 		if won {
 			s.Touch(id, now)
-			return s.handGrant(r, next, granted, now)
+			return s.handGrant(r, next, granted, renewal.Binding, now)
 		}
 		// Another use of the same token was quicker: this one is its repeat.
 	}
 	return GrantTokens{}, errReused
+}
+
+// boundTo reports whether who proved to hold this may use the refresh token.
+func (r row) boundTo(proved access.Binding) bool {
+	return (r.BoundKey == nil || *r.BoundKey == proved.Key) && (r.BoundCertificate == nil || *r.BoundCertificate == proved.Certificate)
+}
+
+// bind binds the refresh token.
+func (r *row) bind(to access.Binding) {
+	if to.Key != "" {
+		r.BoundKey = &to.Key
+	}
+	if to.Certificate != "" {
+		r.BoundCertificate = &to.Certificate
+	}
 }
 
 // advanceGrant replaces the current refresh token and reports whether it was still the current one.

@@ -24,6 +24,8 @@ import (
 type granting struct {
 	// key is the idempotency key that renewals are sent with.
 	key string
+	// proves is what they are sent with a proof of.
+	proves access.Binding
 	*pintest.World
 	t      *testing.T
 	person uuid.UUID
@@ -89,7 +91,9 @@ func (w *granting) reads(token secret.Text) error {
 func anyone(context.Context, uuid.UUID) error { return nil }
 
 func (w *granting) renew(token secret.Text, scopes ...string) (session.GrantTokens, error) {
-	return w.Sessions.RenewGrant(ctx, token, w.app.ClientID, scopes, w.key, anyone)
+	return w.Sessions.RenewGrant(ctx, session.Renewal{
+		Refresh: token, ClientID: w.app.ClientID, Scopes: scopes, IdempotencyKey: w.key, Binding: w.proves, Admit: anyone,
+	})
 }
 
 func TestGrant_TokensAreForTheApplicationAndItsScopes(t *testing.T) {
@@ -122,6 +126,56 @@ func TestGrant_TokensAreForTheApplicationAndItsScopes(t *testing.T) {
 		}
 		if n := w.Count(t, "sessions WHERE refresh_hash LIKE ?", "%"+whole.RefreshToken.Reveal()+"%"); n != 0 {
 			t.Error("the token stands in the table")
+		}
+	})
+}
+
+// A token that is bound says so to who must ask for a proof. The refresh token of who has nothing else to prove who they are is bound, too: without the key
+// it gives nothing, and ends nothing.
+func TestGrant_IsBoundToAKey(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newGranting(t, d)
+		key, other := access.Binding{Key: strings.Repeat("k", 43)}, access.Binding{Key: strings.Repeat("o", 43)}
+		g := w.open(func(g *session.Grant) { g.Binding, g.BindRefresh = key, true })
+		claims, err := w.Sessions.Parse(ctx, g.AccessToken)
+		want(t, err, "")
+		if claims.Caller().Binding != key || g.Binding != key {
+			t.Errorf("bound to %+v, handed with %+v", claims.Binding, g.Binding)
+		}
+		for _, w.proves = range []access.Binding{{}, other} {
+			_, err = w.renew(g.RefreshToken)
+			want(t, err, fault.Unauthenticated)
+		}
+		certificate := access.Binding{Certificate: strings.Repeat("c", 43)}
+		certified := w.open(func(g *session.Grant) { g.Binding, g.BindRefresh = certificate, true })
+		_, err = w.renew(certified.RefreshToken)
+		want(t, err, fault.Unauthenticated)
+		w.proves = certificate
+		if certified, err = w.renew(certified.RefreshToken); err != nil || certified.Binding != certificate {
+			t.Errorf("%+v, %v", certified.Binding, err)
+		}
+		w.proves = key
+		next, err := w.renew(g.RefreshToken)
+		want(t, err, "")
+		// Nor does an old one end anything in the hands of who has no key.
+		w.proves = other
+		_, err = w.renew(g.RefreshToken)
+		want(t, err, fault.Unauthenticated)
+		w.proves = key
+		if _, err = w.renew(next.RefreshToken); err != nil || len(w.reused) > 0 {
+			t.Errorf("%v, and %d consents ended", err, len(w.reused))
+		}
+		// Who proves otherwise who they are may come with another key, or with none.
+		free := w.open(func(g *session.Grant) { g.Binding = key })
+		for _, w.proves = range []access.Binding{other, {}} {
+			if free, err = w.renew(free.RefreshToken); err != nil || free.Binding != w.proves {
+				t.Errorf("%+v, %v", free.Binding, err)
+			}
+		}
+		own, err := w.Sessions.Start(ctx, pintest.Mario.Clear(), w.pin, "")
+		want(t, err, "")
+		if claims, err = w.Sessions.Parse(ctx, own.AccessToken); err != nil || claims.Binding != (access.Binding{}) {
+			t.Errorf("a person's own token: %+v, %v", claims.Binding, err)
 		}
 	})
 }
@@ -234,7 +288,7 @@ func TestGrant_NeitherTokenIsGoodElsewhere(t *testing.T) {
 		_, err = w.Sessions.Renew(ctx, g.RefreshToken, "k")
 		want(t, err, fault.Unauthenticated)
 		// Another application learns nothing from a token, and ends nothing by it.
-		_, err = w.Sessions.RenewGrant(ctx, g.RefreshToken, "app-other", nil, "", anyone)
+		_, err = w.Sessions.RenewGrant(ctx, session.Renewal{Refresh: g.RefreshToken, ClientID: "app-other", Admit: anyone})
 		want(t, err, fault.Unauthenticated)
 		_, err = w.renew(secret.Text(strings.ToUpper(g.RefreshToken.Reveal())))
 		want(t, err, fault.Unauthenticated)

@@ -156,6 +156,9 @@ type row struct {
 	RenewedKey  *string
 	// ConsentID is that by which an application acts; nil for a person's own session.
 	ConsentID *uuid.UUID
+	// BoundKey and BoundCertificate are what the refresh token is bound to; nil for none.
+	BoundKey         *string
+	BoundCertificate *string
 	// What tokens need to know of the person; read with the session, never written.
 	CredentialLevel access.CredentialLevel `gorm:"->"`
 	SuspendedAt     *time.Time             `gorm:"->"`

@@ -47,6 +47,17 @@ type Caller struct {
 	ClientID string
 	// Scopes are those that the token was made for, of an application.
 	Scopes []string
+	// Binding is what the sender must prove to hold.
+	Binding Binding
+}
+
+// Binding is what a token is bound to. Without a proof that its sender holds that, such a token is
+// good for nothing; the zero value is that of a token which is good by itself.
+type Binding struct {
+	// Key is the thumbprint of a public key (RFC 7638, RFC 9449 section 6).
+	Key string
+	// Certificate is the SHA-256 of a client certificate (RFC 8705 section 3).
+	Certificate string
 }
 
 // Grant is the consent by which an application acts for the actor.

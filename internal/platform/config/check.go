@@ -36,6 +36,7 @@ func (c *Config) checkValues() []error {
 	wrong = append(wrong, c.checkInstitution()...)
 	wrong = append(wrong, c.checkOpenID()...)
 	wrong = append(wrong, c.checkCards()...)
+	wrong = append(wrong, c.checkMutual()...)
 	wrong = append(wrong, c.checkSPID()...)
 
 	if c.PublicURL != "" {
@@ -92,6 +93,7 @@ func (c *Config) Serve() error {
 		wrong = append(wrong, wrongValue("FEDERATION_KEYS", "is missing: set it, or set DIRESCO_DATA_DIR and it is kept there"))
 	}
 	wrong = append(wrong, c.serveCards()...)
+	wrong = append(wrong, c.serveMutual()...)
 	wrong = append(wrong, c.requireSPID()...)
 	c.placeIn(c.DataDir)
 	return inOrder(wrong)
@@ -124,6 +126,9 @@ func (c *Config) Sandbox() error {
 		c.CNSAddr = "127.0.0.1:0"
 	} else if !c.SandboxPublic && !isLoopback(c.CNSAddr) {
 		wrong = append(wrong, wrongValue("CNS_ADDR", "must be a loopback address in a sandbox that is not public"))
+	}
+	if c.MTLSAddr != "" && !c.SandboxPublic && !isLoopback(c.MTLSAddr) {
+		wrong = append(wrong, wrongValue("MTLS_ADDR", "must be a loopback address in a sandbox that is not public"))
 	}
 	if c.DelegationLogin == "" {
 		c.DelegationLogin = AnyLogin

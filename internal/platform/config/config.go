@@ -64,6 +64,7 @@ type Config struct {
 	DelegationLogin string `env:"DELEGATION_LOGIN" want:"any or strong" unset:"strong once a national identity is configured, else any; sandbox: any" desc:"logins that manage delegations: any, or strong (SPID, CIE and CNS)"`
 
 	Cards
+	MutualTLS
 
 	// SMTPURL is the server by which e-mail leaves, and its sender; it may hold a password.
 	SMTPURL secret.Text `env:"SMTP_URL" want:"smtp://USER:PASSWORD@HOST:587?from=ADDRESS or smtps://…" unset:"no e-mail" desc:"server by which e-mail leaves, and its sender: smtp://USER:PASSWORD@HOST:587?from=ADDRESS, or smtps://"`

@@ -60,6 +60,8 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_DELEGATION_LOGIN=strong", "DIRESCO_SANDBOX_PUBLIC=true",
 		"DIRESCO_CNS_CA="+file, "DIRESCO_CNS_TSL=https://list.example.org/TSL-IT.xml", "DIRESCO_CNS_TSL_SIGNERS="+file,
 		"DIRESCO_CNS_HEADER=envoy", "DIRESCO_CNS_PROXY_ADDR=127.0.0.1:8444", "DIRESCO_CNS_ADDR=:8443", "DIRESCO_CNS_CERT="+file, "DIRESCO_CNS_KEY="+file,
+		"DIRESCO_MTLS_URL=https://mtls.example.org", "DIRESCO_MTLS_ADDR=:8445", "DIRESCO_MTLS_CERT="+file, "DIRESCO_MTLS_KEY="+file,
+		"DIRESCO_MTLS_HEADER=envoy", "DIRESCO_MTLS_PROXY_ADDR=127.0.0.1:8446",
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
 	)
 	value := reflect.ValueOf(c)
@@ -131,6 +133,13 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		{"CNS_PROXY_ADDR", wrong},
 		{"CNS_CERT", "/nowhere/" + wrong},
 		{"CNS_KEY", "/nowhere/" + wrong},
+		{"MTLS_URL", "http://" + wrong + ".example"},
+		{"MTLS_URL", "https://" + wrong + ".example/path"},
+		{"MTLS_ADDR", wrong},
+		{"MTLS_PROXY_ADDR", wrong},
+		{"MTLS_CERT", "/nowhere/" + wrong},
+		{"MTLS_KEY", "/nowhere/" + wrong},
+		{"MTLS_HEADER", wrong},
 		{"INSTITUTION_NAME", wrong + "\n" + wrong},
 		{"INSTITUTION_ADDRESS", wrong + "\x00" + wrong},
 		{"INSTITUTION_TELEPHONE", strings.Repeat(wrong, 121)},
@@ -311,6 +320,45 @@ func TestConfig_CardsNeedAllOfIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := c.Sandbox(); (err == nil) != fine || err == nil && c.CNSAddr == "" {
+			t.Errorf("a sandbox at %q: %v", address, err)
+		}
+	}
+}
+
+func TestConfig_MutualTLSNeedsAllOfIt(t *testing.T) {
+	file := os.Args[0]
+	for _, tc := range []struct {
+		environ []string
+		want    string
+	}{
+		{[]string{"MTLS_URL=https://mtls.example.org"}, "DIRESCO_MTLS_ADDR"},
+		{[]string{"MTLS_ADDR=:8444"}, "DIRESCO_MTLS_URL"},
+		{[]string{"MTLS_HEADER=nginx", "TRUSTED_PROXIES=10.0.0.0/8"}, "DIRESCO_MTLS_URL"},
+		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_HEADER=nginx"}, "DIRESCO_TRUSTED_PROXIES"},
+		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_ADDR=:8444"}, "DIRESCO_MTLS_CERT"},
+		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_ADDR=:8444", "MTLS_CERT=" + file}, "set both or neither"},
+		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_ADDR=127.0.0.1:8080", "TLS_CERT=" + file, "TLS_KEY=" + file}, "another address"},
+		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_ADDR=:8444", "TLS_CERT=" + file, "TLS_KEY=" + file}, ""},
+		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_HEADER=nginx", "TRUSTED_PROXIES=10.0.0.0/8"}, ""},
+	} {
+		environ := []string{"DIRESCO_DATABASE_URL=sqlite:x", "DIRESCO_DATA_DIR=/x", "DIRESCO_PUBLIC_URL=https://a.example.org"}
+		for _, v := range tc.environ {
+			environ = append(environ, "DIRESCO_"+v)
+		}
+		c, err := config.Read(environ)
+		if err == nil {
+			err = c.Serve()
+		}
+		if (tc.want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%v: %v, want %q", tc.environ, err, tc.want)
+		}
+	}
+	for address, fine := range map[string]bool{"127.0.0.1:8444": true, "0.0.0.0:8444": false} {
+		c, err := config.Read([]string{"DIRESCO_MTLS_URL=https://mtls.example.org", "DIRESCO_MTLS_ADDR=" + address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Sandbox(); (err == nil) != fine {
 			t.Errorf("a sandbox at %q: %v", address, err)
 		}
 	}

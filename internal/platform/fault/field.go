@@ -155,6 +155,7 @@ const (
 	FieldKeyID                = "key-id"
 	FieldKeyPrivate           = "key-private"
 	FieldKeyUse               = "key-use"
+	FieldKeyCertificate       = "key-certificate"
 	FieldKeyWeak              = "key-weak"
 	FieldUnknownSubmission    = "unknown-submission"
 	FieldTooEarly             = "too-early"

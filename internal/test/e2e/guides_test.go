@@ -149,6 +149,7 @@ var guides = []guide{
 			`{"count":0}`, `{"renewed":true}`,
 			`,"state":"approved"}`, `{"pointer":"/redirect_uris/0","code":"uri-localhost"}`, `"https://app.paghe.example/callback"`,
 			`{"display_name":"Paghe di prova","state":"suspended"}`, "\n404\n",
+			`{"token_type":"DPoP","scope":"declarations offline_access"}`, "\n200\n401\n401\n",
 		},
 		pdfs: []string{"receipt.pdf"},
 	},

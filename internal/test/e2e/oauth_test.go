@@ -20,6 +20,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
+	"diresco/internal/identity/dpop/dpoptest"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
@@ -37,13 +38,17 @@ type program struct {
 	clientID string
 	key      *ecdsa.PrivateKey
 	secrets  *secrets
+	// proves is the key that its tokens are bound to, if they are.
+	proves *dpoptest.Key
+	// scope is what it asks for.
+	scope string
 }
 
 // program registers an application; with a key it is confidential.
 func (w *fixture) program(token string, key *ecdsa.PrivateKey) *program {
 	w.t.Helper()
-	p := &program{w: w, key: key, secrets: &secrets{w: w, known: map[string]string{}}}
-	body := payrollOf(map[string]any{"scopes": []string{"declarations", "declarations.read", "offline_access"}})
+	p := &program{w: w, key: key, secrets: &secrets{w: w, known: map[string]string{}}, scope: "declarations offline_access"}
+	body := payrollOf(map[string]any{"scopes": []string{"declarations", "declarations.read", "events", "offline_access"}})
 	if key != nil {
 		body["kind"], body["token_endpoint_auth_method"] = "confidential", "private_key_jwt"
 		body["jwks"] = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "k1", Use: "sig"}}}
@@ -78,6 +83,9 @@ func (p *program) post(path string, more url.Values, headers ...header) answer {
 		w.t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if p.proves != nil {
+		request.Header.Set("DPoP", p.secrets.add("proof", p.proves.Proof(w.t, http.MethodPost, w.url+path, w.clock.Now(), "", nil)))
+	}
 	for _, h := range headers {
 		request.Header.Set(h.name, h.value)
 	}
@@ -128,7 +136,7 @@ func (p *program) pushed(token string) url.Values {
 	w.t.Helper()
 	sum := sha256.Sum256([]byte(codeVerifier))
 	reference, _ := p.post("/oauth2/par", url.Values{
-		"response_type": {"code"}, "redirect_uri": {"http://127.0.0.1:49152/callback"}, "scope": {"declarations offline_access"},
+		"response_type": {"code"}, "redirect_uri": {"http://127.0.0.1:49152/callback"}, "scope": {p.scope},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}, "state": {"its own state"},
 	}).want(w.t, http.StatusCreated, "").field("request_uri").(string)
 	p.secrets.add("request", reference)
