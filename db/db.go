@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -39,6 +40,8 @@ type DB struct {
 	abandon func()
 	// timeout bounds every transaction but long ones.
 	timeout time.Duration
+	// hear is told of direct statements; see Hear.
+	hear atomic.Pointer[func(statement string, args []any)]
 }
 
 type txKey struct{}
