@@ -2,7 +2,6 @@ package declaration
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -257,8 +256,9 @@ func (r *repository) list(ctx context.Context, in scope, f Filter, request page.
 		return none, err
 	}
 	where := in(r.db.Dialect()).with(f.within(after)).with(f.only())
+	where.args["most"] = request.Size() + 1
 	rows, err := r.listed(ctx, "SELECT "+listColumns+" FROM "+r.tableFor(f)+" JOIN people p ON p.id = d.person_id WHERE "+
-		where.condition()+fmt.Sprintf(latestFirst, request.Size()+1), where.args)
+		where.condition()+" ORDER BY d.listed_at DESC, d.id DESC LIMIT @most", where.args)
 	if err != nil {
 		return none, err
 	}
