@@ -137,10 +137,15 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 // From returns the handle for statements under this context: the transaction that InTx began, else
 // the database for reading.
 func (d *DB) From(ctx context.Context) *gorm.DB {
-	if tx, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
-		return tx.WithContext(ctx)
+	tx, ok := ctx.Value(txKey{}).(*gorm.DB)
+	if !ok {
+		return d.read.WithContext(ctx)
 	}
-	return d.read.WithContext(ctx)
+	tx = tx.WithContext(ctx)
+	if err := d.sendGathered(ctx); err != nil {
+		_ = tx.AddError(err) // that of every statement by this handle
+	}
+	return tx
 }
 
 // WithinTx reports whether the context carries a transaction.
@@ -163,9 +168,13 @@ func (d *DB) InLongTx(ctx context.Context, fn func(ctx context.Context) error) e
 }
 
 func (d *DB) inTx(ctx context.Context, timeout time.Duration, fn func(ctx context.Context) error) error {
-	if outer, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
-		return outer.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-			return fn(context.WithValue(ctx, txKey{}, tx))
+	if d.WithinTx(ctx) {
+		outer := d.From(ctx)
+		if outer.Error != nil {
+			return outer.Error
+		}
+		return outer.Transaction(func(tx *gorm.DB) error {
+			return d.inner(context.WithValue(ctx, txKey{}, tx), fn)
 		})
 	}
 	var announced []string

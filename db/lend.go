@@ -17,6 +17,13 @@ import (
 // where one was lost. Outside a transaction use may therefore run again: it makes one round trip
 // and begins anew each time.
 func (d *DB) Lend(ctx context.Context, use func(conn *pgx.Conn) error) error {
+	if err := d.sendGathered(ctx); err != nil {
+		return err
+	}
+	return d.lendNow(ctx, use)
+}
+
+func (d *DB) lendNow(ctx context.Context, use func(conn *pgx.Conn) error) error {
 	pool := d.read.ConnPool
 	if tx, inside := ctx.Value(txKey{}).(*gorm.DB); inside {
 		pool = tx.Statement.ConnPool

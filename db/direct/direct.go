@@ -60,6 +60,7 @@ func readAll[T any](rows pgx.Rows, read func(r *Row) T) ([]T, error) {
 // The first that fails keeps those behind it from being done.
 type Batch struct {
 	statements []batched
+	answered   int
 }
 
 type batched struct {
@@ -89,18 +90,38 @@ func (b *Batch) Send(ctx context.Context, d *db.DB) error {
 	if !d.WithinTx(ctx) {
 		return errNoTransaction
 	}
+	b.answered = 0
 	var batch pgx.Batch
 	for _, s := range b.statements {
 		d.Heard(s.statement, s.args)
 		queued := batch.Queue(s.statement, inBinary(s.args)...)
-		if s.read != nil {
-			queued.Query(s.read)
-		}
+		queued.Query(func(rows pgx.Rows) error {
+			err := s.take(rows)
+			if err == nil {
+				b.answered++
+			}
+			return err
+		})
 	}
 	if batch.Len() == 0 {
 		return nil
 	}
 	return d.Lend(ctx, func(conn *pgx.Conn) error { return conn.SendBatch(ctx, &batch).Close() })
+}
+
+// Len returns how many statements the batch has.
+func (b *Batch) Len() int { return len(b.statements) }
+
+// Answered returns how many statements succeeded, from the first on, when the batch was sent.
+func (b *Batch) Answered() int { return b.answered }
+
+// take takes the rows that the statement returns, which nobody reads where it has no answer.
+func (s batched) take(rows pgx.Rows) error {
+	if s.read != nil {
+		return s.read(rows)
+	}
+	rows.Close()
+	return rows.Err()
 }
 
 // inBinary is the arguments with ids as pgx sends them in binary. It would ask a uuid.UUID for its
