@@ -27,7 +27,9 @@ func codesOf(ctx context.Context, t *testing.T, d *db.DB) []string {
 // and by all once it is committed.
 func TestGather_IsSeenByWhatComesBehind(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
-		add := func(ctx context.Context, code string) error { return db.InsertAll(ctx, d, []codedOffice{{code, "Office"}}) }
+		add := func(ctx context.Context, code string) error {
+			return db.InsertAll(ctx, d, []codedOffice{{code, "Office"}})
+		}
 		undone := errors.New("undone")
 		err := d.InTx(t.Context(), func(ctx context.Context) error {
 			return d.Gather(ctx, func(ctx context.Context) error {
