@@ -28,7 +28,8 @@ func (c *counting) relay(t *testing.T, rawURL string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ctx := t.Context()
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +41,7 @@ func (c *counting) relay(t *testing.T, rawURL string) string {
 				return
 			}
 			network, address := pgconn.NetworkAddress(config.Host, config.Port)
-			server, err := net.Dial(network, address)
+			server, err := new(net.Dialer).DialContext(ctx, network, address)
 			if err != nil {
 				_ = client.Close()
 				continue
