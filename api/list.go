@@ -18,7 +18,8 @@ func (l List[T]) MarshalJSON() ([]byte, error) {
 type Page[T any] struct {
 	// Links are where this page is, and the one behind it.
 	Links PageLinks `json:"_links"`
-	Items List[T]   `json:"items"`
+	// Items are never nil. It is no List: what a method has written is read through once more.
+	Items []T `json:"items"`
 	// NextCursor begins the page behind this one; on the last it is nil.
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // UUIDs is a list of ids that travels to PostgreSQL as one value (uuid[]). The statement is
@@ -46,3 +47,13 @@ func (d *DB) IDs(ids []uuid.UUID) any {
 	}
 	return ids
 }
+// Dimensions implements pgtype.ArrayGetter: pgx sends the list in binary.
+func (u UUIDs) Dimensions() []pgtype.ArrayDimension {
+	return []pgtype.ArrayDimension{{Length: int32(len(u)), LowerBound: 1}} //nolint:gosec // lists are short
+}
+
+// Index implements pgtype.ArrayGetter.
+func (u UUIDs) Index(i int) any { return pgtype.UUID{Bytes: u[i], Valid: true} }
+
+// IndexType implements pgtype.ArrayGetter.
+func (u UUIDs) IndexType() any { return pgtype.UUID{} }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -39,6 +40,8 @@ type DB struct {
 	abandon func()
 	// timeout bounds every transaction but long ones.
 	timeout time.Duration
+	// hear is told of direct statements; see Hear.
+	hear atomic.Pointer[func(statement string, args []any)]
 }
 
 type txKey struct{}
@@ -145,10 +148,15 @@ func (d *DB) Dialect() Dialect { return d.dialect }
 // From returns the handle for statements under this context: the transaction that InTx began, else
 // the database for reading.
 func (d *DB) From(ctx context.Context) *gorm.DB {
-	if tx, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
-		return tx.WithContext(ctx)
+	tx, ok := ctx.Value(txKey{}).(*gorm.DB)
+	if !ok {
+		return d.read.WithContext(ctx)
 	}
-	return d.read.WithContext(ctx)
+	tx = tx.WithContext(ctx)
+	if err := d.sendGathered(ctx); err != nil {
+		_ = tx.AddError(err) // that of every statement by this handle
+	}
+	return tx
 }
 
 // WithinTx reports whether the context carries a transaction.
@@ -171,9 +179,13 @@ func (d *DB) InLongTx(ctx context.Context, fn func(ctx context.Context) error) e
 }
 
 func (d *DB) inTx(ctx context.Context, timeout time.Duration, fn func(ctx context.Context) error) error {
-	if outer, ok := ctx.Value(txKey{}).(*gorm.DB); ok {
-		return outer.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-			return fn(context.WithValue(ctx, txKey{}, tx))
+	if d.WithinTx(ctx) {
+		outer := d.From(ctx)
+		if outer.Error != nil {
+			return outer.Error
+		}
+		return outer.Transaction(func(tx *gorm.DB) error {
+			return d.inner(context.WithValue(ctx, txKey{}, tx), fn)
 		})
 	}
 	var announced []string

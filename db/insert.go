@@ -40,7 +40,7 @@ func insertAll[T any](ctx context.Context, d *DB, rows []T, suffix string) error
 	if len(rows) == 0 {
 		return nil
 	}
-	t, err := tableOf[T](d.From(ctx))
+	t, err := tableOf[T](d.read)
 	if err != nil {
 		return err
 	}
@@ -49,11 +49,11 @@ func insertAll[T any](ctx context.Context, d *DB, rows []T, suffix string) error
 		atOnce = valuesAtOnce / len(t.fields)
 	}
 	for part := range slices.Chunk(rows, atOnce) {
-		statement, values, err := insertion(ctx, d, part)
+		statement, values, err := insertion(d, part)
 		if err != nil {
 			return err
 		}
-		if _, err := d.From(ctx).Statement.ConnPool.ExecContext(ctx, statement+suffix, values...); err != nil {
+		if err := d.Exec(ctx, statement+suffix, values...); err != nil {
 			return err
 		}
 	}
@@ -67,17 +67,15 @@ func InsertReturning[T any](ctx context.Context, d *DB, rows []T, suffix string,
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	statement, values, err := insertion(ctx, d, rows)
+	statement, values, err := Insertion(d, rows, suffix, more...)
 	if err != nil {
 		return nil, err
 	}
-	if d.dialect == Postgres {
-		for i := range more {
-			suffix = strings.Replace(suffix, "?", fmt.Sprintf("$%d", len(values)+i+1), 1)
-		}
-	}
 	tx := d.From(ctx)
-	returned, err := tx.Statement.ConnPool.QueryContext(ctx, statement+suffix, append(values, more...)...)
+	if tx.Error != nil {
+		return nil, tx.Error
+	}
+	returned, err := tx.Statement.ConnPool.QueryContext(ctx, statement, values...)
 	if err != nil {
 		return nil, err
 	}
@@ -93,9 +91,20 @@ func InsertReturning[T any](ctx context.Context, d *DB, rows []T, suffix string,
 	return found, returned.Err()
 }
 
+// Insertion returns the statement of InsertReturning, in the driver's own words, and its values.
+func Insertion[T any](d *DB, rows []T, suffix string, more ...any) (statement string, values []any, err error) {
+	statement, values, err = insertion(d, rows)
+	if d.dialect == Postgres {
+		for i := range more {
+			suffix = strings.Replace(suffix, "?", fmt.Sprintf("$%d", len(values)+i+1), 1)
+		}
+	}
+	return statement + suffix, append(values, more...), err
+}
+
 // insertion returns the statement that inserts the rows, and its values.
-func insertion[T any](ctx context.Context, d *DB, rows []T) (statement string, values []any, err error) {
-	t, err := tableOf[T](d.From(ctx))
+func insertion[T any](d *DB, rows []T) (statement string, values []any, err error) {
+	t, err := tableOf[T](d.read)
 	if err != nil {
 		return "", nil, err
 	}

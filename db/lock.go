@@ -12,12 +12,10 @@ func (d *DB) LockName(ctx context.Context, name string) error {
 	return d.From(ctx).Exec("SELECT pg_advisory_xact_lock(hashtextextended( ?, 0))", name).Error
 }
 
-// ShareNames takes locks on the names that a query selects, which it should select in order. Others
-// may share a name; LockName waits for all of them, and who shares it later waits for LockName.
-// Nothing is written by it, and many who share a name never keep out the one who locks it.
-func (d *DB) ShareNames(ctx context.Context, query string, args ...any) error {
-	if d.dialect != Postgres {
-		return nil
-	}
-	return d.From(ctx).Exec("SELECT pg_advisory_xact_lock_shared(hashtextextended(n.name, 0)) FROM ("+query+") n (name)", args...).Error
+// SharingNames is the statement that takes locks on the names that a query selects, which it should
+// select in order. It is for PostgreSQL alone. Others may share a name; LockName waits for all of
+// them, and who shares it later waits for LockName. Nothing is written by it, and many who share a
+// name never keep out the one who locks it.
+func SharingNames(query string) string {
+	return "SELECT pg_advisory_xact_lock_shared(hashtextextended(n.name, 0)) FROM (" + query + ") n (name)"
 }

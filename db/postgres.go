@@ -185,6 +185,9 @@ func (c *connection) QueryContext(ctx context.Context, query string, args []driv
 
 // ExecContext implements driver.ExecerContext.
 func (c *connection) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	if use := loanOf(args); use != nil {
+		return driver.RowsAffected(0), c.lend(use)
+	}
 	result, err := c.Conn.ExecContext(ctx, query, args)
 	if c.mayRepeat(err) {
 		result, err = c.Conn.ExecContext(ctx, query, args)

@@ -23,8 +23,8 @@ func (r *repository) exportRange(
 	ctx context.Context, in scope, f Filter, after *page.Key, w *writer, chunk []byte,
 ) ([]byte, *page.Key, error) {
 	return r.exportPage(ctx, func(g *gorm.DB) *gorm.DB {
-		rows := in(g.Table(r.tableFor(f)).Select(db.Columns[Declaration]("d"))).Order("d.listed_at DESC, d.id DESC").Limit(exportRows)
-		rows = f.only().of(f.within(after).of(rows))
+		rows := g.Table(r.tableFor(f)).Select(db.Columns[Declaration]("d")).Order("d.listed_at DESC, d.id DESC").Limit(exportRows)
+		rows = in(r.db.Dialect()).with(f.within(after)).with(f.only()).of(rows)
 		joined := g.Table("(?) d", rows).Select(exportColumns).Joins(exportJoins).Order("d.listed_at DESC, d.id DESC")
 		return joined.Find(&[]map[string]any{})
 	}, w, chunk)

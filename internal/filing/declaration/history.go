@@ -66,10 +66,7 @@ var made = map[string]State{
 
 // History returns what became of a declaration, and fault.NotFound where the actor may not see it.
 func (s *Service) History(ctx context.Context, by access.Actor, id uuid.UUID) (History, error) {
-	if err := s.funds.CatchUp(ctx); err != nil {
-		return History{}, err
-	}
-	d, err := s.repo.filed(ctx, id)
+	d, err := s.shown(ctx, by, id)
 	if err == nil && !visible(d.Declaration, by) {
 		err = fault.New(fault.NotFound)
 	}

@@ -100,8 +100,8 @@ func (m mine) walk(ctx context.Context, end *page.Key) ([]View, error) {
 	where := m.visible(within)
 	return m.filed(
 		ctx,
-		" SELECT "+db.Columns[Declaration]("d")+
-			", p.given_name, p.family_name FROM declarations d JOIN people p ON p.id = d.person_id WHERE "+where.sql+
+		" SELECT "+listColumns+
+			" FROM declarations d JOIN people p ON p.id = d.person_id WHERE "+where.sql+
 			fmt.Sprintf(latestFirst, m.size+1),
 		where.args,
 	)
@@ -127,7 +127,7 @@ func (m mine) ask(ctx context.Context) ([]View, error) {
 		ctx,
 		", clients AS MATERIALIZED ("+m.reached.Contributors+
 			"), newest AS MATERIALIZED ("+m.latest("clients", 1, where.sql)+
-			"), found AS MATERIALIZED ("+m.latest("newest", m.size+1, where.sql)+")\n\t\tSELECT "+db.Columns[Declaration]("d")+`, p.given_name, p.family_name FROM found f
+			"), found AS MATERIALIZED ("+m.latest("newest", m.size+1, where.sql)+")\n\t\tSELECT "+listColumns+` FROM found f
 		JOIN declarations d ON d.id = f.id JOIN people p ON p.id = d.person_id
 		ORDER BY d.listed_at DESC, d.id DESC`,
 		where.args,
@@ -148,7 +148,5 @@ func (m mine) latest(of string, n int, where string) string {
 // filed reads what a query on the memberships, and on more tables where it begins with those,
 // selects.
 func (m mine) filed(ctx context.Context, query string, args map[string]any) ([]View, error) {
-	var rows []View
-	err := m.r.db.From(ctx).Raw("WITH "+m.reached.Memberships+query, args).Find(&rows).Error
-	return rows, err
+	return m.r.listed(ctx, "WITH "+m.reached.Memberships+query, args)
 }

@@ -2,6 +2,7 @@ package declaration
 
 import (
 	"context"
+	"maps"
 	"strings"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"diresco/db"
+	"diresco/db/direct"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/review"
 	"diresco/internal/platform/batch"
@@ -20,9 +22,9 @@ import (
 type repository struct {
 	db    *db.DB
 	types *Types
-	// shown reads declarations for many requests with one statement; nil on SQLite, where a
+	// loader reads declarations for many requests with one statement; nil on SQLite, where a
 	// statement is no journey.
-	shown *batch.Loader[uuid.UUID, View]
+	loader *batch.Loader[uuid.UUID, View]
 	// stride is how lists over many contributors go.
 	stride access.Stride
 }
@@ -35,7 +37,7 @@ const (
 func newRepository(d *db.DB, types *Types) *repository {
 	r := &repository{db: d, types: types, stride: access.DefaultStride()}
 	if d.Dialect() == db.Postgres {
-		r.shown = batch.NewLoader(shownTogether, shownLanes, r.allFiled)
+		r.loader = batch.NewLoader(shownTogether, shownLanes, r.allFiled)
 	}
 	return r
 }
@@ -84,10 +86,6 @@ func (r *repository) summary(ctx context.Context, id uuid.UUID) (s summary, foun
 	return rows[0], true, nil
 }
 
-var selectFiled = "SELECT " + db.Columns[Declaration]("d") + `, p.given_name, p.family_name, COALESCE(y.client_id, '') AS client_id,
-	COALESCE(x.jws, '') AS jws FROM declarations d
-	JOIN people p ON p.id = d.person_id LEFT JOIN applications y ON y.id = d.application_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE d.id = `
-
 // filed reads one declaration with its maker's names and its receipt, in the context's transaction
 // if there is one.
 func (r *repository) filed(ctx context.Context, id uuid.UUID) (View, error) {
@@ -95,6 +93,11 @@ func (r *repository) filed(ctx context.Context, id uuid.UUID) (View, error) {
 	if err != nil {
 		return f, err
 	}
+	return r.typed(ctx, f)
+}
+
+// typed adds to a stored declaration what its type says.
+func (r *repository) typed(ctx context.Context, f View) (View, error) {
 	t, err := r.types.Version(ctx, f.Type, f.TypeVersion)
 	if err != nil {
 		return f, err
@@ -105,22 +108,22 @@ func (r *repository) filed(ctx context.Context, id uuid.UUID) (View, error) {
 
 // stored is filed without what the type says.
 func (r *repository) stored(ctx context.Context, id uuid.UUID) (View, error) {
-	if r.shown != nil && !r.db.WithinTx(ctx) {
-		f, found, err := r.shown.Load(ctx, id)
+	if r.loader != nil && !r.db.WithinTx(ctx) {
+		f, found, err := r.loader.Load(ctx, id)
 		if err == nil && !found {
 			err = fault.New(fault.NotFound)
 		}
 		return f, err
 	}
 	var f View
-	err := r.db.From(ctx).Raw(selectFiled+"?", id).Take(&f).Error
+	err := r.db.From(ctx).Raw(selectFiled+"d.id = ?", id).Take(&f).Error
 	return f, notFound(err)
 }
 
 // allFiled is filed for many, on PostgreSQL.
 func (r *repository) allFiled(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]View, error) {
-	var rows []View
-	if err := r.db.From(ctx).Raw(selectFiled+"ANY(?::uuid[])", db.UUIDs(ids)).Scan(&rows).Error; err != nil {
+	rows, err := direct.All(ctx, r.db, readFiled, selectFiled+"d.id = ANY ((SELECT $1::uuid[])::uuid[])", db.UUIDs(ids))
+	if err != nil {
 		return nil, err
 	}
 	all := make(map[uuid.UUID]View, len(rows))
@@ -200,44 +203,63 @@ func (r *repository) remove(ctx context.Context, id uuid.UUID) error {
 }
 
 // scope says whose declarations a list shows.
-type scope func(query *gorm.DB) *gorm.DB
+type scope func(d db.Dialect) narrowing
 
 // ofContributor shows what was submitted for the contributor, by whomever. It also shows the drafts
 // that are the actor's own or under one of the actor's rights.
 func ofContributor(by access.Actor) scope {
-	return func(query *gorm.DB) *gorm.DB {
-		query = query.Where("d.contributor_id = ?", by.ContributorID)
+	return func(d db.Dialect) narrowing {
+		n := narrowing{args: map[string]any{}}
+		n.and("d.contributor_id = @owner", "owner", by.ContributorID)
 		if positions := by.Positions(access.Declarations); positions != nil {
-			query = query.Where("d.position_id IN ?", positions)
+			n.and("d.position_id "+anyOf(d, "@positions"), "positions", idsFor(d, positions))
 		}
 		if by.Consults() {
-			return query.Where("d.office_code = ? AND d.state <> 'draft'", by.OfficeCode)
+			n.and("d.office_code = @office AND d.state <> 'draft'", "office", by.OfficeCode)
+			return n
 		}
-		return query.Where("(d.state <> 'draft' OR d.person_id = ? OR d.right_id IN ?)", by.PersonID, by.RightIDs())
+		n.args["maker"] = by.PersonID
+		n.and("(d.state <> 'draft' OR d.person_id = @maker OR d.right_id "+anyOf(d, "@rights")+")", "rights", idsFor(d, by.RightIDs()))
+		return n
 	}
 }
 
 // ofOffice shows what was submitted to the office.
 func ofOffice(code string) scope {
-	return func(query *gorm.DB) *gorm.DB {
-		return query.Where("d.office_code = ? AND d.state <> 'draft'", code)
+	return func(db.Dialect) narrowing {
+		n := narrowing{args: map[string]any{}}
+		n.and("d.office_code = @office AND d.state <> 'draft'", "office", code)
+		return n
 	}
+}
+
+// anyOf is the condition that an id is in a list, which travels as one value where it can.
+func anyOf(d db.Dialect, list string) string {
+	if d == db.Postgres {
+		return "= ANY (" + list + ")"
+	}
+	return "IN " + list
+}
+
+func idsFor(d db.Dialect, ids []uuid.UUID) any {
+	if d == db.Postgres {
+		return db.UUIDs(ids)
+	}
+	return ids
 }
 
 // list returns a page, the latest first.
 func (r *repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[View], error) {
 	var none page.Page[View]
-	query := in(
-		r.db.From(ctx).Table(r.tableFor(f)).Select(db.Columns[Declaration]("d") +
-			", p.given_name, p.family_name").Joins("JOIN people p ON p.id = d.person_id"),
-	).
-		Order("d.listed_at DESC, d.id DESC").Limit(request.Size() + 1)
 	after, err := request.After()
 	if err != nil {
 		return none, err
 	}
-	var rows []View
-	if err := f.only().of(f.within(after).of(query)).Find(&rows).Error; err != nil {
+	where := in(r.db.Dialect()).with(f.within(after)).with(f.only())
+	where.args["most"] = request.Size() + 1
+	rows, err := r.listed(ctx, "SELECT "+listColumns+" FROM "+r.tableFor(f)+" JOIN people p ON p.id = d.person_id WHERE "+
+		where.condition()+" ORDER BY d.listed_at DESC, d.id DESC LIMIT @most", where.args)
+	if err != nil {
 		return none, err
 	}
 	return page.Cut(rows, request.Size(), listedKey), nil
@@ -265,12 +287,21 @@ func (n *narrowing) and(condition, name string, value any) {
 	n.args[name] = value
 }
 
+// with is both together.
+func (n narrowing) with(other narrowing) narrowing {
+	maps.Copy(n.args, other.args)
+	return narrowing{n.sql + other.sql, n.args}
+}
+
+// condition is the narrowing behind a WHERE.
+func (n narrowing) condition() string { return strings.TrimPrefix(n.sql, " AND ") }
+
 // of narrows a query down.
 func (n narrowing) of(query *gorm.DB) *gorm.DB {
 	if n.sql == "" {
 		return query
 	}
-	return query.Where(strings.TrimPrefix(n.sql, " AND "), n.args)
+	return query.Where(n.condition(), n.args)
 }
 
 // within is the range of the list, behind a place in it, where the filter lets rows d through.
@@ -300,7 +331,7 @@ func (f Filter) only() narrowing {
 		n.and("d.state = @state", "state", f.State)
 	}
 	if f.SubmittedFrom != nil || f.SubmittedTo != nil {
-		n.and("d.state <> @draft", "draft", Draft)
+		n.sql += " AND d.state <> 'draft'"
 	}
 	if f.WorkerTaxCode != "" {
 		n.and("d.worker_tax_code = @worker", "worker", f.WorkerTaxCode)

@@ -248,10 +248,7 @@ func (r repository) settle(ctx context.Context, items []Item) error {
 		"FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::integer[]) " +
 		"AS v (line, state, declaration_id, problem, failures) " +
 		"WHERE i.batch_id = $6 AND i.line = v.line"
-	_, err := r.db.From(ctx).Statement.ConnPool.ExecContext(
-		ctx, update, lines, states, declarations, problems, failures, [16]byte(items[0].BatchID),
-	)
-	return err
+	return r.db.Exec(ctx, update, lines, states, declarations, problems, failures, [16]byte(items[0].BatchID))
 }
 
 // summary is what a message says of a batch that is over.

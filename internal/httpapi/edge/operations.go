@@ -138,6 +138,7 @@ func readOperation(method, path string, item *openapi3.PathItem, o *openapi3.Ope
 	op.makesNew = op.conditional && op.header("If-None-Match")
 	op.signed = op.header(signatureHeader)
 	read := method == http.MethodGet || search
+	op.rule.Shows = method == http.MethodGet
 	if op.shared && (!read || op.rule.To != access.ToSession || op.staff()) {
 		return nil, fmt.Errorf("%s: shared is for reads by any session", accessExtension)
 	}

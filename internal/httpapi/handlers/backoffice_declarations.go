@@ -27,7 +27,7 @@ func (h DeclarationDeskHandlers) ListOfficeDeclarations(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListOfficeDeclarations200JSONResponse(viewDeclarations(ctx, found, officeDeclarationsPath, query, p.Limit)), nil
+	return declarationPage(viewDeclarations(ctx, found, officeDeclarationsPath, query, p.Limit)), nil
 }
 
 // SearchOfficeDeclarations implements api.StrictServerInterface.
@@ -42,7 +42,7 @@ func (h DeclarationDeskHandlers) SearchOfficeDeclarations(
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchOfficeDeclarations200JSONResponse(viewDeclarations(
+	return declarationPage(viewDeclarations(
 		ctx, found, "/backoffice/declaration-searches", "", r.Params.Limit,
 	)), nil
 }

@@ -47,7 +47,7 @@ func (h DeclarationHandlers) ListDeclarations(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListDeclarations200JSONResponse(viewDeclarations(
+	return declarationPage(viewDeclarations(
 		ctx, found, idPath("/contributors", r.ContributorId)+"/declarations", query, p.Limit,
 	)), nil
 }
@@ -64,7 +64,7 @@ func (h DeclarationHandlers) SearchDeclarations(
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchDeclarations200JSONResponse(viewDeclarations(
+	return declarationPage(viewDeclarations(
 		ctx, found, idPath("/contributors", r.ContributorId)+"/declaration-searches", "", r.Params.Limit,
 	)), nil
 }
@@ -79,7 +79,7 @@ func (h DeclarationHandlers) ListMyDeclarations(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListMyDeclarations200JSONResponse(viewDeclarations(ctx, found, "/declarations", query, p.Limit)), nil
+	return declarationPage(viewDeclarations(ctx, found, "/declarations", query, p.Limit)), nil
 }
 
 // SearchMyDeclarations implements api.StrictServerInterface.
@@ -94,7 +94,7 @@ func (h DeclarationHandlers) SearchMyDeclarations(
 	if err != nil {
 		return nil, err
 	}
-	return api.SearchMyDeclarations200JSONResponse(viewDeclarations(ctx, found, "/declaration-searches", "", r.Params.Limit)), nil
+	return declarationPage(viewDeclarations(ctx, found, "/declaration-searches", "", r.Params.Limit)), nil
 }
 
 // ShowDeclaration implements api.StrictServerInterface.

@@ -93,6 +93,9 @@ func pageOf[T any](ctx context.Context, shown api.List[T], path, params, next st
 	if limit != nil {
 		query = join(query, "limit="+strconv.Itoa(int(*limit)))
 	}
+	if shown == nil {
+		shown = api.List[T]{}
+	}
 	p := api.Page[T]{Items: shown, Links: api.PageLinks{Self: link(path, query)}}
 	if next != "" {
 		p.NextCursor = new(page.Bind(audit.OriginOf(ctx).Operation, next))

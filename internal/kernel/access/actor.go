@@ -157,6 +157,9 @@ type Actor struct {
 	// Grant is the consent by which an application acts for the person; nil where they act
 	// themselves.
 	Grant *Grant
+	// Shown is what an Attachment has read of the target for an operation that shows it, whoever
+	// the actor is; else it is nil.
+	Shown any
 }
 
 // Membership is what somebody is at an intermediary: the professional, or a person with a role at

@@ -50,6 +50,8 @@ type Rule struct {
 	Scopes []string
 	// Passive operations are no activity of the session.
 	Passive bool
+	// Shows is that the operation only reads, so that its target may be read with the rights.
+	Shows bool
 }
 
 // Target is what the request's path names.
@@ -102,13 +104,16 @@ func (g *Guard) Enter(ctx context.Context, sessionID uuid.UUID, rule Rule, targe
 //   - fault.NotFound: the person has nothing to do with the target;
 //   - fault.ServiceNotDelegated: the person's rights over the target do not cover the service.
 func (g *Guard) EnterAs(ctx context.Context, caller Caller, rule Rule, target Target) (Actor, error) {
-	f, err := g.repository.load(ctx, caller.SessionID, rule.To, target)
+	f, err := g.repository.load(ctx, caller.SessionID, rule, target)
 	if err != nil {
 		return Actor{}, err
 	}
 	if f == nil || f.suspendedAt != nil {
 		return Actor{}, fault.New(fault.SessionEnded)
 	}
+	// Who is refused is given nothing of it.
+	shown := f.actor.Shown
+	f.actor.Shown = nil
 	now := g.clock.Now()
 	if err := g.requireLive(f, caller.SessionID, now); err != nil {
 		return Actor{}, err
@@ -134,6 +139,9 @@ func (g *Guard) EnterAs(ctx context.Context, caller Caller, rule Rule, target Ta
 	}
 	if rule.To == ToDelegate || rule.To == ToDelegation {
 		err = g.repository.admit(ctx, &f.actor, rule, target)
+	}
+	if err == nil {
+		f.actor.Shown = shown
 	}
 	return f.actor, err
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
-	"diresco/internal/platform/batch"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/taxcode"
 )
@@ -18,9 +17,8 @@ import (
 type Repository struct {
 	db    *db.DB
 	clock clock.Clock
-	// loaders ask for many requests with one statement; nil on SQLite, where a statement is no
-	// journey.
-	loaders map[To]*batch.Loader[question, findings]
+	// asks ask for many requests with one statement; nil on SQLite, where a statement is no journey.
+	asks map[subject]*ask
 	// selectActor begins the query about sessions, selectConsent the one about who is asked later.
 	selectActor, selectConsent string
 	// grant is selectGrant, and watchedRights that part of the query about watchers, in the dialect.
@@ -37,13 +35,6 @@ type question struct {
 	target  uuid.UUID
 }
 
-const (
-	// The groups are as large as the number of requests that a busy process has under way. Two are
-	// asked at a time, so that one is read while the other is asked.
-	questionsTogether = 128
-	questionLanes     = 2
-)
-
 // NewRepository returns the repository of a database; what has expired by the clock is no right.
 func NewRepository(d *db.DB, c clock.Clock) *Repository {
 	r := &Repository{db: d, clock: c}
@@ -59,17 +50,9 @@ func NewRepository(d *db.DB, c clock.Clock) *Repository {
 	r.selectActor = selectActor + ", s.consent_id, CASE WHEN s.consent_id IS NOT NULL THEN " + grant + " END AS consent"
 	r.selectConsent = "SELECT s.expires_at, " + grant + " AS consent FROM sessions s WHERE s.id = ? AND s.consent_id IS NOT NULL"
 	if d.Dialect() == db.Postgres {
-		r.loaders = map[To]*batch.Loader[question, findings]{}
+		r.asks = map[subject]*ask{}
 		for _, to := range []To{ToSession, ToContributor, ToDeclaration, ToPosition, ToTicket, ToSmartTask, ToDMA} {
-			r.loaders[to] = batch.NewLoader(questionsTogether, questionLanes, func(
-				ctx context.Context, asked []question,
-			) (map[question]findings, error) {
-				sessions, targets := make(db.UUIDs, len(asked)), make(db.UUIDs, len(asked))
-				for i, q := range asked {
-					sessions[i], targets[i] = q.session, q.target
-				}
-				return r.find(ctx, to, "unnest(?::uuid[], ?::uuid[]) AS v (session_id, target_id)", sessions, targets)
-			})
+			r.asks[subject{to: to}] = r.newAsk(to, nil)
 		}
 	}
 	return r
@@ -125,11 +108,13 @@ type row struct {
 	InOffice          int
 	Excluded          int
 	Right             rightRow `gorm:"embedded"`
+	// Attached is what an Attachment read; it is of the first row for a question.
+	Attached any `gorm:"-"`
 }
 
 // load returns nil findings when there is no such session.
-func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, to To, target Target) (*findings, error) {
-	q := question{session: sessionID}
+func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, rule Rule, target Target) (*findings, error) {
+	q, to := question{session: sessionID}, rule.To
 	switch to {
 	case ToContributor:
 		q.target = target.ContributorID
@@ -143,11 +128,11 @@ func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, to To, targe
 	var f findings
 	var found bool
 	var err error
-	if loader := r.loaders[to]; loader != nil {
-		f, found, err = loader.Load(ctx, q)
+	if a := r.askAbout(to, rule.Shows); a != nil {
+		f, found, err = a.load(ctx, q)
 	} else {
 		var all map[question]findings
-		all, err = r.find(ctx, to, "(SELECT ? AS session_id, ? AS target_id) AS v", q.session, q.target)
+		all, err = r.find(ctx, to, q)
 		f, found = all[q]
 	}
 	if err == nil {
@@ -159,9 +144,9 @@ func (r *Repository) load(ctx context.Context, sessionID uuid.UUID, to To, targe
 	return &f, nil
 }
 
-// find reads what there is to know for each question of the source. The source is a table v of
-// sessions and targets.
-func (r *Repository) find(ctx context.Context, to To, source string, args ...any) (map[question]findings, error) {
+// question returns the statement for each question of the source, a table v of sessions and
+// targets. Each ? of the source comes first, then those of the rights, which are the present.
+func (r *Repository) question(to To, source string, more Attachment) string {
 	query := ""
 	switch to {
 	case ToContributor:
@@ -177,15 +162,29 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 		query = r.selectActor + " FROM " + source + joinActor
 	}
 	if to.byRight() {
-		rights, more := r.rightsQuery()
-		query = "WITH a AS (" + query + "), b AS (" + rights + ") SELECT a.*, " + rightColumns +
-			" FROM a LEFT JOIN b ON b.session_id = a.session_id AND b.target_id = a.target_id"
-		args = append(args, more...)
+		query = "WITH a AS (" + query + "), b AS (" + fmt.Sprintf(selectRights, listOfPositions(r.db.Dialect())) + ") SELECT a.*, " + rightColumns +
+			more.Columns + " FROM a LEFT JOIN b ON b.session_id = a.session_id AND b.target_id = a.target_id" + more.Joins
+	}
+	return query
+}
+
+// find answers one question by way of GORM.
+func (r *Repository) find(ctx context.Context, to To, q question) (map[question]findings, error) {
+	args := []any{q.session, q.target}
+	if to.byRight() {
+		now := r.clock.Now()
+		args = append(args, now, now, now, now)
 	}
 	var rows []row
+	query := r.question(to, "(SELECT ? AS session_id, ? AS target_id) AS v", Attachment{})
 	if err := r.db.From(ctx).Raw(query, args...).Scan(&rows).Error; err != nil {
 		return nil, err
 	}
+	return r.answers(to, rows), nil
+}
+
+// answers puts together what rows say, several to a question with several rights.
+func (r *Repository) answers(to To, rows []row) map[question]findings {
 	all := make(map[question]findings, len(rows))
 	for _, row := range rows {
 		q := question{row.SessionID, row.TargetID}
@@ -207,7 +206,7 @@ func (r *Repository) find(ctx context.Context, to To, source string, args ...any
 			all[q] = f
 		}
 	}
-	return all, nil
+	return all
 }
 
 // findings are what the row says of session, person and target, without rights.
@@ -217,6 +216,7 @@ func (r *Repository) findings(row row) findings {
 		SessionID: row.SessionID, PersonID: row.PersonID, TaxCode: row.TaxCode, GivenName: row.GivenName, FamilyName: row.FamilyName,
 		UserClass: row.UserClass, CredentialLevel: row.Login.Raise(row.CredentialLevel), PINChangeRequired: row.PinChangeRequired,
 		Unconfirmed: row.PostGivenBy != nil, ByPIN: !row.Login.National(), Login: row.Login, AuthenticatedAt: row.AuthenticatedAt,
+		Shown: row.Attached,
 	}
 	if f.granted = row.ConsentID != nil; f.granted && row.Consent != nil {
 		f.actor.Grant, f.broken = r.grants.read(*row.Consent)

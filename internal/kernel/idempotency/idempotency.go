@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/db/direct"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 )
@@ -118,50 +119,84 @@ func (s *Store) Take(ctx context.Context, want Want) error {
 // TakeAll claims many keys, each different, with one statement; each gets its own outcome as in
 // Take.
 func (s *Store) TakeAll(ctx context.Context, wants []Want) []error {
-	outcomes := make([]error, len(wants))
+	t := s.taking(wants)
+	if len(t.order) == 0 {
+		return make([]error, len(wants))
+	}
+	taken, err := db.InsertReturning(ctx, s.db, t.rows, takeOver, t.forgotten)
+	return t.outcomes(ctx, taken, err)
+}
+
+// TakeIn is TakeAll when the batch is sent, on PostgreSQL. It adds its statement, or none where there
+// is no claim, and returns what tells the outcomes then: of the batch's error where that came before
+// the keys were taken.
+func (s *Store) TakeIn(b *direct.Batch, wants []Want) (outcomes func(ctx context.Context, err error) []error, err error) {
+	t := s.taking(wants)
+	if len(t.order) == 0 {
+		return func(context.Context, error) []error { return make([]error, len(wants)) }, nil
+	}
+	statement, values, err := db.Insertion(s.db, t.rows, takeOver, t.forgotten)
+	if err != nil {
+		return nil, err
+	}
+	var taken []keyRow
+	direct.Ask(b, &taken, func(r *direct.Row) keyRow { return keyRow{Scope: r.Text(), Key: r.Text()} }, statement, values...)
+	return func(ctx context.Context, err error) []error { return t.outcomes(ctx, taken, err) }, nil
+}
+
+// taking is what is asked of the keys.
+type taking struct {
+	store *Store
+	wants []Want
+	// order are the places of those with a claim, sorted; rows are theirs.
+	order     []int
+	rows      []keyRow
+	forgotten time.Time
+}
+
+func (s *Store) taking(wants []Want) taking {
 	now := s.clock.Now()
-	order := make([]int, 0, len(wants))
+	t := taking{store: s, wants: wants, forgotten: now.Add(-Lifetime)}
 	for i, w := range wants {
 		if w.Claim != nil {
-			order = append(order, i)
+			t.order = append(t.order, i)
 		}
 	}
-	if len(order) == 0 {
-		return outcomes
-	}
 	// The same order everywhere, or two groups with the same keys would wait for each other.
-	slices.SortFunc(order, func(a, b int) int {
+	slices.SortFunc(t.order, func(a, b int) int {
 		return strings.Compare(wants[a].Claim.Scope+"\x00"+wants[a].Claim.Key, wants[b].Claim.Scope+"\x00"+wants[b].Claim.Key)
 	})
-	fail := func(err error) []error {
+	t.rows = make([]keyRow, len(t.order))
+	for n, i := range t.order {
+		c := wants[i].Claim
+		t.rows[n] = keyRow{
+			Scope: c.Scope, Key: c.Key, Operation: c.Operation, RequestMAC: c.RequestMAC, ResourceID: wants[i].ResourceID, CreatedAt: now,
+		}
+	}
+	return t
+}
+
+// outcomes says of each what became of its claim; taken are the keys that were.
+func (t taking) outcomes(ctx context.Context, taken []keyRow, err error) []error {
+	outcomes := make([]error, len(t.wants))
+	if err != nil {
 		if db.IsLockTimeout(err) {
 			err = &fault.Fault{Code: fault.RequestInProgress, RetryAfter: time.Second, Err: err}
 		}
-		for _, i := range order {
+		for _, i := range t.order {
 			outcomes[i] = err
 		}
 		return outcomes
 	}
-	rows := make([]keyRow, len(order))
-	for n, i := range order {
-		c := wants[i].Claim
-		rows[n] = keyRow{
-			Scope: c.Scope, Key: c.Key, Operation: c.Operation, RequestMAC: c.RequestMAC, ResourceID: wants[i].ResourceID, CreatedAt: now,
-		}
-	}
-	taken, err := db.InsertReturning(ctx, s.db, rows, takeOver, now.Add(-Lifetime))
-	if err != nil {
-		return fail(err)
-	}
 	got := make(map[[2]string]bool, len(taken))
-	for _, t := range taken {
-		got[[2]string{t.Scope, t.Key}] = true
+	for _, row := range taken {
+		got[[2]string{row.Scope, row.Key}] = true
 	}
-	for _, i := range order {
-		c := wants[i].Claim
+	for _, i := range t.order {
+		c := t.wants[i].Claim
 		c.taken.Store(got[[2]string{c.Scope, c.Key}])
 		if !c.Taken() {
-			outcomes[i] = s.before(ctx, c)
+			outcomes[i] = t.store.before(ctx, c)
 		}
 	}
 	return outcomes

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"diresco/db"
+	"diresco/db/direct"
 	"diresco/internal/platform/calendar"
 )
 
@@ -49,29 +50,37 @@ func (c *counter) number(at time.Time) Number {
 	return Number{Office: c.OfficeCode, Date: date, Serial: c.LastNumber}
 }
 
-// readCounters locks counters. PostgreSQL tells the time of each after its lock: a plain SELECT
-// would tell that of before.
-func readCounters(d *db.DB) string {
-	locked := "SELECT office_code, year, last_number, last_at FROM protocol_counters WHERE office_code IN ? ORDER BY office_code" +
-		d.ForUpdate()
+const selectCounters = "SELECT office_code, year, last_number, last_at FROM protocol_counters WHERE office_code "
+
+// readCounters locks the counters that there are. PostgreSQL tells the time of each after its lock: a
+// plain SELECT would tell that of before.
+func readCounters(ctx context.Context, d *db.DB, offices []string) ([]*counter, error) {
 	if d.Dialect() == db.Postgres {
-		return "WITH locked AS MATERIALIZED (" + locked + ") SELECT locked.*, clock_timestamp() AS read_at FROM locked"
+		const locked = "WITH locked AS MATERIALIZED (" + selectCounters + "= ANY ((SELECT $1::text[])::text[]) ORDER BY office_code " +
+			"FOR UPDATE) SELECT locked.*, clock_timestamp() AS read_at FROM locked"
+		return direct.All(ctx, d, readCounter, locked, offices)
 	}
-	return locked
+	var rows []*counter
+	err := d.From(ctx).Raw(selectCounters+"IN ? ORDER BY office_code", offices).Scan(&rows).Error
+	return rows, err
+}
+
+func readCounter(r *direct.Row) *counter {
+	return &counter{OfficeCode: r.Text(), Year: r.Int(), LastNumber: r.Int(), LastAt: r.Time(), ReadAt: r.Time()}
 }
 
 // lockedCounters locks the counters of offices, in the order of their codes, in which they are
 // given.
 func lockedCounters(ctx context.Context, d *db.DB, offices []string) (map[string]*counter, error) {
 	for {
-		var rows []counter
-		if err := d.From(ctx).Raw(readCounters(d), offices).Scan(&rows).Error; err != nil {
+		rows, err := readCounters(ctx, d, offices)
+		if err != nil {
 			return nil, err
 		}
 		if len(rows) == len(offices) {
 			counters := make(map[string]*counter, len(rows))
-			for i := range rows {
-				counters[rows[i].OfficeCode] = &rows[i]
+			for _, c := range rows {
+				counters[c.OfficeCode] = c
 			}
 			return counters, nil
 		}
@@ -86,10 +95,26 @@ func lockedCounters(ctx context.Context, d *db.DB, offices []string) (map[string
 	}
 }
 
-// save writes a counter in the context's transaction.
-func (c *counter) save(ctx context.Context, d *db.DB) error {
-	return d.From(ctx).Exec(
-		"UPDATE protocol_counters SET year = ?, last_number = ?, last_at = ? WHERE office_code = ?", c.Year, c.LastNumber, c.LastAt,
-		c.OfficeCode,
-	).Error
+// saveCounters writes counters in the context's transaction, which locked them.
+func saveCounters(ctx context.Context, d *db.DB, counters map[string]*counter) error {
+	if d.Dialect() == db.Postgres {
+		var offices []string
+		var years, numbers []int
+		var times []time.Time
+		for _, c := range counters {
+			offices, years, numbers = append(offices, c.OfficeCode), append(years, c.Year), append(numbers, c.LastNumber)
+			times = append(times, c.LastAt)
+		}
+		return d.Exec(ctx, "UPDATE protocol_counters c SET year = v.year, last_number = v.number, last_at = v.at "+
+			"FROM unnest($1::text[], $2::integer[], $3::integer[], $4::timestamptz[]) AS v (office_code, year, number, at) "+
+			"WHERE c.office_code = v.office_code", offices, years, numbers, times)
+	}
+	for _, c := range counters {
+		err := d.From(ctx).Exec("UPDATE protocol_counters SET year = ?, last_number = ?, last_at = ? WHERE office_code = ?",
+			c.Year, c.LastNumber, c.LastAt, c.OfficeCode).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"diresco/db"
+	"diresco/db/direct"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/outbox"
@@ -201,11 +202,8 @@ func (r *Register) transact(ctx context.Context, entries []*Line, b *bundle) err
 	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
 	defer cancel()
 	return r.db.InTx(ctx, func(ctx context.Context) error {
-		if err := r.begin(ctx, entries, b); err != nil {
-			return err
-		}
-		live := accepted(entries)
-		if err := r.checkClaims(ctx, live); err != nil {
+		live, err := r.begin(ctx, entries, b)
+		if err != nil {
 			return err
 		}
 		before := r.time.Process.Now()
@@ -231,28 +229,84 @@ func (r *Register) transact(ctx context.Context, entries []*Line, b *bundle) err
 		} else if err := r.release(ctx, live); err != nil {
 			return err
 		}
-		if err := r.write(ctx, accepted(live), counters); err != nil || b == nil {
-			return err
-		}
-		return b.end(ctx)
+		return r.db.Gather(ctx, func(ctx context.Context) error {
+			if err := r.write(ctx, accepted(live), counters); err != nil || b == nil {
+				return err
+			}
+			return b.end(ctx)
+		})
 	})
 }
 
-// begin takes what is locked first: the idempotency keys, or what a bundle names.
-func (r *Register) begin(ctx context.Context, entries []*Line, b *bundle) error {
-	if b != nil {
-		return b.begin(ctx)
+// begin takes what is locked first: the idempotency keys, or what a bundle names. Then it reads
+// session and right again, so that what was revoked meanwhile is refused. It returns the entries
+// that came through the first.
+func (r *Register) begin(ctx context.Context, entries []*Line, b *bundle) ([]*Line, error) {
+	if b == nil && r.db.Dialect() == db.Postgres {
+		return r.beginTogether(ctx, entries)
 	}
-	return r.claim(ctx, entries)
+	var err error
+	if b != nil {
+		err = b.begin(ctx)
+	} else {
+		err = refuseKnown(entries, r.keys.TakeAll(ctx, wantsOf(entries)))
+	}
+	if err != nil {
+		return nil, err
+	}
+	live := accepted(entries)
+	if len(live) == 0 {
+		return nil, nil
+	}
+	outcomes, err := r.recheck.AllUntil(ctx, claimsOf(live))
+	refuseRevoked(live, outcomes)
+	return live, err
 }
 
-// claim takes the idempotency keys, first of all.
-func (r *Register) claim(ctx context.Context, entries []*Line) error {
+// beginTogether is begin in one journey. Locks are taken in the same order, also for what is refused.
+func (r *Register) beginTogether(ctx context.Context, entries []*Line) ([]*Line, error) {
+	var batch direct.Batch
+	known, err := r.keys.TakeIn(&batch, wantsOf(entries))
+	if err != nil {
+		return nil, err
+	}
+	keys := batch.Len()
+	rights := r.recheck.AskIn(&batch, claimsOf(entries))
+	err = batch.Send(ctx, r.db)
+	if err != nil && batch.Answered() >= keys {
+		return nil, err
+	}
+	if refused := refuseKnown(entries, known(ctx, err)); refused != nil {
+		return nil, refused
+	}
+	live := accepted(entries)
+	if len(live) == 0 {
+		return nil, nil
+	}
+	outcomes, err := rights(ctx)
+	refuseRevoked(entries, outcomes)
+	return live, err
+}
+
+func wantsOf(entries []*Line) []idempotency.Want {
 	wants := make([]idempotency.Want, len(entries))
 	for i, e := range entries {
 		wants[i] = idempotency.Want{Claim: e.Claim, ResourceID: e.SubjectID.String()}
 	}
-	for i, err := range r.keys.TakeAll(ctx, wants) {
+	return wants
+}
+
+func claimsOf(entries []*Line) []recheck.Claim {
+	claims := make([]recheck.Claim, len(entries))
+	for i, e := range entries {
+		claims[i] = recheck.ClaimOf(e.By, e.Right)
+	}
+	return claims
+}
+
+// refuseKnown refuses entries whose key was not taken.
+func refuseKnown(entries []*Line, outcomes []error) error {
+	for i, err := range outcomes {
 		if err == nil {
 			continue
 		}
@@ -270,26 +324,14 @@ func (r *Register) claim(ctx context.Context, entries []*Line) error {
 	return nil
 }
 
-// checkClaims reads session and right again, so that what was revoked meanwhile is refused.
-func (r *Register) checkClaims(ctx context.Context, entries []*Line) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	claims := make([]recheck.Claim, len(entries))
-	for i, e := range entries {
-		claims[i] = recheck.ClaimOf(e.By, e.Right)
-	}
-	outcomes, err := r.recheck.AllUntil(ctx, claims)
-	if err != nil {
-		return err
-	}
+// refuseRevoked refuses entries whose session or right has ended.
+func refuseRevoked(entries []*Line, outcomes []recheck.Outcome) {
 	for i, outcome := range outcomes {
 		entries[i].until = outcome.Until
 		if outcome.Err != nil {
 			entries[i].Refuse(outcome.Err)
 		}
 	}
-	return nil
 }
 
 // lockCounters locks the counters of the entries' offices, in the order of their codes.
@@ -353,12 +395,7 @@ func (r *Register) write(ctx context.Context, entries []*Line, counters map[stri
 	if err := r.outbox.Add(ctx, messages...); err != nil {
 		return err
 	}
-	for _, c := range counters {
-		if err := c.save(ctx, r.db); err != nil {
-			return err
-		}
-	}
-	return nil
+	return saveCounters(ctx, r.db, counters)
 }
 
 func accepted(entries []*Line) []*Line {

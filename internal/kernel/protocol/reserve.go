@@ -80,9 +80,9 @@ func ReserveNumbers(ctx context.Context, d *db.DB, office string, numbers int, r
 			return nil, err
 		}
 		reserves = append(reserves, r)
-		if err := counters[code].save(ctx, d); err != nil {
-			return nil, err
-		}
+	}
+	if err := saveCounters(ctx, d, counters); err != nil {
+		return nil, err
 	}
 	return reserves, db.InsertAll(ctx, d, reserves)
 }

@@ -56,27 +56,29 @@ func (c *Checker) HoldApplication(ctx context.Context, id uuid.UUID) error {
 const applicationName = "application "
 
 // shareApplications keeps the applications by whose consents something is done as they are.
-func (c *Checker) shareApplications(ctx context.Context, all consents) error {
-	if len(all) == 0 {
-		return nil
+func (c *Checker) shareApplications(all consents) question {
+	if len(all) == 0 || c.db.Dialect() != db.Postgres {
+		return question{}
 	}
-	const selectNames = "SELECT DISTINCT ? || k.application_id FROM consents k WHERE k.id IN ? ORDER BY 1"
-	return c.db.ShareNames(ctx, selectNames, applicationName, slices.Collect(maps.Keys(all)))
+	return question{
+		lock: db.SharingNames("SELECT DISTINCT $1::text || k.application_id FROM consents k " +
+			"WHERE k.id = ANY ((SELECT $2::uuid[])::uuid[]) ORDER BY 1"),
+		lockArgs: []any{applicationName, db.UUIDs(slices.Collect(maps.Keys(all)))},
+	}
 }
 
-// confirmConsents marks the consents that live, and locks them against their end. Who takes a
-// contributor out of one locks it too, so what they are about is read once that is done.
-func (c *Checker) confirmConsents(ctx context.Context, all consents) error {
-	if len(all) == 0 {
-		return nil
-	}
+// ids are those of the consents, to be asked for.
+func (all consents) ids() found {
 	ids := make(found, len(all))
 	for id := range all {
 		ids[id] = standing{}
 	}
-	if err := c.confirm(ctx, selectConsents+c.db.ForShare("k"), ids, c.clock.Now()); err != nil {
-		return err
-	}
+	return ids
+}
+
+// readCovered notes which consents live, and reads what those are about. Who takes a contributor out
+// of one locks it too, so that is read once they are locked.
+func (c *Checker) readCovered(ctx context.Context, all consents, ids found) error {
 	var consents, contributors db.UUIDs
 	for id, one := range all {
 		one.standing = ids[id]

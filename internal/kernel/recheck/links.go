@@ -1,7 +1,6 @@
 package recheck
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"time"
@@ -64,38 +63,29 @@ var live = []struct {
 	{access.ListedLink, "SELECT h.id FROM delegates h WHERE h.id IN ? AND " + access.OnRegister("h"), "", false},
 }
 
-// confirmLinks marks those of the links that are live, and locks them against their end.
-func (c *Checker) confirmLinks(ctx context.Context, l links) error {
-	if err := c.keepListed(ctx, l); err != nil {
-		return err
-	}
+// addLinks asks which of the links are live, and locks those against their end.
+func (c *Checker) addLinks(asked *questions, l links) {
+	asked.add(c.keepListed(l))
 	for _, of := range live {
 		if len(l[of.kind]) == 0 {
 			continue
-		}
-		var more []any
-		if of.timed {
-			more = append(more, c.clock.Now())
 		}
 		query := of.query
 		if of.lock != "" {
 			query += c.db.ForShare(of.lock)
 		}
-		if err := c.confirm(ctx, query, l[of.kind], more...); err != nil {
-			return err
-		}
+		asked.add(question{statement: query, ids: l[of.kind], timed: of.timed})
 	}
-	return nil
 }
 
 // keepListed puts being struck off after the transaction, and waits for one that is under way. What
 // else an import changes about an intermediary makes nobody wait.
-func (c *Checker) keepListed(ctx context.Context, l links) error {
+func (c *Checker) keepListed(l links) question {
 	if c.db.Dialect() != db.Postgres || len(l[access.DelegationLink])+len(l[access.ListedLink]) == 0 {
-		return nil
+		return question{}
 	}
 	ids := func(kind access.LinkKind) db.UUIDs { return slices.Collect(maps.Keys(l[kind])) }
-	const lockListed = "SELECT 1 FROM delegates h WHERE h.id IN (SELECT unnest(?::uuid[]) " +
-		"UNION SELECT g.delegate_id FROM delegations g WHERE g.id = ANY(?::uuid[])) ORDER BY h.id FOR KEY SHARE"
-	return c.db.From(ctx).Exec(lockListed, ids(access.ListedLink), ids(access.DelegationLink)).Error
+	const lockListed = "SELECT 1 FROM delegates h WHERE h.id IN (SELECT unnest($1::uuid[]) " +
+		"UNION SELECT g.delegate_id FROM delegations g WHERE g.id = ANY ((SELECT $2::uuid[])::uuid[])) ORDER BY h.id FOR KEY SHARE"
+	return question{lock: lockListed, lockArgs: []any{ids(access.ListedLink), ids(access.DelegationLink)}}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/db/direct"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
@@ -136,13 +137,12 @@ func (c *Checker) requirePost(ctx context.Context, by access.Actor) error {
 // session may have ended by then. It returns fault.NotFound for who is suspended, and where the
 // right has ended.
 func (c *Checker) Standing(ctx context.Context, personID uuid.UUID, right access.Right) error {
-	people := found{personID: {}}
-	if err := c.confirmPeople(ctx, people); err != nil {
-		return err
-	}
-	l := links{}
+	people, l := found{personID: {}}, links{}
 	l.add(right)
-	if err := c.confirmLinks(ctx, l); err != nil {
+	var asked questions
+	asked.add(c.people(people))
+	c.addLinks(&asked, l)
+	if err := c.confirm(ctx, asked); err != nil {
 		return err
 	}
 	if !people[personID].good || !l.allow(right) {
@@ -164,88 +164,75 @@ func (c *Checker) RequireLiveSession(ctx context.Context, by access.Actor) error
 
 // check locks the tables named, of the sessions s and their people p, and what the rights hang on.
 func (c *Checker) check(ctx context.Context, claims []Claim, lock string) ([]Outcome, error) {
-	people, sessions := found{}, found{}
-	l := links{}
-	consents := consents{}
+	i := c.inquire(claims, lock)
+	if err := c.ask(ctx, i.asked); err != nil {
+		return nil, err
+	}
+	return i.outcomes(ctx)
+}
+
+// AskIn asks what AllUntil asks when the batch is sent, on PostgreSQL. It returns what tells the
+// outcomes then.
+func (c *Checker) AskIn(b *direct.Batch, claims []Claim) (outcomes func(ctx context.Context) ([]Outcome, error)) {
+	i := c.inquire(claims, "p, s")
+	c.askIn(b, i.asked)
+	return i.outcomes
+}
+
+// inquiry is what is asked about claims.
+type inquiry struct {
+	checker          *Checker
+	claims           []Claim
+	people, sessions found
+	links            links
+	consents         consents
+	consenting       found
+	asked            questions
+}
+
+// inquire begins an inquiry, see check.
+func (c *Checker) inquire(claims []Claim, lock string) *inquiry {
+	i := &inquiry{checker: c, claims: claims, people: found{}, sessions: found{}, links: links{}, consents: consents{}}
 	for _, claim := range claims {
-		consents.add(claim)
+		i.consents.add(claim)
 		if claim.SessionID == uuid.Nil && claim.PersonID != uuid.Nil {
-			people[claim.PersonID] = standing{}
+			i.people[claim.PersonID] = standing{}
 		} else {
-			sessions[claim.SessionID] = standing{}
+			i.sessions[claim.SessionID] = standing{}
 		}
-		l.add(claim.Right)
+		i.links.add(claim.Right)
 	}
-	if err := c.shareApplications(ctx, consents); err != nil {
-		return nil, err
-	}
-	if err := c.confirmPeople(ctx, people); err != nil {
-		return nil, err
-	}
+	i.consenting = i.consents.ids()
+	i.asked.add(c.shareApplications(i.consents))
+	i.asked.add(c.people(i.people))
 	const selectSessions = "SELECT s.id FROM sessions s JOIN people p ON p.id = s.person_id " +
 		"WHERE s.id IN ? AND s.ended_at IS NULL AND p.suspended_at IS NULL ORDER BY s.id"
-	if len(sessions) > 0 {
-		if err := c.confirm(ctx, selectSessions+c.db.ForShare(lock), sessions); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.confirmConsents(ctx, consents); err != nil {
+	i.asked.add(question{statement: selectSessions + c.db.ForShare(lock), ids: i.sessions})
+	i.asked.add(question{statement: selectConsents + c.db.ForShare("k"), ids: i.consenting, timed: true})
+	c.addLinks(&i.asked, i.links)
+	return i
+}
+
+// outcomes tells how each claim stands, once all was asked.
+func (i *inquiry) outcomes(ctx context.Context) ([]Outcome, error) {
+	i.asked.mark()
+	if err := i.checker.readCovered(ctx, i.consents, i.consenting); err != nil {
 		return nil, err
 	}
-	if err := c.confirmLinks(ctx, l); err != nil {
-		return nil, err
-	}
-	outcomes := make([]Outcome, len(claims))
-	for i, claim := range claims {
-		_, delayed := people[claim.PersonID]
+	outcomes := make([]Outcome, len(i.claims))
+	for n, claim := range i.claims {
+		_, delayed := i.people[claim.PersonID]
 		delayed = delayed && claim.SessionID == uuid.Nil
 		switch {
-		case delayed && !people[claim.PersonID].good:
-			outcomes[i].Err = fault.New(fault.NotFound)
-		case !delayed && !sessions[claim.SessionID].good:
-			outcomes[i].Err = fault.New(fault.SessionEnded)
-		case !l.allow(claim.Right), !consents.allow(claim):
-			outcomes[i].Err = fault.New(fault.NotFound)
+		case delayed && !i.people[claim.PersonID].good:
+			outcomes[n].Err = fault.New(fault.NotFound)
+		case !delayed && !i.sessions[claim.SessionID].good:
+			outcomes[n].Err = fault.New(fault.SessionEnded)
+		case !i.links.allow(claim.Right), !i.consents.allow(claim):
+			outcomes[n].Err = fault.New(fault.NotFound)
 		default:
-			outcomes[i].Until = earlier(l.until(claim.Right), consents[claim.ConsentID].until)
+			outcomes[n].Until = earlier(i.links.until(claim.Right), i.consents[claim.ConsentID].until)
 		}
 	}
 	return outcomes, nil
-}
-
-// confirmPeople marks those who are not suspended, and locks them against it.
-func (c *Checker) confirmPeople(ctx context.Context, people found) error {
-	if len(people) == 0 {
-		return nil
-	}
-	const selectPeople = "SELECT p.id FROM people p WHERE p.id IN ? AND p.suspended_at IS NULL ORDER BY p.id"
-	return c.confirm(ctx, selectPeople+c.db.ForShare("p"), people)
-}
-
-// found says of each id that was asked for how its row stands.
-type found map[uuid.UUID]standing
-
-// standing is whether a row is good, and until when, where it ends by itself.
-type standing struct {
-	good  bool
-	until *time.Time
-}
-
-// confirm marks those of the ids that the query returns. They are its first argument.
-func (c *Checker) confirm(ctx context.Context, query string, ids found, more ...any) error {
-	wanted := make([]uuid.UUID, 0, len(ids))
-	for id := range ids {
-		wanted = append(wanted, id)
-	}
-	var live []struct {
-		ID         uuid.UUID
-		ValidUntil *time.Time
-	}
-	if err := c.db.From(ctx).Raw(query, append([]any{wanted}, more...)...).Scan(&live).Error; err != nil {
-		return err
-	}
-	for _, row := range live {
-		ids[row.ID] = standing{true, row.ValidUntil}
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package keyring_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -243,6 +244,54 @@ func TestKeyring_UnknownKeysDoNotBecomeQueries(t *testing.T) {
 			t.Errorf("a session key was found for receipts: %v", err)
 		}
 	})
+}
+
+// TestKeyring_ReceiptsAreWhatTheLibraryWrites: the header is the same to the byte, and signatures
+// verify there whose numbers begin with zeros too, as about one in 128 does.
+func TestKeyring_ReceiptsAreWhatTheLibraryWrites(t *testing.T) {
+	k := open(t, dbtest.Open(t, dbtest.SQLite(t)), clock.NewManual(start), generate(t))
+	kid, key := signing(t, k, keyring.ForReceipts)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: kid}},
+		(&jose.SignerOptions{}).WithType("receipt+jws"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	short := 0
+	for i := range 2000 {
+		payload := fmt.Appendf(nil, `{"protocol_number":"INPS.7000.02/03/2026.%07d"}`, i)
+		ours, err := k.SignReceipt(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := jose.ParseSignedCompact(ours, []jose.SignatureAlgorithm{jose.ES256})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if verified, err := parsed.Verify(&key.PublicKey); err != nil || !bytes.Equal(verified, payload) {
+			t.Fatalf("%s: %v", ours, err)
+		}
+		if sum := parsed.Signatures[0].Signature; sum[0] == 0 || sum[32] == 0 {
+			short++
+		}
+		if i > 0 {
+			continue
+		}
+		signed, err := signer.Sign(payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := signed.CompactSerialize()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The signature differs each time; all before it does not.
+		if cut := strings.LastIndex(theirs, "."); ours[:cut] != theirs[:cut] || len(ours) != len(theirs) {
+			t.Errorf("ours %s, theirs %s", ours, theirs)
+		}
+	}
+	if short == 0 {
+		t.Error("no signature of 2000 had a number that begins with zeros")
+	}
 }
 
 func TestKeyring_VerifyReceiptRefuses(t *testing.T) {

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"testing"
 
+	"diresco/db/direct"
 	"diresco/internal/test/dbtest"
+	"diresco/internal/test/world"
 )
 
 // bounce starts PgBouncer in transaction mode, with few connections, in front of a database. It
@@ -92,4 +94,44 @@ func TestPgBouncer_LocksEnd(t *testing.T) {
 			t.Errorf("outside of one lock_timeout is %s", got)
 		}
 	}
+}
+
+// TestPgBouncer_DirectStatementsFindTheirAnswers: many ask at once over four connections, in
+// transactions and outside, and each is answered what they asked.
+func TestPgBouncer_DirectStatementsFindTheirAnswers(t *testing.T) {
+	d := dbtest.Open(t, bounce(t, dbtest.Postgres(t)))
+	number := func(r *direct.Row) int { return r.Int() }
+	world.Parallel(16, func(i int) {
+		for n := range 40 {
+			want := 100*i + n
+			// Each has statements of its own, so that connections meet what they have not seen.
+			statement := fmt.Sprintf("SELECT $1::integer + %d", n%10)
+			ask := func(ctx context.Context) error {
+				got, err := direct.All(ctx, d, number, statement, want-n%10)
+				if err == nil && (len(got) != 1 || got[0] != want) {
+					err = fmt.Errorf("%v for %d", got, want)
+				}
+				return err
+			}
+			if err := ask(t.Context()); err != nil {
+				t.Error(err)
+			}
+			err := d.InTx(t.Context(), func(ctx context.Context) error {
+				var b direct.Batch
+				var first, second []int
+				direct.Ask(&b, &first, number, statement, want)
+				direct.Ask(&b, &second, number, "SELECT $1::integer * 2", want)
+				if err := b.Send(ctx, d); err != nil {
+					return err
+				}
+				if first[0] != want+n%10 || second[0] != 2*want {
+					t.Errorf("%v and %v for %d", first, second, want)
+				}
+				return ask(ctx)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
 }

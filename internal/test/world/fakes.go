@@ -127,5 +127,6 @@ func Statements(t testing.TB, d *db.DB) func() int {
 			}
 		}
 	}
+	d.Hear(func(string, []any) { n.Add(1) })
 	return func() int { return int(n.Load()) }
 }

@@ -49,6 +49,13 @@ func listen(t testing.TB, d *db.DB, about string, dry bool) *[]Question {
 	); err != nil {
 		t.Fatal(err)
 	}
+	if !dry {
+		d.Hear(func(statement string, args []any) {
+			if strings.Contains(statement, about) {
+				heard = append(heard, Question{statement, args})
+			}
+		})
+	}
 	return &heard
 }
 

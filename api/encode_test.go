@@ -1,0 +1,150 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"diresco/api"
+)
+
+// texts are what JSON writes in different ways.
+var texts = []string{
+	"", "Rossi", "/v1/declarations?limit=50&cursor=a", `a "quoted" \ text`, "<b>", "a\tb\nc\x00\x1f\x7f", "è già così: Müller", "\u2028 and \u2029",
+	"not \xff valid \xc3", "\ufffd", "𝄞 beyond the plane", "INPS.1400.16/03/2026.0000042",
+}
+
+// instants have no fraction, some of it or all of it, and other zones.
+var instants = []time.Time{
+	time.Date(2026, 3, 16, 8, 15, 4, 218301000, time.UTC), time.Date(2026, 3, 16, 8, 15, 4, 0, time.UTC),
+	time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC),
+	time.Date(2026, 7, 1, 10, 0, 0, 100000000, time.FixedZone("CEST", 7200)),
+}
+
+// filler puts something into every field there is, whichever these will be.
+type filler struct {
+	random *rand.Rand
+	// optional is how likely it is that what may be missing is there.
+	optional float64
+}
+
+func (f filler) fill(v reflect.Value) {
+	switch v.Interface().(type) {
+	case time.Time:
+		v.Set(reflect.ValueOf(instants[f.random.IntN(len(instants))]))
+		return
+	case uuid.UUID:
+		for i := range v.Len() {
+			v.Index(i).SetUint(f.random.Uint64N(256))
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if f.random.Float64() < f.optional {
+			v.Set(reflect.New(v.Type().Elem()))
+			f.fill(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			f.fill(v.Field(i))
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), f.random.IntN(4), 4))
+		for i := range v.Len() {
+			f.fill(v.Index(i))
+		}
+	case reflect.String:
+		v.SetString(texts[f.random.IntN(len(texts))])
+	case reflect.Int32:
+		v.SetInt(int64(int32(f.random.Uint32())))
+	default:
+		panic(fmt.Sprintf("no value for a %s", v.Type()))
+	}
+}
+
+// TestEncoder_WritesWhatTheLibraryWrites: whatever is in a page, and whatever is missing.
+func TestEncoder_WritesWhatTheLibraryWrites(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	pages := []api.DeclarationList{{Items: []api.DeclarationSummary{}}, {Items: []api.DeclarationSummary{{Reasons: new([]api.DeclarationReason)}}}}
+	for _, optional := range []float64{0, 0.5, 1} {
+		for range 300 {
+			var page api.DeclarationList
+			filler{random, optional}.fill(reflect.ValueOf(&page).Elem())
+			pages = append(pages, page)
+		}
+	}
+	for _, text := range texts {
+		pages = append(pages, api.DeclarationList{Items: []api.DeclarationSummary{{Type: text}}})
+	}
+	for _, page := range pages {
+		want, err := json.Marshal(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := api.AppendDeclarationList(nil, page)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%v:\n%s\nwant\n%s", err, got, want)
+		}
+	}
+}
+
+// TestEncoder_RefusesWhatTheLibraryRefuses: no answer holds an instant that RFC 3339 has not.
+func TestEncoder_RefusesWhatTheLibraryRefuses(t *testing.T) {
+	t.Parallel()
+	page := api.DeclarationList{Items: []api.DeclarationSummary{{CreatedAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}}}
+	_, want := json.Marshal(page)
+	if _, err := api.AppendDeclarationList(nil, page); err == nil || want == nil {
+		t.Errorf("%v, the library says %v", err, want)
+	}
+}
+
+func fifty() api.DeclarationList {
+	page := api.DeclarationList{Items: make([]api.DeclarationSummary, 50)}
+	number := "INPS.1400.16/03/2026.0000042"
+	for i := range page.Items {
+		page.Items[i] = api.DeclarationSummary{
+			Type: "RIOC", TypeVersion: 1, State: "submitted", Step: "single", ProtocolNumber: &number, CreatedAt: instants[0], SubmittedAt: &instants[0],
+			FiledBy: api.FiledBy{ActingAs: "legal_representative", GivenName: "Mario", FamilyName: "Rossi"},
+			Links:   api.SelfLinks{Self: api.Link{Href: "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},
+		}
+	}
+	return page
+}
+
+func BenchmarkEncoder_AListOfFifty(b *testing.B) {
+	page := fifty()
+	b.Run("own", func(b *testing.B) {
+		var buf []byte
+		for b.Loop() {
+			buf, _ = api.AppendDeclarationList(buf[:0], page)
+		}
+	})
+	b.Run("encoding/json", func(b *testing.B) {
+		var buf bytes.Buffer
+		for b.Loop() {
+			buf.Reset()
+			_ = json.NewEncoder(&buf).Encode(page)
+		}
+	})
+	b.Run("encoding/json, items compacted again", func(b *testing.B) {
+		type compacted struct {
+			Links      api.PageLinks                    `json:"_links"`
+			Items      api.List[api.DeclarationSummary] `json:"items"`
+			NextCursor *string                          `json:"next_cursor,omitempty"`
+		}
+		twice := compacted{page.Links, page.Items, page.NextCursor}
+		var buf bytes.Buffer
+		for b.Loop() {
+			buf.Reset()
+			_ = json.NewEncoder(&buf).Encode(twice)
+		}
+	})
+}
