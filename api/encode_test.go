@@ -27,6 +27,11 @@ var instants = []time.Time{
 	time.Date(2026, 7, 1, 10, 0, 0, 100000000, time.FixedZone("CEST", 7200)),
 }
 
+// contents are JSON with what is escaped, or left out, when it is written again.
+var contents = []string{
+	"{}", "null", "\"\"", `{"a":"<b> & \\\"c\\\\","d":[1, 2.50 ,-3e10, true,null]}`, " {\n\t\"a b\" : \" \\u003c \\\\\" , \"è\":\"\u2028\u2029\u2030 ‧\"}\r\n", `["\\\\", " \" ", {} ]`,
+}
+
 // filler puts something into every field there is, whichever these will be.
 type filler struct {
 	random *rand.Rand
@@ -36,6 +41,9 @@ type filler struct {
 
 func (f filler) fill(v reflect.Value) {
 	switch v.Interface().(type) {
+	case json.RawMessage:
+		v.SetBytes([]byte(contents[f.random.IntN(len(contents))]))
+		return
 	case time.Time:
 		v.Set(reflect.ValueOf(instants[f.random.IntN(len(instants))]))
 		return
@@ -94,6 +102,47 @@ func TestEncoder_WritesWhatTheLibraryWrites(t *testing.T) {
 			t.Fatalf("%v:\n%s\nwant\n%s", err, got, want)
 		}
 	}
+}
+
+// TestEncoder_WritesADeclarationAsTheLibrary: whatever is in it, and whatever is missing.
+func TestEncoder_WritesADeclarationAsTheLibrary(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(3, 4))
+	all := make([]api.Declaration, 1, 2000)
+	for _, optional := range []float64{0, 0.5, 1} {
+		for range 600 {
+			var d api.Declaration
+			filler{random, optional}.fill(reflect.ValueOf(&d).Elem())
+			all = append(all, d)
+		}
+	}
+	for _, d := range all {
+		want, err := json.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := api.AppendDeclaration(nil, &d)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%v:\n%s\nwant\n%s", err, got, want)
+		}
+	}
+}
+
+// FuzzEncoder_WritesContentAsTheLibrary: any JSON is written as the library writes it.
+func FuzzEncoder_WritesContentAsTheLibrary(f *testing.F) {
+	for _, content := range contents {
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, content string) {
+		d := api.Declaration{Content: json.RawMessage(content)}
+		want, err := json.Marshal(d)
+		if err != nil {
+			return // it is no JSON
+		}
+		if got, err := api.AppendDeclaration(nil, &d); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%v:\n%s\nwant\n%s", err, got, want)
+		}
+	})
 }
 
 // TestEncoder_RefusesWhatTheLibraryRefuses: no answer holds an instant that RFC 3339 has not.

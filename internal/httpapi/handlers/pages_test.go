@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +18,7 @@ import (
 
 	"diresco/api"
 	"diresco/internal/filing/declaration"
+	"diresco/internal/httpapi/etag"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/platform/page"
 )
@@ -68,12 +70,13 @@ func TestList_IsNeverNull(t *testing.T) {
 	}
 }
 
-// The lists of declarations answer what the generated answers do.
-func TestList_OfDeclarationsIsTheGeneratedAnswer(t *testing.T) {
-	number := "INPS.1400.16/03/2026.0000042"
+// Declarations and their lists are answered as the generated answers do it.
+func TestDeclaration_IsTheGeneratedAnswer(t *testing.T) {
+	number, at := "INPS.1400.16/03/2026.0000042", time.Unix(0, 0).UTC()
 	one := declaration.View{
 		Declaration: declaration.Declaration{
 			ID: uuid.Max, Type: "RIOC", TypeVersion: 1, State: declaration.Submitted, ProtocolNumber: &number, CreatedAt: time.Unix(0, 0).UTC(),
+			Content: `{"a":"<b>"}`, SubmittedAt: &at, Digest: &number,
 		},
 		GivenName: "Niccolò", FamilyName: "D'Amico & Figli <a>",
 	}
@@ -96,13 +99,23 @@ func TestList_OfDeclarationsIsTheGeneratedAnswer(t *testing.T) {
 				api.SearchOfficeDeclarations200JSONResponse(list).VisitSearchOfficeDeclarationsResponse,
 			},
 		} {
-			got, want := httptest.NewRecorder(), httptest.NewRecorder()
-			if err := errors.Join(answers[0](got), answers[1](want)); err != nil {
-				t.Fatal(err)
-			}
-			if got.Code != want.Code || got.Body.String() != want.Body.String() || !maps.EqualFunc(got.Header(), want.Header(), slices.Equal) {
-				t.Errorf("answer %d: %d %v\n%s\nwant %d %v\n%s", i, got.Code, got.Header(), got.Body, want.Code, want.Header(), want.Body)
-			}
+			t.Run(fmt.Sprint(i), func(t *testing.T) { same(t, answers[0], answers[1]) })
 		}
+	}
+	shown := api.ShowDeclaration200JSONResponse{
+		Body: viewDeclaration(one), Headers: api.ShowDeclaration200ResponseHeaders{ETag: etag.Version(7)},
+	}
+	same(t, shownDeclaration(shown).VisitShowDeclarationResponse, shown.VisitShowDeclarationResponse)
+}
+
+// same says where two answers differ.
+func same(t *testing.T, one, other func(w http.ResponseWriter) error) {
+	t.Helper()
+	got, want := httptest.NewRecorder(), httptest.NewRecorder()
+	if err := errors.Join(one(got), other(want)); err != nil {
+		t.Fatal(err)
+	}
+	if got.Code != want.Code || got.Body.String() != want.Body.String() || !maps.EqualFunc(got.Header(), want.Header(), slices.Equal) {
+		t.Errorf("%d %v\n%s\nwant %d %v\n%s", got.Code, got.Header(), got.Body, want.Code, want.Header(), want.Body)
 	}
 }
