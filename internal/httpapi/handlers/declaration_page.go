@@ -31,7 +31,7 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // answer answers 200 with what is appended, and a line's end as encoding/json has it.
 func answer(w http.ResponseWriter, appendTo func(b []byte) ([]byte, error)) error {
-	buffer := buffers.Get().(*[]byte) //nolint:errcheck // there is nothing else in it
+	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)
 	body, err := appendTo((*buffer)[:0])
 	if err != nil {
