@@ -35,6 +35,49 @@ func AppendDeclarationList(b []byte, page DeclarationList) ([]byte, error) {
 	return e.b, e.err
 }
 
+// AppendDeclaration appends a declaration as encoding/json writes it. Its content is JSON already,
+// as it was checked when it was filed.
+func AppendDeclaration(b []byte, d *Declaration) ([]byte, error) {
+	e := encoder{b: b}
+	e.raw(`{"_links":`)
+	e.declarationLinks(&d.Links)
+	e.optionalText(`,"amount":`, d.Amount)
+	e.assigned(d.AssignedAt, d.AssignedTo)
+	e.optionalTime(`,"confirm_by":`, d.ConfirmBy)
+	e.raw(`,"content":`)
+	e.json(d.Content)
+	e.raw(`,"contributor_id":`)
+	e.id(d.ContributorId)
+	e.raw(`,"created_at":`)
+	e.time(d.CreatedAt)
+	e.optionalText(`,"currency":`, (*string)(d.Currency))
+	e.optionalTime(`,"decided_at":`, d.DecidedAt)
+	e.raw(`,"declaration_id":`)
+	e.id(d.DeclarationId)
+	e.raw(`,"filed_by":`)
+	e.filedBy(&d.FiledBy)
+	e.optionalTime(`,"hire_by":`, d.HireBy)
+	e.optionalTime(`,"lapses_at":`, d.LapsesAt)
+	e.raw(`,"position_id":`)
+	e.id(d.PositionId)
+	e.optionalText(`,"protocol_number":`, d.ProtocolNumber)
+	e.optionalReasons(d.Reasons)
+	if d.Receipt != nil {
+		e.raw(`,"receipt":`)
+		e.receipt(d.Receipt)
+	}
+	e.optionalID(`,"reservation_id":`, d.ReservationId)
+	e.stands(d.State, d.Step)
+	e.optionalTime(`,"submitted_at":`, d.SubmittedAt)
+	e.optionalID(`,"superseded_by_id":`, d.SupersededById)
+	e.optionalID(`,"supersedes_id":`, d.SupersedesId)
+	e.typed(d.Type, d.TypeVersion)
+	e.raw(`,"updated_at":`)
+	e.time(d.UpdatedAt)
+	e.raw(`}`)
+	return e.b, e.err
+}
+
 // encoder appends JSON. Its methods for types write every member in the order of the type's fields.
 type encoder struct {
 	b   []byte
@@ -46,11 +89,7 @@ func (e *encoder) declarationSummary(d *DeclarationSummary) {
 	e.link(d.Links.Self)
 	e.raw(`}`)
 	e.optionalText(`,"amount":`, d.Amount)
-	e.optionalTime(`,"assigned_at":`, d.AssignedAt)
-	if p := d.AssignedTo; p != nil {
-		e.raw(`,"assigned_to":`)
-		e.personReference(p)
-	}
+	e.assigned(d.AssignedAt, d.AssignedTo)
 	e.optionalTime(`,"confirm_by":`, d.ConfirmBy)
 	e.raw(`,"contributor_id":`)
 	e.id(d.ContributorId)
@@ -67,23 +106,71 @@ func (e *encoder) declarationSummary(d *DeclarationSummary) {
 	e.raw(`,"position_id":`)
 	e.id(d.PositionId)
 	e.optionalText(`,"protocol_number":`, d.ProtocolNumber)
-	if d.Reasons != nil {
-		e.raw(`,"reasons":`)
-		e.reasons(*d.Reasons)
-	}
+	e.optionalReasons(d.Reasons)
 	e.optionalID(`,"reservation_id":`, d.ReservationId)
-	e.raw(`,"state":`)
-	e.text(string(d.State))
-	e.raw(`,"step":`)
-	e.text(string(d.Step))
+	e.stands(d.State, d.Step)
 	e.optionalTime(`,"submitted_at":`, d.SubmittedAt)
 	e.optionalID(`,"superseded_by_id":`, d.SupersededById)
 	e.optionalID(`,"supersedes_id":`, d.SupersedesId)
-	e.raw(`,"type":`)
-	e.text(d.Type)
-	e.raw(`,"type_version":`)
-	e.b = strconv.AppendInt(e.b, int64(d.TypeVersion), 10)
+	e.typed(d.Type, d.TypeVersion)
 	e.raw(`}`)
+}
+
+func (e *encoder) declarationLinks(l *DeclarationLinks) {
+	e.raw(`{"contributor":`)
+	e.link(l.Contributor)
+	e.optionalLink(`,"history":`, l.History)
+	e.optionalLink(`,"receipt":`, l.Receipt)
+	e.optionalLink(`,"reservation":`, l.Reservation)
+	e.raw(`,"self":`)
+	e.link(l.Self)
+	e.optionalLink(`,"submission":`, l.Submission)
+	e.optionalLink(`,"superseded_by":`, l.SupersededBy)
+	e.optionalLink(`,"supersedes":`, l.Supersedes)
+	e.optionalLink(`,"withdrawal":`, l.Withdrawal)
+	e.raw(`}`)
+}
+
+func (e *encoder) receipt(r *Receipt) {
+	e.raw(`{`)
+	if r.ClientId != nil {
+		e.raw(`"client_id":`)
+		e.text(*r.ClientId)
+		e.raw(`,`)
+	}
+	e.raw(`"declaration_id":`)
+	e.id(r.DeclarationId)
+	e.raw(`,"digest":`)
+	e.text(r.Digest)
+	e.raw(`,"jws":`)
+	e.text(r.Jws)
+	e.raw(`,"protocol_number":`)
+	e.text(r.ProtocolNumber)
+	e.raw(`,"submitted_at":`)
+	e.time(r.SubmittedAt)
+	e.raw(`}`)
+}
+
+func (e *encoder) assigned(at *time.Time, to *PersonReference) {
+	e.optionalTime(`,"assigned_at":`, at)
+	if to != nil {
+		e.raw(`,"assigned_to":`)
+		e.personReference(to)
+	}
+}
+
+func (e *encoder) stands(state DeclarationState, step DeclarationStep) {
+	e.raw(`,"state":`)
+	e.text(string(state))
+	e.raw(`,"step":`)
+	e.text(string(step))
+}
+
+func (e *encoder) typed(code DeclarationTypeCode, version int32) {
+	e.raw(`,"type":`)
+	e.text(code)
+	e.raw(`,"type_version":`)
+	e.b = strconv.AppendInt(e.b, int64(version), 10)
 }
 
 func (e *encoder) personReference(p *PersonReference) {
@@ -111,13 +198,17 @@ func (e *encoder) filedBy(f *FiledBy) {
 	e.raw(`}`)
 }
 
-func (e *encoder) reasons(all []DeclarationReason) {
+func (e *encoder) optionalReasons(all *[]DeclarationReason) {
 	if all == nil {
+		return
+	}
+	e.raw(`,"reasons":`)
+	if *all == nil {
 		e.raw(`null`)
 		return
 	}
 	e.raw(`[`)
-	for i, r := range all {
+	for i, r := range *all {
 		if i > 0 {
 			e.raw(`,`)
 		}
@@ -135,6 +226,13 @@ func (e *encoder) link(l Link) {
 	e.raw(`}`)
 }
 
+func (e *encoder) optionalLink(name string, l *Link) {
+	if l != nil {
+		e.raw(name)
+		e.link(*l)
+	}
+}
+
 func (e *encoder) raw(s string) { e.b = append(e.b, s...) }
 
 // text appends a text. What must be escaped is left to encoding/json.
@@ -148,6 +246,36 @@ func (e *encoder) text(s string) {
 	e.b = append(e.b, '"')
 	e.b = append(e.b, s...)
 	e.b = append(e.b, '"')
+}
+
+// json appends JSON without its blanks, and escaped as encoding/json does it. It does not look
+// whether it is any.
+func (e *encoder) json(raw json.RawMessage) {
+	if raw == nil {
+		e.raw(`null`)
+		return
+	}
+	const escapes = `0123456789abcdef`
+	quoted, copied := false, 0
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\':
+			i++ // what follows ends no text
+		case c == '<' || c == '>' || c == '&':
+			e.b = append(append(e.b, raw[copied:i]...), '\\', 'u', '0', '0', escapes[c>>4], escapes[c&15])
+			copied = i + 1
+		case c == 0xE2 && i+2 < len(raw) && raw[i+1] == 0x80 && raw[i+2]&^1 == 0xA8: // U+2028, U+2029
+			e.b = append(append(e.b, raw[copied:i]...), '\\', 'u', '2', '0', '2', escapes[raw[i+2]&15])
+			i += 2
+			copied = i + 1
+		case !quoted && (c == ' ' || c == '\t' || c == '\n' || c == '\r'):
+			e.b = append(e.b, raw[copied:i]...)
+			copied = i + 1
+		}
+	}
+	e.b = append(e.b, raw[copied:]...)
 }
 
 // plain reports whether a text is written as it is.

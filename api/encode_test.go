@@ -4,19 +4,20 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"pgregory.net/rapid"
 
 	"diresco/api"
 )
 
 // texts are what JSON writes in different ways.
 var texts = []string{
-	"", "Rossi", "/v1/declarations?limit=50&cursor=a", `a "quoted" \ text`, "<b>", "a\tb\nc\x00\x1f\x7f", "è già così: Müller", "\u2028 and \u2029",
+	"", "Rossi", "/v1/declarations?limit=50&cursor=a", `a "quoted" \ text`, "<b>", "a\tb\nc\x00\x1f\x7f",
+	"è già così: Müller", "\u2028 and \u2029",
 	"not \xff valid \xc3", "\ufffd", "𝄞 beyond the plane", "INPS.1400.16/03/2026.0000042",
 }
 
@@ -27,27 +28,37 @@ var instants = []time.Time{
 	time.Date(2026, 7, 1, 10, 0, 0, 100000000, time.FixedZone("CEST", 7200)),
 }
 
+// contents are JSON with what is escaped, or left out, when it is written again.
+var contents = []string{
+	"{}", "null", "\"\"", `{"a":"<b> & \\\"c\\\\","d":[1, 2.50 ,-3e10, true,null]}`,
+	" {\n\t\"a b\" : \" \\u003c \\\\\" , \"è\":\"\u2028\u2029\u2030 ‧\"}\r\n", `["\\\\", " \" ", {} ]`,
+}
+
 // filler puts something into every field there is, whichever these will be.
 type filler struct {
-	random *rand.Rand
-	// optional is how likely it is that what may be missing is there.
-	optional float64
+	// pick chooses one of so many.
+	pick func(n int) int
+	// optional is in how many of ten cases what may be missing is there.
+	optional int
 }
 
 func (f filler) fill(v reflect.Value) {
 	switch v.Interface().(type) {
+	case json.RawMessage:
+		v.SetBytes([]byte(contents[f.pick(len(contents))]))
+		return
 	case time.Time:
-		v.Set(reflect.ValueOf(instants[f.random.IntN(len(instants))]))
+		v.Set(reflect.ValueOf(instants[f.pick(len(instants))]))
 		return
 	case uuid.UUID:
 		for i := range v.Len() {
-			v.Index(i).SetUint(f.random.Uint64N(256))
+			v.Index(i).SetUint(uint64(f.pick(256))) //nolint:gosec // it is a byte
 		}
 		return
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
-		if f.random.Float64() < f.optional {
+		if f.pick(10) < f.optional {
 			v.Set(reflect.New(v.Type().Elem()))
 			f.fill(v.Elem())
 		}
@@ -56,14 +67,14 @@ func (f filler) fill(v reflect.Value) {
 			f.fill(v.Field(i))
 		}
 	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), f.random.IntN(4), 4))
+		v.Set(reflect.MakeSlice(v.Type(), f.pick(4), 4))
 		for i := range v.Len() {
 			f.fill(v.Index(i))
 		}
 	case reflect.String:
-		v.SetString(texts[f.random.IntN(len(texts))])
+		v.SetString(texts[f.pick(len(texts))])
 	case reflect.Int32:
-		v.SetInt(int64(int32(f.random.Uint32())))
+		v.SetInt(int64(f.pick(1<<31)) - 1<<30)
 	default:
 		panic(fmt.Sprintf("no value for a %s", v.Type()))
 	}
@@ -72,19 +83,13 @@ func (f filler) fill(v reflect.Value) {
 // TestEncoder_WritesWhatTheLibraryWrites: whatever is in a page, and whatever is missing.
 func TestEncoder_WritesWhatTheLibraryWrites(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2))
-	pages := []api.DeclarationList{{Items: []api.DeclarationSummary{}}, {Items: []api.DeclarationSummary{{Reasons: new([]api.DeclarationReason)}}}}
-	for _, optional := range []float64{0, 0.5, 1} {
-		for range 300 {
-			var page api.DeclarationList
-			filler{random, optional}.fill(reflect.ValueOf(&page).Elem())
-			pages = append(pages, page)
-		}
+	pages := []api.DeclarationList{
+		{Items: []api.DeclarationSummary{}}, {Items: []api.DeclarationSummary{{Reasons: new([]api.DeclarationReason)}}},
 	}
 	for _, text := range texts {
 		pages = append(pages, api.DeclarationList{Items: []api.DeclarationSummary{{Type: text}}})
 	}
-	for _, page := range pages {
+	check := func(t rapid.TB, page api.DeclarationList) {
 		want, err := json.Marshal(page)
 		if err != nil {
 			t.Fatal(err)
@@ -94,6 +99,61 @@ func TestEncoder_WritesWhatTheLibraryWrites(t *testing.T) {
 			t.Fatalf("%v:\n%s\nwant\n%s", err, got, want)
 		}
 	}
+	for _, page := range pages {
+		check(t, page)
+	}
+	for _, optional := range optionals {
+		rapid.Check(t, func(rt *rapid.T) {
+			var page api.DeclarationList
+			filler{picking(rt), optional}.fill(reflect.ValueOf(&page).Elem())
+			check(rt, page)
+		})
+	}
+}
+
+// optionals leave out all that may be missing, some of it and none.
+var optionals = []int{0, 5, 10}
+
+func picking(t *rapid.T) func(n int) int {
+	return func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") }
+}
+
+// TestEncoder_WritesADeclarationAsTheLibrary: whatever is in it, and whatever is missing.
+func TestEncoder_WritesADeclarationAsTheLibrary(t *testing.T) {
+	t.Parallel()
+	for _, optional := range optionals {
+		rapid.Check(t, func(rt *rapid.T) {
+			var d api.Declaration
+			if rapid.Bool().Draw(rt, "something") {
+				filler{picking(rt), optional}.fill(reflect.ValueOf(&d).Elem())
+			}
+			want, err := json.Marshal(d)
+			if err != nil {
+				rt.Fatal(err)
+			}
+			got, err := api.AppendDeclaration(nil, &d)
+			if err != nil || !bytes.Equal(got, want) {
+				rt.Fatalf("%v:\n%s\nwant\n%s", err, got, want)
+			}
+		})
+	}
+}
+
+// FuzzEncoder_WritesContentAsTheLibrary: any JSON is written as the library writes it.
+func FuzzEncoder_WritesContentAsTheLibrary(f *testing.F) {
+	for _, content := range contents {
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, content string) {
+		d := api.Declaration{Content: json.RawMessage(content)}
+		want, err := json.Marshal(d)
+		if err != nil {
+			return // it is no JSON
+		}
+		if got, err := api.AppendDeclaration(nil, &d); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%v:\n%s\nwant\n%s", err, got, want)
+		}
+	})
 }
 
 // TestEncoder_RefusesWhatTheLibraryRefuses: no answer holds an instant that RFC 3339 has not.
@@ -111,9 +171,10 @@ func fifty() api.DeclarationList {
 	number := "INPS.1400.16/03/2026.0000042"
 	for i := range page.Items {
 		page.Items[i] = api.DeclarationSummary{
-			Type: "RIOC", TypeVersion: 1, State: "submitted", Step: "single", ProtocolNumber: &number, CreatedAt: instants[0], SubmittedAt: &instants[0],
-			FiledBy: api.FiledBy{ActingAs: "legal_representative", GivenName: "Mario", FamilyName: "Rossi"},
-			Links:   api.SelfLinks{Self: api.Link{Href: "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},
+			Type: "RIOC", TypeVersion: 1, State: "submitted", Step: "single", ProtocolNumber: &number, CreatedAt: instants[0],
+			SubmittedAt: &instants[0],
+			FiledBy:     api.FiledBy{ActingAs: "legal_representative", GivenName: "Mario", FamilyName: "Rossi"},
+			Links:       api.SelfLinks{Self: api.Link{Href: "/v1/declarations/018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c"}},
 		}
 	}
 	return page

@@ -47,6 +47,7 @@ func (d *DB) IDs(ids []uuid.UUID) any {
 	}
 	return ids
 }
+
 // Dimensions implements pgtype.ArrayGetter: pgx sends the list in binary.
 func (u UUIDs) Dimensions() []pgtype.ArrayDimension {
 	return []pgtype.ArrayDimension{{Length: int32(len(u)), LowerBound: 1}} //nolint:gosec // lists are short

@@ -3,6 +3,7 @@ package declaration
 import (
 	"context"
 	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -248,7 +249,8 @@ func idsFor(d db.Dialect, ids []uuid.UUID) any {
 	return ids
 }
 
-// list returns a page, the latest first.
+// list returns a page, the latest first. How long it is stands in the statement: a value for it
+// would have PostgreSQL plan for each page anew, since the plan for any length is so much worse.
 func (r *repository) list(ctx context.Context, in scope, f Filter, request page.Request) (page.Page[View], error) {
 	var none page.Page[View]
 	after, err := request.After()
@@ -256,9 +258,13 @@ func (r *repository) list(ctx context.Context, in scope, f Filter, request page.
 		return none, err
 	}
 	where := in(r.db.Dialect()).with(f.within(after)).with(f.only())
-	where.args["most"] = request.Size() + 1
+	most := strconv.Itoa(request.Size() + 1)
+	if f.WorkerTaxCode != "" {
+		// PostgreSQL would rather sort the few declarations of a worker than read them in order.
+		most, where.args["most"] = "@most", request.Size()+1
+	}
 	rows, err := r.listed(ctx, "SELECT "+listColumns+" FROM "+r.tableFor(f)+" JOIN people p ON p.id = d.person_id WHERE "+
-		where.condition()+" ORDER BY d.listed_at DESC, d.id DESC LIMIT @most", where.args)
+		where.condition()+" ORDER BY d.listed_at DESC, d.id DESC LIMIT "+most, where.args)
 	if err != nil {
 		return none, err
 	}

@@ -12,8 +12,9 @@ import (
 // What is read of a declaration that is shown, d, with its maker p, its application y and its
 // receipt x.
 var (
-	filedColumns = db.Columns[Declaration]("d") + ", p.given_name, p.family_name, COALESCE(y.client_id, '') AS client_id, COALESCE(x.jws, '') AS jws"
-	selectFiled  = "SELECT " + filedColumns + ` FROM declarations d JOIN people p ON p.id = d.person_id
+	filedColumns = db.Columns[Declaration]("d") + ", p.given_name, p.family_name, COALESCE(y.client_id, '') AS client_id, " +
+		"COALESCE(x.jws, '') AS jws"
+	selectFiled = "SELECT " + filedColumns + ` FROM declarations d JOIN people p ON p.id = d.person_id
 	LEFT JOIN applications y ON y.id = d.application_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE `
 )
 
@@ -70,9 +71,9 @@ func readListed(r *direct.Row) View {
 		Declaration: Declaration{
 			ID: r.UUID(), ContributorID: r.UUID(), PositionID: r.UUID(), Type: r.Text(), TypeVersion: r.Int(), Step: r.Text(),
 			State: State(r.Text()), PersonID: r.UUID(), ActingAs: access.ActingAs(r.Text()), RightID: r.UUID(), SupersedesID: r.UUIDOrNil(),
-			SupersededByID: r.UUIDOrNil(), ReservationID: r.UUIDOrNil(), CreatedAt: r.Time(), ListedAt: r.Time(), SubmittedAt: r.TimeOrNil(),
-			ProtocolNumber: r.TextOrNil(), AssignedTo: r.UUIDOrNil(), AssignedAt: r.TimeOrNil(), Amount: centsOrNil(r), Reasons: r.TextOrNil(),
-			DecidedAt: r.TimeOrNil(), HireBy: r.TimeOrNil(), ConfirmBy: r.TimeOrNil(), EndsAt: r.TimeOrNil(),
+			SupersededByID: r.UUIDOrNil(), ReservationID: r.UUIDOrNil(), CreatedAt: r.Time(), ListedAt: r.Time(),
+			SubmittedAt: r.TimeOrNil(), ProtocolNumber: r.TextOrNil(), AssignedTo: r.UUIDOrNil(), AssignedAt: r.TimeOrNil(),
+			Amount: centsOrNil(r), Reasons: r.TextOrNil(), DecidedAt: r.TimeOrNil(), HireBy: r.TimeOrNil(), ConfirmBy: r.TimeOrNil(), EndsAt: r.TimeOrNil(),
 		},
 		GivenName: r.Text(), FamilyName: r.Text(),
 	}

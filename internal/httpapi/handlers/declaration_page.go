@@ -7,18 +7,33 @@ import (
 	"diresco/api"
 )
 
-// declarationPage is the answer of every list of declarations. It is what the generated answers
-// are, but for how quickly it is written.
+// shownDeclaration is the answer that shows a declaration, as the generated one is, but for how
+// quickly it is written.
+type shownDeclaration api.ShowDeclaration200JSONResponse
+
+// VisitShowDeclarationResponse implements api.ShowDeclarationResponseObject.
+func (d shownDeclaration) VisitShowDeclarationResponse(w http.ResponseWriter) error {
+	return answer(w, func(b []byte) ([]byte, error) {
+		w.Header().Set("ETag", d.Headers.ETag)
+		return api.AppendDeclaration(b, &d.Body)
+	})
+}
+
+// declarationPage is the answer of every list of declarations, in the same way.
 type declarationPage api.DeclarationList
 
-// pageBuffers keep the memory that answers are written into.
-var pageBuffers = sync.Pool{New: func() any { return new([]byte) }}
-
 func (p declarationPage) write(w http.ResponseWriter) error {
-	buffer := pageBuffers.Get().(*[]byte) //nolint:errcheck // there is nothing else in it
-	defer pageBuffers.Put(buffer)
-	body, err := api.AppendDeclarationList((*buffer)[:0], api.DeclarationList(p))
-	*buffer = body
+	return answer(w, func(b []byte) ([]byte, error) { return api.AppendDeclarationList(b, api.DeclarationList(p)) })
+}
+
+// buffers keep the memory that answers are written into.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// answer answers 200 with what is appended, and a line's end as encoding/json has it.
+func answer(w http.ResponseWriter, appendTo func(b []byte) ([]byte, error)) error {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	body, err := appendTo((*buffer)[:0])
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ func (h DeclarationHandlers) ShowDeclaration(
 	if err != nil {
 		return nil, err
 	}
-	return api.ShowDeclaration200JSONResponse{
+	return shownDeclaration{
 		Body: viewDeclaration(d), Headers: api.ShowDeclaration200ResponseHeaders{ETag: etag.Version(d.Version)},
 	}, nil
 }

@@ -116,11 +116,13 @@ func readRow(d *direct.Row, to To) row {
 	}
 	d.Fail(r.TaxCode.Scan(d.Text()))
 	r.GivenName, r.FamilyName, r.UserClass, r.CredentialLevel = d.Text(), d.Text(), UserClass(d.Text()), CredentialLevel(d.Text())
-	r.OfficeCode, r.SuspendedAt, r.PostGivenBy, r.ConsentID, r.Consent = d.TextOrNil(), d.TimeOrNil(), d.UUIDOrNil(), d.UUIDOrNil(), d.TextOrNil()
+	r.OfficeCode, r.SuspendedAt, r.PostGivenBy = d.TextOrNil(), d.TimeOrNil(), d.UUIDOrNil()
+	r.ConsentID, r.Consent = d.UUIDOrNil(), d.TextOrNil()
 	if !to.byRight() {
 		return r
 	}
-	r.ContributorID, r.PositionID, r.State, r.MakerID, r.MakerRightID = d.UUIDOrNil(), d.UUIDOrNil(), d.TextOrNil(), d.UUIDOrNil(), d.UUIDOrNil()
+	r.ContributorID, r.PositionID, r.State = d.UUIDOrNil(), d.UUIDOrNil(), d.TextOrNil()
+	r.MakerID, r.MakerRightID = d.UUIDOrNil(), d.UUIDOrNil()
 	r.InOffice, r.Excluded = d.Int(), d.Int()
 	r.Right = rightRow{
 		RightID: d.UUIDOrNil(), Role: d.TextOrNil(), Services: d.TextOrNil(), OwnServices: d.TextOrNil(), Positions: d.TextOrNil(),

@@ -162,7 +162,8 @@ func (r *Repository) question(to To, source string, more Attachment) string {
 		query = r.selectActor + " FROM " + source + joinActor
 	}
 	if to.byRight() {
-		query = "WITH a AS (" + query + "), b AS (" + fmt.Sprintf(selectRights, listOfPositions(r.db.Dialect())) + ") SELECT a.*, " + rightColumns +
+		rights := fmt.Sprintf(selectRights, listOfPositions(r.db.Dialect()))
+		query = "WITH a AS (" + query + "), b AS (" + rights + ") SELECT a.*, " + rightColumns +
 			more.Columns + " FROM a LEFT JOIN b ON b.session_id = a.session_id AND b.target_id = a.target_id" + more.Joins
 	}
 	return query
