@@ -52,7 +52,7 @@ func (f filler) fill(v reflect.Value) {
 		return
 	case uuid.UUID:
 		for i := range v.Len() {
-			v.Index(i).SetUint(uint64(f.pick(256))) //nolint:gosec // it is a byte
+			v.Index(i).SetUint(uint64(f.pick(256)))
 		}
 		return
 	}

@@ -72,7 +72,9 @@ func listenForCertified(
 }
 
 // listenForCards adds the listener where cards log in by TLS.
-func (all certifiedListeners) listenForCards(ctx context.Context, c config.Config, a *app.App, log *slog.Logger) (certifiedListeners, error) {
+func (all certifiedListeners) listenForCards(
+	ctx context.Context, c config.Config, a *app.App, log *slog.Logger,
+) (certifiedListeners, error) {
 	chain, key := c.Pair()
 	settings, err := asking(chain, key, a, log)
 	if err != nil {

@@ -89,6 +89,8 @@ const (
 	// purgeEvery is how often rows that have had their time are dropped; until then every query
 	// leaves them out.
 	purgeEvery = 10 * time.Minute
+	// proofsEvery is how often proofs of possession are dropped that no process takes any more.
+	proofsEvery = time.Minute
 	// dueEvery is how often what falls due is done.
 	dueEvery = time.Minute
 )
@@ -249,6 +251,8 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 			g.messaging.worker.ForgetEnded, g.kernel.feed.Forget, g.webhooks.sender.Purge, g.dossier.surveys.Purge,
 		),
 	)
+	// Every request with a bound token leaves a proof behind.
+	a.repeat(proofsEvery, purge(p.log, g.identity.proofs.Purge))
 	if g.cards.trust != nil && g.cards.trust.Listed() {
 		a.repeat(card.RefreshEvery, g.cards.trust.Refresh)
 	}

@@ -68,6 +68,7 @@ func (a *App) newEdgeDeps(p platform, g groups) edge.Deps {
 			c, err := g.identity.sessions.Parse(ctx, secret.Text(token))
 			return c.Caller(), err
 		},
+		Proofs:    g.identity.proofs,
 		Guard:     access.NewGuard(g.kernel.rights, g.identity.sessions, p.clock, p.config.DelegationLogin == config.StrongLogin),
 		AccessLog: g.kernel.accessLog, Answers: g.kernel.answers, Log: p.log, Meter: a.telemetry.Meter(),
 		MACs: func(parts ...[]byte) []string {

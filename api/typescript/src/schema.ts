@@ -26,7 +26,7 @@ export interface paths {
          *     A person and an organisation have at most 20 each, then 409 `conflict` with `too-many-open`.
          *
          *     What is wrong answers 422 `validation-failed` at the field: addresses with `uri-insecure`, `uri-localhost`, `uri-query`, `uri-fragment`, `uri-userinfo`,
-         *     `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id` or `key-use`.
+         *     `uri-wildcard`, `uri-scheme` or `not-canonical`, keys with `key-private`, `key-algorithm`, `key-weak`, `key-id`, `key-use` or `key-certificate`.
          *     Needs dispositive credentials (403 `dispositive-credentials-required`).
          */
         post: operations["registerApplication"];
@@ -1048,6 +1048,29 @@ export interface paths {
          *     For operators (operatori di sede) and administrators; others get 403 `forbidden`.
          */
         get: operations["listFundQueue"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backoffice/identity-mismatches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List logins under another name
+         * @description Logins with a national identity at which the provider told another name than the account or the register of persons (anagrafe) has, the newest
+         *     first. The tax code is the same, so the person was let in; who looks into it corrects the register, or asks the person. The names are not in the
+         *     list: showPerson shows that of the account, and the reading is recorded.
+         *     For the contact centre and administrators; others get 403 `forbidden`.
+         */
+        get: operations["listIdentityMismatches"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2782,7 +2805,7 @@ export interface paths {
          *     Your right is looked at again when it is decided: one that has ended by then is a reason not to accept. It goes on after you log out.
          *     Who gives back the delegation by which alone they act for the contributor is told of the outcome by message, and reads it at showSmartTask. Of the contributor they see nothing else: a repeat of this answers 404 then.
          *     A content that breaks its `content_schema` answers 422 with pointers below `/content`. Applications ask for nothing here: it needs the person.
-         *     Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS, as at revokeDelegation: 403 `strong-login-required`.
+         *     Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate), as at revokeDelegation: 403 `strong-login-required`.
          *
          *     One person asks for 100 within 24 hours for one contributor: one more answers 429 `rate-limited` with `Retry-After`.
          */
@@ -3404,7 +3427,7 @@ export interface paths {
          *     stop the others: see showDelegationBatch. Each contributor whose position was found, and each number that is unknown, counts once as a look-up of yours (200 in 24 hours, together with
          *     searchDelegationCandidates); the contributor sees it with listDelegationLookups. The list is worked on also after you log out, as long as you may draft. A list that cannot be read at all, or that is too long, answers 422 `validation-failed`. Who is no intermediary, or is off the register,
          *     gets 403 `forbidden`, who works for one without managing its delegations 403 `service-not-delegated`.
-         *     Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
          */
         post: operations["draftDelegationBatch"];
         delete?: never;
@@ -3541,7 +3564,7 @@ export interface paths {
          *     does not exist and a signatory who may not sign answer 422 `validation-failed`. Who is no intermediary, or is not on the register any more, gets 403 `forbidden`,
          *     and who is something at one without the service `delegations` 403 `service-not-delegated`. An intermediary prepares 20 delegations for one contributor at a time: one
          *     more answers 409 `conflict` with `too-many-open` in `errors[]`. The contributor sees nothing of a draft until a code was sent for it.
-         *     Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
          */
         post: operations["draftDelegation"];
         delete?: never;
@@ -3583,7 +3606,7 @@ export interface paths {
          *     answers 422 `validation-failed`. A body that changes nothing leaves the delegation and its codes as they are.
          *     `If-Match` with the `ETag` that you read is needed: without it 428 `precondition-required`, and 412 `precondition-failed` when somebody changed the delegation
          *     in between. An intermediary that is off its register changes nothing: 403 `forbidden`.
-         *     Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
          */
         patch: operations["changeDelegation"];
         trace?: never;
@@ -3614,7 +3637,7 @@ export interface paths {
          *     While another's exclusive delegation covers one of the positions, and for an exclusive one while others are active, the answer is 409
          *     `exclusive-delegation-exists`. For a household employer (datore di lavoro domestico) the new delegation revokes the earlier one instead. Both sides are
          *     told, and again 30 and 7 days before a `valid_until` and when it has come.
-         *     Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
          */
         post: operations["activateDelegation"];
         delete?: never;
@@ -3677,7 +3700,7 @@ export interface paths {
          *     eleventh for it from all. A delegation
          *     that is neither `draft` nor `pending`, whose end has passed, or whose signatory does not represent the contributor any more, answers 409 `conflict`. For the
          *     intermediary's side; off its register it gets 403 `forbidden`.
-         *     Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+         *     Needs dispositive credentials (403 `dispositive-credentials-required`). Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
          */
         post: operations["sendDelegationOtp"];
         delete?: never;
@@ -3706,7 +3729,7 @@ export interface paths {
          * @description Ends the delegation at once (revoca); a draft or pending one is discarded so. Either side may at any time: the intermediary, and people with a role at the
          *     contributor that covers `delegations`. Sub-delegations end with it. What was filed under it stays as it is. Both sides are told.
          *     One that has ended already answers 409 `conflict`.
-         *     Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+         *     Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
          */
         post: operations["revokeDelegation"];
         delete?: never;
@@ -3898,8 +3921,8 @@ export interface paths {
          *     `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
          *     person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
          *
-         *     `return_url` is a redirect URI of an approved application, to the letter, or an address of an origin that the service lets in by
-         *     CORS. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
+         *     `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
+         *     CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
          *     An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
          *
          *     The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
@@ -4398,6 +4421,7 @@ export interface paths {
          * @description The system makes a new PIN of 8 characters and shows it in this answer, this once. It counts from the moment when confirmPinRotation
          *     gives it back; until then the old PIN works. Unconfirmed, it is void after 15 minutes; asking again replaces it.
          *     Needs a login or reauthenticate within the last 5 minutes (403 `reauthentication-required`), except when the session must change its PIN.
+         *     Who has no PIN gets 409 `conflict`, and asks for one with requestPin.
          */
         post: operations["rotatePin"];
         delete?: never;
@@ -5221,7 +5245,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Enter the PIN again
+         * Prove again who you are, by PIN or national identity
          * @description Proves that the person is still there. Changing and revoking the PIN, making it dispositive, changing contacts and giving a consent need a login or this within the
          *     last 5 minutes, else they answer 403 `reauthentication-required`.
          *     A wrong PIN answers 401 `invalid-credentials` and counts as a try like one at login (429 `pin-locked`).
@@ -5460,7 +5484,7 @@ export interface paths {
          *     these delegations and services and lasts as long gets no other: 409 `conflict`, where `href` leads to it. Who may not give any gets
          *     403 `forbidden`. A person names 20 people in 24 hours at most (429 `rate-limited`).
          *     Needs dispositive credentials (403 `dispositive-credentials-required`) and a confirmed identity (403 `identity-not-confirmed`).
-         *     Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+         *     Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
          */
         post: operations["grantSubDelegation"];
         delete?: never;
@@ -5514,7 +5538,7 @@ export interface paths {
         /**
          * Revoke a sub-delegation
          * @description Ends it at once, for what is running too. The intermediary may, and so may the person who holds it. One that has ended already answers 409 `conflict`.
-         *     Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS: 403 `strong-login-required`.
+         *     Where whoever runs the API asks for that, it takes a session that began with SPID, CIE or CNS or was raised by one (reauthenticate): 403 `strong-login-required`.
          */
         post: operations["revokeSubDelegation"];
         delete?: never;
@@ -5935,6 +5959,7 @@ export interface components {
          *       "contact_email": "sviluppo@paghe.example",
          *       "created_at": "2026-03-16T08:15:04.218301Z",
          *       "display_name": "Paghe Facili",
+         *       "dpop_bound_access_tokens": false,
          *       "kind": "public",
          *       "redirect_uris": [
          *         "http://127.0.0.1/callback"
@@ -5975,6 +6000,7 @@ export interface components {
              * @example Paghe Facili
              */
             display_name: string;
+            dpop_bound_access_tokens: components["schemas"]["DPoPBoundAccessTokens"];
             jwks?: components["schemas"]["JsonWebKeySet"];
             /**
              * Format: uri
@@ -6012,6 +6038,7 @@ export interface components {
              */
             scopes: components["schemas"]["Scope"][];
             state: components["schemas"]["ApplicationState"];
+            tls_client_certificate_bound_access_tokens?: components["schemas"]["CertificateBoundAccessTokens"];
             token_endpoint_auth_method: components["schemas"]["TokenEndpointAuthMethod"];
             /**
              * Format: date-time
@@ -6040,6 +6067,7 @@ export interface components {
              * @example Paghe Facili
              */
             display_name?: string;
+            dpop_bound_access_tokens?: components["schemas"]["DPoPBoundAccessTokens"];
             jwks?: components["schemas"]["JsonWebKeySet"];
             /**
              * Format: uri
@@ -6069,6 +6097,7 @@ export interface components {
              *     ]
              */
             scopes?: components["schemas"]["Scope"][];
+            tls_client_certificate_bound_access_tokens?: components["schemas"]["CertificateBoundAccessTokens"];
         };
         /**
          * @description What is decided about an application, or about a change of it.
@@ -6095,6 +6124,7 @@ export interface components {
          * @example {
          *       "contact_email": "sviluppo@paghe.example",
          *       "display_name": "Paghe Facili",
+         *       "dpop_bound_access_tokens": false,
          *       "kind": "public",
          *       "redirect_uris": [
          *         "http://127.0.0.1/callback"
@@ -6119,6 +6149,7 @@ export interface components {
              * @example Paghe Facili
              */
             display_name: string;
+            dpop_bound_access_tokens?: components["schemas"]["DPoPBoundAccessTokens"];
             jwks?: components["schemas"]["JsonWebKeySet"];
             /**
              * Format: uri
@@ -6149,6 +6180,7 @@ export interface components {
              *     ]
              */
             scopes: components["schemas"]["Scope"][];
+            tls_client_certificate_bound_access_tokens?: components["schemas"]["CertificateBoundAccessTokens"];
             token_endpoint_auth_method: components["schemas"]["TokenEndpointAuthMethod"];
         };
         /**
@@ -6172,6 +6204,7 @@ export interface components {
          *           "contact_email": "sviluppo@paghe.example",
          *           "created_at": "2026-03-16T08:15:04.218301Z",
          *           "display_name": "Paghe Facili",
+         *           "dpop_bound_access_tokens": false,
          *           "kind": "public",
          *           "redirect_uris": [
          *             "http://127.0.0.1/callback"
@@ -6513,6 +6546,11 @@ export interface components {
          * @enum {string}
          */
         BatchState: "queued" | "running" | "done";
+        /**
+         * @description `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
+         * @example false
+         */
+        CertificateBoundAccessTokens: boolean;
         /**
          * @description By which an application names itself (OAuth `client_id`).
          * @example 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
@@ -7007,6 +7045,12 @@ export interface components {
          * @enum {string}
          */
         Currency: "EUR";
+        /**
+         * @description `true` for an application that gets access tokens bound to a key of its own, and no others (DPoP, RFC 9449): each request for tokens must bring a proof. Without it, a
+         *     request with a proof gets a bound token too.
+         * @example false
+         */
+        DPoPBoundAccessTokens: boolean;
         /**
          * @description A debit note (nota di debito) to a public body.
          * @example {
@@ -11239,6 +11283,70 @@ export interface components {
          */
         IdentityLevel: number;
         /**
+         * @description A login with a national identity at which the provider told another name than is known of that tax code.
+         * @example {
+         *       "at": "2026-03-16T08:15:04.218301Z",
+         *       "differs_from": [
+         *         "register"
+         *       ],
+         *       "login_method": "cie",
+         *       "login_provider": "cie",
+         *       "mismatch_id": "018f3b37-8192-73a4-95b6-cddeeff00112",
+         *       "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+         *     }
+         */
+        IdentityMismatch: {
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            at: string;
+            /**
+             * @description Where the other name stands.
+             * @example [
+             *       "register"
+             *     ]
+             */
+            differs_from: components["schemas"]["NamePlace"][];
+            login_method?: components["schemas"]["LoginMethod"];
+            /**
+             * @description Who told the other name; missing in what was noted before that was kept.
+             * @example cie
+             */
+            login_provider?: string;
+            mismatch_id: components["schemas"]["Id"];
+            person_id: components["schemas"]["Id"];
+        };
+        /**
+         * @description One page of mismatches.
+         * @example {
+         *       "_links": {
+         *         "self": {
+         *           "href": "/v1/backoffice/identity-mismatches"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "at": "2026-03-16T08:15:04.218301Z",
+         *           "differs_from": [
+         *             "register"
+         *           ],
+         *           "login_method": "cie",
+         *           "login_provider": "cie",
+         *           "mismatch_id": "018f3b37-8192-73a4-95b6-cddeeff00112",
+         *           "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+         *         }
+         *       ]
+         *     }
+         */
+        IdentityMismatchList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The mismatches, the newest first. */
+            items: components["schemas"]["IdentityMismatch"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
          * @description Who vouches for people with a national identity.
          * @example {
          *       "display_name": "Poste ID",
@@ -11444,7 +11552,7 @@ export interface components {
         };
         /**
          * @description A public key (RFC 7517): `EC` with `P-256` for ES256, or `RSA` with at least 2048 bits for RS256. It needs a `kid` that no other has; `use`, where it is given, is `sig`,
-         *     and `alg` the key's own. Nothing of a private key.
+         *     and `alg` the key's own. Nothing of a private key. With `self_signed_tls_client_auth` it has one certificate, in `x5c`.
          * @example {
          *       "alg": "ES256",
          *       "crv": "P-256",
@@ -11510,7 +11618,8 @@ export interface components {
          */
         LoginMethod: "pin" | "spid" | "cie" | "cns";
         /**
-         * @description The person who is logged in.
+         * @description The person who is logged in. `credential_level` is that of the PIN; a session that began with SPID, CIE or CNS, or was raised by one of
+         *     them, is dispositive all the same: showSession says what the session can do.
          * @example {
          *       "credential_level": "dispositive",
          *       "family_name": "Rossi",
@@ -11827,6 +11936,12 @@ export interface components {
             next_cursor?: components["schemas"]["NextCursor"];
         };
         /**
+         * @description Where a name stands, in the account or in the register of persons.
+         * @example register
+         * @enum {string}
+         */
+        NamePlace: "account" | "register";
+        /**
          * @description The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
          * @example MDE4ZjNiMjA
          */
@@ -12057,6 +12172,7 @@ export interface components {
          *       "contact_email": "sviluppo@paghe.example",
          *       "created_at": "2026-03-16T08:15:04.218301Z",
          *       "display_name": "Paghe Facili",
+         *       "dpop_bound_access_tokens": false,
          *       "kind": "public",
          *       "owner": {
          *         "family_name": "Rossi",
@@ -12103,6 +12219,7 @@ export interface components {
              * @example Paghe Facili
              */
             display_name: string;
+            dpop_bound_access_tokens: components["schemas"]["DPoPBoundAccessTokens"];
             jwks?: components["schemas"]["JsonWebKeySet"];
             /**
              * Format: uri
@@ -12152,6 +12269,7 @@ export interface components {
              * @example 2026-03-16T08:15:04.218301Z
              */
             submitted_at: string;
+            tls_client_certificate_bound_access_tokens?: components["schemas"]["CertificateBoundAccessTokens"];
             token_endpoint_auth_method: components["schemas"]["TokenEndpointAuthMethod"];
             /**
              * Format: date-time
@@ -12175,6 +12293,7 @@ export interface components {
          *           "contact_email": "sviluppo@paghe.example",
          *           "created_at": "2026-03-16T08:15:04.218301Z",
          *           "display_name": "Paghe Facili",
+         *           "dpop_bound_access_tokens": false,
          *           "kind": "public",
          *           "owner": {
          *             "family_name": "Rossi",
@@ -13706,6 +13825,7 @@ export interface components {
          * @description What the application is to be once the change is approved; until then the approved version stays in force.
          * @example {
          *       "display_name": "Paghe Facili",
+         *       "dpop_bound_access_tokens": false,
          *       "redirect_uris": [
          *         "http://127.0.0.1/callback",
          *         "https://app.paghe.example/callback"
@@ -13723,6 +13843,7 @@ export interface components {
              * @example Paghe Facili
              */
             display_name: string;
+            dpop_bound_access_tokens: components["schemas"]["DPoPBoundAccessTokens"];
             jwks?: components["schemas"]["JsonWebKeySet"];
             /**
              * Format: uri
@@ -13758,6 +13879,7 @@ export interface components {
              * @example 2026-03-18T09:00:00.118204Z
              */
             submitted_at: string;
+            tls_client_certificate_bound_access_tokens?: components["schemas"]["CertificateBoundAccessTokens"];
         };
         /**
          * @description Whom to search; both must match.
@@ -16053,7 +16175,7 @@ export interface components {
             login_level?: number;
             login_method: components["schemas"]["LoginMethod"];
             /**
-             * @description Who vouched for the person, see listIdentityProviders; missing for a PIN.
+             * @description Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
              * @example spid-poste
              */
             login_provider?: string;
@@ -16086,6 +16208,7 @@ export interface components {
          *       "items": [
          *         {
          *           "created_at": "2026-03-16T08:00:00Z",
+         *           "credential_level": "dispositive",
          *           "current": true,
          *           "expires_at": "2026-03-16T20:00:00Z",
          *           "idle_expires_at": "2026-03-16T08:42:30Z",
@@ -16135,6 +16258,7 @@ export interface components {
          * @description A session without its tokens.
          * @example {
          *       "created_at": "2026-03-16T08:00:00Z",
+         *       "credential_level": "dispositive",
          *       "current": true,
          *       "expires_at": "2026-03-16T20:00:00Z",
          *       "idle_expires_at": "2026-03-16T08:42:30Z",
@@ -16151,6 +16275,7 @@ export interface components {
              * @example 2026-03-16T08:15:04.218301Z
              */
             created_at: string;
+            credential_level: components["schemas"]["CredentialLevel"];
             /**
              * @description Whether it is the session that asks.
              * @example true
@@ -16182,7 +16307,7 @@ export interface components {
             login_level?: number;
             login_method: components["schemas"]["LoginMethod"];
             /**
-             * @description Who vouched for the person, see listIdentityProviders; missing for a PIN.
+             * @description Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
              * @example spid-poste
              */
             login_provider?: string;
@@ -18384,11 +18509,12 @@ export interface components {
          */
         TicketVisibility: "visible" | "internal";
         /**
-         * @description How it proves which one it is: `none` for `public`, `private_key_jwt` for `confidential` (RFC 7523).
+         * @description How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
+         *     in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
          * @example none
          * @enum {string}
          */
-        TokenEndpointAuthMethod: "none" | "private_key_jwt";
+        TokenEndpointAuthMethod: "none" | "private_key_jwt" | "self_signed_tls_client_auth";
         /**
          * @description 128 random bits (base64url). Whoever knows it may see the thing that it names.
          * @example q7Vn2xWc9KfT4bLm8RzY1A
@@ -19321,7 +19447,7 @@ export interface components {
          */
         Vary: string;
         /**
-         * @description How to authenticate (RFC 6750). `error_description` tells, in English, a token that has expired from one that is not valid.
+         * @description How to authenticate (RFC 6750, RFC 9449). `error_description` tells, in English, a token that has expired from one that is not valid, and what is wrong with a proof.
          * @example Bearer error="invalid_token", error_description="The access token has expired. Renew it with the refresh token, or log in again."
          */
         "WWW-Authenticate": string;
@@ -19374,6 +19500,7 @@ export interface operations {
                      *           "created_at": "2026-03-16T08:15:04.218301Z",
                      *           "decided_at": "2026-03-17T10:05:44.310927Z",
                      *           "display_name": "Paghe Facili",
+                     *           "dpop_bound_access_tokens": false,
                      *           "kind": "public",
                      *           "reason": "Applicazione provata",
                      *           "redirect_uris": [
@@ -19422,6 +19549,7 @@ export interface operations {
                  * @example {
                  *       "contact_email": "sviluppo@paghe.example",
                  *       "display_name": "Paghe Facili",
+                 *       "dpop_bound_access_tokens": false,
                  *       "kind": "public",
                  *       "redirect_uris": [
                  *         "http://127.0.0.1/callback"
@@ -19452,6 +19580,7 @@ export interface operations {
                      *       "contact_email": "sviluppo@paghe.example",
                      *       "created_at": "2026-03-16T08:15:04.218301Z",
                      *       "display_name": "Paghe Facili",
+                     *       "dpop_bound_access_tokens": false,
                      *       "kind": "public",
                      *       "redirect_uris": [
                      *         "http://127.0.0.1/callback"
@@ -19509,6 +19638,7 @@ export interface operations {
                      *       "created_at": "2026-03-16T08:15:04.218301Z",
                      *       "decided_at": "2026-03-17T10:05:44.310927Z",
                      *       "display_name": "Paghe Facili",
+                     *       "dpop_bound_access_tokens": false,
                      *       "kind": "public",
                      *       "reason": "Applicazione provata",
                      *       "redirect_uris": [
@@ -19604,9 +19734,11 @@ export interface operations {
                      *       "created_at": "2026-03-16T08:15:04.218301Z",
                      *       "decided_at": "2026-03-17T10:05:44.310927Z",
                      *       "display_name": "Paghe Facili",
+                     *       "dpop_bound_access_tokens": false,
                      *       "kind": "public",
                      *       "pending_change": {
                      *         "display_name": "Paghe Facili",
+                     *         "dpop_bound_access_tokens": false,
                      *         "redirect_uris": [
                      *           "http://127.0.0.1/callback",
                      *           "https://app.paghe.example/callback"
@@ -20733,6 +20865,7 @@ export interface operations {
                      *           "contact_email": "sviluppo@paghe.example",
                      *           "created_at": "2026-03-16T08:15:04.218301Z",
                      *           "display_name": "Paghe Facili",
+                     *           "dpop_bound_access_tokens": false,
                      *           "kind": "public",
                      *           "owner": {
                      *             "family_name": "Rossi",
@@ -20797,6 +20930,7 @@ export interface operations {
                      *       "contact_email": "sviluppo@paghe.example",
                      *       "created_at": "2026-03-16T08:15:04.218301Z",
                      *       "display_name": "Paghe Facili",
+                     *       "dpop_bound_access_tokens": false,
                      *       "kind": "public",
                      *       "owner": {
                      *         "family_name": "Rossi",
@@ -20877,6 +21011,7 @@ export interface operations {
                      *       "created_at": "2026-03-16T08:15:04.218301Z",
                      *       "decided_at": "2026-03-17T10:05:44.310927Z",
                      *       "display_name": "Paghe Facili",
+                     *       "dpop_bound_access_tokens": false,
                      *       "kind": "public",
                      *       "owner": {
                      *         "family_name": "Rossi",
@@ -20955,6 +21090,7 @@ export interface operations {
                      *       "created_at": "2026-03-16T08:15:04.218301Z",
                      *       "decided_at": "2026-03-20T09:40:31.770015Z",
                      *       "display_name": "Paghe Facili",
+                     *       "dpop_bound_access_tokens": false,
                      *       "kind": "public",
                      *       "owner": {
                      *         "family_name": "Rossi",
@@ -22502,6 +22638,62 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["FundQueue"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    listIdentityMismatches: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of mismatches. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "self": {
+                     *           "href": "/v1/backoffice/identity-mismatches"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "at": "2026-03-16T08:15:04.218301Z",
+                     *           "differs_from": [
+                     *             "register"
+                     *           ],
+                     *           "login_method": "cie",
+                     *           "login_provider": "cie",
+                     *           "mismatch_id": "018f3b37-8192-73a4-95b6-cddeeff00112",
+                     *           "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["IdentityMismatchList"];
                 };
             };
             default: components["responses"]["Refused"];
@@ -34671,6 +34863,7 @@ export interface operations {
                      *       "items": [
                      *         {
                      *           "created_at": "2026-03-16T08:00:00Z",
+                     *           "credential_level": "dispositive",
                      *           "current": true,
                      *           "expires_at": "2026-03-16T20:00:00Z",
                      *           "idle_expires_at": "2026-03-16T08:42:30Z",
@@ -34994,6 +35187,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "created_at": "2026-03-16T08:00:00Z",
+                     *       "credential_level": "dispositive",
                      *       "current": true,
                      *       "expires_at": "2026-03-16T20:00:00Z",
                      *       "idle_expires_at": "2026-03-16T08:42:30Z",

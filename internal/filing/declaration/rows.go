@@ -73,7 +73,8 @@ func readListed(r *direct.Row) View {
 			State: State(r.Text()), PersonID: r.UUID(), ActingAs: access.ActingAs(r.Text()), RightID: r.UUID(), SupersedesID: r.UUIDOrNil(),
 			SupersededByID: r.UUIDOrNil(), ReservationID: r.UUIDOrNil(), CreatedAt: r.Time(), ListedAt: r.Time(),
 			SubmittedAt: r.TimeOrNil(), ProtocolNumber: r.TextOrNil(), AssignedTo: r.UUIDOrNil(), AssignedAt: r.TimeOrNil(),
-			Amount: centsOrNil(r), Reasons: r.TextOrNil(), DecidedAt: r.TimeOrNil(), HireBy: r.TimeOrNil(), ConfirmBy: r.TimeOrNil(), EndsAt: r.TimeOrNil(),
+			Amount: centsOrNil(r), Reasons: r.TextOrNil(), DecidedAt: r.TimeOrNil(),
+			HireBy: r.TimeOrNil(), ConfirmBy: r.TimeOrNil(), EndsAt: r.TimeOrNil(),
 		},
 		GivenName: r.Text(), FamilyName: r.Text(),
 	}

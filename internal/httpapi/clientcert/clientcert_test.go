@@ -267,8 +267,8 @@ func TestEntrance_PagesOfForeignOrigins(t *testing.T) {
 	}
 }
 
-// An application's certificate comes by the connection, or in the header of a trusted proxy for which
-// that was set. Nobody logs in with a card by it.
+// An application's certificate comes by the connection, or in the header of a trusted proxy at the
+// listener for that. Nobody logs in with a card by it.
 func TestMutualTLS_ComesFromTheConnectionOrATrustedProxy(t *testing.T) {
 	leaf, forged := certificate(t, "Paghe"), certificate(t, "Attacker")
 	header := http.Header{"X-Ssl-Client-Cert": {escaped(inPEM(forged))}}
@@ -283,7 +283,7 @@ func TestMutualTLS_ComesFromTheConnectionOrATrustedProxy(t *testing.T) {
 		}
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, nil)
 		r.RemoteAddr, r.Header, r.TLS = sender, header, &tls.ConnectionState{PeerCertificates: shown}
-		handler := e.Behind()
+		handler := e.MutualBehind()
 		if direct {
 			handler = e.MutualTLS()
 		}
@@ -299,10 +299,10 @@ func TestMutualTLS_ComesFromTheConnectionOrATrustedProxy(t *testing.T) {
 		"by a connection without one":   {ask(nginx, token, proxy, true), nil},
 		"by a trusted proxy":            {ask(nginx, token, proxy, false), forged},
 		"by anybody":                    {ask(nginx, token, "192.0.2.7:40000", false), nil},
-		"by a proxy for cards alone":    {ask(clientcert.Config{Form: clientcert.Nginx}, token, proxy, false), nil},
+		"in another form":               {ask(clientcert.Config{Mutual: clientcert.HAProxy}, token, proxy, false), nil},
 		"at the login with a card":      {ask(nginx, clientcert.Path, proxy, true, leaf), nil},
 		"there, by a proxy without one": {ask(clientcert.Config{Mutual: clientcert.Nginx}, clientcert.Path, proxy, false), nil},
-		"by a connection to the API":    {ask(clientcert.Config{}, token, proxy, false, leaf), nil},
+		"by the connection of a proxy":  {ask(nginx, token, "192.0.2.7:40000", false, leaf), nil},
 	} {
 		if c.got != c.want && (c.got == nil || c.want == nil || !c.got.Equal(c.want)) {
 			t.Errorf("%s: %v", name, c.got != nil)

@@ -87,11 +87,11 @@ func TestBinding_ABoundTokenNeedsAProof(t *testing.T) {
 		},
 		"another method": {
 			"DPoP " + token, sign(key, http.MethodPost, address, nil),
-			refusedProof("invalid_dpop_proof", "The DPoP proof is for another request: htm is the method, htu the public address without the query."),
+			refusedProof("invalid_dpop_proof", "The DPoP proof is for another request: htm is the method; htu the public address, without query."),
 		},
 		"the address of the connection": {
 			"DPoP " + token, sign(key, http.MethodGet, "http://example.com/v1/me", nil),
-			refusedProof("invalid_dpop_proof", "The DPoP proof is for another request: htm is the method, htu the public address without the query."),
+			refusedProof("invalid_dpop_proof", "The DPoP proof is for another request: htm is the method; htu the public address, without query."),
 		},
 		"another token": {
 			"DPoP " + token, sign(key, http.MethodGet, address, func(_, claims map[string]any) { claims["ath"] = dpoptest.Hash("live") }),

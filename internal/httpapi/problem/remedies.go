@@ -12,8 +12,8 @@ func Remedy(lang Language, code fault.Code) string {
 
 var remediesInEnglish = map[fault.Code]string{
 	fault.Malformed: "Correct the places that the errors member names, and send the request again.",
-	fault.InvalidCredentials: "Check tax code and PIN and log in again. Who has forgotten the PIN recovers it with two stored contacts. After a login with " +
-		"SPID or CIE begin another with startFederatedLogin: its code is good once, for a minute.",
+	fault.InvalidCredentials: "Check tax code and PIN and log in again. Who has forgotten the PIN recovers it with two stored contacts. " +
+		"After a login with SPID or CIE begin another with startFederatedLogin: its code is good once, for a minute.",
 	fault.SessionEnded: "Log in again with startSession, and repeat the request with the new token.",
 	fault.Unauthenticated: "Renew the token with the refresh token (renewSession), or log in, and send Authorization: Bearer " +
 		"with the new one.",

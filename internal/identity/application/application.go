@@ -166,8 +166,8 @@ func (a Application) with(p Profile) Application {
 
 func (p Profile) equal(other Profile) bool {
 	return p.DisplayName == other.DisplayName && slices.Equal(p.RedirectURIs, other.RedirectURIs) && bytes.Equal(p.JWKS, other.JWKS) &&
-		p.JWKSURI == other.JWKSURI && slices.Equal(p.Scopes, other.Scopes) && p.LogoURI == other.LogoURI && p.DPoPBound == other.DPoPBound &&
-		p.CertificateBound == other.CertificateBound
+		p.JWKSURI == other.JWKSURI && slices.Equal(p.Scopes, other.Scopes) && p.LogoURI == other.LogoURI &&
+		p.DPoPBound == other.DPoPBound && p.CertificateBound == other.CertificateBound
 }
 
 // within reports whether the profile only takes something away from another one.

@@ -222,8 +222,8 @@ var subjects = map[string]string{
 	kindTicket:      "SELECT d.id, d.position_id FROM tickets d WHERE ",
 	kindBatch:       "SELECT d.id, d.person_id AS giver_id FROM declaration_batches d WHERE ",
 	kindConsent:     "SELECT d.id, d.person_id AS giver_id, d.application_id AS client_id FROM consents d WHERE ",
-	kindAppointment: "SELECT d.id, d.person_id AS giver_id, (SELECT t.position_id FROM tickets t WHERE t.id = d.ticket_id) AS position_id " +
-		"FROM appointments d WHERE ",
+	kindAppointment: "SELECT d.id, d.person_id AS giver_id, (SELECT t.position_id FROM tickets t WHERE t.id = d.ticket_id) " +
+		"AS position_id FROM appointments d WHERE ",
 	kindDelegation: "SELECT d.id, d.delegate_id, CASE WHEN " + access.OfferedDelegation("d") + " THEN 1 ELSE 0 END AS offered " +
 		"FROM delegations d WHERE ",
 }

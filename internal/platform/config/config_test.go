@@ -333,13 +333,15 @@ func TestConfig_MutualTLSNeedsAllOfIt(t *testing.T) {
 	}{
 		{[]string{"MTLS_URL=https://mtls.example.org"}, "DIRESCO_MTLS_ADDR"},
 		{[]string{"MTLS_ADDR=:8444"}, "DIRESCO_MTLS_URL"},
-		{[]string{"MTLS_HEADER=nginx", "TRUSTED_PROXIES=10.0.0.0/8"}, "DIRESCO_MTLS_URL"},
-		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_HEADER=nginx"}, "DIRESCO_TRUSTED_PROXIES"},
+		{[]string{"MTLS_HEADER=nginx", "MTLS_PROXY_ADDR=:8445", "TRUSTED_PROXIES=10.0.0.0/8"}, "DIRESCO_MTLS_URL"},
+		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_HEADER=nginx", "MTLS_PROXY_ADDR=:8445"}, "DIRESCO_TRUSTED_PROXIES"},
 		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_ADDR=:8444"}, "DIRESCO_MTLS_CERT"},
 		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_ADDR=:8444", "MTLS_CERT=" + file}, "set both or neither"},
 		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_ADDR=127.0.0.1:8080", "TLS_CERT=" + file, "TLS_KEY=" + file}, "another address"},
 		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_ADDR=:8444", "TLS_CERT=" + file, "TLS_KEY=" + file}, ""},
-		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_HEADER=nginx", "TRUSTED_PROXIES=10.0.0.0/8"}, ""},
+		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_HEADER=nginx", "TRUSTED_PROXIES=10.0.0.0/8"}, "DIRESCO_MTLS_PROXY_ADDR"},
+		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_HEADER=nginx", "MTLS_PROXY_ADDR=127.0.0.1:8080", "TRUSTED_PROXIES=10.0.0.0/8"}, "an address of its own"},
+		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_HEADER=nginx", "MTLS_PROXY_ADDR=:8445", "TRUSTED_PROXIES=10.0.0.0/8"}, ""},
 	} {
 		environ := []string{"DIRESCO_DATABASE_URL=sqlite:x", "DIRESCO_DATA_DIR=/x", "DIRESCO_PUBLIC_URL=https://a.example.org"}
 		for _, v := range tc.environ {

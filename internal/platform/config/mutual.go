@@ -33,7 +33,7 @@ func (c *Config) MutualPair() (certificate, key string) {
 // serveMutual looks at what these variables need of others in the real service.
 func (c *Config) serveMutual() []error {
 	if certificate, _ := c.MutualPair(); c.MTLSAddr != "" && certificate == "" {
-		return []error{wrongValue("MTLS_CERT", "is missing: certificates need TLS, with these or with DIRESCO_TLS_CERT and DIRESCO_TLS_KEY")}
+		return []error{wrongValue("MTLS_CERT", "is missing: certificates need TLS, with these or DIRESCO_TLS_CERT and DIRESCO_TLS_KEY")}
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (c *Config) checkMutual() []error {
 	case ways && c.MTLSURL == "":
 		wrong = append(wrong, wrongValue("MTLS_URL", "is missing: applications have to know where to come with their certificates"))
 	case !ways && c.MTLSURL != "":
-		wrong = append(wrong, wrongValue("MTLS_ADDR", "is missing: set it or DIRESCO_MTLS_HEADER, so that certificates come in by some way"))
+		wrong = append(wrong, wrongValue("MTLS_ADDR", "is missing: set it or DIRESCO_MTLS_HEADER, so that certificates come in"))
 	case c.MTLSHeader != "" && len(c.TrustedProxies) == 0:
 		wrong = append(wrong, wrongValue("MTLS_HEADER", "is taken from DIRESCO_TRUSTED_PROXIES alone: set these"))
 	case c.MTLSAddr != "" && (c.MTLSAddr == c.Addr || c.MTLSAddr == c.CNSAddr):

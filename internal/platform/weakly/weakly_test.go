@@ -32,7 +32,6 @@ func TestKept_WhileItIsUsed(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(first)
-	first = nil
 	runtime.GC()
 	if later, err := get(); err != nil || len(*later) != 1<<20 || made != 3 {
 		t.Errorf("made %d times, %v", made, err)
