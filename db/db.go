@@ -78,17 +78,6 @@ func gormConfig() *gorm.Config {
 	}
 }
 
-// preparedStatements is how many statements stay prepared on SQLite: those of an installation in use.
-const preparedStatements = 300
-
-// sqliteConfig keeps statements prepared. SQLite plans one as often as it is prepared, which takes
-// longer than to run a short one; on PostgreSQL the driver keeps them.
-func sqliteConfig() *gorm.Config {
-	c := gormConfig()
-	c.PrepareStmt, c.PrepareStmtMaxSize = true, preparedStatements
-	return c
-}
-
 func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if path == "" || path == ":memory:" {
 		return nil, fmt.Errorf("sqlite needs the path of a file: sqlite:PATH")
@@ -118,11 +107,11 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 		_ = write.Close()
 		return nil, err
 	}
-	w, err := gorm.Open(sqliteDialector{pool: write}, sqliteConfig())
+	w, err := gorm.Open(sqliteDialector{pool: write}, gormConfig())
 	if err != nil {
 		return nil, err
 	}
-	r, err := gorm.Open(sqliteDialector{pool: read}, sqliteConfig())
+	r, err := gorm.Open(sqliteDialector{pool: read}, gormConfig())
 	if err != nil {
 		return nil, err
 	}
