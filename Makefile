@@ -14,8 +14,6 @@ PKG ?= ./...
 RACE_PACKAGES ?= $(shell go list ./... | grep -v /internal/test/chaos)
 # SQLite is C turned into Go: watching every access in there finds no race of ours and takes more than half of the time.
 RACE_FLAGS ?= -race -gcflags=modernc.org/sqlite/lib=-race=false
-# They send what a table says, one request after the other: the detector finds in them what it finds in the others. `make test` runs them.
-RACE_SKIP ?= ^(TestStaff_NobodyInsideTakesOverAlone|TestAccess_NobodyElsesData|TestInput_AnyTextAnywhere)$$
 # How often `make chaos` kills the server on each kind of database.
 KILLS ?= 30
 # How many people `make click-day` has.
@@ -52,7 +50,7 @@ check-peers: ## run the tests with nginx, HAProxy, PgBouncer, node and Chromium,
 
 race: ## run the tests under the race detector, on SQLite (needs a C compiler)
 	@command -v gcc >/dev/null || { echo 'the race detector needs a C compiler (Debian: apt-get install gcc libc6-dev)' >&2; exit 1; }
-	CGO_ENABLED=1 tools/postgres.sh run go test -short $(RACE_FLAGS) -skip '$(RACE_SKIP)' -timeout 30m $(TESTFLAGS) $(RACE_PACKAGES)
+	CGO_ENABLED=1 tools/postgres.sh run go test -short $(RACE_FLAGS) -timeout 30m $(TESTFLAGS) $(RACE_PACKAGES)
 
 pg: ## start a PostgreSQL server that later test runs share
 	@tools/postgres.sh start
