@@ -113,3 +113,17 @@ func TestBench_AWrongPINIsWellFormed(t *testing.T) {
 		}
 	}
 }
+
+// What rounds gave is one result, whose quantiles are those of all of them.
+func TestBench_RoundsAddUp(t *testing.T) {
+	r := &result{elapsed: time.Second, times: []time.Duration{2, 4}, answers: map[int]int{200: 2}, peak: 7, wal: 10}
+	r.server = 3
+	r.add(&result{
+		elapsed: time.Second, times: []time.Duration{1, 3}, answers: map[int]int{200: 2, 409: 1}, unexpected: 1, example: "answer 500",
+		peak: 5, wal: 20, usage: usage{server: 4, machine: 9},
+	})
+	if r.rate() != 2 || r.quantile(0.5) != 2 || r.answers[200] != 4 || r.answers[409] != 1 || r.unexpected != 1 ||
+		r.example != "answer 500" || r.peak != 7 || r.wal != 30 || r.server != 7 || r.machine != 9 {
+		t.Errorf("together %+v", r)
+	}
+}

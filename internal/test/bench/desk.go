@@ -18,55 +18,68 @@ const (
 var desks = []int{1_000, 100_000}
 
 // desk measures whether an office that has many tickets waits longer for a page of its queue.
-func (b *bench) desk(ctx context.Context, binary, dir string) error {
+func (b *bench) desk(ctx context.Context, binary, dir string) (err error) {
 	if !b.options.only.MatchString(deskName) {
 		return nil
 	}
-	var before []*result
+	var shares []share
 	for _, total := range desks {
 		if b.options.quick {
 			total /= quickShare
 		}
-		after, err := b.deskOf(ctx, binary, dir, total)
-		if err != nil {
-			return fmt.Errorf("%d tickets: %w", total, err)
+		s, end, failed := b.deskOf(ctx, binary, dir, total)
+		if failed != nil {
+			return fmt.Errorf("%d tickets: %w", total, failed)
 		}
-		for i, r := range after {
-			if before != nil {
-				compare(r, before[i], "the fewer")
+		defer func() { err = errors.Join(err, end()) }()
+		shares = append(shares, s)
+	}
+	results, err := inTurns(ctx, shares...)
+	if err != nil {
+		return err
+	}
+	for i, s := range shares {
+		for j, r := range results[i] {
+			if i > 0 {
+				compare(r, results[i-1][j], "the fewer")
 			}
 		}
-		before = after
+		b.results = append(b.results, s.bench.results...)
 	}
 	return nil
 }
 
-// deskOf measures on a database of its own: half of its tickets are closed, and of the others half
-// wait for longer than twenty working days.
-func (b *bench) deskOf(ctx context.Context, binary, dir string, total int) (results []*result, err error) {
+// deskOf prepares works on a database of its own: half of its tickets are closed, and of the others
+// half wait for longer than twenty working days. end ends its server.
+func (b *bench) deskOf(ctx context.Context, binary, dir string, total int) (s share, end func() error, err error) {
 	name := fmt.Sprintf("%s_%d", deskName, total)
 	own := *b
 	own.results = nil
 	if own.database, err = b.database.another(ctx, name); err != nil {
-		return nil, err
+		return s, nil, err
 	}
-	defer func() { err = errors.Join(err, own.database.close(ctx)) }()
+	end = func() error { return own.database.close(ctx) }
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, end())
+		}
+	}()
 	if own.world, err = seed(ctx, own.database.url); err != nil {
-		return nil, fmt.Errorf("seed: %w", err)
+		return s, end, fmt.Errorf("seed: %w", err)
 	}
 	files := filepath.Join(dir, name)
 	if err := os.Mkdir(files, 0o750); err != nil {
-		return nil, err
+		return s, end, err
 	}
 	if err := own.startServer(ctx, binary, files); err != nil {
-		return nil, err
+		return s, end, err
 	}
-	defer func() { err = errors.Join(err, own.server.stop()) }()
+	end = func() error { return errors.Join(own.server.stop(), own.database.close(ctx)) }
 	if err := own.world.logIn(ctx, own.server.address); err != nil {
-		return nil, fmt.Errorf("login: %w", err)
+		return s, end, fmt.Errorf("login: %w", err)
 	}
 	if err := own.database.fillDesk(ctx, total); err != nil {
-		return nil, err
+		return s, end, err
 	}
 	const path = "/v1/backoffice/tickets?limit=50"
 	works := []work{
@@ -76,9 +89,7 @@ func (b *bench) deskOf(ctx context.Context, binary, dir string, total int) (resu
 	for i := range works {
 		works[i].name = fmt.Sprintf("%s, %s: %s", deskName, thousands(float64(total)), works[i].name)
 	}
-	results, err = own.all(ctx, works...)
-	b.results = append(b.results, own.results...)
-	return results, err
+	return share{bench: &own, works: works}, end, nil
 }
 
 // fillDesk gives the office of the operator so many tickets, over all contributors that have a

@@ -31,6 +31,8 @@ type work struct {
 	allowed []int
 	// process is the server whose memory and CPU time are measured; zero for none.
 	process process
+	// before prepares, after everybody has logged in; nil for nothing.
+	before func(ctx context.Context) error
 	// worker makes the i-th client; its release function is called at the end.
 	worker func(ctx context.Context, i int) (do worker, release func(), err error)
 }

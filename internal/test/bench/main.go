@@ -62,7 +62,7 @@ func parseOptions() (options, error) {
 	flag.BoolVar(&o.peers, "peers", false, "compare with PocketBase and with PostgreSQL alone instead, in turns")
 	flag.StringVar(&o.growth, "growth", "", "measure how cost grows instead, and keep it in this directory")
 	flag.IntVar(&o.rows, "rows", 1_000_000, "up to how many declarations -growth measures; ten million take tens of gigabytes")
-	flag.IntVar(&o.rounds, "rounds", 3, "in how many rounds of turns programs are compared")
+	flag.IntVar(&o.rounds, "rounds", 3, "in how many rounds of turns works and programs are compared")
 	flag.DurationVar(&o.settle, "settle", 10*time.Second, "how long a server is left alone before its idle memory is compared")
 	flag.StringVar(&o.bare, "bare", "", "internal: be the bare reference server at this address")
 	flag.IntVar(&o.bareRead, "bare-read", 0, "internal: length of the bare server's answer to GET")

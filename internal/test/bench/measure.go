@@ -28,7 +28,8 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 		"PostgreSQL %s, fsync=on, synchronous_commit=on, a throwaway cluster on this machine, reached through a Unix socket",
 		b.database.version,
 	)
-	b.fact("each work: %s of warm-up, then %s measured, in a closed loop over keep-alive HTTP/1.1 on loopback", b.warmUp, b.duration)
+	b.fact("each work: %s of warm-up, then %s measured, in a closed loop over keep-alive HTTP/1.1 on loopback; what is compared, in %d rounds of turns",
+		b.warmUp, b.duration, b.turns())
 	if b.world, err = seed(ctx, b.database.url); err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}
@@ -125,23 +126,16 @@ func (b *bench) measured(ctx context.Context, w work) (*result, error) {
 	if err := b.world.logIn(ctx, b.server.address); err != nil {
 		return nil, err
 	}
+	if w.before != nil {
+		if err := w.before(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", w.name, err)
+		}
+	}
 	r, err := b.run(ctx, w)
 	if len(r.answers) > 0 {
 		b.results = append(b.results, &r)
 	}
 	return &r, err
-}
-
-// all measures one work after the other.
-func (b *bench) all(ctx context.Context, works ...work) ([]*result, error) {
-	results := make([]*result, len(works))
-	for i, w := range works {
-		var err error
-		if results[i], err = b.measured(ctx, w); err != nil {
-			return nil, err
-		}
-	}
-	return results, nil
 }
 
 // compare notes how the rate of a result stands to that of its reference, where both were measured.

@@ -44,7 +44,7 @@ func workingTree(ctx context.Context, dir string) (*revision, error) {
 	if err := os.Mkdir(files, 0o750); err != nil {
 		return nil, err
 	}
-	r := &revision{name: "now", variables: serveVariables(addressPlace, databasePlace, directoryPlace, nil)}
+	r := &revision{name: "now", variables: serveVariables(addressPlace, databasePlace, directoryPlace)}
 	var err error
 	r.binary, r.size, err = buildBinary(ctx, "", files)
 	return r, err

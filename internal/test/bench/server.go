@@ -151,14 +151,13 @@ func answers(ctx context.Context, address, path string) bool {
 const statusPath = "/v1/status"
 
 // serveVariables configure the server. All limits on the plain number of requests are at their
-// highest, those on wrong PINs as always; more are further variables.
-func serveVariables(address, databaseURL, dir string, more map[string]string) map[string]string {
-	all := map[string]string{
+// highest, those on wrong PINs as always. The adapter calls it in older revisions too, so that its
+// parameters stay as they are.
+func serveVariables(address, databaseURL, dir string) map[string]string {
+	return map[string]string{
 		"ADDR": address, "ADMIN_ADDR": "", "DATABASE_URL": databaseURL, "DATA_DIR": dir, "RATE_PERSON": "1000000",
 		"RATE_APPLICATION": "1000000", "RATE_ADDRESS": "1000000",
 	}
-	maps.Copy(all, more)
-	return all
 }
 
 // serve starts the real service.
@@ -167,7 +166,9 @@ func serve(ctx context.Context, binary, databaseURL, dir string, more map[string
 	if err != nil {
 		return nil, err
 	}
-	return serveWith(ctx, binary, address, serveVariables(address, databaseURL, dir, more), filepath.Join(dir, "serve.log"))
+	variables := serveVariables(address, databaseURL, dir)
+	maps.Copy(variables, more)
+	return serveWith(ctx, binary, address, variables, filepath.Join(dir, "serve.log"))
 }
 
 // serveWith starts it with these variables.
@@ -189,7 +190,9 @@ func serveInside(ctx context.Context, databaseURL, dir string, more map[string]s
 		return nil, err
 	}
 	address := listener.Addr().String()
-	c, err := config.Read(environment(serveVariables(address, databaseURL, dir, more)))
+	variables := serveVariables(address, databaseURL, dir)
+	maps.Copy(variables, more)
+	c, err := config.Read(environment(variables))
 	if err == nil {
 		err = c.Serve()
 	}
