@@ -16,7 +16,7 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite"
 )
 
 // Dialect is the kind of database behind a DB.
@@ -121,10 +121,11 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 func sqlitePool(path string, options url.Values, connections int) (*sql.DB, error) {
 	options.Set("_time_format", "sqlite")
 	options.Set("_timezone", "UTC")
-	pool, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+options.Encode())
+	made, err := sqlite.NewConnector("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options.Encode())
 	if err != nil {
 		return nil, err
 	}
+	pool := sql.OpenDB(keeper{made})
 	pool.SetMaxOpenConns(connections)
 	pool.SetMaxIdleConns(connections)
 	pool.SetConnMaxLifetime(0)

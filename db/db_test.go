@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"net/url"
 	"strings"
@@ -130,4 +131,27 @@ func TestDB_WhatTheServerRefusesIsSaid(t *testing.T) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
+}
+
+// counted counts how often its value is asked for.
+type counted struct{ asked *int }
+
+// Value implements driver.Valuer.
+func (c counted) Value() (driver.Value, error) {
+	*c.asked++
+	return "a", nil
+}
+
+// TestStatement_IsNotWrittenDownAgain: values of a statement go to the database and nowhere else.
+func TestStatement_IsNotWrittenDownAgain(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		asked := 0
+		var found string
+		if err := d.From(t.Context()).Raw("SELECT CAST(? AS text)", counted{&asked}).Scan(&found).Error; err != nil {
+			t.Fatal(err)
+		}
+		if asked != 1 || found != "a" {
+			t.Errorf("the value was asked for %d times; found %q", asked, found)
+		}
+	})
 }

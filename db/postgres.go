@@ -61,7 +61,7 @@ func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
 		_ = pool.Close()
 		return nil, unreachable(err, config.Database)
 	}
-	g, err := gorm.Open(postgres.New(postgres.Config{Conn: pool}), gormConfig())
+	g, err := gorm.Open(postgresDialector{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, gormConfig())
 	if err != nil {
 		_ = pool.Close()
 		return nil, err
@@ -119,6 +119,12 @@ func writeToLeader(config *pgx.ConnConfig, rawURL string) error {
 	}
 	return nil
 }
+
+// postgresDialector is GORM's dialect for PostgreSQL.
+type postgresDialector struct{ *postgres.Dialector }
+
+// Explain implements gorm.Dialector; see that of sqliteDialector.
+func (postgresDialector) Explain(string, ...any) string { return "" }
 
 // connector makes the connections of a pool.
 type connector struct {
