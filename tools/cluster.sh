@@ -6,6 +6,7 @@
 #   cluster.sh serve           start two processes of the service on it, and print where everything is
 #   cluster.sh down            end all of it and delete its data
 #   cluster.sh list            show the nodes as Patroni sees them
+#   cluster.sh logs            print the last words of each node
 #   cluster.sh url | pooled    print the database's address: all nodes, or through PgBouncer
 #   cluster.sh leader | sync | replica
 #                              print the number of the node that is the leader, the synchronous standby, the other standby
@@ -184,7 +185,7 @@ start_node() { start_in "$1" "node$1.log" patroni "node$1.yml"; }
 # whole returns when all three take part and one standby is synchronous.
 whole() {
 	local tries
-	for tries in $(seq 60); do
+	for tries in $(seq 150); do
 		if [ "$(patronictl list -f json 2>/dev/null | grep -oE '"State": "(running|streaming)"' | wc -l)" = 3 ] && member primary >/dev/null && member sync >/dev/null; then
 			return
 		fi
@@ -283,6 +284,7 @@ revive() {
 case ${1:-} in
 up | serve | down | revive | url | pooled) "$1" ;;
 list) patronictl list ;;
+logs) tail -n 25 "$dir"/node?.log ;;
 leader) member primary ;;
 sync) member sync ;;
 replica) member async ;;
@@ -293,7 +295,7 @@ cut) in_space "$2" ip route add blackhole "$etcd/32" ;;
 heal) in_space "$2" ip route del blackhole "$etcd/32" ;;
 switchover) patronictl switchover diresco --force >/dev/null ;;
 *)
-	sed -n '2,18p' "$0" | cut -c 3-
+	sed -n '2,19p' "$0" | cut -c 3-
 	exit 2
 	;;
 esac
