@@ -16,6 +16,8 @@ RACE_PACKAGES ?= $(shell go list ./... | grep -v /internal/test/chaos)
 RACE_FLAGS ?= -race -gcflags=modernc.org/sqlite/lib=-race=false
 # How often `make chaos` kills the server on each kind of database.
 KILLS ?= 30
+# How often each event befalls the cluster of `make chaos-cluster`.
+EVENTS ?= 5
 # How many people `make click-day` has.
 PEOPLE ?= 5000
 # The commit that `make bench-against` compares with.
@@ -27,7 +29,7 @@ BENCHFLAGS ?=
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
-.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench bench-against bench-peers bench-growth tools-check chaos click-day fuzz spec-lint contract-check release typescript postman smoke clean
+.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench bench-against bench-peers bench-growth tools-check chaos click-day cluster chaos-cluster fuzz spec-lint contract-check release typescript postman smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,7 +98,8 @@ bench-growth: ## measure how cost grows with clients, processes, offices and ROW
 	go run ./internal/test/bench -growth docs/figures -rows $(ROWS) $(BENCHFLAGS)
 	cd tools/figures && go run . ../../docs/figures
 
-tools-check: ## test the modules of their own that measure and draw
+tools-check: ## test the modules of their own that measure, draw, and check the files of deploy
+	cd tools/deploy && go vet ./... && go test ./...
 	cd tools/peers && go vet ./... && go test ./...
 	cd tools/figures && go vet ./... && go test ./...
 
@@ -107,6 +110,13 @@ chaos: ## kill the server KILLS times under load, on both databases, and see tha
 click-day: ## let PEOPLE file within a minute for a fund that is enough for two fifths of them
 	tools/postgres.sh ensure
 	DIRESCO_CLICK_DAY=$(PEOPLE) go test -count=1 -timeout 30m -v -run ClickDay ./internal/test/chaos/
+
+cluster: build ## start three PostgreSQL nodes under Patroni, PgBouncer and two processes on this machine (Debian, as root)
+	tools/cluster.sh up
+	tools/cluster.sh serve
+
+chaos-cluster: ## kill, freeze, cut off and switch over the leader of such a cluster EVENTS times each, and see that nothing is lost
+	DIRESCO_CHAOS_CLUSTER=$(EVENTS) go test -tags cluster -count=1 -timeout 120m -v -run Cluster ./internal/test/chaos/
 
 fuzz: ## run every fuzz target for FUZZTIME
 	tools/fuzz.sh $(FUZZTIME)

@@ -92,6 +92,15 @@ func serve(
 	servers[0].RegisterOnShutdown(a.EndStreams)
 	failed := make(chan error, 2+len(certified))
 	go r.run(ctx, a, log)
+	// Who sees it answer finds its metrics as well.
+	if c.AdminAddr != "" {
+		admin, err := new(net.ListenConfig).Listen(ctx, "tcp", c.AdminAddr)
+		if err != nil {
+			return errors.Join(err, listener.Close(), certified.close(), a.Close())
+		}
+		servers = append(servers, newServer(a.AdminHandler(), log))
+		go func() { failed <- servers[1].Serve(admin) }()
+	}
 	go func() {
 		if r.pair != nil {
 			servers[0].TLSConfig = &tls.Config{GetCertificate: r.pair.Get, MinVersion: tls.VersionTLS12}
@@ -100,14 +109,6 @@ func serve(
 			failed <- servers[0].Serve(listener)
 		}
 	}()
-	if c.AdminAddr != "" {
-		admin, err := new(net.ListenConfig).Listen(ctx, "tcp", c.AdminAddr)
-		if err != nil {
-			return errors.Join(err, servers[0].Close(), certified.close(), a.Close())
-		}
-		servers = append(servers, newServer(a.AdminHandler(), log))
-		go func() { failed <- servers[1].Serve(admin) }()
-	}
 	for _, l := range certified {
 		servers = append(servers, l.server)
 		go func() { failed <- l.serve() }()

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"encoding/json"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -75,13 +76,19 @@ func newDeployment(t *testing.T) *deployment {
 	d.words = strings.NewReplacer(
 		"@db.example.org/diresco?sslmode=verify-full", "@/"+name+"?"+at.RawQuery, "DATABASE diresco ", "DATABASE "+name+" ",
 		"diresco_owner", name+"_owner", "diresco_app", name+"_app",
-		"/etc/diresco", d.dir+"/etc/diresco", "/var/lib/diresco", d.dir+"/var/lib/diresco", "/usr/local/", d.dir+"/usr/local/",
+		"/etc/systemd", d.dir+"/etc/systemd", "/etc/diresco", d.dir+"/etc/diresco", "/var/lib/diresco", d.dir+"/var/lib/diresco", "/usr/local/", d.dir+"/usr/local/",
 		"https://diresco.example.org", "http://"+s.given["ADDR"], "127.0.0.1:8080", s.given["ADDR"], "127.0.0.1:9090", freeAddress(t),
 	)
 	for _, made := range []string{"etc", "usr/local/bin", "usr/local/sbin", "var/lib/diresco", "bin"} {
 		if err := os.MkdirAll(filepath.Join(d.dir, made), 0o700); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.CopyFS(filepath.Join(d.dir, "deploy"), os.DirFS(filepath.Join(root, "deploy"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(d.dir, "etc", "systemd", "system"), 0o700); err != nil {
+		t.Fatal(err)
 	}
 	// The program was built for these tests already.
 	if err := os.Link(binary, filepath.Join(d.dir, "bin", "diresco")); err != nil {
@@ -149,8 +156,6 @@ func (d *deployment) do(block codeBlock) {
 	switch block.language {
 	case "sql":
 		d.sql(block.text, d.superuser)
-	case "ini":
-		d.verifyUnit(block.text)
 	case "sh":
 		before, starts, after := cutAt(block.text, "systemctl enable", "systemctl restart")
 		d.shell(before)
@@ -176,15 +181,19 @@ func cutAt(text string, words ...string) (before string, found bool, after strin
 
 // verifyUnit has systemd read the unit, where there is one to ask. It warns, and ends well, for
 // what it does not know.
-func (d *deployment) verifyUnit(text string) {
+func (d *deployment) verifyUnit() {
 	d.t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "deploy", "diresco.service"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
 	verifier, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		d.t.Log("no systemd here: the unit was not verified")
 		return
 	}
 	path := filepath.Join(d.dir, "diresco.service")
-	if err := os.WriteFile(path, []byte(d.words.Replace(text)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(d.words.Replace(string(text))), 0o600); err != nil {
 		d.t.Fatal(err)
 	}
 	out, err := exec.CommandContext(d.t.Context(), verifier, "verify", path).CombinedOutput()
@@ -200,6 +209,7 @@ func TestDeployment_FromAnEmptyDatabaseToTheFirstOperator(t *testing.T) {
 	for _, block := range codeBlocks(page(t, deploymentPage, "")) {
 		d.do(block)
 	}
+	d.verifyUnit()
 	for _, want := range []string{
 		"was brought from version 0 to", "restricted: cannot rewrite the audit trail", "are those of the database", "the new PIN: ",
 		`{"user_class":"operator","office_code":"7000"}`, "is at version", "used",
@@ -220,7 +230,8 @@ func TestDeployment_FromAnEmptyDatabaseToTheFirstOperator(t *testing.T) {
 func (d *deployment) nobodyElseReads() {
 	d.t.Helper()
 	err := filepath.WalkDir(d.dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.Contains(path, "/bin/") || strings.Contains(path, "/sbin/") {
+		if err != nil || entry.IsDir() || strings.Contains(path, "/bin/") || strings.Contains(path, "/sbin/") ||
+			strings.HasPrefix(path, filepath.Join(d.dir, "deploy")) || strings.Contains(path, "/systemd/") {
 			return err
 		}
 		info, err := entry.Info()
@@ -253,27 +264,53 @@ func TestDeployment_AlertsAskForWhatIsMeasured(t *testing.T) {
 			}
 		}
 	}
-	for _, block := range codeBlocks(page(t, deploymentPage, "What to watch")) {
-		if err := yaml.Unmarshal([]byte(block.text), &rules); err != nil {
-			t.Fatal(err)
-		}
+	if err := yaml.Unmarshal([]byte(page(t, "deploy/alerts.yml", "")), &rules); err != nil {
+		t.Fatal(err)
 	}
 	if len(rules.Groups) != 1 || len(rules.Groups[0].Rules) < 5 {
 		t.Fatalf("%+v", rules)
 	}
-	metric := regexp.MustCompile(`\b[a-z]+(?:_[a-z]+)+\b`)
 	for _, rule := range rules.Groups[0].Rules {
-		names := metric.FindAllString(regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(rule.Expr, ""), -1)
-		if len(names) == 0 && !strings.HasPrefix(rule.Expr, "up{") || rule.Annotations["summary"] == "" {
-			t.Errorf("%s asks for nothing: %s", rule.Alert, rule.Expr)
+		if rule.Annotations["summary"] == "" {
+			t.Errorf("%s does not say what to do", rule.Alert)
 		}
-		for _, name := range names {
-			if !regexp.MustCompile(`(?m)^` + name + `[ {]`).Match(scraped.body) {
-				t.Errorf("%s asks for %s, which a new process does not give", rule.Alert, name)
-			}
+		asksForWhatThereIs(t, rule.Alert, rule.Expr, scraped.body)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(page(t, "deploy/dashboard.json", "")), &dashboard); err != nil || len(dashboard.Panels) < 5 {
+		t.Fatal(err, len(dashboard.Panels))
+	}
+	for _, panel := range dashboard.Panels {
+		for _, target := range panel.Targets {
+			asksForWhatThereIs(t, panel.Title, target.Expr, scraped.body)
 		}
 	}
 	s.terminate()
+}
+
+// metric is a name in an expression of Prometheus, once what stands in braces and after "by" is gone.
+var (
+	metric    = regexp.MustCompile(`\b[a-z]+(?:_[a-z]+)+\b`)
+	notMetric = regexp.MustCompile(`\{(?:[^{}"]|"[^"]*")*\}|(?:by|ignoring) \([a-z_, ]*\)|histogram_quantile`)
+)
+
+// asksForWhatThereIs looks for the metrics of an expression among those of a new process.
+func asksForWhatThereIs(t *testing.T, who, expression string, scraped []byte) {
+	t.Helper()
+	names := metric.FindAllString(notMetric.ReplaceAllString(expression, ""), -1)
+	if len(names) == 0 && !strings.Contains(expression, "up{") {
+		t.Errorf("%s asks for nothing: %s", who, expression)
+	}
+	for _, name := range names {
+		if !regexp.MustCompile(`(?m)^` + name + `[ {]`).Match(scraped) {
+			t.Errorf("%s asks for %s, which a new process does not give", who, name)
+		}
+	}
 }
 
 // TestDeployment_ComposeFileNamesWhatThereIs: its variables are read by the program, and its
@@ -293,7 +330,7 @@ func TestDeployment_ComposeFileNamesWhatThereIs(t *testing.T) {
 		Secrets  map[string]struct{ File string }
 		Volumes  map[string]struct{}
 	}
-	decoder := yaml.NewDecoder(strings.NewReader(codeBlocks(page(t, deploymentPage, "Containers"))[0].text))
+	decoder := yaml.NewDecoder(strings.NewReader(page(t, "deploy/compose.yaml", "")))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&file); err != nil {
 		t.Fatal(err)

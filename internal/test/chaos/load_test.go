@@ -73,6 +73,9 @@ type load struct {
 	// watch, where it is set, sees every request and its answer.
 	watch func(try)
 
+	// stale tells that who led may still answer questions, and not know what its successor was told.
+	stale atomic.Bool
+
 	phase  atomic.Int32
 	round  atomic.Int32
 	events atomic.Int64
@@ -272,6 +275,7 @@ func (l *load) insist(f *filer, at site, r request) (last try, tries int, ok boo
 			l.broken.Add(1)
 		case last.answer.status >= http.StatusOK && last.answer.status <= http.StatusAccepted:
 			return last, tries, true
+		case last.answer.status == http.StatusNotFound && l.stale.Load():
 		case !last.answer.mayBeRepeated():
 			l.t.Errorf("%s %s answered %d: %s", r.method, r.path, last.answer.status, last.answer.body)
 			return last, tries, false
