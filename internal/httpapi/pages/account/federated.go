@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/identity/federation"
@@ -95,11 +96,14 @@ func (v *visit) depart() error {
 func (v *visit) arrive() error {
 	query := v.r.URL.Query()
 	flow, next := query.Get("flow"), query.Get("next")
+	code := query.Get("error_code")
 	switch failed := federation.Outcome(query.Get("error")); {
+	case failed == federation.Unavailable && v.cardWords(code) != "":
+		return v.notLoggedIn(flow, next, http.StatusServiceUnavailable, code)
 	case failed == federation.Unavailable:
 		return v.notLoggedIn(flow, next, http.StatusServiceUnavailable, string(failed))
 	case failed == federation.Denied:
-		return v.notLoggedIn(flow, next, http.StatusForbidden, query.Get("error_code"))
+		return v.notLoggedIn(flow, next, http.StatusForbidden, code)
 	case failed != "":
 		return v.notLoggedIn(flow, next, http.StatusForbidden, string(federation.Invalid))
 	}
@@ -129,10 +133,22 @@ func (v *visit) arrive() error {
 
 // notLoggedIn says why a login at a provider did not succeed, and leads back.
 func (v *visit) notLoggedIn(flow, next string, status int, reason string) error {
-	if texts[v.lang]["federated.why."+reason] == "" {
-		reason = "other"
+	text := v.cardWords(reason)
+	if text == "" {
+		text = texts[v.lang]["federated.why."+reason]
 	}
-	n := &notice{status: status, Title: v.t("federated.title"), Texts: []string{v.t("federated.why." + reason)}}
+	if text == "" {
+		text = v.t("federated.why.other")
+	}
+	n := &notice{status: status, Title: v.t("federated.title"), Texts: []string{text}}
 	n.Href, n.Link = v.onward(loginPath, flow, next), v.t("federated.back")
 	return n
+}
+
+// cardWords say why a card was not let in; "" for any other reason.
+func (v *visit) cardWords(reason string) string {
+	if !strings.HasPrefix(reason, "card-") {
+		return ""
+	}
+	return problem.ReasonText(v.lang, reason)
 }
