@@ -92,17 +92,32 @@ func spidConfig(c config.Config, now time.Time) (spid.Config, error) {
 			return spid.Config{}, fmt.Errorf("DIRESCO_SPID_KEYS: file 1: %w", err)
 		}
 	}
+	organisation, err := spidOrganisation(c)
 	return spid.Config{
 		EntityID: c.SPIDEntity(), PublicURL: c.PublicURL, Keys: keys, Comparison: c.SPIDComparison, Attributes: c.SPIDAttributes,
-		Post: c.SPIDBinding == "post", Organisation: spidOrganisation(c),
-	}, nil
+		Post: c.SPIDBinding == "post", Organisation: organisation,
+	}, err
 }
 
-func spidOrganisation(c config.Config) spid.Organisation {
-	return spid.Organisation{
+func spidOrganisation(c config.Config) (spid.Organisation, error) {
+	o := spid.Organisation{
 		Name: c.InstitutionName, URL: c.InstitutionPage, IPACode: c.SPIDIPACode, Email: c.SPIDEmail, Telephone: c.SPIDTelephone,
 		Municipality: c.CIEMunicipality,
 	}
+	if c.SPIDPrivate == "" {
+		return o, nil
+	}
+	content, err := os.ReadFile(c.SPIDPrivate)
+	if err != nil {
+		return o, errors.New("DIRESCO_SPID_PRIVATE: the file cannot be read")
+	}
+	if o.Private, err = spid.ParsePrivate(content); err != nil {
+		return o, fmt.Errorf("DIRESCO_SPID_PRIVATE: %w", err)
+	}
+	if c.CIEMetadata != "" && (o.Private.VATNumber == "" || o.Private.FiscalCode == "" || o.Private.NACE2Code == "") {
+		return o, errors.New("DIRESCO_SPID_PRIVATE: CIE needs vat_number, fiscal_code and nace2_code")
+	}
+	return o, nil
 }
 
 // readCertificates reads all certificates of a file in PEM; "" has none.
@@ -148,5 +163,9 @@ func SPIDMetadata(c config.Config, kind federation.Kind) ([]byte, error) {
 // NewSPIDCertificate returns a new certificate with its key, in PEM, for so many years.
 func NewSPIDCertificate(c config.Config, locality string, years int, o Options) ([]byte, error) {
 	from := o.Clock.Now().Truncate(time.Second)
-	return spid.NewCertificate(o.Random, c.SPIDEntity(), spidOrganisation(c), locality, from, from.AddDate(years, 0, 0))
+	organisation, err := spidOrganisation(c)
+	if err != nil {
+		return nil, err
+	}
+	return spid.NewCertificate(o.Random, c.SPIDEntity(), organisation, locality, from, from.AddDate(years, 0, 0))
 }
