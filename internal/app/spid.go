@@ -57,6 +57,10 @@ func newSPID(ctx context.Context, from config.Config, d spid.Deps) (*spid.Servic
 	return service, service.Open(ctx)
 }
 
+// renewSPIDWithin is how long before its end a certificate is to be renewed that others take over: AgID
+// takes its time.
+const renewSPIDWithin = 60 * 24 * time.Hour
+
 // spid reads what SPID and CIE need, and asks for the metadata of the providers.
 func (k *checker) spid(ctx context.Context) {
 	const what = "spid"
@@ -78,7 +82,12 @@ func (k *checker) spid(ctx context.Context) {
 	} else {
 		k.add(Passed, what, "%d providers, entity %s", n, c.SPIDEntity())
 	}
-	k.validity(service.Keys[0].Certificate)
+	for i, pair := range service.Keys {
+		k.validWithin(fmt.Sprintf("certificate of spid %d", i+1), pair.Certificate, renewSPIDWithin)
+		if differs := pair.Differs(service.Organisation); differs != "" {
+			k.add(Noted, what, "the certificate of file %d names another body: %s. Metadata with it are refused", i+1, differs)
+		}
+	}
 }
 
 // spidConfig reads what this service is at the providers.
@@ -87,10 +96,15 @@ func spidConfig(c config.Config, now time.Time) (spid.Config, error) {
 	if err != nil {
 		return spid.Config{}, fmt.Errorf("DIRESCO_SPID_KEYS: %w", err)
 	}
-	if len(keys) > 0 {
-		if err := keys[0].Check(c.SPIDEntity(), now); err != nil {
-			return spid.Config{}, fmt.Errorf("DIRESCO_SPID_KEYS: file 1: %w", err)
+	for i, pair := range keys {
+		err := pair.Check(c.SPIDEntity(), now)
+		if err == nil {
+			break // it signs
 		}
+		if !errors.Is(err, spid.ErrEnded) || i == len(keys)-1 {
+			return spid.Config{}, fmt.Errorf("DIRESCO_SPID_KEYS: file %d: %w", i+1, err)
+		}
+		// The next one has long been published beside it.
 	}
 	organisation, err := spidOrganisation(c)
 	return spid.Config{

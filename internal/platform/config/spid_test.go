@@ -63,6 +63,18 @@ func TestSPID_ABodyIsPublicOrPrivate(t *testing.T) {
 	}
 }
 
+func TestSPID_TheNameHasNoPort(t *testing.T) {
+	for name, environ := range map[string][]string{
+		"public URL": {"DIRESCO_PUBLIC_URL=https://diresco.example.org:8443"},
+		"entity id":  {"DIRESCO_SPID_ENTITY_ID=https://spid.example.org:8443"},
+	} {
+		c := read(t, append(spidServed(), environ...)...)
+		if err := c.Serve(); err == nil || !strings.Contains(err.Error(), "without a port") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestSPID_WrongValues(t *testing.T) {
 	const wrong = "hunter2"
 	for name, values := range map[string][]string{

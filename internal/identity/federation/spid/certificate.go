@@ -41,7 +41,7 @@ func NewCertificate(random io.Reader, entityID string, o Organisation, locality 
 		Subject: pkix.Name{
 			CommonName: o.Name, Organization: []string{o.Name}, Country: []string{"IT"}, Locality: []string{locality},
 			ExtraNames: []pkix.AttributeTypeAndValue{
-				{Type: uriType, Value: entityID}, {Type: organisationType, Value: "PA:IT-" + o.IPACode},
+				{Type: uriType, Value: entityID}, {Type: organisationType, Value: publicPrefix + o.IPACode},
 			},
 		},
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment,

@@ -140,9 +140,14 @@ func named(e *etree.Element, tag, text string) {
 	child.SetText(text)
 }
 
-// signing is how the first key signs.
+// signing is how the first key signs whose certificate is good, or at least the first.
 func (s *Service) signing() (*dsig.SigningContext, error) {
 	first := s.Keys[0]
+	if s.Clock != nil {
+		if good := s.signer(s.Clock.Now()); good != nil {
+			first = *good
+		}
+	}
 	context, err := dsig.NewSigningContext(first.Key, [][]byte{first.Certificate.Raw})
 	if err != nil {
 		return nil, err

@@ -121,3 +121,18 @@ func (s *search) issuer(ctx context.Context, c chain, name string) (issuer, erro
 	s.left = inner.left
 	return issuer{name, keys, found.expires, statusEndpoint(found.metadata)}, err
 }
+
+// CheckOwn tells whether a trust mark that an entity is about to show is one, is about that entity and
+// has not ended. Who signed it is for others to verify.
+func CheckOwn(entry MarkEntry, entity string, now time.Time) error {
+	signed, err := parse(entry.Mark, MarkType)
+	if err != nil {
+		return ErrMark
+	}
+	var claimed mark
+	if json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &claimed) != nil {
+		return ErrMark
+	}
+	_, err = claimed.check(entity, entry.Named(), now)
+	return err
+}
