@@ -1542,6 +1542,7 @@ func (e IdentityDocumentKind) Valid() bool {
 // Defines values for IdentityProviderKind.
 const (
 	IdentityProviderKindCie  IdentityProviderKind = "cie"
+	IdentityProviderKindCns  IdentityProviderKind = "cns"
 	IdentityProviderKindOidc IdentityProviderKind = "oidc"
 	IdentityProviderKindSpid IdentityProviderKind = "spid"
 )
@@ -1550,6 +1551,8 @@ const (
 func (e IdentityProviderKind) Valid() bool {
 	switch e {
 	case IdentityProviderKindCie:
+		return true
+	case IdentityProviderKindCns:
 		return true
 	case IdentityProviderKindOidc:
 		return true
@@ -7319,7 +7322,7 @@ type FederatedLogin struct {
 //
 // Example: {"code_challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM","level":2,"provider_id":"spid-poste","return_url":"http://127.0.0.1:8000/callback"}
 type FederatedLoginStart struct {
-	// CodeChallenge The PKCE challenge, method `S256`.
+	// CodeChallenge The PKCE challenge, method `S256`. It is 32 bytes in base64url, so that its last character is one of those of four bits.
 	//
 	// Example: E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM
 	CodeChallenge string `json:"code_challenge"`
@@ -7334,7 +7337,7 @@ type FederatedLoginStart struct {
 	// Example: spid-poste
 	ProviderId ProviderId `json:"provider_id"`
 
-	// ReturnUrl Where the browser comes back. An address of an origin that is let in, or a redirect URI of one of the body's own applications; in the sandbox of any approved one.
+	// ReturnUrl Where the browser comes back. An address of an origin that is let in, or a redirect URI of one of the body's own applications; in the sandbox of any approved one, and any port of the tester's own machine.
 	//
 	// Example: http://127.0.0.1:8000/callback
 	ReturnUrl string `json:"return_url"`
@@ -7683,7 +7686,7 @@ type IdentityProvider struct {
 	// Example: Poste ID
 	DisplayName string `json:"display_name"`
 
-	// Kind The national identity, or `oidc` for a provider of the institution's own.
+	// Kind The national identity, or `oidc` for a provider of the institution's own. Whose id ends in `-card` is a card that the browser shows.
 	//
 	// Example: spid
 	Kind IdentityProviderKind `json:"kind"`
@@ -7704,7 +7707,7 @@ type IdentityProvider struct {
 	ProviderId ProviderId `json:"provider_id"`
 }
 
-// IdentityProviderKind The national identity, or `oidc` for a provider of the institution's own.
+// IdentityProviderKind The national identity, or `oidc` for a provider of the institution's own. Whose id ends in `-card` is a card that the browser shows.
 //
 // Example: spid
 type IdentityProviderKind string
@@ -11510,7 +11513,7 @@ type Session struct {
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
 
-	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
+	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card, whether or not browsers can show one. Missing for a PIN.
 	//
 	// Example: spid-poste
 	LoginProvider *string `json:"login_provider,omitempty"`
@@ -11615,7 +11618,7 @@ type SessionSummary struct {
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
 
-	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
+	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card, whether or not browsers can show one. Missing for a PIN.
 	//
 	// Example: spid-poste
 	LoginProvider *string `json:"login_provider,omitempty"`
@@ -14338,7 +14341,7 @@ type ExportOfficeDeclarationSearchParams struct {
 	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -14381,7 +14384,7 @@ type SearchOfficeDeclarationsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -14614,7 +14617,7 @@ type SearchPeopleParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -14627,7 +14630,7 @@ type RevokePersonPinParams struct {
 // IssuePinParams defines parameters for IssuePin.
 type IssuePinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -14799,7 +14802,7 @@ type SearchOfficeTicketsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -14894,7 +14897,7 @@ type SearchContributorsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -14945,7 +14948,7 @@ type ExportDeclarationSearchParams struct {
 	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -14958,7 +14961,7 @@ type SearchDeclarationsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15063,7 +15066,7 @@ type ExportDossierParams struct {
 // SearchPeopleForRoleParams defines parameters for SearchPeopleForRole.
 type SearchPeopleForRoleParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15174,7 +15177,7 @@ type ExportMyDeclarationSearchParams struct {
 	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15208,7 +15211,7 @@ type SearchMyDeclarationsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15298,7 +15301,7 @@ type SearchDelegationCandidatesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15311,7 +15314,7 @@ type SearchDelegationsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15435,7 +15438,7 @@ type StreamEventsParams struct {
 // StartFederatedLoginParams defines parameters for StartFederatedLogin.
 type StartFederatedLoginParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15451,7 +15454,7 @@ type ListIdentityProvidersParams struct {
 // SearchPeopleForIntermediaryRoleParams defines parameters for SearchPeopleForIntermediaryRole.
 type SearchPeopleForIntermediaryRoleParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15555,14 +15558,14 @@ type ListNotificationsParams struct {
 // RotatePinParams defines parameters for RotatePin.
 type RotatePinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ConfirmPinRotationParams defines parameters for ConfirmPinRotation.
 type ConfirmPinRotationParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15578,7 +15581,7 @@ type ListMyPinUpgradesParams struct {
 // RequestPinUpgradeParams defines parameters for RequestPinUpgrade.
 type RequestPinUpgradeParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15633,35 +15636,35 @@ type ListSlotsParams struct {
 // StartPinRecoveryParams defines parameters for StartPinRecovery.
 type StartPinRecoveryParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ConfirmPinRecoveryParams defines parameters for ConfirmPinRecovery.
 type ConfirmPinRecoveryParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RequestPinParams defines parameters for RequestPin.
 type RequestPinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StartPinRevocationParams defines parameters for StartPinRevocation.
 type StartPinRevocationParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ConfirmPinRevocationParams defines parameters for ConfirmPinRevocation.
 type ConfirmPinRevocationParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15751,21 +15754,21 @@ type ListRectificationContactsParams struct {
 // VerifyReceiptParams defines parameters for VerifyReceipt.
 type VerifyReceiptParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // MoveSandboxClockParams defines parameters for MoveSandboxClock.
 type MoveSandboxClockParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // CreateSandboxContributorParams defines parameters for CreateSandboxContributor.
 type CreateSandboxContributorParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15799,21 +15802,21 @@ type ListSandboxPeopleParams struct {
 // CreateSandboxPersonParams defines parameters for CreateSandboxPerson.
 type CreateSandboxPersonParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // OpenSandboxSessionParams defines parameters for OpenSandboxSession.
 type OpenSandboxSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ResetSandboxParams defines parameters for ResetSandbox.
 type ResetSandboxParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15838,35 +15841,35 @@ type ListSessionsParams struct {
 // StartSessionParams defines parameters for StartSession.
 type StartSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StartCardSessionParams defines parameters for StartCardSession.
 type StartCardSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ReauthenticateParams defines parameters for Reauthenticate.
 type ReauthenticateParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RenewSessionParams defines parameters for RenewSession.
 type RenewSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // StartFederatedSessionParams defines parameters for StartFederatedSession.
 type StartFederatedSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15891,7 +15894,7 @@ type ReceiveSmsReportParams struct {
 	WebhookSignature *WebhookSignature `json:"Webhook-Signature,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -15923,7 +15926,7 @@ type RevokeSubDelegationParams struct {
 // AnswerSurveyParams defines parameters for AnswerSurvey.
 type AnswerSurveyParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
@@ -30652,23 +30655,15 @@ type StartFederatedLoginResponseObject interface {
 	VisitStartFederatedLoginResponse(w http.ResponseWriter) error
 }
 
-type StartFederatedLogin201ResponseHeaders struct {
-	Location string
-}
-
-type StartFederatedLogin201JSONResponse struct {
-	Body    FederatedLogin
-	Headers StartFederatedLogin201ResponseHeaders
-}
+type StartFederatedLogin201JSONResponse FederatedLogin
 
 func (response StartFederatedLogin201JSONResponse) VisitStartFederatedLoginResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err

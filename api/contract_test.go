@@ -223,6 +223,9 @@ func TestOperations_StandInNoGoList(t *testing.T) {
 	}
 }
 
+// nowhere is the one operation that makes what can be asked for at no address.
+const nowhere = "startFederatedLogin"
+
 func TestContract_EveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 	common := []string{
 		"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Request-Id", "Cache-Control", "Vary", "Access-Control-Allow-Origin",
@@ -234,7 +237,7 @@ func TestContract_EveryResponseHasAnExampleAndTheCommonHeaders(t *testing.T) {
 			if status >= "400" {
 				wanted = append(slices.Clone(wanted), "Content-Language")
 			}
-			if status == "201" || status == "202" {
+			if (status == "201" || status == "202") && op.OperationID != nowhere {
 				wanted = append(slices.Clone(wanted), "Location")
 			}
 			if status == "429" || status == "503" {

@@ -1541,6 +1541,7 @@ func (e IdentityDocumentKind) Valid() bool {
 // Defines values for IdentityProviderKind.
 const (
 	IdentityProviderKindCie  IdentityProviderKind = "cie"
+	IdentityProviderKindCns  IdentityProviderKind = "cns"
 	IdentityProviderKindOidc IdentityProviderKind = "oidc"
 	IdentityProviderKindSpid IdentityProviderKind = "spid"
 )
@@ -1549,6 +1550,8 @@ const (
 func (e IdentityProviderKind) Valid() bool {
 	switch e {
 	case IdentityProviderKindCie:
+		return true
+	case IdentityProviderKindCns:
 		return true
 	case IdentityProviderKindOidc:
 		return true
@@ -7578,7 +7581,7 @@ type FederatedLogin struct {
 //
 // Example: {"code_challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM","level":2,"provider_id":"spid-poste","return_url":"http://127.0.0.1:8000/callback"}
 type FederatedLoginStart struct {
-	// CodeChallenge The PKCE challenge, method `S256`.
+	// CodeChallenge The PKCE challenge, method `S256`. It is 32 bytes in base64url, so that its last character is one of those of four bits.
 	//
 	// Example: E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM
 	CodeChallenge string `json:"code_challenge"`
@@ -7593,7 +7596,7 @@ type FederatedLoginStart struct {
 	// Example: spid-poste
 	ProviderId ProviderId `json:"provider_id"`
 
-	// ReturnUrl Where the browser comes back. An address of an origin that is let in, or a redirect URI of one of the body's own applications; in the sandbox of any approved one.
+	// ReturnUrl Where the browser comes back. An address of an origin that is let in, or a redirect URI of one of the body's own applications; in the sandbox of any approved one, and any port of the tester's own machine.
 	//
 	// Example: http://127.0.0.1:8000/callback
 	ReturnUrl string `json:"return_url"`
@@ -7994,7 +7997,7 @@ type IdentityProvider struct {
 	// Example: Poste ID
 	DisplayName string `json:"display_name"`
 
-	// Kind The national identity, or `oidc` for a provider of the institution's own.
+	// Kind The national identity, or `oidc` for a provider of the institution's own. Whose id ends in `-card` is a card that the browser shows.
 	//
 	// Example: spid
 	Kind IdentityProviderKind `json:"kind"`
@@ -8015,7 +8018,7 @@ type IdentityProvider struct {
 	ProviderId ProviderId `json:"provider_id"`
 }
 
-// IdentityProviderKind The national identity, or `oidc` for a provider of the institution's own.
+// IdentityProviderKind The national identity, or `oidc` for a provider of the institution's own. Whose id ends in `-card` is a card that the browser shows.
 //
 // Example: spid
 type IdentityProviderKind string
@@ -12149,7 +12152,7 @@ type Session struct {
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
 
-	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
+	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card, whether or not browsers can show one. Missing for a PIN.
 	//
 	// Example: spid-poste
 	LoginProvider *string `json:"login_provider,omitempty"`
@@ -12267,7 +12270,7 @@ type SessionSummary struct {
 	// Example: pin
 	LoginMethod LoginMethod `json:"login_method"`
 
-	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
+	// LoginProvider Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card, whether or not browsers can show one. Missing for a PIN.
 	//
 	// Example: spid-poste
 	LoginProvider *string `json:"login_provider,omitempty"`
@@ -15252,7 +15255,7 @@ type ExportOfficeDeclarationSearchParams struct {
 	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -15301,7 +15304,7 @@ type SearchOfficeDeclarationsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -15638,7 +15641,7 @@ type SearchPeopleParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -15666,7 +15669,7 @@ type RevokePersonPinParams struct {
 // IssuePinParams defines parameters for IssuePin.
 type IssuePinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -15981,7 +15984,7 @@ type SearchOfficeTicketsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -16130,7 +16133,7 @@ type SearchContributorsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -16211,7 +16214,7 @@ type ExportDeclarationSearchParams struct {
 	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -16227,7 +16230,7 @@ type SearchDeclarationsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -16356,7 +16359,7 @@ type ExportDossierParams struct {
 // SearchPeopleForRoleParams defines parameters for SearchPeopleForRole.
 type SearchPeopleForRoleParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -16518,7 +16521,7 @@ type ExportMyDeclarationSearchParams struct {
 	Bom *ByteOrderMark `form:"bom,omitempty" json:"bom,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -16558,7 +16561,7 @@ type SearchMyDeclarationsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -16742,7 +16745,7 @@ type SearchDelegationCandidatesParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -16758,7 +16761,7 @@ type SearchDelegationsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -16957,7 +16960,7 @@ type StreamEventsParams struct {
 // StartFederatedLoginParams defines parameters for StartFederatedLogin.
 type StartFederatedLoginParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -16988,7 +16991,7 @@ type ShowIntermediaryParams struct {
 // SearchPeopleForIntermediaryRoleParams defines parameters for SearchPeopleForIntermediaryRole.
 type SearchPeopleForIntermediaryRoleParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17200,7 +17203,7 @@ type RevokePinParams struct {
 // RotatePinParams defines parameters for RotatePin.
 type RotatePinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17210,7 +17213,7 @@ type RotatePinParams struct {
 // ConfirmPinRotationParams defines parameters for ConfirmPinRotation.
 type ConfirmPinRotationParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17232,7 +17235,7 @@ type ListMyPinUpgradesParams struct {
 // RequestPinUpgradeParams defines parameters for RequestPinUpgrade.
 type RequestPinUpgradeParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17317,7 +17320,7 @@ type ListSlotsParams struct {
 // StartPinRecoveryParams defines parameters for StartPinRecovery.
 type StartPinRecoveryParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17327,7 +17330,7 @@ type StartPinRecoveryParams struct {
 // ConfirmPinRecoveryParams defines parameters for ConfirmPinRecovery.
 type ConfirmPinRecoveryParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17337,7 +17340,7 @@ type ConfirmPinRecoveryParams struct {
 // RequestPinParams defines parameters for RequestPin.
 type RequestPinParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17356,7 +17359,7 @@ type ShowPinRequestParams struct {
 // StartPinRevocationParams defines parameters for StartPinRevocation.
 type StartPinRevocationParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17366,7 +17369,7 @@ type StartPinRevocationParams struct {
 // ConfirmPinRevocationParams defines parameters for ConfirmPinRevocation.
 type ConfirmPinRevocationParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17486,7 +17489,7 @@ type ShowPositionSummaryParams struct {
 // VerifyReceiptParams defines parameters for VerifyReceipt.
 type VerifyReceiptParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17505,7 +17508,7 @@ type ShowSandboxClockParams struct {
 // MoveSandboxClockParams defines parameters for MoveSandboxClock.
 type MoveSandboxClockParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17515,7 +17518,7 @@ type MoveSandboxClockParams struct {
 // CreateSandboxContributorParams defines parameters for CreateSandboxContributor.
 type CreateSandboxContributorParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17567,7 +17570,7 @@ type ListSandboxPeopleParams struct {
 // CreateSandboxPersonParams defines parameters for CreateSandboxPerson.
 type CreateSandboxPersonParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17577,7 +17580,7 @@ type CreateSandboxPersonParams struct {
 // OpenSandboxSessionParams defines parameters for OpenSandboxSession.
 type OpenSandboxSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17587,7 +17590,7 @@ type OpenSandboxSessionParams struct {
 // ResetSandboxParams defines parameters for ResetSandbox.
 type ResetSandboxParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17630,7 +17633,7 @@ type ListSessionsParams struct {
 // StartSessionParams defines parameters for StartSession.
 type StartSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17640,7 +17643,7 @@ type StartSessionParams struct {
 // StartCardSessionParams defines parameters for StartCardSession.
 type StartCardSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17650,7 +17653,7 @@ type StartCardSessionParams struct {
 // ReauthenticateParams defines parameters for Reauthenticate.
 type ReauthenticateParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17660,7 +17663,7 @@ type ReauthenticateParams struct {
 // RenewSessionParams defines parameters for RenewSession.
 type RenewSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17670,7 +17673,7 @@ type RenewSessionParams struct {
 // StartFederatedSessionParams defines parameters for StartFederatedSession.
 type StartFederatedSessionParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17734,7 +17737,7 @@ type ReceiveSmsReportParams struct {
 	WebhookSignature *WebhookSignature `json:"Webhook-Signature,omitempty"`
 
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -17799,7 +17802,7 @@ type ShowSurveyParams struct {
 // AnswerSurveyParams defines parameters for AnswerSurvey.
 type AnswerSurveyParams struct {
 	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-	// another request answers 422 `idempotency-key-reused`.
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
@@ -20734,14 +20737,16 @@ type ClientInterface interface {
 	// StartFederatedLoginWithBody Begin a login with a national identity
 	//
 	// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
-	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
-	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, or of a card a word such as `card-revoked`, where there is one) and
+	// `error_description` (words for the person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	// A provider by SAML that is down sends nobody back.
 	//
 	// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
 	// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 	//
-	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on. A login has no
+	// address of its own, so that the answer is without `Location`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -20751,14 +20756,16 @@ type ClientInterface interface {
 	// StartFederatedLogin Begin a login with a national identity
 	//
 	// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
-	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
-	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, or of a card a word such as `card-revoked`, where there is one) and
+	// `error_description` (words for the person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	// A provider by SAML that is down sends nobody back.
 	//
 	// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
 	// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 	//
-	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on. A login has no
+	// address of its own, so that the answer is without `Location`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -20767,8 +20774,8 @@ type ClientInterface interface {
 
 	// ListIdentityProviders List the identity providers
 	//
-	// The providers of national identities (SPID, CIE) with which people log in here, by their id. Show them in an order that is
-	// drawn anew each time, so that none is preferred. There may be none. Needs no login.
+	// The providers of national identities (SPID, CIE) with which people log in here, by their id, and the cards that a browser can show
+	// (`cns-card`, `cie-card`). Show them in an order that is drawn anew each time, so that none is preferred. There may be none. Needs no login.
 	//
 	// Corresponds with GET /identity-providers (the `ListIdentityProviders` operationId).
 	ListIdentityProviders(ctx context.Context, params *ListIdentityProvidersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -21585,9 +21592,9 @@ type ClientInterface interface {
 	// that hands it on. There is no body. The session is as strong as one of SPID, and is a fresh authentication: somebody who is asked
 	// for one in a session can start another with the card.
 	//
-	// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked; the
-	// detail tells these apart. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`, not a
-	// session. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
+	// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked;
+	// `errors[].code` tells these apart: `card-missing`, `card-unreadable`, `card-refused`, `card-validity`, `card-revoked`. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`
+	// (`card-unchecked`), not a session. In a browser a card is also a provider of startFederatedLogin. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
 	// taken here.
 	//
 	// Corresponds with POST /sessions/card (the `StartCardSession` operationId).
@@ -21653,7 +21660,7 @@ type ClientInterface interface {
 	// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
 	//
 	// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
-	// suspended answer alike: 401 `invalid-credentials`.
+	// suspended answer alike: 401 `invalid-credentials`. That is so with the same `Idempotency-Key`, too: where the answer was lost, log in again.
 	//
 	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 	//
@@ -21668,7 +21675,7 @@ type ClientInterface interface {
 	// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
 	//
 	// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
-	// suspended answer alike: 401 `invalid-credentials`.
+	// suspended answer alike: 401 `invalid-credentials`. That is so with the same `Idempotency-Key`, too: where the answer was lost, log in again.
 	//
 	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 	//
@@ -26657,14 +26664,16 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 // StartFederatedLoginWithBody Begin a login with a national identity
 //
 // Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
-// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
-// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, or of a card a word such as `card-revoked`, where there is one) and
+// `error_description` (words for the person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+// A provider by SAML that is down sends nobody back.
 //
 // `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
 // CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 // An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 //
-// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on. A login has no
+// address of its own, so that the answer is without `Location`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -26684,14 +26693,16 @@ func (c *Client) StartFederatedLoginWithBody(ctx context.Context, params *StartF
 // StartFederatedLogin Begin a login with a national identity
 //
 // Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
-// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
-// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, or of a card a word such as `card-revoked`, where there is one) and
+// `error_description` (words for the person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+// A provider by SAML that is down sends nobody back.
 //
 // `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
 // CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 // An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 //
-// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on. A login has no
+// address of its own, so that the answer is without `Location`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -26710,8 +26721,8 @@ func (c *Client) StartFederatedLogin(ctx context.Context, params *StartFederated
 
 // ListIdentityProviders List the identity providers
 //
-// The providers of national identities (SPID, CIE) with which people log in here, by their id. Show them in an order that is
-// drawn anew each time, so that none is preferred. There may be none. Needs no login.
+// The providers of national identities (SPID, CIE) with which people log in here, by their id, and the cards that a browser can show
+// (`cns-card`, `cie-card`). Show them in an order that is drawn anew each time, so that none is preferred. There may be none. Needs no login.
 //
 // Corresponds with GET /identity-providers (the `ListIdentityProviders` operationId).
 func (c *Client) ListIdentityProviders(ctx context.Context, params *ListIdentityProvidersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -28318,9 +28329,9 @@ func (c *Client) StartSession(ctx context.Context, params *StartSessionParams, b
 // that hands it on. There is no body. The session is as strong as one of SPID, and is a fresh authentication: somebody who is asked
 // for one in a session can start another with the card.
 //
-// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked; the
-// detail tells these apart. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`, not a
-// session. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
+// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked;
+// `errors[].code` tells these apart: `card-missing`, `card-unreadable`, `card-refused`, `card-validity`, `card-revoked`. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`
+// (`card-unchecked`), not a session. In a browser a card is also a provider of startFederatedLogin. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
 // taken here.
 //
 // Corresponds with POST /sessions/card (the `StartCardSession` operationId).
@@ -28436,7 +28447,7 @@ func (c *Client) RenewSession(ctx context.Context, params *RenewSessionParams, b
 // mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
 //
 // A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
-// suspended answer alike: 401 `invalid-credentials`.
+// suspended answer alike: 401 `invalid-credentials`. That is so with the same `Idempotency-Key`, too: where the answer was lost, log in again.
 //
 // Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 //
@@ -28461,7 +28472,7 @@ func (c *Client) StartFederatedSessionWithBody(ctx context.Context, params *Star
 // mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
 //
 // A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
-// suspended answer alike: 401 `invalid-credentials`.
+// suspended answer alike: 401 `invalid-credentials`. That is so with the same `Idempotency-Key`, too: where the answer was lost, log in again.
 //
 // Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 //
@@ -50826,14 +50837,16 @@ type ClientWithResponsesInterface interface {
 	// StartFederatedLoginWithBodyWithResponse Begin a login with a national identity
 	//
 	// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
-	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
-	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, or of a card a word such as `card-revoked`, where there is one) and
+	// `error_description` (words for the person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	// A provider by SAML that is down sends nobody back.
 	//
 	// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
 	// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 	//
-	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on. A login has no
+	// address of its own, so that the answer is without `Location`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50843,14 +50856,16 @@ type ClientWithResponsesInterface interface {
 	// StartFederatedLoginWithResponse Begin a login with a national identity
 	//
 	// Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
-	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
-	// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, or of a card a word such as `card-revoked`, where there is one) and
+	// `error_description` (words for the person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+	// A provider by SAML that is down sends nobody back.
 	//
 	// `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
 	// CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 	// An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 	//
-	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+	// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on. A login has no
+	// address of its own, so that the answer is without `Location`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -50859,8 +50874,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListIdentityProvidersWithResponse List the identity providers
 	//
-	// The providers of national identities (SPID, CIE) with which people log in here, by their id. Show them in an order that is
-	// drawn anew each time, so that none is preferred. There may be none. Needs no login.
+	// The providers of national identities (SPID, CIE) with which people log in here, by their id, and the cards that a browser can show
+	// (`cns-card`, `cie-card`). Show them in an order that is drawn anew each time, so that none is preferred. There may be none. Needs no login.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -51757,9 +51772,9 @@ type ClientWithResponsesInterface interface {
 	// that hands it on. There is no body. The session is as strong as one of SPID, and is a fresh authentication: somebody who is asked
 	// for one in a session can start another with the card.
 	//
-	// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked; the
-	// detail tells these apart. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`, not a
-	// session. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
+	// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked;
+	// `errors[].code` tells these apart: `card-missing`, `card-unreadable`, `card-refused`, `card-validity`, `card-revoked`. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`
+	// (`card-unchecked`), not a session. In a browser a card is also a provider of startFederatedLogin. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
 	// taken here.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -51827,7 +51842,7 @@ type ClientWithResponsesInterface interface {
 	// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
 	//
 	// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
-	// suspended answer alike: 401 `invalid-credentials`.
+	// suspended answer alike: 401 `invalid-credentials`. That is so with the same `Idempotency-Key`, too: where the answer was lost, log in again.
 	//
 	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 	//
@@ -51842,7 +51857,7 @@ type ClientWithResponsesInterface interface {
 	// mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
 	//
 	// A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
-	// suspended answer alike: 401 `invalid-credentials`.
+	// suspended answer alike: 401 `invalid-credentials`. That is so with the same `Idempotency-Key`, too: where the answer was lost, log in again.
 	//
 	// Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 	//
@@ -60630,11 +60645,6 @@ func (r StreamEventsResponse) ContentType() string {
 	return ""
 }
 
-// StartFederatedLoginResponse201Headers the declared response headers of an HTTP 201 response for StartFederatedLogin
-type StartFederatedLoginResponse201Headers struct {
-	Location string
-}
-
 type StartFederatedLoginResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -60642,8 +60652,6 @@ type StartFederatedLoginResponse struct {
 	JSON201 *FederatedLogin
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
-	// Headers201 the parsed response headers for an HTTP 201 response
-	Headers201 *StartFederatedLoginResponse201Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -68994,14 +69002,16 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 // StartFederatedLoginWithBodyWithResponse Begin a login with a national identity
 //
 // Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
-// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
-// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, or of a card a word such as `card-revoked`, where there is one) and
+// `error_description` (words for the person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+// A provider by SAML that is down sends nobody back.
 //
 // `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
 // CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 // An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 //
-// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on. A login has no
+// address of its own, so that the answer is without `Location`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -69017,14 +69027,16 @@ func (c *ClientWithResponses) StartFederatedLoginWithBodyWithResponse(ctx contex
 // StartFederatedLoginWithResponse Begin a login with a national identity
 //
 // Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
-// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
-// person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+// `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, or of a card a word such as `card-revoked`, where there is one) and
+// `error_description` (words for the person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+// A provider by SAML that is down sends nobody back.
 //
 // `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
 // CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
 // An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
 //
-// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+// The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on. A login has no
+// address of its own, so that the answer is without `Location`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -69039,8 +69051,8 @@ func (c *ClientWithResponses) StartFederatedLoginWithResponse(ctx context.Contex
 
 // ListIdentityProvidersWithResponse List the identity providers
 //
-// The providers of national identities (SPID, CIE) with which people log in here, by their id. Show them in an order that is
-// drawn anew each time, so that none is preferred. There may be none. Needs no login.
+// The providers of national identities (SPID, CIE) with which people log in here, by their id, and the cards that a browser can show
+// (`cns-card`, `cie-card`). Show them in an order that is drawn anew each time, so that none is preferred. There may be none. Needs no login.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -70411,9 +70423,9 @@ func (c *ClientWithResponses) StartSessionWithResponse(ctx context.Context, para
 // that hands it on. There is no body. The session is as strong as one of SPID, and is a fresh authentication: somebody who is asked
 // for one in a session can start another with the card.
 //
-// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked; the
-// detail tells these apart. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`, not a
-// session. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
+// Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked;
+// `errors[].code` tells these apart: `card-missing`, `card-unreadable`, `card-refused`, `card-validity`, `card-revoked`. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`
+// (`card-unchecked`), not a session. In a browser a card is also a provider of startFederatedLogin. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
 // taken here.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -70511,7 +70523,7 @@ func (c *ClientWithResponses) RenewSessionWithResponse(ctx context.Context, para
 // mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
 //
 // A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
-// suspended answer alike: 401 `invalid-credentials`.
+// suspended answer alike: 401 `invalid-credentials`. That is so with the same `Idempotency-Key`, too: where the answer was lost, log in again.
 //
 // Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 //
@@ -70532,7 +70544,7 @@ func (c *ClientWithResponses) StartFederatedSessionWithBodyWithResponse(ctx cont
 // mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
 //
 // A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
-// suspended answer alike: 401 `invalid-credentials`.
+// suspended answer alike: 401 `invalid-credentials`. That is so with the same `Idempotency-Key`, too: where the answer was lost, log in again.
 //
 // Ten sessions of one person live at once. One more ends the oldest, and the person is told.
 //
@@ -77742,19 +77754,6 @@ func ParseStartFederatedLoginResponse(rsp *http.Response) (*StartFederatedLoginR
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
-	}
-
-	switch {
-	case rsp.StatusCode == 201:
-		var headers StartFederatedLoginResponse201Headers
-		if values := rsp.Header.Values("Location"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: "uri-reference"}); err != nil {
-				return nil, err
-			}
-			headers.Location = value
-		}
-		response.Headers201 = &headers
 	}
 
 	return response, nil

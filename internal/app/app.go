@@ -184,13 +184,15 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	a.AccessLog, a.Answers = g.kernel.accessLog, g.kernel.answers
 	g.masterdata = newMasterdata(p, g.kernel)
 	g.filing = newFiling(p, g.kernel, g.masterdata)
+	if g.cards, err = newCardLogin(p); err != nil {
+		return g, err
+	}
+	p.identitySources = append(p.identitySources, g.cards.sources(p.config)...)
 	if g.identity, err = newIdentity(p, g.kernel, g.masterdata); err != nil {
 		return g, err
 	}
 	a.OAuth = g.identity.oauth
-	if g.cards, err = newCardLogin(p, g.identity); err != nil {
-		return g, err
-	}
+	g.cards = g.cards.opened(g.identity.federation, p.log)
 	a.TestCards = g.cards.authority
 	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
 		return g, err

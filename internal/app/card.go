@@ -10,6 +10,7 @@ import (
 	"diresco/internal/httpapi/clientcert"
 	"diresco/internal/httpapi/pages"
 	testcards "diresco/internal/httpapi/pages/cards"
+	"diresco/internal/identity/federation"
 	"diresco/internal/identity/federation/card"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/egress"
@@ -18,13 +19,14 @@ import (
 
 // cardLogin is what lets people in with their cards (CNS, CIE). It is empty where none are taken.
 type cardLogin struct {
-	service *card.Service
-	trust   *card.Trust
+	service  *card.Service
+	verifier *card.Verifier
+	trust    *card.Trust
 	// authority is that of a sandbox, which takes its test cards.
 	authority *cards.Authority
 }
 
-func newCardLogin(p platform, id identity) (l cardLogin, err error) {
+func newCardLogin(p platform) (l cardLogin, err error) {
 	trusted := trustConfig(p.config)
 	trusted.Dir = p.config.DataDir
 	switch {
@@ -40,8 +42,35 @@ func newCardLogin(p platform, id identity) (l cardLogin, err error) {
 		return l, err
 	}
 	online := card.NewOnline(card.OnlineDeps{Clock: p.clock, Log: p.log, Loopback: p.sandbox})
-	l.service = card.NewService(card.NewVerifier(l.trust, online, p.clock), id.federation, p.log)
+	l.verifier = card.NewVerifier(l.trust, online, p.clock)
 	return l, nil
+}
+
+// sources let browsers log in with cards as at a provider, where it is known at which address.
+func (l cardLogin) sources(c config.Config) []federation.Source {
+	switch {
+	case l.verifier == nil:
+		return nil
+	case c.CNSURL != "":
+		return []federation.Source{card.NewSource(l.verifier, func() string { return c.CNSURL })}
+	case l.authority != nil && !c.SandboxPublic:
+		return []federation.Source{card.NewSource(l.verifier, func() string {
+			address, err := l.authority.Login()
+			if err != nil {
+				return "" // nobody listens
+			}
+			return address
+		})}
+	}
+	return nil
+}
+
+// opened adds what opens sessions.
+func (l cardLogin) opened(by card.Sessions, log *slog.Logger) cardLogin {
+	if l.verifier != nil {
+		l.service = card.NewService(l.verifier, by, log)
+	}
+	return l
 }
 
 // trustConfig says whom to trust for cards, without a place for a copy of the list.

@@ -326,15 +326,18 @@ func (k *checker) certificates() {
 }
 
 // validity tells until when a certificate is good.
-func (k *checker) validity(leaf *x509.Certificate) {
+func (k *checker) validity(leaf *x509.Certificate) { k.validWithin("certificate", leaf, renewWithin) }
+
+// validWithin says until when a certificate is good, and that it is time to renew it.
+func (k *checker) validWithin(what string, leaf *x509.Certificate, renew time.Duration) {
 	until := leaf.NotAfter.UTC().Format(time.DateOnly)
 	switch left := leaf.NotAfter.Sub(k.clock.Now()); {
 	case left <= 0:
-		k.add(Failed, "certificate", "ended on %s", until)
-	case left < renewWithin:
-		k.add(Noted, "certificate", "good until %s alone", until)
+		k.add(Failed, what, "ended on %s", until)
+	case left < renew:
+		k.add(Noted, what, "good until %s alone", until)
 	default:
-		k.add(Passed, "certificate", "good until %s", until)
+		k.add(Passed, what, "good until %s", until)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"diresco/internal/identity/federation"
 	"diresco/internal/identity/federation/openid"
+	"diresco/internal/identity/federation/openid/trust"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/keyring"
 )
@@ -67,6 +68,13 @@ func (k *checker) openID(ctx context.Context) {
 		tried.DataDir = "" // so none are made
 		_, err := federationKeys(tried)
 		k.say(what, err, "")
+	}
+	if file.RelyingParty != nil {
+		for i, mark := range file.RelyingParty.TrustMarks {
+			if trust.CheckOwn(mark, k.config.PublicURL, k.clock.Now()) != nil {
+				k.add(Noted, what, "relying_party.trust_marks[%d] is none, is not about %s, or has ended: providers refuse it", i, k.config.PublicURL)
+			}
+		}
 	}
 	source := openid.New(file, openid.Deps{
 		Clock: k.clock, PublicURL: k.config.PublicURL, Allow: k.config.EgressAllow,

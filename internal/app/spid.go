@@ -57,6 +57,10 @@ func newSPID(ctx context.Context, from config.Config, d spid.Deps) (*spid.Servic
 	return service, service.Open(ctx)
 }
 
+// renewSPIDWithin is how long before its end a certificate is to be renewed that others take over: AgID
+// takes its time.
+const renewSPIDWithin = 60 * 24 * time.Hour
+
 // spid reads what SPID and CIE need, and asks for the metadata of the providers.
 func (k *checker) spid(ctx context.Context) {
 	const what = "spid"
@@ -78,7 +82,12 @@ func (k *checker) spid(ctx context.Context) {
 	} else {
 		k.add(Passed, what, "%d providers, entity %s", n, c.SPIDEntity())
 	}
-	k.validity(service.Keys[0].Certificate)
+	for i, pair := range service.Keys {
+		k.validWithin(fmt.Sprintf("certificate of spid %d", i+1), pair.Certificate, renewSPIDWithin)
+		if differs := pair.Differs(service.Organisation); differs != "" {
+			k.add(Noted, what, "the certificate of file %d names another body: %s. Metadata with it are refused", i+1, differs)
+		}
+	}
 }
 
 // spidConfig reads what this service is at the providers.
@@ -87,22 +96,42 @@ func spidConfig(c config.Config, now time.Time) (spid.Config, error) {
 	if err != nil {
 		return spid.Config{}, fmt.Errorf("DIRESCO_SPID_KEYS: %w", err)
 	}
-	if len(keys) > 0 {
-		if err := keys[0].Check(c.SPIDEntity(), now); err != nil {
-			return spid.Config{}, fmt.Errorf("DIRESCO_SPID_KEYS: file 1: %w", err)
+	for i, pair := range keys {
+		err := pair.Check(c.SPIDEntity(), now)
+		if err == nil {
+			break // it signs
 		}
+		if !errors.Is(err, spid.ErrEnded) || i == len(keys)-1 {
+			return spid.Config{}, fmt.Errorf("DIRESCO_SPID_KEYS: file %d: %w", i+1, err)
+		}
+		// The next one has long been published beside it.
 	}
+	organisation, err := spidOrganisation(c)
 	return spid.Config{
 		EntityID: c.SPIDEntity(), PublicURL: c.PublicURL, Keys: keys, Comparison: c.SPIDComparison, Attributes: c.SPIDAttributes,
-		Post: c.SPIDBinding == "post", Organisation: spidOrganisation(c),
-	}, nil
+		Post: c.SPIDBinding == "post", Organisation: organisation,
+	}, err
 }
 
-func spidOrganisation(c config.Config) spid.Organisation {
-	return spid.Organisation{
+func spidOrganisation(c config.Config) (spid.Organisation, error) {
+	o := spid.Organisation{
 		Name: c.InstitutionName, URL: c.InstitutionPage, IPACode: c.SPIDIPACode, Email: c.SPIDEmail, Telephone: c.SPIDTelephone,
 		Municipality: c.CIEMunicipality,
 	}
+	if c.SPIDPrivate == "" {
+		return o, nil
+	}
+	content, err := os.ReadFile(c.SPIDPrivate)
+	if err != nil {
+		return o, errors.New("DIRESCO_SPID_PRIVATE: the file cannot be read")
+	}
+	if o.Private, err = spid.ParsePrivate(content); err != nil {
+		return o, fmt.Errorf("DIRESCO_SPID_PRIVATE: %w", err)
+	}
+	if c.CIEMetadata != "" && (o.Private.VATNumber == "" || o.Private.FiscalCode == "" || o.Private.NACE2Code == "") {
+		return o, errors.New("DIRESCO_SPID_PRIVATE: CIE needs vat_number, fiscal_code and nace2_code")
+	}
+	return o, nil
 }
 
 // readCertificates reads all certificates of a file in PEM; "" has none.
@@ -148,5 +177,9 @@ func SPIDMetadata(c config.Config, kind federation.Kind) ([]byte, error) {
 // NewSPIDCertificate returns a new certificate with its key, in PEM, for so many years.
 func NewSPIDCertificate(c config.Config, locality string, years int, o Options) ([]byte, error) {
 	from := o.Clock.Now().Truncate(time.Second)
-	return spid.NewCertificate(o.Random, c.SPIDEntity(), spidOrganisation(c), locality, from, from.AddDate(years, 0, 0))
+	organisation, err := spidOrganisation(c)
+	if err != nil {
+		return nil, err
+	}
+	return spid.NewCertificate(o.Random, c.SPIDEntity(), organisation, locality, from, from.AddDate(years, 0, 0))
 }

@@ -76,9 +76,10 @@ func common() headers {
 
 var methods = []string{"get", "put", "post", "delete", "patch", "head", "options", "trace"}
 
-// The extension that only the parts have, and the parameter that every operation takes.
+// The extensions that only the parts have, and the parameter that every operation takes.
 const (
 	problemsKey    = "x-problems"
+	locationKey    = "x-location"
 	acceptLanguage = "AcceptLanguage"
 )
 
@@ -199,6 +200,15 @@ func (d *document) expandParameters(method, op *yaml.Node, o operation) error {
 
 // expandAnswers writes the headers of the successes.
 func (d *document) expandAnswers(method, op *yaml.Node, o operation) error {
+	// What is made is somewhere, save what can be asked for nowhere.
+	somewhere := true
+	if key, value := member(op, locationKey); key != nil {
+		if value.Value != "none" {
+			return d.fault(key, "%s: %q is not known", locationKey, value.Value)
+		}
+		somewhere = false
+		d.drop(key)
+	}
 	for status, answer := range members(at(op, "responses")) {
 		if status.Value < "200" || status.Value >= "300" {
 			return d.fault(
@@ -209,7 +219,7 @@ func (d *document) expandAnswers(method, op *yaml.Node, o operation) error {
 			continue
 		}
 		h := common()
-		if status.Value == "201" || status.Value == "202" {
+		if somewhere && (status.Value == "201" || status.Value == "202") {
 			h["Location"] = "Location"
 		}
 		if method.Value == "get" && o.takes["IfNoneMatch"] {

@@ -15,7 +15,8 @@ import (
 	"diresco/internal/platform/fault"
 )
 
-// Path is the one place where certificates are taken.
+// Path is where programs log somebody in with a card; browsers do at card.LoginPath. Certificates of
+// cards are taken nowhere else.
 const Path = "/v1/sessions/card"
 
 // statusPath is served beside it, for checks.
@@ -41,9 +42,15 @@ type found struct {
 func Of(ctx context.Context) (Presented, error) {
 	f, ok := ctx.Value(key{}).(found)
 	if !ok {
-		return Presented{}, fault.Because(fault.InvalidCredentials, card.ReasonMissing)
+		return Presented{}, card.Refused(fault.InvalidCredentials, card.ReasonMissing)
 	}
 	return f.presented, f.err
+}
+
+// Asked reports whether a request came where certificates are asked for.
+func Asked(ctx context.Context) bool {
+	_, asked := ctx.Value(key{}).(found)
+	return asked
 }
 
 // LeafOf returns the certificate of a request by mutual TLS; nil without one that can be read.
@@ -105,7 +112,7 @@ func (e *Entrance) Behind() http.Handler {
 		if len(values) > 0 && !trusts(e.config.Proxies, r.RemoteAddr) {
 			e.config.Log.LogAttrs(r.Context(), slog.LevelWarn, "a card's certificate in a header was refused: no trusted proxy sent it",
 				slog.String("sender", r.RemoteAddr))
-			return found{err: fault.Because(fault.Forbidden, card.ReasonProxy)}
+			return found{err: card.Refused(fault.Forbidden, card.ReasonProxy)}
 		}
 		presented, err := e.config.Form.read(values)
 		return found{presented, err}
@@ -118,6 +125,8 @@ func (e *Entrance) cardsAlone(find func(r *http.Request) found) http.Handler {
 		switch r.URL.Path {
 		case Path:
 			e.serve(w, r, find(r))
+		case card.LoginPath:
+			e.next.ServeHTTP(w, with(r, find(r)))
 		case statusPath:
 			e.next.ServeHTTP(w, r)
 		default:
@@ -135,7 +144,7 @@ func (e *Entrance) MutualTLS() http.Handler { return e.mutual(fromConnection) }
 func (e *Entrance) MutualBehind() http.Handler {
 	return e.mutual(func(r *http.Request) found {
 		if !trusts(e.config.Proxies, r.RemoteAddr) {
-			return found{err: fault.Because(fault.Forbidden, card.ReasonProxy)}
+			return found{err: card.Refused(fault.Forbidden, card.ReasonProxy)}
 		}
 		presented, err := e.config.Mutual.read(r.Header.Values(e.config.Mutual.header()))
 		return found{presented, err}
@@ -144,7 +153,7 @@ func (e *Entrance) MutualBehind() http.Handler {
 
 func (e *Entrance) mutual(find func(r *http.Request) found) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != Path {
+		if r.URL.Path != Path && r.URL.Path != card.LoginPath {
 			r = with(r, find(r))
 		}
 		e.next.ServeHTTP(w, r)
@@ -154,7 +163,7 @@ func (e *Entrance) mutual(find func(r *http.Request) found) http.Handler {
 // fromConnection finds the certificate of the connection; whatever a header says, here that counts.
 func fromConnection(r *http.Request) found {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		return found{err: fault.Because(fault.InvalidCredentials, card.ReasonMissing)}
+		return found{err: card.Refused(fault.InvalidCredentials, card.ReasonMissing)}
 	}
 	all := r.TLS.PeerCertificates
 	return found{presented: Presented{Leaf: all[0], Others: all[1:]}}
@@ -164,7 +173,7 @@ func fromConnection(r *http.Request) found {
 // of foreign origins must not make it do so.
 func (e *Entrance) serve(w http.ResponseWriter, r *http.Request, f found) {
 	if f.err == nil && !e.config.Local && e.origins.Check(r) != nil {
-		f = found{err: fault.Because(fault.Forbidden, card.ReasonOrigin)}
+		f = found{err: card.Refused(fault.Forbidden, card.ReasonOrigin)}
 	}
 	w.Header().Set("Access-Control-Allow-Credentials", "true")
 	e.next.ServeHTTP(w, with(r, f))

@@ -301,6 +301,7 @@ func TestMutualTLS_ComesFromTheConnectionOrATrustedProxy(t *testing.T) {
 		"by anybody":                    {ask(nginx, token, "192.0.2.7:40000", false), nil},
 		"in another form":               {ask(clientcert.Config{Mutual: clientcert.HAProxy}, token, proxy, false), nil},
 		"at the login with a card":      {ask(nginx, clientcert.Path, proxy, true, leaf), nil},
+		"at the page for cards":         {ask(nginx, card.LoginPath, proxy, true, leaf), nil},
 		"there, by a proxy without one": {ask(clientcert.Config{Mutual: clientcert.Nginx}, clientcert.Path, proxy, false), nil},
 		"by the connection of a proxy":  {ask(nginx, token, "192.0.2.7:40000", false, leaf), nil},
 	} {

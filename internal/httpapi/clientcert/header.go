@@ -55,7 +55,7 @@ func (f Form) read(values []string) (Presented, error) {
 		value = strings.TrimSpace(values[0])
 	}
 	if len(values) < 2 && (value == "" || f == Apache && value == apacheNone) {
-		return Presented{}, fault.Because(fault.InvalidCredentials, card.ReasonMissing)
+		return Presented{}, card.Refused(fault.InvalidCredentials, card.ReasonMissing)
 	}
 	var all []*x509.Certificate
 	ok := len(values) == 1
@@ -74,7 +74,7 @@ func (f Form) read(values []string) (Presented, error) {
 		}
 	}
 	if !ok || len(all) == 0 || len(all) > mostCertificates || slices.ContainsFunc(all, hasCostlyKey) {
-		return Presented{}, fault.Because(fault.InvalidCredentials, card.ReasonUnreadable)
+		return Presented{}, card.Refused(fault.InvalidCredentials, card.ReasonUnreadable)
 	}
 	return Presented{Leaf: all[0], Others: all[1:]}, nil
 }

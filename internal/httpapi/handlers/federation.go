@@ -68,10 +68,7 @@ func (h SessionHandlers) StartFederatedLogin(
 	if err != nil {
 		return nil, err
 	}
-	return api.StartFederatedLogin201JSONResponse{
-		Body:    api.FederatedLogin{LoginId: begun.LoginID, Url: begun.URL},
-		Headers: api.StartFederatedLogin201ResponseHeaders{Location: reqctx.BasePath + "/federated-logins"},
-	}, nil
+	return api.StartFederatedLogin201JSONResponse{LoginId: begun.LoginID, Url: begun.URL}, nil
 }
 
 // StartFederatedSession implements api.StrictServerInterface.

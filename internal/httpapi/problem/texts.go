@@ -28,7 +28,8 @@ type dictionary struct {
 
 // field says what is wrong with a field by its code.
 func (d dictionary) field(code string) string {
-	return cmp.Or(d.fields[code], d.fields[fault.FieldOther])
+	// Of what a request was not let in by, such as a card, the code is the reason.
+	return cmp.Or(d.fields[code], d.reasons[code], d.fields[fault.FieldOther])
 }
 
 var dictionaries = [...]dictionary{Italian: inItalian, English: inEnglish}

@@ -44,9 +44,9 @@ var inEnglish = dictionary{
 		},
 		fault.StrongLogin: {
 			"Login with SPID, CIE or CNS required",
-			"Delegations are managed after a login with SPID, CIE or CNS: log in that way and try again.",
-			"Drafting, changing, activating and ending delegations and sub-delegations needs a session that began with SPID, CIE or CNS. " +
-				"With a PIN they can be read.",
+			"Delegations are managed after a login with SPID, CIE or CNS: log in that way, or raise this session by one, and try again.",
+			"Drafting, changing, activating and ending delegations and sub-delegations needs a session that began with SPID, CIE or CNS, " +
+				"or was raised by one. With a PIN they can be read.",
 		},
 		fault.DispositiveRequired: {
 			"Dispositive credentials required", "This operation needs a dispositive PIN.",
@@ -202,8 +202,8 @@ var inEnglish = dictionary{
 		"provider-down": "The provider cannot be reached at present. Try again later, or log in another way: this service and " +
 			"the others go on.",
 		"no-pin": "There is no PIN to change. Ask for one with requestPin.",
-		"card-missing": "No certificate of a card came with the request. Insert the card, and " +
-			"log in at the address for cards.",
+		"card-missing": "No certificate of a card came with the request. Insert the card and try again; the browser may " +
+			"have to be closed first. A program logs in at the address for cards.",
 		"card-unreadable": "What came as the certificate of a card cannot be read.",
 		"card-proxy":      "Certificates of cards are taken from the proxies of this service alone.",
 		"card-origin":     "Pages of this origin may not log people in with their cards.",
@@ -211,6 +211,7 @@ var inEnglish = dictionary{
 		"card-refused":    "The certificate is not one of a CNS or CIE that is let in here.",
 		"card-validity":   "The certificate of the card is not valid at this time: it has expired, or is not valid yet.",
 		"card-revoked":    "The certificate of the card was revoked. Turn to the office that gave you the card.",
+		"card-kind":       "The card is of another kind than was chosen. Go back and choose the other one.",
 		"card-unchecked": "Whether the card was revoked cannot be found out at present, so that it is not " +
 			"let in. Try again, or log in another way.",
 		ReasonNoToken:                 "The access token is missing.",
@@ -401,11 +402,12 @@ var inEnglish = dictionary{
 		fault.FieldFileUnsafe: "The archive cannot be read, or is not safe to open: it holds programs, names that lead out of " +
 			"it, too many files, " +
 			"or much more than it seems to. Send the documents in it.",
-		fault.FieldUnknownTopic:       "There is no such topic: the list of topics has those that there are.",
-		fault.FieldTopicHeading:       "This topic is a heading: choose one of those below it.",
-		fault.FieldUnknownProvider:    "There is no such identity provider; listIdentityProviders lists them.",
-		fault.FieldLevelNotOffered:    "The provider does not offer this level; listIdentityProviders tells which it does.",
-		fault.FieldUnknownReturn:      "Neither a redirect URI of an approved application nor an address of an origin that is let in.",
+		fault.FieldUnknownTopic:    "There is no such topic: the list of topics has those that there are.",
+		fault.FieldTopicHeading:    "This topic is a heading: choose one of those below it.",
+		fault.FieldUnknownProvider: "There is no such identity provider; listIdentityProviders lists them.",
+		fault.FieldLevelNotOffered: "The provider does not offer this level; listIdentityProviders tells which it does.",
+		fault.FieldUnknownReturn: "Neither a redirect URI of one of the body's own applications (in the sandbox: of any approved one) " +
+			"nor an address of an origin that is let in.",
 		fault.FieldEitherProof:        "Send either pin, or code with code_verifier.",
 		fault.FieldEmailOrPhone:       "Give an e-mail address or a mobile number: how else would you be told?",
 		fault.FieldInFuture:           "The date is still to come.",

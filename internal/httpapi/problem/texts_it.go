@@ -43,9 +43,9 @@ var inItalian = dictionary{
 		},
 		fault.StrongLogin: {
 			"Accesso con SPID, CIE o CNS necessario",
-			"Le deleghe si gestiscono dopo un accesso con SPID, CIE o CNS: occorre entrare così e riprovare.",
-			"Preparare, modificare, attivare e revocare deleghe e subdeleghe richiede una sessione aperta con SPID, CIE o CNS. Con un " +
-				"PIN si possono consultare.",
+			"Le deleghe si gestiscono dopo un accesso con SPID, CIE o CNS: occorre entrare così, o elevare questa sessione, e riprovare.",
+			"Preparare, modificare, attivare e revocare deleghe e subdeleghe richiede una sessione aperta, o elevata, con SPID, CIE o CNS. " +
+				"Con un PIN si possono consultare.",
 		},
 		fault.DispositiveRequired: {
 			"Credenziali dispositive necessarie", "Per questa operazione occorre un PIN dispositivo.",
@@ -201,8 +201,8 @@ var inItalian = dictionary{
 		"provider-down": "Il gestore dell'identità ora non è raggiungibile. Riprovare più tardi, o accedere in un altro modo: " +
 			"questo servizio e gli altri funzionano.",
 		"no-pin": "Non c'è un PIN da cambiare. Va chiesto con requestPin.",
-		"card-missing": "Con la richiesta non è arrivato il certificato di una carta. Inserire la " +
-			"carta e accedere all'indirizzo per le carte.",
+		"card-missing": "Con la richiesta non è arrivato il certificato di una carta. Inserire la carta e riprovare; può servire " +
+			"chiudere prima il browser. Un programma accede all'indirizzo per le carte.",
 		"card-unreadable": "Quello che è arrivato come certificato di una carta non è leggibile.",
 		"card-proxy":      "I certificati delle carte si accettano solo dai proxy di questo servizio.",
 		"card-origin":     "Le pagine di questa origine non possono far accedere con la carta.",
@@ -210,6 +210,7 @@ var inItalian = dictionary{
 		"card-refused":    "Il certificato non è quello di una CNS o CIE ammessa qui.",
 		"card-validity":   "Il certificato della carta non è valido in questo momento: è scaduto o non è ancora valido.",
 		"card-revoked":    "Il certificato della carta è stato revocato. Rivolgersi all'ufficio che ha rilasciato la carta.",
+		"card-kind":       "La carta è di un tipo diverso da quello scelto. Tornare indietro e scegliere l'altro.",
 		"card-unchecked": "Al momento non si può sapere se la carta è stata revocata, perciò non è " +
 			"ammessa. Riprovare, o accedere in un altro modo.",
 		ReasonNoToken:          "Manca il token di accesso.",
@@ -405,11 +406,12 @@ var inItalian = dictionary{
 		fault.FieldFileUnsafe: "L'archivio non si legge o non è sicuro da aprire: contiene programmi, nomi che portano fuori, " +
 			"troppi file o " +
 			"molto più di quanto sembra. Inviare i documenti che contiene.",
-		fault.FieldUnknownTopic:     "L'argomento non esiste: l'elenco degli argomenti ha quelli disponibili.",
-		fault.FieldTopicHeading:     "L'argomento è un titolo: scegliere uno di quelli che raccoglie.",
-		fault.FieldUnknownProvider:  "Questo gestore di identità non esiste; listIdentityProviders li elenca.",
-		fault.FieldLevelNotOffered:  "Il gestore non offre questo livello; listIdentityProviders dice quali offre.",
-		fault.FieldUnknownReturn:    "Non è né un redirect URI di un'applicazione approvata né un indirizzo di un'origine ammessa.",
+		fault.FieldUnknownTopic:    "L'argomento non esiste: l'elenco degli argomenti ha quelli disponibili.",
+		fault.FieldTopicHeading:    "L'argomento è un titolo: scegliere uno di quelli che raccoglie.",
+		fault.FieldUnknownProvider: "Questo gestore di identità non esiste; listIdentityProviders li elenca.",
+		fault.FieldLevelNotOffered: "Il gestore non offre questo livello; listIdentityProviders dice quali offre.",
+		fault.FieldUnknownReturn: "Non è né un redirect URI di un'applicazione dell'ente (nella sandbox: di una qualsiasi approvata) " +
+			"né un indirizzo di un'origine ammessa.",
 		fault.FieldEitherProof:      "Inviare pin, oppure code con code_verifier.",
 		fault.FieldEmailOrPhone:     "Indicare un indirizzo e-mail o un numero di cellulare, per ricevere le comunicazioni.",
 		fault.FieldInFuture:         "La data è nel futuro.",

@@ -24,6 +24,8 @@ const (
 	SPID Kind = "spid"
 	CIE  Kind = "cie"
 	OIDC Kind = "oidc"
+	// CNS is the national service card.
+	CNS Kind = "cns"
 )
 
 // Protocol is how a provider's answer arrives.
@@ -33,6 +35,8 @@ type Protocol string
 const (
 	SAML          Protocol = "saml"
 	OpenIDConnect Protocol = "openid-connect"
+	// Certificate is that of a card, shown at the cards' own address.
+	Certificate Protocol = "certificate"
 )
 
 // Level is how sure a provider is of somebody: 1, 2 or 3 (SPID levels; eIDAS low, substantial, high).
@@ -141,6 +145,9 @@ type Refusal struct {
 	Outcome Outcome
 	// Number is the national one, 19 to 25 or 30 (SPID, table of error codes); 0 when there is none.
 	Number int
+	// Reason says why in the words of texts where there is no number, such as that a card was revoked;
+	// it may be "".
+	Reason string
 	// Rule names the rule that was broken, for logs: fixed words, never a value of the answer.
 	Rule string
 	// Cause is more for the operator, of what was asked; nil where there is no more. Nothing of a person

@@ -190,6 +190,16 @@ func TestReauthenticate_RaisesASession(t *testing.T) {
 		if err != nil || again.LoginMethod != session.BySPID || again.CredentialLevel != access.Dispositive {
 			t.Errorf("with the PIN: %+v %v", again, err)
 		}
+		// Nor does a login of a lower level lower one of level 3.
+		f.spid.Says(func(c *federation.Claims) { c.Level = 3 })
+		high, err := f.logins.Reauthenticate(f.context(), by, f.code(), verifier)
+		if err != nil || *high.LoginLevel != 3 {
+			t.Fatalf("raised to 3: %+v %v", high, err)
+		}
+		f.spid.Says(func(c *federation.Claims) { c.Level = 2 })
+		if low, err := f.logins.Reauthenticate(f.context(), f.MustActor(t, high), f.code(), verifier); err != nil || *low.LoginLevel != 3 {
+			t.Errorf("then by level 2: %+v %v", low, err)
+		}
 		stored, err := f.People.ByID(t.Context(), p.ID)
 		if err != nil || stored.DigitalIdentityAt == nil || stored.CredentialLevel != access.Ordinary {
 			t.Errorf("person %+v %v", stored, err)

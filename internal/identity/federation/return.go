@@ -63,8 +63,11 @@ func returning(address string, more url.Values) (string, error) {
 // values are how an application reads the refusal at its return URL.
 func (r *Refusal) values() url.Values {
 	values := url.Values{"error": {string(r.Outcome)}}
-	if r.Number != 0 {
+	switch {
+	case r.Number != 0:
 		values.Set("error_code", strconv.Itoa(r.Number))
+	case r.Reason != "":
+		values.Set("error_code", r.Reason)
 	}
 	return values
 }

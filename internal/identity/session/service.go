@@ -406,7 +406,7 @@ func (s *Service) again(
 		r.RefreshGeneration++
 		r.RefreshHash, r.AuthenticatedAt, r.LastSeenAt = digest(token.Reveal()), now, now
 		if login.National() {
-			r.by(login)
+			r.raise(login)
 			r.PINChangeRequired, trace.Login = false, login
 		}
 		if err := s.repo.reauthenticate(ctx, r); err != nil {

@@ -174,6 +174,13 @@ func (r *row) by(l access.Login) {
 	r.LoginMethod, r.LoginLevel, r.LoginProvider = LoginMethod(l.Method), l.Level, l.Provider
 }
 
+// raise takes a further login over, unless what the session has is of a higher level.
+func (r *row) raise(l access.Login) {
+	if r.LoginLevel == nil || l.Level == nil || *r.LoginLevel <= *l.Level {
+		r.by(l)
+	}
+}
+
 // TableName tells GORM the table.
 func (row) TableName() string { return "sessions" }
 

@@ -23,6 +23,8 @@ type Cards struct {
 	CNSAddr string `env:"CNS_ADDR" want:"host:port, such as 0.0.0.0:8443" unset:"nowhere; sandbox: a free port of 127.0.0.1" desc:"where cards log in by direct TLS, host:port; nothing else is served there"`
 	// CNSProxyAddr is where such a proxy sends logins with cards, host:port.
 	CNSProxyAddr string `env:"CNS_PROXY_ADDR" want:"host:port, such as 127.0.0.1:8444" unset:"needed by CNS_HEADER" desc:"where that proxy sends logins with cards, host:port; nothing else is served there, and elsewhere the header means nothing"`
+	// CNSURL is where browsers come with cards.
+	CNSURL string `env:"CNS_URL" want:"an https URL without a path, of another host than PUBLIC_URL" unset:"no page has a button for cards; sandbox: that of CNS_ADDR" desc:"address at which browsers show cards, such as https://cards.example.org: the pages then have buttons for them"`
 	// CNSCert is the path of that listener's certificate chain, CNSKey that of its key.
 	CNSCert string `env:"CNS_CERT" want:"the path of a file that can be read" unset:"TLS_CERT" desc:"path of the certificate chain (PEM) of CNS_ADDR"`
 	CNSKey  string `env:"CNS_KEY" want:"the path of a file that can be read" unset:"TLS_KEY" desc:"path of that certificate's private key (PEM)"`
@@ -58,6 +60,8 @@ func (c *Config) checkCards() []error {
 	} {
 		check(name, path == "" || isFile(path))
 	}
+	c.CNSURL = strings.TrimSuffix(c.CNSURL, "/")
+	check("CNS_URL", c.CNSURL == "" || isOrigin(c.CNSURL) && strings.HasPrefix(c.CNSURL, "https:") && c.CNSURL != c.PublicURL)
 	check("CNS_TSL", c.CNSTSL == "" || isList(c.CNSTSL))
 	check("CNS_HEADER", slices.Contains(headerForms, c.CNSHeader))
 	check("CNS_ADDR", c.CNSAddr == "" || isHostPort(c.CNSAddr))
@@ -89,6 +93,8 @@ func (c *Config) serveCards() []error {
 		wrong = append(wrong, wrongValue("CNS_CA", "is missing: set it or DIRESCO_CNS_TSL, so that it is known whose cards are let in"))
 	case !ways && c.Trusted():
 		wrong = append(wrong, wrongValue("CNS_ADDR", "is missing: set it or DIRESCO_CNS_HEADER, so that cards come in by some way"))
+	case !ways && c.CNSURL != "":
+		wrong = append(wrong, wrongValue("CNS_URL", "needs DIRESCO_CNS_ADDR or DIRESCO_CNS_HEADER, by which cards come in"))
 	case c.CNSAddr != "" && certificate == "":
 		wrong = append(wrong, wrongValue("CNS_CERT", "is missing: cards need TLS, with these or with DIRESCO_TLS_CERT and DIRESCO_TLS_KEY"))
 	}

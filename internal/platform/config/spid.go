@@ -29,6 +29,8 @@ type SPID struct {
 	SPIDBinding string `env:"SPID_BINDING" envDefault:"redirect" want:"redirect or post" desc:"how requests go to providers that take both: redirect or post"`
 	// SPIDIPACode is the code of the institution in the national index of public bodies.
 	SPIDIPACode string `env:"SPID_IPA_CODE" want:"a code of the index of public bodies (IPA), such as istsc_rm" unset:"needed by SPID and CIE" desc:"the institution's code in the national index of public bodies (IPA)"`
+	// SPIDPrivate is the path of what a private body's metadata say instead.
+	SPIDPrivate string `env:"SPID_PRIVATE" want:"the path of a file that can be read" unset:"the institution is a public body" desc:"path of a file (JSON) with the numbers and the billing address of a private institution, in place of SPID_IPA_CODE"`
 	// CIEMunicipality is where the institution has its seat.
 	CIEMunicipality string `env:"CIE_MUNICIPALITY" want:"a cadastral code of a municipality, such as H501" unset:"needed by CIE" desc:"cadastral code of the municipality in which the institution has its seat, in the metadata for CIE"`
 	// SPIDEmail and SPIDTelephone are those of the office that answers for the service.
@@ -65,6 +67,7 @@ func (c *Config) checkSPID() []error {
 	check("SPID_COMPARISON", c.SPIDComparison == "minimum" || c.SPIDComparison == "exact")
 	check("SPID_BINDING", c.SPIDBinding == "redirect" || c.SPIDBinding == "post")
 	check("SPID_IPA_CODE", c.SPIDIPACode == "" || ipaCode.MatchString(c.SPIDIPACode))
+	check("SPID_PRIVATE", c.SPIDPrivate == "" || isFile(c.SPIDPrivate))
 	check("CIE_MUNICIPALITY", c.CIEMunicipality == "" || cadastral.MatchString(c.CIEMunicipality))
 	address, err := mail.ParseAddress(c.SPIDEmail)
 	check("SPID_EMAIL", c.SPIDEmail == "" || err == nil && address.Address == c.SPIDEmail)
@@ -79,7 +82,7 @@ func (c *Config) requireSPID() []error {
 	}
 	needed := []struct{ name, value string }{
 		{"SPID_KEYS", strings.Join(c.SPIDKeys, "")},
-		{"SPID_IPA_CODE", c.SPIDIPACode},
+		{"SPID_IPA_CODE", c.SPIDIPACode + c.SPIDPrivate},
 		{"SPID_EMAIL", c.SPIDEmail},
 		{"INSTITUTION_NAME", c.InstitutionName},
 		{"INSTITUTION_PAGE", c.InstitutionPage},
@@ -88,11 +91,20 @@ func (c *Config) requireSPID() []error {
 		needed = append(needed, struct{ name, value string }{"CIE_MUNICIPALITY", c.CIEMunicipality})
 	}
 	var wrong []error
+	if u, err := url.Parse(c.SPIDEntity()); err == nil && u.Port() != "" && u.Scheme == "https" {
+		wrong = append(wrong, wrongValue("SPID_ENTITY_ID", "must be without a port, as the rules of SPID want it: without it, so must DIRESCO_PUBLIC_URL"))
+	}
+	if c.SPIDPrivate != "" && c.SPIDIPACode != "" {
+		wrong = append(wrong, wrongValue("SPID_PRIVATE", "is beside DIRESCO_SPID_IPA_CODE: set one, a body is public or private"))
+	}
 	for _, v := range needed {
 		if v.value == "" {
 			who := "SPID and CIE need it"
-			if v.name == "CIE_MUNICIPALITY" {
+			switch v.name {
+			case "CIE_MUNICIPALITY":
 				who = "CIE needs it"
+			case "SPID_IPA_CODE":
+				who += ", or a private body DIRESCO_SPID_PRIVATE"
 			}
 			wrong = append(wrong, wrongValue(v.name, "is missing: "+who))
 		}

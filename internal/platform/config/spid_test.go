@@ -52,11 +52,35 @@ func TestSPID_WhatItNeedsIsNamed(t *testing.T) {
 	}
 }
 
+func TestSPID_ABodyIsPublicOrPrivate(t *testing.T) {
+	both := append(spidServed(), "DIRESCO_SPID_PRIVATE="+os.Args[0])
+	if c := read(t, both...); c.Serve() == nil || !strings.Contains(c.Serve().Error(), "DIRESCO_SPID_PRIVATE") {
+		t.Errorf("both: %v", c.Serve())
+	}
+	private := slices.DeleteFunc(both, func(entry string) bool { return strings.HasPrefix(entry, "DIRESCO_SPID_IPA_CODE=") })
+	if c := read(t, private...); c.Serve() != nil {
+		t.Errorf("private: %v", c.Serve())
+	}
+}
+
+func TestSPID_TheNameHasNoPort(t *testing.T) {
+	for name, environ := range map[string][]string{
+		"public URL": {"DIRESCO_PUBLIC_URL=https://diresco.example.org:8443"},
+		"entity id":  {"DIRESCO_SPID_ENTITY_ID=https://spid.example.org:8443"},
+	} {
+		c := read(t, append(spidServed(), environ...)...)
+		if err := c.Serve(); err == nil || !strings.Contains(err.Error(), "without a port") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestSPID_WrongValues(t *testing.T) {
 	const wrong = "hunter2"
 	for name, values := range map[string][]string{
 		"SPID_METADATA":      {"/nowhere/" + wrong, "http://" + wrong + ".example.org", "https://u:" + wrong + "@a.it"},
 		"CIE_METADATA":       {"ftp://" + wrong},
+		"SPID_PRIVATE":       {"/nowhere/" + wrong},
 		"SPID_METADATA_CERT": {"/nowhere/" + wrong},
 		"CIE_METADATA_CERT":  {"/nowhere/" + wrong},
 		"SPID_KEYS":          {"/nowhere/" + wrong, os.Args[0] + ",/nowhere/" + wrong},

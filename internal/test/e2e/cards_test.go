@@ -2,14 +2,17 @@ package e2e
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,9 +71,9 @@ func (w cardWorld) enter(card *cards.Card) answer {
 	return w.post(&http.Client{Transport: transport}, w.url, nil)
 }
 
-func (w cardWorld) post(by *http.Client, url string, header http.Header) answer {
+func (w cardWorld) post(by *http.Client, address string, header http.Header) answer {
 	w.t.Helper()
-	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, url+"/v1/sessions/card", http.NoBody)
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodPost, address+"/v1/sessions/card", http.NoBody)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -145,7 +148,8 @@ func TestCard_RefusedWithAReason(t *testing.T) {
 			"revocato": &good, "scaduto": &expired, "ammessa qui": &other, "Inserire la carta": nil,
 		} {
 			a := w.enter(card).want(t, http.StatusUnauthorized, "invalid-credentials")
-			if !strings.Contains(string(a.body), words) {
+			if errs, _ := a.field("errors").([]any); !strings.Contains(string(a.body), words) || len(errs) != 1 ||
+				!strings.HasPrefix(errs[0].(map[string]any)["code"].(string), "card-") {
 				t.Errorf("%s: %s", words, a.body)
 			}
 		}
@@ -188,5 +192,141 @@ func TestCard_ByATrustedProxy(t *testing.T) {
 				t.Errorf("the log says %s", log)
 			}
 		})
+	}
+}
+
+// browsing is a browser with a card, which follows links by hand.
+type browsing struct {
+	cardWorld
+	client *http.Client
+}
+
+func (w cardWorld) browse(card *cards.Card) browsing {
+	w.t.Helper()
+	if err := w.authority.LoginAt(w.url); err != nil {
+		w.t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	settings := &tls.Config{InsecureSkipVerify: true}
+	if card != nil {
+		settings.Certificates = []tls.Certificate{{Certificate: [][]byte{card.Certificate.Raw}, PrivateKey: card.Key}}
+	}
+	return browsing{w, &http.Client{
+		Jar: jar, Transport: &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// open opens an address and returns what is shown, and where it leads.
+func (b browsing) open(address string) (status int, to, body string) {
+	b.t.Helper()
+	if strings.HasPrefix(address, "/") {
+		address = b.fixture.url + address
+	}
+	r, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, address, http.NoBody)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/html")
+	r.Header.Set("Accept-Language", "en")
+	response, err := b.client.Do(r)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	shown, err := io.ReadAll(response.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return response.StatusCode, response.Header.Get("Location"), string(shown)
+}
+
+// toCards goes from the login page to the address where the card is shown.
+func (b browsing) toCards(provider string) string {
+	b.t.Helper()
+	if _, _, page := b.open("/oauth2/login"); !strings.Contains(page, "provider="+provider) {
+		b.t.Fatalf("no button leads to %s: %s", provider, page)
+	}
+	status, to, _ := b.open("/oauth2/login/provider?provider=" + provider)
+	if status != http.StatusSeeOther || !strings.HasPrefix(to, b.cardWorld.url+"/card-login?state=") {
+		b.t.Fatalf("%d %s", status, to)
+	}
+	return to
+}
+
+// TestCard_InABrowser goes from the button on the login page by way of the cards' own address back to
+// where the person is logged in.
+func TestCard_InABrowser(t *testing.T) {
+	each(t, func(t *testing.T, f *fixture) {
+		w := f.cardsOf()
+		p := w.createPerson(map[string]any{})
+		card := w.issue(p.TaxCode, nil)
+		b := w.browse(&card)
+		at := b.toCards("cns-card")
+		status, back, _ := b.open(at)
+		if status != http.StatusSeeOther || !strings.HasPrefix(back, w.fixture.url+"/oauth2/login/federated?code=") {
+			t.Fatalf("%d %s", status, back)
+		}
+		if again, _, page := b.open(at); again != http.StatusNotFound || !strings.Contains(page, "This login is over") {
+			t.Errorf("the same login again: %d %s", again, page)
+		}
+		// The code opens nothing in another browser, and the login goes on in the first.
+		if status, _, _ := w.browse(nil).open(back); status != http.StatusForbidden {
+			t.Errorf("in another browser: %d", status)
+		}
+		if status, to, page := b.open(back); status != http.StatusSeeOther || to != "/account/consents" {
+			t.Fatalf("%d %s %s", status, to, page)
+		}
+		if n := w.rows("sessions", "login_method = 'cns' AND login_provider = 'cns-card' AND login_level = 3 AND person_id = ?", p.PersonId); n != 1 {
+			t.Errorf("%d sessions", n)
+		}
+		for reason, refused := range map[string]*browsing{
+			"No certificate of a card": new(w.browse(nil)), "another kind": new(w.browse(new(w.issue(p.TaxCode, func(o *cards.Order) { o.Kind = cards.CIE })))),
+			"has expired": new(w.browse(new(w.issue(p.TaxCode, func(o *cards.Order) { o.Expired = true })))),
+		} {
+			_, back, _ := refused.open(refused.toCards("cns-card"))
+			if !strings.Contains(back, "error=access_denied") || !strings.Contains(back, "error_code=card-") {
+				t.Errorf("%s: %s", reason, back)
+			}
+			if status, _, page := refused.open(back); status != http.StatusForbidden || !strings.Contains(page, reason) || !strings.Contains(page, `href="/oauth2/login"`) {
+				t.Errorf("%s: %d %s", reason, status, page)
+			}
+		}
+		// At the API's own address there is no such page.
+		if status, _, _ := b.open("/card-login?state=abc"); status != http.StatusNotFound {
+			t.Errorf("at the API itself: %d", status)
+		}
+		if strings.Contains(w.log.String(), p.TaxCode) {
+			t.Error("the log has the tax code")
+		}
+	})
+}
+
+// TestCard_RaisesASession: an application begins the login as at any other provider.
+func TestCard_RaisesASession(t *testing.T) {
+	w := start(t, dbtest.SQLite(t)).cardsOf()
+	marco := w.named("Bianchi")
+	card := w.issue(marco.TaxCode, func(o *cards.Order) { o.Kind = cards.CIE })
+	b := w.browse(&card)
+	sum := sha256.Sum256([]byte(loginVerifier))
+	begun := w.do(http.MethodPost, "/v1/federated-logins", "", map[string]any{
+		"provider_id": "cie-card", "level": 3, "return_url": loginReturn, "code_challenge": base64.RawURLEncoding.EncodeToString(sum[:]),
+	}, key()).want(t, http.StatusCreated, "")
+	if begun.header.Get("Location") != "" {
+		t.Errorf("leads to %s", begun.header.Get("Location"))
+	}
+	_, back, _ := b.open(said(begun, "url"))
+	landed, err := url.Parse(back)
+	if err != nil || !strings.HasPrefix(back, loginReturn+"?code=") {
+		t.Fatalf("landed at %s: %v", back, err)
+	}
+	raised := w.do(http.MethodPost, "/v1/sessions/current/authentications", w.loginAs(marco).AccessToken, map[string]any{
+		"code": landed.Query().Get("code"), "code_verifier": loginVerifier,
+	}, key()).want(t, http.StatusOK, "")
+	if raised.field("login_method") != "cie" || raised.field("login_provider") != "cie-card" {
+		t.Errorf("raised %s", raised.body)
 	}
 }

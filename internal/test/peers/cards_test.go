@@ -68,7 +68,7 @@ func TestCard_TheGuideDoesWhatItSays(t *testing.T) {
 	for _, want := range []string{
 		`{"login_method":"cns","login_level":3,"credential_level":"dispositive"}`, "\ninvalid-credentials: No certificate of a card came",
 		"\ninvalid-credentials: The certificate of the card is not valid at this time", "\ninvalid-credentials: The certificate of the card was revoked",
-		"Diresco sandbox", "\nlost.pem: revoked\n",
+		"Diresco sandbox", "\nlost.pem: revoked\n", "\n/account/consents\nMarco Bianchi\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the output has no %s:\n%s", want, out)
@@ -101,7 +101,7 @@ http {
     ssl_verify_client optional_no_ca;
     ssl_session_tickets off;
     ssl_session_cache off;
-    location = /v1/sessions/card {
+    location ~ ^/(v1/sessions/card|card-login)$ {
       proxy_pass http://127.0.0.1:%s;
       proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
@@ -150,7 +150,7 @@ defaults
   timeout server 60s
 frontend cards
   bind 127.0.0.1:%s ssl crt %s verify optional ca-file %s ca-ignore-err all crt-ignore-err all no-tls-tickets
-  http-request deny unless { path /v1/sessions/card }
+  http-request deny unless { path /v1/sessions/card /card-login }
   http-request set-header X-SSL-Client-Cert %%[ssl_c_der,base64]
   option forwardfor
   default_backend diresco
@@ -195,13 +195,16 @@ enter -H "X-SSL-Client-Cert: $forged"
 enter -H "X-SSL-Client-Cert: $escaped"
 enter --cert own.pem --key own.key -H "X-SSL-Client-Cert: $escaped"
 curl -sS --interface 127.0.0.2 -X POST http://127.0.0.1:%[3]s/v1/sessions/card -H "X-SSL-Client-Cert: $escaped" | jq -c '{code}'
-`, person, port, c.proxied))
+to=$(curl -sS -c jar -o begun.html -w '%%{redirect_url}' 'http://127.0.0.1:%[4]s/oauth2/login/provider?provider=cns-card')
+curl -sS -L -c jar -b jar --cacert server.pem --cert good.pem --key good.key -o page.html -w '%%{url_effective}\n' "https://127.0.0.1:%[2]s/${to#https://*/}"
+`, person, port, c.proxied, c.port))
 	missing := `{"login_method":null,"code":"invalid-credentials","detail":"No certificate of a card came with the request.`
 	none := `{"login_method":null,"code":"invalid-credentials","detail":"The certificate is not one of a CNS or CIE that is let in here.`
 	want := []string{
 		`{"login_method":"cns","code":null,"detail":null}`,
 		`{"login_method":null,"code":"invalid-credentials","detail":"The certificate of the card was revoked.`, none,
 		missing, missing, missing, none, `{"code":"forbidden"}`,
+		"http://127.0.0.1:" + c.port + "/account/consents",
 	}
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if len(lines) != len(want) {

@@ -9,6 +9,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
 
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/identity/federation"
@@ -61,6 +65,13 @@ func (v *visit) verifier(flow, next string) secret.Text {
 	return secret.Text(base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
 }
 
+// begun shows that a login began in this browser: what an address says of another is told to nobody.
+func (v *visit) begun(flow, next string) string {
+	mac := hmac.New(sha256.New, []byte("login that began\x00"+v.browser.Reveal()))
+	mac.Write([]byte(v.onward("", flow, next)))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
 // depart begins a login at the provider that somebody chose. A link leads here and no form: browsers
 // hold the redirects that follow a form against the page's policy, and providers are anywhere.
 func (v *visit) depart() error {
@@ -79,10 +90,11 @@ func (v *visit) depart() error {
 	begun, err := v.s.Federation.Begin(v.doing(opDepart), federation.Request{
 		// The lowest is a password and something that one has, or the next that the provider offers.
 		ProviderID: providers[i].ID, Level: providers[i].Levels[0],
-		ReturnURL:     v.s.config.PublicURL + v.onward(FederatedPath, flow, next),
+		ReturnURL:     v.s.config.PublicURL + v.onwardWith(FederatedPath, flow, next, url.Values{"begun": {v.begun(flow, next)}}),
 		CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:]),
 	})
-	if fault.Is(err, fault.Unavailable) {
+	if f := problem.FaultOf(err); f != nil && f.Code == fault.Unavailable {
+		v.setWait(f)
 		return v.notLoggedIn(flow, next, http.StatusServiceUnavailable, string(federation.Unavailable))
 	}
 	if err != nil {
@@ -95,19 +107,29 @@ func (v *visit) depart() error {
 func (v *visit) arrive() error {
 	query := v.r.URL.Query()
 	flow, next := query.Get("flow"), query.Get("next")
+	code := query.Get("error_code")
+	if v.browser == "" || query.Has("error") && !hmac.Equal([]byte(query.Get("begun")), []byte(v.begun(flow, next))) {
+		return v.notLoggedIn(flow, next, http.StatusForbidden, "over")
+	}
+	if query.Get("error") == string(federation.Unavailable) {
+		v.setWait(fault.After(fault.Unavailable, time.Minute))
+	}
 	switch failed := federation.Outcome(query.Get("error")); {
+	case failed == federation.Unavailable && v.cardWords(code) != "":
+		return v.notLoggedIn(flow, next, http.StatusServiceUnavailable, code)
 	case failed == federation.Unavailable:
 		return v.notLoggedIn(flow, next, http.StatusServiceUnavailable, string(failed))
 	case failed == federation.Denied:
-		return v.notLoggedIn(flow, next, http.StatusForbidden, query.Get("error_code"))
+		return v.notLoggedIn(flow, next, http.StatusForbidden, code)
 	case failed != "":
 		return v.notLoggedIn(flow, next, http.StatusForbidden, string(federation.Invalid))
 	}
-	if v.browser == "" {
-		return v.notLoggedIn(flow, next, http.StatusForbidden, "over")
-	}
 	s, err := v.s.Federation.Redeem(v.doing(opFederated), secret.Text(query.Get("code")), v.verifier(flow, next))
 	if f := problem.FaultOf(err); f != nil && f.Code == fault.InvalidCredentials {
+		if v.by != nil {
+			// Somebody opened the address again, who is in already.
+			return v.redirect(v.destination(flow, next))
+		}
 		v.note(opFederated, f)
 		return v.notLoggedIn(flow, next, http.StatusForbidden, "over")
 	}
@@ -129,10 +151,27 @@ func (v *visit) arrive() error {
 
 // notLoggedIn says why a login at a provider did not succeed, and leads back.
 func (v *visit) notLoggedIn(flow, next string, status int, reason string) error {
-	if texts[v.lang]["federated.why."+reason] == "" {
-		reason = "other"
+	if id := flowID(flow); id != uuid.Nil && v.browser != "" {
+		if f, err := v.s.Flows.Flow(v.r.Context(), id, v.browser); err == nil {
+			v.prefer(f.Language)
+		}
 	}
-	n := &notice{status: status, Title: v.t("federated.title"), Texts: []string{v.t("federated.why." + reason)}}
+	text := v.cardWords(reason)
+	if text == "" {
+		text = texts[v.lang]["federated.why."+reason]
+	}
+	if text == "" {
+		text = v.t("federated.why.other")
+	}
+	n := &notice{status: status, Title: v.t("federated.title"), Texts: []string{text}}
 	n.Href, n.Link = v.onward(loginPath, flow, next), v.t("federated.back")
 	return n
+}
+
+// cardWords say why a card was not let in; "" for any other reason.
+func (v *visit) cardWords(reason string) string {
+	if !strings.HasPrefix(reason, "card-") {
+		return ""
+	}
+	return problem.ReasonText(v.lang, reason)
 }

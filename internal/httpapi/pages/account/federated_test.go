@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -135,7 +136,10 @@ func TestFederated_CodesAreOfOneBrowser(t *testing.T) {
 	if got := c.get(back); got.status != http.StatusSeeOther || !strings.HasPrefix(got.location, consentPath) {
 		t.Errorf("got %d %s", got.status, got.location)
 	}
-	c.get(back).says(http.StatusForbidden, "Ricominciare")
+	// Opened again it leads on: somebody is in.
+	if got := c.get(back); got.status != http.StatusSeeOther || !strings.HasPrefix(got.location, consentPath) {
+		t.Errorf("opened again: %d %s", got.status, got.location)
+	}
 	if len(w.refused) == 0 || w.refused[0].Operation != opFederated || w.refused[0].Fault.Code != fault.InvalidCredentials {
 		t.Errorf("for the access log: %+v", w.refused)
 	}
@@ -148,6 +152,7 @@ func TestFederated_SaysWhyNobodyIsLetIn(t *testing.T) {
 	c := w.client()
 	login := c.follow(c.get(authorizePath))
 	flow := login.form(loginPath).Get("flow")
+	c.depart(login, "spid")
 	for query, want := range map[string]string{
 		"error=access_denied&error_code=19": "più volte credenziali errate", "error=access_denied&error_code=20": "livello più alto",
 		"error=access_denied&error_code=21": "Il tempo per l'accesso è scaduto", "error=access_denied&error_code=22": "consenso all'invio dei dati",
@@ -156,14 +161,31 @@ func TestFederated_SaysWhyNobodyIsLetIn(t *testing.T) {
 		"error=access_denied": "scegliere un altro gestore", "error=access_denied&error_code=title": "scegliere un altro gestore",
 		"error=invalid_answer": "non è valida", "error=anything": "non è valida",
 	} {
-		s := c.get(FederatedPath+"?flow="+flow+"&error_description=SECRET&"+query).says(http.StatusForbidden, "Accesso non riuscito", want)
+		s := c.get(w.back("error_description=SECRET&"+query)).says(http.StatusForbidden, "Accesso non riuscito", want)
 		if strings.Contains(s.body, "SECRET") || !strings.Contains(s.body, `href="`+loginPath+"?flow="+flow+`"`) {
 			t.Errorf("%s: %s", query, s.body)
 		}
 	}
-	c.get(FederatedPath+"?error=temporarily_unavailable").says(http.StatusServiceUnavailable, "ora non risponde")
-	w.federated.failure = fault.New(fault.Unavailable)
-	c.get(departPath+"?provider=spid").says(http.StatusServiceUnavailable, "ora non risponde")
+	c.get(w.back("error=access_denied&error_code=card-revoked")).says(http.StatusForbidden, "è stato revocato")
+	c.get(w.back("error=access_denied&error_code=not-a-reason")).says(http.StatusForbidden, "scegliere un altro gestore")
+	if s := c.get(w.back("error=temporarily_unavailable")).says(http.StatusServiceUnavailable, "ora non risponde"); s.header.Get("Retry-After") != "60" {
+		t.Errorf("try again after %q", s.header.Get("Retry-After"))
+	}
+	c.get(w.back("error=temporarily_unavailable&error_code=card-unchecked")).says(http.StatusServiceUnavailable, "se la carta è stata revocata")
+	// What any link says is no login of this browser.
+	for _, link := range []string{FederatedPath + "?flow=" + flow + "&error=access_denied&error_code=23", w.back("error=access_denied&error_code=23") + "x"} {
+		other := c
+		if !strings.HasPrefix(link, FederatedPath+"?flow="+flow+"&error") {
+			other = w.client()
+		}
+		if s := other.get(link).says(http.StatusForbidden, "Ricominciare"); strings.Contains(s.body, "sospesa") {
+			t.Errorf("%s: %s", link, s.body)
+		}
+	}
+	w.federated.failure = fault.After(fault.Unavailable, 30*time.Second)
+	if s := c.get(departPath+"?provider=spid").says(http.StatusServiceUnavailable, "ora non risponde"); s.header.Get("Retry-After") != "30" {
+		t.Errorf("try again after %q", s.header.Get("Retry-After"))
+	}
 	if gone := c.get(departPath + "?provider=none&flow=" + flow); gone.location != loginPath+"?flow="+flow {
 		t.Errorf("got %s", gone.location)
 	}
@@ -205,4 +227,14 @@ func TestFederated_LogsInAgain(t *testing.T) {
 	if err := w.DB.From(context.Background()).Raw("SELECT count(*) FROM sessions WHERE ended_at IS NULL").Scan(&live).Error; err != nil || live != 1 {
 		t.Errorf("%d sessions live: %v", live, err)
 	}
+}
+
+// After a login that was broken off the page is in the language that the application asked for.
+func TestFederated_SpeaksTheLanguageOfTheApplication(t *testing.T) {
+	w := newWorld(t, sqlite(t))
+	c := w.client()
+	login := c.follow(c.get(authorizePath))
+	c.depart(login, "spid")
+	w.flows.open[flowID(login.form(loginPath).Get("flow"))].Language = "en"
+	c.get(w.back("error=access_denied&error_code=25")).says(http.StatusForbidden, "You broke the login off")
 }

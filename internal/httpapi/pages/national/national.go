@@ -20,6 +20,7 @@ import (
 	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/card"
 	"diresco/internal/identity/federation/openid"
 	"diresco/internal/identity/federation/spid"
 	"diresco/internal/kernel/audit"
@@ -74,6 +75,7 @@ func New(logins Logins, saml SAML, in institution.Institution) ([]pages.Page, er
 		{Pattern: spid.AnswerPath, Methods: []string{http.MethodPost}, Serve: s.assertion, Refuse: s.refuse},
 		// Each request uses a login up, so none is for the headers alone.
 		{Pattern: openid.CallbackPath, Methods: []string{http.MethodGet}, Serve: s.callback, Refuse: s.refuse},
+		{Pattern: card.LoginPath, Methods: []string{http.MethodGet}, Serve: s.card, Refuse: s.refuse},
 		{Pattern: federation.FormPath + "{ticket}", Serve: s.form, Refuse: s.refuse},
 	}
 	if saml != nil {
@@ -129,7 +131,7 @@ func (s *site) answer(w http.ResponseWriter, r *http.Request, protocol federatio
 		return s.notice(w, r, http.StatusNotFound, "unknown", texts[languageOf(r)]["unknown.text"])
 	case errors.As(err, &refusal):
 		noteRefused(ctx)
-		if returnTo, err = described(returnTo, Reason(languageOf(r), refusal.Outcome, refusal.Number)); err != nil {
+		if returnTo, err = described(returnTo, Reason(languageOf(r), refusal)); err != nil {
 			return err
 		}
 	case err != nil:
@@ -185,6 +187,9 @@ func (s *site) leave(w http.ResponseWriter, r *http.Request, name, here string, 
 // refuse shows a fault in words. It is called for what the edge refused, too.
 func (s *site) refuse(w http.ResponseWriter, r *http.Request, f *fault.Fault, status int) {
 	_, detail, _ := problem.Words(languageOf(r), f.Code)
+	if reason := problem.ReasonText(languageOf(r), f.Reason); reason != "" {
+		detail = reason
+	}
 	// There is nobody left to tell who could do something about it.
 	_ = s.notice(w, r, status, "failed", detail)
 }

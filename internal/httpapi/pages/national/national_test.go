@@ -119,15 +119,16 @@ func TestPages_EveryReasonHasWords(t *testing.T) {
 	for _, lang := range []problem.Language{problem.Italian, problem.English} {
 		seen := map[string]bool{}
 		for _, number := range []int{19, 20, 21, 22, 23, 25, 30} {
-			seen[Reason(lang, federation.Denied, number)] = true
+			seen[Reason(lang, &federation.Refusal{Outcome: federation.Denied, Number: number})] = true
 		}
 		for _, outcome := range []federation.Outcome{federation.Denied, federation.Unavailable, federation.Invalid} {
-			seen[Reason(lang, outcome, 0)] = true
+			seen[Reason(lang, &federation.Refusal{Outcome: outcome})] = true
 		}
 		if len(seen) != 10 || seen[""] {
 			t.Errorf("%s: %d texts", lang, len(seen))
 		}
-		if Reason(lang, federation.Denied, 24) != Reason(lang, federation.Denied, 0) || Reason(lang, "other", 0) == "" {
+		unknown := Reason(lang, &federation.Refusal{Outcome: federation.Denied, Number: 24})
+		if unknown != Reason(lang, &federation.Refusal{Outcome: federation.Denied}) || Reason(lang, &federation.Refusal{Outcome: "other"}) == "" {
 			t.Errorf("%s: a number without words", lang)
 		}
 	}

@@ -8,12 +8,15 @@ import (
 )
 
 // Reason says to a person why a login with a national identity did not succeed, by the national
-// number where there is one.
-func Reason(lang problem.Language, outcome federation.Outcome, number int) string {
-	if text := texts[lang]["number."+strconv.Itoa(number)]; text != "" {
+// number or the reason where there is one.
+func Reason(lang problem.Language, refusal *federation.Refusal) string {
+	if text := texts[lang]["number."+strconv.Itoa(refusal.Number)]; text != "" {
 		return text
 	}
-	if text := texts[lang]["outcome."+string(outcome)]; text != "" {
+	if text := problem.ReasonText(lang, refusal.Reason); text != "" {
+		return text
+	}
+	if text := texts[lang]["outcome."+string(refusal.Outcome)]; text != "" {
 		return text
 	}
 	return texts[lang]["outcome.other"]

@@ -29,6 +29,8 @@ const (
 	reasonValidity  = "card-validity"
 	reasonRevoked   = "card-revoked"
 	reasonUnchecked = "card-unchecked"
+	// reasonKind is that of a card of another kind than was chosen.
+	reasonKind = "card-kind"
 )
 
 // tryAgainAfter is when another try is worth it where an authority was not reached.
@@ -37,16 +39,14 @@ const tryAgainAfter = 30 * time.Second
 // about describe the cards as ways to log in.
 var about = map[session.LoginMethod]federation.About{
 	session.ByCNS: {
-		ID: "cns-card", Kind: CNS, Method: session.ByCNS, DisplayName: "Carta nazionale dei servizi", Levels: []federation.Level{Level},
+		ID: "cns-card", Kind: federation.CNS, Protocol: federation.Certificate, Method: session.ByCNS,
+		DisplayName: "Carta nazionale dei servizi (CNS)", Levels: []federation.Level{Level},
 	},
 	session.ByCIE: {
-		ID: "cie-card", Kind: federation.CIE, Method: session.ByCIE, DisplayName: "Carta d'identità elettronica",
-		Levels: []federation.Level{Level},
+		ID: "cie-card", Kind: federation.CIE, Protocol: federation.Certificate, Method: session.ByCIE,
+		DisplayName: "Carta d'identità elettronica nel lettore", Levels: []federation.Level{Level},
 	},
 }
-
-// CNS is the kind of the national service card.
-const CNS federation.Kind = "cns"
 
 // Sessions opens sessions from what was verified just now.
 type Sessions interface {
@@ -85,13 +85,27 @@ func (s *Service) Start(ctx context.Context, leaf *x509.Certificate, others []*x
 
 func faultOf(r *federation.Refusal) error {
 	if r.Outcome == federation.Unavailable {
-		return &fault.Fault{Code: fault.Unavailable, Reason: reasonUnchecked, RetryAfter: tryAgainAfter}
+		unchecked := Refused(fault.Unavailable, reasonUnchecked)
+		unchecked.RetryAfter = tryAgainAfter
+		return unchecked
 	}
-	switch r.Rule {
-	case ruleValidity:
-		return fault.Because(fault.InvalidCredentials, reasonValidity)
-	case ruleRevoked:
-		return fault.Because(fault.InvalidCredentials, reasonRevoked)
+	return Refused(fault.InvalidCredentials, reasonOf(r))
+}
+
+// Refused returns a fault about a card. Programs read the reason among the errors.
+func Refused(code fault.Code, reason string) *fault.Fault {
+	return &fault.Fault{Code: code, Reason: reason, Fields: []fault.Field{{Code: reason}}}
+}
+
+// reasonOf is why a card is not let in, as texts know it.
+func reasonOf(r *federation.Refusal) string {
+	switch {
+	case r.Outcome == federation.Unavailable:
+		return reasonUnchecked
+	case r.Rule == ruleValidity:
+		return reasonValidity
+	case r.Rule == ruleRevoked:
+		return reasonRevoked
 	}
-	return fault.Because(fault.InvalidCredentials, reasonRefused)
+	return reasonRefused
 }

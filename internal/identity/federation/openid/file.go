@@ -281,7 +281,7 @@ func (c *ClaimNames) complete() {
 }
 
 func fill(list *[]string, byDefault []string) {
-	if len(*list) == 0 {
+	if *list == nil {
 		*list = byDefault
 	}
 }
@@ -313,6 +313,9 @@ func (p *Settings) check(at string, federated bool, wrong *mistakes) {
 	}
 	for _, name := range p.Algorithms {
 		say(slices.Contains(signing, name), "algorithms", "has RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or ES512")
+	}
+	for _, claim := range [][]string{p.Claims.TaxCode, p.Claims.GivenName, p.Claims.FamilyName} {
+		say(len(claim) > 0, "claims", "has a name at least for tax_code, given_name and family_name, or leaves them out")
 	}
 	p.checkAuthentication(say)
 	if p.national() {

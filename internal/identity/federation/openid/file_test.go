@@ -43,6 +43,7 @@ func TestFile_MistakesAreNamedByTheirPlace(t *testing.T) {
 		"profile":       {`"kind": "oidc"`, `"kind": "cie", "profile": "cie"`, "providers[0].federation: is missing: a provider of this profile is known by a trust chain"},
 		"unknown":       {`"kind"`, `"colour": "red", "kind"`, `there is no member "colour"`},
 		"type":          {`"portal-1"`, `7`, "providers.client_id is not of the type that it should have"},
+		"no claim":      {`"kind"`, `"claims": {"tax_code": []}, "kind"`, "providers[0].claims: has a name at least for tax_code"},
 		"not JSON":      {`"kind"`, `kind`, "not JSON near byte"},
 		"two documents": {`]}`, `]} {}`, "something stands behind the end"},
 	} {

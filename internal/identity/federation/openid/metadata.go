@@ -50,10 +50,12 @@ type about struct {
 	resolver *trust.Resolver
 	clock    clock.Clock
 
-	mu     sync.Mutex
-	known  *metadata
-	chain  *trust.Resolved
-	until  time.Time
+	mu    sync.Mutex
+	known *metadata
+	chain *trust.Resolved
+	until time.Time
+	// ends is when a chain is over that it is time to ask about before.
+	ends   time.Time
 	failed error
 	tried  time.Time
 }
@@ -77,8 +79,13 @@ func (a *about) get(ctx context.Context) (*metadata, error) {
 	if a.failed == nil {
 		return a.known, nil
 	}
-	// What was discovered stays good for a while; what a chain says ends with the chain.
+	// What was discovered stays good for a while; what a chain says ends with the chain, and at once
+	// where those who were asked say otherwise.
 	if a.known != nil && a.settings.Federation == nil && now.Before(a.until.Add(staleFor)) {
+		return a.known, nil
+	}
+	var refusal *federation.Refusal
+	if a.known != nil && errors.As(a.failed, &refusal) && refusal.Outcome == federation.Unavailable && now.Before(a.ends) {
 		return a.known, nil
 	}
 	return nil, a.failed
@@ -114,6 +121,11 @@ func (a *about) ask(ctx context.Context, now time.Time) error {
 		err = a.discover(ctx, m)
 	} else {
 		until, err = a.resolve(ctx, m)
+	}
+	var refusal *federation.Refusal
+	if a.settings.Federation != nil && errors.As(err, &refusal) && refusal.Outcome == federation.Invalid {
+		// The federation takes back what it said: nothing of that counts any more.
+		a.until, a.ends = time.Time{}, time.Time{}
 	}
 	if err != nil {
 		return err
@@ -167,12 +179,15 @@ func (a *about) resolve(ctx context.Context, m *metadata) (time.Time, error) {
 	if err := m.take(resolved.Metadata); err != nil {
 		return time.Time{}, err
 	}
-	until := resolved.ExpiresAt
-	if m.verifying, err = a.keys(ctx, m, resolved, &until); err != nil {
+	ends := resolved.ExpiresAt
+	if m.verifying, err = a.keys(ctx, m, resolved, &ends); err != nil {
 		return time.Time{}, err
 	}
-	a.chain = &resolved
-	return until, nil
+	a.chain, a.ends = &resolved, ends
+	if resolved.AskAt.Before(ends) {
+		return resolved.AskAt, nil
+	}
+	return ends, nil
 }
 
 // parameters are the names of what is read of a provider's metadata.

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"diresco/internal/identity/federation/openid/trust"
 	"diresco/internal/platform/egress"
 )
 
@@ -130,6 +131,35 @@ func get(ctx context.Context, client *http.Client, address, accept string) ([]by
 	body, _, err := send(client, request)
 	return body, err
 }
+
+// askStatus asks an issuer of trust marks about one. Who knows the question by GET alone, as drafts
+// had it, refuses the form.
+func askStatus(ctx context.Context, client *http.Client, address string, form url.Values) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil || !isAddress(address) {
+		return nil, trust.ErrMark
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Accept", statusMedia)
+	body, _, err := send(client, request)
+	if errors.Is(err, errRefused) {
+		u, parsed := url.Parse(address)
+		if parsed != nil {
+			return nil, trust.ErrMark
+		}
+		query := u.Query()
+		query.Set("trust_mark", form.Get("trust_mark"))
+		u.RawQuery = query.Encode()
+		body, err = get(ctx, client, u.String(), statusMedia)
+	}
+	if errors.Is(err, errRefused) {
+		return nil, trust.ErrMark
+	}
+	return body, err
+}
+
+// statusMedia are the forms in which an issuer answers.
+const statusMedia = "application/trust-mark-status-response+jwt, application/json"
 
 // send sends a request and reads an answer that is a success. The errors hold no part of it.
 func send(client *http.Client, request *http.Request) (body []byte, contentType string, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -54,6 +55,8 @@ func New(f File, d Deps) *Source {
 		client := newClient(d.outgoing(settings))
 		resolver := trust.NewResolver(func(ctx context.Context, address string) ([]byte, error) {
 			return get(ctx, client, address, StatementMedia+", application/jose")
+		}, func(ctx context.Context, address string, form url.Values) ([]byte, error) {
+			return askStatus(ctx, client, address, form)
 		}, d.Clock)
 		levels := map[string]federation.Level{}
 		for level, acr := range settings.Levels {

@@ -18,6 +18,9 @@ const keyBits = 3072
 // NewCertificate makes a key and a certificate for it, signed by itself, as the rules want those of
 // a public body. It returns both in PEM.
 func NewCertificate(random io.Reader, entityID string, o Organisation, locality string, from, until time.Time) ([]byte, error) {
+	if o.Private != nil {
+		return nil, errors.New("AgID issues the certificates of private service providers")
+	}
 	if o.Name == "" || o.IPACode == "" || locality == "" {
 		return nil, errors.New("name, IPA code and place of the institution are needed")
 	}
@@ -38,7 +41,7 @@ func NewCertificate(random io.Reader, entityID string, o Organisation, locality 
 		Subject: pkix.Name{
 			CommonName: o.Name, Organization: []string{o.Name}, Country: []string{"IT"}, Locality: []string{locality},
 			ExtraNames: []pkix.AttributeTypeAndValue{
-				{Type: uriType, Value: entityID}, {Type: organisationType, Value: "PA:IT-" + o.IPACode},
+				{Type: uriType, Value: entityID}, {Type: organisationType, Value: publicPrefix + o.IPACode},
 			},
 		},
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment,

@@ -32,9 +32,22 @@ func LoadKeys(paths []string) ([]KeyPair, error) {
 		if err != nil {
 			return nil, fmt.Errorf("file %d: %w", i+1, err)
 		}
+		if j := slices.IndexFunc(all, func(p KeyPair) bool { return p.Certificate.Equal(pair.Certificate) }); j >= 0 {
+			return nil, fmt.Errorf("file %d has the same certificate as file %d", i+1, j+1)
+		}
 		all = append(all, pair)
 	}
 	return all, nil
+}
+
+// signer returns the first pair whose certificate is good at an instant; nil where there is none.
+func (s *Service) signer(now time.Time) *KeyPair {
+	for i, pair := range s.Keys {
+		if !now.Before(pair.Certificate.NotBefore) && now.Before(pair.Certificate.NotAfter) {
+			return &s.Keys[i]
+		}
+	}
+	return nil
 }
 
 // ParseKeys reads one pair of a text in PEM.
@@ -96,14 +109,33 @@ func (p KeyPair) Check(entityID string, now time.Time) error {
 	}
 	for _, name := range p.Certificate.Subject.Names {
 		if name.Type.Equal(uriType) && name.Value != entityID {
-			return errors.New("the certificate is for another name of the service (attribute uri) than DIRESCO_SPID_ENTITY_ID")
+			return errors.New("the certificate is for another name of the service (attribute uri) than DIRESCO_SPID_ENTITY_ID, or without that " +
+				"DIRESCO_PUBLIC_URL, says")
 		}
 	}
 	return nil
 }
 
-// uriType and organisationType are the attributes of names that SPID asks for.
+// Differs tells in which attribute a certificate names another body than the metadata do; "" where
+// they agree. Who checks metadata refuses those.
+func (p KeyPair) Differs(o Organisation) string {
+	for _, name := range p.Certificate.Subject.Names {
+		switch value, _ := name.Value.(string); {
+		case name.Type.Equal(nameType) && value != o.Name:
+			return "O is not DIRESCO_INSTITUTION_NAME"
+		case name.Type.Equal(organisationType) && o.IPACode != "" && value != publicPrefix+o.IPACode:
+			return "organizationIdentifier is not that of DIRESCO_SPID_IPA_CODE"
+		}
+	}
+	return ""
+}
+
+// publicPrefix begins the identifier of a public body.
+const publicPrefix = "PA:IT-"
+
+// The attributes of names that SPID asks for: the organisation's, and those of its own.
 var (
+	nameType         = asn1.ObjectIdentifier{2, 5, 4, 10}
 	uriType          = asn1.ObjectIdentifier{2, 5, 4, 83}
 	organisationType = asn1.ObjectIdentifier{2, 5, 4, 97}
 )

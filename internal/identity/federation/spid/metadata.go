@@ -13,14 +13,16 @@ import (
 	"diresco/internal/identity/federation"
 )
 
-// Organisation is the public body whose service it is.
+// Organisation is the body whose service it is.
 type Organisation struct {
 	// Name is the full one, as it stands in the certificate.
 	Name string
 	// URL is its page.
 	URL string
-	// IPACode is that of the national index of public bodies.
+	// IPACode is that of the national index of public bodies; "" for a private one.
 	IPACode string
+	// Private is nil for a public body.
+	Private *Private
 	// Email and Telephone are those of an office, never a person's. Telephone may be "".
 	Email     string
 	Telephone string
@@ -31,6 +33,7 @@ type Organisation struct {
 const (
 	metadataSpace = "urn:oasis:names:tc:SAML:2.0:metadata"
 	spidSpace     = "https://spid.gov.it/saml-extensions"
+	invoiceSpace  = "https://spid.gov.it/invoicing-extensions"
 	cieSpace      = "https://www.cartaidentita.interno.gov.it/saml-extensions"
 	// serviceName is what people read of the service at their provider.
 	serviceName = "Dichiarazioni di responsabilità"
@@ -49,6 +52,9 @@ func (s *Service) describe(kind federation.Kind) ([]byte, error) {
 	s.describeService(root.CreateElement("md:SPSSODescriptor"), s.attributesOf(kind))
 	s.describeOrganisation(root.CreateElement("md:Organization"))
 	s.describeContact(root.CreateElement("md:ContactPerson"), kind)
+	if private := s.Organisation.Private; private != nil && kind == federation.SPID {
+		private.Billing.describe(root.CreateElement("md:ContactPerson"), s.Organisation.Name)
+	}
 	if err := s.sign(root); err != nil {
 		return nil, err
 	}
@@ -113,16 +119,18 @@ func (s *Service) describeContact(e *etree.Element, kind federation.Kind) {
 	e.CreateAttr("contactType", contact)
 	extensions := e.CreateElement("md:Extensions")
 	extensions.CreateAttr("xmlns:"+strings.TrimSuffix(prefix, ":"), space)
-	extensions.CreateElement(prefix + "Public")
-	extensions.CreateElement(prefix + "IPACode").SetText(s.Organisation.IPACode)
+	if private := s.Organisation.Private; private != nil {
+		private.describe(extensions, prefix, kind == federation.CIE)
+	} else {
+		extensions.CreateElement(prefix + "Public")
+		extensions.CreateElement(prefix + "IPACode").SetText(s.Organisation.IPACode)
+	}
 	if kind == federation.CIE {
 		extensions.CreateElement(prefix + "Municipality").SetText(s.Organisation.Municipality)
 	}
 	e.CreateElement("md:Company").SetText(s.Organisation.Name)
 	e.CreateElement("md:EmailAddress").SetText(s.Organisation.Email)
-	if s.Organisation.Telephone != "" {
-		e.CreateElement("md:TelephoneNumber").SetText(s.Organisation.Telephone)
-	}
+	optional(e, "md:TelephoneNumber", s.Organisation.Telephone)
 }
 
 // named adds an element with a text in Italian.
@@ -132,9 +140,14 @@ func named(e *etree.Element, tag, text string) {
 	child.SetText(text)
 }
 
-// signing is how the first key signs.
+// signing is how the first key signs whose certificate is good, or at least the first.
 func (s *Service) signing() (*dsig.SigningContext, error) {
 	first := s.Keys[0]
+	if s.Clock != nil {
+		if good := s.signer(s.Clock.Now()); good != nil {
+			first = *good
+		}
+	}
 	context, err := dsig.NewSigningContext(first.Key, [][]byte{first.Certificate.Raw})
 	if err != nil {
 		return nil, err

@@ -43,11 +43,17 @@ func (p *provider) Begin(_ context.Context, a federation.Attempt) (federation.De
 	if p.isOver() {
 		return federation.Departure{}, &federation.Refusal{Outcome: federation.Unavailable, Rule: "metadata-valid-until"}
 	}
+	signer := p.service.signer(p.service.Clock.Now())
+	if signer == nil {
+		return federation.Departure{}, &federation.Refusal{Outcome: federation.Unavailable, Rule: "own-certificate-ended"}
+	}
 	id, err := p.service.drawID()
 	if err != nil {
 		return federation.Departure{}, err
 	}
-	departure, err := p.request(id, a)
+	sp := *p.sp
+	sp.Key, sp.Certificate = signer.Key, signer.Certificate
+	departure, err := p.request(id, a, &sp)
 	if err != nil {
 		return federation.Departure{}, fmt.Errorf("request to a provider of SPID: %w", err)
 	}
@@ -56,7 +62,7 @@ func (p *provider) Begin(_ context.Context, a federation.Attempt) (federation.De
 }
 
 // request makes the AuthnRequest as the binding wants it.
-func (p *provider) request(id string, a federation.Attempt) (federation.Departure, error) {
+func (p *provider) request(id string, a federation.Attempt, sp *saml.ServiceProvider) (federation.Departure, error) {
 	format, forced := transientFormat, a.Level >= firstForced
 	r := &saml.AuthnRequest{
 		ID: id, Version: version, IssueInstant: a.BegunAt.UTC(), Destination: p.loginURL, Issuer: p.service.issuer(),
@@ -70,13 +76,13 @@ func (p *provider) request(id string, a federation.Attempt) (federation.Departur
 		r.ForceAuthn = &forced
 	}
 	if !p.post {
-		u, err := r.Redirect(a.State.Reveal(), p.sp)
+		u, err := r.Redirect(a.State.Reveal(), sp)
 		if err != nil {
 			return federation.Departure{}, err
 		}
 		return federation.Departure{URL: u.String()}, nil
 	}
-	if err := p.sp.SignAuthnRequest(r); err != nil {
+	if err := sp.SignAuthnRequest(r); err != nil {
 		return federation.Departure{}, err
 	}
 	message, err := encode(r.Element())

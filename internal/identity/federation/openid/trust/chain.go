@@ -43,11 +43,14 @@ type Fetch func(ctx context.Context, address string) ([]byte, error)
 // Resolver finds chains.
 type Resolver struct {
 	fetch Fetch
+	ask   Ask
 	clock clock.Clock
 }
 
 // NewResolver makes a resolver.
-func NewResolver(fetch Fetch, c clock.Clock) *Resolver { return &Resolver{fetch: fetch, clock: c} }
+func NewResolver(fetch Fetch, ask Ask, c clock.Clock) *Resolver {
+	return &Resolver{fetch: fetch, ask: ask, clock: c}
+}
 
 // Resolved is a party that an anchor answers for.
 type Resolved struct {
@@ -60,6 +63,8 @@ type Resolved struct {
 	Marks []MarkEntry
 	// ExpiresAt is when the first of all that was looked at expires.
 	ExpiresAt time.Time
+	// AskAt is when it is time to resolve anew: before the end, where an issuer tells of its marks.
+	AskAt time.Time
 }
 
 // Resolve finds a chain from an entity to one of the anchors and returns what it says. The errors
@@ -78,9 +83,14 @@ func (r *Resolver) Resolve(ctx context.Context, entity, typ string, d Demands) (
 		resolved.marks = append(resolved.marks, entry)
 		resolved.expires = earlier(resolved.expires, expires)
 	}
+	expires := earlier(resolved.expires, search.now.Add(longest))
+	again := expires
+	if search.asked {
+		again = earlier(expires, search.now.Add(statusFor))
+	}
 	return Resolved{
 		Anchor: resolved.anchor().Subject, Metadata: resolved.metadata, Chain: resolved.raws(), Marks: resolved.marks,
-		ExpiresAt: earlier(resolved.expires, search.now.Add(longest)),
+		ExpiresAt: expires, AskAt: again,
 	}, nil
 }
 
@@ -90,6 +100,8 @@ type search struct {
 	demands  Demands
 	now      time.Time
 	left     int
+	// asked is whether an issuer was asked about a mark.
+	asked bool
 }
 
 // chain is a verified one.
@@ -194,7 +206,7 @@ func (s *search) configuration(ctx context.Context, entity string) (Statement, e
 
 // statement fetches what a superior says of a subordinate.
 func (s *search) statement(ctx context.Context, superior Statement, subject string) (Statement, error) {
-	endpoint, _ := superior.Metadata["federation_entity"]["federation_fetch_endpoint"].(string)
+	endpoint, _ := superior.Metadata[federationEntity]["federation_fetch_endpoint"].(string)
 	u, err := url.Parse(endpoint)
 	if err != nil || endpoint == "" {
 		return Statement{}, ErrForm

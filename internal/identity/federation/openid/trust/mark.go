@@ -3,9 +3,13 @@ package trust
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 )
+
+// federationEntity is the type of what stands above others.
+const federationEntity = "federation_entity"
 
 // mark is the content of a trust mark, or of a delegation to issue it.
 type mark struct {
@@ -35,15 +39,21 @@ func (m mark) check(subject, typ string, now time.Time) (time.Time, error) {
 
 // verifyMark finds a valid trust mark of the type among those that the party shows.
 func (s *search) verifyMark(ctx context.Context, c chain, typ string) (MarkEntry, time.Time, error) {
+	failed := ErrMark
 	for _, entry := range c.statements[0].Marks {
 		if entry.Named() != typ {
 			continue
 		}
-		if ends, err := s.markEnds(ctx, c, entry); err == nil {
+		ends, err := s.markEnds(ctx, c, entry)
+		if err == nil {
 			return entry, ends, nil
 		}
+		if errors.Is(err, ErrUnreachable) {
+			// It may well be good: another word than that it is not.
+			failed = err
+		}
 	}
-	return MarkEntry{}, time.Time{}, ErrMark
+	return MarkEntry{}, time.Time{}, failed
 }
 
 // markEnds verifies a trust mark and returns until when it is good.
@@ -60,11 +70,11 @@ func (s *search) markEnds(ctx context.Context, c chain, entry MarkEntry) (time.T
 	if claimed.Issuer != anchor.Subject && !slices.Contains(anchor.MarkIssuers[entry.Named()], claimed.Issuer) {
 		return time.Time{}, ErrMark
 	}
-	keys, until, err := s.issuerKeys(ctx, c, claimed.Issuer)
+	by, err := s.issuer(ctx, c, claimed.Issuer)
 	if err != nil {
 		return time.Time{}, err
 	}
-	payload, err := Signed(entry.Mark, MarkType, keys)
+	payload, err := Signed(entry.Mark, MarkType, by.keys)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -76,9 +86,15 @@ func (s *search) markEnds(ctx context.Context, c chain, entry MarkEntry) (time.T
 	if err != nil {
 		return time.Time{}, err
 	}
+	if by.status != "" {
+		if err := s.checkStatus(ctx, by, entry.Mark); err != nil {
+			return time.Time{}, err
+		}
+		s.asked = true
+	}
 	owner, owned := anchor.MarkOwners[entry.Named()]
 	if !owned {
-		return earlier(ends, until), nil
+		return earlier(ends, by.until), nil
 	}
 	if payload, err = Signed(verified.Delegation, delegationType, owner.Keys); err != nil {
 		return time.Time{}, err
@@ -88,20 +104,35 @@ func (s *search) markEnds(ctx context.Context, c chain, entry MarkEntry) (time.T
 		return time.Time{}, ErrMark
 	}
 	delegated, err := delegation.check(verified.Issuer, entry.Named(), s.now)
-	return earlier(earlier(ends, until), delegated), err
+	return earlier(earlier(ends, by.until), delegated), err
 }
 
-// issuerKeys returns the keys of who issues a trust mark, as the anchor's chain to it says.
-func (s *search) issuerKeys(ctx context.Context, c chain, issuer string) (Keys, time.Time, error) {
-	if anchor := c.anchor(); issuer == anchor.Subject {
-		return anchor.Keys, c.expires, nil
+// issuer returns who issues a trust mark, as the anchor's chain to it says.
+func (s *search) issuer(ctx context.Context, c chain, name string) (issuer, error) {
+	if anchor := c.anchor(); name == anchor.Subject {
+		return issuer{name, anchor.Keys, c.expires, statusEndpoint(anchor.Metadata[federationEntity])}, nil
 	}
 	anchor, _ := s.anchor(c.anchor().Subject)
 	inner := &search{
 		resolver: s.resolver, now: s.now, left: s.left,
 		demands: Demands{Anchors: []Anchor{anchor}, MaxPath: maxIntermediates},
 	}
-	found, keys, err := inner.resolve(ctx, issuer, "federation_entity")
+	found, keys, err := inner.resolve(ctx, name, federationEntity)
 	s.left = inner.left
-	return keys, found.expires, err
+	return issuer{name, keys, found.expires, statusEndpoint(found.metadata)}, err
+}
+
+// CheckOwn tells whether a trust mark that an entity is about to show is one, is about that entity and
+// has not ended. Who signed it is for others to verify.
+func CheckOwn(entry MarkEntry, entity string, now time.Time) error {
+	signed, err := parse(entry.Mark, MarkType)
+	if err != nil {
+		return ErrMark
+	}
+	var claimed mark
+	if json.Unmarshal(signed.UnsafePayloadWithoutVerification(), &claimed) != nil {
+		return ErrMark
+	}
+	_, err = claimed.check(entity, entry.Named(), now)
+	return err
 }

@@ -249,7 +249,7 @@ func (c *Constraints) check(below []string, types []string, between int) error {
 	}
 	for _, allowed := range [][]string{c.EntityTypes, c.LeafEntityTypes} {
 		for _, typ := range types {
-			if allowed != nil && typ != "federation_entity" && !slices.Contains(allowed, typ) {
+			if allowed != nil && typ != federationEntity && !slices.Contains(allowed, typ) {
 				return ErrEntityType
 			}
 		}
