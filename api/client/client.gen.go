@@ -2791,6 +2791,7 @@ const (
 	TokenEndpointAuthMethodNone                    TokenEndpointAuthMethod = "none"
 	TokenEndpointAuthMethodPrivateKeyJwt           TokenEndpointAuthMethod = "private_key_jwt"
 	TokenEndpointAuthMethodSelfSignedTlsClientAuth TokenEndpointAuthMethod = "self_signed_tls_client_auth"
+	TokenEndpointAuthMethodTlsClientAuth           TokenEndpointAuthMethod = "tls_client_auth"
 )
 
 // Valid indicates whether the value is a known member of the TokenEndpointAuthMethod enum.
@@ -2801,6 +2802,8 @@ func (e TokenEndpointAuthMethod) Valid() bool {
 	case TokenEndpointAuthMethodPrivateKeyJwt:
 		return true
 	case TokenEndpointAuthMethodSelfSignedTlsClientAuth:
+		return true
+	case TokenEndpointAuthMethodTlsClientAuth:
 		return true
 	default:
 		return false
@@ -3335,13 +3338,39 @@ type Application struct {
 	// Example: approved
 	State ApplicationState `json:"state"`
 
+	// TlsClientAuthSanDns With `tls_client_auth`, which takes exactly one such field. A DNS name that its certificate has among its alternative names; no wildcard.
+	//
+	// Example: server.paghe.example
+	TlsClientAuthSanDns *TLSClientAuthSanDNS `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TlsClientAuthSanEmail With `tls_client_auth`, which takes exactly one such field. An e-mail address that its certificate has among its alternative names; before the `@` each letter counts.
+	//
+	// Example: server@paghe.example
+	TlsClientAuthSanEmail *TLSClientAuthSanEmail `json:"tls_client_auth_san_email,omitempty"`
+
+	// TlsClientAuthSanIp With `tls_client_auth`, which takes exactly one such field. An IP address that its certificate has among its alternative names.
+	//
+	// Example: 192.0.2.7
+	TlsClientAuthSanIp *TLSClientAuthSanIP `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TlsClientAuthSanUri With `tls_client_auth`, which takes exactly one such field. A URI that its certificate has among its alternative names, compared to the letter.
+	//
+	// Example: https://paghe.example/server
+	TlsClientAuthSanUri *TLSClientAuthSanURI `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TlsClientAuthSubjectDn With `tls_client_auth`, which takes exactly one such field. The subject of its certificate as a text (RFC 4514), the last part first: all of it, compared without regard to case and repeated blanks.
+	//
+	// Example: CN=server.paghe.example,O=Paghe Facili S.r.l.,C=IT
+	TlsClientAuthSubjectDn *TLSClientAuthSubjectDN `json:"tls_client_auth_subject_dn,omitempty"`
+
 	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
 	//
 	// Example: false
 	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
-	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or by a certificate (RFC 8705) where the metadata of the installation name the
+	// method: `self_signed_tls_client_auth` by one that stands beside its key in the key set (`x5c`), `tls_client_auth` by one of an authority that the installation trusts, with the one
+	// name that is registered in a field `tls_client_auth_...`.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -3352,7 +3381,7 @@ type Application struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// ApplicationChange What to change; what is not named stays. `jwks` takes the place of `jwks_uri`, and the other way round.
+// ApplicationChange What to change; what is not named stays. `jwks` takes the place of `jwks_uri`, and the other way round; so does one `tls_client_auth_...` of another.
 //
 // Example: {"redirect_uris":["http://127.0.0.1/callback","https://app.paghe.example/callback"]}
 type ApplicationChange struct {
@@ -3397,6 +3426,31 @@ type ApplicationChange struct {
 	//
 	// Example: ["declarations","offline_access"]
 	Scopes *[]Scope `json:"scopes,omitempty"`
+
+	// TlsClientAuthSanDns With `tls_client_auth`, which takes exactly one such field. A DNS name that its certificate has among its alternative names; no wildcard.
+	//
+	// Example: server.paghe.example
+	TlsClientAuthSanDns *TLSClientAuthSanDNS `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TlsClientAuthSanEmail With `tls_client_auth`, which takes exactly one such field. An e-mail address that its certificate has among its alternative names; before the `@` each letter counts.
+	//
+	// Example: server@paghe.example
+	TlsClientAuthSanEmail *TLSClientAuthSanEmail `json:"tls_client_auth_san_email,omitempty"`
+
+	// TlsClientAuthSanIp With `tls_client_auth`, which takes exactly one such field. An IP address that its certificate has among its alternative names.
+	//
+	// Example: 192.0.2.7
+	TlsClientAuthSanIp *TLSClientAuthSanIP `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TlsClientAuthSanUri With `tls_client_auth`, which takes exactly one such field. A URI that its certificate has among its alternative names, compared to the letter.
+	//
+	// Example: https://paghe.example/server
+	TlsClientAuthSanUri *TLSClientAuthSanURI `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TlsClientAuthSubjectDn With `tls_client_auth`, which takes exactly one such field. The subject of its certificate as a text (RFC 4514), the last part first: all of it, compared without regard to case and repeated blanks.
+	//
+	// Example: CN=server.paghe.example,O=Paghe Facili S.r.l.,C=IT
+	TlsClientAuthSubjectDn *TLSClientAuthSubjectDN `json:"tls_client_auth_subject_dn,omitempty"`
 
 	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
 	//
@@ -3485,13 +3539,39 @@ type ApplicationInput struct {
 	// Example: ["declarations","offline_access"]
 	Scopes []Scope `json:"scopes"`
 
+	// TlsClientAuthSanDns With `tls_client_auth`, which takes exactly one such field. A DNS name that its certificate has among its alternative names; no wildcard.
+	//
+	// Example: server.paghe.example
+	TlsClientAuthSanDns *TLSClientAuthSanDNS `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TlsClientAuthSanEmail With `tls_client_auth`, which takes exactly one such field. An e-mail address that its certificate has among its alternative names; before the `@` each letter counts.
+	//
+	// Example: server@paghe.example
+	TlsClientAuthSanEmail *TLSClientAuthSanEmail `json:"tls_client_auth_san_email,omitempty"`
+
+	// TlsClientAuthSanIp With `tls_client_auth`, which takes exactly one such field. An IP address that its certificate has among its alternative names.
+	//
+	// Example: 192.0.2.7
+	TlsClientAuthSanIp *TLSClientAuthSanIP `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TlsClientAuthSanUri With `tls_client_auth`, which takes exactly one such field. A URI that its certificate has among its alternative names, compared to the letter.
+	//
+	// Example: https://paghe.example/server
+	TlsClientAuthSanUri *TLSClientAuthSanURI `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TlsClientAuthSubjectDn With `tls_client_auth`, which takes exactly one such field. The subject of its certificate as a text (RFC 4514), the last part first: all of it, compared without regard to case and repeated blanks.
+	//
+	// Example: CN=server.paghe.example,O=Paghe Facili S.r.l.,C=IT
+	TlsClientAuthSubjectDn *TLSClientAuthSubjectDN `json:"tls_client_auth_subject_dn,omitempty"`
+
 	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
 	//
 	// Example: false
 	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
-	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or by a certificate (RFC 8705) where the metadata of the installation name the
+	// method: `self_signed_tls_client_auth` by one that stands beside its key in the key set (`x5c`), `tls_client_auth` by one of an authority that the installation trusts, with the one
+	// name that is registered in a field `tls_client_auth_...`.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -8714,13 +8794,39 @@ type OfficeApplication struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	SubmittedAt time.Time `json:"submitted_at"`
 
+	// TlsClientAuthSanDns With `tls_client_auth`, which takes exactly one such field. A DNS name that its certificate has among its alternative names; no wildcard.
+	//
+	// Example: server.paghe.example
+	TlsClientAuthSanDns *TLSClientAuthSanDNS `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TlsClientAuthSanEmail With `tls_client_auth`, which takes exactly one such field. An e-mail address that its certificate has among its alternative names; before the `@` each letter counts.
+	//
+	// Example: server@paghe.example
+	TlsClientAuthSanEmail *TLSClientAuthSanEmail `json:"tls_client_auth_san_email,omitempty"`
+
+	// TlsClientAuthSanIp With `tls_client_auth`, which takes exactly one such field. An IP address that its certificate has among its alternative names.
+	//
+	// Example: 192.0.2.7
+	TlsClientAuthSanIp *TLSClientAuthSanIP `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TlsClientAuthSanUri With `tls_client_auth`, which takes exactly one such field. A URI that its certificate has among its alternative names, compared to the letter.
+	//
+	// Example: https://paghe.example/server
+	TlsClientAuthSanUri *TLSClientAuthSanURI `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TlsClientAuthSubjectDn With `tls_client_auth`, which takes exactly one such field. The subject of its certificate as a text (RFC 4514), the last part first: all of it, compared without regard to case and repeated blanks.
+	//
+	// Example: CN=server.paghe.example,O=Paghe Facili S.r.l.,C=IT
+	TlsClientAuthSubjectDn *TLSClientAuthSubjectDN `json:"tls_client_auth_subject_dn,omitempty"`
+
 	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
 	//
 	// Example: false
 	TlsClientCertificateBoundAccessTokens *CertificateBoundAccessTokens `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 
-	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
-	// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
+	// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or by a certificate (RFC 8705) where the metadata of the installation name the
+	// method: `self_signed_tls_client_auth` by one that stands beside its key in the key set (`x5c`), `tls_client_auth` by one of an authority that the installation trusts, with the one
+	// name that is registered in a field `tls_client_auth_...`.
 	//
 	// Example: none
 	TokenEndpointAuthMethod TokenEndpointAuthMethod `json:"token_endpoint_auth_method"`
@@ -10114,6 +10220,31 @@ type PendingApplicationChange struct {
 	//
 	// Example: 2026-03-18T09:00:00.118204Z
 	SubmittedAt time.Time `json:"submitted_at"`
+
+	// TlsClientAuthSanDns With `tls_client_auth`, which takes exactly one such field. A DNS name that its certificate has among its alternative names; no wildcard.
+	//
+	// Example: server.paghe.example
+	TlsClientAuthSanDns *TLSClientAuthSanDNS `json:"tls_client_auth_san_dns,omitempty"`
+
+	// TlsClientAuthSanEmail With `tls_client_auth`, which takes exactly one such field. An e-mail address that its certificate has among its alternative names; before the `@` each letter counts.
+	//
+	// Example: server@paghe.example
+	TlsClientAuthSanEmail *TLSClientAuthSanEmail `json:"tls_client_auth_san_email,omitempty"`
+
+	// TlsClientAuthSanIp With `tls_client_auth`, which takes exactly one such field. An IP address that its certificate has among its alternative names.
+	//
+	// Example: 192.0.2.7
+	TlsClientAuthSanIp *TLSClientAuthSanIP `json:"tls_client_auth_san_ip,omitempty"`
+
+	// TlsClientAuthSanUri With `tls_client_auth`, which takes exactly one such field. A URI that its certificate has among its alternative names, compared to the letter.
+	//
+	// Example: https://paghe.example/server
+	TlsClientAuthSanUri *TLSClientAuthSanURI `json:"tls_client_auth_san_uri,omitempty"`
+
+	// TlsClientAuthSubjectDn With `tls_client_auth`, which takes exactly one such field. The subject of its certificate as a text (RFC 4514), the last part first: all of it, compared without regard to case and repeated blanks.
+	//
+	// Example: CN=server.paghe.example,O=Paghe Facili S.r.l.,C=IT
+	TlsClientAuthSubjectDn *TLSClientAuthSubjectDN `json:"tls_client_auth_subject_dn,omitempty"`
 
 	// TlsClientCertificateBoundAccessTokens `true` for an application that gets access tokens bound to its client certificate, and no others (RFC 8705): it asks for them, and sends them, by mutual TLS.
 	//
@@ -13325,6 +13456,31 @@ type Suspension struct {
 	Reason string `json:"reason"`
 }
 
+// TLSClientAuthSanDNS With `tls_client_auth`, which takes exactly one such field. A DNS name that its certificate has among its alternative names; no wildcard.
+//
+// Example: server.paghe.example
+type TLSClientAuthSanDNS = string
+
+// TLSClientAuthSanEmail With `tls_client_auth`, which takes exactly one such field. An e-mail address that its certificate has among its alternative names; before the `@` each letter counts.
+//
+// Example: server@paghe.example
+type TLSClientAuthSanEmail = string
+
+// TLSClientAuthSanIP With `tls_client_auth`, which takes exactly one such field. An IP address that its certificate has among its alternative names.
+//
+// Example: 192.0.2.7
+type TLSClientAuthSanIP = string
+
+// TLSClientAuthSanURI With `tls_client_auth`, which takes exactly one such field. A URI that its certificate has among its alternative names, compared to the letter.
+//
+// Example: https://paghe.example/server
+type TLSClientAuthSanURI = string
+
+// TLSClientAuthSubjectDN With `tls_client_auth`, which takes exactly one such field. The subject of its certificate as a text (RFC 4514), the last part first: all of it, compared without regard to case and repeated blanks.
+//
+// Example: CN=server.paghe.example,O=Paghe Facili S.r.l.,C=IT
+type TLSClientAuthSubjectDN = string
+
 // TaxCode The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
 //
 // Example: RSSMRA80A01H501U
@@ -14067,8 +14223,9 @@ type TicketTopicReplacement struct {
 // Example: visible
 type TicketVisibility string
 
-// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
-// in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
+// TokenEndpointAuthMethod How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or by a certificate (RFC 8705) where the metadata of the installation name the
+// method: `self_signed_tls_client_auth` by one that stands beside its key in the key set (`x5c`), `tls_client_auth` by one of an authority that the installation trusts, with the one
+// name that is registered in a field `tls_client_auth_...`.
 //
 // Example: none
 type TokenEndpointAuthMethod string

@@ -76,6 +76,7 @@ func Check(ctx context.Context, c config.Config, tell func(Finding)) bool {
 	k.certificates()
 	k.spid(ctx)
 	k.cards(ctx)
+	k.applications()
 	k.publicURL(ctx)
 	return k.fine
 }

@@ -11,6 +11,7 @@ import (
 	"diresco/internal/identity/consent"
 	"diresco/internal/identity/dpop"
 	"diresco/internal/identity/federation"
+	"diresco/internal/identity/federation/card"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/otp"
 	"diresco/internal/identity/person"
@@ -91,6 +92,10 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 	applications := application.NewService(application.Deps{
 		Runner: k.runner, Rights: k.rights, Outbox: k.outbox, Instant: p.sandbox, Ended: consents.EndOfApplication,
 	})
+	authorities, err := clientAuthorities(p.config)
+	if err != nil {
+		return identity{}, err
+	}
 	proofs := dpop.NewService(p.db, p.clock, p.config.PublicURL, p.config.MTLSURL)
 	return identity{
 		addresses: addresses, limiter: limiter, sessions: sessions, consents: consents, codes: codes, people: people, contacts: contacts,
@@ -107,7 +112,8 @@ func newIdentity(p platform, k kernel, m masterdata) (identity, error) {
 		oauth: oauth.NewService(oauth.Deps{
 			Runner: k.runner, Keys: p.dataKeys, Limiter: limiter, Addresses: addresses, Applications: applications, Consents: consents,
 			Sessions: sessions, Proofs: proofs, Random: p.random, PublicURL: p.config.PublicURL, MutualURL: p.config.MTLSURL,
-			Loopback: p.sandbox,
+			Loopback: p.sandbox, Log: p.log, Authorities: authorities,
+			Revocation: card.NewOnline(card.OnlineDeps{Clock: p.clock, Log: p.log, Loopback: p.sandbox}),
 			Count: func(ctx context.Context, id uuid.UUID) error {
 				return reqctx.Count(ctx, reqctx.Sender{ID: id, Program: true})
 			},

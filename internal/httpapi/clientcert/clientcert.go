@@ -54,12 +54,15 @@ func Asked(ctx context.Context) bool {
 }
 
 // LeafOf returns the certificate of a request by mutual TLS; nil without one that can be read.
-func LeafOf(ctx context.Context) *x509.Certificate {
+func LeafOf(ctx context.Context) *x509.Certificate { return MutualOf(ctx).Leaf }
+
+// MutualOf is LeafOf, with the certificates that came along.
+func MutualOf(ctx context.Context) Presented {
 	f, ok := ctx.Value(key{}).(found)
 	if !ok || f.err != nil {
-		return nil
+		return Presented{}
 	}
-	return f.presented.Leaf
+	return f.presented
 }
 
 func with(r *http.Request, f found) *http.Request {

@@ -11,6 +11,7 @@ import (
 	"diresco/internal/httpapi/etag"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/application"
+	"diresco/internal/platform/certname"
 )
 
 // ApplicationHandlers has the operations of the section Applications.
@@ -31,6 +32,9 @@ func (h ApplicationHandlers) RegisterApplication(
 		},
 		Kind: application.Kind(b.Kind), AuthMethod: application.AuthMethod(b.TokenEndpointAuthMethod), ContactEmail: b.ContactEmail,
 		ContributorID: b.ContributorId, DelegateID: b.DelegateId,
+		CertificateNames: namesOf(
+			b.TlsClientAuthSubjectDn, b.TlsClientAuthSanDns, b.TlsClientAuthSanUri, b.TlsClientAuthSanIp, b.TlsClientAuthSanEmail,
+		),
 	})
 	if err != nil {
 		return nil, err
@@ -77,6 +81,9 @@ func (h ApplicationHandlers) ChangeApplication(
 	change := application.Change{
 		DisplayName: b.DisplayName, RedirectURIs: value(b.RedirectUris), JWKS: keysOf(b.Jwks), JWKSURI: b.JwksUri,
 		ContactEmail: b.ContactEmail, DPoPBound: b.DpopBoundAccessTokens, CertificateBound: b.TlsClientCertificateBoundAccessTokens,
+		CertificateNames: namesOf(
+			b.TlsClientAuthSubjectDn, b.TlsClientAuthSanDns, b.TlsClientAuthSanUri, b.TlsClientAuthSanIp, b.TlsClientAuthSanEmail,
+		),
 	}
 	if b.Scopes != nil {
 		change.Scopes = converted[string](*b.Scopes)
@@ -123,14 +130,36 @@ func keysShown(set json.RawMessage) *json.RawMessage {
 	return &set
 }
 
+// namesOf lists the names of a certificate that are given.
+func namesOf(dn, dns, uri, ip, email *string) (names []certname.Name) {
+	for i, text := range []*string{dn, dns, uri, ip, email} {
+		if text != nil {
+			names = append(names, certname.Name{Kind: certname.Kinds()[i], Value: *text})
+		}
+	}
+	return names
+}
+
+// nameShown returns the name of a certificate, if it is of the kind.
+func nameShown(name *certname.Name, kind certname.Kind) *string {
+	if name == nil || name.Kind != kind {
+		return nil
+	}
+	return &name.Value
+}
+
 func viewApplication(a application.Application) api.Application {
+	n := a.CertificateName
 	return api.Application{
 		ApplicationId: a.ID, ClientId: a.ClientID, DisplayName: a.DisplayName, Kind: api.ApplicationKind(a.Kind),
 		TokenEndpointAuthMethod: api.TokenEndpointAuthMethod(a.AuthMethod), RedirectUris: a.RedirectURIs,
 		Jwks: keysShown(a.JWKS), JwksUri: unlessEmpty(a.JWKSURI), Scopes: converted[api.Scope](a.Scopes), ContactEmail: a.ContactEmail,
 		LogoUri: unlessEmpty(a.LogoURI), State: api.ApplicationState(a.State), ContributorId: a.ContributorID, DelegateId: a.DelegateID,
 		DpopBoundAccessTokens: a.DPoPBound, TlsClientCertificateBoundAccessTokens: &a.CertificateBound,
-		PendingChange: viewPending(a), CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, DecidedAt: a.DecidedAt, Reason: a.DecisionReason,
+		TlsClientAuthSubjectDn: nameShown(n, certname.DN), TlsClientAuthSanDns: nameShown(n, certname.DNS),
+		TlsClientAuthSanUri: nameShown(n, certname.URI), TlsClientAuthSanIp: nameShown(n, certname.IP),
+		TlsClientAuthSanEmail: nameShown(n, certname.Email),
+		PendingChange:         viewPending(a), CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, DecidedAt: a.DecidedAt, Reason: a.DecisionReason,
 	}
 }
 
@@ -139,11 +168,14 @@ func viewPending(a application.Application) *api.PendingApplicationChange {
 	if p == nil {
 		return nil
 	}
+	n := p.CertificateName
 	return &api.PendingApplicationChange{
 		DisplayName: p.DisplayName, RedirectUris: p.RedirectURIs, Jwks: keysShown(p.JWKS), JwksUri: unlessEmpty(p.JWKSURI),
 		Scopes: converted[api.Scope](p.Scopes), LogoUri: unlessEmpty(p.LogoURI), DpopBoundAccessTokens: p.DPoPBound,
-		TlsClientCertificateBoundAccessTokens: &p.CertificateBound,
-		SubmittedAt:                           a.SubmittedAt,
+		TlsClientCertificateBoundAccessTokens: &p.CertificateBound, SubmittedAt: a.SubmittedAt,
+		TlsClientAuthSubjectDn: nameShown(n, certname.DN), TlsClientAuthSanDns: nameShown(n, certname.DNS),
+		TlsClientAuthSanUri: nameShown(n, certname.URI), TlsClientAuthSanIp: nameShown(n, certname.IP),
+		TlsClientAuthSanEmail: nameShown(n, certname.Email),
 	}
 }
 
@@ -247,6 +279,8 @@ func viewOfficeApplication(d application.Details) api.OfficeApplication {
 		TokenEndpointAuthMethod: a.TokenEndpointAuthMethod, RedirectUris: a.RedirectUris, Jwks: a.Jwks, JwksUri: a.JwksUri,
 		Scopes: a.Scopes, ContactEmail: a.ContactEmail, LogoUri: a.LogoUri, State: a.State,
 		DpopBoundAccessTokens: a.DpopBoundAccessTokens, TlsClientCertificateBoundAccessTokens: a.TlsClientCertificateBoundAccessTokens,
+		TlsClientAuthSubjectDn: a.TlsClientAuthSubjectDn, TlsClientAuthSanDns: a.TlsClientAuthSanDns, TlsClientAuthSanUri: a.TlsClientAuthSanUri,
+		TlsClientAuthSanIp: a.TlsClientAuthSanIp, TlsClientAuthSanEmail: a.TlsClientAuthSanEmail,
 		Owner:         api.PersonReference{PersonId: d.PersonID, GivenName: d.GivenName, FamilyName: d.FamilyName},
 		ContributorId: a.ContributorId, DelegateId: a.DelegateId, LegalName: unlessEmpty(d.LegalName), PendingChange: a.PendingChange,
 		SubmittedAt: d.SubmittedAt, CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, DecidedAt: a.DecidedAt, Reason: a.Reason,

@@ -84,8 +84,9 @@ func serve(answer answering) func(http.ResponseWriter, *http.Request) error {
 		if err != nil {
 			return shown(w, err)
 		}
+		certificate := clientcert.MutualOf(r.Context())
 		status, content, err := answer(r.Context(), oauth.Post{
-			Form: form, Proofs: r.Header.Values(dpop.Header), Certificate: clientcert.LeafOf(r.Context()),
+			Form: form, Proofs: r.Header.Values(dpop.Header), Certificate: certificate.Leaf, Between: certificate.Others,
 			IdempotencyKey: r.Header.Get("Idempotency-Key"),
 		})
 		if err != nil {

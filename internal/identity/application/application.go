@@ -15,6 +15,7 @@ import (
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/platform/certname"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/naming"
 )
@@ -42,6 +43,8 @@ const (
 	PrivateKeyJWT AuthMethod = "private_key_jwt"
 	// SelfSignedTLS is by a certificate that stands beside its key in the key set (RFC 8705).
 	SelfSignedTLS AuthMethod = "self_signed_tls_client_auth"
+	// TLS is by a certificate of a trusted authority that has a registered name (RFC 8705).
+	TLS AuthMethod = "tls_client_auth"
 )
 
 // State is where an application stands.
@@ -90,7 +93,9 @@ type Application struct {
 	// CertificateBound applications get tokens that are bound to their client certificate, and no
 	// others (RFC 8705 section 3).
 	CertificateBound bool `gorm:"column:tls_client_certificate_bound_access_tokens"`
-	State            State
+	// CertificateName is the name that its certificate has, with the method TLS; else nil.
+	CertificateName *certname.Name `gorm:"serializer:json"`
+	State           State
 	// Pending is what is to replace the above once it is approved; nil where nothing waits.
 	Pending *Profile `gorm:"serializer:json"`
 	// PersonID is who registered it.
@@ -124,7 +129,8 @@ type Profile struct {
 	LogoURI      string          `json:"logo_uri,omitempty"`
 	DPoPBound    bool            `json:"dpop_bound_access_tokens,omitempty"`
 
-	CertificateBound bool `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	CertificateBound bool           `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+	CertificateName  *certname.Name `json:"certificate_name,omitempty"`
 }
 
 // Details is an application with who registered it, for administrators.
@@ -154,20 +160,22 @@ func (a Application) AllowsRedirect(uri string) bool {
 
 // profile is what is reviewed of the application as it is in force.
 func (a Application) profile() Profile {
-	return Profile{a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI, a.DPoPBound, a.CertificateBound}
+	return Profile{
+		a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI, a.DPoPBound, a.CertificateBound, a.CertificateName,
+	}
 }
 
 // with returns the application with another profile in force.
 func (a Application) with(p Profile) Application {
-	a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI, a.DPoPBound, a.CertificateBound =
-		p.DisplayName, p.RedirectURIs, p.JWKS, p.JWKSURI, p.Scopes, p.LogoURI, p.DPoPBound, p.CertificateBound
+	a.DisplayName, a.RedirectURIs, a.JWKS, a.JWKSURI, a.Scopes, a.LogoURI, a.DPoPBound, a.CertificateBound, a.CertificateName =
+		p.DisplayName, p.RedirectURIs, p.JWKS, p.JWKSURI, p.Scopes, p.LogoURI, p.DPoPBound, p.CertificateBound, p.CertificateName
 	return a
 }
 
 func (p Profile) equal(other Profile) bool {
 	return p.DisplayName == other.DisplayName && slices.Equal(p.RedirectURIs, other.RedirectURIs) && bytes.Equal(p.JWKS, other.JWKS) &&
 		p.JWKSURI == other.JWKSURI && slices.Equal(p.Scopes, other.Scopes) && p.LogoURI == other.LogoURI &&
-		p.DPoPBound == other.DPoPBound && p.CertificateBound == other.CertificateBound
+		p.DPoPBound == other.DPoPBound && p.CertificateBound == other.CertificateBound && p.sameName(other)
 }
 
 // within reports whether the profile only takes something away from another one.
@@ -176,7 +184,7 @@ func (p Profile) within(other Profile) bool {
 		return slices.ContainsFunc(list, func(one string) bool { return !slices.Contains(of, one) })
 	}
 	return p.DisplayName == other.DisplayName && (p.LogoURI == other.LogoURI || p.LogoURI == "") && p.JWKSURI == other.JWKSURI &&
-		(p.DPoPBound || !other.DPoPBound) && (p.CertificateBound || !other.CertificateBound) &&
+		(p.DPoPBound || !other.DPoPBound) && (p.CertificateBound || !other.CertificateBound) && p.sameName(other) &&
 		!outside(p.RedirectURIs, other.RedirectURIs) && !outside(p.Scopes, other.Scopes) && !outside(keysIn(p.JWKS), keysIn(other.JWKS))
 }
 
@@ -186,6 +194,8 @@ type Input struct {
 	Kind         Kind
 	AuthMethod   AuthMethod
 	ContactEmail string
+	// CertificateNames has the name that the certificate must have, with the method TLS.
+	CertificateNames []certname.Name
 	// ContributorID or DelegateID is the organisation that it is to belong to, at most one of them.
 	ContributorID *uuid.UUID
 	DelegateID    *uuid.UUID
@@ -205,6 +215,8 @@ type Change struct {
 	DPoPBound *bool
 
 	CertificateBound *bool
+	// CertificateNames has the name that takes the place of the one that was.
+	CertificateNames []certname.Name
 }
 
 // on returns a profile with the change made.
@@ -232,6 +244,9 @@ func (c Change) on(p Profile) Profile {
 	}
 	if c.CertificateBound != nil {
 		p.CertificateBound = *c.CertificateBound
+	}
+	if name := nameOf(c.CertificateNames); name != nil {
+		p.CertificateName = name
 	}
 	return p
 }
@@ -372,7 +387,7 @@ func (in Input) normal() (Input, error) {
 	refuse(in.Kind != Public && in.Kind != Confidential, "/kind", fault.FieldEnum)
 	methods := []string{string(NoAuth)}
 	if in.Kind == Confidential {
-		methods = []string{string(PrivateKeyJWT), string(SelfSignedTLS)}
+		methods = []string{string(PrivateKeyJWT), string(SelfSignedTLS), string(TLS)}
 	}
 	if !slices.Contains(methods, string(in.AuthMethod)) {
 		wrong = append(wrong, fault.Field{
@@ -380,6 +395,8 @@ func (in Input) normal() (Input, error) {
 		})
 	}
 	refuse(in.ContributorID != nil && in.DelegateID != nil, "/delegate_id", fault.FieldNotApplicable)
+	wrong = append(wrong, tooManyNames(in.CertificateNames)...)
+	in.CertificateName = nameOf(in.CertificateNames)
 	var more []fault.Field
 	if in.ContactEmail, more = normalEmail(in.ContactEmail); len(more) > 0 {
 		wrong = append(wrong, more...)
@@ -429,8 +446,9 @@ func (p Profile) normal(kind Kind, method AuthMethod) (Profile, []fault.Field) {
 	if p.LogoURI != "" {
 		note(checkHTTPS(p.LogoURI), "/logo_uri")
 	}
+	wrong = append(wrong, p.checkName(method)...)
 	switch {
-	case kind == Public:
+	case kind == Public, method == TLS:
 		if p.JWKS != nil {
 			note(fault.FieldNotApplicable, "/jwks")
 		}

@@ -24,7 +24,7 @@ func (r repository) create(ctx context.Context, a Application) error {
 func (r repository) save(ctx context.Context, a Application) error {
 	return r.db.From(ctx).Model(&Application{}).Where("id = ?", a.ID).Select(
 		"display_name", "redirect_uris", "jwks", "jwks_uri", "scopes", "contact_email", "logo_uri", "dpop_bound_access_tokens",
-		"tls_client_certificate_bound_access_tokens", "state", "pending", "updated_at",
+		"tls_client_certificate_bound_access_tokens", "certificate_name", "state", "pending", "updated_at",
 		"submitted_at", "version", "decided_by", "decided_at", "decision_reason", "removed_at",
 	).UpdateColumns(&a).Error
 }

@@ -279,6 +279,7 @@ func (s *Service) Change(ctx context.Context, by access.Actor, id uuid.UUID, exp
 		if c.ContactEmail != nil {
 			a.ContactEmail, wrong = normalEmail(*c.ContactEmail)
 		}
+		wrong = append(wrong, tooManyNames(c.CertificateNames)...)
 		before := a.profile()
 		if a.Pending != nil {
 			before = *a.Pending

@@ -101,6 +101,8 @@ func (s *Service) identify(ctx context.Context, post Post) (application.Applicat
 		case err != nil || app.AuthMethod == application.NoAuth:
 		case app.AuthMethod == application.SelfSignedTLS:
 			err = s.certified(ctx, app, post.Certificate)
+		case app.AuthMethod == application.TLS:
+			err = s.vouchedFor(ctx, app, post)
 		default:
 			err = errAssertion
 		}

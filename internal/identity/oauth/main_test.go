@@ -8,9 +8,11 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"maps"
 	"net/url"
 	"strings"
@@ -25,6 +27,7 @@ import (
 	"diresco/internal/identity/application"
 	"diresco/internal/identity/consent"
 	"diresco/internal/identity/dpop"
+	"diresco/internal/identity/federation/card"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/kernel/access"
@@ -63,6 +66,10 @@ type fixture struct {
 	// counted are the requests that were counted for somebody; full has no more let in.
 	counted []uuid.UUID
 	full    bool
+	// mutualURL, authorities and log are what the next process is made with.
+	mutualURL   string
+	authorities *x509.CertPool
+	log         *slog.Logger
 }
 
 func begin(t *testing.T, d *db.DB) *fixture {
@@ -95,6 +102,8 @@ func (f *fixture) serve(loopback bool) *oauth.Service {
 	return oauth.NewService(oauth.Deps{
 		Runner: f.Runner, Keys: f.DataKeys, Limiter: f.Limiter, Addresses: f.Addresses, Applications: f.applications,
 		Consents: f.consents, Sessions: f.Sessions, Proofs: dpop.NewService(f.DB, f.Clock, pintest.PublicURL), PublicURL: pintest.PublicURL, Loopback: loopback,
+		MutualURL: f.mutualURL, Authorities: f.authorities, Log: f.log,
+		Revocation: card.NewOnline(card.OnlineDeps{Clock: f.Clock, Log: slog.New(slog.DiscardHandler), Loopback: true}),
 		Count: func(_ context.Context, id uuid.UUID) error {
 			if f.counted = append(f.counted, id); f.full {
 				return fault.New(fault.RateLimited)

@@ -59,9 +59,12 @@ func (s *Service) Metadata() Metadata {
 		TokenEndpoint: s.mutual + TokenPath, PushEndpoint: s.mutual + PushPath, DeviceEndpoint: s.mutual + DevicePath,
 		IntrospectionEndpoint: s.mutual + IntrospectionPath, RevocationEndpoint: s.mutual + RevocationPath,
 	}
-	by := string(application.SelfSignedTLS)
-	m.TokenAuthMethods, m.RevocationAuthMethods = append(m.TokenAuthMethods, by), append(m.RevocationAuthMethods, by)
-	m.IntrospectionAuthMethods = append(m.IntrospectionAuthMethods, by)
+	by := []string{string(application.SelfSignedTLS)}
+	if s.authorities != nil {
+		by = append(by, string(application.TLS))
+	}
+	m.TokenAuthMethods, m.RevocationAuthMethods = append(m.TokenAuthMethods, by...), append(m.RevocationAuthMethods, by...)
+	m.IntrospectionAuthMethods = append(m.IntrospectionAuthMethods, by...)
 	return m
 }
 

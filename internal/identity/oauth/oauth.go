@@ -57,6 +57,8 @@ type Post struct {
 	Proofs []string
 	// Certificate is that of the connection by which the form came; nil without one.
 	Certificate *x509.Certificate
+	// Between are the certificates that came along with it, towards its authority.
+	Between []*x509.Certificate
 	// IdempotencyKey counts where a token is refreshed.
 	IdempotencyKey string
 }

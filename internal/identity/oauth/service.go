@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"io"
+	"log/slog"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -64,6 +66,12 @@ type Deps struct {
 	PublicURL string
 	// MutualURL is where clients with a certificate go, without a path; "" where there is no such place.
 	MutualURL string
+	// Authorities are those whose certificates prove who an application is; nil for none.
+	Authorities *x509.CertPool
+	// Revocation is asked about such certificates.
+	Revocation Revocation
+	// Log may be nil.
+	Log *slog.Logger
 	// Count counts a request for the application, the grant or the flow that proved to have sent it,
 	// and returns fault.RateLimited where that sent too many. It may be nil.
 	Count func(ctx context.Context, id uuid.UUID) error
@@ -85,6 +93,9 @@ type Service struct {
 	random       io.Reader
 	issuer       string
 	mutual       string
+	authorities  *x509.CertPool
+	revocation   Revocation
+	log          *slog.Logger
 	keySets      *keySets
 	repo         repository
 	count        func(ctx context.Context, id uuid.UUID) error
@@ -98,11 +109,14 @@ func NewService(d Deps) *Service {
 	if d.Count == nil {
 		d.Count = func(context.Context, uuid.UUID) error { return nil }
 	}
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
 	return &Service{
 		run: d.Runner, keys: d.Keys, limiter: d.Limiter, addresses: d.Addresses, clients: d.Addresses.Apart("oauth client"),
 		applications: d.Applications, consents: d.Consents, sessions: d.Sessions, proofs: d.Proofs,
-		random:  d.Random,
-		mutual:  strings.TrimRight(d.MutualURL, "/"),
+		random: d.Random,
+		mutual: strings.TrimRight(d.MutualURL, "/"), authorities: d.Authorities, revocation: d.Revocation, log: d.Log,
 		issuer:  strings.TrimRight(d.PublicURL, "/"),
 		keySets: newKeySets(d.Runner.Clock, d.Loopback), repo: repository{d.Runner.DB},
 		count: d.Count,

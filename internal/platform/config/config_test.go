@@ -60,7 +60,7 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_DELEGATION_LOGIN=strong", "DIRESCO_SANDBOX_PUBLIC=true",
 		"DIRESCO_CNS_CA="+file, "DIRESCO_CNS_TSL=https://list.example.org/TSL-IT.xml", "DIRESCO_CNS_TSL_SIGNERS="+file,
 		"DIRESCO_CNS_HEADER=envoy", "DIRESCO_CNS_PROXY_ADDR=127.0.0.1:8444", "DIRESCO_CNS_ADDR=:8443", "DIRESCO_CNS_URL=https://cards.example.org", "DIRESCO_CNS_CERT="+file, "DIRESCO_CNS_KEY="+file,
-		"DIRESCO_MTLS_URL=https://mtls.example.org", "DIRESCO_MTLS_ADDR=:8445", "DIRESCO_MTLS_CERT="+file, "DIRESCO_MTLS_KEY="+file,
+		"DIRESCO_MTLS_URL=https://mtls.example.org", "DIRESCO_MTLS_ADDR=:8445", "DIRESCO_MTLS_CERT="+file, "DIRESCO_MTLS_KEY="+file, "DIRESCO_MTLS_CA="+file,
 		"DIRESCO_MTLS_HEADER=envoy", "DIRESCO_MTLS_PROXY_ADDR=127.0.0.1:8446",
 		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://localhost:4318/v1/traces",
 	)
@@ -141,6 +141,7 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		{"MTLS_PROXY_ADDR", wrong},
 		{"MTLS_CERT", "/nowhere/" + wrong},
 		{"MTLS_KEY", "/nowhere/" + wrong},
+		{"MTLS_CA", "/nowhere/" + wrong},
 		{"MTLS_HEADER", wrong},
 		{"INSTITUTION_NAME", wrong + "\n" + wrong},
 		{"INSTITUTION_ADDRESS", wrong + "\x00" + wrong},
@@ -337,6 +338,7 @@ func TestConfig_MutualTLSNeedsAllOfIt(t *testing.T) {
 	}{
 		{[]string{"MTLS_URL=https://mtls.example.org"}, "DIRESCO_MTLS_ADDR"},
 		{[]string{"MTLS_ADDR=:8444"}, "DIRESCO_MTLS_URL"},
+		{[]string{"MTLS_CA=" + file}, "DIRESCO_MTLS_URL"},
 		{[]string{"MTLS_HEADER=nginx", "MTLS_PROXY_ADDR=:8445", "TRUSTED_PROXIES=10.0.0.0/8"}, "DIRESCO_MTLS_URL"},
 		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_HEADER=nginx", "MTLS_PROXY_ADDR=:8445"}, "DIRESCO_TRUSTED_PROXIES"},
 		{[]string{"MTLS_URL=https://mtls.example.org", "MTLS_ADDR=:8444"}, "DIRESCO_MTLS_CERT"},

@@ -15,6 +15,8 @@ type MutualTLS struct {
 	// MTLSCert is the path of that listener's certificate chain, MTLSKey that of its key.
 	MTLSCert string `env:"MTLS_CERT" want:"the path of a file that can be read" unset:"TLS_CERT" desc:"path of the certificate chain (PEM) of MTLS_ADDR"`
 	MTLSKey  string `env:"MTLS_KEY" want:"the path of a file that can be read" unset:"TLS_KEY" desc:"path of that certificate's private key (PEM)"`
+	// MTLSCA is the path of the authorities whose certificates prove who an application is.
+	MTLSCA string `env:"MTLS_CA" want:"the path of a file that can be read" unset:"applications prove who they are by certificates of their key set alone" desc:"path of the authorities (PEM) whose certificates prove by their name which application it is (tls_client_auth)"`
 	// MTLSHeader is the form in which a trusted proxy hands certificates on.
 	MTLSHeader string `env:"MTLS_HEADER" want:"nginx, apache, haproxy or envoy" unset:"no header is read" desc:"proxy that hands applications' certificates on in a header: nginx, apache, haproxy or envoy; taken from TRUSTED_PROXIES alone, at MTLS_PROXY_ADDR alone"`
 	// MTLSProxyAddr is where such a proxy sends the requests of applications, host:port.
@@ -47,6 +49,7 @@ func (c *Config) checkMutual() []error {
 		"MTLS_ADDR":   c.MTLSAddr == "" || isHostPort(c.MTLSAddr),
 		"MTLS_CERT":   c.MTLSCert == "" || isFile(c.MTLSCert),
 		"MTLS_KEY":    c.MTLSKey == "" || isFile(c.MTLSKey),
+		"MTLS_CA":     c.MTLSCA == "" || isFile(c.MTLSCA),
 		"MTLS_HEADER": slices.Contains(headerForms, c.MTLSHeader), "MTLS_PROXY_ADDR": c.MTLSProxyAddr == "" || isHostPort(c.MTLSProxyAddr),
 	} {
 		if !right {
@@ -66,6 +69,8 @@ func (c *Config) checkMutual() []error {
 		wrong = append(wrong, wrongValue("MTLS_PROXY_ADDR", "must be an address of its own: elsewhere a client could write the header"))
 	case ways && c.MTLSURL == "":
 		wrong = append(wrong, wrongValue("MTLS_URL", "is missing: applications have to know where to come with their certificates"))
+	case c.MTLSCA != "" && c.MTLSURL == "":
+		wrong = append(wrong, wrongValue("MTLS_URL", "is missing: applications have to know where to come with certificates of DIRESCO_MTLS_CA"))
 	case !ways && c.MTLSURL != "":
 		wrong = append(wrong, wrongValue("MTLS_ADDR", "is missing: set it or DIRESCO_MTLS_HEADER, so that certificates come in"))
 	case c.MTLSHeader != "" && len(c.TrustedProxies) == 0:

@@ -4,16 +4,12 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/base64"
 	"encoding/pem"
-	"io"
 	"math/big"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -25,7 +21,6 @@ import (
 	"diresco/internal/identity/dpop/dpoptest"
 	"diresco/internal/identity/oauth"
 	"diresco/internal/platform/config"
-	"diresco/internal/platform/secret"
 	"diresco/internal/test/dbtest"
 )
 
@@ -139,36 +134,7 @@ func TestMutualTLS_ACertificateLetsInAndBinds(t *testing.T) {
 		w := startWith(t, rawURL, cheapPINs, func(c *config.Config) { c.MTLSURL, c.MTLSAddr = place, "127.0.0.1:0" })
 		f := w.filer()
 		own, stranger := selfSigned(t), selfSigned(t)
-		server := httptest.NewUnstartedServer(w.app.MutualHandler())
-		server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
-		server.StartTLS()
-		t.Cleanup(server.Close)
-		ask := func(with *tls.Certificate, method, path, token string, form url.Values) answer {
-			settings := &tls.Config{InsecureSkipVerify: true}
-			if with != nil {
-				settings.Certificates = []tls.Certificate{*with}
-			}
-			r, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, strings.NewReader(form.Encode()))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if form != nil {
-				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			}
-			if token != "" {
-				r.Header.Set("Authorization", "Bearer "+token)
-			}
-			response, err := (&http.Client{Transport: &http.Transport{TLSClientConfig: settings, DisableKeepAlives: true}}).Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = response.Body.Close() }()
-			body, err := io.ReadAll(response.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return answer{status: response.StatusCode, header: response.Header, body: body}
-		}
+		ask := w.mutual().ask
 		made := payrollOf(map[string]any{
 			"kind": "confidential", "token_endpoint_auth_method": "self_signed_tls_client_auth", "scopes": []string{"declarations", "offline_access"},
 			"tls_client_certificate_bound_access_tokens": true,
@@ -185,29 +151,7 @@ func TestMutualTLS_ACertificateLetsInAndBinds(t *testing.T) {
 		if described.field("mtls_endpoint_aliases", "token_endpoint") != place+oauth.TokenPath {
 			t.Errorf("described by %s", described.body)
 		}
-		sum := sha256.Sum256([]byte(codeVerifier))
-		pushed := ask(&own, http.MethodPost, oauth.PushPath, "", url.Values{
-			"client_id": {clientID}, "response_type": {"code"}, "redirect_uri": {"http://127.0.0.1/callback"}, "scope": {"declarations"},
-			"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
-		}).want(t, http.StatusCreated, "")
-		reference, _ := pushed.field("request_uri").(string)
-		ctx, binding := w.pageContext(), secret.Text("the secret of a browser")
-		flow, err := w.app.OAuth.Begin(ctx, url.Values{"client_id": {clientID}, "request_uri": {reference}}, binding)
-		if err != nil {
-			t.Fatal(err)
-		}
-		redirect, err := w.app.OAuth.Approve(ctx, w.asActor(f.token), flow.ID, binding, w.allOfIt())
-		if err != nil {
-			t.Fatal(err)
-		}
-		back, err := url.Parse(redirect)
-		if err != nil {
-			t.Fatal(err)
-		}
-		redeem := url.Values{
-			"client_id": {clientID}, "grant_type": {"authorization_code"}, "code": {back.Query().Get("code")},
-			"redirect_uri": {"http://127.0.0.1/callback"}, "code_verifier": {codeVerifier},
-		}
+		redeem := w.redeem(ask, &own, f.token, clientID)
 		for _, with := range []*tls.Certificate{nil, &stranger} {
 			ask(with, http.MethodPost, oauth.TokenPath, "", redeem).oauthError(t, http.StatusUnauthorized, "invalid_client")
 		}

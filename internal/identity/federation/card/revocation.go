@@ -168,7 +168,7 @@ func (o *Online) once(ctx context.Context, key, address string, fetch func(ctx c
 				failed = address
 			}
 			o.failures.put(failed, entry[struct{}]{cost: 1, fresh: now.Add(retryAfter), until: now.Add(retryAfter)}, now)
-			o.log.LogAttrs(ctx, slog.LevelWarn, "an authority was asked in vain whether a card is revoked",
+			o.log.LogAttrs(ctx, slog.LevelWarn, "an authority was asked in vain whether a certificate is revoked",
 				slog.String("address", address), slog.String("error", err.Error()))
 		}
 		return found, err

@@ -26,13 +26,22 @@ type service struct{ url, api, contract string }
 
 func newService(t *testing.T) service {
 	t.Helper()
+	s, _ := newServiceWith(t, func(*config.Config) {})
+	return s
+}
+
+// newServiceWith is newService, configured otherwise.
+func newServiceWith(t *testing.T, configure func(*config.Config)) (service, *app.App) {
+	t.Helper()
 	dir := t.TempDir()
 	listener := httptest.NewUnstartedServer(nil)
-	a, err := app.Open(t.Context(), config.Config{
+	c := config.Config{
 		Addr: listener.Listener.Addr().String(), PublicURL: "http://" + listener.Listener.Addr().String(), DataDir: dir,
 		DatabaseURL: secret.Text("sqlite:" + filepath.Join(dir, "diresco.db")), BlobURL: "file://" + dir + "/blobs",
 		RatePerson: 100_000, RateApplication: 100_000, RateAddress: 100_000,
-	}, app.Options{Sandbox: true, Version: "test", Log: slog.New(slog.DiscardHandler)})
+	}
+	configure(&c)
+	a, err := app.Open(t.Context(), c, app.Options{Sandbox: true, Version: "test", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +66,7 @@ func newService(t *testing.T) service {
 	if err := os.WriteFile(file, contract, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return service{url: listener.URL, api: listener.URL + "/v1", contract: file}
+	return service{url: listener.URL, api: listener.URL + "/v1", contract: file}, a
 }
 
 // workshop is a copy of the folder in testdata, where commands run.
