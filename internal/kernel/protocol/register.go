@@ -382,6 +382,9 @@ func (r *Register) write(ctx context.Context, entries []*Line, counters map[stri
 			return err
 		}
 	}
+	for i, e := range entries {
+		rows[i].Receipt = e.Receipt
+	}
 	if err := db.InsertAll(ctx, r.db, rows); err != nil {
 		return err
 	}
