@@ -183,10 +183,10 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	g.kernel = newKernel(p)
 	a.AccessLog, a.Answers = g.kernel.accessLog, g.kernel.answers
 	g.masterdata = newMasterdata(p, g.kernel)
-	g.filing = newFiling(p, g.kernel, g.masterdata)
 	if g.identity, err = newIdentity(p, g.kernel, g.masterdata); err != nil {
 		return g, err
 	}
+	g.filing = newFiling(p, g.kernel, g.identity, g.masterdata)
 	a.OAuth = g.identity.oauth
 	if g.cards, err = newCardLogin(p, g.identity); err != nil {
 		return g, err

@@ -209,11 +209,7 @@ func (w *Worker) address(ctx context.Context, messages []Message) error {
 	for i, m := range messages {
 		ids[i] = m.ID
 		for _, to := range recipients[i] {
-			d := Delivery{
-				ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: m.PersonID, Kind: m.Kind, Channel: to.Channel, Recipient: to.To,
-				Locale: to.Locale,
-				State:  Queued, NextAt: now, DeadlineAt: m.DeadlineAt, CreatedAt: m.CreatedAt, UpdatedAt: now,
-			}
+			d := m.delivery(to, now)
 			if w.absent(to.Channel) {
 				d = d.putOff(now)
 			}
