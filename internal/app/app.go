@@ -186,7 +186,6 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.identity, err = newIdentity(p, g.kernel, g.masterdata); err != nil {
 		return g, err
 	}
-	g.filing = newFiling(p, g.kernel, g.identity, g.masterdata)
 	a.OAuth = g.identity.oauth
 	if g.cards, err = newCardLogin(p, g.identity); err != nil {
 		return g, err
@@ -195,6 +194,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
 		return g, err
 	}
+	g.filing = newFiling(p, g.kernel, g.masterdata, g.messaging)
 	g.webhooks = newWebhooks(p, g.kernel, g.identity)
 	if g.messaging.readReceipts != nil {
 		a.repeat(spoolEvery, g.messaging.readReceipts)

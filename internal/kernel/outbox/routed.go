@@ -50,8 +50,37 @@ func (o *Outbox) AddRouted(ctx context.Context, book Book, now time.Time, messag
 
 // delivery returns a message on its way to one recipient.
 func (m Message) delivery(to Recipient, now time.Time) Delivery {
-	return Delivery{
+	d := Delivery{
 		ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: m.PersonID, Kind: m.Kind, Channel: to.Channel, Recipient: to.To,
 		Locale: to.Locale, State: Queued, NextAt: now, DeadlineAt: m.DeadlineAt, CreatedAt: m.CreatedAt, UpdatedAt: now,
 	}
+	if to.Absent {
+		d = d.putOff(now)
+	}
+	return d
+}
+
+// Look implements Directory: the book knows which channels are configured here.
+func (w *Worker) Look(ctx context.Context, people []uuid.UUID) (Book, error) {
+	return w.marked(w.router.Look(ctx, people))
+}
+
+// LookIn implements Directory.
+func (w *Worker) LookIn(b *direct.Batch, people []uuid.UUID) func() (Book, error) {
+	found := w.router.LookIn(b, people)
+	return func() (Book, error) { return w.marked(found()) }
+}
+
+// marked is a book whose recipients know whether their channels are configured here.
+func (w *Worker) marked(book Book, err error) (Book, error) {
+	if err != nil {
+		return nil, err
+	}
+	return func(m Message) ([]Recipient, bool) {
+		to, known := book(m)
+		for i := range to {
+			to[i] = w.reachable(to[i])
+		}
+		return to, known
+	}, nil
 }

@@ -59,8 +59,8 @@ func (w *waiting) finish(err error) {
 	close(w.done)
 }
 
-// NewRegister starts a register. Close it to file what is left. Whoever files is told where reach says
-// when it is filed; where that is nil, messages are routed later.
+// NewRegister starts a register. Close it to file what is left. Whoever files is told where reach
+// says when it is filed; where that is nil, messages are routed later.
 func NewRegister(
 	d *db.DB, t Time, keys *idempotency.Store, checker *recheck.Checker, reach outbox.Directory, log *slog.Logger,
 ) *Register {
