@@ -183,7 +183,6 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	g.kernel = newKernel(p)
 	a.AccessLog, a.Answers = g.kernel.accessLog, g.kernel.answers
 	g.masterdata = newMasterdata(p, g.kernel)
-	g.filing = newFiling(p, g.kernel, g.masterdata)
 	if g.cards, err = newCardLogin(p); err != nil {
 		return g, err
 	}
@@ -197,6 +196,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.messaging, err = newMessaging(p, g.kernel, g.identity); err != nil {
 		return g, err
 	}
+	g.filing = newFiling(p, g.kernel, g.masterdata, g.messaging)
 	g.webhooks = newWebhooks(p, g.kernel, g.identity)
 	if g.messaging.readReceipts != nil {
 		a.repeat(spoolEvery, g.messaging.readReceipts)

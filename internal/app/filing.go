@@ -19,10 +19,10 @@ type filing struct {
 	batches      *declarationbatch.Service
 }
 
-func newFiling(p platform, k kernel, m masterdata) filing {
+func newFiling(p platform, k kernel, m masterdata, out messaging) filing {
 	types := declaration.NewTypes(p.db, p.clock)
 	clocks := protocol.Time{Process: p.clock, Database: p.databaseClock, Offset: p.clock.Offset}
-	register := protocol.NewRegister(p.db, clocks, k.claims, k.recheck, p.log)
+	register := protocol.NewRegister(p.db, clocks, k.claims, k.recheck, out.worker, p.log)
 	funds := fund.NewService(fund.Deps{Runner: k.runner})
 	declarations := declaration.NewService(declaration.Deps{
 		Runner: k.runner, Types: types, Contributors: m.contributors, Register: register, Rights: k.rights, Outbox: k.outbox, Funds: funds,

@@ -72,8 +72,8 @@ func (w *fixture) fill() {
 			declaration, made.ID, made.Positions[0].ID, typ.Code, typ.Version, p.ID, id(), before, now, now, now, now)
 		w.execute("INSERT INTO receipts (declaration_id, jws, state, version) VALUES (?, 'x', 'submitted', 1)", declaration)
 		w.execute(
-			"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES ('1400', 2026, ?, ?, "+
-				"'declaration', ?, 'x')",
+			"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest, jws, filed_state, filed_version) "+
+				"VALUES ('1400', 2026, ?, ?, 'declaration', ?, 'x', 'x', 'submitted', 1)",
 			n, now, declaration,
 		)
 		before = &declaration

@@ -45,7 +45,7 @@ func TestDraft_ADraft(t *testing.T) {
 		if diff := cmp.Diff(want, show(t, a, by, got.ID)); diff != "" {
 			t.Errorf("as it is stored:\n%s", diff)
 		}
-		for table, want := range map[string]int{"audit_records": 1, "outbox": 0, "protocol_entries": 0, "receipts": 0} {
+		for table, want := range map[string]int{"audit_records": 1, "outbox": 0, "protocol_entries": 0} {
 			if n := a.Count(t, table); n != want {
 				t.Errorf("%d rows in %s", n, table)
 			}

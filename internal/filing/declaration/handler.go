@@ -214,7 +214,6 @@ func (h handler) decide(ctx context.Context, g *group, e *protocol.Entry[submiss
 // and a message to who filed.
 func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission]) error {
 	created := make([]Declaration, 0, len(entries))
-	receipts := make([]receipt, 0, len(entries))
 	for _, e := range entries {
 		sub := &e.Content
 		d := sub.declaration
@@ -235,7 +234,7 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 				return err
 			}
 		}
-		receipts = append(receipts, receipt{DeclarationID: d.ID, JWS: jws, State: d.State, Version: d.Version})
+		e.Receipt = protocol.Receipt{JWS: &jws, FiledState: new(string(d.State)), FiledVersion: new(d.Version)}
 		sub.declaration, sub.jws = d, jws
 		if sub.untold {
 			continue
@@ -247,9 +246,6 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[submission
 		e.Messages = []outbox.Message{message}
 	}
 	if err := h.repo.create(ctx, slices.Clip(created)...); err != nil {
-		return err
-	}
-	if err := h.repo.addReceipts(ctx, receipts); err != nil {
 		return err
 	}
 	return entries[0].Content.group.save(ctx, h.repo, h.decider)

@@ -23,7 +23,7 @@ func (r *repository) records(ctx context.Context, id uuid.UUID, most int) ([]rec
 // stateAtFiling returns the state in which a declaration was filed, and "" for a draft.
 func (r *repository) stateAtFiling(ctx context.Context, id uuid.UUID) (State, error) {
 	var states []State
-	err := r.db.From(ctx).Raw("SELECT state FROM receipts WHERE declaration_id = ?", id).Scan(&states).Error
+	err := r.db.From(ctx).Raw("SELECT filed_state FROM protocol_entries WHERE subject_id = ? AND jws IS NOT NULL", id).Scan(&states).Error
 	if err != nil || len(states) == 0 {
 		return "", err
 	}

@@ -86,9 +86,9 @@ func TestDeclaration_WhatWasFiledIsNotDeleted(t *testing.T) {
 			return d.InTx(ctx, func(ctx context.Context) error { return d.From(ctx).Exec(statement, args...).Error })
 		}
 		for _, statement := range []string{
-			"DELETE FROM declarations WHERE state <> 'draft'", "DELETE FROM receipts", "DELETE FROM protocol_entries",
+			"DELETE FROM declarations WHERE state <> 'draft'", "DELETE FROM protocol_entries",
 			"DELETE FROM audit_records",
-			"UPDATE receipts SET jws = 'other'", "UPDATE protocol_entries SET number = number + 1",
+			"UPDATE protocol_entries SET jws = 'other'", "UPDATE protocol_entries SET number = number + 1",
 			"UPDATE audit_records SET outcome = 'other'",
 		} {
 			if err := run(statement); err == nil || !strings.Contains(err.Error(), "final") {

@@ -19,7 +19,7 @@ import (
 	"diresco/internal/platform/page"
 )
 
-// repository reads and writes declarations and their receipts.
+// repository reads and writes declarations. Their receipts are in the protocol register.
 type repository struct {
 	db    *db.DB
 	types *Types
@@ -43,15 +43,6 @@ func newRepository(d *db.DB, types *Types) *repository {
 	return r
 }
 
-// receipt is the signed receipt of a declaration.
-type receipt struct {
-	DeclarationID uuid.UUID
-	JWS           string `gorm:"column:jws"`
-	// State and Version are those at the time of filing.
-	State   State
-	Version int
-}
-
 // drafts returns how many drafts a person has for a contributor.
 func (r repository) drafts(ctx context.Context, contributorID, personID uuid.UUID) (int, error) {
 	var n int
@@ -63,16 +54,12 @@ func (r *repository) create(ctx context.Context, declarations ...Declaration) er
 	return db.InsertAll(ctx, r.db, declarations)
 }
 
-func (r *repository) addReceipts(ctx context.Context, receipts []receipt) error {
-	return db.InsertAll(ctx, r.db, receipts)
-}
-
 // registered reports whether the register has a declaration with this digest, and this text as its
 // receipt. Nobody was given another one.
 func (r *repository) registered(ctx context.Context, id uuid.UUID, digest, jws string) (bool, error) {
 	var found []string
-	err := r.db.From(ctx).Raw("SELECT x.jws FROM receipts x JOIN protocol_entries e ON e.subject_id = x.declaration_id "+
-		"WHERE x.declaration_id = ? AND e.digest = ?", id, digest).Scan(&found).Error
+	err := r.db.From(ctx).Raw("SELECT jws FROM protocol_entries WHERE subject_id = ? AND digest = ? AND jws IS NOT NULL", id, digest).
+		Scan(&found).Error
 	return len(found) == 1 && found[0] == jws, err
 }
 
@@ -80,7 +67,7 @@ func (r *repository) registered(ctx context.Context, id uuid.UUID, digest, jws s
 func (r *repository) summary(ctx context.Context, id uuid.UUID) (s summary, found bool, err error) {
 	var rows []summary
 	err = r.db.From(ctx).Raw("SELECT d.id AS declaration_id, d.protocol_number, e.at AS submitted_at, e.digest FROM declarations d "+
-		"JOIN protocol_entries e ON e.subject_id = d.id JOIN receipts x ON x.declaration_id = d.id WHERE d.id = ?", id).Scan(&rows).Error
+		"JOIN protocol_entries e ON e.subject_id = d.id WHERE d.id = ? AND e.jws IS NOT NULL", id).Scan(&rows).Error
 	if err != nil || len(rows) != 1 {
 		return summary{}, false, err
 	}
@@ -140,11 +127,15 @@ func (r *repository) asFiled(ctx context.Context, id uuid.UUID) (View, error) {
 	if err != nil {
 		return f, err
 	}
-	var x receipt
-	if err := r.db.From(ctx).Where("declaration_id = ?", id).Take(&x).Error; err != nil {
+	var x struct {
+		FiledState   State
+		FiledVersion int
+	}
+	const selectAsFiled = "SELECT filed_state, filed_version FROM protocol_entries WHERE subject_id = ? AND jws IS NOT NULL"
+	if err := r.db.From(ctx).Raw(selectAsFiled, id).Take(&x).Error; err != nil {
 		return f, notFound(err)
 	}
-	f.State, f.Version, f.UpdatedAt = x.State, x.Version, *f.SubmittedAt
+	f.State, f.Version, f.UpdatedAt = x.FiledState, x.FiledVersion, *f.SubmittedAt
 	f.Declaration = f.atFiling()
 	return f, nil
 }

@@ -10,12 +10,12 @@ import (
 )
 
 // What is read of a declaration that is shown, d, with its maker p, its application y and its
-// receipt x.
+// entry in the register x, which has its receipt.
 var (
 	filedColumns = db.Columns[Declaration]("d") + ", p.given_name, p.family_name, COALESCE(y.client_id, '') AS client_id, " +
 		"COALESCE(x.jws, '') AS jws"
 	selectFiled = "SELECT " + filedColumns + ` FROM declarations d JOIN people p ON p.id = d.person_id
-	LEFT JOIN applications y ON y.id = d.application_id LEFT JOIN receipts x ON x.declaration_id = d.id WHERE `
+	LEFT JOIN applications y ON y.id = d.application_id LEFT JOIN protocol_entries x ON x.subject_id = d.id WHERE `
 )
 
 // attachment has operations that show a declaration read it with the rights over it. What falls due
@@ -24,7 +24,7 @@ func (s *Service) attachment() access.Attachment {
 	return access.Attachment{
 		Columns: ", " + filedColumns,
 		Joins: ` LEFT JOIN declarations d ON d.id = a.target_id LEFT JOIN people p ON p.id = d.person_id
-			LEFT JOIN applications y ON y.id = d.application_id LEFT JOIN receipts x ON x.declaration_id = d.id`,
+			LEFT JOIN applications y ON y.id = d.application_id LEFT JOIN protocol_entries x ON x.subject_id = d.id`,
 		Read: func(r *direct.Row) any {
 			f := readFiled(r)
 			return &f

@@ -155,7 +155,7 @@ func all(n int, outcome string) (wanted []string) {
 func (w *fixture) whole(declarations, batches int) {
 	w.t.Helper()
 	for what, query := range map[string]string{
-		"declarations": "declarations WHERE state <> 'draft'", "numbers": "protocol_entries", "receipts": "receipts",
+		"declarations": "declarations WHERE state <> 'draft'", "numbers": "protocol_entries", "receipts": "protocol_entries WHERE jws IS NOT NULL",
 		"references": "declaration_references", "items": "declaration_batch_items WHERE state = 'filed'",
 		"traces": "audit_records WHERE operation = 'fileDeclarationBatch' AND subject_kind = 'declaration' AND request_id = 'request-1'",
 	} {

@@ -102,7 +102,7 @@ func (r repository) list(ctx context.Context, by access.Actor, request page.Requ
 }
 
 var selectItems = "SELECT " + db.Columns[Item]("i") + `, d.protocol_number, d.submitted_at, d.digest, x.jws FROM declaration_batch_items i
-	LEFT JOIN declarations d ON d.id = i.declaration_id AND i.state = 'filed' LEFT JOIN receipts x ON x.declaration_id = d.id
+	LEFT JOIN declarations d ON d.id = i.declaration_id AND i.state = 'filed' LEFT JOIN protocol_entries x ON x.subject_id = d.id
 	WHERE i.batch_id = ? AND i.line > ?`
 
 // items returns items of a batch behind a line, in their order. What was filed has its receipt. The

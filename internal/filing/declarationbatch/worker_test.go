@@ -19,7 +19,6 @@ func TestDeclarationBatch_SurvivesADeathAtAnyPoint(t *testing.T) {
 		for _, whole := range []bool{false, true} {
 			for _, at := range [][2]string{
 				{"INSERT", "declarations"},
-				{"INSERT", "receipts"},
 				{"INSERT", "protocol_entries"},
 				{"INSERT", "audit_records"},
 				{"UPDATE", "protocol_counters"},

@@ -28,7 +28,7 @@ const (
 )
 
 // Message is a promise to tell a person something. Which channels take it is decided when it is
-// sent, unless it names its recipient.
+// promised, where a Book is at hand, or soon after, unless it names its recipient.
 type Message struct {
 	ID   uuid.UUID
 	Kind string

@@ -15,6 +15,8 @@ type Recipient struct {
 	// To is a mobile number, an address of e-mail or PEC, or a postal address.
 	To     string
 	Locale string
+	// Absent tells that the channel is not configured here, so that a delivery waits for it.
+	Absent bool
 }
 
 // Words are what a message says.
@@ -32,6 +34,8 @@ type Router interface {
 	// Route returns for each message where it goes, in the context's transaction. A message that
 	// names its recipient goes there and nowhere else; one that nobody can receive goes nowhere.
 	Route(ctx context.Context, messages []Message) ([][]Recipient, error)
+	// Directory reads where messages go ahead of them.
+	Directory
 	// Words puts a message into words. Data and secrets are those of the message.
 	Words(kind, data string, secrets map[string]secret.Text, locale string) (Words, error)
 	// Subject returns the subject alone, which needs no secrets.

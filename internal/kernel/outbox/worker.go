@@ -209,21 +209,19 @@ func (w *Worker) address(ctx context.Context, messages []Message) error {
 	for i, m := range messages {
 		ids[i] = m.ID
 		for _, to := range recipients[i] {
-			d := Delivery{
-				ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: m.PersonID, Kind: m.Kind, Channel: to.Channel, Recipient: to.To,
-				Locale: to.Locale,
-				State:  Queued, NextAt: now, DeadlineAt: m.DeadlineAt, CreatedAt: m.CreatedAt, UpdatedAt: now,
-			}
-			if w.absent(to.Channel) {
-				d = d.putOff(now)
-			}
-			deliveries = append(deliveries, d)
+			deliveries = append(deliveries, m.delivery(w.reachable(to), now))
 		}
 	}
 	if err := db.InsertAll(ctx, w.db, deliveries); err != nil {
 		return err
 	}
 	return w.outbox.MarkRouted(ctx, ids...)
+}
+
+// reachable returns a recipient that knows whether its channel is configured here.
+func (w *Worker) reachable(to Recipient) Recipient {
+	to.Absent = w.absent(to.Channel)
+	return to
 }
 
 // absent reports whether a channel is not configured here.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/db/direct"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/keyring"
@@ -48,6 +49,17 @@ func (r *router) Route(_ context.Context, messages []outbox.Message) ([][]outbox
 		}
 	}
 	return all, nil
+}
+
+func (r *router) Look(context.Context, []uuid.UUID) (outbox.Book, error) {
+	return func(m outbox.Message) ([]outbox.Recipient, bool) {
+		to, err := r.Route(context.Background(), []outbox.Message{m})
+		return to[0], err == nil && m.Kind != "to.strangers"
+	}, nil
+}
+
+func (r *router) LookIn(*direct.Batch, []uuid.UUID) func() (outbox.Book, error) {
+	return func() (outbox.Book, error) { return r.Look(context.Background(), nil) }
 }
 
 func (r *router) Words(kind, data string, secrets map[string]secret.Text, locale string) (outbox.Words, error) {

@@ -57,7 +57,7 @@ func ExampleLane() {
 	defer closeAll()
 	monday := clock.NewManual(time.Date(2026, 3, 16, 8, 15, 0, 0, time.UTC))
 	keys, checker := idempotency.NewStore(d, monday, nil), recheck.New(d, monday)
-	register := protocol.NewRegister(d, protocol.Time{Process: monday, Database: monday}, keys, checker, slog.New(slog.DiscardHandler))
+	register := protocol.NewRegister(d, protocol.Time{Process: monday, Database: monday}, keys, checker, nil, slog.New(slog.DiscardHandler))
 	defer register.Close()
 	lane := protocol.NewLane(register, "note", notes{})
 	for _, text := range []string{"Buongiorno", "", "Arrivederci"} {

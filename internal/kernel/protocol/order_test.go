@@ -216,7 +216,7 @@ func TestRegister_TimeIsRightWhateverTheClocksShow(t *testing.T) {
 		ahead := clock.NewOffset(a.Clock)
 		ahead.Set(26 * time.Hour)
 		wrong := protocol.NewRegister(
-			d, protocol.Time{Process: ahead, Database: a.Clock}, a.Keys, a.Recheck, slog.New(slog.DiscardHandler),
+			d, protocol.Time{Process: ahead, Database: a.Clock}, a.Keys, a.Recheck, nil, slog.New(slog.DiscardHandler),
 		)
 		t.Cleanup(wrong.Close)
 		right, astray := newLane(a.NewRegister(t), nil), newLane(wrong, nil)
@@ -340,7 +340,7 @@ func TestRegister_AProcessWhoseClockIsWrongFilesNothing(t *testing.T) {
 		wrong := clock.NewOffset(a.Clock)
 		log := &bytes.Buffer{}
 		r := protocol.NewRegister(
-			d, protocol.Time{Process: wrong, Database: a.Clock}, a.Keys, a.Recheck, slog.New(slog.NewTextHandler(log, nil)),
+			d, protocol.Time{Process: wrong, Database: a.Clock}, a.Keys, a.Recheck, nil, slog.New(slog.NewTextHandler(log, nil)),
 		)
 		t.Cleanup(r.Close)
 		reader := sdkmetric.NewManualReader()
@@ -425,7 +425,7 @@ func TestRegister_TheTimeIsTheDatabases(t *testing.T) {
 	who := newFiler(t, a)
 	ahead := clock.NewOffset(clock.System{})
 	ahead.Set(1500 * time.Millisecond)
-	r := protocol.NewRegister(d, protocol.Time{Process: ahead}, a.Keys, a.Recheck, slog.New(slog.DiscardHandler))
+	r := protocol.NewRegister(d, protocol.Time{Process: ahead}, a.Keys, a.Recheck, nil, slog.New(slog.DiscardHandler))
 	t.Cleanup(r.Close)
 	locked, release := make(chan struct{}), make(chan struct{})
 	mustFile(t, newLane(r, nil), who.filing(world.Rome, slip{}))

@@ -38,6 +38,17 @@ type Header struct {
 	Digest string
 }
 
+// Receipt is what shows for ever that something was filed, and as what; it is zero for kinds that
+// have none.
+type Receipt struct {
+	// JWS is the signed text.
+	JWS *string `gorm:"column:jws"`
+	// FiledState and FiledVersion are those at the time of filing: a repeat of the request is
+	// answered from them.
+	FiledState   *string
+	FiledVersion *int
+}
+
 // Filing is something that waits for its number, with a content that its Handler knows.
 type Filing[T any] struct {
 	Header
@@ -53,6 +64,8 @@ type Line struct {
 	Number Number
 	// Messages are sent to people once the group is committed. The Handler's Store fills them in.
 	Messages []outbox.Message
+	// Receipt is kept with the entry. The Handler's Store fills it in, for kinds that have receipts.
+	Receipt Receipt
 	// Err is why this entry is refused; the others of its group go on.
 	Err error
 	// until is when the right ends by itself, or nil.
@@ -107,6 +120,7 @@ type entryRow struct {
 	Kind       string
 	SubjectID  uuid.UUID
 	Digest     string
+	Receipt    `gorm:"embedded"`
 }
 
 // TableName tells GORM the table.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/metric"
 
 	"diresco/db"
@@ -33,6 +34,7 @@ type Register struct {
 	keys    *idempotency.Store
 	trail   *audit.Trail
 	outbox  *outbox.Outbox
+	reach   outbox.Directory
 	recheck *recheck.Checker
 	log     *slog.Logger
 	queue   chan filing
@@ -57,10 +59,13 @@ func (w *waiting) finish(err error) {
 	close(w.done)
 }
 
-// NewRegister starts a register. Close it to file what is left.
-func NewRegister(d *db.DB, t Time, keys *idempotency.Store, checker *recheck.Checker, log *slog.Logger) *Register {
+// NewRegister starts a register. Close it to file what is left. Whoever files is told where reach
+// says when it is filed; where that is nil, messages are routed later.
+func NewRegister(
+	d *db.DB, t Time, keys *idempotency.Store, checker *recheck.Checker, reach outbox.Directory, log *slog.Logger,
+) *Register {
 	r := &Register{
-		db: d, time: t, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), recheck: checker, log: log,
+		db: d, time: t, keys: keys, trail: audit.NewTrail(d), outbox: outbox.New(d), reach: reach, recheck: checker, log: log,
 		queue: make(chan filing, queueSize), bundles: make(chan *bundle, bundlesWaiting), stop: make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
@@ -202,7 +207,7 @@ func (r *Register) transact(ctx context.Context, entries []*Line, b *bundle) err
 	ctx, cancel := context.WithTimeout(ctx, groupTimeout)
 	defer cancel()
 	return r.db.InTx(ctx, func(ctx context.Context) error {
-		live, err := r.begin(ctx, entries, b)
+		live, book, err := r.begin(ctx, entries, b)
 		if err != nil {
 			return err
 		}
@@ -230,7 +235,7 @@ func (r *Register) transact(ctx context.Context, entries []*Line, b *bundle) err
 			return err
 		}
 		return r.db.Gather(ctx, func(ctx context.Context) error {
-			if err := r.write(ctx, accepted(live), counters); err != nil || b == nil {
+			if err := r.write(ctx, accepted(live), counters, book); err != nil || b == nil {
 				return err
 			}
 			return b.end(ctx)
@@ -240,8 +245,8 @@ func (r *Register) transact(ctx context.Context, entries []*Line, b *bundle) err
 
 // begin takes what is locked first: the idempotency keys, or what a bundle names. Then it reads
 // session and right again, so that what was revoked meanwhile is refused. It returns the entries
-// that came through the first.
-func (r *Register) begin(ctx context.Context, entries []*Line, b *bundle) ([]*Line, error) {
+// that came through the first, and where those who file are told.
+func (r *Register) begin(ctx context.Context, entries []*Line, b *bundle) ([]*Line, outbox.Book, error) {
 	if b == nil && r.db.Dialect() == db.Postgres {
 		return r.beginTogether(ctx, entries)
 	}
@@ -252,40 +257,63 @@ func (r *Register) begin(ctx context.Context, entries []*Line, b *bundle) ([]*Li
 		err = refuseKnown(entries, r.keys.TakeAll(ctx, wantsOf(entries)))
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	live := accepted(entries)
 	if len(live) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	outcomes, err := r.recheck.AllUntil(ctx, claimsOf(live))
 	refuseRevoked(live, outcomes)
-	return live, err
+	if err != nil || r.reach == nil {
+		return live, nil, err
+	}
+	book, err := r.reach.Look(ctx, filers(live))
+	return live, book, err
 }
 
 // beginTogether is begin in one journey. Locks are taken in the same order, also for what is refused.
-func (r *Register) beginTogether(ctx context.Context, entries []*Line) ([]*Line, error) {
+func (r *Register) beginTogether(ctx context.Context, entries []*Line) ([]*Line, outbox.Book, error) {
 	var batch direct.Batch
 	known, err := r.keys.TakeIn(&batch, wantsOf(entries))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys := batch.Len()
 	rights := r.recheck.AskIn(&batch, claimsOf(entries))
+	book := func() (outbox.Book, error) { return nil, nil }
+	if r.reach != nil {
+		book = r.reach.LookIn(&batch, filers(entries))
+	}
 	err = batch.Send(ctx, r.db)
 	if err != nil && batch.Answered() >= keys {
-		return nil, err
+		return nil, nil, err
 	}
 	if refused := refuseKnown(entries, known(ctx, err)); refused != nil {
-		return nil, refused
+		return nil, nil, refused
 	}
 	live := accepted(entries)
 	if len(live) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	outcomes, err := rights(ctx)
 	refuseRevoked(entries, outcomes)
-	return live, err
+	if err != nil {
+		return nil, nil, err
+	}
+	told, err := book()
+	return live, told, err
+}
+
+// filers returns who files, each once.
+func filers(entries []*Line) []uuid.UUID {
+	var people []uuid.UUID
+	for _, e := range entries {
+		if !slices.Contains(people, e.By.PersonID) {
+			people = append(people, e.By.PersonID)
+		}
+	}
+	return people
 }
 
 func wantsOf(entries []*Line) []idempotency.Want {
@@ -361,7 +389,7 @@ func (r *Register) release(ctx context.Context, entries []*Line) error {
 }
 
 // write numbers the entries in order of arrival and stores everything that belongs to them.
-func (r *Register) write(ctx context.Context, entries []*Line, counters map[string]*counter) error {
+func (r *Register) write(ctx context.Context, entries []*Line, counters map[string]*counter, book outbox.Book) error {
 	if len(entries) == 0 {
 		return nil
 	}
@@ -382,6 +410,9 @@ func (r *Register) write(ctx context.Context, entries []*Line, counters map[stri
 			return err
 		}
 	}
+	for i, e := range entries {
+		rows[i].Receipt = e.Receipt
+	}
 	if err := db.InsertAll(ctx, r.db, rows); err != nil {
 		return err
 	}
@@ -392,7 +423,7 @@ func (r *Register) write(ctx context.Context, entries []*Line, counters map[stri
 	for _, e := range entries {
 		messages = append(messages, e.Messages...)
 	}
-	if err := r.outbox.Add(ctx, messages...); err != nil {
+	if err := r.outbox.AddRouted(ctx, book, r.time.Process.Now(), messages...); err != nil {
 		return err
 	}
 	return saveCounters(ctx, r.db, counters)

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/db/direct"
 	"diresco/internal/identity/person"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
@@ -21,7 +22,8 @@ var Bounced = outbox.Declare(outbox.Kind{Name: "contact.bounced"})
 // data is {"contact"}, masked.
 var Uncertified = outbox.Declare(outbox.Kind{Name: "contact.uncertified"})
 
-// Router chooses where messages go and puts them into words. It implements outbox.Router.
+// Router chooses where messages go and puts them into words. It implements outbox.Router and
+// outbox.Directory.
 type Router struct {
 	clock  clock.Clock
 	people *person.Service
@@ -29,7 +31,10 @@ type Router struct {
 	by     institution.Institution
 }
 
-var _ outbox.Router = (*Router)(nil)
+var (
+	_ outbox.Router    = (*Router)(nil)
+	_ outbox.Directory = (*Router)(nil)
+)
 
 // NewRouter returns the router of a database.
 func NewRouter(d *db.DB, c clock.Clock, people *person.Service) *Router {
@@ -76,12 +81,49 @@ func (r *Router) Route(ctx context.Context, messages []outbox.Message) ([][]outb
 		}
 		switch {
 		case m.Recipient != nil:
-			recipients[i] = []outbox.Recipient{{Channel: *m.Channel, To: *m.Recipient, Locale: localeOf(p)}}
+			recipients[i] = named(m, p)
 		case m.PersonID != nil:
 			recipients[i] = Recipients(outbox.KindNamed(m.Kind), contacts[*m.PersonID], p)
 		}
 	}
 	return recipients, nil
+}
+
+// named is where a message goes that names its recipient.
+func named(m outbox.Message, p person.Preferences) []outbox.Recipient {
+	return []outbox.Recipient{{Channel: *m.Channel, To: *m.Recipient, Locale: localeOf(p)}}
+}
+
+// Look implements outbox.Directory.
+func (r *Router) Look(ctx context.Context, people []uuid.UUID) (outbox.Book, error) {
+	return book(r.people.ReachOf(ctx, people))
+}
+
+// LookIn implements outbox.Directory.
+func (r *Router) LookIn(b *direct.Batch, people []uuid.UUID) func() (outbox.Book, error) {
+	found := r.people.ReachIn(b, people)
+	return func() (outbox.Book, error) { return book(found()) }
+}
+
+// book tells where messages about people go.
+func book(people map[uuid.UUID]person.Reach, err error) (outbox.Book, error) {
+	if err != nil {
+		return nil, err
+	}
+	return func(m outbox.Message) ([]outbox.Recipient, bool) {
+		if m.PersonID == nil {
+			return nil, false
+		}
+		reach, known := people[*m.PersonID]
+		switch {
+		case !known:
+			return nil, false
+		case m.Recipient != nil:
+			return named(m, reach.Preferences), true
+		default:
+			return Recipients(outbox.KindNamed(m.Kind), reach.Contacts, reach.Preferences), true
+		}
+	}, nil
 }
 
 // Words implements outbox.Router.

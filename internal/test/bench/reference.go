@@ -75,7 +75,6 @@ func startBare(ctx context.Context, dir string, readSize, submitSize int) (*serv
 var written = []struct{ table, where string }{
 	{"idempotency_keys", "resource_id = $1::text"},
 	{"declarations", "id = $1::uuid"},
-	{"receipts", "declaration_id = $1::uuid"},
 	{"protocol_entries", "subject_id = $1::uuid"},
 	{"audit_records", "subject_id = $1::text"},
 	{"outbox", "data LIKE '%' || (SELECT protocol_number FROM declarations WHERE id = $1::uuid) || '%'"},

@@ -201,7 +201,7 @@ type claimed struct {
 func (d clickDay) check(t *testing.T, base *db.DB, fund string, acknowledged []filing, oneOffice bool) {
 	t.Helper()
 	claims := rows[claimed](t, base, `SELECT c.rank, d.id, c.state AS claim, d.state, d.contributor_id, d.protocol_number, r.jws
-		FROM fund_claims c JOIN declarations d ON d.id = c.subject_id JOIN receipts r ON r.declaration_id = d.id
+		FROM fund_claims c JOIN declarations d ON d.id = c.subject_id JOIN protocol_entries r ON r.subject_id = d.id
 		WHERE c.fund_code = '`+fund+`' ORDER BY c.rank`)
 	if len(claims) != d.people {
 		t.Errorf("%d people filed, and the fund has %d claims", d.people, len(claims))

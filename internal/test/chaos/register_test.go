@@ -51,7 +51,7 @@ func storedDeclarations(t *testing.T, d *db.DB) map[uuid.UUID]storedDeclaration 
 	stored := map[uuid.UUID]storedDeclaration{}
 	for _, s := range rows[storedDeclaration](t, d, `SELECT d.id, d.office_code, d.version, d.submitted_at, d.protocol_number, d.digest,
 		r.jws FROM declarations d
-		JOIN receipts r ON r.declaration_id = d.id WHERE d.state = 'submitted'`) {
+		JOIN protocol_entries r ON r.subject_id = d.id WHERE d.state = 'submitted'`) {
 		stored[s.ID] = s
 	}
 	return stored
@@ -84,7 +84,7 @@ func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
 	for what, query := range map[string]string{
 		"drafts that were never submitted": "SELECT count(*) FROM declarations WHERE state = 'draft'",
 		"declarations in some other state": "SELECT count(*) FROM declarations WHERE state NOT IN ('draft', 'submitted')",
-		"receipts of no declaration": "SELECT count(*) FROM receipts WHERE declaration_id NOT IN (SELECT id FROM declarations " +
+		"receipts of no declaration": "SELECT count(*) FROM protocol_entries WHERE jws IS NOT NULL AND subject_id NOT IN (SELECT id FROM declarations " +
 			"WHERE state = 'submitted')",
 		"audit rows of no declaration": "SELECT count(*) FROM audit_records WHERE subject_kind = 'declaration' AND subject_id NOT IN " +
 			"(SELECT CAST(id AS text) FROM declarations)",

@@ -27,6 +27,7 @@ import (
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/kernel/recheck"
 	"diresco/internal/masterdata/contributor"
+	"diresco/internal/messaging/notification"
 	"diresco/internal/platform/clock"
 )
 
@@ -135,7 +136,8 @@ func (a *App) NewRegister(t testing.TB) *protocol.Register {
 // NewRegisterAt is NewRegister with another clock, which is the database's too.
 func (a *App) NewRegisterAt(t testing.TB, c clock.Clock) *protocol.Register {
 	t.Helper()
-	r := protocol.NewRegister(a.DB, protocol.Time{Process: c, Database: c}, a.Keys, a.Recheck, slog.New(slog.DiscardHandler))
+	reach := notification.NewRouter(a.DB, c, person.NewService(person.Deps{Runner: a.Runner}))
+	r := protocol.NewRegister(a.DB, protocol.Time{Process: c, Database: c}, a.Keys, a.Recheck, reach, slog.New(slog.DiscardHandler))
 	t.Cleanup(r.Close)
 	return r
 }
