@@ -2,6 +2,7 @@ package db_test
 
 import (
 	"context"
+	"crypto/rand"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,5 +94,62 @@ func TestMigrate_WhatWasFiledStays(t *testing.T) {
 				t.Errorf("%s: %s is let through", dialect, statement)
 			}
 		}
+	}
+}
+
+// TestMigrate_AProgramOfBeforeGoesOnFiling: while processes are replaced, those of the release before
+// write receipts and lines of the register as they always did, and find each other's.
+func TestMigrate_AProgramOfBeforeGoesOnFiling(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	role := "before_" + strings.ToLower(rand.Text())
+	if _, err := d.CreateRole(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := run(d, "DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
+			t.Error(err)
+		}
+	})
+	type receipt struct {
+		JWS     string `gorm:"column:jws"`
+		State   string
+		Version int
+	}
+	const before, now = "01a22c93-24a7-70c1-b76d-0a9cdea141a8", "01a22c93-24a7-70c1-b76d-0a9cdea141a9"
+	err := d.InTx(t.Context(), func(ctx context.Context) error {
+		for _, statement := range []string{
+			"SET LOCAL ROLE " + role,
+			"INSERT INTO receipts (declaration_id, jws, state, version) SELECT * FROM unnest(ARRAY['" + before +
+				"']::uuid[], ARRAY['a.b.c'], ARRAY['submitted'], ARRAY[2])",
+			"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) VALUES ('7000', 2026, 1, now(), 'declaration', '" +
+				before + "', 'x')",
+			"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest, jws, filed_state, filed_version) VALUES " +
+				"('7000', 2026, 2, now(), 'declaration', '" + now + "', 'x', 'd.e.f', 'submitted', 1)",
+		} {
+			if err := d.From(ctx).Exec(statement).Error; err != nil {
+				return err
+			}
+		}
+		for _, c := range []struct {
+			query string
+			want  receipt
+		}{
+			{"SELECT jws, filed_state AS state, filed_version AS version FROM protocol_entries WHERE subject_id = '" + before + "'", receipt{"a.b.c", "submitted", 2}},
+			{"SELECT jws, state, version FROM receipts WHERE declaration_id = '" + before + "'", receipt{"a.b.c", "submitted", 2}},
+			{"SELECT jws, state, version FROM receipts WHERE declaration_id = '" + now + "'", receipt{"d.e.f", "submitted", 1}},
+		} {
+			var found []receipt
+			if err := d.From(ctx).Raw(c.query).Scan(&found).Error; err != nil {
+				return err
+			}
+			if len(found) != 1 || found[0] != c.want {
+				t.Errorf("%s: %+v", c.query, found)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

@@ -37,7 +37,7 @@ var tables = []string{
 	"pin_rotations", "pins",
 	"smart_task_members", "smart_task_access", "smart_tasks", "rectification_contacts",
 	"appointments", "appointment_slots", "reply_templates", "ticket_comments", "tickets", "ticket_topics",
-	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "receipts", "fund_entries",
+	"contributor_roles", "declaration_references", "declaration_batch_items", "declaration_batches", "fund_entries",
 	"fund_claims", "funds", "declarations",
 	"survey_participations", "surveys", "declaration_types", "protocol_entries", "protocol_reserves", "protocol_counters", "contacts",
 	"sandbox_people", "positions",

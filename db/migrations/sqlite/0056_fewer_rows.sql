@@ -1,7 +1,6 @@
 -- +goose Up
 
--- The receipt stands in the line of the register that it is about. receipts is not read or written from here on; a later release
--- drops it.
+-- The receipt stands in the line of the register that it is about.
 CREATE TABLE new_protocol_entries (
     office_code text NOT NULL,
     year integer NOT NULL,
@@ -15,7 +14,6 @@ CREATE TABLE new_protocol_entries (
     filed_state text,
     filed_version integer,
     PRIMARY KEY (office_code, year, number),
-    -- A program of before would file without one.
     CHECK ((jws IS NULL) = (filed_state IS NULL) AND (jws IS NULL) = (filed_version IS NULL) AND (kind <> 'declaration' OR jws IS NOT NULL))
 );
 INSERT INTO new_protocol_entries (office_code, year, number, at, kind, subject_id, digest, jws, filed_state, filed_version)
@@ -39,4 +37,7 @@ BEGIN
 END;
 -- +goose StatementEnd
 
+DROP TABLE receipts;
+
+-- A program of before would file without one. One process has the database, so nobody has to go on beside another.
 UPDATE schema_compatibility SET oldest_program = 56;
