@@ -72,7 +72,10 @@ func (k *checker) openID(ctx context.Context) {
 	if file.RelyingParty != nil {
 		for i, mark := range file.RelyingParty.TrustMarks {
 			if trust.CheckOwn(mark, k.config.PublicURL, k.clock.Now()) != nil {
-				k.add(Noted, what, "relying_party.trust_marks[%d] is none, is not about %s, or has ended: providers refuse it", i, k.config.PublicURL)
+				k.add(
+					Noted, what, "relying_party.trust_marks[%d] is none, is not about %s, or has ended: providers refuse it",
+					i, k.config.PublicURL,
+				)
 			}
 		}
 	}

@@ -44,8 +44,8 @@ var inItalian = dictionary{
 		fault.StrongLogin: {
 			"Accesso con SPID, CIE o CNS necessario",
 			"Le deleghe si gestiscono dopo un accesso con SPID, CIE o CNS: occorre entrare così, o elevare questa sessione, e riprovare.",
-			"Preparare, modificare, attivare e revocare deleghe e subdeleghe richiede una sessione aperta, o elevata, con SPID, CIE o CNS. " +
-				"Con un PIN si possono consultare.",
+			"Preparare, modificare, attivare e revocare deleghe e subdeleghe richiede una sessione aperta, o elevata, con SPID, CIE o " +
+				"CNS. Con un PIN si possono consultare.",
 		},
 		fault.DispositiveRequired: {
 			"Credenziali dispositive necessarie", "Per questa operazione occorre un PIN dispositivo.",

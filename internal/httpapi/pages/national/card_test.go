@@ -18,7 +18,7 @@ import (
 // shown asks for the page of cards as a browser does at their own address.
 func shown(t *testing.T, l *logins, query string, leaf *x509.Certificate, headers ...string) (*httptest.ResponseRecorder, error) {
 	t.Helper()
-	r := httptest.NewRequest(http.MethodGet, card.LoginPath+query, nil)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, card.LoginPath+query, nil)
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -77,7 +77,8 @@ func TestCardPage_IsOpenedAsAPageAtItsOwnAddress(t *testing.T) {
 		}
 	}
 	l := &logins{}
-	if _, _, err := serve(t, l, httptest.NewRequest(http.MethodGet, card.LoginPath+"?state=abc", nil)); !fault.Is(err, fault.NotFound) || l.protocol != "" {
+	elsewhere := httptest.NewRequestWithContext(t.Context(), http.MethodGet, card.LoginPath+"?state=abc", nil)
+	if _, _, err := serve(t, l, elsewhere); !fault.Is(err, fault.NotFound) || l.protocol != "" {
 		t.Errorf("at another address: %v, %q", err, l.protocol)
 	}
 }

@@ -109,8 +109,8 @@ func (p KeyPair) Check(entityID string, now time.Time) error {
 	}
 	for _, name := range p.Certificate.Subject.Names {
 		if name.Type.Equal(uriType) && name.Value != entityID {
-			return errors.New("the certificate is for another name of the service (attribute uri) than DIRESCO_SPID_ENTITY_ID, or without that " +
-				"DIRESCO_PUBLIC_URL, says")
+			return errors.New("the certificate is for another name of the service (attribute uri) than DIRESCO_SPID_ENTITY_ID, " +
+				"or without that DIRESCO_PUBLIC_URL, says")
 		}
 	}
 	return nil
