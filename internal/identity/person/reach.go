@@ -105,7 +105,9 @@ func reachOf(rows []reachRow) (map[uuid.UUID]Reach, error) {
 	for _, row := range rows {
 		reach, begun := byPerson[row.PersonID]
 		if !begun && row.Language != nil {
-			reach.Preferences = Preferences{PersonID: row.PersonID, Language: *row.Language, PreferredChannel: (*outbox.Channel)(row.PreferredChannel)}
+			reach.Preferences = Preferences{
+				PersonID: row.PersonID, Language: *row.Language, PreferredChannel: (*outbox.Channel)(row.PreferredChannel),
+			}
 			if err := json.Unmarshal([]byte(*row.Muted), &reach.Preferences.Muted); err != nil {
 				return nil, err
 			}
