@@ -2628,6 +2628,27 @@ func (e SurveyState) Valid() bool {
 	}
 }
 
+// Defines values for TicketAttachmentsScan.
+const (
+	TicketAttachmentsScanClean   TicketAttachmentsScan = "clean"
+	TicketAttachmentsScanRefused TicketAttachmentsScan = "refused"
+	TicketAttachmentsScanWaiting TicketAttachmentsScan = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the TicketAttachmentsScan enum.
+func (e TicketAttachmentsScan) Valid() bool {
+	switch e {
+	case TicketAttachmentsScanClean:
+		return true
+	case TicketAttachmentsScanRefused:
+		return true
+	case TicketAttachmentsScanWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TicketAttachmentMediaType.
 const (
 	TicketAttachmentMediaTypeApplicationpdf             TicketAttachmentMediaType = "application/pdf"
@@ -12809,6 +12830,12 @@ type Ticket struct {
 	// Attachments The files that came with it; downloadTicketAttachments has them.
 	Attachments List[TicketAttachment] `json:"attachments"`
 
+	// AttachmentsScan What a scan for malicious content found in the files: nobody gets them while it is `waiting` or once they are `refused`. It is missing where the
+	// institution scans none.
+	//
+	// Example: clean
+	AttachmentsScan *TicketAttachmentsScan `json:"attachments_scan,omitempty"`
+
 	// ClosedAt When it was closed.
 	//
 	// Example: 2026-03-18T10:20:30.123456Z
@@ -12949,6 +12976,12 @@ type Ticket struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	UpdatedAt time.Time `json:"updated_at"`
 }
+
+// TicketAttachmentsScan What a scan for malicious content found in the files: nobody gets them while it is `waiting` or once they are `refused`. It is missing where the
+// institution scans none.
+//
+// Example: clean
+type TicketAttachmentsScan string
 
 // TicketAttachment A file that came with a ticket.
 //

@@ -2627,6 +2627,27 @@ func (e SurveyState) Valid() bool {
 	}
 }
 
+// Defines values for TicketAttachmentsScan.
+const (
+	TicketAttachmentsScanClean   TicketAttachmentsScan = "clean"
+	TicketAttachmentsScanRefused TicketAttachmentsScan = "refused"
+	TicketAttachmentsScanWaiting TicketAttachmentsScan = "waiting"
+)
+
+// Valid indicates whether the value is a known member of the TicketAttachmentsScan enum.
+func (e TicketAttachmentsScan) Valid() bool {
+	switch e {
+	case TicketAttachmentsScanClean:
+		return true
+	case TicketAttachmentsScanRefused:
+		return true
+	case TicketAttachmentsScanWaiting:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TicketAttachmentMediaType.
 const (
 	TicketAttachmentMediaTypeApplicationpdf             TicketAttachmentMediaType = "application/pdf"
@@ -13513,6 +13534,12 @@ type Ticket struct {
 	// Attachments The files that came with it; downloadTicketAttachments has them.
 	Attachments []TicketAttachment `json:"attachments"`
 
+	// AttachmentsScan What a scan for malicious content found in the files: nobody gets them while it is `waiting` or once they are `refused`. It is missing where the
+	// institution scans none.
+	//
+	// Example: clean
+	AttachmentsScan *TicketAttachmentsScan `json:"attachments_scan,omitempty"`
+
 	// ClosedAt When it was closed.
 	//
 	// Example: 2026-03-18T10:20:30.123456Z
@@ -13653,6 +13680,12 @@ type Ticket struct {
 	// Example: 2026-03-16T08:15:04.218301Z
 	UpdatedAt time.Time `json:"updated_at"`
 }
+
+// TicketAttachmentsScan What a scan for malicious content found in the files: nobody gets them while it is `waiting` or once they are `refused`. It is missing where the
+// institution scans none.
+//
+// Example: clean
+type TicketAttachmentsScan string
 
 // TicketAttachment A file that came with a ticket.
 //
@@ -19356,6 +19389,7 @@ type ClientInterface interface {
 	// One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
 	// answers 406. Operators read it while the PIN waits for its confirmation (404 afterwards), administrators always. It is a look at the person
 	// and counts like showPerson. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 	//
 	// Corresponds with GET /backoffice/people/{person_id}/pins/document/{number} (the `DownloadPinDocument` operationId).
 	DownloadPinDocument(ctx context.Context, personId PersonId, number AttachmentNumber, params *DownloadPinDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -19477,6 +19511,7 @@ type ClientInterface interface {
 	//
 	// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406.
 	// It is a look at the person and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+	// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 	//
 	// Corresponds with GET /backoffice/pin-upgrades/{upgrade_id}/attachments/{number} (the `DownloadPinUpgradeAttachment` operationId).
 	DownloadPinUpgradeAttachment(ctx context.Context, upgradeId UpgradeId, number AttachmentNumber, params *DownloadPinUpgradeAttachmentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -19799,6 +19834,7 @@ type ClientInterface interface {
 	//
 	// The files that came with it, as the one archive in which they are kept, byte for byte; `Range` asks for a part, as in downloadTicketAttachments. A ticket without files, and one of another office, answer 404. It is a look at the person who
 	// opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+	// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 	//
 	// Corresponds with GET /backoffice/tickets/{ticket_id}/attachments (the `DownloadOfficeTicketAttachments` operationId).
 	DownloadOfficeTicketAttachments(ctx context.Context, ticketId TicketId, params *DownloadOfficeTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -22034,6 +22070,7 @@ type ClientInterface interface {
 	//
 	// All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
 	// a range that cannot be met gets the whole. A ticket without files answers 404.
+	// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 	//
 	// Corresponds with GET /tickets/{ticket_id}/attachments (the `DownloadTicketAttachments` operationId).
 	DownloadTicketAttachments(ctx context.Context, ticketId TicketId, params *DownloadTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -23903,6 +23940,7 @@ func (c *Client) KeepPinDocumentWithBody(ctx context.Context, personId PersonId,
 // One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
 // answers 406. Operators read it while the PIN waits for its confirmation (404 afterwards), administrators always. It is a look at the person
 // and counts like showPerson. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 //
 // Corresponds with GET /backoffice/people/{person_id}/pins/document/{number} (the `DownloadPinDocument` operationId).
 func (c *Client) DownloadPinDocument(ctx context.Context, personId PersonId, number AttachmentNumber, params *DownloadPinDocumentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -24144,6 +24182,7 @@ func (c *Client) ShowOfficePinUpgrade(ctx context.Context, upgradeId UpgradeId, 
 //
 // One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406.
 // It is a look at the person and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 //
 // Corresponds with GET /backoffice/pin-upgrades/{upgrade_id}/attachments/{number} (the `DownloadPinUpgradeAttachment` operationId).
 func (c *Client) DownloadPinUpgradeAttachment(ctx context.Context, upgradeId UpgradeId, number AttachmentNumber, params *DownloadPinUpgradeAttachmentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -24786,6 +24825,7 @@ func (c *Client) TakeTicketInCharge(ctx context.Context, ticketId TicketId, para
 //
 // The files that came with it, as the one archive in which they are kept, byte for byte; `Range` asks for a part, as in downloadTicketAttachments. A ticket without files, and one of another office, answer 404. It is a look at the person who
 // opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 //
 // Corresponds with GET /backoffice/tickets/{ticket_id}/attachments (the `DownloadOfficeTicketAttachments` operationId).
 func (c *Client) DownloadOfficeTicketAttachments(ctx context.Context, ticketId TicketId, params *DownloadOfficeTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -29031,6 +29071,7 @@ func (c *Client) ShowTicket(ctx context.Context, ticketId TicketId, params *Show
 //
 // All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
 // a range that cannot be met gets the whole. A ticket without files answers 404.
+// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 //
 // Corresponds with GET /tickets/{ticket_id}/attachments (the `DownloadTicketAttachments` operationId).
 func (c *Client) DownloadTicketAttachments(ctx context.Context, ticketId TicketId, params *DownloadTicketAttachmentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -49318,6 +49359,7 @@ type ClientWithResponsesInterface interface {
 	// One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
 	// answers 406. Operators read it while the PIN waits for its confirmation (404 afterwards), administrators always. It is a look at the person
 	// and counts like showPerson. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+	// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -49451,6 +49493,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406.
 	// It is a look at the person and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+	// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -49807,6 +49850,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// The files that came with it, as the one archive in which they are kept, byte for byte; `Range` asks for a part, as in downloadTicketAttachments. A ticket without files, and one of another office, answer 404. It is a look at the person who
 	// opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+	// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -52242,6 +52286,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
 	// a range that cannot be met gets the whole. A ticket without files answers 404.
+	// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -66655,6 +66700,7 @@ func (c *ClientWithResponses) KeepPinDocumentWithBodyWithResponse(ctx context.Co
 // One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
 // answers 406. Operators read it while the PIN waits for its confirmation (404 afterwards), administrators always. It is a look at the person
 // and counts like showPerson. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -66860,6 +66906,7 @@ func (c *ClientWithResponses) ShowOfficePinUpgradeWithResponse(ctx context.Conte
 //
 // One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406.
 // It is a look at the person and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -67408,6 +67455,7 @@ func (c *ClientWithResponses) TakeTicketInChargeWithResponse(ctx context.Context
 //
 // The files that came with it, as the one archive in which they are kept, byte for byte; `Range` asks for a part, as in downloadTicketAttachments. A ticket without files, and one of another office, answer 404. It is a look at the person who
 // opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -71049,6 +71097,7 @@ func (c *ClientWithResponses) ShowTicketWithResponse(ctx context.Context, ticket
 //
 // All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
 // a range that cannot be met gets the whole. A ticket without files answers 404.
+// Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
 //
 // Returns a wrapper object for the known response body format(s).
 //

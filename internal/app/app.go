@@ -156,6 +156,9 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err := g.webhooks.sender.Observe(a.telemetry.Meter()); err != nil {
 		return err
 	}
+	if err := g.kernel.scans.Observe(a.telemetry.Meter()); err != nil {
+		return err
+	}
 	a.background(g.webhooks.sender.Run)
 	a.handler, err = a.newHTTP(p, g)
 	return err
@@ -180,7 +183,9 @@ type groups struct {
 // assemble makes the groups, each with what it needs of those before. It fills in what must be
 // there from the start.
 func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
-	g.kernel = newKernel(p)
+	if g.kernel, err = newKernel(p); err != nil {
+		return g, err
+	}
 	a.AccessLog, a.Answers = g.kernel.accessLog, g.kernel.answers
 	g.masterdata = newMasterdata(p, g.kernel)
 	if g.cards, err = newCardLogin(p); err != nil {
@@ -265,6 +270,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 	a.background(g.kernel.feed.Run)
 	a.streams = g.kernel.events.End
 	a.background(g.kernel.events.Run)
+	a.background(g.kernel.scans.Run)
 	if !p.sandbox {
 		a.background(g.mandate.batches.Run)
 		a.background(g.filing.batches.Run)

@@ -77,6 +77,7 @@ func Check(ctx context.Context, c config.Config, tell func(Finding)) bool {
 	k.spid(ctx)
 	k.cards(ctx)
 	k.applications()
+	k.scanner(ctx)
 	k.publicURL(ctx)
 	return k.fine
 }

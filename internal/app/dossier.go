@@ -28,7 +28,7 @@ func newDossier(p platform, k kernel, id identity, m masterdata, ma mandate, f f
 	topics := ticket.NewTopics(p.db)
 	tickets := ticket.NewService(ticket.Deps{
 		Runner: k.runner, Register: f.register, Outbox: k.outbox, Rights: k.rights, Contributors: m.contributors, Topics: topics,
-		Blobs: p.bucket, Looks: id.looks, Log: p.log,
+		Blobs: p.bucket, Looks: id.looks, Scans: k.scans, Log: p.log,
 	})
 	bodies := publicbody.NewService(publicbody.Deps{
 		Runner: k.runner, Register: f.register, Outbox: k.outbox, Contributors: m.contributors, Channels: m.services,

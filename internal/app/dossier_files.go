@@ -96,7 +96,7 @@ func ticketFiles(tickets *ticket.Service) timeline.Source {
 			text, err := ticketText(ctx, tickets, by, t)
 			return io.NopCloser(strings.NewReader(text)), err
 		}}}
-		if t.ArchiveSize != nil {
+		if t.HandsFilesOut() {
 			files = append(files, timeline.File{Name: "-allegati.zip", Open: func(ctx context.Context, by access.Actor) (io.ReadCloser,
 				error,
 			) {

@@ -129,12 +129,13 @@ func newCredentials(p platform, g groups) credentials {
 		upgrades: pinupgrade.NewService(pinupgrade.Deps{
 			Runner: k.runner, Register: g.filing.register, Outbox: k.outbox, Files: attachment.NewStore(p.bucket),
 			Offices: m.contributors, Residents: m.residents, People: id.people, Declarations: waiting, Looks: id.looks,
-			Log: p.log,
+			Scans: k.scans, Log: p.log,
 		}),
 		staff: staff.NewService(staff.Deps{
 			Runner: k.runner, People: id.people, PINs: id.pins, Sessions: consent.Personal{Service: id.sessions, Consents: id.consents},
 			Consents: id.consents, Offices: m.contributors, Declarations: waiting, Outbox: k.outbox,
 			Codes: id.codes, Keys: p.dataKeys, Files: attachment.NewStore(p.bucket), Looks: id.looks,
+			Scans: k.scans,
 		}),
 	}
 }

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"context"
+
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/event"
@@ -8,6 +10,9 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/recheck"
+	"diresco/internal/kernel/scan"
+	"diresco/internal/platform/clamd"
+	"diresco/internal/platform/config"
 )
 
 // kernel is what every operation goes through.
@@ -21,9 +26,10 @@ type kernel struct {
 	outbox    *outbox.Outbox
 	feed      *event.Feed
 	events    *event.Service
+	scans     *scan.Service
 }
 
-func newKernel(p platform) kernel {
+func newKernel(p platform) (kernel, error) {
 	answers := idempotency.NewAnswers(p.db, p.log)
 	k := kernel{
 		accessLog: audit.NewAccessLog(p.db, p.clock, p.log), answers: answers, claims: idempotency.NewStore(p.db, p.clock, answers),
@@ -37,5 +43,30 @@ func newKernel(p platform) kernel {
 	}
 	k.events = event.NewService(shown)
 	k.runner = &operation.Runner{DB: p.db, Clock: p.clock, Keys: k.claims, Trail: audit.NewTrail(p.db), Recheck: k.recheck}
-	return k
+	scanner, err := newScanner(p.config)
+	k.scans = scan.NewService(scan.Deps{Runner: k.runner, Bucket: p.bucket, Scanner: scanner, Log: p.log})
+	return k, err
+}
+
+// newScanner returns the scanner of what users send, nil where there is none.
+func newScanner(c config.Config) (scan.Scanner, error) {
+	if c.Clamd == "" {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	return clamd.New(c.Clamd, c.EgressAllow)
+}
+
+// scanner tries the scanner of what users send.
+func (k *checker) scanner(ctx context.Context) {
+	c := k.config
+	if c.Clamd == "" {
+		return
+	}
+	client, err := clamd.New(c.Clamd, c.EgressAllow)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+		defer cancel()
+		err = client.Ping(ctx)
+	}
+	k.say("scanner", err, "it answers")
 }

@@ -24,7 +24,7 @@ type repository struct{ db *db.DB }
 // transaction begins with come first. The installation itself and the published keys stay.
 var tables = []string{
 	"idempotency_keys", "attempts", "address_failures", "staged_people", "staged_delegates", "staged_contributors", "staged_positions",
-	"staged_public_body_data", "register_notices", "register_imports", "dma_submissions",
+	"staged_public_body_data", "register_notices", "register_imports", "dma_submissions", "file_scans",
 	"webhook_attempts", "webhook_deliveries", "webhook_replays", "webhook_secrets", "webhooks",
 	"federated_logins", "federated_answers", "oauth_assertions", "oauth_flows",
 	"dpop_proofs", "page_sessions", "sessions", "consent_exclusions",

@@ -118,6 +118,7 @@ func (w *fixture) fill() {
 		attachments, archive_digest, archive_size, protocol_number, digest, opened_at, state, version, updated_at)
 		VALUES (?, 'request', ?, '7000', 'payments-f24', 'x', 'x', 'x', ?, ?, 'employer', '[{}]', 'x', 1, 'x', 'x', ?, 'open', 1, ?)`,
 		ticket, made.ID, p.ID, id(), now, now)
+	w.execute("INSERT INTO file_scans (id, kind, keys, state, held_at, due_at) VALUES (?, 'ticket', '[]', 'waiting', ?, ?)", ticket, now, now)
 	w.execute(`INSERT INTO ticket_comments (id, ticket_id, author_id, by_office, visibility, text, at)
 		VALUES (?, ?, ?, ?, 'visible', 'x', ?)`, id(), ticket, p.ID, false, now)
 	w.execute(`INSERT INTO smart_tasks (id, contributor_id, type, content, state, person_id, right_id, session_id, request_id, address,

@@ -6,11 +6,15 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/scan"
 	"diresco/internal/platform/fault"
 )
 
 // handler checks and stores tickets in the protocol register.
-type handler struct{ repository }
+type handler struct {
+	repository
+	scans *scan.Service
+}
 
 // filing is a ticket on its way into the register.
 type filing struct {
@@ -69,6 +73,13 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[filing]) e
 			return err
 		}
 		var err error
+		if len(v.Attachments) > 0 {
+			if v.Scan, err = h.scans.Hold(ctx, scan.Files{
+				ID: v.ID, Kind: SubjectKind, ContributorID: &v.ContributorID, Keys: []string{archiveKey(v.ID)},
+			}, e.At); err != nil {
+				return err
+			}
+		}
 		if e.Messages, err = v.told(receivedKind, e.At); err != nil {
 			return err
 		}

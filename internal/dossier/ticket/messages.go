@@ -17,6 +17,8 @@ var (
 	// closedKind also has {outcome}.
 	closedKind   = outbox.Declare(outbox.Kind{Name: "ticket.closed"})
 	reopenedKind = outbox.Declare(outbox.Kind{Name: "ticket.reopened"})
+	// attachmentsRefusedKind tells that something malicious was found in its files.
+	attachmentsRefusedKind = outbox.Declare(outbox.Kind{Name: "ticket.attachments_refused"})
 )
 
 // told makes the messages of a kind about a ticket: to the e-mail and the phone that it names, and

@@ -58,11 +58,15 @@ func (s *Service) Remind(ctx context.Context, by access.Actor, id uuid.UUID) (Vi
 }
 
 // Archive returns the files of a ticket as one archive, to be closed, with the ticket that they
-// belong to. It returns the faults of Show, and fault.NotFound for one without files.
+// belong to. It returns the faults of Show, fault.NotFound for one without files,
+// and those of scan.Service.Require.
 func (s *Service) Archive(ctx context.Context, by access.Actor, id uuid.UUID) (View, io.ReadSeekCloser, error) {
 	v, err := s.Show(ctx, by, id)
 	if err == nil && v.ArchiveDigest == nil {
 		err = fault.New(fault.NotFound)
+	}
+	if err == nil {
+		err = s.scans.Require(ctx, id)
 	}
 	if err != nil {
 		return View{}, nil, err

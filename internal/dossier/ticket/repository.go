@@ -21,7 +21,8 @@ const titles = `, (SELECT y.title_it FROM ticket_topics y WHERE y.code = d.topic
 	(SELECT o.title FROM offices o WHERE o.code = d.office_code) AS office_title,
 	COALESCE((SELECT a.client_id FROM applications a WHERE a.id = d.application_id), '') AS client_id`
 
-var selectView = "SELECT " + db.Columns[Ticket]("d") + titles + `, p.given_name, p.family_name
+var selectView = "SELECT " + db.Columns[Ticket]("d") + titles + `, p.given_name, p.family_name,
+	COALESCE((SELECT f.state FROM file_scans f WHERE f.id = d.id), '') AS scan
 	FROM tickets d JOIN people p ON p.id = d.person_id WHERE `
 
 // one returns a ticket as it is shown, or fault.NotFound.

@@ -18,6 +18,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/scan"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
@@ -46,6 +47,8 @@ type Deps struct {
 	Blobs        *blob.Bucket
 	// Looks keeps at whom the operators look who come in where users do.
 	Looks *look.Service
+	// Scans keeps files closed until they were scanned; it may be nil.
+	Scans *scan.Service
 	Log   *slog.Logger
 }
 
@@ -60,6 +63,7 @@ type Service struct {
 	topics       *Topics
 	files        archive
 	looks        *look.Service
+	scans        *scan.Service
 	// stride is how a list over all of somebody's contributors goes.
 	stride access.Stride
 	log    *slog.Logger
@@ -68,11 +72,17 @@ type Service struct {
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	repo := repository{d.Runner.DB}
-	return &Service{
-		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, SubjectKind, handler{repo}), outbox: d.Outbox, rights: d.Rights,
-		contributors: d.Contributors, topics: d.Topics, files: archive{d.Blobs}, looks: d.Looks,
+	s := &Service{
+		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, SubjectKind, handler{repo, d.Scans}), outbox: d.Outbox, rights: d.Rights,
+		contributors: d.Contributors, topics: d.Topics, files: archive{d.Blobs}, looks: d.Looks, scans: d.Scans,
 		stride: access.DefaultStride(), log: d.Log,
 	}
+	if d.Scans != nil {
+		d.Scans.OnRefused(SubjectKind, func(ctx context.Context, id uuid.UUID, now time.Time) error {
+			return s.tell(ctx, id, attachmentsRefusedKind, now)
+		})
+	}
+	return s
 }
 
 // New is what is asked in a ticket.
@@ -308,6 +318,9 @@ func (s *Service) first(ctx context.Context, id uuid.UUID) (View, error) {
 		return View{}, err
 	}
 	v.Ticket = v.asFiled()
+	if v.Scan != "" {
+		v.Scan = scan.Waiting
+	}
 	routings, err := s.repo.routings(ctx, id)
 	if err != nil || len(routings) == 0 {
 		return v, err

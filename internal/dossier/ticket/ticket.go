@@ -14,6 +14,7 @@ import (
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/scan"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
@@ -242,6 +243,13 @@ type View struct {
 	// it for them, or "".
 	GivenName, FamilyName string
 	ClientID              string
+	// Scan is what is known of its files; "" where nobody scanned them.
+	Scan scan.State
+}
+
+// HandsFilesOut reports whether there are files that may be downloaded.
+func (v View) HandsFilesOut() bool {
+	return v.ArchiveDigest != nil && (v.Scan == "" || v.Scan == scan.Clean)
 }
 
 // Parts implements review.Case: who opened a ticket does not answer it.

@@ -178,6 +178,9 @@ func (h TicketHandlers) tag(v ticket.View) string {
 	if v.AllowsAppointment(now) {
 		shown += " book"
 	}
+	if v.Scan != "" {
+		shown += " files " + string(v.Scan)
+	}
 	return etag.Shown(v.Version, shown)
 }
 
@@ -223,7 +226,10 @@ func (h TicketHandlers) view(ctx context.Context, v ticket.View) api.Ticket {
 	if brief.DueAt != nil {
 		view.AnsweredBy = new(v.AnsweredBy())
 	}
-	if v.ArchiveDigest != nil {
+	if v.Scan != "" {
+		view.AttachmentsScan = new(api.TicketAttachmentsScan(v.Scan))
+	}
+	if v.HandsFilesOut() {
 		view.Links.Attachments = new(link(self+"/attachments", ""))
 	}
 	if view.MayRemind {

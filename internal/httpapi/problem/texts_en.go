@@ -239,6 +239,8 @@ var inEnglish = dictionary{
 		"ticket-not-due":              "The office has five working days from when it got the ticket: a reminder is possible after that.",
 		"ticket-reminded":             "The office was reminded less than 24 hours ago.",
 		"ticket-closed":               "The ticket is closed.",
+		"attachments-unscanned":       "The files have not been scanned yet: try again later.",
+		"attachments-refused":         "The files cannot be downloaded: something malicious was found in them.",
 		"ticket-in-charge-of-another": "Another has the ticket in charge.",
 		"smart-task-not-yours":        "Your right over the contributor is none by which this is asked for.",
 		"right-consults":              "Your right over the contributor lets you look and not declare.",

@@ -239,6 +239,8 @@ var inItalian = dictionary{
 			"il sollecito è possibile dopo.",
 		"ticket-reminded":             "La sede è stata sollecitata meno di 24 ore fa.",
 		"ticket-closed":               "Il quesito è chiuso.",
+		"attachments-unscanned":       "I file non sono ancora stati controllati: riprovare più tardi.",
+		"attachments-refused":         "I file non si possono scaricare: il controllo vi ha trovato un contenuto dannoso.",
 		"ticket-in-charge-of-another": "Il quesito è in carico a un altro operatore.",
 		"smart-task-not-yours":        "Il Suo titolo per il contribuente non è tra quelli con cui si può chiedere.",
 		"right-consults":              "Il Suo titolo per il contribuente consente di consultare, non di dichiarare.",

@@ -10,11 +10,16 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
+	"diresco/internal/kernel/scan"
+	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 )
 
 // handler checks and stores requests in the protocol register.
-type handler struct{ repository }
+type handler struct {
+	repository
+	scans *scan.Service
+}
 
 // filing is a request on its way into the register.
 type filing struct {
@@ -74,6 +79,11 @@ func (h handler) Store(ctx context.Context, entries []*protocol.Entry[filing]) e
 			return fault.Because(fault.Conflict, "upgrade-waiting")
 		}
 		if err != nil {
+			return err
+		}
+		if _, err := h.scans.Hold(ctx, scan.Files{
+			ID: u.ID, Kind: subjectKind, Keys: attachment.Keys(folder(u.ID), u.Attachments),
+		}, e.At); err != nil {
 			return err
 		}
 		e.Content.upgrade = u

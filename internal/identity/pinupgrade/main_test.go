@@ -20,6 +20,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/review"
+	"diresco/internal/kernel/scan"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
@@ -43,6 +44,15 @@ type fixture struct {
 	t         *testing.T
 	service   *pinupgrade.Service
 	residents *residents.Register
+	scans     *scan.Service
+}
+
+// finder is a scanner that finds nothing.
+type finder struct{}
+
+func (finder) Scan(_ context.Context, content io.Reader) (string, error) {
+	_, err := io.Copy(io.Discard, content)
+	return "", err
 }
 
 func newWorld(t *testing.T, d *db.DB) *fixture {
@@ -54,11 +64,12 @@ func newWorld(t *testing.T, d *db.DB) *fixture {
 func inApp(t *testing.T, a *world.App) *fixture {
 	t.Helper()
 	w := &fixture{App: a, t: t, residents: residents.New(a.DB, a.Clock)}
+	w.scans = scan.NewService(scan.Deps{Runner: a.Runner, Bucket: a.Blobs, Scanner: finder{}, Log: slog.New(slog.DiscardHandler)})
 	people := person.NewService(person.Deps{Runner: a.Runner})
 	w.service = pinupgrade.NewService(pinupgrade.Deps{
 		Runner: a.Runner, Register: a.NewRegister(t),
 		Outbox: a.Outbox, Files: attachment.NewStore(a.Blobs), Offices: a.Contributors, Residents: w.residents,
-		People: people, Declarations: a.Declarations, Log: slog.New(slog.DiscardHandler),
+		People: people, Declarations: a.Declarations, Log: slog.New(slog.DiscardHandler), Scans: w.scans,
 		Looks: look.NewService(look.Deps{DB: a.DB, Clock: a.Clock, Trail: a.Runner.Trail, Staff: people, Outbox: a.Outbox}),
 	})
 	return w

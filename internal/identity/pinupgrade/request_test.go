@@ -2,6 +2,7 @@ package pinupgrade_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -15,6 +16,7 @@ import (
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/review"
+	"diresco/internal/kernel/scan"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
@@ -332,6 +334,13 @@ func TestPINUpgrade_TheOfficeReadsTheFiles(t *testing.T) {
 		w := newWorld(t, d)
 		u := w.request(w.citizen())
 		desk := w.operator(world.Rome)
+		var waiting *fault.Fault
+		if _, err := w.service.File(ctx, desk, u.ID, 1); !errors.As(err, &waiting) || waiting.Reason != scan.ReasonWaiting {
+			t.Errorf("before they were scanned: %v", err)
+		}
+		if err := w.scans.Drain(ctx); err != nil {
+			t.Fatal(err)
+		}
 		for number, want := range map[int]string{1: png + strings.Repeat("x", 50_000), 2: jpeg} {
 			f, err := w.service.File(ctx, desk, u.ID, number)
 			if err != nil {

@@ -17,6 +17,7 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/kernel/review"
+	"diresco/internal/kernel/scan"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/calendar"
@@ -64,7 +65,9 @@ type Deps struct {
 	People       People
 	Declarations Declarations
 	Looks        *look.Service
-	Log          *slog.Logger
+	// Scans keeps files closed until they were scanned; it may be nil.
+	Scans *scan.Service
+	Log   *slog.Logger
 }
 
 // Service has the use cases of requests for a dispositive PIN.
@@ -79,6 +82,7 @@ type Service struct {
 	people       People
 	declarations Declarations
 	looks        *look.Service
+	scans        *scan.Service
 	log          *slog.Logger
 }
 
@@ -86,8 +90,9 @@ type Service struct {
 func NewService(d Deps) *Service {
 	repo := repository{d.Runner.DB}
 	return &Service{
-		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, Kind, handler{repo}), outbox: d.Outbox, files: d.Files,
-		offices: d.Offices, residents: d.Residents, people: d.People, declarations: d.Declarations, looks: d.Looks, log: d.Log,
+		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, Kind, handler{repo, d.Scans}), outbox: d.Outbox, files: d.Files,
+		offices: d.Offices, residents: d.Residents, people: d.People, declarations: d.Declarations, looks: d.Looks, scans: d.Scans,
+		log: d.Log,
 	}
 }
 
@@ -238,7 +243,8 @@ func (s *Service) OpenAtOffice(ctx context.Context, by access.Actor, id uuid.UUI
 }
 
 // File returns one of the files of a request at the operator's office, and fault.NotFound for any
-// other. It is a look at the person: it also returns the faults of look.Service.At.
+// other. It is a look at the person: it also returns the faults of look.Service.At and of
+// scan.Service.Require.
 func (s *Service) File(ctx context.Context, by access.Actor, id uuid.UUID, number int) (attachment.File, error) {
 	h, err := s.OpenAtOffice(ctx, by, id)
 	if err != nil {
@@ -247,7 +253,7 @@ func (s *Service) File(ctx context.Context, by access.Actor, id uuid.UUID, numbe
 	if number < 1 || number > len(h.Attachments) {
 		return attachment.File{}, fault.New(fault.NotFound)
 	}
-	return h.Attachments[number-1], nil
+	return h.Attachments[number-1], s.scans.Require(ctx, id)
 }
 
 // Content returns the content of a file that File returned, to be closed.

@@ -18,6 +18,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/review"
+	"diresco/internal/kernel/scan"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
@@ -244,6 +245,9 @@ func (s *Service) makeDispositive(ctx context.Context, c CounterPIN) error {
 	return s.outbox.Add(ctx, message)
 }
 
+// documentKind is how the trail names a copy.
+const documentKind = "pin-document"
+
 // documentFolder is where the files of a copy lie.
 func documentFolder(id uuid.UUID) string { return "counter-pins/" + id.String() }
 
@@ -277,6 +281,11 @@ func (s *Service) KeepDocument(ctx context.Context, by access.Actor, id uuid.UUI
 		case c.DocumentID != nil:
 			return Record{}, fault.Because(fault.Conflict, "document-kept")
 		}
+		if _, err := s.scans.Hold(ctx, scan.Files{
+			ID: document, Kind: documentKind, Keys: attachment.Keys(documentFolder(document), files),
+		}, s.run.Clock.Now()); err != nil {
+			return Record{}, err
+		}
 		c.DocumentID, c.Attachments = &document, files
 		if err := s.repo.saveCounterPIN(ctx, c); err != nil {
 			return Record{}, err
@@ -293,7 +302,7 @@ func (s *Service) KeepDocument(ctx context.Context, by access.Actor, id uuid.UUI
 // Document returns a file of the document that was kept for the last PIN, with what opens it. While
 // the PIN waits for its confirmation operators read it, who may confirm it; administrators read it
 // afterwards too. It returns fault.NotFound where there is none that the actor may read, and the
-// faults of look.Service.At.
+// faults of look.Service.At and of scan.Service.Require.
 func (s *Service) Document(
 	ctx context.Context, by access.Actor, id uuid.UUID, number int,
 ) (f attachment.File, open func() (io.ReadCloser, error), err error) {
@@ -305,6 +314,9 @@ func (s *Service) Document(
 		return attachment.File{}, nil, fault.New(fault.NotFound)
 	}
 	if err := s.looks.At(ctx, by, id); err != nil {
+		return attachment.File{}, nil, err
+	}
+	if err := s.scans.Require(ctx, *c.DocumentID); err != nil {
 		return attachment.File{}, nil, err
 	}
 	return c.Attachments[number-1], func() (io.ReadCloser, error) {

@@ -19,6 +19,7 @@ import (
 	"diresco/internal/identity/staff"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/look"
+	"diresco/internal/kernel/scan"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/due"
 	"diresco/internal/platform/fault"
@@ -304,6 +305,9 @@ func TestStaff_TheDocumentIsKept(t *testing.T) {
 		}
 		_, err = w.service.ConfirmPIN(ctx, w.colleague, w.mario.ID, "")
 		want(t, err, "", "")
+		_, _, err = w.service.Document(ctx, w.admin, w.mario.ID, 1)
+		want(t, err, fault.Conflict, scan.ReasonWaiting)
+		want(t, w.scans.Drain(ctx), "", "")
 		f, open, err := w.service.Document(ctx, w.admin, w.mario.ID, 1)
 		want(t, err, "", "")
 		r, err := open()
@@ -328,6 +332,7 @@ func TestStaff_TheDocumentIsReadByWhoMayConfirm(t *testing.T) {
 		defer func() { _ = u.Close() }()
 		_, err = w.service.KeepDocument(ctx, w.operator, w.mario.ID, []*attachment.Upload{u})
 		want(t, err, "", "")
+		want(t, w.scans.Drain(ctx), "", "")
 		read := func(by access.Actor) error {
 			_, _, err := w.service.Document(ctx, by, w.mario.ID, 1)
 			return err

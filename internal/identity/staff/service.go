@@ -18,6 +18,7 @@ import (
 	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/scan"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/keyring"
 )
@@ -85,6 +86,8 @@ type Deps struct {
 	// Files keeps the copies of documents.
 	Files *attachment.Store
 	Looks *look.Service
+	// Scans keeps the copies closed until they were scanned; it may be nil.
+	Scans *scan.Service
 }
 
 // Service has the use cases of the back office about people.
@@ -102,6 +105,7 @@ type Service struct {
 	keys         *keyring.DataKeys
 	files        *attachment.Store
 	looks        *look.Service
+	scans        *scan.Service
 }
 
 // NewService returns the service.
@@ -109,6 +113,7 @@ func NewService(d Deps) *Service {
 	return &Service{
 		run: d.Runner, repo: repository{d.Runner.DB}, people: d.People, pins: d.PINs, sessions: d.Sessions, consents: d.Consents,
 		offices: d.Offices, declarations: d.Declarations, outbox: d.Outbox, codes: d.Codes, keys: d.Keys, files: d.Files, looks: d.Looks,
+		scans: d.Scans,
 	}
 }
 

@@ -3,6 +3,8 @@ package staff_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/scan"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
@@ -68,6 +71,15 @@ type fixture struct {
 	service *staff.Service
 	// admin, operator and contactCentre work here.
 	admin, operator, colleague, contactCentre access.Actor
+	scans                                     *scan.Service
+}
+
+// finder is a scanner that finds nothing.
+type finder struct{}
+
+func (finder) Scan(_ context.Context, content io.Reader) (string, error) {
+	_, err := io.Copy(io.Discard, content)
+	return "", err
 }
 
 func newWorld(t *testing.T, d *db.DB) fixture {
@@ -81,9 +93,10 @@ func newWorld(t *testing.T, d *db.DB) fixture {
 			Code: rome, Title: "Roma",
 		}), offices.PutOffice(ctx, contributor.Office{Code: milan, Title: "Milano"}))
 	})
+	w.scans = scan.NewService(scan.Deps{Runner: w.Runner, Bucket: bucket, Scanner: finder{}, Log: slog.New(slog.DiscardHandler)})
 	w.service = staff.NewService(staff.Deps{
 		Runner: w.Runner, People: w.People, PINs: w.PINs, Sessions: w.Sessions, Consents: w.ended, Offices: offices,
-		Declarations: w.completed, Outbox: outbox.New(d), Codes: w.Codes, Keys: w.DataKeys, Files: attachment.NewStore(bucket),
+		Declarations: w.completed, Outbox: outbox.New(d), Codes: w.Codes, Keys: w.DataKeys, Files: attachment.NewStore(bucket), Scans: w.scans,
 		Looks: look.NewService(look.Deps{
 			DB: w.DB, Clock: w.Clock, Trail: w.Runner.Trail, Staff: w.People, Outbox: outbox.New(d),
 		}),

@@ -23,6 +23,15 @@ func NewStore(b *blob.Bucket) *Store { return &Store{bucket: b} }
 // never counts.
 func key(owner string, number int) string { return path.Join(owner, strconv.Itoa(number)) }
 
+// Keys are where the files of an owner lie.
+func Keys(owner string, files []File) []string {
+	keys := make([]string, len(files))
+	for i, f := range files {
+		keys[i] = key(owner, f.Number)
+	}
+	return keys
+}
+
 // Put stores the files of an owner, a path of our own ids that nothing was stored under before.
 // When one cannot be stored, none is.
 func (s *Store) Put(ctx context.Context, owner string, files []File, uploads []*Upload) error {

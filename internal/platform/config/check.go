@@ -38,6 +38,7 @@ func (c *Config) checkValues() []error {
 	wrong = append(wrong, c.checkCards()...)
 	wrong = append(wrong, c.checkMutual()...)
 	wrong = append(wrong, c.checkSPID()...)
+	wrong = append(wrong, c.checkScanner()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")

@@ -98,7 +98,9 @@ type Config struct {
 	// PortalApplications are the client ids of the body's own applications.
 	PortalApplications []string `env:"PORTAL_APPLICATIONS" want:"client ids, separated by commas" desc:"client ids of the body's own applications: national logins may come back to their redirect URIs with a whole session"`
 	// EgressAllow are private networks in which addresses may lie that are configured.
-	EgressAllow []netip.Prefix `env:"EGRESS_ALLOW" want:"networks such as 10.0.0.0/8, separated by commas" desc:"private networks (CIDR) in which identity providers, their metadata and the trusted list may lie, separated by commas"`
+	EgressAllow []netip.Prefix `env:"EGRESS_ALLOW" want:"networks such as 10.0.0.0/8, separated by commas" desc:"private networks (CIDR) in which identity providers, their metadata, the trusted list and the scanner of files may lie, separated by commas"`
+	// Clamd is where ClamAV's daemon scans what users send.
+	Clamd string `env:"CLAMD" want:"tcp://host:port or unix:/path" unset:"files are not scanned" desc:"where ClamAV's daemon (clamd) scans the files that users send, tcp://host:port in a network of EGRESS_ALLOW, or unix:/path; until it has, nobody gets them"`
 	SPID
 
 	// LogLevel is the lowest level that is logged.

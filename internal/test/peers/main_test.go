@@ -137,7 +137,7 @@ func peer(t *testing.T, name string) string {
 			return path
 		}
 	}
-	t.Fatalf("%s is not installed (Debian: apt-get install nginx haproxy pgbouncer)", name)
+	t.Fatalf("%s is not installed (Debian: apt-get install nginx haproxy pgbouncer clamav-daemon)", name)
 	return ""
 }
 

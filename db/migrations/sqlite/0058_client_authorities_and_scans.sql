@@ -55,3 +55,26 @@ CREATE INDEX applications_by_person ON applications (person_id, created_at, id) 
 CREATE INDEX applications_by_contributor ON applications (contributor_id, created_at, id) WHERE removed_at IS NULL AND contributor_id IS NOT NULL;
 CREATE INDEX applications_by_delegate ON applications (delegate_id, created_at, id) WHERE removed_at IS NULL AND delegate_id IS NOT NULL;
 CREATE INDEX applications_at_office ON applications (submitted_at, id) WHERE removed_at IS NULL;
+
+-- Files that users sent, by what they belong to, where a scanner is configured. They are handed out once it has found nothing in them.
+CREATE TABLE file_scans (
+    -- That of the ticket, the request or the document.
+    id text PRIMARY KEY,
+    kind text NOT NULL,
+    contributor_id text REFERENCES contributors (id),
+    -- Where the files lie, as a JSON array.
+    keys text NOT NULL,
+    state text NOT NULL CHECK (state IN ('waiting', 'clean', 'refused')),
+    held_at timestamp NOT NULL,
+    -- When they are tried next, and how often that went wrong.
+    due_at timestamp NOT NULL,
+    attempts integer NOT NULL DEFAULT 0,
+    -- What the scanner found.
+    finding text,
+    ended_at timestamp,
+    lease_owner text,
+    lease_until timestamp,
+    CHECK ((state = 'waiting') = (ended_at IS NULL)),
+    CHECK ((state = 'refused') = (finding IS NOT NULL))
+);
+CREATE INDEX file_scans_due ON file_scans (due_at, id) WHERE state = 'waiting';
