@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"regexp"
@@ -38,7 +39,9 @@ func TestMigrate_BothDatabasesHaveTheSameTablesAndColumns(t *testing.T) {
 		FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table'`)
 	pg := columns(
 		t, dbtest.Open(t, dbtest.Postgres(t)),
-		`SELECT table_name, column_name, is_nullable = 'NO' AS not_null FROM information_schema.columns WHERE table_schema = 'public'`,
+		// On SQLite one process has the database, so nothing is there for programs of the release before.
+		`SELECT table_name, column_name, is_nullable = 'NO' AS not_null FROM information_schema.columns WHERE table_schema = 'public'
+			AND table_name NOT IN ('receipts', 'receipts_ahead')`,
 	)
 	if len(pg) == 0 {
 		t.Fatal("no columns read")
@@ -70,6 +73,8 @@ var raises = regexp.MustCompile(`UPDATE schema_compatibility SET oldest_program 
 // TestMigrate_WhatTakesAwaySaysSo: a program that still runs would miss what was taken away.
 func TestMigrate_WhatTakesAwaySaysSo(t *testing.T) {
 	takes := regexp.MustCompile(`(?i)DROP (TABLE|COLUMN)|RENAME (TO|COLUMN)`)
+	// A view stands where the table stood.
+	dropped := regexp.MustCompile(`DROP TABLE (\w+);`)
 	entries, err := os.ReadDir("migrations/postgres")
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +89,11 @@ func TestMigrate_WhatTakesAwaySaysSo(t *testing.T) {
 			text, err := os.ReadFile("migrations/" + dialect + "/" + e.Name())
 			if err != nil {
 				t.Fatal(err)
+			}
+			for _, d := range dropped.FindAllSubmatch(text, -1) {
+				if bytes.Contains(text, []byte("CREATE VIEW "+string(d[1])+" AS")) {
+					text = bytes.ReplaceAll(text, d[0], nil)
+				}
 			}
 			found := raises.FindStringSubmatch(string(text))
 			if dialect == "postgres" && takes.Match(text) && found == nil {

@@ -31,6 +31,7 @@ END
 $$ LANGUAGE plpgsql;
 -- +goose StatementEnd
 CREATE TRIGGER receipts_ahead INSTEAD OF INSERT ON receipts FOR EACH ROW EXECUTE FUNCTION receipts_ahead();
+CREATE TRIGGER receipts_are_final INSTEAD OF UPDATE OR DELETE ON receipts FOR EACH ROW EXECUTE FUNCTION refuse_outside_sandbox();
 -- +goose StatementBegin
 CREATE FUNCTION protocol_entries_receipt() RETURNS trigger SECURITY DEFINER SET search_path = public AS $$
 BEGIN
