@@ -8,6 +8,7 @@ import (
 	"diresco/internal/kernel/operation"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/recheck"
+	"diresco/internal/kernel/translog"
 )
 
 // kernel is what every operation goes through.
@@ -21,6 +22,7 @@ type kernel struct {
 	outbox    *outbox.Outbox
 	feed      *event.Feed
 	events    *event.Service
+	log       *translog.Log
 }
 
 func newKernel(p platform) kernel {
@@ -36,6 +38,9 @@ func newKernel(p platform) kernel {
 		shown.BeforeReading = k.feed.Append
 	}
 	k.events = event.NewService(shown)
+	k.log = translog.New(translog.Deps{
+		DB: p.db, Clock: p.clock, Random: p.random, Log: p.log, Keys: p.logKeys, BeforeShowing: p.sandbox,
+	})
 	k.runner = &operation.Runner{DB: p.db, Clock: p.clock, Keys: k.claims, Trail: audit.NewTrail(p.db), Recheck: k.recheck}
 	return k
 }
