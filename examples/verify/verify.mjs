@@ -1,7 +1,7 @@
 // Says whether a receipt is in the log, from the receipt, its proof, a checkpoint and the log's public
 // key alone: node verify.mjs RECEIPT.jws PROOF.json CHECKPOINT.txt PUBLIC-KEY
 //
-// It asks no service, and needs nothing but node (18 or later).
+// It asks no service, and needs nothing but node.
 import { createHash, createPublicKey, verify as verifySignature } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
