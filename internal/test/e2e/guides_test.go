@@ -57,7 +57,7 @@ var guides = []guide{
 	{
 		page: "docs/audit.md",
 		prints: []string{
-			"\nproof of a receipt of office ", `{"receipt":"the same"}`, "\nin the log since ", "\nthe log only grew\n", "\nleaves: ",
+			"\nproof of a receipt of office ", `{"receipt":"the same"}`, "\nregistered at ", "\nthe log only grew\n", "\nleaves: ",
 		},
 	},
 	{
