@@ -164,7 +164,7 @@ func (l *Log) unsealedRecords(ctx context.Context, now state, next *state) (rows
 	today := calendar.DateIn(l.clock.Now()).String()
 	switch {
 	case next.Behind != nil:
-		rows, err = l.repo.records(ctx, before, []any{*next.Behind}, sealedAtOnce)
+		rows, err = l.repo.records(ctx, before, *next.Behind)
 		if next.Behind = nil; len(rows) == sealedAtOnce {
 			next.Behind = &rows[len(rows)-1].id
 		}
@@ -174,17 +174,17 @@ func (l *Log) unsealedRecords(ctx context.Context, now state, next *state) (rows
 		if sqlite {
 			from = timelessSQLite
 		}
-		if rows, err = l.repo.records(ctx, from, nil, sealedAtOnce); len(rows) < sealedAtOnce {
+		if rows, err = l.repo.records(ctx, from); len(rows) < sealedAtOnce {
 			next.Day = today
 		}
 		return rows, true, err
 	case sqlite:
-		rows, err = l.repo.records(ctx, freshSQLite, []any{next.LastRow}, sealedAtOnce)
+		rows, err = l.repo.records(ctx, freshSQLite, next.LastRow)
 		if len(rows) > 0 {
 			next.LastRow = rows[len(rows)-1].place
 		}
 	default:
-		rows, err = l.repo.records(ctx, freshPostgres, []any{*next.Mark}, sealedAtOnce)
+		rows, err = l.repo.records(ctx, freshPostgres, *next.Mark)
 		if oldest := now.oldest(); len(rows) < sealedAtOnce {
 			next.Mark = &oldest
 		}

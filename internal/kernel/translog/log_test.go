@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -242,7 +243,7 @@ func checkProof(p translog.Proof, jws string) error {
 	if !strings.Contains(p.Row, `"receipt":"`+translog.DigestOf([]byte(jws))+`"`) {
 		return fmt.Errorf("the row %s is not the receipt's", p.Row)
 	}
-	leaf := fmt.Sprintf(`{"digest":"%s","kind":"register"}`+"\n", translog.DigestOf(append([]byte(p.Salt), p.Row...)))
+	leaf := fmt.Sprintf(`{"digest":"%s","kind":"register"}`+"\n", translog.DigestOf(append(slices.Clone(p.Salt), p.Row...)))
 	return tlog.CheckRecord(p.Hashes, p.Checkpoint.Size, p.Checkpoint.Root, p.Index, tlog.RecordHash([]byte(leaf)))
 }
 

@@ -87,14 +87,14 @@ const (
 )
 
 // records reads audit records that are not sealed.
-func (r repository) records(ctx context.Context, from string, args []any, limit int) ([]unsealed, error) {
+func (r repository) records(ctx context.Context, from string, args ...any) ([]unsealed, error) {
 	place := "0"
 	if r.db.Dialect() == db.SQLite {
 		place = "a.rowid"
 	}
 	query := "SELECT a.id, " + place + ", " + selected("a", trailColumns) + " " + from + " LIMIT ?"
 	var found []unsealed
-	err := r.each(ctx, query, append(args, limit), func(values [][]byte) error {
+	err := r.each(ctx, query, append(args, sealedAtOnce), func(values [][]byte) error {
 		u := unsealed{kind: ofTrail}
 		var err error
 		if u.id, err = r.id(values[0]); err != nil {
@@ -120,7 +120,7 @@ type office struct {
 // TableName tells GORM the table.
 func (office) TableName() string { return "log_offices" }
 
-// behind returns the offices at which there are entries that are not sealed.
+// offices returns the offices at which there are entries that are not sealed.
 func (r repository) offices(ctx context.Context) ([]office, error) {
 	var found []office
 	return found, r.db.From(ctx).Raw("SELECT c.office_code, COALESCE(o.year, 0) AS year, COALESCE(o.number, 0) AS number " +

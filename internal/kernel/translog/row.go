@@ -46,14 +46,35 @@ type column struct {
 // What is empty is left out, so a column that is added later changes no text of before.
 var (
 	trailColumns = []column{
-		{"acting_as", "", text}, {"address", "", text}, {"application_id", "", id}, {"at", "", instant}, {"contributor_id", "", id},
-		{"detail", "", text}, {"id", "", id}, {"login_level", "", number}, {"login_method", "", text}, {"login_provider", "", text},
-		{"operation", "", text}, {"outcome", "", text}, {"person_id", "", id}, {"request_id", "", text}, {"right_id", "", id},
-		{"session_id", "", id}, {"subject_id", "", text}, {"subject_kind", "", text},
+		{"acting_as", "", text},
+		{"address", "", text},
+		{"application_id", "", id},
+		{"at", "", instant},
+		{"contributor_id", "", id},
+		{"detail", "", text},
+		{"id", "", id},
+		{"login_level", "", number},
+		{"login_method", "", text},
+		{"login_provider", "", text},
+		{"operation", "", text},
+		{"outcome", "", text},
+		{"person_id", "", id},
+		{"request_id", "", text},
+		{"right_id", "", id},
+		{"session_id", "", id},
+		{"subject_id", "", text},
+		{"subject_kind", "", text},
 	}
 	registerColumns = []column{
-		{"at", "", instant}, {"digest", "", text}, {"filed_state", "x.state", text}, {"filed_version", "x.version", number},
-		{"kind", "", text}, {"number", "", number}, {"office_code", "", text}, {"receipt", "x.jws", digested}, {"subject_id", "", id},
+		{"at", "", instant},
+		{"digest", "", text},
+		{"filed_state", "x.state", text},
+		{"filed_version", "x.version", number},
+		{"kind", "", text},
+		{"number", "", number},
+		{"office_code", "", text},
+		{"receipt", "x.jws", digested},
+		{"subject_id", "", id},
 		{"year", "", number},
 	}
 )

@@ -144,5 +144,5 @@ func read(checkpoint string) (name string, size int64, root tlog.Hash, err error
 	if len(c.Hash) != tlog.HashSize || c.Size > 1<<62 {
 		return "", 0, root, ErrNotSigned
 	}
-	return c.Origin, int64(c.Size), tlog.Hash(c.Hash), nil //nolint:gosec // bounded above
+	return c.Origin, int64(c.Size), tlog.Hash(c.Hash), nil
 }

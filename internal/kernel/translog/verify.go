@@ -353,7 +353,8 @@ func (v Verification) receipts(ctx context.Context, r repository, size int64, re
 				if err != nil {
 					return err
 				}
-				findings[i] = append(findings[i], Finding{position, string(ofRegister) + " " + row.String(), "the receipt was signed by no known key"})
+				f := Finding{position, string(ofRegister) + " " + row.String(), "the receipt was signed by no known key"}
+				findings[i] = append(findings[i], f)
 				return nil
 			})
 			v.tell("receipts", done.Add(part.to-part.from), size)
@@ -439,8 +440,8 @@ func (v Verification) outside(ctx context.Context, r repository, size, under int
 func (r repository) horizon(ctx context.Context, size int64) (time.Time, error) {
 	var newest time.Time
 	for _, query := range []string{
-		"SELECT e.at FROM log_entries l JOIN audit_records e ON e.id = l.row_id WHERE l.kind = 'audit' AND l.position >= ? AND l.position < ? " +
-			"ORDER BY e.at DESC LIMIT 1",
+		"SELECT e.at FROM log_entries l JOIN audit_records e ON e.id = l.row_id WHERE l.kind = 'audit' AND l.position >= ? " +
+			"AND l.position < ? ORDER BY e.at DESC LIMIT 1",
 		"SELECT e.at FROM log_entries l JOIN protocol_entries e ON e.subject_id = l.row_id WHERE l.kind = 'register' AND l.position >= ? " +
 			"AND l.position < ? ORDER BY e.at DESC LIMIT 1",
 	} {

@@ -68,7 +68,8 @@ func ParseLog(content []byte) (*Log, error) {
 		}
 		signer, err := note.NewSigner(line)
 		if err != nil {
-			return nil, fmt.Errorf("key %d of the log is none", len(l.signers)+1) //nolint:errorlint // it may hold a part of the key
+			// The library's error may hold a part of the key.
+			return nil, fmt.Errorf("key %d of the log is none", len(l.signers)+1)
 		}
 		if len(l.signers) > 0 && signer.Name() != l.Name() {
 			return nil, errors.New("the keys of a log have one name")
@@ -97,6 +98,7 @@ func ParseLog(content []byte) (*Log, error) {
 	return l, nil
 }
 
+//nolint:unparam // that of other keys may fail
 func (l *Log) encode() ([]byte, error) { return []byte(strings.Join(l.lines, "\n") + "\n"), nil }
 
 // LoadLog reads keys of the log from a file.
