@@ -3854,6 +3854,39 @@ type BatchState string
 // Example: false
 type CertificateBoundAccessTokens = bool
 
+// Checkpoint The signed state of the log.
+//
+// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
+type Checkpoint struct {
+	// Keys The public keys (Ed25519) by which it is checked, as programs for signed notes read them. Get them once, from somebody you trust: a checkpoint
+	// that is checked by a key which came along with it proves nothing.
+	Keys List[LogKey] `json:"keys"`
+
+	// Name The log's name, the first line of all its checkpoints.
+	//
+	// Example: diresco.example/audit/log
+	Name string `json:"name"`
+
+	// Root A hash of the tree (SHA-256), in base64.
+	//
+	// Example: X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+	Root LogHash `json:"root"`
+
+	// Size A number of leaves, or the place of one, counted from 0.
+	//
+	// Example: 2
+	Size LogPosition `json:"size"`
+
+	// Text The signed note (`c2sp.org/signed-note`), byte for byte. This is what to keep.
+	//
+	// Example: diresco.example/audit/log
+	// 2
+	// X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+	//
+	// — diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=
+	Text string `json:"text"`
+}
+
 // ClientId By which an application names itself (OAuth `client_id`).
 //
 // Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
@@ -3949,6 +3982,24 @@ type ConsentContributor struct {
 //
 // Example: {"_links":{"self":{"href":"/v1/me/consents"}},"items":[{"client_id":"7Hq2Wm5XbT9cKf3RzYdN8v","consent_id":"018f3b51-1a2b-7c3d-8e4f-5a6b7c8d9e10","display_name":"Paghe Semplici","every_contributor":true,"expires_at":"2027-03-16T08:15:04.218301Z","given_at":"2026-03-16T08:15:04.218301Z","scopes":["declarations","offline_access"],"services":["declarations"]}]}
 type ConsentList = Page[Consent]
+
+// ConsistencyProof What proves that the log of a checkpoint begins with that of an older one.
+//
+// Example: {"checkpoint":{"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"},"from":1,"hashes":["uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="]}
+type ConsistencyProof struct {
+	// Checkpoint The signed state of the log.
+	//
+	// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
+	Checkpoint Checkpoint `json:"checkpoint"`
+
+	// From A number of leaves, or the place of one, counted from 0.
+	//
+	// Example: 2
+	From LogPosition `json:"from"`
+
+	// Hashes The proof (RFC 9162, section 2.1.4).
+	Hashes List[LogHash] `json:"hashes"`
+}
 
 // Contact A way to reach a person.
 //
@@ -7975,6 +8026,21 @@ type Link struct {
 	Href string `json:"href"`
 }
 
+// LogHash A hash of the tree (SHA-256), in base64.
+//
+// Example: X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+type LogHash = string
+
+// LogKey A public key of the log, as programs for signed notes read it (`c2sp.org/signed-note`).
+//
+// Example: diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF
+type LogKey = string
+
+// LogPosition A number of leaves, or the place of one, counted from 0.
+//
+// Example: 2
+type LogPosition = int64
+
 // LoginMethod How the person logged in.
 //
 // Example: pin
@@ -10858,6 +10924,35 @@ type Receipt struct {
 //
 // Example: eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0
 type ReceiptJws = string
+
+// ReceiptProof What proves that a receipt is in the log. The digest of the receipt (SHA-256 of the JWS) stands in `row`. The leaf is
+// `{"digest":"sha-256:HEX","kind":"register"}` and a newline, HEX being SHA-256 over `salt` and `row`.
+//
+// Example: {"checkpoint":{"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"},"hashes":["uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="],"index":1,"row":"{\"at\":\"2026-03-16T08:15:04.218301Z\",\"digest\":\"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\",\"filed_state\":\"submitted\",\"filed_version\":2,\"kind\":\"declaration\",\"number\":42,\"office_code\":\"1400\",\"receipt\":\"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\",\"subject_id\":\"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c\",\"year\":2026}","salt":"AAECAwQFBgcICQoLDA0ODw=="}
+type ReceiptProof struct {
+	// Checkpoint The signed state of the log.
+	//
+	// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
+	Checkpoint Checkpoint `json:"checkpoint"`
+
+	// Hashes The path from the leaf to the root (RFC 9162, section 2.1.3).
+	Hashes List[LogHash] `json:"hashes"`
+
+	// Index A number of leaves, or the place of one, counted from 0.
+	//
+	// Example: 2
+	Index LogPosition `json:"index"`
+
+	// Row The entry of the register (JSON by RFC 8785), as it was sealed. No personal data.
+	//
+	// Example: {"at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","filed_state":"submitted","filed_version":2,"kind":"declaration","number":42,"office_code":"1400","receipt":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","year":2026}
+	Row string `json:"row"`
+
+	// Salt 16 random bytes, in base64.
+	//
+	// Example: AAECAwQFBgcICQoLDA0ODw==
+	Salt string `json:"salt"`
+}
 
 // ReceiptToVerify A receipt that somebody was handed.
 //
@@ -14110,6 +14205,9 @@ type LastEventId = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// LogSize defines model for LogSize.
+type LogSize = int64
+
 // MessageId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -14463,6 +14561,12 @@ type RescheduleAppointmentParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+}
+
+// ShowConsistencyProofParams defines parameters for ShowConsistencyProof.
+type ShowConsistencyProofParams struct {
+	// From The size of the older checkpoint.
+	From LogSize `form:"from" json:"from"`
 }
 
 // ListOfficeApplicationsParams defines parameters for ListOfficeApplications.
@@ -16519,6 +16623,12 @@ type ServerInterface interface {
 	// RescheduleAppointment Move an appointment
 	// (POST /appointments/{appointment_id}/rescheduling)
 	RescheduleAppointment(ctx echo.Context, appointmentId AppointmentId, params RescheduleAppointmentParams) error
+	// ShowCheckpoint Show the newest checkpoint of the log
+	// (GET /audit/checkpoint)
+	ShowCheckpoint(ctx echo.Context) error
+	// ShowConsistencyProof Prove that the log only grew
+	// (GET /audit/consistency-proof)
+	ShowConsistencyProof(ctx echo.Context, params ShowConsistencyProofParams) error
 	// ListOfficeApplications List the applications
 	// (GET /backoffice/applications)
 	ListOfficeApplications(ctx echo.Context, params ListOfficeApplicationsParams) error
@@ -16894,6 +17004,9 @@ type ServerInterface interface {
 	// DownloadReceiptPdf Download the receipt of a filed declaration as PDF
 	// (GET /declarations/{declaration_id}/receipt/pdf)
 	DownloadReceiptPdf(ctx echo.Context, declarationId DeclarationId) error
+	// ShowReceiptProof Prove that a receipt is in the log
+	// (GET /declarations/{declaration_id}/receipt/proof)
+	ShowReceiptProof(ctx echo.Context, declarationId DeclarationId) error
 	// SubmitDeclaration File a draft
 	// (POST /declarations/{declaration_id}/submission)
 	SubmitDeclaration(ctx echo.Context, declarationId DeclarationId, params SubmitDeclarationParams) error
@@ -17913,6 +18026,33 @@ func (w *ServerInterfaceWrapper) RescheduleAppointment(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RescheduleAppointment(ctx, appointmentId, params)
+	return err
+}
+
+// ShowCheckpoint converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowCheckpoint(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowCheckpoint(ctx)
+	return err
+}
+
+// ShowConsistencyProof converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowConsistencyProof(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ShowConsistencyProofParams
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowConsistencyProof(ctx, params)
 	return err
 }
 
@@ -22127,6 +22267,22 @@ func (w *ServerInterfaceWrapper) DownloadReceiptPdf(ctx echo.Context) error {
 	return err
 }
 
+// ShowReceiptProof converts echo context to params.
+func (w *ServerInterfaceWrapper) ShowReceiptProof(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "declaration_id" -------------
+	var declarationId DeclarationId
+
+	err = runtime.BindStyledParameterWithOptions("simple", "declaration_id", ctx.Param("declaration_id"), &declarationId, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter declaration_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ShowReceiptProof(ctx, declarationId)
+	return err
+}
+
 // SubmitDeclaration converts echo context to params.
 func (w *ServerInterfaceWrapper) SubmitDeclaration(ctx echo.Context) error {
 	var err error
@@ -25329,6 +25485,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/appointments/:appointment_id/cancellation", wrapper.CancelAppointment, options.OperationMiddlewares["cancelAppointment"]...)
 	router.POST(options.BaseURL+"/appointments/:appointment_id/confirmation", wrapper.ConfirmAppointment, options.OperationMiddlewares["confirmAppointment"]...)
 	router.POST(options.BaseURL+"/appointments/:appointment_id/rescheduling", wrapper.RescheduleAppointment, options.OperationMiddlewares["rescheduleAppointment"]...)
+	router.GET(options.BaseURL+"/audit/checkpoint", wrapper.ShowCheckpoint, options.OperationMiddlewares["showCheckpoint"]...)
+	router.GET(options.BaseURL+"/audit/consistency-proof", wrapper.ShowConsistencyProof, options.OperationMiddlewares["showConsistencyProof"]...)
 	router.GET(options.BaseURL+"/backoffice/applications", wrapper.ListOfficeApplications, options.OperationMiddlewares["listOfficeApplications"]...)
 	router.GET(options.BaseURL+"/backoffice/applications/:application_id", wrapper.ShowOfficeApplication, options.OperationMiddlewares["showOfficeApplication"]...)
 	router.POST(options.BaseURL+"/backoffice/applications/:application_id/decision", wrapper.DecideApplication, options.OperationMiddlewares["decideApplication"]...)
@@ -25454,6 +25612,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/declarations/:declaration_id/history", wrapper.ShowDeclarationHistory, options.OperationMiddlewares["showDeclarationHistory"]...)
 	router.GET(options.BaseURL+"/declarations/:declaration_id/receipt", wrapper.ShowReceipt, options.OperationMiddlewares["showReceipt"]...)
 	router.GET(options.BaseURL+"/declarations/:declaration_id/receipt/pdf", wrapper.DownloadReceiptPdf, options.OperationMiddlewares["downloadReceiptPdf"]...)
+	router.GET(options.BaseURL+"/declarations/:declaration_id/receipt/proof", wrapper.ShowReceiptProof, options.OperationMiddlewares["showReceiptProof"]...)
 	router.POST(options.BaseURL+"/declarations/:declaration_id/submission", wrapper.SubmitDeclaration, options.OperationMiddlewares["submitDeclaration"]...)
 	router.POST(options.BaseURL+"/declarations/:declaration_id/withdrawal", wrapper.WithdrawDeclaration, options.OperationMiddlewares["withdrawDeclaration"]...)
 	router.POST(options.BaseURL+"/delegation-batches", wrapper.DraftDelegationBatch, options.OperationMiddlewares["draftDelegationBatch"]...)
@@ -26129,6 +26288,49 @@ type RescheduleAppointmentResponseObject interface {
 type RescheduleAppointment200JSONResponse Appointment
 
 func (response RescheduleAppointment200JSONResponse) VisitRescheduleAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowCheckpointRequestObject struct {
+}
+
+type ShowCheckpointResponseObject interface {
+	VisitShowCheckpointResponse(w http.ResponseWriter) error
+}
+
+type ShowCheckpoint200JSONResponse Checkpoint
+
+func (response ShowCheckpoint200JSONResponse) VisitShowCheckpointResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ShowConsistencyProofRequestObject struct {
+	Params ShowConsistencyProofParams
+}
+
+type ShowConsistencyProofResponseObject interface {
+	VisitShowConsistencyProofResponse(w http.ResponseWriter) error
+}
+
+type ShowConsistencyProof200JSONResponse ConsistencyProof
+
+func (response ShowConsistencyProof200JSONResponse) VisitShowConsistencyProofResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -30137,6 +30339,28 @@ func (response DownloadReceiptPdf200ApplicationpdfResponse) VisitDownloadReceipt
 	return err
 }
 
+type ShowReceiptProofRequestObject struct {
+	DeclarationId DeclarationId `json:"declaration_id"`
+}
+
+type ShowReceiptProofResponseObject interface {
+	VisitShowReceiptProofResponse(w http.ResponseWriter) error
+}
+
+type ShowReceiptProof200JSONResponse ReceiptProof
+
+func (response ShowReceiptProof200JSONResponse) VisitShowReceiptProofResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SubmitDeclarationRequestObject struct {
 	DeclarationId DeclarationId `json:"declaration_id"`
 	Params        SubmitDeclarationParams
@@ -33023,6 +33247,12 @@ type StrictServerInterface interface {
 	// RescheduleAppointment Move an appointment
 	// (POST /appointments/{appointment_id}/rescheduling)
 	RescheduleAppointment(ctx context.Context, request RescheduleAppointmentRequestObject) (RescheduleAppointmentResponseObject, error)
+	// ShowCheckpoint Show the newest checkpoint of the log
+	// (GET /audit/checkpoint)
+	ShowCheckpoint(ctx context.Context, request ShowCheckpointRequestObject) (ShowCheckpointResponseObject, error)
+	// ShowConsistencyProof Prove that the log only grew
+	// (GET /audit/consistency-proof)
+	ShowConsistencyProof(ctx context.Context, request ShowConsistencyProofRequestObject) (ShowConsistencyProofResponseObject, error)
 	// ListOfficeApplications List the applications
 	// (GET /backoffice/applications)
 	ListOfficeApplications(ctx context.Context, request ListOfficeApplicationsRequestObject) (ListOfficeApplicationsResponseObject, error)
@@ -33398,6 +33628,9 @@ type StrictServerInterface interface {
 	// DownloadReceiptPdf Download the receipt of a filed declaration as PDF
 	// (GET /declarations/{declaration_id}/receipt/pdf)
 	DownloadReceiptPdf(ctx context.Context, request DownloadReceiptPdfRequestObject) (DownloadReceiptPdfResponseObject, error)
+	// ShowReceiptProof Prove that a receipt is in the log
+	// (GET /declarations/{declaration_id}/receipt/proof)
+	ShowReceiptProof(ctx context.Context, request ShowReceiptProofRequestObject) (ShowReceiptProofResponseObject, error)
 	// SubmitDeclaration File a draft
 	// (POST /declarations/{declaration_id}/submission)
 	SubmitDeclaration(ctx context.Context, request SubmitDeclarationRequestObject) (SubmitDeclarationResponseObject, error)
@@ -34431,6 +34664,54 @@ func (sh *strictHandler) RescheduleAppointment(ctx echo.Context, appointmentId A
 		return err
 	} else if validResponse, ok := response.(RescheduleAppointmentResponseObject); ok {
 		return validResponse.VisitRescheduleAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowCheckpoint operation middleware
+func (sh *strictHandler) ShowCheckpoint(ctx echo.Context) error {
+	var request ShowCheckpointRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowCheckpoint(ctx.Request().Context(), request.(ShowCheckpointRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowCheckpoint")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowCheckpointResponseObject); ok {
+		return validResponse.VisitShowCheckpointResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowConsistencyProof operation middleware
+func (sh *strictHandler) ShowConsistencyProof(ctx echo.Context, params ShowConsistencyProofParams) error {
+	var request ShowConsistencyProofRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowConsistencyProof(ctx.Request().Context(), request.(ShowConsistencyProofRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowConsistencyProof")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowConsistencyProofResponseObject); ok {
+		return validResponse.VisitShowConsistencyProofResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -38626,6 +38907,31 @@ func (sh *strictHandler) DownloadReceiptPdf(ctx echo.Context, declarationId Decl
 		return err
 	} else if validResponse, ok := response.(DownloadReceiptPdfResponseObject); ok {
 		return validResponse.VisitDownloadReceiptPdfResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ShowReceiptProof operation middleware
+func (sh *strictHandler) ShowReceiptProof(ctx echo.Context, declarationId DeclarationId) error {
+	var request ShowReceiptProofRequestObject
+
+	request.DeclarationId = declarationId
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ShowReceiptProof(ctx.Request().Context(), request.(ShowReceiptProofRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ShowReceiptProof")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ShowReceiptProofResponseObject); ok {
+		return validResponse.VisitShowReceiptProofResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -186,6 +186,8 @@ func columnType(field reflect.Type) (kind string, element reflect.Type, err erro
 		return "uuid", reflect.TypeFor[[16]byte](), nil
 	case base == reflect.TypeFor[time.Time]():
 		return "timestamptz", field, nil
+	case field == reflect.TypeFor[[]byte]():
+		return "bytea", field, nil
 	case base.Kind() == reflect.String && field.Kind() == reflect.Pointer:
 		return "text", reflect.TypeFor[*string](), nil
 	case base.Kind() == reflect.String:

@@ -3905,6 +3905,39 @@ type BatchState string
 // Example: false
 type CertificateBoundAccessTokens = bool
 
+// Checkpoint The signed state of the log.
+//
+// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
+type Checkpoint struct {
+	// Keys The public keys (Ed25519) by which it is checked, as programs for signed notes read them. Get them once, from somebody you trust: a checkpoint
+	// that is checked by a key which came along with it proves nothing.
+	Keys []LogKey `json:"keys"`
+
+	// Name The log's name, the first line of all its checkpoints.
+	//
+	// Example: diresco.example/audit/log
+	Name string `json:"name"`
+
+	// Root A hash of the tree (SHA-256), in base64.
+	//
+	// Example: X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+	Root LogHash `json:"root"`
+
+	// Size A number of leaves, or the place of one, counted from 0.
+	//
+	// Example: 2
+	Size LogPosition `json:"size"`
+
+	// Text The signed note (`c2sp.org/signed-note`), byte for byte. This is what to keep.
+	//
+	// Example: diresco.example/audit/log
+	// 2
+	// X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+	//
+	// — diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=
+	Text string `json:"text"`
+}
+
 // ClientId By which an application names itself (OAuth `client_id`).
 //
 // Example: 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
@@ -4012,6 +4045,24 @@ type ConsentList struct {
 	//
 	// Example: MDE4ZjNiMjA
 	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// ConsistencyProof What proves that the log of a checkpoint begins with that of an older one.
+//
+// Example: {"checkpoint":{"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"},"from":1,"hashes":["uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="]}
+type ConsistencyProof struct {
+	// Checkpoint The signed state of the log.
+	//
+	// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
+	Checkpoint Checkpoint `json:"checkpoint"`
+
+	// From A number of leaves, or the place of one, counted from 0.
+	//
+	// Example: 2
+	From LogPosition `json:"from"`
+
+	// Hashes The proof (RFC 9162, section 2.1.4).
+	Hashes []LogHash `json:"hashes"`
 }
 
 // Contact A way to reach a person.
@@ -8302,6 +8353,21 @@ type Link struct {
 	Href string `json:"href"`
 }
 
+// LogHash A hash of the tree (SHA-256), in base64.
+//
+// Example: X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+type LogHash = string
+
+// LogKey A public key of the log, as programs for signed notes read it (`c2sp.org/signed-note`).
+//
+// Example: diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF
+type LogKey = string
+
+// LogPosition A number of leaves, or the place of one, counted from 0.
+//
+// Example: 2
+type LogPosition = int64
+
 // LoginMethod How the person logged in.
 //
 // Example: pin
@@ -11419,6 +11485,35 @@ type Receipt struct {
 //
 // Example: eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0
 type ReceiptJws = string
+
+// ReceiptProof What proves that a receipt is in the log. The digest of the receipt (SHA-256 of the JWS) stands in `row`. The leaf is
+// `{"digest":"sha-256:HEX","kind":"register"}` and a newline, HEX being SHA-256 over `salt` and `row`.
+//
+// Example: {"checkpoint":{"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"},"hashes":["uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="],"index":1,"row":"{\"at\":\"2026-03-16T08:15:04.218301Z\",\"digest\":\"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\",\"filed_state\":\"submitted\",\"filed_version\":2,\"kind\":\"declaration\",\"number\":42,\"office_code\":\"1400\",\"receipt\":\"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\",\"subject_id\":\"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c\",\"year\":2026}","salt":"AAECAwQFBgcICQoLDA0ODw=="}
+type ReceiptProof struct {
+	// Checkpoint The signed state of the log.
+	//
+	// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
+	Checkpoint Checkpoint `json:"checkpoint"`
+
+	// Hashes The path from the leaf to the root (RFC 9162, section 2.1.3).
+	Hashes []LogHash `json:"hashes"`
+
+	// Index A number of leaves, or the place of one, counted from 0.
+	//
+	// Example: 2
+	Index LogPosition `json:"index"`
+
+	// Row The entry of the register (JSON by RFC 8785), as it was sealed. No personal data.
+	//
+	// Example: {"at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","filed_state":"submitted","filed_version":2,"kind":"declaration","number":42,"office_code":"1400","receipt":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","year":2026}
+	Row string `json:"row"`
+
+	// Salt 16 random bytes, in base64.
+	//
+	// Example: AAECAwQFBgcICQoLDA0ODw==
+	Salt string `json:"salt"`
+}
 
 // ReceiptToVerify A receipt that somebody was handed.
 //
@@ -14892,6 +14987,9 @@ type LastEventId = string
 // Limit defines model for Limit.
 type Limit = int32
 
+// LogSize defines model for LogSize.
+type LogSize = int64
+
 // MessageId A UUID (RFC 9562).
 //
 // Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
@@ -15335,6 +15433,21 @@ type RescheduleAppointmentParams struct {
 	// Quoted or not, it is the same key. Missing: 400. The same key with another request: 422 `idempotency-key-reused`.
 	// A twin that is still running after 10 seconds: 409 `request-in-progress`.
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowCheckpointParams defines parameters for ShowCheckpoint.
+type ShowCheckpointParams struct {
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowConsistencyProofParams defines parameters for ShowConsistencyProof.
+type ShowConsistencyProofParams struct {
+	// From The size of the older checkpoint.
+	From LogSize `form:"from" json:"from"`
 
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
@@ -16868,6 +16981,12 @@ type DownloadReceiptPdfParams struct {
 	// IfNoneMatch The `ETag` that you have. If it is still right, the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
+// ShowReceiptProofParams defines parameters for ShowReceiptProof.
+type ShowReceiptProofParams struct {
 	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
@@ -18756,6 +18875,23 @@ type ClientInterface interface {
 	// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
 	RescheduleAppointment(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ShowCheckpoint Show the newest checkpoint of the log
+	//
+	// The log is a Merkle tree (RFC 9162) over all that was registered and all that was done. A checkpoint is its size and root, signed
+	// (`c2sp.org/tlog-checkpoint`): whoever keeps one finds out later when anything before it was changed, removed or put in. The log itself is
+	// served as `c2sp.org/tlog-tiles` at `/audit/log/`. It has digests alone. Needs no login. Before anything is sealed: 404.
+	//
+	// Corresponds with GET /audit/checkpoint (the `ShowCheckpoint` operationId).
+	ShowCheckpoint(ctx context.Context, params *ShowCheckpointParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowConsistencyProof Prove that the log only grew
+	//
+	// What proves that the newest checkpoint has everything that an older one had, in the same order (RFC 9162, section 2.1.4). Needs no login. A
+	// size that the log never had: 404.
+	//
+	// Corresponds with GET /audit/consistency-proof (the `ShowConsistencyProof` operationId).
+	ShowConsistencyProof(ctx context.Context, params *ShowConsistencyProofParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListOfficeApplications List the applications
 	//
 	// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -20537,6 +20673,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /declarations/{declaration_id}/receipt/pdf (the `DownloadReceiptPdf` operationId).
 	DownloadReceiptPdf(ctx context.Context, declarationId DeclarationId, params *DownloadReceiptPdfParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ShowReceiptProof Prove that a receipt is in the log
+	//
+	// What proves to anybody, with the receipt alone and without this service, that the register has had it since a signed checkpoint of the
+	// log: the entry of the register, which has the receipt's digest and no personal data, the salt of its leaf, the path to the root
+	// (RFC 9162) and the checkpoint. Entries are sealed within 10 seconds; until then: 409. A draft has none: 404.
+	//
+	// Corresponds with GET /declarations/{declaration_id}/receipt/proof (the `ShowReceiptProof` operationId).
+	ShowReceiptProof(ctx context.Context, declarationId DeclarationId, params *ShowReceiptProofParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SubmitDeclaration File a draft
 	//
@@ -22697,6 +22842,43 @@ func (c *Client) RescheduleAppointmentWithBody(ctx context.Context, appointmentI
 // Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
 func (c *Client) RescheduleAppointment(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRescheduleAppointmentRequest(c.Server, appointmentId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowCheckpoint Show the newest checkpoint of the log
+//
+// The log is a Merkle tree (RFC 9162) over all that was registered and all that was done. A checkpoint is its size and root, signed
+// (`c2sp.org/tlog-checkpoint`): whoever keeps one finds out later when anything before it was changed, removed or put in. The log itself is
+// served as `c2sp.org/tlog-tiles` at `/audit/log/`. It has digests alone. Needs no login. Before anything is sealed: 404.
+//
+// Corresponds with GET /audit/checkpoint (the `ShowCheckpoint` operationId).
+func (c *Client) ShowCheckpoint(ctx context.Context, params *ShowCheckpointParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowCheckpointRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowConsistencyProof Prove that the log only grew
+//
+// What proves that the newest checkpoint has everything that an older one had, in the same order (RFC 9162, section 2.1.4). Needs no login. A
+// size that the log never had: 404.
+//
+// Corresponds with GET /audit/consistency-proof (the `ShowConsistencyProof` operationId).
+func (c *Client) ShowConsistencyProof(ctx context.Context, params *ShowConsistencyProofParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowConsistencyProofRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -26159,6 +26341,25 @@ func (c *Client) ShowReceipt(ctx context.Context, declarationId DeclarationId, p
 // Corresponds with GET /declarations/{declaration_id}/receipt/pdf (the `DownloadReceiptPdf` operationId).
 func (c *Client) DownloadReceiptPdf(ctx context.Context, declarationId DeclarationId, params *DownloadReceiptPdfParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDownloadReceiptPdfRequest(c.Server, declarationId, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ShowReceiptProof Prove that a receipt is in the log
+//
+// What proves to anybody, with the receipt alone and without this service, that the register has had it since a signed checkpoint of the
+// log: the entry of the register, which has the receipt's digest and no personal data, the salt of its leaf, the path to the root
+// (RFC 9162) and the checkpoint. Entries are sealed within 10 seconds; until then: 409. A draft has none: 404.
+//
+// Corresponds with GET /declarations/{declaration_id}/receipt/proof (the `ShowReceiptProof` operationId).
+func (c *Client) ShowReceiptProof(ctx context.Context, declarationId DeclarationId, params *ShowReceiptProofParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewShowReceiptProofRequest(c.Server, declarationId, params)
 	if err != nil {
 		return nil, err
 	}
@@ -30643,6 +30844,113 @@ func NewRescheduleAppointmentRequestWithBody(server string, appointmentId Appoin
 			}
 
 			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowCheckpointRequest constructs an http.Request for the ShowCheckpoint method
+func NewShowCheckpointRequest(server string, params *ShowCheckpointParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit/checkpoint")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewShowConsistencyProofRequest constructs an http.Request for the ShowConsistencyProof method
+func NewShowConsistencyProofRequest(server string, params *ShowConsistencyProofParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/audit/consistency-proof")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int64"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
 		}
 
 	}
@@ -40511,6 +40819,55 @@ func NewDownloadReceiptPdfRequest(server string, declarationId DeclarationId, pa
 	return req, nil
 }
 
+// NewShowReceiptProofRequest constructs an http.Request for the ShowReceiptProof method
+func NewShowReceiptProofRequest(server string, declarationId DeclarationId, params *ShowReceiptProofParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "declaration_id", declarationId, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/declarations/%s/receipt/proof", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.AcceptLanguage != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
 // NewSubmitDeclarationRequest constructs an http.Request for the SubmitDeclaration method
 func NewSubmitDeclarationRequest(server string, declarationId DeclarationId, params *SubmitDeclarationParams) (*http.Request, error) {
 	var err error
@@ -48676,6 +49033,27 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /appointments/{appointment_id}/rescheduling (the `RescheduleAppointment` operationId).
 	RescheduleAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *RescheduleAppointmentParams, body RescheduleAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*RescheduleAppointmentResponse, error)
 
+	// ShowCheckpointWithResponse Show the newest checkpoint of the log
+	//
+	// The log is a Merkle tree (RFC 9162) over all that was registered and all that was done. A checkpoint is its size and root, signed
+	// (`c2sp.org/tlog-checkpoint`): whoever keeps one finds out later when anything before it was changed, removed or put in. The log itself is
+	// served as `c2sp.org/tlog-tiles` at `/audit/log/`. It has digests alone. Needs no login. Before anything is sealed: 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /audit/checkpoint (the `ShowCheckpoint` operationId).
+	ShowCheckpointWithResponse(ctx context.Context, params *ShowCheckpointParams, reqEditors ...RequestEditorFn) (*ShowCheckpointResponse, error)
+
+	// ShowConsistencyProofWithResponse Prove that the log only grew
+	//
+	// What proves that the newest checkpoint has everything that an older one had, in the same order (RFC 9162, section 2.1.4). Needs no login. A
+	// size that the log never had: 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /audit/consistency-proof (the `ShowConsistencyProof` operationId).
+	ShowConsistencyProofWithResponse(ctx context.Context, params *ShowConsistencyProofParams, reqEditors ...RequestEditorFn) (*ShowConsistencyProofResponse, error)
+
 	// ListOfficeApplicationsWithResponse List the applications
 	//
 	// All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -50617,6 +50995,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /declarations/{declaration_id}/receipt/pdf (the `DownloadReceiptPdf` operationId).
 	DownloadReceiptPdfWithResponse(ctx context.Context, declarationId DeclarationId, params *DownloadReceiptPdfParams, reqEditors ...RequestEditorFn) (*DownloadReceiptPdfResponse, error)
+
+	// ShowReceiptProofWithResponse Prove that a receipt is in the log
+	//
+	// What proves to anybody, with the receipt alone and without this service, that the register has had it since a signed checkpoint of the
+	// log: the entry of the register, which has the receipt's digest and no personal data, the salt of its leaf, the path to the root
+	// (RFC 9162) and the checkpoint. Entries are sealed within 10 seconds; until then: 409. A draft has none: 404.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /declarations/{declaration_id}/receipt/proof (the `ShowReceiptProof` operationId).
+	ShowReceiptProofWithResponse(ctx context.Context, declarationId DeclarationId, params *ShowReceiptProofParams, reqEditors ...RequestEditorFn) (*ShowReceiptProofResponse, error)
 
 	// SubmitDeclarationWithResponse File a draft
 	//
@@ -53398,6 +53787,102 @@ func (r RescheduleAppointmentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RescheduleAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowCheckpointResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Checkpoint
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowCheckpointResponse) GetJSON200() *Checkpoint {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowCheckpointResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowCheckpointResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowCheckpointResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowCheckpointResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowCheckpointResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ShowConsistencyProofResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ConsistencyProof
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowConsistencyProofResponse) GetJSON200() *ConsistencyProof {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowConsistencyProofResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowConsistencyProofResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowConsistencyProofResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowConsistencyProofResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowConsistencyProofResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -59679,6 +60164,54 @@ func (r DownloadReceiptPdfResponse) ContentType() string {
 	return ""
 }
 
+type ShowReceiptProofResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ReceiptProof
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ShowReceiptProofResponse) GetJSON200() *ReceiptProof {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ShowReceiptProofResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ShowReceiptProofResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ShowReceiptProofResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ShowReceiptProofResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ShowReceiptProofResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // SubmitDeclarationResponse200Headers the declared response headers of an HTTP 200 response for SubmitDeclaration
 type SubmitDeclarationResponse200Headers struct {
 	ETag EntityTag
@@ -65657,6 +66190,39 @@ func (c *ClientWithResponses) RescheduleAppointmentWithResponse(ctx context.Cont
 	return ParseRescheduleAppointmentResponse(rsp)
 }
 
+// ShowCheckpointWithResponse Show the newest checkpoint of the log
+//
+// The log is a Merkle tree (RFC 9162) over all that was registered and all that was done. A checkpoint is its size and root, signed
+// (`c2sp.org/tlog-checkpoint`): whoever keeps one finds out later when anything before it was changed, removed or put in. The log itself is
+// served as `c2sp.org/tlog-tiles` at `/audit/log/`. It has digests alone. Needs no login. Before anything is sealed: 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /audit/checkpoint (the `ShowCheckpoint` operationId).
+func (c *ClientWithResponses) ShowCheckpointWithResponse(ctx context.Context, params *ShowCheckpointParams, reqEditors ...RequestEditorFn) (*ShowCheckpointResponse, error) {
+	rsp, err := c.ShowCheckpoint(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowCheckpointResponse(rsp)
+}
+
+// ShowConsistencyProofWithResponse Prove that the log only grew
+//
+// What proves that the newest checkpoint has everything that an older one had, in the same order (RFC 9162, section 2.1.4). Needs no login. A
+// size that the log never had: 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /audit/consistency-proof (the `ShowConsistencyProof` operationId).
+func (c *ClientWithResponses) ShowConsistencyProofWithResponse(ctx context.Context, params *ShowConsistencyProofParams, reqEditors ...RequestEditorFn) (*ShowConsistencyProofResponse, error) {
+	rsp, err := c.ShowConsistencyProof(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowConsistencyProofResponse(rsp)
+}
+
 // ListOfficeApplicationsWithResponse List the applications
 //
 // All applications, the longest submitted first. `waiting=true` narrows them down to what waits for a decision: what is `submitted`, and what has a `pending_change`.
@@ -68605,6 +69171,23 @@ func (c *ClientWithResponses) DownloadReceiptPdfWithResponse(ctx context.Context
 		return nil, err
 	}
 	return ParseDownloadReceiptPdfResponse(rsp)
+}
+
+// ShowReceiptProofWithResponse Prove that a receipt is in the log
+//
+// What proves to anybody, with the receipt alone and without this service, that the register has had it since a signed checkpoint of the
+// log: the entry of the register, which has the receipt's digest and no personal data, the salt of its leaf, the path to the root
+// (RFC 9162) and the checkpoint. Entries are sealed within 10 seconds; until then: 409. A draft has none: 404.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /declarations/{declaration_id}/receipt/proof (the `ShowReceiptProof` operationId).
+func (c *ClientWithResponses) ShowReceiptProofWithResponse(ctx context.Context, declarationId DeclarationId, params *ShowReceiptProofParams, reqEditors ...RequestEditorFn) (*ShowReceiptProofResponse, error) {
+	rsp, err := c.ShowReceiptProof(ctx, declarationId, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseShowReceiptProofResponse(rsp)
 }
 
 // SubmitDeclarationWithResponse File a draft
@@ -72020,6 +72603,72 @@ func ParseRescheduleAppointmentResponse(rsp *http.Response) (*RescheduleAppointm
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Appointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowCheckpointResponse parses an HTTP response from a ShowCheckpointWithResponse call
+func ParseShowCheckpointResponse(rsp *http.Response) (*ShowCheckpointResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowCheckpointResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Checkpoint
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseShowConsistencyProofResponse parses an HTTP response from a ShowConsistencyProofWithResponse call
+func ParseShowConsistencyProofResponse(rsp *http.Response) (*ShowConsistencyProofResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowConsistencyProofResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ConsistencyProof
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -76927,6 +77576,39 @@ func ParseDownloadReceiptPdfResponse(rsp *http.Response) (*DownloadReceiptPdfRes
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseShowReceiptProofResponse parses an HTTP response from a ShowReceiptProofWithResponse call
+func ParseShowReceiptProofResponse(rsp *http.Response) (*ShowReceiptProofResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ShowReceiptProofResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ReceiptProof
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

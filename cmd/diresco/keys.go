@@ -20,6 +20,7 @@ import (
 type keysCommands struct {
 	Signing    signingKeysCommand    `cmd:"" help:"Write a new private JWK set for sessions and receipts to a file, or change one."`
 	Federation federationKeysCommand `cmd:"" help:"Write a new private JWK set for logins by OpenID Connect to a file, or change one."`
+	Log        logKeysCommand        `cmd:"" help:"Write a new key that signs the log of the trail to a file, or change one; print its public keys."`
 	Data       dataKeysCommand       `cmd:"" help:"Print a new key for DIRESCO_DATA_KEYS."`
 	List       listKeysCommand       `cmd:"" help:"List the keys that the database knows, and which processes do not know them."`
 	Accept     acceptKeysCommand     `cmd:"" help:"Let the database know this machine's keys, where those that it knows were lost."`
@@ -67,6 +68,39 @@ func (k federationKeysCommand) Run() error {
 	}
 	_, err := keyring.LoadOrCreateFederation(k.Path)
 	return err
+}
+
+type logKeysCommand struct {
+	Path   string `arg:"" help:"The file with the keys."`
+	Name   string `help:"Name of the log, for a new file: the service's host and /audit/log, such as diresco.example/audit/log."`
+	Add    bool   `xor:"change" help:"Add a new key behind those that the file has: all of them sign."`
+	Remove string `xor:"change" placeholder:"PUBLIC" help:"Remove the key with this public key from the file."`
+}
+
+// Run writes the file where it is asked to, and prints the public keys.
+func (k logKeysCommand) Run() error {
+	var err error
+	switch {
+	case k.Add:
+		err = keyring.AddLog(k.Path)
+	case k.Remove != "":
+		err = keyring.RemoveLog(k.Path, k.Remove)
+	}
+	if err != nil {
+		return err
+	}
+	load := keyring.LoadLog
+	if k.Name != "" {
+		load = func(path string) (*keyring.Log, error) { return keyring.LoadOrCreateLog(path, k.Name) }
+	}
+	keys, err := load(k.Path)
+	if err != nil {
+		return err
+	}
+	for _, public := range keys.Public() {
+		fmt.Println(public)
+	}
+	return nil
 }
 
 type dataKeysCommand struct{}

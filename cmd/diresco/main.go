@@ -24,6 +24,7 @@ type commands struct {
 	Admin    adminCommands    `cmd:"" help:"Manage administrators."`
 	Messages messagesCommands `cmd:"" help:"Look at the messages that people get, and undo what a relay did to their contacts."`
 	Keys     keysCommands     `cmd:"" help:"Make keys, change them and look at them."`
+	Audit    auditCommands    `cmd:"" help:"Check the trail against its log."`
 	Protocol protocolCommands `cmd:"" help:"Look after the protocol register."`
 	SPID     spidCommands     `cmd:"" name:"spid" help:"Make what SPID and CIE are given of this service."`
 	Health   healthCommand    `cmd:"" help:"Ask the service on this machine whether it is well; for container health checks."`

@@ -150,6 +150,9 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err := g.filing.register.Observe(a.telemetry.Meter()); err != nil {
 		return err
 	}
+	if err := g.kernel.log.Observe(a.telemetry.Meter()); err != nil {
+		return err
+	}
 	if err := a.sendMessages(g.messaging.worker, o); err != nil {
 		return err
 	}
@@ -268,6 +271,7 @@ func (a *App) startWork(p platform, g groups, machine clock.Clock) {
 	}
 	a.background(g.masterdata.importing.Run)
 	a.background(g.kernel.feed.Run)
+	a.background(g.kernel.log.Run)
 	a.streams = g.kernel.events.End
 	a.background(g.kernel.events.Run)
 	a.background(g.kernel.scans.Run)

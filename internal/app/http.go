@@ -13,6 +13,7 @@ import (
 	endpoints "diresco/internal/httpapi/oauth"
 	"diresco/internal/httpapi/pages/entity"
 	"diresco/internal/httpapi/pages/national"
+	"diresco/internal/httpapi/pages/tiles"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/secret"
@@ -36,6 +37,7 @@ func (a *App) newHTTP(p platform, g groups) (http.Handler, error) {
 	if p.openID != nil {
 		deps.Pages = append(deps.Pages, entity.New(p.openID)...)
 	}
+	deps.Pages = append(deps.Pages, tiles.New(g.kernel.log)...)
 	var saml national.SAML
 	if p.spid != nil {
 		saml = p.spid
@@ -151,7 +153,7 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 		SubDelegationHandlers:     handlers.SubDelegationHandlers{SubDelegations: ma.subDelegations},
 		TypeHandlers:              handlers.TypeHandlers{Types: g.filing.types, Publisher: g.filing.publisher},
 		DeclarationHandlers:       handlers.DeclarationHandlers{Declarations: declarations},
-		ReceiptHandlers:           handlers.ReceiptHandlers{Declarations: declarations},
+		ReceiptHandlers:           handlers.ReceiptHandlers{Declarations: declarations, Log: g.kernel.log},
 		FundHandlers:              handlers.FundHandlers{Funds: g.filing.funds},
 		MessageHandlers:           handlers.MessageHandlers{Messages: g.messaging.deliveries},
 		SMSReportHandlers:         handlers.SMSReportHandlers{Reports: g.messaging.smsReports},

@@ -13,6 +13,7 @@ import (
 	"diresco/internal/kernel/scan"
 	"diresco/internal/platform/clamd"
 	"diresco/internal/platform/config"
+	"diresco/internal/kernel/translog"
 )
 
 // kernel is what every operation goes through.
@@ -27,6 +28,7 @@ type kernel struct {
 	feed      *event.Feed
 	events    *event.Service
 	scans     *scan.Service
+	log       *translog.Log
 }
 
 func newKernel(p platform) (kernel, error) {
@@ -42,6 +44,9 @@ func newKernel(p platform) (kernel, error) {
 		shown.BeforeReading = k.feed.Append
 	}
 	k.events = event.NewService(shown)
+	k.log = translog.New(translog.Deps{
+		DB: p.db, Clock: p.clock, Random: p.random, Log: p.log, Keys: p.logKeys, BeforeShowing: p.sandbox,
+	})
 	k.runner = &operation.Runner{DB: p.db, Clock: p.clock, Keys: k.claims, Trail: audit.NewTrail(p.db), Recheck: k.recheck}
 	scanner, err := newScanner(p.config)
 	k.scans = scan.NewService(scan.Deps{Runner: k.runner, Bucket: p.bucket, Scanner: scanner, Log: p.log})

@@ -40,6 +40,8 @@ type platform struct {
 	keys          *keyring.Keyring
 	dataKeys      *keyring.DataKeys
 	bucket        *blob.Bucket
+	// logKeys sign the trail's log; nil for a process that has none.
+	logKeys *keyring.Log
 	// identitySources are where the providers of national identities come from.
 	identitySources []federation.Source
 	// trial is the sandbox's own identity provider; elsewhere it is nil.
@@ -91,6 +93,9 @@ func newPlatform(
 		return p, err
 	}
 	p.keys, p.dataKeys = p.process.Ring, p.process.Data
+	if p.logKeys, err = loadLogKeys(ctx, c, d, o.Sandbox); err != nil {
+		return p, errors.Join(err, p.process.Leave())
+	}
 	if p.bucket, err = openBucket(ctx, c); err != nil {
 		return p, errors.Join(err, p.process.Leave())
 	}

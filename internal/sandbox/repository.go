@@ -44,6 +44,7 @@ var tables = []string{
 	"contributors", "people",
 	"register_people", "offices",
 	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log", "events",
+	"log_entries", "log_tiles", "log_offices",
 }
 
 // clear deletes everything in the context's transaction, and keeps others from writing meanwhile.
@@ -51,7 +52,7 @@ func (r repository) clear(ctx context.Context) error {
 	if r.db.Dialect() == db.Postgres {
 		// As others take them: the feed of events begins with its row, an import with its own, and
 		// many with a person.
-		inOrder := append([]string{"event_feed", "idempotency_keys", "register_imports", "people"}, tables...)
+		inOrder := append([]string{"event_feed", "log_state", "idempotency_keys", "register_imports", "people"}, tables...)
 		if err := r.db.From(ctx).Exec("LOCK TABLE " + strings.Join(inOrder, ", ") + " IN EXCLUSIVE MODE").Error; err != nil {
 			return err
 		}
@@ -60,6 +61,11 @@ func (r repository) clear(ctx context.Context) error {
 		if err := r.db.From(ctx).Exec("DELETE FROM " + table).Error; err != nil {
 			return err
 		}
+	}
+	// A log begins anew: nothing stands any more of what it had.
+	if err := r.db.From(ctx).Exec("UPDATE log_state SET revision = revision + 1, size = 0, mark = NULL, behind = NULL, last_row = 0, " +
+		"day = '', checkpoint = ''").Error; err != nil {
+		return err
 	}
 	// Positions go on, so that no cursor of before is taken for a place among what comes.
 	return r.db.From(ctx).Exec("UPDATE event_feed SET last_row = 0").Error

@@ -10,10 +10,14 @@ import (
 	"diresco/api"
 	"diresco/internal/filing/declaration"
 	"diresco/internal/httpapi/reqctx"
+	"diresco/internal/kernel/translog"
 )
 
 // ReceiptHandlers has the operations of the section Receipts.
-type ReceiptHandlers struct{ Declarations *declaration.Service }
+type ReceiptHandlers struct {
+	Declarations *declaration.Service
+	Log          *translog.Log
+}
 
 // ShowReceipt implements api.StrictServerInterface: the receipt as JSON, as JWS or as PDF,
 // whichever the caller prefers.

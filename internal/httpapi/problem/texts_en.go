@@ -347,6 +347,7 @@ var inEnglish = dictionary{
 		"sub-delegate-oneself":  "Nobody gives a sub-delegation to themselves.",
 		"sub-delegation-ended":  "The sub-delegation has ended already.",
 		"sub-delegation-exists": "The person has a sub-delegation already that gives as much: see href.",
+		"not-sealed-yet":        "It is not in the log yet. Entries are sealed within a few seconds.",
 		"survey-answered":       "You have answered this survey already.",
 		"survey-too-few":        "Fewer than five people have answered.",
 		"survey-beside":         "Another survey is open at some time of this one.",

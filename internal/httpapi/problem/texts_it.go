@@ -350,6 +350,7 @@ var inItalian = dictionary{
 		"sub-delegate-oneself":  "Nessuno dà una subdelega a sé stesso.",
 		"sub-delegation-ended":  "La subdelega è già terminata.",
 		"sub-delegation-exists": "La persona ha già una subdelega che dà altrettanto: vedi href.",
+		"not-sealed-yet":        "Non è ancora nel registro sigillato. Le registrazioni vi entrano entro pochi secondi.",
 		"survey-answered":       "Hai già risposto a questa indagine.",
 		"survey-too-few":        "Hanno risposto meno di cinque persone.",
 		"survey-beside":         "Un'altra indagine è aperta in parte dello stesso periodo.",

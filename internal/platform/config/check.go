@@ -176,6 +176,14 @@ func (c *Config) MigrationURL() string {
 // DataKeysPath returns where the keys for data at rest are kept when DataKeys is empty.
 func (c *Config) DataKeysPath() string { return filepath.Join(c.DataDir, "data-keys") }
 
+// AuditKeysPath returns where the keys of the log are; it is empty where no place is known.
+func (c *Config) AuditKeysPath() string {
+	if c.AuditKeys != "" || c.DataDir == "" {
+		return c.AuditKeys
+	}
+	return filepath.Join(c.DataDir, "audit-keys")
+}
+
 // Place makes dir, which ends with the process, the data directory where none was configured.
 func (c *Config) Place(dir string) {
 	if c.DataDir == "" {

@@ -43,7 +43,7 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_CORS_ORIGINS=https://a.example.org,http://localhost:3000", "DIRESCO_TRUSTED_PROXIES=10.0.0.0/8,fd00::/8",
 		"DIRESCO_DATABASE_URL=postgres://app:hunter2@db/diresco", "DIRESCO_MIGRATION_DATABASE_URL=postgresql://owner@db/diresco",
 		"DIRESCO_DATA_DIR=/var/lib/diresco", "DIRESCO_BLOB_URL=s3://files?region=eu-south-1",
-		"DIRESCO_SIGNING_KEYS=/run/keys.json", "DIRESCO_DATA_KEYS=a:AAAA",
+		"DIRESCO_SIGNING_KEYS=/run/keys.json", "DIRESCO_DATA_KEYS=a:AAAA", "DIRESCO_AUDIT_KEYS=/run/audit-keys",
 		"DIRESCO_RATE_PERSON=6000", "DIRESCO_RATE_ADDRESS=1", "DIRESCO_LOG_LEVEL=debug", "DIRESCO_LOG_FORMAT=text",
 		"DIRESCO_SMTP_URL=smtp://u:hunter2@relay.example.org?from=a@b.it",
 		"DIRESCO_PEC_SMTP_URL=smtps://u:hunter2@pec.example.org?from=a@b.it", "DIRESCO_PEC_SPOOL_DIR="+filepath.Dir(file),

@@ -89,6 +89,16 @@ func Open(ctx context.Context, d *db.DB, c clock.Clock, set *Private) (*Keyring,
 	return k, k.choose(func(string) bool { return true })
 }
 
+// Reader returns a keyring that has no keys of its own. It verifies with those that a database knows.
+func Reader(ctx context.Context, d *db.DB, c clock.Clock) (*Keyring, error) {
+	k := &Keyring{repo: repository{d}, clock: c, refreshedAt: c.Now()}
+	known, err := k.repo.published(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return k, k.publish(known)
+}
+
 // signingRows returns the public halves of a set as they are recorded.
 func signingRows(set *Private, now time.Time) ([]signingKey, error) {
 	rows := make([]signingKey, len(set.keys))

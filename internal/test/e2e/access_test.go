@@ -100,7 +100,7 @@ var accessTable = map[string]row{
 	"submitDeclaration":   {},
 	"withdrawDeclaration": {},
 	"showReceipt":         {}, "showDeclarationHistory": {},
-	"downloadReceiptPdf":       {},
+	"downloadReceiptPdf": {}, "showReceiptProof": {},
 	"listOfficeDeclarations":   {},
 	"searchOfficeDeclarations": {body: func(filer) any { return map[string]any{"type": "RIOC"} }},
 	"takeDeclarationInCharge":  {}, "releaseDeclaration": {},

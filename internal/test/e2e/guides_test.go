@@ -55,6 +55,12 @@ var guides = []guide{
 		},
 	},
 	{
+		page: "docs/audit.md",
+		prints: []string{
+			"\nproof of a receipt of office ", `{"receipt":"the same"}`, "\nregistered at ", "\nthe log only grew\n", "\nleaves: ",
+		},
+	},
+	{
 		page: "docs/surveys.md",
 		prints: []string{
 			"\nchannel: ", "\n204\n409\n{\"answered\":true}\n", `{"state":"planned"}`, `["software","website","office"]`, "\nrole=\"img\"\n",

@@ -1,0 +1,177 @@
+package translog
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"diresco/db"
+)
+
+// kind is what a leaf is made of. It is stored and part of what is hashed, so it never changes.
+type kind string
+
+const (
+	// ofTrail is an audit record.
+	ofTrail kind = "audit"
+	// ofRegister is an entry of the protocol register, with its receipt if it has one.
+	ofRegister kind = "register"
+)
+
+// form is how the value of a column stands in the text of a row.
+type form int
+
+const (
+	text form = iota
+	id
+	number
+	instant
+	// digested is a text of which the row has the digest alone.
+	digested
+)
+
+type column struct {
+	// name is the member's name; value is the column, where that is not named so.
+	name, value string
+	form        form
+}
+
+// trailColumns and registerColumns are what a row's text is made of, in the order of their names.
+// What is empty is left out, so a column that is added later changes no text of before.
+var (
+	trailColumns = []column{
+		{"acting_as", "", text},
+		{"address", "", text},
+		{"application_id", "", id},
+		{"at", "", instant},
+		{"contributor_id", "", id},
+		{"detail", "", text},
+		{"id", "", id},
+		{"login_level", "", number},
+		{"login_method", "", text},
+		{"login_provider", "", text},
+		{"operation", "", text},
+		{"outcome", "", text},
+		{"person_id", "", id},
+		{"request_id", "", text},
+		{"right_id", "", id},
+		{"session_id", "", id},
+		{"subject_id", "", text},
+		{"subject_kind", "", text},
+	}
+	registerColumns = []column{
+		{"at", "", instant},
+		{"digest", "", text},
+		{"filed_state", "x.state", text},
+		{"filed_version", "x.version", number},
+		{"kind", "", text},
+		{"number", "", number},
+		{"office_code", "", text},
+		{"receipt", "x.jws", digested},
+		{"subject_id", "", id},
+		{"year", "", number},
+	}
+)
+
+// selected lists columns of a table by its alias.
+func selected(alias string, columns []column) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		if names[i] = c.value; c.value == "" {
+			names[i] = alias + "." + c.name
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// appendRow appends a row's text, the JSON of RFC 8785, from values as db.EachRow hands them.
+func appendRow(text []byte, dialect db.Dialect, columns []column, values [][]byte) ([]byte, error) {
+	text = append(text, '{')
+	first := true
+	for i, c := range columns {
+		if values[i] == nil {
+			continue
+		}
+		if !first {
+			text = append(text, ',')
+		}
+		first = false
+		text = append(append(append(text, '"'), c.name...), `":`...)
+		var err error
+		if text, err = appendValue(text, dialect, c.form, values[i]); err != nil {
+			return nil, fmt.Errorf("column %s: %w", c.name, err)
+		}
+	}
+	return append(text, '}'), nil
+}
+
+func appendValue(to []byte, dialect db.Dialect, f form, value []byte) ([]byte, error) {
+	switch {
+	case f == text:
+		return jsontext.AppendQuote(to, value)
+	case f == digested:
+		return append(append(append(to, '"'), DigestOf(value)...), '"'), nil
+	case dialect == db.SQLite && f == number:
+		return append(to, value...), nil
+	case dialect == db.SQLite:
+		return jsontext.AppendQuote(to, value)
+	case f == number:
+		n, err := integer(value)
+		return fmt.Appendf(to, "%d", n), err
+	case f == instant:
+		n, err := integer(value)
+		return append(since2000(n).AppendFormat(append(to, '"'), time.RFC3339Nano), '"'), err
+	default:
+		u, err := uuid.FromBytes(value)
+		if err != nil {
+			return nil, err
+		}
+		return append(append(append(to, '"'), u.String()...), '"'), nil
+	}
+}
+
+// integer reads PostgreSQL's binary form of a whole number.
+func integer(value []byte) (int64, error) {
+	switch len(value) {
+	case 2:
+		return int64(int16(binary.BigEndian.Uint16(value))), nil //nolint:gosec // two's complement
+	case 4:
+		return int64(int32(binary.BigEndian.Uint32(value))), nil //nolint:gosec // two's complement
+	case 8:
+		return int64(binary.BigEndian.Uint64(value)), nil //nolint:gosec // two's complement
+	}
+	return 0, fmt.Errorf("a number of %d bytes", len(value))
+}
+
+// since2000 is an instant that PostgreSQL counts in microseconds from the year 2000 on.
+func since2000(microseconds int64) time.Time {
+	const year2000 = 946_684_800
+	return time.Unix(year2000, 0).Add(time.Duration(microseconds) * time.Microsecond).UTC()
+}
+
+// DigestOf returns the digest of a text as it stands in rows and leaves.
+func DigestOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return "sha-256:" + hex.EncodeToString(sum[:])
+}
+
+// sealOf returns the digest over salt and row.
+func sealOf(salt, row []byte) [sha256.Size]byte {
+	h := sha256.New()
+	_, _ = h.Write(salt) // a hash never fails
+	_, _ = h.Write(row)
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// appendLeaf appends what is hashed into the tree of a row: its kind and its digest, and not the
+// row.
+func appendLeaf(to []byte, k kind, digest []byte) []byte {
+	to = append(append(append(to, `{"digest":"sha-256:`...), hex.EncodeToString(digest)...), `","kind":"`...)
+	return append(append(to, k...), "\"}\n"...)
+}

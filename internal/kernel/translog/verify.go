@@ -1,0 +1,457 @@
+package translog
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/transparency-dev/merkle/compact"
+	"github.com/transparency-dev/merkle/rfc6962"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+	"golang.org/x/sync/errgroup"
+
+	"diresco/db"
+)
+
+const (
+	// checkedAtOnce is how many leaves one step of the verification has; whole tiles.
+	checkedAtOnce = 64 * tileWidth
+	// mostFindings is how many findings are told one by one.
+	mostFindings = 100
+	// latest is longer than any transaction lasts, and latestEntry than one that files.
+	latest      = 3 * time.Hour
+	latestEntry = 10 * time.Minute
+	// lastRows is among how many rows under a checkpoint the latest time is looked for.
+	lastRows = 1024
+)
+
+// Verification is what a log is held against.
+type Verification struct {
+	DB *db.DB
+	// Name and Verifiers are those of the log.
+	Name      string
+	Verifiers []note.Verifier
+	// Checkpoint is one that was kept elsewhere; empty for none.
+	Checkpoint string
+	// Receipt returns an error for a text that is no receipt of this installation.
+	Receipt func(ctx context.Context, jws string) error
+	// Clock measures how long it takes.
+	Clock func() time.Time
+	// Progress is told how far a part has come; nil for nobody. It is called by several goroutines.
+	Progress func(part string, done, total int64)
+}
+
+// Finding is something that is not as it was sealed.
+type Finding struct {
+	// Position is that of the leaf; -1 for what is no single one.
+	Position int64
+	// Row is what the leaf is of; empty where that is not known.
+	Row  string
+	What string
+}
+
+// Pace is how much of something was checked in which time.
+type Pace struct {
+	Count int64
+	Took  time.Duration
+}
+
+// Report is what a verification found.
+type Report struct {
+	// Size is that of the newest signed tree, Kept that of the checkpoint which was kept elsewhere.
+	Size, Kept int64
+	// Tree is the pace of leaves with their rows, Receipts that of signatures.
+	Tree, Receipts Pace
+	// Cores is how many cores worked on it.
+	Cores int
+	// Unsealed is how many rows the log does not have yet, and Since the time of the oldest. Daily of
+	// them have no time; they are sealed once a day.
+	Unsealed, Daily int64
+	Since           time.Time
+	// Findings are the first of those that Found counts.
+	Findings []Finding
+	Found    int
+}
+
+func (r *Report) add(findings ...Finding) {
+	r.Found += len(findings)
+	r.Findings = append(r.Findings, findings[:min(len(findings), max(0, mostFindings-len(r.Findings)))]...)
+}
+
+// Verify checks the whole tree, every row under it and every receipt. An error means that it could
+// not be done; what is wrong with the log is in the report.
+func Verify(ctx context.Context, v Verification) (Report, error) {
+	r := repository{v.DB}
+	report := Report{Cores: runtime.GOMAXPROCS(0)}
+	s, err := r.state(ctx)
+	if err != nil {
+		return report, err
+	}
+	trees := map[int64]tlog.Hash{}
+	var newest tlog.Tree
+	if s.Checkpoint != "" {
+		if newest, err = open(v.Name, v.Verifiers, s.Checkpoint); err != nil {
+			report.add(Finding{Position: -1, What: "the database's checkpoint was signed by none of the keys"})
+			if _, newest.N, newest.Hash, err = read(s.Checkpoint); err != nil {
+				newest = tlog.Tree{}
+			}
+		}
+		trees[newest.N] = newest.Hash
+	}
+	under := newest.N
+	if v.Checkpoint != "" {
+		kept, err := open(v.Name, v.Verifiers, v.Checkpoint)
+		if err != nil {
+			return report, err
+		}
+		if root, both := trees[kept.N]; both && root != kept.Hash {
+			report.add(Finding{Position: -1, What: "the database's checkpoint has another root than the one that was kept"})
+		}
+		trees[kept.N], under = kept.Hash, kept.N
+		if kept.N > newest.N {
+			report.add(Finding{Position: -1, What: fmt.Sprintf(
+				"the database's log ends at %d, before the checkpoint that was kept, at %d", newest.N, kept.N,
+			)})
+		}
+	}
+	report.Size, report.Kept = newest.N, under
+	began := v.Clock()
+	if err := v.tree(ctx, r, trees, &report); err != nil {
+		return report, err
+	}
+	report.Tree = Pace{max(newest.N, under), v.Clock().Sub(began)}
+	began = v.Clock()
+	if report.Receipts.Count, err = v.receipts(ctx, r, newest.N, &report); err != nil {
+		return report, err
+	}
+	report.Receipts.Took = v.Clock().Sub(began)
+	return report, v.outside(ctx, r, newest.N, under, &report)
+}
+
+// span is the part of the log from one position on and before another.
+type span struct{ from, to int64 }
+
+// spans cuts the log into parts, also where a tree ends.
+func spans(size int64, trees map[int64]tlog.Hash) []span {
+	cuts := map[int64]bool{size: true}
+	for n := int64(0); n < size; n += checkedAtOnce {
+		cuts[n] = true
+	}
+	for n := range trees {
+		cuts[n] = true
+	}
+	var ends []int64
+	for n := range cuts {
+		ends = append(ends, n)
+	}
+	slices.Sort(ends)
+	var all []span
+	for i := 1; i < len(ends); i++ {
+		all = append(all, span{ends[i-1], ends[i]})
+	}
+	return all
+}
+
+// checked is what was found in a span; the range is nil where a leaf is missing.
+type checked struct {
+	hashes   *compact.Range
+	findings []Finding
+}
+
+// tree checks rows and leaves, and the roots of trees.
+func (v Verification) tree(ctx context.Context, r repository, trees map[int64]tlog.Hash, report *Report) error {
+	var size int64
+	for n := range trees {
+		size = max(size, n)
+	}
+	all := spans(size, trees)
+	results := make([]checked, len(all))
+	var done atomic.Int64
+	work, inner := errgroup.WithContext(ctx)
+	work.SetLimit(report.Cores)
+	for i, part := range all {
+		work.Go(func() error {
+			var err error
+			results[i], err = r.check(inner, part)
+			v.tell("rows", done.Add(part.to-part.from), size)
+			return err
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	whole := factory.NewEmptyRange(0)
+	broken := false
+	for i, part := range all {
+		report.add(results[i].findings...)
+		if broken = broken || results[i].hashes == nil; broken {
+			continue
+		}
+		if err := whole.AppendRange(results[i].hashes, nil); err != nil {
+			return err
+		}
+		want, signed := trees[part.to]
+		if !signed {
+			continue
+		}
+		root, err := whole.GetRootHash(nil)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(root, want[:]) {
+			report.add(Finding{Position: -1, What: fmt.Sprintf("the first %d leaves do not have the root that was signed", part.to)})
+		}
+	}
+	if report.Found > 0 || size == 0 {
+		return nil
+	}
+	return r.checkTiles(ctx, tlog.Tree{N: size, Hash: trees[size]}, report)
+}
+
+func (v Verification) tell(part string, done, total int64) {
+	if v.Progress != nil {
+		v.Progress(part, done, total)
+	}
+}
+
+// factory makes ranges of a tree with the hashes of RFC 9162.
+var factory = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
+
+// leaf is what the log has of a row.
+type leaf struct {
+	kind   kind
+	digest [tlog.HashSize]byte
+	there  bool
+}
+
+// check holds rows against their leaves, and leaves against the lowest tiles.
+func (r repository) check(ctx context.Context, part span) (checked, error) {
+	leaves := make([]leaf, part.to-part.from)
+	var c checked
+	for _, of := range []struct {
+		kind    kind
+		columns []column
+		from    string
+	}{
+		{ofTrail, trailColumns, "SELECT l.position, l.row_id, l.salt, l.digest, e.id, " + selected("e", trailColumns) +
+			" FROM log_entries l LEFT JOIN audit_records e ON e.id = l.row_id"},
+		{ofRegister, registerColumns, "SELECT l.position, l.row_id, l.salt, l.digest, e.subject_id, " + selected("e", registerColumns) +
+			" FROM log_entries l LEFT JOIN protocol_entries e ON e.subject_id = l.row_id " +
+			"LEFT JOIN receipts x ON x.declaration_id = e.subject_id"},
+	} {
+		var text []byte
+		query := of.from + " WHERE l.position >= ? AND l.position < ? AND l.kind = ?"
+		err := r.each(ctx, query, []any{part.from, part.to, string(of.kind)}, func(values [][]byte) error {
+			position, err := r.number(values[0])
+			if err != nil {
+				return err
+			}
+			found := &leaves[position-part.from]
+			found.kind, found.there = of.kind, true
+			copy(found.digest[:], values[3])
+			row, err := r.id(values[1])
+			if err != nil {
+				return err
+			}
+			if values[4] == nil {
+				c.findings = append(c.findings, Finding{position, string(of.kind) + " " + row.String(), "the row is gone"})
+				return nil
+			}
+			if text, err = appendRow(text[:0], r.db.Dialect(), of.columns, values[5:]); err != nil {
+				return err
+			}
+			if sealOf(values[2], text) != found.digest {
+				c.findings = append(c.findings, Finding{position, string(of.kind) + " " + row.String(), "the row was changed"})
+			}
+			return nil
+		})
+		if err != nil {
+			return c, err
+		}
+	}
+	return c, r.hash(ctx, part, leaves, &c)
+}
+
+// hash hashes leaves, and holds them against the lowest tiles.
+func (r repository) hash(ctx context.Context, part span, leaves []leaf, c *checked) error {
+	var stored []tileRow
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[tileRow]("t")+" FROM log_tiles t WHERE t.level = 0 AND t.number BETWEEN ? AND ?",
+		part.from/tileWidth, (part.to-1)/tileWidth).Scan(&stored).Error
+	if err != nil {
+		return err
+	}
+	tiles := map[int64][]byte{}
+	for _, t := range stored {
+		tiles[t.Number] = t.Hashes
+	}
+	c.hashes = factory.NewEmptyRange(uint64(part.from)) //nolint:gosec // never negative
+	var text []byte
+	for i, l := range leaves {
+		position := part.from + int64(i)
+		if !l.there {
+			c.findings, c.hashes = append(c.findings, Finding{Position: position, What: "the leaf is gone"}), nil
+			return nil
+		}
+		text = appendLeaf(text[:0], l.kind, l.digest[:])
+		hash := tlog.RecordHash(text)
+		at := position % tileWidth * tlog.HashSize
+		if tile := tiles[position/tileWidth]; int64(len(tile)) < at+tlog.HashSize || !bytes.Equal(tile[at:at+tlog.HashSize], hash[:]) {
+			c.findings = append(c.findings, Finding{Position: position, What: "the leaf is not the one in the tree's hashes"})
+		}
+		if err := c.hashes.Append(hash[:], nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkTiles holds the higher tiles against the root.
+func (r repository) checkTiles(ctx context.Context, tree tlog.Tree, report *Report) error {
+	reader := r.reader(ctx, tree)
+	for _, t := range tlog.NewTiles(height, 0, tree.N) {
+		if t.L == 0 {
+			continue
+		}
+		if _, err := tlog.ReadTileData(t, reader); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			report.add(Finding{Position: -1, What: "the tree's hashes were changed: " + err.Error()})
+			return nil
+		}
+	}
+	return nil
+}
+
+// receipts checks the signature of every receipt under the tree, and returns how many there are.
+func (v Verification) receipts(ctx context.Context, r repository, size int64, report *Report) (int64, error) {
+	all := spans(size, nil)
+	findings := make([][]Finding, len(all))
+	var count, done atomic.Int64
+	work, inner := errgroup.WithContext(ctx)
+	work.SetLimit(report.Cores)
+	for i, part := range all {
+		work.Go(func() error {
+			const query = "SELECT l.position, l.row_id, x.jws FROM log_entries l JOIN protocol_entries e ON e.subject_id = l.row_id " +
+				"JOIN receipts x ON x.declaration_id = e.subject_id WHERE l.position >= ? AND l.position < ? AND l.kind = 'register'"
+			err := r.each(inner, query, []any{part.from, part.to}, func(values [][]byte) error {
+				count.Add(1)
+				if v.Receipt(inner, string(values[2])) == nil {
+					return nil
+				}
+				position, err := r.number(values[0])
+				if err != nil {
+					return err
+				}
+				row, err := r.id(values[1])
+				if err != nil {
+					return err
+				}
+				f := Finding{position, string(ofRegister) + " " + row.String(), "the receipt was signed by no known key"}
+				findings[i] = append(findings[i], f)
+				return nil
+			})
+			v.tell("receipts", done.Add(part.to-part.from), size)
+			return err
+		})
+	}
+	err := work.Wait()
+	report.add(slices.Concat(findings...)...)
+	return count.Load(), err
+}
+
+// nameless says of a record that it tells neither who nor when; see audit.WriteTimeless.
+const nameless = "(e.request_id = '' AND e.address = '' AND e.person_id IS NULL AND e.session_id IS NULL)"
+
+// outside counts what the log does not have yet, and looks for what was put in behind it: rows that
+// are dated before a checkpoint and do not stand under it.
+func (v Verification) outside(ctx context.Context, r repository, size, under int64, report *Report) error {
+	var behind int64
+	if err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM log_entries WHERE position >= ?", size).Scan(&behind).Error; err != nil {
+		return err
+	}
+	// While it serves, the log grows beside this.
+	if now, err := r.state(ctx); err != nil {
+		return err
+	} else if behind > now.Size-size {
+		report.add(Finding{Position: size, What: fmt.Sprintf("%d leaves stand behind the end of the log", behind)})
+	}
+	const trail, register = "audit_records e LEFT JOIN log_entries l ON l.row_id = e.id AND l.kind = 'audit'",
+		"protocol_entries e LEFT JOIN log_entries l ON l.row_id = e.subject_id AND l.kind = 'register'"
+	if err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM " + trail + " WHERE l.position IS NULL AND " + nameless).
+		Scan(&report.Daily).Error; err != nil {
+		return err
+	}
+	for _, from := range []string{trail + " WHERE NOT " + nameless + " AND ", register + " WHERE "} {
+		var n int64
+		if err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM " + from + "l.position IS NULL").Scan(&n).Error; err != nil {
+			return err
+		}
+		report.Unsealed += n
+		var first []time.Time
+		err := r.db.From(ctx).Raw("SELECT e.at FROM " + from + "l.position IS NULL ORDER BY e.at LIMIT 1").Scan(&first).Error
+		if err != nil {
+			return err
+		}
+		if len(first) > 0 && (report.Since.IsZero() || first[0].Before(report.Since)) {
+			report.Since = first[0].UTC()
+		}
+	}
+	report.Unsealed += report.Daily
+	horizon, err := r.horizon(ctx, under)
+	if err != nil || horizon.IsZero() {
+		return err
+	}
+	for _, of := range []struct {
+		kind     kind
+		id, from string
+		latest   time.Duration
+	}{
+		{ofTrail, "e.id", trail + " WHERE NOT " + nameless + " AND ", latest},
+		{ofRegister, "e.subject_id", register + " WHERE ", latestEntry},
+	} {
+		var rows []struct {
+			ID       uuid.UUID
+			Position *int64
+		}
+		err := r.db.From(ctx).Raw("SELECT "+of.id+" AS id, l.position FROM "+of.from+
+			"e.at < ? AND (l.position IS NULL OR l.position >= ?) ORDER BY e.at, 1", horizon.Add(-of.latest).UTC(), under).Scan(&rows).Error
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			f := Finding{-1, string(of.kind) + " " + row.ID.String(), "the row is dated before the checkpoint and does not stand under it"}
+			if row.Position != nil {
+				f.Position = *row.Position
+			}
+			report.add(f)
+		}
+	}
+	return nil
+}
+
+// horizon is the latest time of the last rows under a tree.
+func (r repository) horizon(ctx context.Context, size int64) (time.Time, error) {
+	var newest time.Time
+	for _, query := range []string{
+		"SELECT e.at FROM log_entries l JOIN audit_records e ON e.id = l.row_id WHERE l.kind = 'audit' AND l.position >= ? " +
+			"AND l.position < ? ORDER BY e.at DESC LIMIT 1",
+		"SELECT e.at FROM log_entries l JOIN protocol_entries e ON e.subject_id = l.row_id WHERE l.kind = 'register' AND l.position >= ? " +
+			"AND l.position < ? ORDER BY e.at DESC LIMIT 1",
+	} {
+		var at []time.Time
+		if err := r.db.From(ctx).Raw(query, max(0, size-lastRows), size).Scan(&at).Error; err != nil {
+			return newest, err
+		}
+		if len(at) > 0 && at[0].After(newest) {
+			newest = at[0]
+		}
+	}
+	return newest, nil
+}
