@@ -11,9 +11,9 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/kernel/recheck"
 	"diresco/internal/kernel/scan"
+	"diresco/internal/kernel/translog"
 	"diresco/internal/platform/clamd"
 	"diresco/internal/platform/config"
-	"diresco/internal/kernel/translog"
 )
 
 // kernel is what every operation goes through.

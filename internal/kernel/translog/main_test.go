@@ -104,10 +104,10 @@ func (h *house) write(n int) {
 						"ON CONFLICT (office_code) DO UPDATE SET last_number = excluded.last_number", []any{h.number, h.clock.Now()},
 				},
 				{
-					"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) " +
-						"VALUES ( '1400', 2026, ?, ?, 'declaration', ?, 'sha-256:00')", []any{h.number, h.clock.Now(), id},
+					"INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest, jws, filed_state, filed_version) " +
+						"VALUES ( '1400', 2026, ?, ?, 'declaration', ?, 'sha-256:00', ?, 'submitted', 2)",
+					[]any{h.number, h.clock.Now(), id, jwsOf(id)},
 				},
-				{"INSERT INTO receipts (declaration_id, jws, state, version) VALUES ( ?, ?, 'submitted', 2)", []any{id, jwsOf(id)}},
 			} {
 				if err := h.db.From(ctx).Exec(s.statement, s.args...).Error; err != nil {
 					return err

@@ -77,14 +77,21 @@ const (
 	// notSealed leaves out what the log has.
 	notSealed = "NOT EXISTS (SELECT 1 FROM log_entries l WHERE l.row_id = a.id AND l.kind = 'audit')"
 	// timeless records tell nobody when they were written; see audit.WriteTimeless.
-	timelessPostgres = "FROM (SELECT * FROM audit_records WHERE xact_id = '0' OFFSET 0) a WHERE " + notSealed + " ORDER BY a.id"
-	timelessSQLite   = "FROM audit_records a WHERE a.rowid < 0 AND " + notSealed + " ORDER BY a.id"
-	before           = "FROM audit_records a WHERE a.id > ? AND " + notSealed + " ORDER BY a.id"
-	freshSQLite      = "FROM audit_records a WHERE a.rowid > ? AND " + notSealed + " ORDER BY a.rowid"
-	// The fence keeps the database from going through the table by id.
-	freshPostgres = "FROM (SELECT * FROM audit_records WHERE xact_id >= CAST(CAST(? AS text) AS xid8) OFFSET 0) a WHERE " + notSealed +
-		" ORDER BY a.id"
+	timelessSQLite = "FROM audit_records a WHERE a.rowid < 0 AND " + notSealed + " ORDER BY a.id"
+	before         = "FROM audit_records a WHERE a.id > ? AND " + notSealed + " ORDER BY a.id"
+	freshSQLite    = "FROM audit_records a WHERE a.rowid > ? AND " + notSealed + " ORDER BY a.rowid"
 )
+
+// The fence (OFFSET 0) keeps PostgreSQL from going through the table by id.
+var (
+	timelessPostgres = fenced("r.xact_id = '0'")
+	freshPostgres    = fenced("r.xact_id >= CAST(CAST(? AS text) AS xid8)")
+)
+
+func fenced(condition string) string {
+	return "FROM (SELECT " + selected("r", trailColumns) + " FROM audit_records r WHERE " + condition + " OFFSET 0) a WHERE " + notSealed +
+		" ORDER BY a.id"
+}
 
 // records reads audit records that are not sealed.
 func (r repository) records(ctx context.Context, from string, args ...any) ([]unsealed, error) {
@@ -129,7 +136,7 @@ func (r repository) offices(ctx context.Context) ([]office, error) {
 }
 
 // fromRegister is where the columns of an entry of the register come from.
-const fromRegister = " FROM protocol_entries e LEFT JOIN receipts x ON x.declaration_id = e.subject_id "
+const fromRegister = " FROM protocol_entries e "
 
 // entries reads entries of an office behind those that are sealed, and how far they go.
 func (r repository) entries(ctx context.Context, o office, limit int) ([]unsealed, office, error) {

@@ -68,12 +68,12 @@ var (
 	registerColumns = []column{
 		{"at", "", instant},
 		{"digest", "", text},
-		{"filed_state", "x.state", text},
-		{"filed_version", "x.version", number},
+		{"filed_state", "", text},
+		{"filed_version", "", number},
 		{"kind", "", text},
 		{"number", "", number},
 		{"office_code", "", text},
-		{"receipt", "x.jws", digested},
+		{"receipt", "e.jws", digested},
 		{"subject_id", "", id},
 		{"year", "", number},
 	}

@@ -242,8 +242,7 @@ func (r repository) check(ctx context.Context, part span) (checked, error) {
 		{ofTrail, trailColumns, "SELECT l.position, l.row_id, l.salt, l.digest, e.id, " + selected("e", trailColumns) +
 			" FROM log_entries l LEFT JOIN audit_records e ON e.id = l.row_id"},
 		{ofRegister, registerColumns, "SELECT l.position, l.row_id, l.salt, l.digest, e.subject_id, " + selected("e", registerColumns) +
-			" FROM log_entries l LEFT JOIN protocol_entries e ON e.subject_id = l.row_id " +
-			"LEFT JOIN receipts x ON x.declaration_id = e.subject_id"},
+			" FROM log_entries l LEFT JOIN protocol_entries e ON e.subject_id = l.row_id"},
 	} {
 		var text []byte
 		query := of.from + " WHERE l.position >= ? AND l.position < ? AND l.kind = ?"
@@ -338,8 +337,8 @@ func (v Verification) receipts(ctx context.Context, r repository, size int64, re
 	work.SetLimit(report.Cores)
 	for i, part := range all {
 		work.Go(func() error {
-			const query = "SELECT l.position, l.row_id, x.jws FROM log_entries l JOIN protocol_entries e ON e.subject_id = l.row_id " +
-				"JOIN receipts x ON x.declaration_id = e.subject_id WHERE l.position >= ? AND l.position < ? AND l.kind = 'register'"
+			const query = "SELECT l.position, l.row_id, e.jws FROM log_entries l JOIN protocol_entries e ON e.subject_id = l.row_id " +
+				"WHERE e.jws IS NOT NULL AND l.position >= ? AND l.position < ? AND l.kind = 'register'"
 			err := r.each(inner, query, []any{part.from, part.to}, func(values [][]byte) error {
 				count.Add(1)
 				if v.Receipt(inner, string(values[2])) == nil {

@@ -22,7 +22,7 @@ type vandal struct {
 
 // sealedTables are those that a log covers, and its own, each with what tells its rows apart.
 var sealedTables = map[string]string{
-	"audit_records": "id", "protocol_entries": "subject_id", "receipts": "declaration_id", "log_entries": "position", "log_tiles": "level",
+	"audit_records": "id", "protocol_entries": "subject_id", "log_entries": "position", "log_tiles": "level",
 }
 
 // unlock takes away what keeps rows final, and keeps a copy of them.
@@ -69,17 +69,19 @@ func (v *vandal) pick(texts ...string) string { return texts[v.random.IntN(len(t
 
 // flip changes one value of one row.
 func (v *vandal) flip() (what, table string) {
-	table = v.pick("audit_records", "protocol_entries", "receipts", "log_entries", "log_tiles")
+	table = v.pick("audit_records", "protocol_entries", "log_entries", "log_tiles")
 	set := map[string][]string{
 		"audit_records": {
 			"operation = operation || 'x'", "outcome = 'refused'", "address = '192.0.2.9'", "person_id = right_id", "login_level = 3",
 			"detail = '{}'", "acting_as = 'employee_delegate'", "contributor_id = session_id, session_id = id", "subject_id = NULL",
 			"at = '2020-01-01 00:00:00+00:00'",
 		},
-		"protocol_entries": {"number = number + 500000", "digest = 'sha-256:01'", "kind = 'ticket'", "at = '2026-01-01 00:00:00+00:00'"},
-		"receipts":         {"jws = jws || 'x'", "state = 'accepted'", "version = version + 1"},
-		"log_entries":      {"salt = digest", "digest = salt", "kind = CASE kind WHEN 'audit' THEN 'register' ELSE 'audit' END"},
-		"log_tiles":        {"hashes = (SELECT digest FROM log_entries WHERE position = 7)"},
+		"protocol_entries": {
+			"number = number + 500000", "digest = 'sha-256:01'", "kind = 'ticket'", "at = '2026-01-01 00:00:00+00:00'",
+			"jws = jws || 'x'", "filed_state = 'accepted'", "filed_version = filed_version + 1",
+		},
+		"log_entries": {"salt = digest", "digest = salt", "kind = CASE kind WHEN 'audit' THEN 'register' ELSE 'audit' END"},
+		"log_tiles":   {"hashes = (SELECT digest FROM log_entries WHERE position = 7)"},
 	}[table]
 	change := v.pick(set...)
 	return "UPDATE " + table + " SET " + change + " WHERE " + v.some(table), table
@@ -87,7 +89,7 @@ func (v *vandal) flip() (what, table string) {
 
 // remove deletes one row.
 func (v *vandal) remove() (what, table string) {
-	table = v.pick("audit_records", "protocol_entries", "receipts", "log_entries", "log_tiles")
+	table = v.pick("audit_records", "protocol_entries", "log_entries", "log_tiles")
 	return "DELETE FROM " + table + " WHERE " + v.some(table), table
 }
 
@@ -121,7 +123,7 @@ func (v *vandal) insert() (what, table string) {
 			"VALUES ( '%s', '%s', 'submitDeclaration', 'done', 'request-999999', '192.0.2.1')", uuid.Must(uuid.NewV7()), written), "audit_records"
 	}
 	return fmt.Sprintf("INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) "+
-		"VALUES ( '1400', 2026, %d, '%s', 'declaration', '%s', 'sha-256:02')", 600_000+v.random.IntN(1000), written, uuid.Must(uuid.NewV7())), "protocol_entries"
+		"VALUES ( '1400', 2026, %d, '%s', 'ticket', '%s', 'sha-256:02')", 600_000+v.random.IntN(1000), written, uuid.Must(uuid.NewV7())), "protocol_entries"
 }
 
 // alterations is how many are tried on each database.
