@@ -462,6 +462,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/audit/checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the newest checkpoint of the log
+         * @description The log is a Merkle tree (RFC 9162) over all that was registered and all that was done. A checkpoint is its size and root, signed
+         *     (`c2sp.org/tlog-checkpoint`): whoever keeps one finds out later when anything before it was changed, removed or put in. The log itself is
+         *     served as `c2sp.org/tlog-tiles` at `/audit/log/`. It has digests alone. Needs no login. Before anything is sealed: 404.
+         */
+        get: operations["showCheckpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/consistency-proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Prove that the log only grew
+         * @description What proves that the newest checkpoint has everything that an older one had, in the same order (RFC 9162, section 2.1.4). Needs no login. A
+         *     size that the log never had: 404.
+         */
+        get: operations["showConsistencyProof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/backoffice/applications": {
         parameters: {
             query?: never;
@@ -1454,6 +1497,7 @@ export interface paths {
          * @description One of the files of the document that was shown for the PIN issued last, byte for byte as it was sent; an `Accept` that does not allow its form
          *     answers 406. Operators read it while the PIN waits for its confirmation (404 afterwards), administrators always. It is a look at the person
          *     and counts like showPerson. For operators (operatori di sede) and administrators; others get 403 `forbidden`.
+         *     Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
          */
         get: operations["downloadPinDocument"];
         put?: never;
@@ -1653,6 +1697,7 @@ export interface paths {
          * Download a file of a request for a dispositive PIN
          * @description One of the files, byte for byte as it was sent and in the form in which it was sent; an `Accept` that does not allow that form answers 406.
          *     It is a look at the person and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+         *     Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
          */
         get: operations["downloadPinUpgradeAttachment"];
         put?: never;
@@ -2175,6 +2220,7 @@ export interface paths {
          * Download the files of a ticket of my office
          * @description The files that came with it, as the one archive in which they are kept, byte for byte; `Range` asks for a part, as in downloadTicketAttachments. A ticket without files, and one of another office, answer 404. It is a look at the person who
          *     opened it and counts like showPerson. For operators (operatori di sede); others get 403 `forbidden`.
+         *     Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
          */
         get: operations["downloadOfficeTicketAttachments"];
         put?: never;
@@ -3348,6 +3394,34 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/declarations/{declaration_id}/receipt/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description A declaration that you may consult.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                declaration_id: components["parameters"]["DeclarationId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Prove that a receipt is in the log
+         * @description What proves to anybody, with the receipt alone and without this service, that the register has had it since a signed checkpoint of the
+         *     log: the entry of the register, which has the receipt's digest and no personal data, the salt of its leaf, the path to the root
+         *     (RFC 9162) and the checkpoint. Entries are sealed within 10 seconds; until then: 409. A draft has none: 404.
+         */
+        get: operations["showReceiptProof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/declarations/{declaration_id}/submission": {
         parameters: {
             query?: never;
@@ -3918,14 +3992,16 @@ export interface paths {
         /**
          * Begin a login with a national identity
          * @description Open `url` in the browser: the person logs in at the provider and comes back to `return_url?code=…`, or to
-         *     `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, where there is one) and `error_description` (words for the
-         *     person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+         *     `return_url?error=…` with `error_code` (a national number, 19 to 25 or 30, or of a card a word such as `card-revoked`, where there is one) and
+         *     `error_description` (words for the person). `error` is `access_denied`, `temporarily_unavailable` or `invalid_answer`. startFederatedSession then takes the code.
+         *     A provider by SAML that is down sends nobody back.
          *
          *     `return_url` is a redirect URI of one of the body's own applications, to the letter, or an address of an origin that the service lets in by
          *     CORS; in the sandbox also a redirect URI of any approved application, and any port of the tester's own machine. `code_challenge` is the PKCE challenge (RFC 7636, method `S256`) of a `code_verifier` that never leaves your program.
          *     An app opens `url` in the system's browser, not in a view of its own (RFC 8252).
          *
-         *     The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on.
+         *     The login must be done within 15 minutes. A provider that cannot be reached answers 503 `unavailable`; the others go on. A login has no
+         *     address of its own, so that the answer is without `Location`.
          */
         post: operations["startFederatedLogin"];
         delete?: never;
@@ -3943,8 +4019,8 @@ export interface paths {
         };
         /**
          * List the identity providers
-         * @description The providers of national identities (SPID, CIE) with which people log in here, by their id. Show them in an order that is
-         *     drawn anew each time, so that none is preferred. There may be none. Needs no login.
+         * @description The providers of national identities (SPID, CIE) with which people log in here, by their id, and the cards that a browser can show
+         *     (`cns-card`, `cie-card`). Show them in an order that is drawn anew each time, so that none is preferred. There may be none. Needs no login.
          */
         get: operations["listIdentityProviders"];
         put?: never;
@@ -5223,9 +5299,9 @@ export interface paths {
          *     that hands it on. There is no body. The session is as strong as one of SPID, and is a fresh authentication: somebody who is asked
          *     for one in a session can start another with the card.
          *
-         *     Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked; the
-         *     detail tells these apart. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`, not a
-         *     session. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
+         *     Answers 401 `invalid-credentials` where no certificate came along, and where it is none of a card, has expired or was revoked;
+         *     `errors[].code` tells these apart: `card-missing`, `card-unreadable`, `card-refused`, `card-validity`, `card-revoked`. Where the authorities cannot be asked whether it was revoked, the answer is 503 `unavailable`
+         *     (`card-unchecked`), not a session. In a browser a card is also a provider of startFederatedLogin. A certificate in a header that no trusted proxy wrote answers 403 `forbidden`, and 404 `not-found` means that no cards are
          *     taken here.
          */
         post: operations["startCardSession"];
@@ -5299,7 +5375,7 @@ export interface paths {
          *     mobile number that the provider told are sent codes by which they are verified. The session is as good as one of a dispositive PIN.
          *
          *     A code works once, within 60 seconds. One that is wrong, used or too old, a `code_verifier` that does not fit and a person who is
-         *     suspended answer alike: 401 `invalid-credentials`.
+         *     suspended answer alike: 401 `invalid-credentials`. That is so with the same `Idempotency-Key`, too: where the answer was lost, log in again.
          *
          *     Ten sessions of one person live at once. One more ends the oldest, and the person is told.
          */
@@ -5683,6 +5759,7 @@ export interface paths {
          * Download the files of a ticket
          * @description All files that came with a ticket, as one archive. It never changes. A part of it is had by `Range` (RFC 9110, one range of bytes), so that a download that broke off goes on;
          *     a range that cannot be met gets the whole. A ticket without files answers 404.
+         *     Where files are scanned, those that were not yet, or were refused, answer 409 `conflict`.
          */
         get: operations["downloadTicketAttachments"];
         put?: never;
@@ -6038,6 +6115,11 @@ export interface components {
              */
             scopes: components["schemas"]["Scope"][];
             state: components["schemas"]["ApplicationState"];
+            tls_client_auth_san_dns?: components["schemas"]["TLSClientAuthSanDNS"];
+            tls_client_auth_san_email?: components["schemas"]["TLSClientAuthSanEmail"];
+            tls_client_auth_san_ip?: components["schemas"]["TLSClientAuthSanIP"];
+            tls_client_auth_san_uri?: components["schemas"]["TLSClientAuthSanURI"];
+            tls_client_auth_subject_dn?: components["schemas"]["TLSClientAuthSubjectDN"];
             tls_client_certificate_bound_access_tokens?: components["schemas"]["CertificateBoundAccessTokens"];
             token_endpoint_auth_method: components["schemas"]["TokenEndpointAuthMethod"];
             /**
@@ -6048,7 +6130,7 @@ export interface components {
             updated_at: string;
         };
         /**
-         * @description What to change; what is not named stays. `jwks` takes the place of `jwks_uri`, and the other way round.
+         * @description What to change; what is not named stays. `jwks` takes the place of `jwks_uri`, and the other way round; so does one `tls_client_auth_...` of another.
          * @example {
          *       "redirect_uris": [
          *         "http://127.0.0.1/callback",
@@ -6097,6 +6179,11 @@ export interface components {
              *     ]
              */
             scopes?: components["schemas"]["Scope"][];
+            tls_client_auth_san_dns?: components["schemas"]["TLSClientAuthSanDNS"];
+            tls_client_auth_san_email?: components["schemas"]["TLSClientAuthSanEmail"];
+            tls_client_auth_san_ip?: components["schemas"]["TLSClientAuthSanIP"];
+            tls_client_auth_san_uri?: components["schemas"]["TLSClientAuthSanURI"];
+            tls_client_auth_subject_dn?: components["schemas"]["TLSClientAuthSubjectDN"];
             tls_client_certificate_bound_access_tokens?: components["schemas"]["CertificateBoundAccessTokens"];
         };
         /**
@@ -6180,6 +6267,11 @@ export interface components {
              *     ]
              */
             scopes: components["schemas"]["Scope"][];
+            tls_client_auth_san_dns?: components["schemas"]["TLSClientAuthSanDNS"];
+            tls_client_auth_san_email?: components["schemas"]["TLSClientAuthSanEmail"];
+            tls_client_auth_san_ip?: components["schemas"]["TLSClientAuthSanIP"];
+            tls_client_auth_san_uri?: components["schemas"]["TLSClientAuthSanURI"];
+            tls_client_auth_subject_dn?: components["schemas"]["TLSClientAuthSubjectDN"];
             tls_client_certificate_bound_access_tokens?: components["schemas"]["CertificateBoundAccessTokens"];
             token_endpoint_auth_method: components["schemas"]["TokenEndpointAuthMethod"];
         };
@@ -6552,6 +6644,41 @@ export interface components {
          */
         CertificateBoundAccessTokens: boolean;
         /**
+         * @description The signed state of the log.
+         * @example {
+         *       "keys": [
+         *         "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
+         *       ],
+         *       "name": "diresco.example/audit/log",
+         *       "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
+         *       "size": 2,
+         *       "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
+         *     }
+         */
+        Checkpoint: {
+            /**
+             * @description The public keys (Ed25519) by which it is checked, as programs for signed notes read them. Get them once, from somebody you trust: a checkpoint
+             *     that is checked by a key which came along with it proves nothing.
+             */
+            keys: components["schemas"]["LogKey"][];
+            /**
+             * @description The log's name, the first line of all its checkpoints.
+             * @example diresco.example/audit/log
+             */
+            name: string;
+            root: components["schemas"]["LogHash"];
+            size: components["schemas"]["LogPosition"];
+            /**
+             * @description The signed note (`c2sp.org/signed-note`), byte for byte. This is what to keep.
+             * @example diresco.example/audit/log
+             *     2
+             *     X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+             *
+             *     — diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=
+             */
+            text: string;
+        };
+        /**
          * @description By which an application names itself (OAuth `client_id`).
          * @example 018f3b501a2b7c3d8e4f5a6b7c8d9e0f
          */
@@ -6697,6 +6824,30 @@ export interface components {
             /** @description The consents, the latest first. */
             items: components["schemas"]["Consent"][];
             next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description What proves that the log of a checkpoint begins with that of an older one.
+         * @example {
+         *       "checkpoint": {
+         *         "keys": [
+         *           "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
+         *         ],
+         *         "name": "diresco.example/audit/log",
+         *         "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
+         *         "size": 2,
+         *         "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
+         *       },
+         *       "from": 1,
+         *       "hashes": [
+         *         "uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="
+         *       ]
+         *     }
+         */
+        ConsistencyProof: {
+            checkpoint: components["schemas"]["Checkpoint"];
+            from: components["schemas"]["LogPosition"];
+            /** @description The proof (RFC 9162, section 2.1.4). */
+            hashes: components["schemas"]["LogHash"][];
         };
         /**
          * @description A way to reach a person.
@@ -10953,14 +11104,14 @@ export interface components {
          */
         FederatedLoginStart: {
             /**
-             * @description The PKCE challenge, method `S256`.
+             * @description The PKCE challenge, method `S256`. It is 32 bytes in base64url, so that its last character is one of those of four bits.
              * @example E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM
              */
             code_challenge: string;
             level: components["schemas"]["IdentityLevel"];
             provider_id: components["schemas"]["ProviderId"];
             /**
-             * @description Where the browser comes back. An address of an origin that is let in, or a redirect URI of one of the body's own applications; in the sandbox of any approved one.
+             * @description Where the browser comes back. An address of an origin that is let in, or a redirect URI of one of the body's own applications; in the sandbox of any approved one, and any port of the tester's own machine.
              * @example http://127.0.0.1:8000/callback
              */
             return_url: string;
@@ -11366,11 +11517,11 @@ export interface components {
              */
             display_name: string;
             /**
-             * @description The national identity, or `oidc` for a provider of the institution's own.
+             * @description The national identity, or `oidc` for a provider of the institution's own. Whose id ends in `-card` is a card that the browser shows.
              * @example spid
              * @enum {string}
              */
-            kind: "spid" | "cie" | "oidc";
+            kind: "spid" | "cie" | "cns" | "oidc";
             /**
              * @description The levels that can be asked for, the lowest first.
              * @example [
@@ -11611,6 +11762,22 @@ export interface components {
              */
             href: string;
         };
+        /**
+         * @description A hash of the tree (SHA-256), in base64.
+         * @example X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+         */
+        LogHash: string;
+        /**
+         * @description A public key of the log, as programs for signed notes read it (`c2sp.org/signed-note`).
+         * @example diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF
+         */
+        LogKey: string;
+        /**
+         * Format: int64
+         * @description A number of leaves, or the place of one, counted from 0.
+         * @example 2
+         */
+        LogPosition: number;
         /**
          * @description How the person logged in.
          * @example pin
@@ -12269,6 +12436,11 @@ export interface components {
              * @example 2026-03-16T08:15:04.218301Z
              */
             submitted_at: string;
+            tls_client_auth_san_dns?: components["schemas"]["TLSClientAuthSanDNS"];
+            tls_client_auth_san_email?: components["schemas"]["TLSClientAuthSanEmail"];
+            tls_client_auth_san_ip?: components["schemas"]["TLSClientAuthSanIP"];
+            tls_client_auth_san_uri?: components["schemas"]["TLSClientAuthSanURI"];
+            tls_client_auth_subject_dn?: components["schemas"]["TLSClientAuthSubjectDN"];
             tls_client_certificate_bound_access_tokens?: components["schemas"]["CertificateBoundAccessTokens"];
             token_endpoint_auth_method: components["schemas"]["TokenEndpointAuthMethod"];
             /**
@@ -13879,6 +14051,11 @@ export interface components {
              * @example 2026-03-18T09:00:00.118204Z
              */
             submitted_at: string;
+            tls_client_auth_san_dns?: components["schemas"]["TLSClientAuthSanDNS"];
+            tls_client_auth_san_email?: components["schemas"]["TLSClientAuthSanEmail"];
+            tls_client_auth_san_ip?: components["schemas"]["TLSClientAuthSanIP"];
+            tls_client_auth_san_uri?: components["schemas"]["TLSClientAuthSanURI"];
+            tls_client_auth_subject_dn?: components["schemas"]["TLSClientAuthSubjectDN"];
             tls_client_certificate_bound_access_tokens?: components["schemas"]["CertificateBoundAccessTokens"];
         };
         /**
@@ -15135,6 +15312,43 @@ export interface components {
          */
         ReceiptJws: string;
         /**
+         * @description What proves that a receipt is in the log. The digest of the receipt (SHA-256 of the JWS) stands in `row`. The leaf is
+         *     `{"digest":"sha-256:HEX","kind":"register"}` and a newline, HEX being SHA-256 over `salt` and `row`.
+         * @example {
+         *       "checkpoint": {
+         *         "keys": [
+         *           "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
+         *         ],
+         *         "name": "diresco.example/audit/log",
+         *         "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
+         *         "size": 2,
+         *         "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
+         *       },
+         *       "hashes": [
+         *         "uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="
+         *       ],
+         *       "index": 1,
+         *       "row": "{\"at\":\"2026-03-16T08:15:04.218301Z\",\"digest\":\"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\",\"filed_state\":\"submitted\",\"filed_version\":2,\"kind\":\"declaration\",\"number\":42,\"office_code\":\"1400\",\"receipt\":\"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\",\"subject_id\":\"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c\",\"year\":2026}",
+         *       "salt": "AAECAwQFBgcICQoLDA0ODw=="
+         *     }
+         */
+        ReceiptProof: {
+            checkpoint: components["schemas"]["Checkpoint"];
+            /** @description The path from the leaf to the root (RFC 9162, section 2.1.3). */
+            hashes: components["schemas"]["LogHash"][];
+            index: components["schemas"]["LogPosition"];
+            /**
+             * @description The entry of the register (JSON by RFC 8785), as it was sealed. No personal data.
+             * @example {"at":"2026-03-16T08:15:04.218301Z","digest":"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","filed_state":"submitted","filed_version":2,"kind":"declaration","number":42,"office_code":"1400","receipt":"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","year":2026}
+             */
+            row: string;
+            /**
+             * @description 16 random bytes, in base64.
+             * @example AAECAwQFBgcICQoLDA0ODw==
+             */
+            salt: string;
+        };
+        /**
          * @description A receipt that somebody was handed.
          * @example {
          *       "jws": "eyJhbGciOiJFUzI1NiIsImtpZCI6IjIwMjYtMDEifQ.eyJwcm90b2NvbF9udW1iZXIiOiJJTlBTLjE0MDAuMTYvMDMvMjAyNi4wMDAwMDQyIn0.c2lnbmF0dXJlLW9mLXRoZS1yZWNlaXB0"
@@ -16175,7 +16389,7 @@ export interface components {
             login_level?: number;
             login_method: components["schemas"]["LoginMethod"];
             /**
-             * @description Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
+             * @description Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card, whether or not browsers can show one. Missing for a PIN.
              * @example spid-poste
              */
             login_provider?: string;
@@ -16307,7 +16521,7 @@ export interface components {
             login_level?: number;
             login_method: components["schemas"]["LoginMethod"];
             /**
-             * @description Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card. Missing for a PIN.
+             * @description Who vouched for the person, see listIdentityProviders; `cns-card` and `cie-card` for a card, whether or not browsers can show one. Missing for a PIN.
              * @example spid-poste
              */
             login_provider?: string;
@@ -17736,6 +17950,31 @@ export interface components {
             reason: string;
         };
         /**
+         * @description With `tls_client_auth`, which takes exactly one such field. A DNS name that its certificate has among its alternative names; no wildcard.
+         * @example server.paghe.example
+         */
+        TLSClientAuthSanDNS: string;
+        /**
+         * @description With `tls_client_auth`, which takes exactly one such field. An e-mail address that its certificate has among its alternative names; before the `@` each letter counts.
+         * @example server@paghe.example
+         */
+        TLSClientAuthSanEmail: string;
+        /**
+         * @description With `tls_client_auth`, which takes exactly one such field. An IP address that its certificate has among its alternative names.
+         * @example 192.0.2.7
+         */
+        TLSClientAuthSanIP: string;
+        /**
+         * @description With `tls_client_auth`, which takes exactly one such field. A URI that its certificate has among its alternative names, compared to the letter.
+         * @example https://paghe.example/server
+         */
+        TLSClientAuthSanURI: string;
+        /**
+         * @description With `tls_client_auth`, which takes exactly one such field. The subject of its certificate as a text (RFC 4514), the last part first: all of it, compared without regard to case and repeated blanks.
+         * @example CN=server.paghe.example,O=Paghe Facili S.r.l.,C=IT
+         */
+        TLSClientAuthSubjectDN: string;
+        /**
          * @description The tax code (codice fiscale): 16 characters for a person, replacements of digits by letters (omocodia) included; 11 digits for an organisation.
          * @example RSSMRA80A01H501U
          */
@@ -17818,6 +18057,13 @@ export interface components {
             answered_by?: string;
             /** @description The files that came with it; downloadTicketAttachments has them. */
             attachments: components["schemas"]["TicketAttachment"][];
+            /**
+             * @description What a scan for malicious content found in the files: nobody gets them while it is `waiting` or once they are `refused`. It is missing where the
+             *     institution scans none.
+             * @example clean
+             * @enum {string}
+             */
+            attachments_scan?: "waiting" | "clean" | "refused";
             /**
              * Format: date-time
              * @description When it was closed.
@@ -18509,12 +18755,13 @@ export interface components {
          */
         TicketVisibility: "visible" | "internal";
         /**
-         * @description How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or `self_signed_tls_client_auth` by a certificate that stands beside its key
-         *     in the key set (`x5c`, RFC 8705), where the installation has `mtls_endpoint_aliases` in its metadata.
+         * @description How it proves which one it is: `none` for `public`; for `confidential` `private_key_jwt` (RFC 7523), or by a certificate (RFC 8705) where the metadata of the installation name the
+         *     method: `self_signed_tls_client_auth` by one that stands beside its key in the key set (`x5c`), `tls_client_auth` by one of an authority that the installation trusts, with the one
+         *     name that is registered in a field `tls_client_auth_...`.
          * @example none
          * @enum {string}
          */
-        TokenEndpointAuthMethod: "none" | "private_key_jwt" | "self_signed_tls_client_auth";
+        TokenEndpointAuthMethod: "none" | "private_key_jwt" | "self_signed_tls_client_auth" | "tls_client_auth";
         /**
          * @description 128 random bits (base64url). Whoever knows it may see the thing that it names.
          * @example q7Vn2xWc9KfT4bLm8RzY1A
@@ -19159,7 +19406,7 @@ export interface components {
         GrantId: components["schemas"]["Id"];
         /**
          * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-         *     another request answers 422 `idempotency-key-reused`.
+         *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
          */
         IdempotencyKey: components["schemas"]["IdempotencyKeyValue"];
         /** @description The `ETag` of the version that you read, or `*` for whichever there is. Missing, the answer is 428 `precondition-required`. */
@@ -19186,6 +19433,11 @@ export interface components {
          * @example 50
          */
         Limit: number;
+        /**
+         * @description The size of the older checkpoint.
+         * @example 1
+         */
+        LogSize: number;
         /**
          * @description A message, from listSandboxMessages.
          * @example 018f3b24-6b82-7da4-9fb6-2b3c4d5e6f70
@@ -20818,6 +21070,94 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    showCheckpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The checkpoint. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "keys": [
+                     *         "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
+                     *       ],
+                     *       "name": "diresco.example/audit/log",
+                     *       "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
+                     *       "size": 2,
+                     *       "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Checkpoint"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    showConsistencyProof: {
+        parameters: {
+            query: {
+                /**
+                 * @description The size of the older checkpoint.
+                 * @example 1
+                 */
+                from: components["parameters"]["LogSize"];
+            };
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The proof. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "checkpoint": {
+                     *         "keys": [
+                     *           "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
+                     *         ],
+                     *         "name": "diresco.example/audit/log",
+                     *         "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
+                     *         "size": 2,
+                     *         "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
+                     *       },
+                     *       "from": 1,
+                     *       "hashes": [
+                     *         "uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConsistencyProof"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     listOfficeApplications: {
         parameters: {
             query?: {
@@ -21387,7 +21727,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -21495,7 +21835,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -23323,7 +23663,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -23488,7 +23828,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -25457,7 +25797,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -26508,7 +26848,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -27002,7 +27342,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -27064,7 +27404,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -27650,7 +27990,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -28643,7 +28983,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -28745,7 +29085,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -29650,6 +29990,58 @@ export interface operations {
             default: components["responses"]["Refused"];
         };
     };
+    showReceiptProof: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path: {
+                /**
+                 * @description A declaration that you may consult.
+                 * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+                 */
+                declaration_id: components["parameters"]["DeclarationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The proof. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "checkpoint": {
+                     *         "keys": [
+                     *           "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
+                     *         ],
+                     *         "name": "diresco.example/audit/log",
+                     *         "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
+                     *         "size": 2,
+                     *         "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
+                     *       },
+                     *       "hashes": [
+                     *         "uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="
+                     *       ],
+                     *       "index": 1,
+                     *       "row": "{\"at\":\"2026-03-16T08:15:04.218301Z\",\"digest\":\"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\",\"filed_state\":\"submitted\",\"filed_version\":2,\"kind\":\"declaration\",\"number\":42,\"office_code\":\"1400\",\"receipt\":\"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\",\"subject_id\":\"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c\",\"year\":2026}",
+                     *       "salt": "AAECAwQFBgcICQoLDA0ODw=="
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ReceiptProof"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
     submitDeclaration: {
         parameters: {
             query?: never;
@@ -30007,7 +30399,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -30089,7 +30481,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -31359,7 +31751,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -31388,7 +31780,6 @@ export interface operations {
             /** @description The login has begun. The address is shown in this answer only. */
             201: {
                 headers: {
-                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -31522,7 +31913,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -32673,7 +33064,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -32713,7 +33104,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -32840,7 +33231,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -33266,7 +33657,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -33323,7 +33714,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -33381,7 +33772,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -33501,7 +33892,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -33552,7 +33943,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -34178,7 +34569,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -34263,7 +34654,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -34310,7 +34701,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -34554,7 +34945,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -34638,7 +35029,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -34688,7 +35079,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -34887,7 +35278,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -34944,7 +35335,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -34972,7 +35363,9 @@ export interface operations {
                      *       "expires_at": "2026-03-16T20:00:00Z",
                      *       "expires_in": 300,
                      *       "idle_expires_at": "2026-03-16T08:42:30Z",
+                     *       "login_level": 3,
                      *       "login_method": "cns",
+                     *       "login_provider": "cns-card",
                      *       "pin_change_required": false,
                      *       "refresh_token": "Zk9rQ3h2dWJ0a2dxVnB5TnJ3c0x6bXhQYUhE",
                      *       "session_id": "018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d",
@@ -34991,7 +35384,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -35046,7 +35439,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -35101,7 +35494,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -35559,7 +35952,7 @@ export interface operations {
                 "Webhook-Signature"?: components["parameters"]["WebhookSignature"];
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
@@ -35956,7 +36349,7 @@ export interface operations {
             header?: {
                 /**
                  * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
-                 *     another request answers 422 `idempotency-key-reused`.
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /**
