@@ -45,9 +45,9 @@ quick: ## test PKG=./internal/mandate/... on SQLite alone: the loop while writin
 
 test: ## run every test, on SQLite and on PostgreSQL
 	tools/postgres.sh run go test -timeout 20m $(TESTFLAGS) $(PACKAGES)
-	@echo 'left out: the tests with real nginx, HAProxy, PgBouncer, node and Chromium, which make check-peers runs'
+	@echo 'left out: the tests with real nginx, HAProxy, PgBouncer, clamd, node and Chromium, which make check-peers runs'
 
-check-peers: ## run the tests with nginx, HAProxy, PgBouncer, node and Chromium, which must be installed
+check-peers: ## run the tests with nginx, HAProxy, PgBouncer, clamd, node and Chromium, which must be installed
 	tools/postgres.sh run go test -tags peers -count=1 -timeout 30m $(TESTFLAGS) ./internal/test/peers/...
 
 race: ## run the tests under the race detector, on SQLite (needs a C compiler)

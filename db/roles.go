@@ -17,7 +17,8 @@ var (
 	ofOwner = []string{"goose_db_version", "schema_compatibility", "signing_key_revocations", "protocol_reserves", "receipts_ahead"}
 	// neverDeleted are changed, and not deleted from.
 	neverDeleted = []string{
-		"people", "contributors", "positions", "contributor_roles", "protocol_counters", "data_keys", "installation", "offices", "log_tiles", "log_offices", "log_state",
+		"people", "contributors", "positions", "contributor_roles", "protocol_counters", "data_keys", "installation", "offices",
+		"log_tiles", "log_offices", "log_state",
 	}
 )
 

@@ -26,7 +26,7 @@ else
 fi
 step make build
 absent=()
-for peer in nginx haproxy pgbouncer node chromium; do
+for peer in nginx haproxy pgbouncer clamd node chromium; do
 	[ -n "$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v "$peer")" ] || absent+=("$peer")
 done
 # Generators of clients want a newer node than Debian 12 has.

@@ -73,7 +73,8 @@ type Service struct {
 func NewService(d Deps) *Service {
 	repo := repository{d.Runner.DB}
 	s := &Service{
-		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, SubjectKind, handler{repo, d.Scans}), outbox: d.Outbox, rights: d.Rights,
+		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, SubjectKind, handler{repo, d.Scans}), outbox: d.Outbox,
+		rights:       d.Rights,
 		contributors: d.Contributors, topics: d.Topics, files: archive{d.Blobs}, looks: d.Looks, scans: d.Scans,
 		stride: access.DefaultStride(), log: d.Log,
 	}

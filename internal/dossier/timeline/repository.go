@@ -176,7 +176,8 @@ func (q *query) filings(narrowed, within string) {
 	}
 	q.parts = append(q.parts, `SELECT d.id, d.listed_at AS at, '`+filed+`' AS operation, 'done' AS outcome, CAST(NULL AS text) AS detail,
 		d.person_id, d.acting_as, d.application_id, '`+access.WatchedDeclaration+`' AS subject_kind, CAST(d.id AS text) AS subject_id,
-		'declaration' AS kind, d.type AS code, d.position_id, d.office_code, d.protocol_number, COALESCE(v.filed_state, 'submitted') AS state,
+		'declaration' AS kind, d.type AS code, d.position_id, d.office_code, d.protocol_number,
+		COALESCE(v.filed_state, 'submitted') AS state,
 		CAST(NULL AS uuid) AS owner_id
 		FROM (SELECT x.id, x.listed_at, x.person_id, x.acting_as, x.application_id, x.type, x.position_id, x.office_code, x.protocol_number
 			FROM declarations x WHERE `+where+` ORDER BY x.listed_at DESC, x.id DESC LIMIT `+q.limit+`) d

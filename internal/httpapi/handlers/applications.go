@@ -159,7 +159,8 @@ func viewApplication(a application.Application) api.Application {
 		TlsClientAuthSubjectDn: nameShown(n, certname.DN), TlsClientAuthSanDns: nameShown(n, certname.DNS),
 		TlsClientAuthSanUri: nameShown(n, certname.URI), TlsClientAuthSanIp: nameShown(n, certname.IP),
 		TlsClientAuthSanEmail: nameShown(n, certname.Email),
-		PendingChange:         viewPending(a), CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, DecidedAt: a.DecidedAt, Reason: a.DecisionReason,
+		PendingChange:         viewPending(a), CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, DecidedAt: a.DecidedAt,
+		Reason: a.DecisionReason,
 	}
 }
 
@@ -279,8 +280,9 @@ func viewOfficeApplication(d application.Details) api.OfficeApplication {
 		TokenEndpointAuthMethod: a.TokenEndpointAuthMethod, RedirectUris: a.RedirectUris, Jwks: a.Jwks, JwksUri: a.JwksUri,
 		Scopes: a.Scopes, ContactEmail: a.ContactEmail, LogoUri: a.LogoUri, State: a.State,
 		DpopBoundAccessTokens: a.DpopBoundAccessTokens, TlsClientCertificateBoundAccessTokens: a.TlsClientCertificateBoundAccessTokens,
-		TlsClientAuthSubjectDn: a.TlsClientAuthSubjectDn, TlsClientAuthSanDns: a.TlsClientAuthSanDns, TlsClientAuthSanUri: a.TlsClientAuthSanUri,
-		TlsClientAuthSanIp: a.TlsClientAuthSanIp, TlsClientAuthSanEmail: a.TlsClientAuthSanEmail,
+		TlsClientAuthSubjectDn: a.TlsClientAuthSubjectDn, TlsClientAuthSanDns: a.TlsClientAuthSanDns,
+		TlsClientAuthSanUri: a.TlsClientAuthSanUri,
+		TlsClientAuthSanIp:  a.TlsClientAuthSanIp, TlsClientAuthSanEmail: a.TlsClientAuthSanEmail,
 		Owner:         api.PersonReference{PersonId: d.PersonID, GivenName: d.GivenName, FamilyName: d.FamilyName},
 		ContributorId: a.ContributorId, DelegateId: a.DelegateId, LegalName: unlessEmpty(d.LegalName), PendingChange: a.PendingChange,
 		SubmittedAt: d.SubmittedAt, CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, DecidedAt: a.DecidedAt, Reason: a.Reason,

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"diresco/internal/platform/certname"
+	"diresco/internal/platform/clock"
 )
 
 // made is a certificate as a template wants it.
@@ -24,7 +25,7 @@ func made(t *testing.T, change func(*x509.Certificate)) *x509.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: clock.System{}.Now().Add(time.Hour)}
 	change(template)
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {

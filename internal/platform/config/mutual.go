@@ -70,7 +70,7 @@ func (c *Config) checkMutual() []error {
 	case ways && c.MTLSURL == "":
 		wrong = append(wrong, wrongValue("MTLS_URL", "is missing: applications have to know where to come with their certificates"))
 	case c.MTLSCA != "" && c.MTLSURL == "":
-		wrong = append(wrong, wrongValue("MTLS_URL", "is missing: applications have to know where to come with certificates of DIRESCO_MTLS_CA"))
+		wrong = append(wrong, wrongValue("MTLS_URL", "is missing: applications have to know where to come with such certificates"))
 	case !ways && c.MTLSURL != "":
 		wrong = append(wrong, wrongValue("MTLS_ADDR", "is missing: set it or DIRESCO_MTLS_HEADER, so that certificates come in"))
 	case c.MTLSHeader != "" && len(c.TrustedProxies) == 0:

@@ -92,7 +92,7 @@ func (c *Config) requireSPID() []error {
 	}
 	var wrong []error
 	if u, err := url.Parse(c.SPIDEntity()); err == nil && u.Port() != "" && u.Scheme == "https" {
-		wrong = append(wrong, wrongValue("SPID_ENTITY_ID", "must be without a port, as SPID wants it; where it is not set, so must DIRESCO_PUBLIC_URL"))
+		wrong = append(wrong, wrongValue("SPID_ENTITY_ID", "must be without a port, or DIRESCO_PUBLIC_URL where it is not set"))
 	}
 	if c.SPIDPrivate != "" && c.SPIDIPACode != "" {
 		wrong = append(wrong, wrongValue("SPID_PRIVATE", "is beside DIRESCO_SPID_IPA_CODE: set one, a body is public or private"))

@@ -28,8 +28,8 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 		"PostgreSQL %s, fsync=on, synchronous_commit=on, a throwaway cluster on this machine, reached through a Unix socket",
 		b.database.version,
 	)
-	b.fact("each work: %s of warm-up, then %s measured, in a closed loop over keep-alive HTTP/1.1 on loopback; what is compared, in %d rounds of turns",
-		b.warmUp, b.duration, b.turns())
+	b.fact("each work: %s of warm-up, then %s measured, in a closed loop over keep-alive HTTP/1.1 on loopback", b.warmUp, b.duration)
+	b.fact("what is compared shares these times among %d rounds of turns", b.turns())
 	if b.world, err = seed(ctx, b.database.url); err != nil {
 		return fmt.Errorf("seed: %w", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
 )
 
@@ -38,7 +39,7 @@ func sign(t *testing.T, template *x509.Certificate, issuer *signer) signer {
 	if issuer == nil {
 		issuer = &signer{template, key}
 	}
-	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	template.NotBefore, template.NotAfter = clock.System{}.Now().Add(-time.Hour), clock.System{}.Now().Add(time.Hour)
 	der, err := x509.CreateCertificate(rand.Reader, template, issuer.Certificate, key.Public(), issuer.key)
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +78,7 @@ func TestOAuthClients_AreLetInByTheirCertificate(t *testing.T) {
 	}, nil)
 	lists := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		list, err := x509.CreateRevocationList(rand.Reader, &x509.RevocationList{
-			Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Minute), NextUpdate: time.Now().Add(time.Hour),
+			Number: big.NewInt(1), ThisUpdate: clock.System{}.Now().Add(-time.Minute), NextUpdate: clock.System{}.Now().Add(time.Hour),
 		}, authority.Certificate, authority.key)
 		if err != nil {
 			t.Error(err)
