@@ -267,7 +267,7 @@ func TestCard_InABrowser(t *testing.T) {
 		b := w.browse(&card)
 		at := b.toCards("cns-card")
 		status, back, _ := b.open(at)
-		if status != http.StatusSeeOther || !strings.HasPrefix(back, w.fixture.url+"/oauth2/login/federated?code=") {
+		if status != http.StatusSeeOther || !strings.HasPrefix(back, w.fixture.url+"/oauth2/login/federated?") || !strings.Contains(back, "code=") {
 			t.Fatalf("%d %s", status, back)
 		}
 		if again, _, page := b.open(at); again != http.StatusNotFound || !strings.Contains(page, "This login is over") {
