@@ -236,6 +236,8 @@ serve() {
 	mkdir -p "$dir/service/blobs"
 	[ -e "$dir/service/keys.json" ] || "$binary" keys signing "$dir/service/keys.json" >/dev/null
 	[ -e "$dir/service/data-keys" ] || (umask 077 && "$binary" keys data >"$dir/service/data-keys")
+	[ -e "$dir/service/audit-keys" ] || "$binary" keys log --name 127.0.0.1/audit/log "$dir/service/audit-keys" >/dev/null
+	export DIRESCO_AUDIT_KEYS=$dir/service/audit-keys
 	export DIRESCO_SIGNING_KEYS=$dir/service/keys.json DIRESCO_DATA_KEYS_FILE=$dir/service/data-keys DIRESCO_BLOB_URL=file://$dir/service/blobs
 	export DIRESCO_PUBLIC_URL=http://127.0.0.1:8081
 	DIRESCO_DATABASE_URL=$(url) "$binary" migrate
