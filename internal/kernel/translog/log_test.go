@@ -182,6 +182,39 @@ func TestLog_KeysAreExchanged(t *testing.T) {
 	})
 }
 
+// Keys that were lost are replaced by others only once the owner has accepted these. Whoever kept the
+// ones of before believes nothing that is signed since.
+func TestLog_LostKeysAreReplaced(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		h := newHouse(t, d)
+		h.write(4)
+		before := h.seal()
+		keys, err := keyring.GenerateLog(h.keys.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		lost := h.keys
+		h.keys, h.log = keys, h.another(keys)
+		h.write(2)
+		if err := h.log.Seal(context.Background()); !errors.Is(err, translog.ErrNotSigned) {
+			t.Fatalf("keys that nobody accepted: %v", err)
+		}
+		if err := d.InTx(context.Background(), func(ctx context.Context) error { return translog.Accept(ctx, d, keys) }); err != nil {
+			t.Fatal(err)
+		}
+		after := h.seal()
+		if after.Size != before.Size+3 {
+			t.Errorf("%d leaves after %d", after.Size, before.Size)
+		}
+		if report := h.verify(""); report.Found > 0 || report.Size != after.Size {
+			t.Errorf("the report is %+v", report)
+		}
+		if _, err := note.Open([]byte(after.Text), note.VerifierList(lost.Verifiers()...)); err == nil {
+			t.Error("it is signed by the key that was lost")
+		}
+	})
+}
+
 // A tree whose stored hashes were changed is not signed anew.
 func TestLog_DoesNotSignWhatWasChanged(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/url"
 	"path/filepath"
@@ -27,13 +28,15 @@ type house struct {
 func newHouse(t *testing.T, database string) *house {
 	t.Helper()
 	dir := t.TempDir()
-	keys, blobs := filepath.Join(dir, "signing-keys.json"), filepath.Join(dir, "blobs")
+	keys, blobs, log := filepath.Join(dir, "signing-keys.json"), filepath.Join(dir, "blobs"), filepath.Join(dir, "audit-keys")
 	v := variables{
 		"DATABASE_URL": database, "SIGNING_KEYS": keys, "BLOB_URL": (&url.URL{Scheme: "file", Path: blobs}).String(), "ADMIN_ADDR": "",
 		// Behind a balancer every process has the same one.
 		"PUBLIC_URL": "https://diresco.example.org", "RATE_PERSON": "1000000", "RATE_ADDRESS": "1000000",
+		"AUDIT_KEYS": log,
 	}
 	succeed(t, nil, "keys", "signing", keys)
+	succeed(t, nil, "keys", "log", "--name", "diresco.example.org/audit/log", log)
 	v["DATA_KEYS"] = strings.TrimSpace(succeed(t, nil, "keys", "data"))
 	if line := refuse(t, v.with(variables{"ADDR": freeAddress(t)}), "serve"); !strings.Contains(line, "diresco migrate") {
 		t.Errorf("on an empty database serve says %q", line)
@@ -73,6 +76,7 @@ func TestProcesses_TwoProcessesShareEverything(t *testing.T) {
 	a.start()
 	l.advance(5 * 32)
 	acknowledged := append(l.end(), once)
+	h.sealed(len(acknowledged))
 	a.terminate()
 	b.terminate()
 	checkRegister(t, h.seed.db, acknowledged)
@@ -87,6 +91,19 @@ func TestProcesses_TwoProcessesShareEverything(t *testing.T) {
 		"DATABASE_URL": database, "ADDR": "127.0.0.1:0", "DATA_DIR": t.TempDir(),
 	}, "sandbox"); !strings.Contains(line, "real data") {
 		t.Errorf("on a service's database the sandbox says %q", line)
+	}
+}
+
+// sealed: both processes seal one trail, in which nothing is missing and every receipt is genuine.
+func (h *house) sealed(receipts int) {
+	t := h.t
+	var said string
+	eventually(t, patience, "all of the trail is sealed", func() bool {
+		said = succeed(t, h.common, "audit", "verify")
+		return strings.Contains(said, "not sealed yet: 0 rows")
+	})
+	if !strings.Contains(said, fmt.Sprintf("receipts: %d signatures, ", receipts)) {
+		t.Errorf("%d receipts were given, and the trail says %s", receipts, said)
 	}
 }
 
