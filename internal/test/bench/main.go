@@ -124,6 +124,7 @@ type bench struct {
 	outbox      *outboxSpeeds
 	imports     []importSpeed
 	lists       []listSpeed
+	trails      []trailSpeed
 	hooks       *webhookSpeeds
 	comparisons []*comparison
 	curves      []*curve
@@ -195,6 +196,9 @@ func (b *bench) print(w io.Writer) {
 		s.table().print(w)
 	}
 	importTable(b.imports).print(w)
+	for _, s := range b.trails {
+		trailTable(s).print(w)
+	}
 	if len(b.lists) > 0 {
 		listTable(b.lists).print(w)
 	}

@@ -73,6 +73,9 @@ func (b *bench) measure(ctx context.Context, dir string) (err error) {
 	if err := b.desk(ctx, binary, dir); err != nil {
 		return err
 	}
+	if err := b.trail(ctx, binary, dir); err != nil {
+		return err
+	}
 	if err := b.employees(dir); err != nil {
 		return err
 	}
