@@ -127,7 +127,11 @@ func (c *Client) ask(ctx context.Context, command string, content io.Reader) (re
 	if err != nil {
 		return "", errors.Join(errors.New("the scanner does not answer"), sent, err)
 	}
-	return strings.TrimSuffix(reply, "\x00"), nil
+	reply = strings.TrimSuffix(reply, "\x00")
+	if sent != nil && strings.HasSuffix(reply, "OK") {
+		return "", errors.Join(errors.New("the scanner answered before it had heard all"), sent)
+	}
+	return reply, nil
 }
 
 // readError is that of the content, and not of the daemon.

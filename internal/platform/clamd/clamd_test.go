@@ -2,6 +2,7 @@ package clamd_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -20,6 +21,8 @@ import (
 type daemon struct {
 	most   int
 	answer func(command string, content []byte) string
+	// early is what it says to more; "" is that it takes no more.
+	early string
 }
 
 // serve answers on a listener until the test ends.
@@ -60,7 +63,7 @@ func (d daemon) hear(c io.Reader) string {
 			break
 		}
 		if len(content)+int(length) > d.most {
-			return "INSTREAM size limit exceeded. ERROR\x00"
+			return cmp.Or(d.early, "INSTREAM size limit exceeded. ERROR\x00")
 		}
 		piece := make([]byte, length)
 		if _, err := io.ReadFull(c, piece); err != nil {
@@ -94,6 +97,14 @@ func client(t *testing.T, d daemon) *clamd.Client {
 
 func says(reply string) daemon {
 	return daemon{most: 1 << 30, answer: func(string, []byte) string { return reply }}
+}
+
+// What was not heard to its end was not scanned, whatever the answer.
+func TestClamd_AnEarlyAnswerIsNone(t *testing.T) {
+	c := client(t, daemon{most: 1 << 10, early: "stream: OK\x00"})
+	if finding, err := c.Scan(t.Context(), bytes.NewReader(make([]byte, 64<<20))); err == nil {
+		t.Errorf("a file that was not sent whole is %q", finding)
+	}
 }
 
 func TestClamd_SendsAllOfAFile(t *testing.T) {
