@@ -3907,16 +3907,16 @@ type CertificateBoundAccessTokens = bool
 
 // Checkpoint The signed state of the log.
 //
-// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
+// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"origin":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
 type Checkpoint struct {
 	// Keys The public keys (Ed25519) by which it is checked, as programs for signed notes read them. Get them once, from somebody you trust: a checkpoint
 	// that is checked by a key which came along with it proves nothing.
 	Keys []LogKey `json:"keys"`
 
-	// Name The log's name, the first line of all its checkpoints.
+	// Origin The log's name (origin), the first line of all its checkpoints.
 	//
 	// Example: diresco.example/audit/log
-	Name string `json:"name"`
+	Origin string `json:"origin"`
 
 	// Root A hash of the tree (SHA-256), in base64.
 	//
@@ -4049,11 +4049,11 @@ type ConsentList struct {
 
 // ConsistencyProof What proves that the log of a checkpoint begins with that of an older one.
 //
-// Example: {"checkpoint":{"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"},"from":1,"hashes":["uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="]}
+// Example: {"checkpoint":{"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"origin":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"},"from":1,"hashes":["uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="]}
 type ConsistencyProof struct {
 	// Checkpoint The signed state of the log.
 	//
-	// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
+	// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"origin":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
 	Checkpoint Checkpoint `json:"checkpoint"`
 
 	// From A number of leaves, or the place of one, counted from 0.
@@ -11489,11 +11489,11 @@ type ReceiptJws = string
 // ReceiptProof What proves that a receipt is in the log. The digest of the receipt (SHA-256 of the JWS) stands in `row`. The leaf is
 // `{"digest":"sha-256:HEX","kind":"register"}` and a newline, HEX being SHA-256 over `salt` and `row`.
 //
-// Example: {"checkpoint":{"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"},"hashes":["uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="],"index":1,"row":"{\"at\":\"2026-03-16T08:15:04.218301Z\",\"digest\":\"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\",\"filed_state\":\"submitted\",\"filed_version\":2,\"kind\":\"declaration\",\"number\":42,\"office_code\":\"1400\",\"receipt\":\"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\",\"subject_id\":\"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c\",\"year\":2026}","salt":"AAECAwQFBgcICQoLDA0ODw=="}
+// Example: {"checkpoint":{"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"origin":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"},"hashes":["uk4TkNdKLQNwVAqMcnbSjQ1nBEQJxVAUPfdZlBNAsPs="],"index":1,"row":"{\"at\":\"2026-03-16T08:15:04.218301Z\",\"digest\":\"sha-256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\",\"filed_state\":\"submitted\",\"filed_version\":2,\"kind\":\"declaration\",\"number\":42,\"office_code\":\"1400\",\"receipt\":\"sha-256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\",\"subject_id\":\"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c\",\"year\":2026}","salt":"AAECAwQFBgcICQoLDA0ODw=="}
 type ReceiptProof struct {
 	// Checkpoint The signed state of the log.
 	//
-	// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"name":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
+	// Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"origin":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
 	Checkpoint Checkpoint `json:"checkpoint"`
 
 	// Hashes The path from the leaf to the root (RFC 9162, section 2.1.3).

@@ -6649,7 +6649,7 @@ export interface components {
          *       "keys": [
          *         "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
          *       ],
-         *       "name": "diresco.example/audit/log",
+         *       "origin": "diresco.example/audit/log",
          *       "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
          *       "size": 2,
          *       "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
@@ -6662,10 +6662,10 @@ export interface components {
              */
             keys: components["schemas"]["LogKey"][];
             /**
-             * @description The log's name, the first line of all its checkpoints.
+             * @description The log's name (origin), the first line of all its checkpoints.
              * @example diresco.example/audit/log
              */
-            name: string;
+            origin: string;
             root: components["schemas"]["LogHash"];
             size: components["schemas"]["LogPosition"];
             /**
@@ -6832,7 +6832,7 @@ export interface components {
          *         "keys": [
          *           "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
          *         ],
-         *         "name": "diresco.example/audit/log",
+         *         "origin": "diresco.example/audit/log",
          *         "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
          *         "size": 2,
          *         "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
@@ -15319,7 +15319,7 @@ export interface components {
          *         "keys": [
          *           "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
          *         ],
-         *         "name": "diresco.example/audit/log",
+         *         "origin": "diresco.example/audit/log",
          *         "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
          *         "size": 2,
          *         "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
@@ -21096,7 +21096,7 @@ export interface operations {
                      *       "keys": [
                      *         "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
                      *       ],
-                     *       "name": "diresco.example/audit/log",
+                     *       "origin": "diresco.example/audit/log",
                      *       "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
                      *       "size": 2,
                      *       "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
@@ -21141,7 +21141,7 @@ export interface operations {
                      *         "keys": [
                      *           "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
                      *         ],
-                     *         "name": "diresco.example/audit/log",
+                     *         "origin": "diresco.example/audit/log",
                      *         "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
                      *         "size": 2,
                      *         "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"
@@ -30023,7 +30023,7 @@ export interface operations {
                      *         "keys": [
                      *           "diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"
                      *         ],
-                     *         "name": "diresco.example/audit/log",
+                     *         "origin": "diresco.example/audit/log",
                      *         "root": "X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=",
                      *         "size": 2,
                      *         "text": "diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"

@@ -53,7 +53,7 @@ func (h ReceiptHandlers) ShowConsistencyProof(
 }
 
 func viewCheckpoint(c translog.Checkpoint) api.Checkpoint {
-	return api.Checkpoint{Name: c.Name, Size: c.Size, Root: c.Root.String(), Text: c.Text, Keys: c.Keys}
+	return api.Checkpoint{Origin: c.Name, Size: c.Size, Root: c.Root.String(), Text: c.Text, Keys: c.Keys}
 }
 
 func viewHashes(hashes []tlog.Hash) []api.LogHash {
