@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -44,6 +45,27 @@ func TestLog_SealsWhatWasCommitted(t *testing.T) {
 		h.write(2)
 		if report := h.verify(second.Text); report.Found > 0 || report.Unsealed != 3 || report.Since.IsZero() {
 			t.Errorf("with rows that are not sealed yet, the report is %+v", report)
+		}
+	})
+}
+
+// What is sealed while the rest is verified was not verified, and counts as what is not sealed.
+func TestVerify_CountsWhatIsSealedMeanwhile(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		h := newHouse(t, d)
+		h.write(20)
+		h.seal()
+		meanwhile := sync.OnceFunc(func() {
+			h.write(2)
+			h.seal()
+		})
+		report, err := translog.Verify(context.Background(), translog.Verification{
+			DB: d, Name: h.keys.Name(), Verifiers: h.keys.Verifiers(), Clock: h.clock.Now,
+			Receipt:  func(context.Context, string) error { return nil },
+			Progress: func(string, int64, int64) { meanwhile() },
+		})
+		if err != nil || report.Found > 0 || report.Size != 30 || report.Unsealed != 3 || report.Since.IsZero() {
+			t.Errorf("the report is %+v, %v", report, err)
 		}
 	})
 }

@@ -70,8 +70,8 @@ type Report struct {
 	Tree, Receipts Pace
 	// Cores is how many cores worked on it.
 	Cores int
-	// Unsealed is how many rows the log does not have yet, and Since the time of the oldest. Daily of
-	// them have no time; they are sealed once a day.
+	// Unsealed is how many rows the log did not have yet when this began, and Since the time of the
+	// oldest. Daily of them have no time; they are sealed once a day.
 	Unsealed, Daily int64
 	Since           time.Time
 	// Findings are the first of those that Found counts.
@@ -383,18 +383,20 @@ func (v Verification) outside(ctx context.Context, r repository, size, under int
 	}
 	const trail, register = "audit_records e LEFT JOIN log_entries l ON l.row_id = e.id AND l.kind = 'audit'",
 		"protocol_entries e LEFT JOIN log_entries l ON l.row_id = e.subject_id AND l.kind = 'register'"
-	if err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM " + trail + " WHERE l.position IS NULL AND " + nameless).
+	// What was sealed meanwhile was not looked at.
+	const unseen = "(l.position IS NULL OR l.position >= ?)"
+	if err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM "+trail+" WHERE "+unseen+" AND "+nameless, size).
 		Scan(&report.Daily).Error; err != nil {
 		return err
 	}
 	for _, from := range []string{trail + " WHERE NOT " + nameless + " AND ", register + " WHERE "} {
 		var n int64
-		if err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM " + from + "l.position IS NULL").Scan(&n).Error; err != nil {
+		if err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM "+from+unseen, size).Scan(&n).Error; err != nil {
 			return err
 		}
 		report.Unsealed += n
 		var first []time.Time
-		err := r.db.From(ctx).Raw("SELECT e.at FROM " + from + "l.position IS NULL ORDER BY e.at LIMIT 1").Scan(&first).Error
+		err := r.db.From(ctx).Raw("SELECT e.at FROM "+from+unseen+" ORDER BY e.at LIMIT 1", size).Scan(&first).Error
 		if err != nil {
 			return err
 		}
