@@ -64,10 +64,10 @@ func TestSearch_FindsWhatMatches(t *testing.T) {
 			q    audit.Query
 			want []string
 		}{
-			"a person": {audit.Query{PersonID: &me}, []string{"4", "2", "0"}},
-			"a time":   {audit.Query{From: begin.Add(2 * time.Hour), To: begin.Add(4 * time.Hour)}, []string{"2", "1"}},
-			"an operation": {audit.Query{Operation: &one}, []string{"3", "2"}},
-			"an outcome":   {audit.Query{Outcome: &three}, []string{"3"}},
+			"a person":      {audit.Query{PersonID: &me}, []string{"4", "2", "0"}},
+			"a time":        {audit.Query{From: begin.Add(2 * time.Hour), To: begin.Add(4 * time.Hour)}, []string{"2", "1"}},
+			"an operation":  {audit.Query{Operation: &one}, []string{"3", "2"}},
+			"an outcome":    {audit.Query{Outcome: &three}, []string{"3"}},
 			"a contributor": {audit.Query{ContributorID: &contributor}, []string{"3"}},
 			"a subject":     {audit.Query{SubjectKind: &kind, SubjectID: &subject}, []string{"3"}},
 			"all at once": {audit.Query{

@@ -307,7 +307,9 @@ func Signed(ctx context.Context, d *db.DB) (bool, error) {
 }
 
 // CheckKeys returns ErrNotSigned where none of the keys signed the newest checkpoint of a database.
-func CheckKeys(ctx context.Context, d *db.DB, keys *keyring.Log) error { return repository{d}.signedBy(ctx, keys) }
+func CheckKeys(ctx context.Context, d *db.DB, keys *keyring.Log) error {
+	return repository{d}.signedBy(ctx, keys)
+}
 
 func (r repository) signedBy(ctx context.Context, keys *keyring.Log) error {
 	s, err := r.state(ctx)

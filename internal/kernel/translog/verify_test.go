@@ -85,7 +85,7 @@ func (v *vandal) flip() (what, table string) {
 			"digest = (SELECT l.digest FROM log_entries l WHERE l.position = 7)", "position = position + 100000",
 			"record_id = (SELECT l.row_id FROM log_entries l WHERE l.position = 7)",
 		},
-		"log_tiles":    {"hashes = (SELECT digest FROM log_entries WHERE position = 7)"},
+		"log_tiles": {"hashes = (SELECT digest FROM log_entries WHERE position = 7)"},
 	}[table]
 	change := v.pick(set...)
 	return "UPDATE " + table + " SET " + change + " WHERE " + v.some(table), table

@@ -362,17 +362,17 @@ func TestKeyring_VerifyReceiptRefuses(t *testing.T) {
 		"own key in header": sign(jose.ES256, foreign, h{
 			"kid": kid, "typ": "receipt+jws", "jwk": jose.JSONWebKey{Key: foreign.Public()},
 		}),
-		"jku":         sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "jku": "https://attacker.example/keys"}),
-		"x5u":         sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "x5u": "https://attacker.example/cert"}),
-		"crit":        sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "crit": []string{"exp"}}),
-		"another typ": sign(jose.ES256, key, h{"kid": kid, "typ": "at+jwt"}),
+		"jku":                     sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "jku": "https://attacker.example/keys"}),
+		"x5u":                     sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "x5u": "https://attacker.example/cert"}),
+		"crit":                    sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "crit": []string{"exp"}}),
+		"another typ":             sign(jose.ES256, key, h{"kid": kid, "typ": "at+jwt"}),
 		"a line in the signature": parts[0] + "." + parts[1] + "." + parts[2][:40] + "\n" + parts[2][40:],
 		"a line in the payload":   parts[0] + "." + parts[1][:10] + "\n" + parts[1][10:] + "." + parts[2],
 		"other bits at the end":   genuine[:len(genuine)-1] + otherBits(t, genuine[len(genuine)-1]),
 		"padded":                  genuine + "==",
 		"four parts":              genuine + ".",
-		"oversized":   genuine + strings.Repeat("A", 8192),
-		"JSON form":   `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
+		"oversized":               genuine + strings.Repeat("A", 8192),
+		"JSON form":               `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
 	}
 	for name, jws := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -75,7 +75,9 @@ func New(a Address, allow []netip.Prefix) *Witness {
 type Conflict struct{ Size int64 }
 
 // Error implements error.
-func (c *Conflict) Error() string { return fmt.Sprintf("the witness has seen a log of size %d", c.Size) }
+func (c *Conflict) Error() string {
+	return fmt.Sprintf("the witness has seen a log of size %d", c.Size)
+}
 
 // Cosign returns the line by which the witness cosigns a checkpoint. The proof says that the log
 // begins with the tree of the size that the witness has seen, 0 for none. It returns these errors:
