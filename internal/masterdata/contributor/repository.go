@@ -34,7 +34,7 @@ func newRepository(d *db.DB) *repository {
 		r.owned = batch.NewLoader(ownedTogether, ownedLanes, func(
 			ctx context.Context, ids []uuid.UUID,
 		) (map[uuid.UUID]ownedPosition, error) {
-			return r.positionsWithOwners(ctx, "ANY(?::uuid[])", db.UUIDs(ids))
+			return r.positionsWithOwners(ctx, ids...)
 		})
 	}
 	return r
@@ -163,7 +163,7 @@ func (r *repository) position(ctx context.Context, contributorID, positionID uui
 		p, found, err = r.owned.Load(ctx, positionID)
 	} else {
 		var all map[uuid.UUID]ownedPosition
-		all, err = r.positionsWithOwners(ctx, "?", positionID)
+		all, err = r.positionsWithOwners(ctx, positionID)
 		p, found = all[positionID]
 	}
 	if err == nil && (!found || p.ContributorID != contributorID) {
@@ -177,13 +177,13 @@ func (r *repository) position(ctx context.Context, contributorID, positionID uui
 	}, nil
 }
 
-func (r *repository) positionsWithOwners(ctx context.Context, which string, args ...any) (map[uuid.UUID]ownedPosition, error) {
+func (r *repository) positionsWithOwners(ctx context.Context, ids ...uuid.UUID) (map[uuid.UUID]ownedPosition, error) {
 	var rows []ownedPosition
 	err := r.db.From(ctx).Raw(
 		"SELECT "+db.Columns[Position]("p")+
 			", c.tax_code, c.legal_name, c.kind, c.irregular FROM positions p JOIN contributors c ON c.id = p.contributor_id "+
-			"WHERE p.id = "+which,
-		args...,
+			"WHERE "+r.db.Among("p.id"),
+		r.db.IDs(ids),
 	).Scan(&rows).Error
 	all := make(map[uuid.UUID]ownedPosition, len(rows))
 	for _, p := range rows {
