@@ -31,7 +31,9 @@ func TestReplica_ListsHaveWhatWasAcknowledged(t *testing.T) {
 	for i := range servers {
 		address := freeAddress(t)
 		admins[i] = newSite(t, "http://"+address)
-		servers[i] = newServer(t, "serve", h.common.with(variables{"DATABASE_REPLICA_URL": standby.URL(), "ADMIN_ADDR": address, "LOG_LEVEL": "info"}))
+		servers[i] = newServer(t, "serve", h.common.with(variables{
+			"DATABASE_REPLICA_URL": standby.URL(), "ADMIN_ADDR": address, "LOG_LEVEL": "info",
+		}))
 		servers[i].start()
 	}
 	l := newLoad(t, h.seed.filers(4), servers[0].site, servers[1].site)
