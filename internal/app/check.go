@@ -177,8 +177,26 @@ func (k *checker) opened(ctx context.Context, d *db.DB) bool {
 	if d.Dialect() == db.Postgres {
 		k.role(ctx, d)
 		k.time(ctx, d)
+		k.replica(ctx, d)
 	}
 	return true
+}
+
+// replica looks at the standby that answers reads, without which the service works as well.
+func (k *checker) replica(ctx context.Context, d *db.DB) {
+	address := k.config.ReplicaURL.Reveal()
+	if address == "" {
+		return
+	}
+	if err := d.AddReplica(address); err != nil {
+		k.say("replica", err, "")
+		return
+	}
+	if err := d.LookAtReplica(ctx); err != nil {
+		k.add(Noted, "replica", "is left out for now: %v", err)
+		return
+	}
+	k.add(Passed, "replica", "follows the database, and answers reads")
 }
 
 // schema compares the schema with the one that this program works with.

@@ -42,16 +42,19 @@ func newRepository(d *db.DB) *repository {
 }
 
 func (r *repository) offices(ctx context.Context, request page.Request) (page.Page[Office], error) {
-	query := r.db.From(ctx).Order("code").Limit(request.Size() + 1)
 	after, err := request.After()
 	if err != nil {
 		return page.Page[Office]{}, err
 	}
-	if after != nil {
-		query = query.Where("code > ?", after.Text)
-	}
-	var rows []Office
-	if err := query.Find(&rows).Error; err != nil {
+	rows, err := db.FromReplica(ctx, r.db, func(ctx context.Context) (rows []Office, err error) {
+		query := r.db.From(ctx).Order("code").Limit(request.Size() + 1)
+		if after != nil {
+			query = query.Where("code > ?", after.Text)
+		}
+		err = query.Find(&rows).Error
+		return rows, err
+	})
+	if err != nil {
 		return page.Page[Office]{}, err
 	}
 	return page.Cut(rows, request.Size(), func(o Office) page.Key {

@@ -43,6 +43,8 @@ type Config struct {
 	DatabaseURL secret.Text `env:"DATABASE_URL" want:"postgres://… or sqlite:PATH" unset:"needed by serve" desc:"postgres://… or sqlite:PATH"`
 	// MigrationDatabaseURL is the database as its owner, for migrate; it may hold a password.
 	MigrationDatabaseURL secret.Text `env:"MIGRATION_DATABASE_URL" want:"postgres://…" unset:"DATABASE_URL" desc:"the same database as its owner, for migrate"`
+	// ReplicaURL is a standby of the database that answers reads; it may hold a password.
+	ReplicaURL secret.Text `env:"DATABASE_REPLICA_URL" want:"postgres://…, beside such a DATABASE_URL" unset:"all is read from DATABASE_URL" desc:"a standby of the database, from which lists, exports and the public catalogue are read while it follows closely"`
 	// DataDir is the directory for keys and files that have no place of their own.
 	DataDir string `env:"DATA_DIR" unset:"sandbox: a temporary one" desc:"directory of the keys and files that have no place of their own"`
 	// BlobURL is where files are kept, a Go CDK bucket URL.

@@ -66,6 +66,7 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_TLS_CERT="+file, "DIRESCO_TLS_KEY="+file,
 		"DIRESCO_CORS_ORIGINS=https://a.example.org,http://localhost:3000", "DIRESCO_TRUSTED_PROXIES=10.0.0.0/8,fd00::/8",
 		"DIRESCO_DATABASE_URL=postgres://app:hunter2@db/diresco", "DIRESCO_MIGRATION_DATABASE_URL=postgresql://owner@db/diresco",
+		"DIRESCO_DATABASE_REPLICA_URL=postgres://app:hunter2@b/diresco",
 		"DIRESCO_DATA_DIR=/var/lib/diresco", "DIRESCO_BLOB_URL=s3://files?region=eu-south-1",
 		"DIRESCO_SIGNING_KEYS=/run/keys.json", "DIRESCO_DATA_KEYS=a:AAAA", "DIRESCO_AUDIT_KEYS=/run/audit-keys",
 		"DIRESCO_AUDIT_MIRROR=file:///srv/mirror", "DIRESCO_AUDIT_WITNESSES="+witnessKey+" https://w.example.org/",
@@ -112,6 +113,8 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		{"ADDR", wrong},
 		{"ADDR", wrong + ":99999"},
 		{"ADDR", wrong + ":http"},
+		{"DATABASE_REPLICA_URL", "sqlite:/" + wrong},
+		{"DATABASE_REPLICA_URL", "postgres://" + wrong + "@b/diresco"}, // of no PostgreSQL
 		{"ADMIN_ADDR", wrong},
 		{"PUBLIC_URL", wrong},
 		{"PUBLIC_URL", "ftp://" + wrong},
@@ -226,8 +229,9 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 
 // secrets are the variables that can be given as a file, each with a right value.
 var secrets = map[string]string{
-	"DATABASE_URL": "postgres://app:hunter2@db/diresco", "MIGRATION_DATABASE_URL": "postgres://owner:hunter2@db/diresco",
-	"DATA_KEYS": "a:hunter2", "SMTP_URL": "smtp://u:hunter2@relay.example.org?from=a@b.it",
+	"DATABASE_URL": "postgres://app:hunter2@db/diresco", "DATABASE_REPLICA_URL": "postgres://app:hunter2@b/diresco",
+	"MIGRATION_DATABASE_URL": "postgres://owner:hunter2@db/diresco",
+	"DATA_KEYS":              "a:hunter2", "SMTP_URL": "smtp://u:hunter2@relay.example.org?from=a@b.it",
 	"PEC_SMTP_URL": "smtps://u:hunter2@pec.example.org?from=a@b.it", "SMS_GATEWAY_TOKEN": "hunter2",
 	"SMS_REPORT_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }
