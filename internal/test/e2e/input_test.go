@@ -115,7 +115,7 @@ var foreign = map[string]any{
 }
 
 // searchedBy are those of them that a search is made with, by its operation.
-var searchedBy = map[string]string{"searchOfficeTickets": "protocol_number"}
+var searchedBy = map[string]string{"searchOfficeTickets": "protocol_number", "searchAuditRecords": "person_id"}
 
 // TestInput_ForeignMembers: who may use an operation cannot set what it decides by itself.
 func TestInput_ForeignMembers(t *testing.T) {
