@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -25,6 +26,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/translog"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/due"
@@ -77,6 +79,7 @@ type App struct {
 	telemetry                         *telemetry.Telemetry
 	watch                             *clockWatch
 	process                           *keyring.Process
+	sealed                            *translog.Log
 	streams                           func()
 	config                            config.Config
 	log                               *slog.Logger
@@ -160,6 +163,9 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if err := g.kernel.log.Observe(a.telemetry.Meter()); err != nil {
 		return err
 	}
+	if err := a.mirrorTrail(ctx, c, a.telemetry.Meter()); err != nil {
+		return err
+	}
 	if err := a.sendMessages(g.messaging.worker, o); err != nil {
 		return err
 	}
@@ -196,7 +202,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.kernel, err = newKernel(p); err != nil {
 		return g, err
 	}
-	a.AccessLog, a.Answers = g.kernel.accessLog, g.kernel.answers
+	a.AccessLog, a.Answers, a.sealed = g.kernel.accessLog, g.kernel.answers, g.kernel.log
 	g.masterdata = newMasterdata(p, g.kernel)
 	if g.cards, err = newCardLogin(p); err != nil {
 		return g, err
@@ -357,7 +363,10 @@ func (a *App) ReloadKeys(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return a.process.Reload(ctx, signing, data)
+	if err = a.reloadLogKeys(ctx); err != nil {
+		err = fmt.Errorf("those of the log: %w", err)
+	}
+	return errors.Join(a.process.Reload(ctx, signing, data), err)
 }
 
 // leave tells the other processes that this one ends. Without it they find out by its silence.

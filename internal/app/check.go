@@ -66,10 +66,12 @@ func Check(ctx context.Context, c config.Config, tell func(Finding)) bool {
 	k.settings()
 	d := k.database(ctx)
 	k.keys(ctx, d)
+	k.logKeys(ctx, d)
 	if d != nil {
 		k.say("database", d.Close(), "")
 	}
-	k.bucket(ctx)
+	k.bucket(ctx, "bucket", k.config.BlobURL)
+	k.trail(ctx)
 	k.mail(ctx, outbox.Email, "smtp", c.SMTPURL)
 	k.mail(ctx, outbox.PEC, "pec", c.PECSMTPURL)
 	k.openID(ctx)
@@ -278,11 +280,11 @@ func (k *checker) keys(ctx context.Context, d *db.DB) {
 }
 
 // bucket writes a file, reads it and deletes it.
-func (k *checker) bucket(ctx context.Context) {
+func (k *checker) bucket(ctx context.Context, what, address string) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	err := func() (err error) {
-		bucket, err := openBucket(ctx, k.config)
+		bucket, err := openBucket(ctx, address)
 		if err != nil {
 			return err
 		}
@@ -297,7 +299,7 @@ func (k *checker) bucket(ctx context.Context) {
 		}
 		return errors.Join(err, bucket.Delete(ctx, name))
 	}()
-	k.say("bucket", err, "a file was written, read and deleted")
+	k.say(what, err, "a file was written, read and deleted")
 }
 
 // mail logs in at a server of e-mail or PEC.

@@ -40,6 +40,7 @@ func (c *Config) checkValues() []error {
 	wrong = append(wrong, c.checkMutual()...)
 	wrong = append(wrong, c.checkSPID()...)
 	wrong = append(wrong, c.checkScanner()...)
+	wrong = append(wrong, c.checkTrail()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")

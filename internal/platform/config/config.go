@@ -53,6 +53,7 @@ type Config struct {
 	SigningKeys string `env:"SIGNING_KEYS" unset:"DATA_DIR/signing-keys.json" desc:"path of the private JWK set that signs sessions and receipts"`
 	// AuditKeys is the path of the private keys that sign the trail's log.
 	AuditKeys string `env:"AUDIT_KEYS" unset:"DATA_DIR/audit-keys" desc:"path of the private keys that sign the log of the trail; made where the log has none yet"`
+	Trail
 	// DataKeys are the keys for encryption at rest and request digests, the current one first. It
 	// is empty when they are kept in DataDir.
 	DataKeys secret.Text `env:"DATA_KEYS" want:"id:base64 of 32 bytes, separated by commas" unset:"kept in DATA_DIR" desc:"keys for data at rest, id:base64 of 32 bytes, the current one first, separated by commas"`

@@ -32,6 +32,30 @@ func TestConfig_NothingSetGivesTheDocumentedDefaults(t *testing.T) {
 	}
 }
 
+// witnessKey is the public key of a witness.
+const witnessKey = "witness.example.org+b742b7f5+BLCMw7PT29VTlq4XpVzxNOfpCOwdecgfBjkShOk9vk+V"
+
+func TestConfig_TrailGoesWhereItCan(t *testing.T) {
+	for _, c := range []struct{ set, want string }{
+		{"DIRESCO_AUDIT_MIRROR=/srv/mirror", "DIRESCO_AUDIT_MIRROR: must be file:///PATH"},
+		{"DIRESCO_AUDIT_MIRROR=s3://bucket", "DIRESCO_AUDIT_MIRROR: must be file:///PATH"},
+		{"DIRESCO_AUDIT_WITNESSES=https://w.example.org/", "DIRESCO_AUDIT_WITNESSES: must be public keys"},
+		{"DIRESCO_AUDIT_WITNESSES=" + witnessKey, "DIRESCO_AUDIT_WITNESSES: must be public keys"},
+		{"DIRESCO_AUDIT_WITNESSES=" + witnessKey + " http://w.example.org/", "DIRESCO_AUDIT_WITNESSES: must be public keys"},
+		{
+			"DIRESCO_AUDIT_WITNESSES=" + witnessKey + " https://a.example.org/," + witnessKey + " https://b.example.org/",
+			"DIRESCO_AUDIT_WITNESSES: names one witness twice",
+		},
+	} {
+		if _, err := config.Read([]string{c.set}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.set, err)
+		}
+	}
+	if _, err := config.Read([]string{"DIRESCO_AUDIT_MIRROR=file:///srv/blobs", "DIRESCO_BLOB_URL=file:///srv/blobs"}); err == nil {
+		t.Error("the mirror is where files of users are")
+	}
+}
+
 func TestConfig_EveryVariableIsRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tls.pem")
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
@@ -45,6 +69,7 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_DATABASE_REPLICA_URL=postgres://app:hunter2@b/diresco",
 		"DIRESCO_DATA_DIR=/var/lib/diresco", "DIRESCO_BLOB_URL=s3://files?region=eu-south-1",
 		"DIRESCO_SIGNING_KEYS=/run/keys.json", "DIRESCO_DATA_KEYS=a:AAAA", "DIRESCO_AUDIT_KEYS=/run/audit-keys",
+		"DIRESCO_AUDIT_MIRROR=file:///srv/mirror", "DIRESCO_AUDIT_WITNESSES="+witnessKey+" https://w.example.org/",
 		"DIRESCO_RATE_PERSON=6000", "DIRESCO_RATE_ADDRESS=1", "DIRESCO_LOG_LEVEL=debug", "DIRESCO_LOG_FORMAT=text",
 		"DIRESCO_SMTP_URL=smtp://u:hunter2@relay.example.org?from=a@b.it",
 		"DIRESCO_PEC_SMTP_URL=smtps://u:hunter2@pec.example.org?from=a@b.it", "DIRESCO_PEC_SPOOL_DIR="+filepath.Dir(file),

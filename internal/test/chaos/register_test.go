@@ -188,7 +188,8 @@ func checkTrail(t *testing.T, d *db.DB, stored map[uuid.UUID]storedDeclaration) 
 		t.Errorf("there are %d audit rows of declarations, want %d", n, total)
 	}
 	promised := map[string]int{}
-	for _, data := range rows[string](t, d, "SELECT data FROM outbox WHERE kind = 'declaration.received'") {
+	for _, data := range rows[string](t, d, "SELECT data FROM outbox WHERE kind = 'declaration.received' UNION ALL "+
+		"SELECT data FROM deliveries WHERE kind = 'declaration.received' AND message_id IS NULL") {
 		var message struct {
 			ProtocolNumber string `json:"protocol_number"`
 		}
