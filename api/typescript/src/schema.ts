@@ -690,6 +690,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/backoffice/audit-searches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search the audit trail
+         * @description What was done, by whom, for whom, with which outcome: the records of the trail (registro delle operazioni), the newest first. What is given must all
+         *     match. Unless it is about one person or one subject, a search is about 31 days at most, and about the last 24 hours where it says nothing of time.
+         *     Every search is recorded in the trail itself, with what was searched; a person by whom is searched sees it in listMyActivity, and counts as one of the
+         *     200 people at whom one of the staff looks in 24 hours (429 `rate-limited`). To get the next page send the same body to `_links.next.href`.
+         *     For administrators (amministratori utenze); others get 403 `forbidden`.
+         */
+        post: operations["searchAuditRecords"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/backoffice/declaration-export-searches": {
         parameters: {
             query?: never;
@@ -6627,6 +6651,173 @@ export interface components {
          */
         AttemptOutcome: "delivered" | "sent" | "handed_over" | "failed" | "deferred" | "unconfirmed" | "delayed";
         /**
+         * @description One record of the trail. What the system did by itself has no person. Who did something, and from where, is missing once it was erased, and `address` is
+         *     `erased` then.
+         * @example {
+         *       "acting_as": "legal_representative",
+         *       "address": "203.0.113.7",
+         *       "at": "2026-03-16T08:15:04.218301Z",
+         *       "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *       "login_method": "pin",
+         *       "operation": "submitDeclaration",
+         *       "outcome": "done",
+         *       "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+         *       "record_id": "018f3b35-6f70-7182-9394-abbccddeeff0",
+         *       "request_id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *       "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b",
+         *       "session_id": "018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d",
+         *       "subject_id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *       "subject_kind": "declaration"
+         *     }
+         */
+        AuditRecord: {
+            acting_as?: components["schemas"]["ActingAs"];
+            /**
+             * @description The IP address that it came from; empty for what the system did by itself, `local` for commands of the owner.
+             * @example 203.0.113.7
+             */
+            address: string;
+            application_id?: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-03-16T08:15:04.218301Z
+             */
+            at: string;
+            contributor_id?: components["schemas"]["Id"];
+            /**
+             * @description What became of it, as a JSON object, as it stands in the trail.
+             * @example {"version":2}
+             */
+            detail?: string;
+            /**
+             * Format: int32
+             * @description The level of the login, where its provider tells one.
+             * @example 2
+             */
+            login_level?: number;
+            /**
+             * @description How the person had logged in.
+             * @example pin
+             */
+            login_method?: string;
+            /**
+             * @description The provider of the identity with which the person had logged in.
+             * @example cie
+             */
+            login_provider?: string;
+            /**
+             * @description The operation, by its id in this contract, or a word for what the system or its owner did.
+             * @example submitDeclaration
+             */
+            operation: string;
+            /**
+             * @description How it ended, for programs.
+             * @example done
+             */
+            outcome: string;
+            person_id?: components["schemas"]["Id"];
+            record_id: components["schemas"]["Id"];
+            /**
+             * @description The `Request-Id` of the request.
+             * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+             */
+            request_id: string;
+            right_id?: components["schemas"]["Id"];
+            session_id?: components["schemas"]["Id"];
+            /**
+             * @description The id of what it was done to, or several with blanks between them.
+             * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+             */
+            subject_id?: string;
+            /**
+             * @description What it was done to.
+             * @example declaration
+             */
+            subject_kind?: string;
+        };
+        /**
+         * @description One page of the trail.
+         * @example {
+         *       "_links": {
+         *         "next": {
+         *           "href": "/v1/backoffice/audit-searches?cursor=MDE4ZjNiMjA"
+         *         },
+         *         "self": {
+         *           "href": "/v1/backoffice/audit-searches"
+         *         }
+         *       },
+         *       "items": [
+         *         {
+         *           "acting_as": "legal_representative",
+         *           "address": "203.0.113.7",
+         *           "at": "2026-03-16T08:15:04.218301Z",
+         *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+         *           "login_method": "pin",
+         *           "operation": "submitDeclaration",
+         *           "outcome": "done",
+         *           "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+         *           "record_id": "018f3b35-6f70-7182-9394-abbccddeeff0",
+         *           "request_id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *           "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b",
+         *           "session_id": "018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d",
+         *           "subject_id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+         *           "subject_kind": "declaration"
+         *         }
+         *       ],
+         *       "next_cursor": "MDE4ZjNiMjA"
+         *     }
+         */
+        AuditRecordList: {
+            _links: components["schemas"]["PageLinks"];
+            /** @description The records, the newest first. */
+            items: components["schemas"]["AuditRecord"][];
+            next_cursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description What to search the trail by. What is given must all match.
+         * @example {
+         *       "operation": "submitDeclaration",
+         *       "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"
+         *     }
+         */
+        AuditSearch: {
+            contributor_id?: components["schemas"]["Id"];
+            /**
+             * Format: date-time
+             * @description Only what was done at this instant or later; 24 hours before `to` where it is missing.
+             * @example 2026-03-15T00:00:00Z
+             */
+            from?: string;
+            /**
+             * @description The operation, by its id in this contract.
+             * @example startSession
+             */
+            operation?: string;
+            /**
+             * @description How it ended.
+             * @example done
+             */
+            outcome?: string;
+            person_id?: components["schemas"]["Id"];
+            /**
+             * @description The id of what it was done to.
+             * @example 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+             */
+            subject_id?: string;
+            /**
+             * @description What it was done to.
+             * @example declaration
+             */
+            subject_kind?: string;
+            /**
+             * Format: date-time
+             * @description Only what was done before this instant; now where it is missing.
+             * @example 2026-03-17T00:00:00Z
+             */
+            to?: string;
+        };
+        /**
          * @description What became of an item of a batch.
          * @example filed
          * @enum {string}
@@ -6656,6 +6847,16 @@ export interface components {
          *     }
          */
         Checkpoint: {
+            /**
+             * @description The newest checkpoint that witnesses cosigned (`c2sp.org/tlog-witness`), which may be a little older; missing where none has. `text` has the
+             *     cosignatures that there are of it by now.
+             * @example diresco.example/audit/log
+             *     2
+             *     X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+             *
+             *     — diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=
+             */
+            cosigned?: string;
             /**
              * @description The public keys (Ed25519) by which it is checked, as programs for signed notes read them. Get them once, from somebody you trust: a checkpoint
              *     that is checked by a key which came along with it proves nothing.
@@ -21711,6 +21912,86 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["OfficeAppointment"];
+                };
+            };
+            default: components["responses"]["Refused"];
+        };
+    };
+    searchAuditRecords: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many items a page has at most.
+                 * @example 50
+                 */
+                limit?: components["parameters"]["Limit"];
+                /** @description Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: {
+                /**
+                 * @description A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+                 *     another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /**
+                 * @description Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+                 * @example en
+                 */
+                "Accept-Language"?: components["parameters"]["AcceptLanguage"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "operation": "startSession"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AuditSearch"];
+            };
+        };
+        responses: {
+            /** @description One page of records. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "_links": {
+                     *         "next": {
+                     *           "href": "/v1/backoffice/audit-searches?cursor=MDE4ZjNiMjA"
+                     *         },
+                     *         "self": {
+                     *           "href": "/v1/backoffice/audit-searches"
+                     *         }
+                     *       },
+                     *       "items": [
+                     *         {
+                     *           "acting_as": "legal_representative",
+                     *           "address": "203.0.113.7",
+                     *           "at": "2026-03-16T08:15:04.218301Z",
+                     *           "contributor_id": "018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f",
+                     *           "login_method": "pin",
+                     *           "operation": "submitDeclaration",
+                     *           "outcome": "done",
+                     *           "person_id": "018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091",
+                     *           "record_id": "018f3b35-6f70-7182-9394-abbccddeeff0",
+                     *           "request_id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *           "right_id": "018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b",
+                     *           "session_id": "018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d",
+                     *           "subject_id": "018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c",
+                     *           "subject_kind": "declaration"
+                     *         }
+                     *       ],
+                     *       "next_cursor": "MDE4ZjNiMjA"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditRecordList"];
                 };
             };
             default: components["responses"]["Refused"];

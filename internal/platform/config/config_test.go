@@ -231,7 +231,7 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 var secrets = map[string]string{
 	"DATABASE_URL": "postgres://app:hunter2@db/diresco", "DATABASE_REPLICA_URL": "postgres://app:hunter2@b/diresco",
 	"MIGRATION_DATABASE_URL": "postgres://owner:hunter2@db/diresco",
-	"DATA_KEYS": "a:hunter2", "SMTP_URL": "smtp://u:hunter2@relay.example.org?from=a@b.it",
+	"DATA_KEYS":              "a:hunter2", "SMTP_URL": "smtp://u:hunter2@relay.example.org?from=a@b.it",
 	"PEC_SMTP_URL": "smtps://u:hunter2@pec.example.org?from=a@b.it", "SMS_GATEWAY_TOKEN": "hunter2",
 	"SMS_REPORT_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }
