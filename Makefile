@@ -17,8 +17,6 @@ RACE_PACKAGES ?= $(shell go list ./... | grep -v -e /internal/test/chaos -e '^di
 RACE_FLAGS ?= -race -gcflags=modernc.org/sqlite/lib=-race=false
 # How often `make chaos` kills the server on each kind of database.
 KILLS ?= 30
-# The commit whose program `make chaos` lets serve beside this one, as the release before does.
-BEFORE ?= 95624ce
 # How often each event befalls the cluster of `make chaos-cluster`.
 EVENTS ?= 5
 # How many people `make click-day` has.
@@ -105,9 +103,9 @@ tools-check: ## test the modules of their own that measure, draw, and check the 
 	cd tools/peers && go vet ./... && go test ./...
 	cd tools/figures && go vet ./... && go test ./...
 
-chaos: ## kill the server KILLS times under load, fill disks, let the release BEFORE serve beside it, and see that nothing is lost (as root)
+chaos: ## kill the server KILLS times under load, fill disks, stop workers half way, and see that nothing is lost (as root)
 	tools/postgres.sh ensure
-	DIRESCO_CHAOS_KILLS=$(KILLS) DIRESCO_CHAOS_BEFORE=$(BEFORE) go test -tags long -count=1 -timeout 90m -v ./internal/test/chaos/
+	DIRESCO_CHAOS_KILLS=$(KILLS) go test -tags long -count=1 -timeout 90m -v ./internal/test/chaos/
 
 click-day: ## let PEOPLE file within a minute for a fund that is enough for two fifths of them
 	tools/postgres.sh ensure
