@@ -3839,6 +3839,152 @@ type AttachmentMediaType string
 // Example: sent
 type AttemptOutcome string
 
+// AuditRecord One record of the trail. What the system did by itself has no person. Who did something, and from where, is missing once it was erased, and `address` is
+// `erased` then.
+//
+// Example: {"acting_as":"legal_representative","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","login_method":"pin","operation":"submitDeclaration","outcome":"done","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","record_id":"018f3b35-6f70-7182-9394-abbccddeeff0","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}
+type AuditRecord struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// Address The IP address that it came from; empty for what the system did by itself, `local` for commands of the owner.
+	//
+	// Example: 203.0.113.7
+	Address string `json:"address"`
+
+	// ApplicationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ApplicationId *Id `json:"application_id,omitempty"`
+
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// Detail What became of it, as a JSON object, as it stands in the trail.
+	//
+	// Example: {"version":2}
+	Detail *string `json:"detail,omitempty"`
+
+	// LoginLevel The level of the login, where its provider tells one.
+	//
+	// Example: 2
+	LoginLevel *int32 `json:"login_level,omitempty"`
+
+	// LoginMethod How the person had logged in.
+	//
+	// Example: pin
+	LoginMethod *string `json:"login_method,omitempty"`
+
+	// LoginProvider The provider of the identity with which the person had logged in.
+	//
+	// Example: cie
+	LoginProvider *string `json:"login_provider,omitempty"`
+
+	// Operation The operation, by its id in this contract, or a word for what the system or its owner did.
+	//
+	// Example: submitDeclaration
+	Operation string `json:"operation"`
+
+	// Outcome How it ended, for programs.
+	//
+	// Example: done
+	Outcome string `json:"outcome"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId *Id `json:"person_id,omitempty"`
+
+	// RecordId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RecordId Id `json:"record_id"`
+
+	// RequestId The `Request-Id` of the request.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RequestId string `json:"request_id"`
+
+	// RightId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RightId *Id `json:"right_id,omitempty"`
+
+	// SessionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SessionId *Id `json:"session_id,omitempty"`
+
+	// SubjectId The id of what it was done to, or several with blanks between them.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubjectId *string `json:"subject_id,omitempty"`
+
+	// SubjectKind What it was done to.
+	//
+	// Example: declaration
+	SubjectKind *string `json:"subject_kind,omitempty"`
+}
+
+// AuditRecordList One page of the trail.
+//
+// Example: {"_links":{"next":{"href":"/v1/backoffice/audit-searches?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/backoffice/audit-searches"}},"items":[{"acting_as":"legal_representative","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","login_method":"pin","operation":"submitDeclaration","outcome":"done","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","record_id":"018f3b35-6f70-7182-9394-abbccddeeff0","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}],"next_cursor":"MDE4ZjNiMjA"}
+type AuditRecordList = Page[AuditRecord]
+
+// AuditSearch What to search the trail by. What is given must all match.
+//
+// Example: {"operation":"submitDeclaration","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+type AuditSearch struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// From Only what was done at this instant or later; 24 hours before `to` where it is missing.
+	//
+	// Example: 2026-03-15T00:00:00Z
+	From *time.Time `json:"from,omitempty"`
+
+	// Operation The operation, by its id in this contract.
+	//
+	// Example: startSession
+	Operation *string `json:"operation,omitempty"`
+
+	// Outcome How it ended.
+	//
+	// Example: done
+	Outcome *string `json:"outcome,omitempty"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId *Id `json:"person_id,omitempty"`
+
+	// SubjectId The id of what it was done to.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubjectId *string `json:"subject_id,omitempty"`
+
+	// SubjectKind What it was done to.
+	//
+	// Example: declaration
+	SubjectKind *string `json:"subject_kind,omitempty"`
+
+	// To Only what was done before this instant; now where it is missing.
+	//
+	// Example: 2026-03-17T00:00:00Z
+	To *time.Time `json:"to,omitempty"`
+}
+
 // BatchItemState What became of an item of a batch.
 //
 // Example: filed
@@ -3858,6 +4004,16 @@ type CertificateBoundAccessTokens = bool
 //
 // Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"origin":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
 type Checkpoint struct {
+	// Cosigned The newest checkpoint that witnesses cosigned (`c2sp.org/tlog-witness`), which may be a little older; missing where none has. `text` has the
+	// cosignatures that there are of it by now.
+	//
+	// Example: diresco.example/audit/log
+	// 2
+	// X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+	//
+	// — diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=
+	Cosigned *string `json:"cosigned,omitempty"`
+
 	// Keys The public keys (Ed25519) by which it is checked, as programs for signed notes read them. Get them once, from somebody you trust: a checkpoint
 	// that is checked by a key which came along with it proves nothing.
 	Keys List[LogKey] `json:"keys"`
@@ -14626,6 +14782,19 @@ type MarkAppointmentParams struct {
 	IdempotencyKey RequiredIdempotencyKey `json:"Idempotency-Key"`
 }
 
+// SearchAuditRecordsParams defines parameters for SearchAuditRecords.
+type SearchAuditRecordsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ExportOfficeDeclarationSearchParams defines parameters for ExportOfficeDeclarationSearch.
 type ExportOfficeDeclarationSearchParams struct {
 	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
@@ -16324,6 +16493,9 @@ type SuspendApplicationJSONRequestBody = ApplicationSuspension
 // MarkAppointmentJSONRequestBody defines body for MarkAppointment for application/json ContentType.
 type MarkAppointmentJSONRequestBody = AppointmentAttendance
 
+// SearchAuditRecordsJSONRequestBody defines body for SearchAuditRecords for application/json ContentType.
+type SearchAuditRecordsJSONRequestBody = AuditSearch
+
 // ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
 type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
 
@@ -16653,6 +16825,9 @@ type ServerInterface interface {
 	// MarkAppointment Note whether somebody came
 	// (POST /backoffice/appointments/{appointment_id}/attendance)
 	MarkAppointment(ctx echo.Context, appointmentId AppointmentId, params MarkAppointmentParams) error
+	// SearchAuditRecords Search the audit trail
+	// (POST /backoffice/audit-searches)
+	SearchAuditRecords(ctx echo.Context, params SearchAuditRecordsParams) error
 	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
 	// (POST /backoffice/declaration-export-searches)
 	ExportOfficeDeclarationSearch(ctx echo.Context, params ExportOfficeDeclarationSearchParams) error
@@ -18308,6 +18483,48 @@ func (w *ServerInterfaceWrapper) MarkAppointment(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.MarkAppointment(ctx, appointmentId, params)
+	return err
+}
+
+// SearchAuditRecords converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchAuditRecords(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchAuditRecordsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchAuditRecords(ctx, params)
 	return err
 }
 
@@ -25495,6 +25712,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/backoffice/appointments", wrapper.ListOfficeAppointments, options.OperationMiddlewares["listOfficeAppointments"]...)
 	router.GET(options.BaseURL+"/backoffice/appointments/:appointment_id", wrapper.ShowOfficeAppointment, options.OperationMiddlewares["showOfficeAppointment"]...)
 	router.POST(options.BaseURL+"/backoffice/appointments/:appointment_id/attendance", wrapper.MarkAppointment, options.OperationMiddlewares["markAppointment"]...)
+	router.POST(options.BaseURL+"/backoffice/audit-searches", wrapper.SearchAuditRecords, options.OperationMiddlewares["searchAuditRecords"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-export-searches", wrapper.ExportOfficeDeclarationSearch, options.OperationMiddlewares["exportOfficeDeclarationSearch"]...)
 	router.GET(options.BaseURL+"/backoffice/declaration-exports", wrapper.ExportOfficeDeclarations, options.OperationMiddlewares["exportOfficeDeclarations"]...)
 	router.POST(options.BaseURL+"/backoffice/declaration-searches", wrapper.SearchOfficeDeclarations, options.OperationMiddlewares["searchOfficeDeclarations"]...)
@@ -26530,6 +26748,29 @@ type MarkAppointmentResponseObject interface {
 type MarkAppointment200JSONResponse OfficeAppointment
 
 func (response MarkAppointment200JSONResponse) VisitMarkAppointmentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchAuditRecordsRequestObject struct {
+	Params SearchAuditRecordsParams
+	Body   *SearchAuditRecordsJSONRequestBody
+}
+
+type SearchAuditRecordsResponseObject interface {
+	VisitSearchAuditRecordsResponse(w http.ResponseWriter) error
+}
+
+type SearchAuditRecords200JSONResponse AuditRecordList
+
+func (response SearchAuditRecords200JSONResponse) VisitSearchAuditRecordsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -33277,6 +33518,9 @@ type StrictServerInterface interface {
 	// MarkAppointment Note whether somebody came
 	// (POST /backoffice/appointments/{appointment_id}/attendance)
 	MarkAppointment(ctx context.Context, request MarkAppointmentRequestObject) (MarkAppointmentResponseObject, error)
+	// SearchAuditRecords Search the audit trail
+	// (POST /backoffice/audit-searches)
+	SearchAuditRecords(ctx context.Context, request SearchAuditRecordsRequestObject) (SearchAuditRecordsResponseObject, error)
 	// ExportOfficeDeclarationSearch Export what a search of the declarations of my office finds
 	// (POST /backoffice/declaration-export-searches)
 	ExportOfficeDeclarationSearch(ctx context.Context, request ExportOfficeDeclarationSearchRequestObject) (ExportOfficeDeclarationSearchResponseObject, error)
@@ -34984,6 +35228,54 @@ func (sh *strictHandler) MarkAppointment(ctx echo.Context, appointmentId Appoint
 		return err
 	} else if validResponse, ok := response.(MarkAppointmentResponseObject); ok {
 		return validResponse.VisitMarkAppointmentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchAuditRecords operation middleware
+func (sh *strictHandler) SearchAuditRecords(ctx echo.Context, params SearchAuditRecordsParams) error {
+	var request SearchAuditRecordsRequestObject
+
+	request.Params = params
+
+	var body SearchAuditRecordsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchAuditRecords(ctx.Request().Context(), request.(SearchAuditRecordsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchAuditRecords")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchAuditRecordsResponseObject); ok {
+		return validResponse.VisitSearchAuditRecordsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

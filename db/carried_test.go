@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/pressly/goose/v3"
 
 	"diresco/db"
@@ -151,5 +152,58 @@ func TestMigrate_AProgramOfBeforeGoesOnFiling(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMigrate_AProgramOfBeforeLeavesMessagesWhole: one that takes a delivery with its message in it finds
+// no message, puts the delivery off as it always did, and thereby loses nothing of it.
+func TestMigrate_AProgramOfBeforeLeavesMessagesWhole(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	const id, apart = "01a22c93-24a7-70c1-b76d-0a9cdea141a8", "01a22c93-24a7-70c1-b76d-0a9cdea141a9"
+	const columns = "id, message_id, person_id, kind, channel, recipient, locale, state, attempts, next_at, deadline_at, created_at, updated_at"
+	for _, statement := range []string{
+		"INSERT INTO deliveries (" + columns + ", data) VALUES ('" + id + "', NULL, '" + apart + "', 'k', 'email', 'm@posta.example', 'it', 'queued', " +
+			"0, now(), now(), now(), now(), '{}')",
+		// What it promises itself has a row apart, as ever.
+		"INSERT INTO outbox (id, kind, data, channel, recipient, state, created_at, deadline_at) VALUES ('" + apart +
+			"', 'k', '{}', 'email', 'm@posta.example', 'routed', now(), now())",
+		"INSERT INTO deliveries (" + columns + ") VALUES ('" + apart + "', '" + apart + "', NULL, 'k', 'email', 'm@posta.example', 'it', 'queued', " +
+			"0, now(), now(), now(), now())",
+	} {
+		if err := run(d, statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var claimed []struct {
+		MessageID uuid.UUID
+		Kind      string
+	}
+	if err := d.From(t.Context()).Raw("UPDATE deliveries SET lease_owner = 'before' WHERE id = '" + id + "' RETURNING message_id, kind").
+		Scan(&claimed).Error; err != nil {
+		t.Fatal(err)
+	}
+	if len(claimed) != 1 || claimed[0].MessageID != uuid.Nil || claimed[0].Kind != "k" {
+		t.Errorf("it takes %+v", claimed)
+	}
+	if err := run(d, "INSERT INTO deliveries ("+columns+") VALUES ('"+id+"', '"+uuid.Nil.String()+"', '"+apart+
+		"', 'k', 'email', 'm@posta.example', 'it', 'queued', 1, now(), now(), now(), now()) ON CONFLICT (id) DO UPDATE SET state = excluded.state, "+
+		"attempts = excluded.attempts, lease_owner = NULL WHERE deliveries.lease_owner = 'before'"); err != nil {
+		t.Fatal(err)
+	}
+	type delivery struct {
+		MessageID *uuid.UUID
+		Attempts  int
+		Data      *string
+	}
+	var found []delivery
+	if err := d.From(t.Context()).Raw("SELECT message_id, attempts, data FROM deliveries ORDER BY id").Scan(&found).Error; err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]delivery{{nil, 1, new("{}")}, {new(uuid.MustParse(apart)), 0, nil}}, found); diff != "" {
+		t.Error(diff)
+	}
+	if err := run(d, "UPDATE deliveries SET data = NULL WHERE id = '"+id+"'"); err == nil {
+		t.Error("a delivery has no message at all")
 	}
 }

@@ -40,6 +40,8 @@ type DB struct {
 	abandon func()
 	// timeout bounds every transaction but long ones.
 	timeout time.Duration
+	// replica answers reads; nil where there is none.
+	replica *replica
 	// hear is told of direct statements; see Hear.
 	hear atomic.Pointer[func(statement string, args []any)]
 }
@@ -254,6 +256,9 @@ func (d *DB) Close() error {
 				err = closeErr
 			}
 		}
+	}
+	if d.replica != nil {
+		err = errors.Join(err, d.replica.pool.Close())
 	}
 	return err
 }

@@ -52,7 +52,11 @@ func SchemaDigest(dialect Dialect) (string, error) {
 // Migrate brings the schema up to this binary's version. Migrations go forwards only. On PostgreSQL
 // the roles that the service uses get their rights on what is new. A schema that a newer program
 // made is an error: there is nothing that this one can do for it.
-func (d *DB) Migrate(ctx context.Context) error {
+func (d *DB) Migrate(ctx context.Context) error { return d.MigrateTelling(ctx, nil) }
+
+// MigrateTelling is Migrate that tells how many of the migrations which are missing are done, before
+// each and behind the last. tell may be nil.
+func (d *DB) MigrateTelling(ctx context.Context, tell func(done, missing int)) error {
 	provider, err := d.provider()
 	if err != nil {
 		return err
@@ -65,10 +69,35 @@ func (d *DB) Migrate(ctx context.Context) error {
 		return fmt.Errorf("the database schema is at version %d, which a newer program made, and this one knows %d: "+
 			"run `diresco migrate` of the newer program", current, target)
 	}
-	if _, err = provider.Up(ctx); err != nil {
+	if tell == nil {
+		_, err = provider.Up(ctx)
+	} else {
+		err = upTelling(ctx, provider, current, tell)
+	}
+	if err != nil {
 		return err
 	}
 	return d.grantAgain(ctx)
+}
+
+func upTelling(ctx context.Context, provider *goose.Provider, current int64, tell func(done, missing int)) error {
+	var missing []int64
+	for _, source := range provider.ListSources() {
+		if source.Version > current {
+			missing = append(missing, source.Version)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	for done, version := range missing {
+		tell(done, len(missing))
+		if _, err := provider.UpTo(ctx, version); err != nil {
+			return err
+		}
+	}
+	tell(len(missing), len(missing))
+	return nil
 }
 
 // CheckSchema fails when this program cannot run on the schema. It can on one of its own version,

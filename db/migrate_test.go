@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -143,5 +144,28 @@ func TestMigrate_SchemaIsCheckedAtStart(t *testing.T) {
 	empty := dbtest.Open(t, "sqlite:"+t.TempDir()+"/empty.db")
 	if err := empty.CheckSchema(context.Background()); err == nil {
 		t.Error("an empty database passed the check")
+	}
+}
+
+// TestMigrate_TellsHowFarItIs: each migration that is missing counts once, and none is told of where
+// none is missing.
+func TestMigrate_TellsHowFarItIs(t *testing.T) {
+	d := dbtest.Open(t, "sqlite:"+filepath.Join(t.TempDir(), "d.db"))
+	var told [][2]int
+	tell := func(done, missing int) { told = append(told, [2]int{done, missing}) }
+	if err := d.MigrateTelling(context.Background(), tell); err != nil {
+		t.Fatal(err)
+	}
+	for i, at := range told {
+		if at != [2]int{i, len(told) - 1} {
+			t.Errorf("%d: it told %v", i, at)
+		}
+	}
+	if err := d.CheckSchema(context.Background()); err != nil || len(told) < 50 {
+		t.Errorf("told %d times, %v", len(told), err)
+	}
+	told = nil
+	if err := d.MigrateTelling(context.Background(), tell); err != nil || told != nil {
+		t.Errorf("again it told %v, %v", told, err)
 	}
 }

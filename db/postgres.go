@@ -41,6 +41,22 @@ func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
 	if err := writeToLeader(config, rawURL); err != nil {
 		return nil, err
 	}
+	pool, abandon := newPool(config)
+	if err := pool.PingContext(ctx); err != nil {
+		_ = pool.Close()
+		return nil, unreachable(err, config.Database)
+	}
+	g, err := gormPostgres(pool)
+	if err != nil {
+		_ = pool.Close()
+		return nil, err
+	}
+	return &DB{dialect: Postgres, write: g, read: g, abandon: abandon, timeout: transactionTimeout}, nil
+}
+
+// newPool returns a pool that has no connection yet, and what lets every connection be replaced
+// before its next use.
+func newPool(config *pgx.ConnConfig) (pool *sql.DB, abandon func()) {
 	if _, set := config.RuntimeParams["application_name"]; !set {
 		config.RuntimeParams["application_name"] = "diresco"
 	}
@@ -52,21 +68,19 @@ func openPostgres(ctx context.Context, rawURL string) (*DB, error) {
 		})
 		return nil
 	}))
-	pool := sql.OpenDB(c)
+	pool = sql.OpenDB(c)
 	pool.SetMaxOpenConns(max(8, 4*runtime.NumCPU()))
 	pool.SetMaxIdleConns(max(8, 4*runtime.NumCPU()))
 	pool.SetConnMaxIdleTime(maxIdleTime)
 	pool.SetConnMaxLifetime(maxLifetime)
-	if err := pool.PingContext(ctx); err != nil {
-		_ = pool.Close()
-		return nil, unreachable(err, config.Database)
-	}
-	g, err := gorm.Open(postgresDialector{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, gormConfig())
-	if err != nil {
-		_ = pool.Close()
-		return nil, err
-	}
-	return &DB{dialect: Postgres, write: g, read: g, abandon: c.abandon, timeout: transactionTimeout}, nil
+	return pool, c.abandon
+}
+
+func gormPostgres(pool *sql.DB) (*gorm.DB, error) {
+	config := gormConfig()
+	// Whoever must be there is asked before; a replica need not be.
+	config.DisableAutomaticPing = true
+	return gorm.Open(postgresDialector{&postgres.Dialector{Config: &postgres.Config{Conn: pool}}}, config)
 }
 
 // beginning is the statement that begins a transaction, in one message. It pins the isolation, and

@@ -27,6 +27,11 @@ func TestRole_CannotRewriteHistory(t *testing.T) {
 		"UPDATE audit_records SET outcome = 'x'", "DELETE FROM access_log", "DELETE FROM receipts", "UPDATE protocol_entries SET number = 1",
 		"DELETE FROM people", "INSERT INTO protocol_reserves SELECT FROM protocol_reserves", "TRUNCATE audit_records",
 		"CREATE TABLE mine (id integer)", "UPDATE schema_compatibility SET oldest_program = 1", "DELETE FROM goose_db_version",
+		"DELETE FROM audit_records", "UPDATE audit_records SET person_id = NULL, session_id = NULL, address = 'erased'",
+		"ALTER TABLE audit_records DISABLE TRIGGER USER", "DROP TRIGGER audit_records_are_final ON audit_records",
+		"DELETE FROM protocol_entries", "ALTER TABLE protocol_entries DISABLE TRIGGER USER", "DELETE FROM log_entries",
+		"UPDATE log_entries SET salt = ''", "INSERT INTO log_erasures (position, digest, record_id) VALUES ( 0, '', gen_random_uuid())",
+		"DELETE FROM log_tiles", "DELETE FROM log_state", "DELETE FROM log_cosignatures",
 		"UPDATE staff_looks SET operation = 'x'", "DELETE FROM staff_looks",
 	} {
 		if err := run(d, statement); !refused(err) {

@@ -9,9 +9,10 @@ import (
 	"gorm.io/gorm"
 )
 
-// EachRow reads the rows of a statement one after the other, outside a transaction, for answers of
-// any length. It hands each to fn as the database gives it, nil for what is NULL; fn keeps nothing
-// of it. On PostgreSQL that is its binary form, on SQLite text with instants as RFC 3339.
+// EachRow reads the rows of a statement one after the other, for answers of any length: outside a
+// transaction, or under FromReplica. It hands each to fn as the database gives it, nil for what is
+// NULL; fn keeps nothing of it. On PostgreSQL that is its binary form, on SQLite text with instants
+// as RFC 3339.
 //
 // The statement is what build makes of a handle, as GORM would send it.
 func (d *DB) EachRow(ctx context.Context, build func(g *gorm.DB) *gorm.DB, fn func(values [][]byte) error) error {
@@ -19,49 +20,32 @@ func (d *DB) EachRow(ctx context.Context, build func(g *gorm.DB) *gorm.DB, fn fu
 	if statement.Error != nil {
 		return statement.Error
 	}
+	if d.dialect == Postgres {
+		return d.eachPostgres(ctx, statement.SQL.String(), statement.Vars, fn)
+	}
 	pool, err := d.read.DB()
 	if err != nil {
 		return err
 	}
-	if d.dialect == Postgres {
-		return eachPostgres(ctx, pool, statement.SQL.String(), statement.Vars, fn)
-	}
 	return eachSQLite(ctx, pool, statement.SQL.String(), statement.Vars, fn)
 }
 
-func eachPostgres(ctx context.Context, pool *sql.DB, query string, args []any, fn func(values [][]byte) error) error {
-	lent, err := pool.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = lent.Close() }()
-	return lent.Raw(func(driven any) error {
-		c, ours := driven.(*connection)
-		if !ours {
-			return errors.New("connection of another driver")
+// eachPostgres borrows a connection. Whatever has the statement repeated comes before its first row.
+func (d *DB) eachPostgres(ctx context.Context, query string, args []any, fn func(values [][]byte) error) error {
+	return d.Lend(ctx, func(conn *pgx.Conn) error {
+		// It is planned for its values each time: the plan for any would take all for average.
+		options := []any{pgx.QueryExecModeCacheDescribe, pgx.QueryResultFormats{pgx.BinaryFormatCode}}
+		rows, err := conn.Query(ctx, query, append(options, args...)...)
+		if err != nil {
+			return err
 		}
-		seen := false
-		read := func() error {
-			// It is planned for its values each time: the plan for any would take all for average.
-			options := []any{pgx.QueryExecModeCacheDescribe, pgx.QueryResultFormats{pgx.BinaryFormatCode}}
-			rows, err := c.Conn.Conn().Query(ctx, query, append(options, args...)...)
-			if err != nil {
+		defer rows.Close()
+		for rows.Next() {
+			if err := fn(rows.RawValues()); err != nil {
 				return err
 			}
-			defer rows.Close()
-			for rows.Next() {
-				seen = true
-				if err := fn(rows.RawValues()); err != nil {
-					return err
-				}
-			}
-			return rows.Err()
 		}
-		err := read()
-		if !seen && c.mayRepeat(err) {
-			err = read()
-		}
-		return c.heed(err)
+		return rows.Err()
 	})
 }
 

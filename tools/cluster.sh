@@ -7,7 +7,8 @@
 #   cluster.sh down            end all of it and delete its data
 #   cluster.sh list            show the nodes as Patroni sees them
 #   cluster.sh logs            print the last words of each node
-#   cluster.sh url | pooled    print the database's address: all nodes, or through PgBouncer
+#   cluster.sh url | pooled | standbys
+#                              print the database's address: all nodes, through PgBouncer, or those that only read
 #   cluster.sh leader | sync | replica
 #                              print the number of the node that is the leader, the synchronous standby, the other standby
 #   cluster.sh kill N          kill every process of node N, as a machine does that loses its power
@@ -228,6 +229,7 @@ url() {
 	hosts=$(for n in $nodes; do printf '%s:5432,' "$(address "$n")"; done)
 	echo "postgres://postgres@${hosts%,}/$database?sslmode=disable&target_session_attrs=read-write"
 }
+standbys() { url | sed 's/=read-write/=standby/'; }
 pooled() { echo "postgres://postgres@$pooler/$database?sslmode=disable&default_query_exec_mode=cache_describe"; }
 
 serve() {
@@ -240,6 +242,8 @@ serve() {
 	export DIRESCO_AUDIT_KEYS=$dir/service/audit-keys
 	export DIRESCO_SIGNING_KEYS=$dir/service/keys.json DIRESCO_DATA_KEYS_FILE=$dir/service/data-keys DIRESCO_BLOB_URL=file://$dir/service/blobs
 	export DIRESCO_PUBLIC_URL=http://127.0.0.1:8081
+	DIRESCO_DATABASE_REPLICA_URL=$(standbys)
+	export DIRESCO_DATABASE_REPLICA_URL
 	DIRESCO_DATABASE_URL=$(url) "$binary" migrate
 	for n in 1 2; do
 		DIRESCO_DATABASE_URL=$([ "$n" = 1 ] && url || pooled) DIRESCO_ADDR=127.0.0.1:808$n DIRESCO_ADMIN_ADDR=127.0.0.1:909$n \
@@ -254,6 +258,7 @@ serve() {
 		          http://127.0.0.1:8082  (through PgBouncer)   metrics http://127.0.0.1:9092/metrics
 		nodes     $(url)
 		pooler    $(pooled)
+		standbys  $(standbys)
 		etcd      http://$etcd:2379
 		files     $dir
 		an administrator: DIRESCO_DATABASE_URL='$(url)' DIRESCO_DATA_KEYS_FILE=$dir/service/data-keys bin/diresco admin create --help
@@ -284,7 +289,7 @@ revive() {
 }
 
 case ${1:-} in
-up | serve | down | revive | url | pooled) "$1" ;;
+up | serve | down | revive | url | pooled | standbys) "$1" ;;
 list) patronictl list ;;
 logs) tail -n 25 "$dir"/node?.log ;;
 leader) member primary ;;
@@ -297,7 +302,7 @@ cut) in_space "$2" ip route add blackhole "$etcd/32" ;;
 heal) in_space "$2" ip route del blackhole "$etcd/32" ;;
 switchover) patronictl switchover diresco --force >/dev/null ;;
 *)
-	sed -n '2,19p' "$0" | cut -c 3-
+	sed -n '2,20p' "$0" | cut -c 3-
 	exit 2
 	;;
 esac

@@ -3890,6 +3890,165 @@ type AttachmentMediaType string
 // Example: sent
 type AttemptOutcome string
 
+// AuditRecord One record of the trail. What the system did by itself has no person. Who did something, and from where, is missing once it was erased, and `address` is
+// `erased` then.
+//
+// Example: {"acting_as":"legal_representative","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","login_method":"pin","operation":"submitDeclaration","outcome":"done","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","record_id":"018f3b35-6f70-7182-9394-abbccddeeff0","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}
+type AuditRecord struct {
+	// ActingAs In which capacity a person acts for a contributor.
+	//
+	// Example: legal_representative
+	ActingAs *ActingAs `json:"acting_as,omitempty"`
+
+	// Address The IP address that it came from; empty for what the system did by itself, `local` for commands of the owner.
+	//
+	// Example: 203.0.113.7
+	Address string `json:"address"`
+
+	// ApplicationId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ApplicationId *Id `json:"application_id,omitempty"`
+
+	// At When.
+	//
+	// Example: 2026-03-16T08:15:04.218301Z
+	At time.Time `json:"at"`
+
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// Detail What became of it, as a JSON object, as it stands in the trail.
+	//
+	// Example: {"version":2}
+	Detail *string `json:"detail,omitempty"`
+
+	// LoginLevel The level of the login, where its provider tells one.
+	//
+	// Example: 2
+	LoginLevel *int32 `json:"login_level,omitempty"`
+
+	// LoginMethod How the person had logged in.
+	//
+	// Example: pin
+	LoginMethod *string `json:"login_method,omitempty"`
+
+	// LoginProvider The provider of the identity with which the person had logged in.
+	//
+	// Example: cie
+	LoginProvider *string `json:"login_provider,omitempty"`
+
+	// Operation The operation, by its id in this contract, or a word for what the system or its owner did.
+	//
+	// Example: submitDeclaration
+	Operation string `json:"operation"`
+
+	// Outcome How it ended, for programs.
+	//
+	// Example: done
+	Outcome string `json:"outcome"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId *Id `json:"person_id,omitempty"`
+
+	// RecordId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RecordId Id `json:"record_id"`
+
+	// RequestId The `Request-Id` of the request.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RequestId string `json:"request_id"`
+
+	// RightId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	RightId *Id `json:"right_id,omitempty"`
+
+	// SessionId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SessionId *Id `json:"session_id,omitempty"`
+
+	// SubjectId The id of what it was done to, or several with blanks between them.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubjectId *string `json:"subject_id,omitempty"`
+
+	// SubjectKind What it was done to.
+	//
+	// Example: declaration
+	SubjectKind *string `json:"subject_kind,omitempty"`
+}
+
+// AuditRecordList One page of the trail.
+//
+// Example: {"_links":{"next":{"href":"/v1/backoffice/audit-searches?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/backoffice/audit-searches"}},"items":[{"acting_as":"legal_representative","address":"203.0.113.7","at":"2026-03-16T08:15:04.218301Z","contributor_id":"018f3a12-0a1b-7c3d-8e4f-5a6b7c8d9e0f","login_method":"pin","operation":"submitDeclaration","outcome":"done","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091","record_id":"018f3b35-6f70-7182-9394-abbccddeeff0","request_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","right_id":"018f3a13-1c3d-7e5f-8a61-7c8d9e0f1a2b","session_id":"018f3b21-3e5f-7a71-8c83-9e0f1a2b3c4d","subject_id":"018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c","subject_kind":"declaration"}],"next_cursor":"MDE4ZjNiMjA"}
+type AuditRecordList struct {
+	// Links The links of one page of a list. Without `next` it is the last.
+	//
+	// Example: {"next":{"href":"/v1/declarations?cursor=MDE4ZjNiMjA"},"self":{"href":"/v1/declarations"}}
+	Links PageLinks `json:"_links"`
+
+	// Items The records, the newest first.
+	Items []AuditRecord `json:"items"`
+
+	// NextCursor The `cursor` of the next page, which `_links.next` has too. On the last page it is not there.
+	//
+	// Example: MDE4ZjNiMjA
+	NextCursor *NextCursor `json:"next_cursor,omitempty"`
+}
+
+// AuditSearch What to search the trail by. What is given must all match.
+//
+// Example: {"operation":"submitDeclaration","person_id":"018f3a10-5b7c-7d2e-9a41-0c5d6e7f8091"}
+type AuditSearch struct {
+	// ContributorId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	ContributorId *Id `json:"contributor_id,omitempty"`
+
+	// From Only what was done at this instant or later; 24 hours before `to` where it is missing.
+	//
+	// Example: 2026-03-15T00:00:00Z
+	From *time.Time `json:"from,omitempty"`
+
+	// Operation The operation, by its id in this contract.
+	//
+	// Example: startSession
+	Operation *string `json:"operation,omitempty"`
+
+	// Outcome How it ended.
+	//
+	// Example: done
+	Outcome *string `json:"outcome,omitempty"`
+
+	// PersonId A UUID (RFC 9562).
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	PersonId *Id `json:"person_id,omitempty"`
+
+	// SubjectId The id of what it was done to.
+	//
+	// Example: 018f3b20-2d4e-7f60-9b72-8d9e0f1a2b3c
+	SubjectId *string `json:"subject_id,omitempty"`
+
+	// SubjectKind What it was done to.
+	//
+	// Example: declaration
+	SubjectKind *string `json:"subject_kind,omitempty"`
+
+	// To Only what was done before this instant; now where it is missing.
+	//
+	// Example: 2026-03-17T00:00:00Z
+	To *time.Time `json:"to,omitempty"`
+}
+
 // BatchItemState What became of an item of a batch.
 //
 // Example: filed
@@ -3909,6 +4068,16 @@ type CertificateBoundAccessTokens = bool
 //
 // Example: {"keys":["diresco.example/audit/log+903d9f6c+AUa3J9YLbyxXpR4oPR4gTsU0MSwzGkAKLxd9FtRJQxMF"],"origin":"diresco.example/audit/log","root":"X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=","size":2,"text":"diresco.example/audit/log\n2\nX7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=\n\n— diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=\n"}
 type Checkpoint struct {
+	// Cosigned The newest checkpoint that witnesses cosigned (`c2sp.org/tlog-witness`), which may be a little older; missing where none has. `text` has the
+	// cosignatures that there are of it by now.
+	//
+	// Example: diresco.example/audit/log
+	// 2
+	// X7oF0KXWzcGE8Jj7+8GQ0ayhTyHJuC8LuHoDg0aYxc0=
+	//
+	// — diresco.example/audit/log kD2fbMKkzyLGP02xFlTVXHG9Bc9LJkVtpmqLNyy7jCSbvSYDQ1CNdVh8sVGlkbPyOCDHGAFNvCsUEg1V9fBtxNsHeAQ=
+	Cosigned *string `json:"cosigned,omitempty"`
+
 	// Keys The public keys (Ed25519) by which it is checked, as programs for signed notes read them. Get them once, from somebody you trust: a checkpoint
 	// that is checked by a key which came along with it proves nothing.
 	Keys []LogKey `json:"keys"`
@@ -15549,6 +15718,22 @@ type MarkAppointmentParams struct {
 	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
 }
 
+// SearchAuditRecordsParams defines parameters for SearchAuditRecords.
+type SearchAuditRecordsParams struct {
+	// Limit How many items a page has at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor Where the page begins. It is the `next_cursor` of the page before; not to be made by hand. One of another list answers 400 `malformed-request`.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IdempotencyKey A key of your choice (a UUID, say) that makes the request safe to repeat. Quoted or not, it is the same key. The same key with
+	// another request answers 422 `idempotency-key-reused`. Where the operation says `x-answer: secret` no answer is kept: a repeat is a request of its own.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+
+	// AcceptLanguage Languages in order of preference (RFC 9110). `it`, the default, and `en` are spoken.
+	AcceptLanguage *AcceptLanguage `json:"Accept-Language,omitempty"`
+}
+
 // ExportOfficeDeclarationSearchParams defines parameters for ExportOfficeDeclarationSearch.
 type ExportOfficeDeclarationSearchParams struct {
 	// Separator What stands between the cells of a CSV: `comma` (RFC 4180), or `semicolon` as spreadsheets in Italy expect it.
@@ -18248,6 +18433,9 @@ type SuspendApplicationJSONRequestBody = ApplicationSuspension
 // MarkAppointmentJSONRequestBody defines body for MarkAppointment for application/json ContentType.
 type MarkAppointmentJSONRequestBody = AppointmentAttendance
 
+// SearchAuditRecordsJSONRequestBody defines body for SearchAuditRecords for application/json ContentType.
+type SearchAuditRecordsJSONRequestBody = AuditSearch
+
 // ExportOfficeDeclarationSearchJSONRequestBody defines body for ExportOfficeDeclarationSearch for application/json ContentType.
 type ExportOfficeDeclarationSearchJSONRequestBody = OfficeDeclarationSearch
 
@@ -18997,6 +19185,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
 	MarkAppointment(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchAuditRecordsWithBody Search the audit trail
+	//
+	// What was done, by whom, for whom, with which outcome: the records of the trail (registro delle operazioni), the newest first. What is given must all
+	// match. Unless it is about one person or one subject, a search is about 31 days at most, and about the last 24 hours where it says nothing of time.
+	// Every search is recorded in the trail itself, with what was searched; a person by whom is searched sees it in listMyActivity, and counts as one of the
+	// 200 people at whom one of the staff looks in 24 hours (429 `rate-limited`). To get the next page send the same body to `_links.next.href`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backoffice/audit-searches (the `SearchAuditRecords` operationId).
+	SearchAuditRecordsWithBody(ctx context.Context, params *SearchAuditRecordsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchAuditRecords Search the audit trail
+	//
+	// What was done, by whom, for whom, with which outcome: the records of the trail (registro delle operazioni), the newest first. What is given must all
+	// match. Unless it is about one person or one subject, a search is about 31 days at most, and about the last 24 hours where it says nothing of time.
+	// Every search is recorded in the trail itself, with what was searched; a person by whom is searched sees it in listMyActivity, and counts as one of the
+	// 200 people at whom one of the staff looks in 24 hours (429 `rate-limited`). To get the next page send the same body to `_links.next.href`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backoffice/audit-searches (the `SearchAuditRecords` operationId).
+	SearchAuditRecords(ctx context.Context, params *SearchAuditRecordsParams, body SearchAuditRecordsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExportOfficeDeclarationSearchWithBody Export what a search of the declarations of my office finds
 	//
@@ -23095,6 +23309,52 @@ func (c *Client) MarkAppointmentWithBody(ctx context.Context, appointmentId Appo
 // Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
 func (c *Client) MarkAppointment(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewMarkAppointmentRequest(c.Server, appointmentId, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchAuditRecordsWithBody Search the audit trail
+//
+// What was done, by whom, for whom, with which outcome: the records of the trail (registro delle operazioni), the newest first. What is given must all
+// match. Unless it is about one person or one subject, a search is about 31 days at most, and about the last 24 hours where it says nothing of time.
+// Every search is recorded in the trail itself, with what was searched; a person by whom is searched sees it in listMyActivity, and counts as one of the
+// 200 people at whom one of the staff looks in 24 hours (429 `rate-limited`). To get the next page send the same body to `_links.next.href`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backoffice/audit-searches (the `SearchAuditRecords` operationId).
+func (c *Client) SearchAuditRecordsWithBody(ctx context.Context, params *SearchAuditRecordsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchAuditRecordsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchAuditRecords Search the audit trail
+//
+// What was done, by whom, for whom, with which outcome: the records of the trail (registro delle operazioni), the newest first. What is given must all
+// match. Unless it is about one person or one subject, a search is about 31 days at most, and about the last 24 hours where it says nothing of time.
+// Every search is recorded in the trail itself, with what was searched; a person by whom is searched sees it in listMyActivity, and counts as one of the
+// 200 people at whom one of the staff looks in 24 hours (429 `rate-limited`). To get the next page send the same body to `_links.next.href`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backoffice/audit-searches (the `SearchAuditRecords` operationId).
+func (c *Client) SearchAuditRecords(ctx context.Context, params *SearchAuditRecordsParams, body SearchAuditRecordsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchAuditRecordsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -31544,6 +31804,111 @@ func NewMarkAppointmentRequestWithBody(server string, appointmentId AppointmentI
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		if params.AcceptLanguage != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Accept-Language", *params.AcceptLanguage, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Accept-Language", headerParam1)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewSearchAuditRecordsRequest calls the generic SearchAuditRecords builder with application/json body
+func NewSearchAuditRecordsRequest(server string, params *SearchAuditRecordsParams, body SearchAuditRecordsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSearchAuditRecordsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewSearchAuditRecordsRequestWithBody constructs an http.Request for the SearchAuditRecords method, with any body, and a specified content type
+func NewSearchAuditRecordsRequestWithBody(server string, params *SearchAuditRecordsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backoffice/audit-searches")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
 
 		if params.AcceptLanguage != nil {
 			var headerParam1 string
@@ -49170,6 +49535,32 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /backoffice/appointments/{appointment_id}/attendance (the `MarkAppointment` operationId).
 	MarkAppointmentWithResponse(ctx context.Context, appointmentId AppointmentId, params *MarkAppointmentParams, body MarkAppointmentJSONRequestBody, reqEditors ...RequestEditorFn) (*MarkAppointmentResponse, error)
 
+	// SearchAuditRecordsWithBodyWithResponse Search the audit trail
+	//
+	// What was done, by whom, for whom, with which outcome: the records of the trail (registro delle operazioni), the newest first. What is given must all
+	// match. Unless it is about one person or one subject, a search is about 31 days at most, and about the last 24 hours where it says nothing of time.
+	// Every search is recorded in the trail itself, with what was searched; a person by whom is searched sees it in listMyActivity, and counts as one of the
+	// 200 people at whom one of the staff looks in 24 hours (429 `rate-limited`). To get the next page send the same body to `_links.next.href`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/audit-searches (the `SearchAuditRecords` operationId).
+	SearchAuditRecordsWithBodyWithResponse(ctx context.Context, params *SearchAuditRecordsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchAuditRecordsResponse, error)
+
+	// SearchAuditRecordsWithResponse Search the audit trail
+	//
+	// What was done, by whom, for whom, with which outcome: the records of the trail (registro delle operazioni), the newest first. What is given must all
+	// match. Unless it is about one person or one subject, a search is about 31 days at most, and about the last 24 hours where it says nothing of time.
+	// Every search is recorded in the trail itself, with what was searched; a person by whom is searched sees it in listMyActivity, and counts as one of the
+	// 200 people at whom one of the staff looks in 24 hours (429 `rate-limited`). To get the next page send the same body to `_links.next.href`.
+	// For administrators (amministratori utenze); others get 403 `forbidden`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backoffice/audit-searches (the `SearchAuditRecords` operationId).
+	SearchAuditRecordsWithResponse(ctx context.Context, params *SearchAuditRecordsParams, body SearchAuditRecordsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchAuditRecordsResponse, error)
+
 	// ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
 	//
 	// Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
@@ -54288,6 +54679,54 @@ func (r MarkAppointmentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r MarkAppointmentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SearchAuditRecordsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditRecordList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchAuditRecordsResponse) GetJSON200() *AuditRecordList {
+	return r.JSON200
+}
+
+// GetApplicationproblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchAuditRecordsResponse) GetApplicationproblemJSONDefault() *Problem {
+	return r.ApplicationproblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchAuditRecordsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchAuditRecordsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchAuditRecordsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchAuditRecordsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -66405,6 +66844,44 @@ func (c *ClientWithResponses) MarkAppointmentWithResponse(ctx context.Context, a
 	return ParseMarkAppointmentResponse(rsp)
 }
 
+// SearchAuditRecordsWithBodyWithResponse Search the audit trail
+//
+// What was done, by whom, for whom, with which outcome: the records of the trail (registro delle operazioni), the newest first. What is given must all
+// match. Unless it is about one person or one subject, a search is about 31 days at most, and about the last 24 hours where it says nothing of time.
+// Every search is recorded in the trail itself, with what was searched; a person by whom is searched sees it in listMyActivity, and counts as one of the
+// 200 people at whom one of the staff looks in 24 hours (429 `rate-limited`). To get the next page send the same body to `_links.next.href`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/audit-searches (the `SearchAuditRecords` operationId).
+func (c *ClientWithResponses) SearchAuditRecordsWithBodyWithResponse(ctx context.Context, params *SearchAuditRecordsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SearchAuditRecordsResponse, error) {
+	rsp, err := c.SearchAuditRecordsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchAuditRecordsResponse(rsp)
+}
+
+// SearchAuditRecordsWithResponse Search the audit trail
+//
+// What was done, by whom, for whom, with which outcome: the records of the trail (registro delle operazioni), the newest first. What is given must all
+// match. Unless it is about one person or one subject, a search is about 31 days at most, and about the last 24 hours where it says nothing of time.
+// Every search is recorded in the trail itself, with what was searched; a person by whom is searched sees it in listMyActivity, and counts as one of the
+// 200 people at whom one of the staff looks in 24 hours (429 `rate-limited`). To get the next page send the same body to `_links.next.href`.
+// For administrators (amministratori utenze); others get 403 `forbidden`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backoffice/audit-searches (the `SearchAuditRecords` operationId).
+func (c *ClientWithResponses) SearchAuditRecordsWithResponse(ctx context.Context, params *SearchAuditRecordsParams, body SearchAuditRecordsJSONRequestBody, reqEditors ...RequestEditorFn) (*SearchAuditRecordsResponse, error) {
+	rsp, err := c.SearchAuditRecords(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchAuditRecordsResponse(rsp)
+}
+
 // ExportOfficeDeclarationSearchWithBodyWithResponse Export what a search of the declarations of my office finds
 //
 // Like exportOfficeDeclarations, and also by the tax codes of the worker and of the contributor, which may not stand in a URL.
@@ -72987,6 +73464,39 @@ func ParseMarkAppointmentResponse(rsp *http.Response) (*MarkAppointmentResponse,
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest OfficeAppointment
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSearchAuditRecordsResponse parses an HTTP response from a SearchAuditRecordsWithResponse call
+func ParseSearchAuditRecordsResponse(rsp *http.Response) (*SearchAuditRecordsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchAuditRecordsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditRecordList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -9,17 +9,21 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"diresco/internal/app"
 	"diresco/internal/kernel/translog"
 )
 
 type auditCommands struct {
 	Verify auditVerifyCommand `cmd:"" help:"Check the whole trail against its log: every row, the tree, every receipt. Ends with 1 if something is wrong."`
+	Erase  auditEraseCommand  `cmd:"" help:"Erase from old records of the trail who did something and from where. What was done stays, and the trail still verifies."`
 	Accept auditAcceptCommand `cmd:"" help:"Let this machine's keys sign the log from now on, where those that did were lost."`
 }
 
 type auditVerifyCommand struct {
 	Checkpoint string   `type:"existingfile" help:"File with a checkpoint that was kept elsewhere: what it covers is checked, too."`
+	Mirror     string   `placeholder:"URL" help:"Mirror of the log, as DIRESCO_AUDIT_MIRROR names it: it is checked as well, and its checkpoint is one that was kept."`
 	Key        []string `help:"Public key of the log; more than one while keys are exchanged. Those of DIRESCO_AUDIT_KEYS unless they are given."`
 }
 
@@ -39,7 +43,7 @@ func (v auditVerifyCommand) Run(ctx context.Context) error {
 	if info, err := os.Stderr.Stat(); err == nil {
 		shown.bar = info.Mode()&os.ModeCharDevice != 0
 	}
-	report, err := app.VerifyTrail(ctx, c, v.Key, string(checkpoint), shown.tell)
+	report, err := app.VerifyTrail(ctx, c, app.Held{Keys: v.Key, Checkpoint: string(checkpoint), Mirror: v.Mirror}, shown.tell)
 	if err != nil {
 		return err
 	}
@@ -66,6 +70,12 @@ func printReport(out io.Writer, r translog.Report) {
 	}
 	_, _ = fmt.Fprintf(out, "tree: %d rows, %s\n", r.Tree.Count, rate(r.Tree, r.Cores))
 	_, _ = fmt.Fprintf(out, "receipts: %d signatures, %s\n", r.Receipts.Count, rate(r.Receipts, r.Cores))
+	if r.Mirrored > 0 {
+		_, _ = fmt.Fprintf(out, "mirror: %d rows\n", r.Mirrored)
+	}
+	if r.Erasures > 0 {
+		_, _ = fmt.Fprintf(out, "erased: %d records by %d erasures, %d of them since the checkpoint\n", r.Erased, r.Erasures, r.ErasedSince)
+	}
 	_, _ = fmt.Fprintf(out, "not sealed yet: %d rows", r.Unsealed)
 	if !r.Since.IsZero() {
 		_, _ = fmt.Fprintf(out, ", the oldest of %s", r.Since.Format(time.RFC3339))
@@ -129,4 +139,32 @@ func (a auditAcceptCommand) Run(ctx context.Context) error {
 		fmt.Println(key)
 	}
 	return err
+}
+
+type auditEraseCommand struct {
+	OlderThan int        `required:"" placeholder:"DAYS" help:"How old a record must be, in days: 90 or more."`
+	Person    *uuid.UUID `placeholder:"PERSON_ID" help:"The person whose records, and records of whom, are erased; those of everybody unless it is given."`
+	Reason    string     `required:"" help:"Why, at most 200 characters; it is kept."`
+}
+
+// Run erases and prints how much.
+func (e auditEraseCommand) Run(ctx context.Context) error {
+	if n := len([]rune(e.Reason)); n < 1 || n > 200 {
+		return errors.New("the reason has 1 to 200 characters")
+	}
+	c, err := storeConfig()
+	if err != nil {
+		return err
+	}
+	done, err := app.EraseTrail(ctx, c, e.OlderThan, e.Person, e.Reason, func(records int64) {
+		_, _ = fmt.Fprintf(os.Stderr, "records: %d\n", records)
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("erased: %d records of the trail, %d of the access log, %d looks of staff\n", done.Records, done.Accesses, done.Looks)
+	if done.Unsealed > 0 {
+		fmt.Printf("not sealed yet: %d records; repeat it once they are\n", done.Unsealed)
+	}
+	return nil
 }

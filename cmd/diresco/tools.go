@@ -39,7 +39,8 @@ func (migrateCommand) Run(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, d.Close())
 	}
-	if err := d.Migrate(ctx); err != nil {
+	shown := newProgress()
+	if err := d.MigrateTelling(ctx, func(done, missing int) { shown.tell("migration", int64(done), int64(missing)) }); err != nil {
 		return errors.Join(err, d.Close())
 	}
 	to, err := d.Version(ctx)
@@ -52,6 +53,15 @@ func (migrateCommand) Run(ctx context.Context) error {
 		fmt.Printf("the database schema was brought from version %d to %d\n", from, to)
 	}
 	return d.Close()
+}
+
+// newProgress shows on standard error how far something long has come.
+func newProgress() *progress {
+	shown := &progress{out: os.Stderr, tenth: map[string]int64{}}
+	if info, err := os.Stderr.Stat(); err == nil {
+		shown.bar = info.Mode()&os.ModeCharDevice != 0
+	}
+	return shown
 }
 
 type adminCommands struct {

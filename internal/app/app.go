@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -25,6 +26,7 @@ import (
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/idempotency"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/translog"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/due"
@@ -77,6 +79,7 @@ type App struct {
 	telemetry                         *telemetry.Telemetry
 	watch                             *clockWatch
 	process                           *keyring.Process
+	sealed                            *translog.Log
 	streams                           func()
 	config                            config.Config
 	log                               *slog.Logger
@@ -119,6 +122,11 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if a.DB, err = db.Open(ctx, databaseURL(c)); err != nil {
 		return err
 	}
+	if replica := c.ReplicaURL.Reveal(); replica != "" {
+		if err := a.DB.AddReplica(replica); err != nil {
+			return err
+		}
+	}
 	p, err := newPlatform(ctx, c, o, a.DB, a.beforeShowing)
 	if err != nil {
 		return err
@@ -126,13 +134,15 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 	if !o.Sandbox && c.DelegationLogin != config.StrongLogin {
 		o.Log.Warn("a PIN is enough to manage delegations; DIRESCO_DELEGATION_LOGIN=strong asks for a national identity")
 	}
+	a.watch = &clockWatch{db: a.DB, clock: o.Clock, log: p.log}
+	a.watch.look(ctx)
 	a.process = p.process
 	a.closers = append(a.closers, func() { _ = p.bucket.Close() }, a.leave)
 	g, err := a.assemble(ctx, p)
 	if err != nil {
 		return err
 	}
-	a.startWork(p, g, o.Clock)
+	a.startWork(p, g)
 	contract, err := edge.ReadContract()
 	if err != nil {
 		return err
@@ -151,6 +161,9 @@ func (a *App) open(ctx context.Context, c config.Config, o Options) error {
 		return err
 	}
 	if err := g.kernel.log.Observe(a.telemetry.Meter()); err != nil {
+		return err
+	}
+	if err := a.mirrorTrail(ctx, c, a.telemetry.Meter()); err != nil {
 		return err
 	}
 	if err := a.sendMessages(g.messaging.worker, o); err != nil {
@@ -189,7 +202,7 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.kernel, err = newKernel(p); err != nil {
 		return g, err
 	}
-	a.AccessLog, a.Answers = g.kernel.accessLog, g.kernel.answers
+	a.AccessLog, a.Answers, a.sealed = g.kernel.accessLog, g.kernel.answers, g.kernel.log
 	g.masterdata = newMasterdata(p, g.kernel)
 	if g.cards, err = newCardLogin(p); err != nil {
 		return g, err
@@ -228,8 +241,10 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 			g.credentials.staff.Ripens(),
 			g.dossier.desk.Summaries(),
 		)...)
-	if err := g.events.Begin(ctx); err != nil {
-		return g, err
+	if a.watch.inTime() {
+		if err := g.events.Begin(ctx); err != nil {
+			return g, err
+		}
 	}
 	if p.sandbox {
 		a.Sandbox = newSandbox(p, g)
@@ -248,24 +263,26 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 
 // startWork starts what goes on in the background. In a sandbox much of it is done when its testers
 // look, or move the clock.
-func (a *App) startWork(p platform, g groups, machine clock.Clock) {
-	a.watch = &clockWatch{db: a.DB, clock: machine, log: p.log}
+func (a *App) startWork(p platform, g groups) {
 	a.repeat(watchEvery, a.watch.look)
+	if _, some := a.DB.Replica(); some {
+		a.repeat(replicaEvery, (&replicaWatch{db: a.DB, log: p.log}).look)
+	}
 	a.repeat(keyring.BeatEvery, a.beat)
 	if !p.sandbox {
-		a.repeat(dueEvery, g.events.CatchUp)
+		a.repeat(dueEvery, a.watch.whenInTime(g.events.CatchUp))
 	}
 	a.repeat(
 		purgeEvery,
-		purge(
+		a.watch.whenInTime(purge(
 			p.log, g.kernel.claims.Purge, g.identity.limiter.Purge, g.identity.addresses.Purge, g.identity.sessions.Purge,
 			g.identity.forgetCodes, g.identity.consents.EndVoid, g.identity.consents.EndWithoutRights, g.identity.oauth.Purge,
 			g.identity.federation.Purge,
 			g.messaging.worker.ForgetEnded, g.kernel.feed.Forget, g.webhooks.sender.Purge, g.dossier.surveys.Purge,
-		),
+		)),
 	)
 	// Every request with a bound token leaves a proof behind.
-	a.repeat(proofsEvery, purge(p.log, g.identity.proofs.Purge))
+	a.repeat(proofsEvery, a.watch.whenInTime(purge(p.log, g.identity.proofs.Purge)))
 	if g.cards.trust != nil && g.cards.trust.Listed() {
 		a.repeat(card.RefreshEvery, g.cards.trust.Refresh)
 	}
@@ -310,6 +327,9 @@ func (a *App) observe(ctx context.Context, c config.Config, o Options, contract 
 		return err
 	}
 	a.expectRoutes(contract, o.Sandbox)
+	if err := a.observeReplica(); err != nil {
+		return err
+	}
 	return a.observeInstallation()
 }
 
@@ -346,7 +366,10 @@ func (a *App) ReloadKeys(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return a.process.Reload(ctx, signing, data)
+	if err = a.reloadLogKeys(ctx); err != nil {
+		err = fmt.Errorf("those of the log: %w", err)
+	}
+	return errors.Join(a.process.Reload(ctx, signing, data), err)
 }
 
 // leave tells the other processes that this one ends. Without it they find out by its silence.

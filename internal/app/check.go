@@ -66,10 +66,12 @@ func Check(ctx context.Context, c config.Config, tell func(Finding)) bool {
 	k.settings()
 	d := k.database(ctx)
 	k.keys(ctx, d)
+	k.logKeys(ctx, d)
 	if d != nil {
 		k.say("database", d.Close(), "")
 	}
-	k.bucket(ctx)
+	k.bucket(ctx, "bucket", k.config.BlobURL)
+	k.trail(ctx)
 	k.mail(ctx, outbox.Email, "smtp", c.SMTPURL)
 	k.mail(ctx, outbox.PEC, "pec", c.PECSMTPURL)
 	k.openID(ctx)
@@ -175,8 +177,26 @@ func (k *checker) opened(ctx context.Context, d *db.DB) bool {
 	if d.Dialect() == db.Postgres {
 		k.role(ctx, d)
 		k.time(ctx, d)
+		k.replica(ctx, d)
 	}
 	return true
+}
+
+// replica looks at the standby that answers reads, without which the service works as well.
+func (k *checker) replica(ctx context.Context, d *db.DB) {
+	address := k.config.ReplicaURL.Reveal()
+	if address == "" {
+		return
+	}
+	if err := d.AddReplica(address); err != nil {
+		k.say("replica", err, "")
+		return
+	}
+	if err := d.LookAtReplica(ctx); err != nil {
+		k.add(Noted, "replica", "is left out for now: %v", err)
+		return
+	}
+	k.add(Passed, "replica", "follows the database, and answers reads")
 }
 
 // schema compares the schema with the one that this program works with.
@@ -260,11 +280,11 @@ func (k *checker) keys(ctx context.Context, d *db.DB) {
 }
 
 // bucket writes a file, reads it and deletes it.
-func (k *checker) bucket(ctx context.Context) {
+func (k *checker) bucket(ctx context.Context, what, address string) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	err := func() (err error) {
-		bucket, err := openBucket(ctx, k.config)
+		bucket, err := openBucket(ctx, address)
 		if err != nil {
 			return err
 		}
@@ -279,7 +299,7 @@ func (k *checker) bucket(ctx context.Context) {
 		}
 		return errors.Join(err, bucket.Delete(ctx, name))
 	}()
-	k.say("bucket", err, "a file was written, read and deleted")
+	k.say(what, err, "a file was written, read and deleted")
 }
 
 // mail logs in at a server of e-mail or PEC.

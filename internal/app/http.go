@@ -139,6 +139,7 @@ func (a *App) newHandlers(p platform, g groups) handlers.Handlers {
 		OfficePINUpgradeHandlers:  handlers.OfficePINUpgradeHandlers{Upgrades: g.credentials.upgrades},
 		MeHandlers:                handlers.MeHandlers{People: id.people, PINs: id.pins, Rights: g.kernel.rights},
 		ContactHandlers:           handlers.ContactHandlers{Book: id.contacts, People: id.people, Looks: id.looks},
+		AuditHandlers:             handlers.AuditHandlers{Trail: id.looks},
 		ConsentHandlers:           handlers.ConsentHandlers{Consents: id.consents},
 		PeopleHandlers:            handlers.PeopleHandlers{BackOffice: g.credentials.staff},
 		OfficeHandlers:            handlers.OfficeHandlers{Contributors: m.contributors, Details: m.offices},

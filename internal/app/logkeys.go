@@ -10,6 +10,7 @@ import (
 	"diresco/internal/kernel/translog"
 	"diresco/internal/platform/config"
 	"diresco/internal/platform/keyring"
+	"diresco/internal/sandbox"
 )
 
 // loadLogKeys reads the keys of the trail's log, or makes them for a log that nobody has signed yet.
@@ -56,15 +57,54 @@ func sandboxLogKeys(ctx context.Context, c config.Config, d *db.DB) (*keyring.Lo
 	if err != nil {
 		return nil, err
 	}
-	if err := d.InTx(ctx, func(ctx context.Context) error {
-		return d.From(ctx).Exec("UPDATE sandbox_keys SET audit_keys = ? WHERE id = 1 AND audit_keys IS NULL", string(content)).Error
-	}); err != nil {
-		return nil, err
-	}
-	var kept []string
-	err = d.From(ctx).Raw("SELECT audit_keys FROM sandbox_keys WHERE id = 1 AND audit_keys IS NOT NULL").Scan(&kept).Error
-	if err != nil || len(kept) == 0 {
+	kept, err := sandbox.KeepLogKeys(ctx, d, string(content))
+	if err != nil || kept == "" {
 		return fresh, err
 	}
-	return keyring.ParseLog([]byte(kept[0]))
+	return keyring.ParseLog([]byte(kept))
+}
+
+// reloadLogKeys reads the keys of the trail's log again, and has it sign with them. A process that
+// had none, and still has none, goes on without.
+func (a *App) reloadLogKeys(ctx context.Context) error {
+	if a.config.Temporary() {
+		return nil // those of a sandbox stand in its database
+	}
+	keys, err := keyring.LoadLog(a.config.AuditKeysPath())
+	if errors.Is(err, os.ErrNotExist) && !a.sealed.Seals() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return a.sealed.UseKeys(ctx, keys)
+}
+
+// logKeys reads the keys of the trail's log and compares them with who signed it.
+func (k *checker) logKeys(ctx context.Context, d *db.DB) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	const what = "log keys"
+	signed := false
+	if d != nil {
+		var err error
+		if signed, err = translog.Signed(ctx, d); err != nil {
+			k.say(what, err, "")
+			return
+		}
+	}
+	path := k.config.AuditKeysPath()
+	keys, err := keyring.LoadLog(path)
+	switch {
+	case path == "" || errors.Is(err, os.ErrNotExist) && signed && k.config.AuditKeys == "":
+		k.add(Noted, what, "there are none: this process would leave it to others to seal the trail")
+	case errors.Is(err, os.ErrNotExist) && !signed:
+		k.add(Noted, what, "there are none in %s: the first start makes them, and names the log %s for ever", path, logName(k.config))
+	case err != nil:
+		k.say(what, ifMissing(err, "keys of the log", path), "")
+	case signed:
+		k.say(what, translog.CheckKeys(ctx, d, keys), "are those that sign the trail")
+	default:
+		k.add(Passed, what, "can be read; no trail is signed yet")
+	}
 }

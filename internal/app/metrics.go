@@ -90,6 +90,38 @@ func (a *App) observeInstallation() error {
 	return err
 }
 
+// observeReplica has how the database's replica fares appear in the metrics, if there is one.
+func (a *App) observeReplica() error {
+	if _, some := a.DB.Replica(); !some {
+		return nil
+	}
+	meter := a.telemetry.Meter()
+	fit, err := meter.Int64ObservableGauge("database.replica.fit",
+		metric.WithDescription("1 while the database's replica answers reads, 0 while it is left out."))
+	if err != nil {
+		return err
+	}
+	lag, err := meter.Int64ObservableGauge("database.replica.lag", metric.WithUnit("By"),
+		metric.WithDescription("What the replica had not applied of the leader's log when it was last looked at."))
+	if err != nil {
+		return err
+	}
+	reads, err := meter.Int64ObservableCounter("database.replica.reads",
+		metric.WithDescription("Reads that a replica may answer, by who answered them: replica or leader."))
+	if err != nil {
+		return err
+	}
+	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		state, _ := a.DB.Replica()
+		o.ObserveInt64(fit, map[bool]int64{true: 1}[state.Fit])
+		o.ObserveInt64(lag, state.Lag)
+		o.ObserveInt64(reads, state.Answered, metric.WithAttributes(attribute.String("by", "replica")))
+		o.ObserveInt64(reads, state.Passed, metric.WithAttributes(attribute.String("by", "leader")))
+		return nil
+	}, fit, lag, reads)
+	return err
+}
+
 // observeProviders has the number of providers that people can log in by appear in the metrics. It is 0
 // for a kind that is configured while its metadata cannot be had: the rest of the service goes on.
 func (a *App) observeProviders(known func() map[federation.Kind]int) error {

@@ -96,7 +96,7 @@ func newPlatform(
 	if p.logKeys, err = loadLogKeys(ctx, c, d, o.Sandbox); err != nil {
 		return p, errors.Join(err, p.process.Leave())
 	}
-	if p.bucket, err = openBucket(ctx, c); err != nil {
+	if p.bucket, err = openBucket(ctx, c.BlobURL); err != nil {
 		return p, errors.Join(err, p.process.Leave())
 	}
 	if err = p.addProviders(ctx); err != nil {
@@ -113,10 +113,9 @@ func databaseURL(c config.Config) string {
 	return "sqlite:" + filepath.Join(c.DataDir, "diresco.db")
 }
 
-// openBucket opens where files are kept. A local directory gets its temporary files beside the real
+// openBucket opens a place where files are kept. A local directory gets its temporary files beside the real
 // ones, so that a file appears whole or not at all.
-func openBucket(ctx context.Context, c config.Config) (*blob.Bucket, error) {
-	address := c.BlobURL
+func openBucket(ctx context.Context, address string) (*blob.Bucket, error) {
 	if strings.HasPrefix(address, "s3:") {
 		return s3bucket.Open(address)
 	}

@@ -33,6 +33,16 @@ func (w *clockWatch) inTime() bool {
 	return w.drift.Abs() <= driftRefuse
 }
 
+// whenInTime is work that is left to other processes while this one's clock is wrong: what is not due
+// yet would be done, and what lives dropped.
+func (w *clockWatch) whenInTime(work func(ctx context.Context)) func(ctx context.Context) {
+	return func(ctx context.Context) {
+		if w.inTime() {
+			work(ctx)
+		}
+	}
+}
+
 // look measures once. A database that does not answer says nothing about the clock. SQLite has the
 // clock of this machine.
 func (w *clockWatch) look(ctx context.Context) {
@@ -53,6 +63,39 @@ func (w *clockWatch) look(ctx context.Context) {
 	w.mu.Unlock()
 	if drift.Abs() > driftWarn {
 		w.log.Warn("this machine's clock and the database's differ", "seconds", drift.Seconds(), "ready", drift.Abs() <= driftRefuse)
+	}
+}
+
+// replicaEvery is how often the replica is looked at. One that is left out serves again after that.
+const replicaEvery = 2 * time.Second
+
+// replicaWatch says when the replica of the database is left out, and when it serves again.
+type replicaWatch struct {
+	db  *db.DB
+	log *slog.Logger
+	// told is what was said last.
+	told string
+}
+
+// look looks at the replica once.
+func (w *replicaWatch) look(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	before, _ := w.db.Replica()
+	err := w.db.LookAtReplica(ctx)
+	switch {
+	case err == nil && before.Fit:
+		return
+	case err == nil && before.Reason != nil:
+		w.log.Warn("a read by the database's replica was done by the leader", "reason", before.Reason)
+	case err == nil:
+		w.log.Info("the database's replica answers reads")
+	case err.Error() != w.told:
+		w.log.Warn("the database's replica is left out", "reason", err)
+	}
+	w.told = ""
+	if err != nil {
+		w.told = err.Error()
 	}
 }
 

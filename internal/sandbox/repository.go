@@ -44,7 +44,7 @@ var tables = []string{
 	"contributors", "people",
 	"register_people", "offices",
 	"delivery_attempts", "deliveries", "outbox", "sandbox_messages", "audit_records", "access_log", "events",
-	"log_entries", "log_tiles", "log_offices",
+	"log_erasures", "log_cosignatures", "log_entries", "log_tiles", "log_offices",
 }
 
 // clear deletes everything in the context's transaction, and keeps others from writing meanwhile.

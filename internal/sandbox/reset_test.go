@@ -81,6 +81,8 @@ func (w *fixture) fill() {
 		"INSERT INTO events (position, id, type, at, service, subject_kind, subject_id) VALUES (1, ?, 'x', ?, '', 'declaration', 'x')", id(), now,
 	)
 	w.execute("INSERT INTO log_entries (position, kind, row_id, salt, digest) VALUES (0, 'audit', ?, ?, ?)", id(), []byte("x"), []byte("x"))
+	w.execute("INSERT INTO log_erasures (position, digest, record_id) VALUES (0, ?, ?)", []byte("x"), id())
+	w.execute("INSERT INTO log_cosignatures (witness, size, checkpoint) VALUES ('w', 1, 'c')")
 	w.execute("INSERT INTO log_tiles (level, number, hashes) VALUES (0, 0, ?)", []byte("x"))
 	w.execute("INSERT INTO log_offices (office_code, year, number) VALUES ('7000', 2026, 1)")
 	w.execute("INSERT INTO funds (code, title, created_at) VALUES ('x', 'x', ?)", now)

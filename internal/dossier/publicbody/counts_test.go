@@ -28,7 +28,7 @@ func TestPosition_ASummaryCountsByIndexes(t *testing.T) {
 			t.Errorf("counted %+v, %d tickets", sum.Declarations, *sum.OpenTickets)
 		}
 		for _, plan := range world.Plans(t, d, (*heard)[0]) {
-			for _, index := range []string{"declarations_by_position", "tickets_by_position"} {
+			for _, index := range []string{"declarations_by_contributor_state", "tickets_by_position"} {
 				if !strings.Contains(plan, index) {
 					t.Errorf("without %s:\n%s", index, plan)
 				}

@@ -81,9 +81,10 @@ var selectSummary = "SELECT " + db.Columns[contributor.Position]("p") + `, c.tax
 
 // Each part of what is counted has these columns.
 var (
-	countDeclarations = `SELECT 'declarations' AS part, CASE WHEN d.state = 'awaiting_credentials' AND d.submitted_at < @lapsed THEN 'lapsed'
+	// What was submitted is listed at that instant, which stands in the index.
+	countDeclarations = `SELECT 'declarations' AS part, CASE WHEN d.state = 'awaiting_credentials' AND d.listed_at < @lapsed THEN 'lapsed'
 		ELSE d.state END AS name, COUNT(*) AS number FROM declarations d
-		WHERE d.position_id = @position AND d.state <> 'draft' GROUP BY 2`
+		WHERE d.contributor_id = @contributor AND d.position_id = @position AND d.state <> 'draft' GROUP BY 2`
 	countDelegations = `SELECT 'delegations' AS part, '' AS name, COUNT(*) AS number
 		FROM delegation_positions z JOIN delegations g ON g.id = z.delegation_id AND ` +
 		strings.ReplaceAll(access.LiveDelegation("g"), "?", "@now") + ` WHERE z.position_id = @position`
@@ -139,7 +140,7 @@ func (s *Service) count(ctx context.Context, sum *Summary, now time.Time, covers
 		Number     int
 	}
 	err := s.run.DB.From(ctx).Raw(strings.Join(parts, " UNION ALL ")+" ORDER BY 1, 2", map[string]any{
-		"position": sum.ID, "now": now, "lapsed": protocol.LapsedBefore(now),
+		"contributor": sum.ContributorID, "position": sum.ID, "now": now, "lapsed": protocol.LapsedBefore(now),
 	}).Scan(&rows).Error
 	for _, row := range rows {
 		switch row.Part {

@@ -29,8 +29,8 @@ func archiveKey(id uuid.UUID) string { return "tickets/" + id.String() + ".zip" 
 // archive keeps the files of tickets, those of each as one archive.
 type archive struct{ bucket *blob.Bucket }
 
-// put writes the files into a new archive, as a stream. It returns the archive's digest and size.
-// When it fails, nothing is left.
+// put writes the files into a new archive, as a stream. It returns the archive's digest and size, or
+// fault.Unavailable; then nothing is left.
 func (a archive) put(
 	ctx context.Context, id uuid.UUID, files []attachment.File, uploads []*attachment.Upload, at time.Time,
 ) (digest string, size int64, err error) {
@@ -38,16 +38,16 @@ func (a archive) put(
 	defer cancel()
 	w, err := a.bucket.NewWriter(ctx, archiveKey(id), &blob.WriterOptions{ContentType: archiveType, IfNotExist: true})
 	if err != nil {
-		return "", 0, err
+		return "", 0, fault.Wrap(fault.Unavailable, err)
 	}
 	sum := &counted{hash: sha256.New(), to: w}
 	if err := pack(sum, files, uploads, at); err != nil {
 		// What is closed once its context has ended is not kept.
 		cancel()
-		return "", 0, errors.Join(err, ignoreCancelled(w.Close()))
+		return "", 0, errors.Join(fault.Wrap(fault.Unavailable, err), ignoreCancelled(w.Close()))
 	}
 	if err := w.Close(); err != nil {
-		return "", 0, err
+		return "", 0, fault.Wrap(fault.Unavailable, err)
 	}
 	return "sha-256:" + hex.EncodeToString(sum.hash.Sum(nil)), sum.n, nil
 }

@@ -45,6 +45,12 @@ func (c *conditions) add(part string, args ...any) {
 func (r deskRepository) ofOffice(
 	ctx context.Context, by access.Actor, f DeskFilter, now time.Time, request page.Request,
 ) (page.Page[Details], error) {
+	return db.FromReplica(ctx, r.db, func(ctx context.Context) (page.Page[Details], error) { return r.queue(ctx, by, f, now, request) })
+}
+
+func (r deskRepository) queue(
+	ctx context.Context, by access.Actor, f DeskFilter, now time.Time, request page.Request,
+) (page.Page[Details], error) {
 	after, err := request.After()
 	if err != nil {
 		return page.Page[Details]{}, err

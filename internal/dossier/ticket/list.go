@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"diresco/db"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/page"
 )
@@ -103,10 +104,12 @@ func (s *Service) OfContributor(
 		where.args[name] = value
 	}
 	where.args["most"] = request.Size() + 1
-	var rows []View
-	err = s.repo.db.From(ctx).Raw(
-		selectView+strings.TrimPrefix(where.sql, " AND ")+" ORDER BY d.opened_at DESC, d.id DESC LIMIT @most", where.args,
-	).Scan(&rows).Error
+	rows, err := db.FromReplica(ctx, s.repo.db, func(ctx context.Context) (rows []View, err error) {
+		err = s.repo.db.From(ctx).Raw(
+			selectView+strings.TrimPrefix(where.sql, " AND ")+" ORDER BY d.opened_at DESC, d.id DESC LIMIT @most", where.args,
+		).Scan(&rows).Error
+		return rows, err
+	})
 	if err != nil {
 		return none, err
 	}

@@ -61,16 +61,17 @@ func (r repository) read(ctx context.Context, by access.Actor, f Filter, after *
 	if len(q.parts) == 0 {
 		return nil, nil
 	}
-	var rows []row
-	err := r.db.From(ctx).Raw(`SELECT u.id, u.at, u.operation, u.outcome, u.detail, u.person_id, u.acting_as, u.subject_kind, u.subject_id,
-		u.kind, u.code, u.position_id, u.office_code, u.protocol_number, u.state, u.owner_id, COALESCE(p.given_name, '') AS given_name,
-		COALESCE(p.family_name, '') AS family_name, p.office_code AS persons_at, COALESCE(y.client_id, '') AS client_id,
-			n.number AS position_number
-		FROM (SELECT * FROM (`+strings.Join(q.parts, " UNION ALL ")+`) v ORDER BY at DESC, id DESC LIMIT `+q.limit+`) u
-		LEFT JOIN people p ON p.id = u.person_id LEFT JOIN applications y ON y.id = u.application_id
-		LEFT JOIN positions n ON n.id = u.position_id ORDER BY u.at DESC, u.id DESC`,
-		q.args).Scan(&rows).Error
-	return rows, err
+	return db.FromReplica(ctx, r.db, func(ctx context.Context) (rows []row, err error) {
+		err = r.db.From(ctx).Raw(`SELECT u.id, u.at, u.operation, u.outcome, u.detail, u.person_id, u.acting_as, u.subject_kind, u.subject_id,
+			u.kind, u.code, u.position_id, u.office_code, u.protocol_number, u.state, u.owner_id, COALESCE(p.given_name, '') AS given_name,
+			COALESCE(p.family_name, '') AS family_name, p.office_code AS persons_at, COALESCE(y.client_id, '') AS client_id,
+				n.number AS position_number
+			FROM (SELECT * FROM (`+strings.Join(q.parts, " UNION ALL ")+`) v ORDER BY at DESC, id DESC LIMIT `+q.limit+`) u
+			LEFT JOIN people p ON p.id = u.person_id LEFT JOIN applications y ON y.id = u.application_id
+			LEFT JOIN positions n ON n.id = u.position_id ORDER BY u.at DESC, u.id DESC`,
+			q.args).Scan(&rows).Error
+		return rows, err
+	})
 }
 
 // within is the range of the time "at" with the id, for both kinds of part.

@@ -22,12 +22,24 @@ const exportJoins = " JOIN people p ON p.id = d.person_id JOIN contributors c ON
 func (r *repository) exportRange(
 	ctx context.Context, in scope, f Filter, after *page.Key, w *writer, chunk []byte,
 ) ([]byte, *page.Key, error) {
-	return r.exportPage(ctx, func(g *gorm.DB) *gorm.DB {
-		rows := g.Table(r.tableFor(f)).Select(db.Columns[Declaration]("d")).Order("d.listed_at DESC, d.id DESC").Limit(exportRows)
-		rows = in(r.db.Dialect()).with(f.within(after)).with(f.only()).of(rows)
-		joined := g.Table("(?) d", rows).Select(exportColumns).Joins(exportJoins).Order("d.listed_at DESC, d.id DESC")
-		return joined.Find(&[]map[string]any{})
-	}, w, chunk)
+	got, err := db.FromReplica(ctx, r.db, func(ctx context.Context) (exported, error) {
+		chunk, last, err := r.exportPage(ctx, func(g *gorm.DB) *gorm.DB { return r.rangeOf(g, in, f, after) }, w, chunk)
+		return exported{chunk, last}, err
+	})
+	return got.chunk, got.last, err
+}
+
+// exported is a chunk with a page in it, and the place of its last row.
+type exported struct {
+	chunk []byte
+	last  *page.Key
+}
+
+func (r *repository) rangeOf(g *gorm.DB, in scope, f Filter, after *page.Key) *gorm.DB {
+	rows := g.Table(r.tableFor(f)).Select(db.Columns[Declaration]("d")).Order("d.listed_at DESC, d.id DESC").Limit(exportRows)
+	rows = in(r.db.Dialect()).with(f.within(after)).with(f.only()).of(rows)
+	joined := g.Table("(?) d", rows).Select(exportColumns).Joins(exportJoins).Order("d.listed_at DESC, d.id DESC")
+	return joined.Find(&[]map[string]any{})
 }
 
 // export adds a page to the chunk of what the person's rights show: of a contributor, or of all for

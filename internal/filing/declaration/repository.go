@@ -254,8 +254,10 @@ func (r *repository) list(ctx context.Context, in scope, f Filter, request page.
 		// PostgreSQL would rather sort the few declarations of a worker than read them in order.
 		most, where.args["most"] = "@most", request.Size()+1
 	}
-	rows, err := r.listed(ctx, "SELECT "+listColumns+" FROM "+r.tableFor(f)+" JOIN people p ON p.id = d.person_id WHERE "+
-		where.condition()+" ORDER BY d.listed_at DESC, d.id DESC LIMIT "+most, where.args)
+	rows, err := db.FromReplica(ctx, r.db, func(ctx context.Context) ([]View, error) {
+		return r.listed(ctx, "SELECT "+listColumns+" FROM "+r.tableFor(f)+" JOIN people p ON p.id = d.person_id WHERE "+
+			where.condition()+" ORDER BY d.listed_at DESC, d.id DESC LIMIT "+most, where.args)
+	})
 	if err != nil {
 		return none, err
 	}

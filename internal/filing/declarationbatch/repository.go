@@ -245,7 +245,7 @@ func (r repository) settle(ctx context.Context, items []Item) error {
 	}
 	const update = "UPDATE declaration_batch_items i SET state = v.state, declaration_id = v.declaration_id, problem = v.problem, " +
 		"failures = v.failures, content = CASE WHEN v.state = 'pending' THEN i.content ELSE '' END " +
-		"FROM unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::integer[]) " +
+		"FROM unnest((SELECT $1::integer[]), (SELECT $2::text[]), (SELECT $3::uuid[]), (SELECT $4::text[]), (SELECT $5::integer[])) " +
 		"AS v (line, state, declaration_id, problem, failures) " +
 		"WHERE i.batch_id = $6 AND i.line = v.line"
 	return r.db.Exec(ctx, update, lines, states, declarations, problems, failures, [16]byte(items[0].BatchID))

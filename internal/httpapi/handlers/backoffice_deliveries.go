@@ -45,7 +45,7 @@ func (h MessageHandlers) RetryDelivery(ctx context.Context, r api.RetryDeliveryR
 
 func (h MessageHandlers) viewDelivery(d outbox.Delivery) api.Delivery {
 	view := api.Delivery{
-		DeliveryId: d.ID, MessageId: d.MessageID, Kind: d.Kind, PersonId: d.PersonID, Channel: api.MessageChannel(d.Channel),
+		DeliveryId: d.ID, MessageId: d.Message(), Kind: d.Kind, PersonId: d.PersonID, Channel: api.MessageChannel(d.Channel),
 		To:    outbox.Mask(d.Channel, d.Recipient),
 		State: api.DeliveryState(d.State), Attempts: int32(d.Attempts), LastError: d.LastError, CreatedAt: d.CreatedAt, //nolint:gosec // a few hundred at most
 		DeadlineAt: d.DeadlineAt,

@@ -31,6 +31,7 @@ type Handlers struct {
 	PINRequestHandlers
 	MeHandlers
 	ContactHandlers
+	AuditHandlers
 	ConsentHandlers
 	OfficeHandlers
 	ContributorHandlers

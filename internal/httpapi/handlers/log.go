@@ -53,7 +53,11 @@ func (h ReceiptHandlers) ShowConsistencyProof(
 }
 
 func viewCheckpoint(c translog.Checkpoint) api.Checkpoint {
-	return api.Checkpoint{Origin: c.Name, Size: c.Size, Root: c.Root.String(), Text: c.Text, Keys: c.Keys}
+	view := api.Checkpoint{Origin: c.Name, Size: c.Size, Root: c.Root.String(), Text: c.Text, Keys: c.Keys}
+	if c.Cosigned != "" {
+		view.Cosigned = &c.Cosigned
+	}
+	return view
 }
 
 func viewHashes(hashes []tlog.Hash) []api.LogHash {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -91,7 +92,8 @@ func FaultOf(err error) *fault.Fault {
 		return fault.After(fault.RequestInProgress, time.Second)
 	case errors.As(err, &tooLarge):
 		return fault.New(fault.TooLarge)
-	case db.IsUnavailable(err):
+	case db.IsUnavailable(err), errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		// A disk that is full is emptied, or grows.
 		return fault.Wrap(fault.Unavailable, err)
 	case db.IsLockTimeout(err):
 		// Too many at once want the same row: no defect, and worth another try.

@@ -514,6 +514,7 @@ var inEnglish = dictionary{
 		fault.FieldNotAfter:             "The end must come after the beginning, and within the window of the type.",
 		fault.FieldStepOrder:            "The steps are one, single, or reservation and confirmation.",
 		fault.FieldVersionNotNext:       "This is not the version that follows the last one published.",
+		fault.FieldSearchTooLong:        "A search that is not about one person or subject spans 31 days at most.",
 		fault.FieldUnknownFund:          "The fund, or that of one of the regions, does not exist.",
 
 		fault.FieldEndsBefore:    "The end must come after the beginning.",

@@ -520,6 +520,7 @@ var inItalian = dictionary{
 		fault.FieldNotAfter:             "La fine deve venire dopo l'inizio, e dentro il periodo del tipo.",
 		fault.FieldStepOrder:            "I passi sono uno solo, single, oppure reservation e confirmation.",
 		fault.FieldVersionNotNext:       "Non è la versione che segue l'ultima pubblicata.",
+		fault.FieldSearchTooLong:        "Una ricerca che non riguarda una sola persona o un solo oggetto copre al massimo 31 giorni.",
 		fault.FieldUnknownFund:          "Il fondo, o quello di una delle regioni, non esiste.",
 
 		fault.FieldEndsBefore:    "La fine deve essere successiva all'inizio.",

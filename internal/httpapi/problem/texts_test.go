@@ -1,6 +1,7 @@
 package problem
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"diresco/api"
@@ -214,5 +216,15 @@ func TestProblem_CodesAreThoseOfTheContract(t *testing.T) {
 	}
 	if !slices.Equal(listed, known) {
 		t.Errorf("the contract lists %q, there are %q", listed, known)
+	}
+}
+
+// TestProblem_AFullDiskPasses: it is no defect, and the request may be repeated.
+func TestProblem_AFullDiskPasses(t *testing.T) {
+	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT} {
+		err := fmt.Errorf("blob: %w", &fs.PathError{Op: "write", Path: "x", Err: full})
+		if f := FaultOf(err); f == nil || f.Code != fault.Unavailable {
+			t.Errorf("%v is %v", err, f)
+		}
 	}
 }

@@ -37,7 +37,7 @@ func TestPerson_HalvesOfAPINVerifyTheirContacts(t *testing.T) {
 					return err
 				}
 				return d.From(ctx).Create(&outbox.Delivery{
-					ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: &p.ID, Kind: kind, Channel: channel, Recipient: to,
+					ID: uuid.Must(uuid.NewV7()), MessageID: new(m.ID), PersonID: &p.ID, Kind: kind, Channel: channel, Recipient: to,
 					Locale: "it", State: state,
 					NextAt: w.clock.Now(), DeadlineAt: w.clock.Now(), CreatedAt: w.clock.Now(), UpdatedAt: w.clock.Now(),
 				}).Error

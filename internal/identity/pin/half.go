@@ -150,9 +150,9 @@ func (s *Service) HandedOver(ctx context.Context, d outbox.Delivery) error {
 	}
 	switch d.State {
 	case outbox.Sent, outbox.Delivered, outbox.HandedOver, outbox.Unconfirmed: // the last may have arrived
-		return s.repo.beginUnused(ctx, *d.PersonID, d.MessageID, s.run.Clock.Now().Add(unusedFor))
+		return s.repo.beginUnused(ctx, *d.PersonID, d.Message(), s.run.Clock.Now().Add(unusedFor))
 	case outbox.Failed, outbox.Dead:
-		if err := s.outbox.Forget(ctx, d.MessageID); err != nil {
+		if err := s.outbox.Forget(ctx, d.Message()); err != nil {
 			return err
 		}
 		// Both halves were promised at the instant at which the PIN was given.

@@ -148,7 +148,7 @@ func TestHalf_UnusedPINExpiresAfterTheSecondHalf(t *testing.T) {
 		handed := func(id uuid.UUID, state outbox.DeliveryState) {
 			t.Helper()
 			w.Must(t, func(ctx context.Context) error {
-				return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: id, PersonID: &p.ID, Kind: pin.HalfKind.Name, State: state})
+				return w.PINs.HandedOver(ctx, outbox.Delivery{MessageID: new(id), PersonID: &p.ID, Kind: pin.HalfKind.Name, State: state})
 			})
 		}
 		started := func() bool { return w.Count(t, "pins WHERE unused_expires_at IS NOT NULL") == 1 }
@@ -194,7 +194,7 @@ func TestHalf_APINWithALostHalfExpires(t *testing.T) {
 					t.Helper()
 					w.Must(t, func(ctx context.Context) error {
 						return w.PINs.HandedOver(ctx, outbox.Delivery{
-							MessageID: id, PersonID: &p.ID, Kind: pin.HalfKind.Name, State: state,
+							MessageID: new(id), PersonID: &p.ID, Kind: pin.HalfKind.Name, State: state,
 							CreatedAt: w.Message(t, "id = ?", id).CreatedAt,
 						})
 					})
@@ -240,7 +240,7 @@ func TestHalf_ALostHalfOfAUsedPIN(t *testing.T) {
 		want(t, err, "")
 		w.Must(t, func(ctx context.Context) error {
 			return w.PINs.HandedOver(ctx, outbox.Delivery{
-				MessageID: ids[0], PersonID: &p.ID, Kind: pin.HalfKind.Name, State: outbox.Failed, CreatedAt: created,
+				MessageID: new(ids[0]), PersonID: &p.ID, Kind: pin.HalfKind.Name, State: outbox.Failed, CreatedAt: created,
 			})
 		})
 		w.Login(t, pintest.Mario, r.PIN)
@@ -259,7 +259,7 @@ func TestHalf_AUsedPINDoesNotExpireUnused(t *testing.T) {
 		want(t, err, "")
 		w.Must(t, func(ctx context.Context) error {
 			return w.PINs.HandedOver(ctx, outbox.Delivery{
-				MessageID: ids[1], PersonID: &p.ID, Kind: pin.HalfKind.Name, State: outbox.HandedOver,
+				MessageID: new(ids[1]), PersonID: &p.ID, Kind: pin.HalfKind.Name, State: outbox.HandedOver,
 			})
 		})
 		if w.Count(t, "pins WHERE unused_expires_at IS NOT NULL") != 0 {

@@ -476,7 +476,7 @@ func TestPINRequest_DeliveriesShow(t *testing.T) {
 		now := s.Clock.Now()
 		s.Must(t, func(ctx context.Context) error {
 			return d.From(ctx).Create(&outbox.Delivery{
-				ID: uuid.Must(uuid.NewV7()), MessageID: *r.SecondMessageID, PersonID: r.PersonID, Kind: pin.HalfKind.Name,
+				ID: uuid.Must(uuid.NewV7()), MessageID: r.SecondMessageID, PersonID: r.PersonID, Kind: pin.HalfKind.Name,
 				Channel: outbox.Letter, Recipient: "Mario",
 				Locale: "it", State: outbox.HandedOver, NextAt: now, DeadlineAt: now, CreatedAt: now, UpdatedAt: now,
 			}).Error

@@ -51,7 +51,7 @@ func TestPINRequest_RequestsAmongOthers(t *testing.T) {
 					}
 					refused(s.DB.InTx(ctx, func(ctx context.Context) error {
 						return s.PINs.HandedOver(ctx, outbox.Delivery{
-							MessageID: m.ID, PersonID: m.PersonID, Kind: pin.HalfKind.Name, State: state, CreatedAt: m.CreatedAt,
+							MessageID: new(m.ID), PersonID: m.PersonID, Kind: pin.HalfKind.Name, State: state, CreatedAt: m.CreatedAt,
 						})
 					}))
 				}

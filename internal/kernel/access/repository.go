@@ -38,14 +38,11 @@ type question struct {
 // NewRepository returns the repository of a database; what has expired by the clock is no right.
 func NewRepository(d *db.DB, c clock.Clock) *Repository {
 	r := &Repository{db: d, clock: c}
-	object, list := "json_object", "group_concat(z.contributor_id, ',')"
+	list := "group_concat(z.contributor_id, ',')"
 	if d.Dialect() == db.Postgres {
-		object, list = "json_build_object", "string_agg(z.contributor_id::text, ',')"
+		list = "string_agg(z.contributor_id::text, ',')"
 	}
-	grant := fmt.Sprintf(selectGrant, object, list)
-	if d.Dialect() == db.Postgres {
-		grant += "::text"
-	}
+	grant := fmt.Sprintf(selectGrant, list)
 	r.grant, r.watchedRights = grant, fmt.Sprintf(watchedRights, listOfPositions(d.Dialect()))
 	r.selectActor = selectActor + ", s.consent_id, CASE WHEN s.consent_id IS NOT NULL THEN " + grant + " END AS consent"
 	r.selectConsent = "SELECT s.expires_at, " + grant + " AS consent FROM sessions s WHERE s.id = ? AND s.consent_id IS NOT NULL"

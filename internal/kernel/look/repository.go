@@ -52,3 +52,24 @@ func (r repository) of(ctx context.Context, personID uuid.UUID, limit int, after
 	var found []Look
 	return found, query.Find(&found).Error
 }
+
+// knows reports whether there is such a person.
+func (r repository) knows(ctx context.Context, personID uuid.UUID) (bool, error) {
+	var found int64
+	err := r.db.From(ctx).Raw("SELECT COUNT(*) FROM people WHERE id = ?", personID).Scan(&found).Error
+	return found > 0, err
+}
+
+// Erase deletes looks that are older than an instant, those at or of one person where one is given,
+// and returns how many. The service's role may not.
+func Erase(ctx context.Context, d *db.DB, before time.Time, personID *uuid.UUID) (n int64, err error) {
+	statement, args := "DELETE FROM staff_looks WHERE at < ?", []any{before.UTC()}
+	if personID != nil {
+		statement, args = statement+" AND (person_id = ? OR staff_id = ?)", append(args, *personID, *personID)
+	}
+	return n, d.InTx(ctx, func(ctx context.Context) error {
+		done := d.From(ctx).Exec(statement, args...)
+		n = done.RowsAffected
+		return done.Error
+	})
+}

@@ -41,7 +41,7 @@ func (w *Worker) attempt(ctx context.Context, l *lane, d Delivery, m Message) ou
 	message, err := w.words(d, m)
 	if err != nil {
 		// A newer program may know what this one does not.
-		w.log.ErrorContext(ctx, "message cannot be put into words", "kind", d.Kind, "message_id", d.MessageID, "error", err)
+		w.log.ErrorContext(ctx, "message cannot be put into words", "kind", d.Kind, "message_id", d.Message(), "error", err)
 		return w.postponed(o, now, "not-worded")
 	}
 	own, end := whileRunning(ctx, sendTime(d.Channel))

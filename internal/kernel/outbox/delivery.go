@@ -96,8 +96,9 @@ func (d Delivery) settled() bool { return !d.WillBeTried() && d.State != Failed 
 // Delivery is one message on its way to one recipient.
 type Delivery struct {
 	// ID is also what the message carries outside.
-	ID          uuid.UUID
-	MessageID   uuid.UUID
+	ID uuid.UUID
+	// MessageID is nil where the message has no row but this one. Its id is the delivery's then.
+	MessageID   *uuid.UUID
 	PersonID    *uuid.UUID
 	Kind        string
 	Channel     Channel
@@ -117,10 +118,27 @@ type Delivery struct {
 	DelayNotice *string
 	CreatedAt   time.Time
 	UpdatedAt   time.Time `gorm:"autoUpdateTime:false"`
+	// Data is the message's, where that has no row but this one.
+	Data *string
 }
 
 // TableName tells GORM the table.
 func (Delivery) TableName() string { return "deliveries" }
+
+// Message is the id of the delivery's message.
+func (d Delivery) Message() uuid.UUID {
+	if d.MessageID == nil {
+		return d.ID
+	}
+	return *d.MessageID
+}
+
+// message returns the message of a delivery that has it in its own row.
+func (d Delivery) message() Message {
+	return Message{
+		ID: d.ID, Kind: d.Kind, PersonID: d.PersonID, Data: *d.Data, State: StateRouted, CreatedAt: d.CreatedAt, DeadlineAt: d.DeadlineAt,
+	}
+}
 
 // Mask returns what may be shown of a recipient. It is enough for its owner to know it again, and
 // too little for anybody else.

@@ -33,8 +33,11 @@ type Address struct {
 // may have been.
 func (o *Outbox) Reached(ctx context.Context, kind Kind, personID uuid.UUID, since time.Time) ([]Address, error) {
 	var addresses []Address
-	err := o.db.From(ctx).Raw(`SELECT DISTINCT d.channel, d.recipient FROM outbox m JOIN deliveries d ON d.message_id = m.id
-		WHERE m.person_id = ? AND m.created_at >= ? AND m.kind = ? AND d.state IN ?`,
-		personID, since, kind.Name, []DeliveryState{Sent, Delivered, HandedOver, Unconfirmed}).Scan(&addresses).Error
+	states := []DeliveryState{Sent, Delivered, HandedOver, Unconfirmed}
+	err := o.db.From(ctx).Raw(`SELECT d.channel, d.recipient FROM outbox m JOIN deliveries d ON d.message_id = m.id
+		WHERE m.person_id = ? AND m.created_at >= ? AND m.kind = ? AND d.state IN ?
+		UNION SELECT d.channel, d.recipient FROM deliveries d
+		WHERE d.person_id = ? AND d.created_at >= ? AND d.kind = ? AND d.state IN ? AND d.message_id IS NULL`,
+		personID, since, kind.Name, states, personID, since, kind.Name, states).Scan(&addresses).Error
 	return addresses, err
 }

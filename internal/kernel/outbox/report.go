@@ -105,7 +105,7 @@ func (w *Worker) reported(ctx context.Context, d Delivery, r Report) error {
 		return err
 	}
 	if state == Delivered {
-		if err := w.repo.erase(ctx, db.UUIDs{d.MessageID}); err != nil {
+		if err := w.repo.erase(ctx, db.UUIDs{d.Message()}); err != nil {
 			return err
 		}
 	}

@@ -125,7 +125,7 @@ func TestReport_ThatIsOverdueIsShownToOperators(t *testing.T) {
 			t.Errorf("too early: %+v", got)
 		}
 		o.clock.Advance(time.Microsecond)
-		if got := overdue(outbox.Filter{}); len(got) != 1 || got[0].MessageID != silent.ID || !got[0].ReceiptOverdue(o.clock.Now()) {
+		if got := overdue(outbox.Filter{}); len(got) != 1 || got[0].Message() != silent.ID || !got[0].ReceiptOverdue(o.clock.Now()) {
 			t.Errorf("%+v", got)
 		}
 		if got := overdue(outbox.Filter{State: outbox.Delivered}); len(got) != 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gorm.io/gorm"
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
@@ -78,15 +79,22 @@ func (r repository) renew(ctx context.Context, ids db.UUIDs, lease job.Lease) er
 
 // messages returns the messages of deliveries, by id.
 func (r repository) messages(ctx context.Context, deliveries []Delivery) (map[uuid.UUID]Message, error) {
-	ids := make(db.UUIDs, len(deliveries))
-	for i, d := range deliveries {
-		ids[i] = d.MessageID
+	byID := make(map[uuid.UUID]Message, len(deliveries))
+	var ids db.UUIDs
+	for _, d := range deliveries {
+		if d.Data != nil {
+			byID[d.ID] = d.message()
+		} else if d.MessageID != nil {
+			ids = append(ids, *d.MessageID)
+		}
+	}
+	if len(ids) == 0 {
+		return byID, nil
 	}
 	var found []Message
 	if err := r.db.From(ctx).Where(r.db.Among("id"), r.db.IDs(ids)).Find(&found).Error; err != nil {
 		return nil, err
 	}
-	byID := make(map[uuid.UUID]Message, len(found))
 	for _, m := range found {
 		byID[m.ID] = m
 	}
@@ -172,7 +180,10 @@ func (r repository) deliveriesOf(ctx context.Context, messageIDs db.UUIDs) ([]De
 	if len(messageIDs) == 0 {
 		return nil, nil
 	}
-	err := r.db.From(ctx).Where(r.db.Among("message_id"), r.db.IDs(messageIDs)).Order("created_at, id").Find(&found).Error
+	columns := db.Columns[Delivery]("")
+	err := r.db.From(ctx).Raw("SELECT "+columns+" FROM (SELECT "+columns+" FROM deliveries WHERE "+r.db.Among("message_id")+
+		" UNION ALL SELECT "+columns+" FROM deliveries WHERE "+r.db.Among("id")+" AND message_id IS NULL) part ORDER BY created_at, id",
+		r.db.IDs(messageIDs), r.db.IDs(messageIDs)).Scan(&found).Error
 	return found, err
 }
 
@@ -186,17 +197,17 @@ func (r repository) attemptsOf(ctx context.Context, deliveryIDs db.UUIDs) ([]Att
 	return found, err
 }
 
-// page returns deliveries, the newest first, behind a place in that order. Each combination of
-// state and channel is a range of an index; those that fit are merged.
+// page returns deliveries, the newest first, behind a place in that order, which is that of their
+// ids. Each combination of state and channel is a range of an index; those that fit are merged.
 func (r repository) page(ctx context.Context, f Filter, limit int, after *place) ([]Delivery, error) {
 	behind, args := "", []any{}
 	if after != nil {
-		behind, args = " AND (created_at, id) < (?, ?)", []any{after.at, after.id}
+		behind, args = " AND id < ?", []any{after.id}
 	}
 	if f.office != "" {
 		behind, args = behind+" AND "+ofOffice, append(args, f.office, f.office, f.office)
 	}
-	order := " ORDER BY created_at DESC, id DESC LIMIT ?"
+	order := " ORDER BY id DESC LIMIT ?"
 	if f.State == "" && f.Channel == "" {
 		var found []Delivery
 		err := r.db.From(ctx).Raw("SELECT "+db.Columns[Delivery]("")+
@@ -241,13 +252,30 @@ func (r repository) ofOffice(ctx context.Context, d Delivery, office string) (bo
 
 // ofPerson returns messages to a person, the newest first, behind a place in that order.
 func (r repository) ofPerson(ctx context.Context, personID uuid.UUID, limit int, after *place) ([]Message, error) {
+	var found []Message
+	if err := r.about(ctx, personID, limit, after).Find(&found).Error; err != nil {
+		return nil, err
+	}
+	var alone []Delivery
+	if err := r.about(ctx, personID, limit, after).Where("message_id IS NULL").Find(&alone).Error; err != nil {
+		return nil, err
+	}
+	for _, d := range alone {
+		found = append(found, d.message())
+	}
+	slices.SortFunc(found, func(a, b Message) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), strings.Compare(b.ID.String(), a.ID.String()))
+	})
+	return found[:min(limit, len(found))], nil
+}
+
+// about selects what is about a person, as ofPerson orders it.
+func (r repository) about(ctx context.Context, personID uuid.UUID, limit int, after *place) *gorm.DB {
 	query := r.db.From(ctx).Where("person_id = ?", personID).Order("created_at DESC, id DESC").Limit(limit)
 	if after != nil {
 		query = query.Where("(created_at, id) < (?, ?)", after.at, after.id)
 	}
-	var found []Message
-	err := query.Find(&found).Error
-	return found, err
+	return query
 }
 
 // backlog is how much waits on a channel, and since when the oldest does.
@@ -271,7 +299,7 @@ func (r repository) backlogs(ctx context.Context) ([]backlog, error) {
 		if b.Waiting > 0 {
 			err := r.db.From(ctx).Raw(
 				"SELECT "+db.Columns[Delivery]("")+
-					" FROM deliveries WHERE state = 'queued' AND channel = ? ORDER BY created_at, id LIMIT 1", c,
+					" FROM deliveries WHERE state = 'queued' AND channel = ? ORDER BY id LIMIT 1", c,
 			).Scan(&oldest).Error
 			if err != nil {
 				return nil, err

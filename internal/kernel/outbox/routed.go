@@ -24,34 +24,48 @@ type Directory interface {
 }
 
 // AddRouted is Add for messages of which a book knows where they go. Which channels take them is
-// thereby decided now, so nobody has to look at them again before they are sent. What the book does
-// not know waits to be routed, and so does everything without a book.
+// thereby decided now, so nobody has to look at them again before they are sent. A message to one
+// recipient has no row but its delivery. What the book does not know waits to be routed, and so does
+// everything without a book.
 func (o *Outbox) AddRouted(ctx context.Context, book Book, now time.Time, messages ...Message) error {
 	if book == nil {
 		return o.Add(ctx, messages...)
 	}
+	var rows []Message
 	var deliveries []Delivery
-	for i := range messages {
-		m := &messages[i]
-		to, known := book(*m)
-		if !known {
+	for _, m := range messages {
+		to, known := book(m)
+		if known && len(to) == 1 && m.alone() {
+			d := m.delivery(to[0], now)
+			d.ID, d.MessageID, d.Data = m.ID, nil, &m.Data
+			deliveries = append(deliveries, d)
 			continue
 		}
-		m.State = StateRouted
-		for _, recipient := range to {
-			deliveries = append(deliveries, m.delivery(recipient, now))
+		if known {
+			m.State = StateRouted
+			for _, recipient := range to {
+				deliveries = append(deliveries, m.delivery(recipient, now))
+			}
 		}
+		rows = append(rows, m)
 	}
-	if err := o.Add(ctx, messages...); err != nil {
+	if len(deliveries) > 0 {
+		o.db.Announce(ctx, promisedTopic)
+	}
+	if err := o.Add(ctx, rows...); err != nil {
 		return err
 	}
 	return db.InsertAll(ctx, o.db, deliveries)
 }
 
+// alone reports whether the row of a delivery can hold all that the message says. It neither names
+// its recipient, by which it might be found again, nor has a secret.
+func (m Message) alone() bool { return m.PersonID != nil && m.Recipient == nil && m.Sealed == nil }
+
 // delivery returns a message on its way to one recipient.
 func (m Message) delivery(to Recipient, now time.Time) Delivery {
 	d := Delivery{
-		ID: uuid.Must(uuid.NewV7()), MessageID: m.ID, PersonID: m.PersonID, Kind: m.Kind, Channel: to.Channel, Recipient: to.To,
+		ID: uuid.Must(uuid.NewV7()), MessageID: &m.ID, PersonID: m.PersonID, Kind: m.Kind, Channel: to.Channel, Recipient: to.To,
 		Locale: to.Locale, State: Queued, NextAt: now, DeadlineAt: m.DeadlineAt, CreatedAt: m.CreatedAt, UpdatedAt: now,
 	}
 	if to.Absent {

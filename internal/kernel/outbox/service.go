@@ -128,7 +128,7 @@ func (s *Service) Retry(ctx context.Context, by access.Actor, id uuid.UUID) (Del
 		if err != nil {
 			return d, err
 		}
-		if _, err := s.worker.words(d, messages[d.MessageID]); err != nil {
+		if _, err := s.worker.words(d, messages[d.Message()]); err != nil {
 			return d, &fault.Fault{Code: fault.Conflict, Reason: "message-erased", Err: err}
 		}
 		now := s.run.Clock.Now()
@@ -162,7 +162,7 @@ func (o *Outbox) Deliveries(ctx context.Context, messageIDs ...uuid.UUID) (map[u
 	}
 	byMessage := make(map[uuid.UUID][]Delivery, len(messageIDs))
 	for _, d := range found {
-		byMessage[d.MessageID] = append(byMessage[d.MessageID], d)
+		byMessage[d.Message()] = append(byMessage[d.Message()], d)
 	}
 	return byMessage, nil
 }

@@ -52,7 +52,7 @@ func TestOutbox_Reports(t *testing.T) {
 		}
 		state := func(d outbox.Delivery) outbox.DeliveryState {
 			t.Helper()
-			for _, found := range must(outbox.New(o.db).Deliveries(context.Background(), d.MessageID)) {
+			for _, found := range must(outbox.New(o.db).Deliveries(context.Background(), d.Message())) {
 				return found[0].State
 			}
 			return ""

@@ -80,7 +80,7 @@ func (w *Worker) settleTogether(ctx context.Context, owner string, outcomes []ou
 				attempts = append(attempts, *o.attempt)
 			}
 			if o.sealed && o.row.settled() {
-				erased = append(erased, o.row.MessageID)
+				erased = append(erased, o.row.Message())
 			}
 		}
 		if err := db.InsertAll(ctx, w.db, attempts); err != nil {

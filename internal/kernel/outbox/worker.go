@@ -280,7 +280,7 @@ func (w *Worker) claim(ctx context.Context, l *lane, length time.Duration) (grou
 func (w *Worker) sendInTurn(ctx context.Context, l *lane, g group) error {
 	outcomes := make([]outcome, len(g.deliveries))
 	for i, d := range g.deliveries {
-		outcomes[i] = w.attempt(ctx, l, d, g.messages[d.MessageID])
+		outcomes[i] = w.attempt(ctx, l, d, g.messages[d.Message()])
 	}
 	return w.settle(ctx, g.owner, outcomes)
 }
@@ -294,7 +294,7 @@ func (w *Worker) sendTogether(ctx context.Context, l *lane, g group) error {
 	defer w.renewing(ctx, l, g)()
 	ended := make(chan outcome, len(g.deliveries))
 	for _, d := range g.deliveries {
-		go func() { ended <- w.attempt(ctx, l, d, g.messages[d.MessageID]) }()
+		go func() { ended <- w.attempt(ctx, l, d, g.messages[d.Message()]) }()
 	}
 	var failed error
 	for left := len(g.deliveries); left > 0; {

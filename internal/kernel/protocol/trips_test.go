@@ -123,3 +123,24 @@ func TestRegister_AGroupMakesFiveRoundTrips(t *testing.T) {
 		t.Errorf("two groups made %d round trips, want 10", fewest)
 	}
 }
+
+// Whatever a group has, PostgreSQL plans its statements once and not for each group.
+func TestRegister_GroupsAreNotPlannedAnew(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	a := world.New(t, d)
+	p := newFiler(t, a)
+	a.Exec(t, "INSERT INTO offices (code, title) VALUES ('7777', 'Another')")
+	for i := range 60 {
+		gate := world.NewGate()
+		first, second := p.claimed(world.Rome, fmt.Sprint(i), slip{}), p.claimed([]string{world.Rome, "7777"}[i%2], fmt.Sprint(i, "b"), slip{})
+		for _, o := range together(t, newLane(a.NewRegister(t), gate), gate, first, second) {
+			if o.err != nil {
+				t.Error(o.err)
+			}
+		}
+	}
+	if again := dbtest.PlannedAnew(t, d); len(again) != 0 {
+		t.Errorf("planned anew: %q", again)
+	}
+}

@@ -85,7 +85,7 @@ func (c *Checker) keepListed(l links) question {
 		return question{}
 	}
 	ids := func(kind access.LinkKind) db.UUIDs { return slices.Collect(maps.Keys(l[kind])) }
-	const lockListed = "SELECT 1 FROM delegates h WHERE h.id IN (SELECT unnest($1::uuid[]) " +
+	const lockListed = "SELECT 1 FROM delegates h WHERE h.id IN (SELECT unnest((SELECT $1::uuid[])) " +
 		"UNION SELECT g.delegate_id FROM delegations g WHERE g.id = ANY ((SELECT $2::uuid[])::uuid[])) ORDER BY h.id FOR KEY SHARE"
 	return question{lock: lockListed, lockArgs: []any{ids(access.ListedLink), ids(access.DelegationLink)}}
 }

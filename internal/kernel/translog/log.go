@@ -53,8 +53,9 @@ type Log struct {
 	clock  clock.Clock
 	random io.Reader
 	log    *slog.Logger
-	keys   *keyring.Log
 	eager  bool
+	// keys are nil in a process that does not seal.
+	keys atomic.Pointer[keyring.Log]
 
 	// mu is held by who seals in this process.
 	mu sync.Mutex
@@ -65,27 +66,37 @@ type Log struct {
 // New returns the log of a database. It seals nothing yet: call Run or Seal.
 func New(d Deps) *Log {
 	l := &Log{
-		repo: repository{d.DB}, clock: d.Clock, random: d.Random, log: d.Log, keys: d.Keys, eager: d.BeforeShowing,
+		repo: repository{d.DB}, clock: d.Clock, random: d.Random, log: d.Log, eager: d.BeforeShowing,
 	}
+	l.keys.Store(d.Keys)
 	l.looked.Store(d.Clock.Now().UnixNano())
 	return l
 }
 
 // Run seals until the context ends. Any number of processes may do so.
 func (l *Log) Run(ctx context.Context) {
-	if l.keys == nil {
+	if !l.Seals() {
 		l.log.Warn("this process does not seal the trail: it has no keys of the log; DIRESCO_AUDIT_KEYS names their file")
-		return
 	}
 	job.NewWorker(job.Options{Step: l.step, Every: lookEvery, Log: l.log, Failure: "trail not sealed"}).Run(ctx)
 }
 
 // Seal seals all that was committed so far.
-func (l *Log) Seal(ctx context.Context) error {
-	if l.keys == nil {
-		return nil
+func (l *Log) Seal(ctx context.Context) error { return job.Step(l.step).Drain(ctx) }
+
+// Seals reports whether this process has keys of the log.
+func (l *Log) Seals() bool { return l.keys.Load() != nil }
+
+// UseKeys has the log sign with other keys from now on. Keys of which none signed the newest
+// checkpoint are ErrNotSigned, and the old ones stay.
+func (l *Log) UseKeys(ctx context.Context, keys *keyring.Log) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.repo.signedBy(ctx, keys); err != nil {
+		return err
 	}
-	return job.Step(l.step).Drain(ctx)
+	l.keys.Store(keys)
+	return nil
 }
 
 // Observe has the log appear in the metrics.
@@ -100,7 +111,7 @@ func (l *Log) Observe(meter metric.Meter) error {
 		return err
 	}
 	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-		if l.keys == nil {
+		if !l.Seals() {
 			o.ObserveFloat64(age, 0)
 		} else {
 			o.ObserveFloat64(age, l.clock.Now().Sub(time.Unix(0, l.looked.Load())).Seconds())
@@ -119,6 +130,10 @@ func (l *Log) Observe(meter metric.Meter) error {
 func (l *Log) step(ctx context.Context) (more bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	keys := l.keys.Load()
+	if keys == nil {
+		return false, nil
+	}
 	began := l.clock.Now()
 	now, err := l.repo.state(ctx)
 	if err != nil {
@@ -136,7 +151,7 @@ func (l *Log) step(ctx context.Context) (more bool, err error) {
 	more = more || some
 	rows = append(rows, entries...)
 	if len(rows) > 0 || next.Day != now.Day || next.Behind != now.Behind {
-		moved, err := l.seal(ctx, now, next, rows, offices)
+		moved, err := l.seal(ctx, keys, change{now, next, rows, offices})
 		if err != nil {
 			return false, err
 		}
@@ -219,28 +234,36 @@ func (l *Log) unsealedEntries(ctx context.Context) (rows []unsealed, reached []o
 // errMoved ends a transaction in which another process's was found to be quicker.
 var errMoved = errors.New("another process sealed meanwhile")
 
+// change is what one step does to the log.
+type change struct {
+	now, next state
+	rows      []unsealed
+	offices   []office
+}
+
 // seal adds rows to the tree and signs it. It reports false where another process did so meanwhile.
-func (l *Log) seal(ctx context.Context, now, next state, rows []unsealed, offices []office) (bool, error) {
+func (l *Log) seal(ctx context.Context, keys *keyring.Log, c change) (bool, error) {
 	var changed []tileRow
 	var entries []entry
-	if len(rows) > 0 {
+	now, next := c.now, c.next
+	if len(c.rows) > 0 {
 		tree := tlog.Tree{}
 		var err error
 		if now.Size > 0 {
 			// What was signed is believed, and not what the database says today.
-			if tree, err = open(l.keys.Name(), l.keys.Verifiers(), now.Checkpoint); err != nil {
+			if tree, err = open(keys.Name(), keys.Verifiers(), now.Checkpoint); err != nil {
 				return false, err
 			}
 		}
 		var leaves []tlog.Hash
-		if entries, leaves, err = l.leaves(tree.N, rows); err != nil {
+		if entries, leaves, err = l.leaves(tree.N, c.rows); err != nil {
 			return false, err
 		}
 		if tree, changed, err = l.repo.grow(ctx, tree, leaves); err != nil {
 			return false, err
 		}
 		next.Size = tree.N
-		if next.Checkpoint, err = sign(l.keys, tree); err != nil {
+		if next.Checkpoint, err = sign(keys, tree); err != nil {
 			return false, err
 		}
 	}
@@ -252,7 +275,7 @@ func (l *Log) seal(ctx context.Context, now, next state, rows []unsealed, office
 		if !first {
 			return errMoved
 		}
-		return l.repo.add(ctx, entries, changed, offices)
+		return l.repo.add(ctx, entries, changed, c.offices)
 	})
 	if errors.Is(err, errMoved) {
 		return false, nil
@@ -267,13 +290,12 @@ func (l *Log) leaves(position int64, rows []unsealed) ([]entry, []tlog.Hash, err
 		return nil, nil, err
 	}
 	entries, hashes := make([]entry, len(rows)), make([]tlog.Hash, len(rows))
-	var leaf []byte
+	var h hasher
 	for i, row := range rows {
 		salt := salts[saltBytes*i : saltBytes*(i+1)]
-		digest := sealOf(salt, row.text)
+		digest := h.seal(salt, row.text)
 		entries[i] = entry{Position: position + int64(i), Kind: string(row.kind), RowID: row.id, Salt: salt, Digest: digest[:]}
-		leaf = appendLeaf(leaf[:0], row.kind, digest[:])
-		hashes[i] = tlog.RecordHash(leaf)
+		hashes[i] = h.leaf(row.kind, digest)
 	}
 	return entries, hashes, nil
 }
@@ -282,6 +304,19 @@ func (l *Log) leaves(position int64, rows []unsealed) ([]entry, []tlog.Hash, err
 func Signed(ctx context.Context, d *db.DB) (bool, error) {
 	s, err := repository{d}.state(ctx)
 	return s.Checkpoint != "", err
+}
+
+// CheckKeys returns ErrNotSigned where none of the keys signed the newest checkpoint of a database.
+func CheckKeys(ctx context.Context, d *db.DB, keys *keyring.Log) error {
+	return repository{d}.signedBy(ctx, keys)
+}
+
+func (r repository) signedBy(ctx context.Context, keys *keyring.Log) error {
+	s, err := r.state(ctx)
+	if err == nil && s.Checkpoint != "" {
+		_, err = open(keys.Name(), keys.Verifiers(), s.Checkpoint)
+	}
+	return err
 }
 
 // Accept signs the newest tree with keys that did not sign it, in the context's transaction.

@@ -204,6 +204,54 @@ func TestLog_KeysAreExchanged(t *testing.T) {
 	})
 }
 
+// A process goes on with the keys of a file that was read again, if they are those of this log.
+func TestLog_UsesOtherKeysFromNowOn(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		ctx := context.Background()
+		h := newHouse(t, d)
+		path := t.TempDir() + "/audit-keys"
+		first, err := keyring.LoadOrCreateLog(path, h.keys.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := keyring.AddLog(path); err != nil {
+			t.Fatal(err)
+		}
+		both, err := keyring.LoadLog(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stranger := h.keys
+		h.log = h.another(nil)
+		h.write(2)
+		if err := h.log.Seal(ctx); err != nil || h.log.Seals() || h.count("log_entries") > 0 {
+			t.Errorf("a process without keys seals: %v", err)
+		}
+		for i, keys := range []*keyring.Log{first, both} {
+			if err := h.log.UseKeys(ctx, keys); err != nil {
+				t.Fatal(err)
+			}
+			h.write(2)
+			if c := h.seal(); len(c.Keys) != i+1 || strings.Count(c.Text, "\n— ") != i+1 {
+				t.Errorf("with %d keys the checkpoint is %q", i+1, c.Text)
+			}
+			if err := translog.CheckKeys(ctx, d, keys); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := translog.CheckKeys(ctx, d, stranger); !errors.Is(err, translog.ErrNotSigned) {
+			t.Errorf("those of others are right: %v", err)
+		}
+		if err := h.log.UseKeys(ctx, stranger); !errors.Is(err, translog.ErrNotSigned) {
+			t.Errorf("those of others are taken: %v", err)
+		}
+		h.write(2)
+		if c := h.seal(); len(c.Keys) != 2 || c.Size != 12 {
+			t.Errorf("after that the checkpoint is %+v", c)
+		}
+	})
+}
+
 // Keys that were lost are replaced by others only once the owner has accepted these. Whoever kept the
 // ones of before believes nothing that is signed since.
 func TestLog_LostKeysAreReplaced(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"gocloud.dev/blob"
 
 	"diresco/db"
 	"diresco/internal/kernel/audit"
@@ -137,8 +138,18 @@ func (h *house) seal() translog.Checkpoint {
 
 func (h *house) verify(checkpoint string) translog.Report {
 	h.t.Helper()
+	return h.verifyWith(checkpoint, nil)
+}
+
+// verifyWith also verifies a mirror, where there is one.
+func (h *house) verifyWith(checkpoint string, mirror *blob.Bucket) translog.Report {
+	h.t.Helper()
+	var kept []string
+	if checkpoint != "" {
+		kept = append(kept, checkpoint)
+	}
 	report, err := translog.Verify(context.Background(), translog.Verification{
-		DB: h.db, Name: h.keys.Name(), Verifiers: h.keys.Verifiers(), Checkpoint: checkpoint, Clock: h.clock.Now,
+		DB: h.db, Name: h.keys.Name(), Verifiers: h.keys.Verifiers(), Checkpoints: kept, Mirror: mirror, Clock: h.clock.Now,
 		Receipt: func(_ context.Context, jws string) error {
 			if len(jws) < 8 || jws[:8] != "genuine." {
 				return keyring.ErrNotAReceipt

@@ -17,8 +17,11 @@ type Checkpoint struct {
 	Name string
 	Size int64
 	Root tlog.Hash
-	// Text is the signed note (c2sp.org/tlog-checkpoint).
+	// Text is the signed note (c2sp.org/tlog-checkpoint), with the lines of the witnesses that have
+	// cosigned it by now.
 	Text string
+	// Cosigned is the newest one that a witness cosigned; empty where none ever did.
+	Cosigned string
 	// Keys are the public keys by which it is checked; empty where this process does not seal.
 	Keys []string
 }
@@ -33,6 +36,11 @@ func (l *Log) Checkpoint(ctx context.Context) (Checkpoint, error) {
 			return Checkpoint{}, err
 		}
 	}
+	return l.newest(ctx)
+}
+
+// newest returns the newest checkpoint that is committed, and fault.NotFound where there is none.
+func (l *Log) newest(ctx context.Context) (Checkpoint, error) {
 	s, err := l.repo.state(ctx)
 	if err != nil {
 		return Checkpoint{}, err
@@ -40,12 +48,17 @@ func (l *Log) Checkpoint(ctx context.Context) (Checkpoint, error) {
 	if s.Checkpoint == "" {
 		return Checkpoint{}, fault.New(fault.NotFound)
 	}
-	c := Checkpoint{Text: s.Checkpoint}
+	var c Checkpoint
 	if c.Name, c.Size, c.Root, err = read(s.Checkpoint); err != nil {
 		return Checkpoint{}, err
 	}
-	if l.keys != nil {
-		c.Keys = l.keys.Public()
+	signatures, err := l.repo.cosignatures(ctx)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	c.Text, c.Cosigned = s.Checkpoint+linesFor(signatures, s.Checkpoint), newestCosigned(signatures)
+	if keys := l.keys.Load(); keys != nil {
+		c.Keys = keys.Public()
 	}
 	return c, nil
 }
@@ -139,15 +152,19 @@ func (l *Log) Tile(ctx context.Context, path string) (Tile, error) {
 		return Tile{}, none
 	}
 	found := Tile{Whole: t.W == tileWidth}
-	if t.L < 0 {
-		found.Content, err = l.bundle(ctx, t)
-	} else {
-		found.Content, err = l.repo.tile(ctx, t)
-	}
+	found.Content, err = l.content(ctx, t)
 	if err == nil && found.Content == nil {
 		err = none
 	}
 	return found, err
+}
+
+// content returns what a tile has, and nil where the log does not have so much.
+func (l *Log) content(ctx context.Context, t tlog.Tile) ([]byte, error) {
+	if t.L < 0 {
+		return l.bundle(ctx, t)
+	}
+	return l.repo.tile(ctx, t)
 }
 
 // bundle returns leaves, each behind its length.
@@ -158,7 +175,7 @@ func (l *Log) bundle(ctx context.Context, t tlog.Tile) ([]byte, error) {
 	}
 	var content, leaf []byte
 	for _, e := range entries {
-		leaf = appendLeaf(leaf[:0], kind(e.Kind), e.Digest)
+		leaf = appendLeaf(leaf[:0], kind(e.Kind), digestOf(e.Digest))
 		content = append(binary.BigEndian.AppendUint16(content, uint16(len(leaf))), leaf...) //nolint:gosec // some 100 bytes
 	}
 	return content, nil

@@ -170,8 +170,10 @@ func (r repository) each(ctx context.Context, query string, args []any, fn func(
 }
 
 // id reads an id as the database gives it.
-func (r repository) id(value []byte) (uuid.UUID, error) {
-	if r.db.Dialect() == db.SQLite {
+func (r repository) id(value []byte) (uuid.UUID, error) { return idIn(r.db.Dialect(), value) }
+
+func idIn(dialect db.Dialect, value []byte) (uuid.UUID, error) {
+	if dialect == db.SQLite {
 		return uuid.ParseBytes(value)
 	}
 	return uuid.FromBytes(value)

@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+	"golang.org/x/mod/sumdb/tlog"
 
 	"diresco/db"
 )
@@ -94,7 +96,7 @@ func selected(alias string, columns []column) string {
 func appendRow(text []byte, dialect db.Dialect, columns []column, values [][]byte) ([]byte, error) {
 	text = append(text, '{')
 	first := true
-	for i, c := range columns {
+	for i := range columns {
 		if values[i] == nil {
 			continue
 		}
@@ -102,10 +104,10 @@ func appendRow(text []byte, dialect db.Dialect, columns []column, values [][]byt
 			text = append(text, ',')
 		}
 		first = false
-		text = append(append(append(text, '"'), c.name...), `":`...)
+		text = append(append(append(text, '"'), columns[i].name...), '"', ':')
 		var err error
-		if text, err = appendValue(text, dialect, c.form, values[i]); err != nil {
-			return nil, fmt.Errorf("column %s: %w", c.name, err)
+		if text, err = appendValue(text, dialect, columns[i].form, values[i]); err != nil {
+			return nil, fmt.Errorf("column %s: %w", columns[i].name, err)
 		}
 	}
 	return append(text, '}'), nil
@@ -114,16 +116,16 @@ func appendRow(text []byte, dialect db.Dialect, columns []column, values [][]byt
 func appendValue(to []byte, dialect db.Dialect, f form, value []byte) ([]byte, error) {
 	switch {
 	case f == text:
-		return jsontext.AppendQuote(to, value)
+		return appendText(to, value)
 	case f == digested:
-		return append(append(append(to, '"'), DigestOf(value)...), '"'), nil
+		return append(appendDigest(append(to, '"'), sha256.Sum256(value)), '"'), nil
 	case dialect == db.SQLite && f == number:
 		return append(to, value...), nil
 	case dialect == db.SQLite:
-		return jsontext.AppendQuote(to, value)
+		return appendText(to, value)
 	case f == number:
 		n, err := integer(value)
-		return fmt.Appendf(to, "%d", n), err
+		return strconv.AppendInt(to, n, 10), err
 	case f == instant:
 		n, err := integer(value)
 		return append(since2000(n).AppendFormat(append(to, '"'), time.RFC3339Nano), '"'), err
@@ -132,8 +134,33 @@ func appendValue(to []byte, dialect db.Dialect, f form, value []byte) ([]byte, e
 		if err != nil {
 			return nil, err
 		}
-		return append(append(append(to, '"'), u.String()...), '"'), nil
+		return append(appendUUID(append(to, '"'), u), '"'), nil
 	}
+}
+
+// appendText appends a string of JSON. Most have nothing that needs to be escaped.
+func appendText(to, value []byte) ([]byte, error) {
+	for _, c := range value {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return jsontext.AppendQuote(to, value)
+		}
+	}
+	return append(append(append(to, '"'), value...), '"'), nil
+}
+
+// appendUUID appends an id as its String method writes it.
+func appendUUID(to []byte, u uuid.UUID) []byte {
+	for i, end := range [...]int{4, 6, 8, 10, 16} {
+		if i > 0 {
+			to = append(to, '-')
+		}
+		to = hex.AppendEncode(to, u[[...]int{0, 4, 6, 8, 10}[i]:end])
+	}
+	return to
+}
+
+func appendDigest(to []byte, digest [sha256.Size]byte) []byte {
+	return hex.AppendEncode(append(to, "sha-256:"...), digest[:])
 }
 
 // integer reads PostgreSQL's binary form of a whole number.
@@ -156,22 +183,44 @@ func since2000(microseconds int64) time.Time {
 }
 
 // DigestOf returns the digest of a text as it stands in rows and leaves.
-func DigestOf(text []byte) string {
-	sum := sha256.Sum256(text)
-	return "sha-256:" + hex.EncodeToString(sum[:])
-}
-
-// sealOf returns the digest over salt and row.
-func sealOf(salt, row []byte) [sha256.Size]byte {
-	h := sha256.New()
-	_, _ = h.Write(salt) // a hash never fails
-	_, _ = h.Write(row)
-	return [sha256.Size]byte(h.Sum(nil))
-}
+func DigestOf(text []byte) string { return string(appendDigest(nil, sha256.Sum256(text))) }
 
 // appendLeaf appends what is hashed into the tree of a row: its kind and its digest, and not the
 // row.
-func appendLeaf(to []byte, k kind, digest []byte) []byte {
-	to = append(append(append(to, `{"digest":"sha-256:`...), hex.EncodeToString(digest)...), `","kind":"`...)
+func appendLeaf(to []byte, k kind, digest [sha256.Size]byte) []byte {
+	to = append(appendDigest(append(to, `{"digest":"`...), digest), `","kind":"`...)
 	return append(append(to, k...), "\"}\n"...)
+}
+
+// digestOf is a digest as it is stored; what is no digest is one of nothing.
+func digestOf(stored []byte) (digest [sha256.Size]byte) {
+	if len(stored) == sha256.Size {
+		copy(digest[:], stored)
+	}
+	return digest
+}
+
+// hasher makes the hashes of leaves. It is for one goroutine.
+type hasher struct{ text []byte }
+
+// seal returns the digest over salt and row.
+func (h *hasher) seal(salt, row []byte) [sha256.Size]byte {
+	h.text = append(append(h.text[:0], salt...), row...)
+	return sha256.Sum256(h.text)
+}
+
+// leaf returns the hash of a leaf (RFC 9162, section 2.1.1).
+func (h *hasher) leaf(k kind, digest [sha256.Size]byte) tlog.Hash {
+	h.text = appendLeaf(append(h.text[:0], 0), k, digest)
+	return sha256.Sum256(h.text)
+}
+
+// node returns the hash of two others (RFC 9162, section 2.1.1).
+func node(left, right []byte) []byte {
+	var text [1 + 2*sha256.Size]byte
+	text[0] = 1
+	copy(text[1:], left)
+	copy(text[1+sha256.Size:], right)
+	sum := sha256.Sum256(text[:])
+	return sum[:]
 }

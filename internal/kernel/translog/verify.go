@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/transparency-dev/merkle/compact"
-	"github.com/transparency-dev/merkle/rfc6962"
+	"gocloud.dev/blob"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 	"golang.org/x/sync/errgroup"
@@ -21,7 +21,7 @@ import (
 
 const (
 	// checkedAtOnce is how many leaves one step of the verification has; whole tiles.
-	checkedAtOnce = 64 * tileWidth
+	checkedAtOnce = 256 * tileWidth
 	// mostFindings is how many findings are told one by one.
 	mostFindings = 100
 	// latest is longer than any transaction lasts, and latestEntry than one that files.
@@ -37,8 +37,10 @@ type Verification struct {
 	// Name and Verifiers are those of the log.
 	Name      string
 	Verifiers []note.Verifier
-	// Checkpoint is one that was kept elsewhere; empty for none.
-	Checkpoint string
+	// Checkpoints are those that were kept elsewhere.
+	Checkpoints []string
+	// Mirror is a mirror that is checked as well; nil for none.
+	Mirror *blob.Bucket
 	// Receipt returns an error for a text that is no receipt of this installation.
 	Receipt func(ctx context.Context, jws string) error
 	// Clock measures how long it takes.
@@ -66,6 +68,8 @@ type Pace struct {
 type Report struct {
 	// Size is that of the newest signed tree, Kept that of the checkpoint which was kept elsewhere.
 	Size, Kept int64
+	// Mirrored is how many leaves the mirror has.
+	Mirrored int64
 	// Tree is the pace of leaves with their rows, Receipts that of signatures.
 	Tree, Receipts Pace
 	// Cores is how many cores worked on it.
@@ -74,6 +78,9 @@ type Report struct {
 	// oldest. Daily of them have no time; they are sealed once a day.
 	Unsealed, Daily int64
 	Since           time.Time
+	// Erased is of how many records no more is there than erasures left, Erasures how many of these
+	// there were, and ErasedSince how many records went after the checkpoint that was kept.
+	Erased, Erasures, ErasedSince int64
 	// Findings are the first of those that Found counts.
 	Findings []Finding
 	Found    int
@@ -105,15 +112,18 @@ func Verify(ctx context.Context, v Verification) (Report, error) {
 		trees[newest.N] = newest.Hash
 	}
 	under := newest.N
-	if v.Checkpoint != "" {
-		kept, err := open(v.Name, v.Verifiers, v.Checkpoint)
+	if len(v.Checkpoints) > 0 {
+		under = 0
+	}
+	for _, checkpoint := range v.Checkpoints {
+		kept, err := open(v.Name, v.Verifiers, checkpoint)
 		if err != nil {
 			return report, err
 		}
 		if root, both := trees[kept.N]; both && root != kept.Hash {
-			report.add(Finding{Position: -1, What: "the database's checkpoint has another root than the one that was kept"})
+			report.add(Finding{Position: -1, What: "the checkpoint that was kept has another root than one of the same size"})
 		}
-		trees[kept.N], under = kept.Hash, kept.N
+		trees[kept.N], under = kept.Hash, max(under, kept.N)
 		if kept.N > newest.N {
 			report.add(Finding{Position: -1, What: fmt.Sprintf(
 				"the database's log ends at %d, before the checkpoint that was kept, at %d", newest.N, kept.N,
@@ -131,6 +141,14 @@ func Verify(ctx context.Context, v Verification) (Report, error) {
 		return report, err
 	}
 	report.Receipts.Took = v.Clock().Sub(began)
+	if err := r.erasures(ctx, under, &report); err != nil {
+		return report, err
+	}
+	if v.Mirror != nil {
+		if err := v.mirror(ctx, &report); err != nil {
+			return report, err
+		}
+	}
 	return report, v.outside(ctx, r, newest.N, under, &report)
 }
 
@@ -211,7 +229,7 @@ func (v Verification) tree(ctx context.Context, r repository, trees map[int64]tl
 	if report.Found > 0 || size == 0 {
 		return nil
 	}
-	return r.checkTiles(ctx, tlog.Tree{N: size, Hash: trees[size]}, report)
+	return checkTiles(ctx, tlog.Tree{N: size, Hash: trees[size]}, tiles{ctx, r}, report)
 }
 
 func (v Verification) tell(part string, done, total int64) {
@@ -221,112 +239,7 @@ func (v Verification) tell(part string, done, total int64) {
 }
 
 // factory makes ranges of a tree with the hashes of RFC 9162.
-var factory = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
-
-// leaf is what the log has of a row.
-type leaf struct {
-	kind   kind
-	digest [tlog.HashSize]byte
-	there  bool
-}
-
-// check holds rows against their leaves, and leaves against the lowest tiles.
-func (r repository) check(ctx context.Context, part span) (checked, error) {
-	leaves := make([]leaf, part.to-part.from)
-	var c checked
-	for _, of := range []struct {
-		kind    kind
-		columns []column
-		from    string
-	}{
-		{ofTrail, trailColumns, "SELECT l.position, l.row_id, l.salt, l.digest, e.id, " + selected("e", trailColumns) +
-			" FROM log_entries l LEFT JOIN audit_records e ON e.id = l.row_id"},
-		{ofRegister, registerColumns, "SELECT l.position, l.row_id, l.salt, l.digest, e.subject_id, " + selected("e", registerColumns) +
-			" FROM log_entries l LEFT JOIN protocol_entries e ON e.subject_id = l.row_id"},
-	} {
-		var text []byte
-		query := of.from + " WHERE l.position >= ? AND l.position < ? AND l.kind = ?"
-		err := r.each(ctx, query, []any{part.from, part.to, string(of.kind)}, func(values [][]byte) error {
-			position, err := r.number(values[0])
-			if err != nil {
-				return err
-			}
-			found := &leaves[position-part.from]
-			found.kind, found.there = of.kind, true
-			copy(found.digest[:], values[3])
-			row, err := r.id(values[1])
-			if err != nil {
-				return err
-			}
-			if values[4] == nil {
-				c.findings = append(c.findings, Finding{position, string(of.kind) + " " + row.String(), "the row is gone"})
-				return nil
-			}
-			if text, err = appendRow(text[:0], r.db.Dialect(), of.columns, values[5:]); err != nil {
-				return err
-			}
-			if sealOf(values[2], text) != found.digest {
-				c.findings = append(c.findings, Finding{position, string(of.kind) + " " + row.String(), "the row was changed"})
-			}
-			return nil
-		})
-		if err != nil {
-			return c, err
-		}
-	}
-	return c, r.hash(ctx, part, leaves, &c)
-}
-
-// hash hashes leaves, and holds them against the lowest tiles.
-func (r repository) hash(ctx context.Context, part span, leaves []leaf, c *checked) error {
-	var stored []tileRow
-	err := r.db.From(ctx).Raw("SELECT "+db.Columns[tileRow]("t")+" FROM log_tiles t WHERE t.level = 0 AND t.number BETWEEN ? AND ?",
-		part.from/tileWidth, (part.to-1)/tileWidth).Scan(&stored).Error
-	if err != nil {
-		return err
-	}
-	tiles := map[int64][]byte{}
-	for _, t := range stored {
-		tiles[t.Number] = t.Hashes
-	}
-	c.hashes = factory.NewEmptyRange(uint64(part.from)) //nolint:gosec // never negative
-	var text []byte
-	for i, l := range leaves {
-		position := part.from + int64(i)
-		if !l.there {
-			c.findings, c.hashes = append(c.findings, Finding{Position: position, What: "the leaf is gone"}), nil
-			return nil
-		}
-		text = appendLeaf(text[:0], l.kind, l.digest[:])
-		hash := tlog.RecordHash(text)
-		at := position % tileWidth * tlog.HashSize
-		if tile := tiles[position/tileWidth]; int64(len(tile)) < at+tlog.HashSize || !bytes.Equal(tile[at:at+tlog.HashSize], hash[:]) {
-			c.findings = append(c.findings, Finding{Position: position, What: "the leaf is not the one in the tree's hashes"})
-		}
-		if err := c.hashes.Append(hash[:], nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkTiles holds the higher tiles against the root.
-func (r repository) checkTiles(ctx context.Context, tree tlog.Tree, report *Report) error {
-	reader := r.reader(ctx, tree)
-	for _, t := range tlog.NewTiles(height, 0, tree.N) {
-		if t.L == 0 {
-			continue
-		}
-		if _, err := tlog.ReadTileData(t, reader); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			report.add(Finding{Position: -1, What: "the tree's hashes were changed: " + err.Error()})
-			return nil
-		}
-	}
-	return nil
-}
+var factory = compact.RangeFactory{Hash: node}
 
 // receipts checks the signature of every receipt under the tree, and returns how many there are.
 func (v Verification) receipts(ctx context.Context, r repository, size int64, report *Report) (int64, error) {

@@ -22,7 +22,7 @@ type vandal struct {
 
 // sealedTables are those that a log covers, and its own, each with what tells its rows apart.
 var sealedTables = map[string]string{
-	"audit_records": "id", "protocol_entries": "subject_id", "log_entries": "position", "log_tiles": "level",
+	"audit_records": "id", "protocol_entries": "subject_id", "log_entries": "position", "log_tiles": "level", "log_erasures": "position",
 }
 
 // unlock takes away what keeps rows final, and keeps a copy of them.
@@ -69,7 +69,7 @@ func (v *vandal) pick(texts ...string) string { return texts[v.random.IntN(len(t
 
 // flip changes one value of one row.
 func (v *vandal) flip() (what, table string) {
-	table = v.pick("audit_records", "protocol_entries", "log_entries", "log_tiles")
+	table = v.pick("audit_records", "protocol_entries", "log_entries", "log_tiles", "log_erasures")
 	set := map[string][]string{
 		"audit_records": {
 			"operation = operation || 'x'", "outcome = 'refused'", "address = '192.0.2.9'", "person_id = right_id", "login_level = 3",
@@ -81,7 +81,11 @@ func (v *vandal) flip() (what, table string) {
 			"jws = jws || 'x'", "filed_state = 'accepted'", "filed_version = filed_version + 1",
 		},
 		"log_entries": {"salt = digest", "digest = salt", "kind = CASE kind WHEN 'audit' THEN 'register' ELSE 'audit' END"},
-		"log_tiles":   {"hashes = (SELECT digest FROM log_entries WHERE position = 7)"},
+		"log_erasures": {
+			"digest = (SELECT l.digest FROM log_entries l WHERE l.position = 7)", "position = position + 100000",
+			"record_id = (SELECT l.row_id FROM log_entries l WHERE l.position = 7)",
+		},
+		"log_tiles": {"hashes = (SELECT digest FROM log_entries WHERE position = 7)"},
 	}[table]
 	change := v.pick(set...)
 	return "UPDATE " + table + " SET " + change + " WHERE " + v.some(table), table
@@ -89,7 +93,7 @@ func (v *vandal) flip() (what, table string) {
 
 // remove deletes one row.
 func (v *vandal) remove() (what, table string) {
-	table = v.pick("audit_records", "protocol_entries", "log_entries", "log_tiles")
+	table = v.pick("audit_records", "protocol_entries", "log_entries", "log_tiles", "log_erasures")
 	return "DELETE FROM " + table + " WHERE " + v.some(table), table
 }
 
@@ -127,13 +131,15 @@ func (v *vandal) insert() (what, table string) {
 }
 
 // alterations is how many are tried on each database.
-const alterations = 500
+const alterations = 1000
 
 // TestVerify_FindsEveryAlteration alters rows under a checkpoint that was kept elsewhere.
 func TestVerify_FindsEveryAlteration(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		v := &vandal{newHouse(t, d), new(world.Dice)}
 		v.write(180)
+		v.seal()
+		v.erase(translog.Erasure{Before: world.Start.Add(time.Hour), Reason: "prova"})
 		kept := v.seal().Text
 		v.unlock()
 		ways := []func() (string, string){v.flip, v.remove, v.cut, v.swap, v.insert}
@@ -207,7 +213,7 @@ func TestVerify_RefusesACheckpointOfOthers(t *testing.T) {
 		mine.seal()
 		other.write(2)
 		_, err := translog.Verify(context.Background(), translog.Verification{
-			DB: d, Name: mine.keys.Name(), Verifiers: mine.keys.Verifiers(), Checkpoint: other.seal().Text, Clock: mine.clock.Now,
+			DB: d, Name: mine.keys.Name(), Verifiers: mine.keys.Verifiers(), Checkpoints: []string{other.seal().Text}, Clock: mine.clock.Now,
 		})
 		if err == nil {
 			t.Error("a checkpoint of others is taken")

@@ -304,7 +304,7 @@ func (r repository) ofEach(
 	}
 	query := latest(r.db.From(ctx), request)
 	if r.db.Dialect() == db.Postgres {
-		return query.Table("unnest(?::uuid[]) AS side (id) CROSS JOIN LATERAL (?) AS g", db.UUIDs(ids), ofOne("side.id")), nil
+		return query.Table("unnest((SELECT ?::uuid[])) AS side (id) CROSS JOIN LATERAL (?) AS g", db.UUIDs(ids), ofOne("side.id")), nil
 	}
 	// SQLite knows no LATERAL.
 	list, err := json.Marshal(ids)

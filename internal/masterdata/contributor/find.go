@@ -27,7 +27,7 @@ func (s *Service) Find(ctx context.Context, by access.Actor, id uuid.UUID) (With
 // position. It returns fault.NotFound where there are none. An operator sees the positions of the
 // own office.
 func (s *Service) FindPosition(ctx context.Context, by access.Actor, id uuid.UUID) (Position, WithRights, error) {
-	found, err := s.repo.positionsWithOwners(ctx, "?", id)
+	found, err := s.repo.positionsWithOwners(ctx, id)
 	if err != nil {
 		return Position{}, WithRights{}, err
 	}

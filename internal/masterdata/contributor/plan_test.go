@@ -3,6 +3,7 @@ package contributor_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -122,4 +123,26 @@ func TestContributor_APageOfManyContributorsIsARangeOfAnIndex(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Positions that are read together are not planned anew for each number of them.
+func TestContributor_PositionsAreNotPlannedAnew(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	a := world.New(t, d)
+	company, _ := a.Employer(t)
+	for range 40 {
+		var together sync.WaitGroup
+		for range 3 {
+			together.Go(func() {
+				if _, _, err := a.Contributors.Position(t.Context(), company.ID, company.Positions[0].ID); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		together.Wait()
+	}
+	if again := dbtest.PlannedAnew(t, d); len(again) != 0 {
+		t.Errorf("planned anew: %q", again)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/db/direct"
 	"diresco/internal/kernel/access"
 	"diresco/internal/platform/batch"
 	"diresco/internal/platform/fault"
@@ -34,23 +35,26 @@ func newRepository(d *db.DB) *repository {
 		r.owned = batch.NewLoader(ownedTogether, ownedLanes, func(
 			ctx context.Context, ids []uuid.UUID,
 		) (map[uuid.UUID]ownedPosition, error) {
-			return r.positionsWithOwners(ctx, "ANY(?::uuid[])", db.UUIDs(ids))
+			return r.positionsWithOwners(ctx, ids...)
 		})
 	}
 	return r
 }
 
 func (r *repository) offices(ctx context.Context, request page.Request) (page.Page[Office], error) {
-	query := r.db.From(ctx).Order("code").Limit(request.Size() + 1)
 	after, err := request.After()
 	if err != nil {
 		return page.Page[Office]{}, err
 	}
-	if after != nil {
-		query = query.Where("code > ?", after.Text)
-	}
-	var rows []Office
-	if err := query.Find(&rows).Error; err != nil {
+	rows, err := db.FromReplica(ctx, r.db, func(ctx context.Context) (rows []Office, err error) {
+		query := r.db.From(ctx).Order("code").Limit(request.Size() + 1)
+		if after != nil {
+			query = query.Where("code > ?", after.Text)
+		}
+		err = query.Find(&rows).Error
+		return rows, err
+	})
+	if err != nil {
 		return page.Page[Office]{}, err
 	}
 	return page.Cut(rows, request.Size(), func(o Office) page.Key {
@@ -163,7 +167,7 @@ func (r *repository) position(ctx context.Context, contributorID, positionID uui
 		p, found, err = r.owned.Load(ctx, positionID)
 	} else {
 		var all map[uuid.UUID]ownedPosition
-		all, err = r.positionsWithOwners(ctx, "?", positionID)
+		all, err = r.positionsWithOwners(ctx, positionID)
 		p, found = all[positionID]
 	}
 	if err == nil && (!found || p.ContributorID != contributorID) {
@@ -177,14 +181,28 @@ func (r *repository) position(ctx context.Context, contributorID, positionID uui
 	}, nil
 }
 
-func (r *repository) positionsWithOwners(ctx context.Context, which string, args ...any) (map[uuid.UUID]ownedPosition, error) {
+var selectOwned = "SELECT " + db.Columns[Position]("p") +
+	", c.tax_code, c.legal_name, c.kind, c.irregular FROM positions p JOIN contributors c ON c.id = p.contributor_id WHERE p.id "
+
+// readOwned reads the columns of selectOwned, in their order.
+func readOwned(d *direct.Row) ownedPosition {
+	p := ownedPosition{Position: Position{
+		ID: d.UUID(), ContributorID: d.UUID(), Number: d.Text(), Scheme: d.Text(), OfficeCode: d.Text(), State: PositionState(d.Text()),
+		CreatedAt: d.Time(),
+	}}
+	d.Fail(p.TaxCode.Scan(d.Text()))
+	p.LegalName, p.Kind, p.Irregular = d.Text(), Kind(d.Text()), d.Bool()
+	return p
+}
+
+func (r *repository) positionsWithOwners(ctx context.Context, ids ...uuid.UUID) (map[uuid.UUID]ownedPosition, error) {
 	var rows []ownedPosition
-	err := r.db.From(ctx).Raw(
-		"SELECT "+db.Columns[Position]("p")+
-			", c.tax_code, c.legal_name, c.kind, c.irregular FROM positions p JOIN contributors c ON c.id = p.contributor_id "+
-			"WHERE p.id = "+which,
-		args...,
-	).Scan(&rows).Error
+	var err error
+	if r.db.Dialect() == db.Postgres {
+		rows, err = direct.All(ctx, r.db, readOwned, selectOwned+"= ANY ((SELECT $1::uuid[])::uuid[])", db.UUIDs(ids))
+	} else {
+		err = r.db.From(ctx).Raw(selectOwned+"IN ?", ids).Scan(&rows).Error
+	}
 	all := make(map[uuid.UUID]ownedPosition, len(rows))
 	for _, p := range rows {
 		all[p.ID] = p

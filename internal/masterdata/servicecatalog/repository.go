@@ -40,6 +40,10 @@ func (row serviceRow) service() (Service, error) {
 // all returns the services that were not withdrawn, with their channels, by code. A code selects
 // one service.
 func (r repository) all(ctx context.Context, code string) ([]Service, error) {
+	return db.FromReplica(ctx, r.db, func(ctx context.Context) ([]Service, error) { return r.allNow(ctx, code) })
+}
+
+func (r repository) allNow(ctx context.Context, code string) ([]Service, error) {
 	var rows []serviceRow
 	err := r.db.From(ctx).Raw(
 		"SELECT code, version, title_it, title_en, section, audience, right_service, links FROM services WHERE withdrawn_at IS NULL AND "+

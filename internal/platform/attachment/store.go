@@ -33,14 +33,14 @@ func Keys(owner string, files []File) []string {
 }
 
 // Put stores the files of an owner, a path of our own ids that nothing was stored under before.
-// When one cannot be stored, none is.
+// It returns fault.Unavailable where one cannot be stored; then none is.
 func (s *Store) Put(ctx context.Context, owner string, files []File, uploads []*Upload) error {
 	for i, f := range files {
 		err := s.bucket.Upload(ctx, key(owner, f.Number), uploads[i].Open(), &blob.WriterOptions{
 			ContentType: string(f.MediaType), IfNotExist: true,
 		})
 		if err != nil {
-			return errors.Join(err, s.Remove(context.WithoutCancel(ctx), owner, files[:i]))
+			return errors.Join(fault.Wrap(fault.Unavailable, err), s.Remove(context.WithoutCancel(ctx), owner, files[:i]))
 		}
 	}
 	return nil

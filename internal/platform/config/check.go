@@ -26,6 +26,7 @@ func (c *Config) checkValues() []error {
 	check("ADMIN_ADDR", c.AdminAddr == "" || isHostPort(c.AdminAddr))
 	check("DATABASE_URL", c.DatabaseURL == "" || isPostgres(c.DatabaseURL.Reveal()) || isSQLite(c.DatabaseURL.Reveal()))
 	check("MIGRATION_DATABASE_URL", c.MigrationDatabaseURL == "" || isPostgres(c.MigrationDatabaseURL.Reveal()))
+	check("DATABASE_REPLICA_URL", c.ReplicaURL == "" || isPostgres(c.ReplicaURL.Reveal()) && isPostgres(c.DatabaseURL.Reveal()))
 	check("BLOB_URL", c.BlobURL == "" || isBucket(c.BlobURL))
 	check("RATE_PERSON", c.RatePerson >= 1 && c.RatePerson <= maxRate)
 	check("RATE_APPLICATION", c.RateApplication >= 1 && c.RateApplication <= maxRate)
@@ -39,6 +40,7 @@ func (c *Config) checkValues() []error {
 	wrong = append(wrong, c.checkMutual()...)
 	wrong = append(wrong, c.checkSPID()...)
 	wrong = append(wrong, c.checkScanner()...)
+	wrong = append(wrong, c.checkTrail()...)
 
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")

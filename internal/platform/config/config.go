@@ -43,6 +43,8 @@ type Config struct {
 	DatabaseURL secret.Text `env:"DATABASE_URL" want:"postgres://… or sqlite:PATH" unset:"needed by serve" desc:"postgres://… or sqlite:PATH"`
 	// MigrationDatabaseURL is the database as its owner, for migrate; it may hold a password.
 	MigrationDatabaseURL secret.Text `env:"MIGRATION_DATABASE_URL" want:"postgres://…" unset:"DATABASE_URL" desc:"the same database as its owner, for migrate"`
+	// ReplicaURL is a standby of the database that answers reads; it may hold a password.
+	ReplicaURL secret.Text `env:"DATABASE_REPLICA_URL" want:"postgres://…, beside such a DATABASE_URL" unset:"all is read from DATABASE_URL" desc:"a standby of the database, from which lists, exports and the public catalogue are read while it follows closely"`
 	// DataDir is the directory for keys and files that have no place of their own.
 	DataDir string `env:"DATA_DIR" unset:"sandbox: a temporary one" desc:"directory of the keys and files that have no place of their own"`
 	// BlobURL is where files are kept, a Go CDK bucket URL.
@@ -51,6 +53,7 @@ type Config struct {
 	SigningKeys string `env:"SIGNING_KEYS" unset:"DATA_DIR/signing-keys.json" desc:"path of the private JWK set that signs sessions and receipts"`
 	// AuditKeys is the path of the private keys that sign the trail's log.
 	AuditKeys string `env:"AUDIT_KEYS" unset:"DATA_DIR/audit-keys" desc:"path of the private keys that sign the log of the trail; made where the log has none yet"`
+	Trail
 	// DataKeys are the keys for encryption at rest and request digests, the current one first. It
 	// is empty when they are kept in DataDir.
 	DataKeys secret.Text `env:"DATA_KEYS" want:"id:base64 of 32 bytes, separated by commas" unset:"kept in DATA_DIR" desc:"keys for data at rest, id:base64 of 32 bytes, the current one first, separated by commas"`

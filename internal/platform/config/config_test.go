@@ -32,6 +32,30 @@ func TestConfig_NothingSetGivesTheDocumentedDefaults(t *testing.T) {
 	}
 }
 
+// witnessKey is the public key of a witness.
+const witnessKey = "witness.example.org+b742b7f5+BLCMw7PT29VTlq4XpVzxNOfpCOwdecgfBjkShOk9vk+V"
+
+func TestConfig_TrailGoesWhereItCan(t *testing.T) {
+	for _, c := range []struct{ set, want string }{
+		{"DIRESCO_AUDIT_MIRROR=/srv/mirror", "DIRESCO_AUDIT_MIRROR: must be file:///PATH"},
+		{"DIRESCO_AUDIT_MIRROR=s3://bucket", "DIRESCO_AUDIT_MIRROR: must be file:///PATH"},
+		{"DIRESCO_AUDIT_WITNESSES=https://w.example.org/", "DIRESCO_AUDIT_WITNESSES: must be public keys"},
+		{"DIRESCO_AUDIT_WITNESSES=" + witnessKey, "DIRESCO_AUDIT_WITNESSES: must be public keys"},
+		{"DIRESCO_AUDIT_WITNESSES=" + witnessKey + " http://w.example.org/", "DIRESCO_AUDIT_WITNESSES: must be public keys"},
+		{
+			"DIRESCO_AUDIT_WITNESSES=" + witnessKey + " https://a.example.org/," + witnessKey + " https://b.example.org/",
+			"DIRESCO_AUDIT_WITNESSES: names one witness twice",
+		},
+	} {
+		if _, err := config.Read([]string{c.set}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.set, err)
+		}
+	}
+	if _, err := config.Read([]string{"DIRESCO_AUDIT_MIRROR=file:///srv/blobs", "DIRESCO_BLOB_URL=file:///srv/blobs"}); err == nil {
+		t.Error("the mirror is where files of users are")
+	}
+}
+
 func TestConfig_EveryVariableIsRead(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tls.pem")
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
@@ -42,8 +66,10 @@ func TestConfig_EveryVariableIsRead(t *testing.T) {
 		"DIRESCO_TLS_CERT="+file, "DIRESCO_TLS_KEY="+file,
 		"DIRESCO_CORS_ORIGINS=https://a.example.org,http://localhost:3000", "DIRESCO_TRUSTED_PROXIES=10.0.0.0/8,fd00::/8",
 		"DIRESCO_DATABASE_URL=postgres://app:hunter2@db/diresco", "DIRESCO_MIGRATION_DATABASE_URL=postgresql://owner@db/diresco",
+		"DIRESCO_DATABASE_REPLICA_URL=postgres://app:hunter2@b/diresco",
 		"DIRESCO_DATA_DIR=/var/lib/diresco", "DIRESCO_BLOB_URL=s3://files?region=eu-south-1",
 		"DIRESCO_SIGNING_KEYS=/run/keys.json", "DIRESCO_DATA_KEYS=a:AAAA", "DIRESCO_AUDIT_KEYS=/run/audit-keys",
+		"DIRESCO_AUDIT_MIRROR=file:///srv/mirror", "DIRESCO_AUDIT_WITNESSES="+witnessKey+" https://w.example.org/",
 		"DIRESCO_RATE_PERSON=6000", "DIRESCO_RATE_ADDRESS=1", "DIRESCO_LOG_LEVEL=debug", "DIRESCO_LOG_FORMAT=text",
 		"DIRESCO_SMTP_URL=smtp://u:hunter2@relay.example.org?from=a@b.it",
 		"DIRESCO_PEC_SMTP_URL=smtps://u:hunter2@pec.example.org?from=a@b.it", "DIRESCO_PEC_SPOOL_DIR="+filepath.Dir(file),
@@ -87,6 +113,8 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 		{"ADDR", wrong},
 		{"ADDR", wrong + ":99999"},
 		{"ADDR", wrong + ":http"},
+		{"DATABASE_REPLICA_URL", "sqlite:/" + wrong},
+		{"DATABASE_REPLICA_URL", "postgres://" + wrong + "@b/diresco"}, // of no PostgreSQL
 		{"ADMIN_ADDR", wrong},
 		{"PUBLIC_URL", wrong},
 		{"PUBLIC_URL", "ftp://" + wrong},
@@ -201,7 +229,8 @@ func TestConfig_AWrongValueGivesOneLineWithItsNameAndNeverTheValue(t *testing.T)
 
 // secrets are the variables that can be given as a file, each with a right value.
 var secrets = map[string]string{
-	"DATABASE_URL": "postgres://app:hunter2@db/diresco", "MIGRATION_DATABASE_URL": "postgres://owner:hunter2@db/diresco",
+	"DATABASE_URL": "postgres://app:hunter2@db/diresco", "DATABASE_REPLICA_URL": "postgres://app:hunter2@b/diresco",
+	"MIGRATION_DATABASE_URL": "postgres://owner:hunter2@db/diresco",
 	"DATA_KEYS": "a:hunter2", "SMTP_URL": "smtp://u:hunter2@relay.example.org?from=a@b.it",
 	"PEC_SMTP_URL": "smtps://u:hunter2@pec.example.org?from=a@b.it", "SMS_GATEWAY_TOKEN": "hunter2",
 	"SMS_REPORT_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",

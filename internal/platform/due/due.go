@@ -76,9 +76,12 @@ func (c *Scheduler) Begin(ctx context.Context) error {
 	})
 }
 
-// CatchUp does all that is due by now, source by source. One that fails is logged and does not hold
-// up the others.
+// CatchUp does all that is due by now, source by source, and begins with those that were never asked.
+// One that fails is logged and does not hold up the others.
 func (c *Scheduler) CatchUp(ctx context.Context) {
+	if err := c.Begin(ctx); err != nil && ctx.Err() == nil {
+		c.log.Warn("due events not begun", "error", err)
+	}
 	for _, s := range c.sources {
 		if err := c.settle(ctx, s, c.clock.Now()); err != nil && ctx.Err() == nil {
 			c.log.Warn("due events not done", "source", s.Name(), "error", err)

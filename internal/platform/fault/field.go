@@ -85,6 +85,7 @@ const (
 // What the rules of the domains refuse.
 const (
 	FieldWrongPIN             = "wrong-pin"
+	FieldSearchTooLong        = "search-too-long"
 	FieldUnknownRight         = "unknown-right"
 	FieldInFuture             = "in-future"
 	FieldDocumentExpired      = "document-expired"

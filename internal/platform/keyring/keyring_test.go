@@ -294,6 +294,17 @@ func TestKeyring_ReceiptsAreWhatTheLibraryWrites(t *testing.T) {
 	}
 }
 
+// otherBits is a letter that says the same to who does not look at the last bits of base64.
+func otherBits(t *testing.T, letter byte) string {
+	t.Helper()
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	i := strings.IndexByte(letters, letter)
+	if i < 0 || i%16 != 0 {
+		t.Fatalf("%c does not end 64 bytes", letter)
+	}
+	return letters[i+1 : i+2]
+}
+
 func TestKeyring_VerifyReceiptRefuses(t *testing.T) {
 	ctx := context.Background()
 	d := dbtest.Open(t, dbtest.SQLite(t))
@@ -351,12 +362,17 @@ func TestKeyring_VerifyReceiptRefuses(t *testing.T) {
 		"own key in header": sign(jose.ES256, foreign, h{
 			"kid": kid, "typ": "receipt+jws", "jwk": jose.JSONWebKey{Key: foreign.Public()},
 		}),
-		"jku":         sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "jku": "https://attacker.example/keys"}),
-		"x5u":         sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "x5u": "https://attacker.example/cert"}),
-		"crit":        sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "crit": []string{"exp"}}),
-		"another typ": sign(jose.ES256, key, h{"kid": kid, "typ": "at+jwt"}),
-		"oversized":   genuine + strings.Repeat("A", 8192),
-		"JSON form":   `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
+		"jku":                     sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "jku": "https://attacker.example/keys"}),
+		"x5u":                     sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "x5u": "https://attacker.example/cert"}),
+		"crit":                    sign(jose.ES256, key, h{"kid": kid, "typ": "receipt+jws", "crit": []string{"exp"}}),
+		"another typ":             sign(jose.ES256, key, h{"kid": kid, "typ": "at+jwt"}),
+		"a line in the signature": parts[0] + "." + parts[1] + "." + parts[2][:40] + "\n" + parts[2][40:],
+		"a line in the payload":   parts[0] + "." + parts[1][:10] + "\n" + parts[1][10:] + "." + parts[2],
+		"other bits at the end":   genuine[:len(genuine)-1] + otherBits(t, genuine[len(genuine)-1]),
+		"padded":                  genuine + "==",
+		"four parts":              genuine + ".",
+		"oversized":               genuine + strings.Repeat("A", 8192),
+		"JSON form":               `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
 	}
 	for name, jws := range tests {
 		t.Run(name, func(t *testing.T) {

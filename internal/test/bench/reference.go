@@ -77,7 +77,7 @@ var written = []struct{ table, where string }{
 	{"declarations", "id = $1::uuid"},
 	{"protocol_entries", "subject_id = $1::uuid"},
 	{"audit_records", "subject_id = $1::text"},
-	{"outbox", "data LIKE '%' || (SELECT protocol_number FROM declarations WHERE id = $1::uuid) || '%'"},
+	{"deliveries", "data LIKE '%' || (SELECT protocol_number FROM declarations WHERE id = $1::uuid) || '%'"},
 }
 
 // row is a row that was written by a submission, and the statement that writes one like it.

@@ -57,7 +57,7 @@ func TestCheck_SaysWhatIsWrongBeforeAnybodyIsLetIn(t *testing.T) {
 	}
 	check(v, 0, map[string]string{
 		"schema": "ok ", "database": "ok .*can be written", "role": "note ", "clock": "ok ", "keys": "note .*the first start makes",
-		"bucket": "ok ", "smtp": "note ", "public url": "note ",
+		"bucket": "ok ", "smtp": "note ", "public url": "note ", "log keys": "note .*the first start makes", "mirror": "note ",
 	})
 	if inside := names(t, filepath.Join(dir, "blobs")); len(inside) > 1 || len(names(t, dir)) != 1 {
 		t.Errorf("it left %q and %q", names(t, dir), inside)
@@ -65,7 +65,8 @@ func TestCheck_SaysWhatIsWrongBeforeAnybodyIsLetIn(t *testing.T) {
 	s := newServer(t, "serve", v)
 	s.start()
 	s.terminate()
-	check(v, 0, map[string]string{"keys": "ok "})
+	mirror := t.TempDir()
+	check(v.with(variables{"AUDIT_MIRROR": "file://" + mirror}), 0, map[string]string{"keys": "ok ", "log keys": "ok ", "mirror": "ok "})
 
 	broken := filepath.Join(t.TempDir(), "broken.pem")
 	if err := os.WriteFile(broken, []byte("hunter2"), 0o600); err != nil {
@@ -76,7 +77,7 @@ func TestCheck_SaysWhatIsWrongBeforeAnybodyIsLetIn(t *testing.T) {
 		"DATA_DIR": other, "SMTP_URL": "smtp://u:hunter2@127.0.0.1:1?from=a@b.it", "PEC_SPOOL_DIR": other, "PEC_CA": broken,
 		"TLS_CERT": broken, "TLS_KEY": broken, "BLOB_URL": "file:///proc/nowhere", "PUBLIC_URL": "https://127.0.0.1:1",
 	}), 1, map[string]string{
-		"keys": "fail .*signing keys", "smtp": "fail ", "pec receipts": "fail ", "certificate": "fail ", "bucket": "fail ", "public url": "fail ",
+		"keys": "fail .*signing keys", "log keys": "note .*the first start makes", "smtp": "fail ", "pec receipts": "fail ", "certificate": "fail ", "bucket": "fail ", "public url": "fail ",
 	})
 
 	// The role may read nothing that came with a later migration.

@@ -96,6 +96,7 @@ func TestCluster_LosesNothing(t *testing.T) {
 	}
 	c := newCluster(t)
 	h := newHouse(t, c.do("url"))
+	h.common["DATABASE_REPLICA_URL"] = c.do("standbys")
 	a, b := h.server(), newServer(t, "serve", h.common.with(variables{"DATABASE_URL": c.do("pooled")}))
 	a.start()
 	b.start()

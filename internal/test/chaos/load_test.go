@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -45,8 +46,9 @@ type filing struct {
 	// request is what was answered with the receipt.
 	request request
 	first   client.Declaration
-	// tries is how often the request was sent until it was answered.
+	// tries is how often the request was sent until it was answered, and took how long that was.
 	tries int
+	took  time.Duration
 	// sent and acknowledged are places in the order of everything that the clients did.
 	sent, acknowledged int64
 	// round is how many crashes came before.
@@ -196,6 +198,7 @@ func (l *load) file(f *filer, at site, n int) bool {
 		r.body = body
 	}
 	filed := filing{by: f, sent: l.events.Add(1), round: int(l.round.Load())}
+	began := time.Now()
 	l.mu.Lock()
 	l.open[filed.sent] = struct{}{}
 	l.mu.Unlock()
@@ -208,7 +211,7 @@ func (l *load) file(f *filer, at site, n int) bool {
 	if !ok {
 		return false
 	}
-	filed.acknowledged, filed.request, filed.tries = l.events.Add(1), last.request, tries
+	filed.acknowledged, filed.request, filed.tries, filed.took = l.events.Add(1), last.request, tries, time.Since(began)
 	if err := json.Unmarshal(
 		last.answer.body, &filed.first,
 	); err != nil || filed.first.Receipt == nil || filed.first.ProtocolNumber == nil {

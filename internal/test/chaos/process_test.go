@@ -87,7 +87,13 @@ func (v variables) environment(more ...string) []string {
 // the latest.
 func launch(t *testing.T, dir string, environment []string, arguments ...string) *process {
 	t.Helper()
-	p := &process{t: t, command: exec.CommandContext(context.WithoutCancel(t.Context()), binary, arguments...), exited: make(chan struct{})}
+	return launchProgram(t, binary, dir, environment, arguments...)
+}
+
+// launchProgram is launch for another build of the program.
+func launchProgram(t *testing.T, program, dir string, environment []string, arguments ...string) *process {
+	t.Helper()
+	p := &process{t: t, command: exec.CommandContext(context.WithoutCancel(t.Context()), program, arguments...), exited: make(chan struct{})}
 	p.command.Dir, p.command.Env, p.command.Stdout, p.command.Stderr = dir, environment, &p.stdout, &p.stderr
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.command.Start(); err != nil {
@@ -214,23 +220,25 @@ func freeAddress(t *testing.T) string {
 // server is the program serving at one address, where it can be ended and started again.
 type server struct {
 	*process
-	t     *testing.T
-	mode  string
-	given variables
-	site  site
+	t *testing.T
+	// program is the path of what runs.
+	program string
+	mode    string
+	given   variables
+	site    site
 }
 
 // newServer returns a server that does not run yet. The mode is the command: serve or sandbox.
 func newServer(t *testing.T, mode string, v variables) *server {
 	t.Helper()
 	address := freeAddress(t)
-	return &server{t: t, mode: mode, given: variables{"ADDR": address, "LOG_LEVEL": "warn"}.with(v), site: newSite(t, "http://"+address)}
+	return &server{t: t, program: binary, mode: mode, given: variables{"ADDR": address, "LOG_LEVEL": "warn"}.with(v), site: newSite(t, "http://"+address)}
 }
 
 // launch starts the program and does not wait for it.
 func (s *server) launch() {
 	s.t.Helper()
-	s.process = launch(s.t, s.t.TempDir(), s.given.environment(), s.mode)
+	s.process = launchProgram(s.t, s.program, s.t.TempDir(), s.given.environment(), s.mode)
 }
 
 // start starts the program and returns when it is ready.

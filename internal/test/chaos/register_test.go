@@ -57,6 +57,9 @@ func storedDeclarations(t *testing.T, d *db.DB) map[uuid.UUID]storedDeclaration 
 	return stored
 }
 
+// lateAfter is when an acknowledgement counts as late, what went wrong meanwhile included.
+const lateAfter = 5 * time.Second
+
 // checkRegister holds the database against what clients were told. Every acknowledged submission is
 // there as it was acknowledged, none twice, and nothing else. Each has its number, audit row and
 // message.
@@ -64,20 +67,31 @@ func checkRegister(t *testing.T, d *db.DB, acknowledged []filing) {
 	t.Helper()
 	stored := storedDeclarations(t, d)
 	seen := map[uuid.UUID]bool{}
+	lost, doubled, late, longest := 0, max(0, len(stored)-len(acknowledged)), 0, time.Duration(0)
 	for _, f := range acknowledged {
 		id, number := f.first.DeclarationId, *f.first.ProtocolNumber
 		s, found := stored[id]
 		switch {
 		case seen[id]:
+			doubled++
 			t.Errorf("%s was acknowledged to two requests", number)
 		case !found:
+			lost++
 			t.Errorf("%s was acknowledged and is lost", number)
 		case s.ProtocolNumber != number || s.JWS != f.first.Receipt.Jws || s.Digest != f.first.Receipt.Digest ||
 			!s.SubmittedAt.Equal(*f.first.SubmittedAt):
 			t.Errorf("%s was acknowledged and is stored as %s of %v", number, s.ProtocolNumber, s.SubmittedAt)
 		}
 		seen[id] = true
+		longest = max(longest, f.took)
+		if f.took > lateAfter {
+			late++
+		}
 	}
+	t.Logf(
+		"%d acknowledged, %d lost, %d done twice, %d late (after more than %v; the longest took %.1f s)", len(acknowledged), lost, doubled,
+		late, lateAfter, longest.Seconds(),
+	)
 	if len(stored) != len(acknowledged) {
 		t.Errorf("%d submissions were acknowledged and %d are stored", len(acknowledged), len(stored))
 	}
@@ -174,7 +188,8 @@ func checkTrail(t *testing.T, d *db.DB, stored map[uuid.UUID]storedDeclaration) 
 		t.Errorf("there are %d audit rows of declarations, want %d", n, total)
 	}
 	promised := map[string]int{}
-	for _, data := range rows[string](t, d, "SELECT data FROM outbox WHERE kind = 'declaration.received'") {
+	for _, data := range rows[string](t, d, "SELECT data FROM outbox WHERE kind = 'declaration.received' UNION ALL "+
+		"SELECT data FROM deliveries WHERE kind = 'declaration.received' AND message_id IS NULL") {
 		var message struct {
 			ProtocolNumber string `json:"protocol_number"`
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"os/exec"
@@ -71,6 +72,77 @@ func NewServer(durable bool) (*Server, error) {
 	return s, nil
 }
 
+// NewStandby makes a standby that follows the server, which runs, and starts it.
+func (s *Server) NewStandby() (*Server, error) {
+	n, err := s.sibling()
+	if err != nil {
+		return nil, err
+	}
+	backup := exec.Command( //nolint:gosec // as in create
+		filepath.Join(s.bin, "pg_basebackup"), "-h", s.dir, "-U", "postgres", "-D", n.data(), "--checkpoint=fast", "--no-sync",
+		"--write-recovery-conf",
+	)
+	backup.SysProcAttr, backup.Dir = n.attributes, n.dir
+	if out, failed := backup.CombinedOutput(); failed != nil {
+		err = fmt.Errorf("pg_basebackup: %w: %s", failed, out)
+	} else {
+		err = n.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(n.dir))
+	}
+	return n, nil
+}
+
+// Directory makes a directory beside the server's data, which its account may write.
+func (s *Server) Directory(name string) (string, error) {
+	dir := filepath.Join(s.dir, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	_, err := unprivileged(dir)
+	return dir, err
+}
+
+// Successor makes a server on data that fill puts at the path which it is given, and starts it.
+func (s *Server) Successor(fill func(data string) error) (*Server, error) {
+	n, err := s.sibling()
+	if err != nil {
+		return nil, err
+	}
+	err = fill(n.data())
+	if err == nil {
+		err = filepath.WalkDir(n.data(), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				_, err = unprivileged(path)
+			}
+			return err
+		})
+	}
+	if err == nil {
+		err = n.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(n.dir))
+	}
+	return n, nil
+}
+
+// sibling is a server like this one that has no data yet.
+func (s *Server) sibling() (*Server, error) {
+	dir, err := os.MkdirTemp("", "diresco-pg-")
+	if err != nil {
+		return nil, err
+	}
+	n := &Server{dir: dir, bin: s.bin, durable: s.durable, address: &url.URL{
+		Scheme: "postgres", User: url.User("postgres"), Path: s.address.Path, RawQuery: url.Values{"host": {dir}}.Encode(),
+	}}
+	if n.attributes, err = unprivileged(dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return n, nil
+}
+
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
 func (s *Server) create() (err error) {
@@ -105,10 +177,15 @@ func (s *Server) NewDatabase() (string, error) {
 }
 
 // Start starts the server again, on the data that are there, and waits until it answers. One that
-// runs is left alone.
+// runs is left alone; one that ended by itself is not.
 func (s *Server) Start() error {
 	if s.process != nil {
-		return nil
+		select {
+		case <-s.exited:
+			s.process = nil
+		default:
+			return nil
+		}
 	}
 	arguments := []string{"-D", s.data(), "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200", "-c", "shared_buffers=128MB"}
 	if !s.durable {

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -211,4 +212,28 @@ func randomHex(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return hex.EncodeToString(b)
+}
+
+// PlannedAnew returns the statements that PostgreSQL planned for their values more often than it
+// does to learn that one plan is good for all, on any connection that is in use.
+func PlannedAnew(t testing.TB, d *db.DB) []string {
+	t.Helper()
+	const connections = 8
+	var found [connections][]string
+	var held, asked sync.WaitGroup
+	held.Add(connections)
+	for i := range connections {
+		asked.Go(func() {
+			err := d.InTx(context.Background(), func(ctx context.Context) error {
+				held.Done()
+				held.Wait()
+				return d.From(ctx).Raw("SELECT statement FROM pg_prepared_statements WHERE custom_plans > ?", 5).Scan(&found[i]).Error
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	asked.Wait()
+	return slices.Concat(found[:]...)
 }

@@ -152,6 +152,7 @@ var accessTable = map[string]row{
 	"revokePersonPin":     {anybodys: true},
 	"suspendPerson":       {body: func(filer) any { return map[string]any{"reason": "prova"} }, anybodys: true},
 	"readmitPerson":       {anybodys: true},
+	"searchAuditRecords":  {body: func(filer) any { return map[string]any{"operation": "startSession"} }, anybodys: true},
 	"listOperators":       {anybodys: true}, "listIdentityMismatches": {anybodys: true},
 	"addOperator": {body: func(f filer) any {
 		return map[string]any{"tax_code": f.person.TaxCode, "user_class": "administrator"}

@@ -122,6 +122,7 @@ func TestExamples_WorkInAFreshSandbox(t *testing.T) {
 				"publishDeclarationType", "Fontana", http.MethodPost, "/v1/backoffice/declaration-types", jsonType, nil,
 				http.StatusCreated, -1,
 			},
+			{"searchAuditRecords", "Fontana", http.MethodPost, "/v1/backoffice/audit-searches", jsonType, nil, http.StatusOK, -1},
 			{"addOperator", "Fontana", http.MethodPost, "/v1/backoffice/operators", jsonType, nil, http.StatusCreated, -1},
 			{
 				"importRegister", "Fontana", http.MethodPost, "/v1/backoffice/register-imports?register=albi", "text/csv", nil,

@@ -58,6 +58,7 @@ var guides = []guide{
 		page: "docs/audit.md",
 		prints: []string{
 			"\nproof of a receipt of office ", `{"receipt":"the same"}`, "\nregistered at ", "\nthe log only grew\n", "\nleaves: ",
+			"\nthe last was declaration, by ",
 		},
 	},
 	{
