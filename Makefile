@@ -30,7 +30,7 @@ BENCHFLAGS ?=
 # How long each fuzz target runs.
 FUZZTIME ?= 10s
 
-.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench bench-against bench-peers bench-growth tools-check chaos click-day cluster chaos-cluster fuzz spec-lint contract-check release typescript postman smoke clean
+.PHONY: help run build quick test race check-peers pg pg-stop check lint fmt generate generate-check new-migration bench bench-against bench-peers bench-growth tools-check chaos click-day cluster chaos-cluster fuzz spec-lint contract-check release sbom reproducible typescript postman smoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,6 +102,7 @@ tools-check: ## test the modules of their own that measure, draw, and check the 
 	cd tools/deploy && go vet ./... && go test ./...
 	cd tools/peers && go vet ./... && go test ./...
 	cd tools/figures && go vet ./... && go test ./...
+	cd tools/supply && go vet ./... && go test ./...
 
 chaos: ## kill the server KILLS times under load, fill disks, stop workers half way, and see that nothing is lost (as root)
 	tools/postgres.sh ensure
@@ -133,7 +134,14 @@ typescript: ## make the types of api/typescript from the contract again (needs n
 postman: ## make the Postman collection from the contract again
 	cd api && go run ./contract/postman
 
-release: contract-check ## from now on, hold the contract to what it promises today
+sbom: build ## write bin/diresco.cdx.json, the bill of materials of the binary (CycloneDX), and its licences into docs/licences.md
+	cd tools/supply && go tool cyclonedx-gomod bin -json -noserial -output ../../$(BINARY).cdx.json ../../$(BINARY)
+	cd tools/supply && go run . ../../$(BINARY).cdx.json ../../docs/licences.md
+
+reproducible: ## build what is committed twice, apart, and fail unless both are one
+	tools/reproducible.sh $(VERSION)
+
+release: contract-check sbom ## from now on, hold the contract to what it promises today
 	cp openapi.yaml api/contract/released.yaml
 
 smoke: ## run the binary in an empty chroot as a plain user (needs root)

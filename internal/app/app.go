@@ -211,6 +211,9 @@ func (a *App) assemble(ctx context.Context, p platform) (g groups, err error) {
 	if g.identity, err = newIdentity(p, g.kernel, g.masterdata); err != nil {
 		return g, err
 	}
+	if err = warnOfUnknownApplications(ctx, p, g.identity.applications); err != nil {
+		return g, err
+	}
 	a.OAuth = g.identity.oauth
 	g.cards = g.cards.opened(g.identity.federation, p.log)
 	a.TestCards = g.cards.authority

@@ -35,6 +35,17 @@ func newFederation(
 	})
 }
 
+// warnOfUnknownApplications says which of the body's own applications nobody has registered and
+// approved. That can be done later, so it stops no start.
+func warnOfUnknownApplications(ctx context.Context, p platform, applications *application.Service) error {
+	unknown, err := applications.NotLive(ctx, p.config.PortalApplications)
+	if len(unknown) > 0 {
+		p.log.WarnContext(ctx, "DIRESCO_PORTAL_APPLICATIONS names clients of which no application is approved: no login comes back to them",
+			"client_ids", unknown)
+	}
+	return err
+}
+
 // addProviders makes the providers of national identities: those that the configuration names, and
 // those that every sandbox has.
 func (p *platform) addProviders(ctx context.Context) error {

@@ -6,7 +6,7 @@ var (
 	noSniff     = []string{"nosniff"}
 	onlyHTTPS   = []string{"max-age=63072000; includeSubDomains"}
 	noReferrer  = []string{"no-referrer"}
-	nothingElse = []string{"default-src 'none'; frame-ancestors 'none'"}
+	nothingElse = []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
 	noStore     = []string{"no-store"}
 	publicFor   = []string{"public, max-age=300"}
 	immutable   = []string{"public, max-age=31536000, immutable"}

@@ -77,6 +77,20 @@ func (s *Service) Client(ctx context.Context, clientID string) (Application, err
 	return a, nil
 }
 
+// NotLive returns those of the client ids that no application has which is approved.
+func (s *Service) NotLive(ctx context.Context, clientIDs []string) (missing []string, err error) {
+	for _, id := range clientIDs {
+		_, err := s.Client(ctx, id)
+		switch {
+		case fault.Is(err, fault.NotFound):
+			missing = append(missing, id)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return missing, nil
+}
+
 // IDOf returns the id of the application with a client id, in whatever state, or fault.NotFound.
 func (s *Service) IDOf(ctx context.Context, clientID string) (uuid.UUID, error) {
 	a, err := s.repo.client(ctx, clientID)

@@ -47,11 +47,14 @@ type fixture struct {
 	scans     *scan.Service
 }
 
-// finder is a scanner that finds nothing.
+// finder is a scanner that finds something in what has a word in it.
 type finder struct{}
 
 func (finder) Scan(_ context.Context, content io.Reader) (string, error) {
-	_, err := io.Copy(io.Discard, content)
+	read, err := io.ReadAll(content)
+	if strings.Contains(string(read), "malicious") {
+		return "Test.Finding", err
+	}
 	return "", err
 }
 

@@ -27,6 +27,8 @@ var (
 	Received = outbox.Declare(outbox.Kind{Name: "pin.upgrade_received"})
 	// Decided tells the outcome: {protocol_number, outcome, reason}.
 	Decided = outbox.Declare(outbox.Kind{Name: "pin.upgrade_decided"})
+	// FilesRefused tells that something malicious was found in the files: {protocol_number}.
+	FilesRefused = outbox.Declare(outbox.Kind{Name: "pin.upgrade_files_refused"})
 	// BecameDispositive tells that a PIN is dispositive: {at}.
 	BecameDispositive = outbox.Declare(outbox.Kind{Name: "pin.became_dispositive", Audience: outbox.EveryContact})
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -371,6 +372,33 @@ func TestPINUpgrade_TheOfficeReadsTheFiles(t *testing.T) {
 			if _, err := w.service.File(ctx, desk, u.ID, number); !fault.Is(err, fault.NotFound) {
 				t.Errorf("file %d: %v", number, err)
 			}
+		}
+	})
+}
+
+// The holder hears that nobody can open the files, and the office does not get them.
+func TestPINUpgrade_TheHolderHearsOfRefusedFiles(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		by, in := w.citizen(), w.input()
+		in.Files = []*attachment.Upload{w.upload("fronte.png", png+"malicious")}
+		u, err := w.service.Request(ctx, by, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := w.request(w.citizen())
+		if err := w.scans.Drain(ctx); err != nil {
+			t.Fatal(err)
+		}
+		var refused *fault.Fault
+		if _, err := w.service.File(ctx, w.operator(world.Rome), u.ID, 1); !errors.As(err, &refused) || refused.Reason != scan.ReasonRefused {
+			t.Errorf("the office gets %v", err)
+		}
+		if got := w.messages(by.PersonID); !slices.Equal(got, []string{pinupgrade.Received.Name, pinupgrade.FilesRefused.Name}) {
+			t.Errorf("the holder was told %v", got)
+		}
+		if got := w.messages(other.PersonID); !slices.Equal(got, []string{pinupgrade.Received.Name}) {
+			t.Errorf("somebody else was told %v", got)
 		}
 	})
 }

@@ -89,11 +89,28 @@ type Service struct {
 // NewService returns the service.
 func NewService(d Deps) *Service {
 	repo := repository{d.Runner.DB}
-	return &Service{
+	s := &Service{
 		run: d.Runner, repo: repo, lane: protocol.NewLane(d.Register, Kind, handler{repo, d.Scans}), outbox: d.Outbox, files: d.Files,
 		offices: d.Offices, residents: d.Residents, people: d.People, declarations: d.Declarations, looks: d.Looks, scans: d.Scans,
 		log: d.Log,
 	}
+	if d.Scans != nil {
+		d.Scans.OnRefused(subjectKind, s.tellRefused)
+	}
+	return s
+}
+
+// tellRefused promises the holder the news that the office cannot read the files.
+func (s *Service) tellRefused(ctx context.Context, id uuid.UUID, now time.Time) error {
+	u, err := s.repo.one(ctx, id)
+	if err != nil {
+		return err
+	}
+	message, err := outbox.NewMessage(FilesRefused, u.PersonID, map[string]string{"protocol_number": u.ProtocolNumber}, now)
+	if err != nil {
+		return err
+	}
+	return s.outbox.Add(ctx, message)
 }
 
 // subjectKind is how the audit trail names a request.

@@ -17,6 +17,7 @@ import (
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/identity/staff"
+	"diresco/internal/identity/throttle"
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/look"
 	"diresco/internal/kernel/scan"
@@ -171,6 +172,33 @@ func TestStaff_TheHoldersCodeConfirmsACounterPIN(t *testing.T) {
 		if w.Count(t, "counter_pins WHERE confirmation = 'code' AND confirmed_by = ?", w.operator.PersonID) != 1 {
 			t.Error("it is not kept how it was confirmed")
 		}
+	})
+}
+
+// TestStaff_GuessesAtTheHoldersCode: however many PINs are issued, ten wrong codes in a row are looked
+// at and then one every five minutes.
+func TestStaff_GuessesAtTheHoldersCode(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		w := newCounter(t, d)
+		try := func(code secret.Text) error {
+			_, err := w.service.ConfirmPIN(ctx, w.operator, w.mario.ID, code)
+			return err
+		}
+		for range 10 {
+			want(t, try("00000000"), fault.CodeInvalid, "")
+		}
+		if err := try(w.code(t)); !fault.Is(err, fault.RateLimited) {
+			t.Errorf("the right code during the wait: %v", err)
+		}
+		w.Exec(t, "DELETE FROM outbox")
+		w.issue(t)
+		if err := try(w.code(t)); !fault.Is(err, fault.RateLimited) {
+			t.Errorf("another PIN set the counter back: %v", err)
+		}
+		w.is(t, access.Ordinary)
+		w.Clock.Advance(throttle.Lockout)
+		want(t, try(w.code(t)), "", "")
+		w.is(t, access.Dispositive)
 	})
 }
 

@@ -87,6 +87,11 @@ func (c *Client) Scan(ctx context.Context, content io.Reader) (finding string, e
 	if err != nil {
 		return "", err
 	}
+	return verdict(reply)
+}
+
+// verdict tells what a reply says of a file.
+func verdict(reply string) (finding string, err error) {
 	reply = strings.TrimPrefix(reply, "stream: ")
 	found, isFound := strings.CutSuffix(reply, " FOUND")
 	switch {

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -15,9 +16,13 @@ import (
 
 // operation is one operation of the contract with its access rule.
 type operation struct {
-	id, method, path, to, service string
-	forced, strong                bool
-	classes, scopes               []any
+	id, method, path, to, service      string
+	forced, strong, fresh, dispositive bool
+	classes, scopes                    []any
+	// sandbox operations are about test data, signed ones are for programs that sign what they send.
+	sandbox, signed bool
+	// body is what it takes; nil where that is nothing.
+	body *openapi3.RequestBody
 }
 
 func operations(t *testing.T) map[string]operation {
@@ -32,11 +37,18 @@ func operations(t *testing.T) map[string]operation {
 			rule := accessRule(t, o)
 			to, _ := rule["to"].(string)
 			service, _ := rule["service"].(string)
-			forced, _ := rule["forced"].(bool)
-			strong, _ := rule["strong"].(bool)
+			is := func(name string) bool { is, _ := rule[name].(bool); return is }
 			classes, _ := rule["classes"].([]any)
 			scopes, _ := rule["scopes"].([]any)
-			found[o.OperationID] = operation{o.OperationID, method, path, to, service, forced, strong, classes, scopes}
+			one := operation{
+				id: o.OperationID, method: method, path: path, to: to, service: service, forced: is("forced"), strong: is("strong"),
+				fresh: is("fresh"), dispositive: is("dispositive"), classes: classes, scopes: scopes, sandbox: slices.Contains(o.Tags, "Sandbox"),
+			}
+			one.signed = o.Parameters.GetByInAndName("header", "Webhook-Signature") != nil
+			if o.RequestBody != nil {
+				one.body = o.RequestBody.Value
+			}
+			found[o.OperationID] = one
 		}
 	}
 	return found
@@ -262,7 +274,7 @@ func (w *fixture) call(o operation, r row, f filer, declaration, token string) a
 		"019d0000-0000-7000-8000-000000000001", "{code}", "RIOC", "{fund_code}", "GAGI-2026", "{application_id}", filersApplication, "{webhook_id}", filersWebhook, "{consent_id}",
 		filersConsent, "{ticket_id}", filersTicket, "{position_id}", f.position.String(), "{smart_task_id}", filersSmartTask, "{type}",
 		"delete-rectification-contacts", "{appointment_id}", filersAppointment, "{slot_id}", filersSlot, "{office_code}", "7000",
-		"{survey_id}", sandboxSurvey, "{dma_id}", w.dma).Replace(o.path)
+		"{survey_id}", sandboxSurvey, "{dma_id}", cmp.Or(w.dma, "019d0000-0000-7000-8000-000000000006")).Replace(o.path)
 	var body any
 	if r.body != nil {
 		body = r.body(f)

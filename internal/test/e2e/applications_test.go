@@ -11,7 +11,9 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/api/client"
+	"diresco/internal/platform/config"
 	"diresco/internal/sandbox"
+	"diresco/internal/test/dbtest"
 )
 
 // filersApplication is one of the filer's contributor.
@@ -184,4 +186,15 @@ func TestApplication_TheSandboxHasTwo(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Clients that the settings call the body's own are looked for when the service starts.
+func TestApplication_OfTheBodyThatIsNoneIsLogged(t *testing.T) {
+	w := startWith(t, dbtest.SQLite(t), cheapPINs, func(c *config.Config) { c.PortalApplications = []string{"nobody-s-client"} })
+	if log := w.log.String(); !strings.Contains(log, "DIRESCO_PORTAL_APPLICATIONS") || !strings.Contains(log, "nobody-s-client") {
+		t.Error("the log says nothing")
+	}
+	if log := start(t, dbtest.SQLite(t)).log.String(); strings.Contains(log, "DIRESCO_PORTAL_APPLICATIONS") {
+		t.Error("the log says that something is missing where nothing is named")
+	}
 }

@@ -19,8 +19,9 @@ import (
 
 // contractTransport holds every answer of the API against the contract: status, headers and body.
 type contractTransport struct {
-	t      *testing.T
-	router routers.Router
+	t       *testing.T
+	router  routers.Router
+	witness *witness
 }
 
 // readContract is the contract, parsed once for all tests: they only read it.
@@ -50,7 +51,7 @@ func newContractTransport(t *testing.T) *contractTransport {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &contractTransport{t: t, router: router}
+	return &contractTransport{t: t, router: router, witness: &witness{changes: map[intent][]string{}, secrets: map[string]string{}}}
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -83,6 +84,9 @@ func (c *contractTransport) check(request *http.Request, response *http.Response
 			c.t.Errorf("%s %s is not in the contract and answered %d", request.Method, request.URL.Path, response.StatusCode)
 		}
 		return
+	}
+	if err := c.witness.saw(request, route.Operation, response, body); err != nil {
+		c.t.Error(err)
 	}
 	err = openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: parameters, Route: route},

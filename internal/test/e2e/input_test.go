@@ -58,9 +58,8 @@ func (r row) decoded(t *testing.T, f filer) map[string]any {
 // mostLeaves bounds how many texts of one body are tried, of which the longest has hundreds.
 const mostLeaves = 12
 
-// TestInput_AnyTextAnywhere: every text in the body of every operation that needs a login with
-// naughty values, U+0000 and lone surrogates, sent by somebody who may use the operation. Nothing is
-// answered with a failure.
+// TestInput_AnyTextAnywhere: every text in the body of every operation with naughty values, U+0000 and
+// lone surrogates, sent by somebody who may use the operation. Nothing is answered with a failure.
 func TestInput_AnyTextAnywhere(t *testing.T) {
 	eachOperationWithBody(t, func(t *testing.T, w *fixture, o operation, r row, by caller) {
 		for i, l := range leaves("", by.body, nil) {
@@ -95,6 +94,9 @@ func TestInput_WholeBodies(t *testing.T) {
 		} {
 			sent := r
 			sent.body = func(filer) any { return bad }
+			if bad == "" && !o.body.Required {
+				continue
+			}
 			if a := w.call(o, sent, by.filer, by.declaration, by.token); !a.turnedDown() {
 				t.Errorf("%s answered %d to %.60q: %s", o.id, a.status, bad, a.body)
 			}
@@ -159,8 +161,17 @@ func (w *fixture) newFiler() filer {
 	return w.filerAs(p)
 }
 
-// eachOperationWithBody calls try for each operation of the access table that takes a JSON object,
-// with people whom no try before has logged out.
+// openRow is how to call an operation that is for anyone: with the contract's example.
+func openRow(t *testing.T, o operation) row {
+	t.Helper()
+	if bodyOf(t, o) == nil {
+		return row{}
+	}
+	return row{body: func(filer) any { return bodyOf(t, o) }}
+}
+
+// eachOperationWithBody calls try for each operation that takes a JSON object, with people whom no try
+// before has logged out.
 func eachOperationWithBody(t *testing.T, try func(t *testing.T, w *fixture, o operation, r row, by caller)) {
 	each(t, func(t *testing.T, w *fixture) {
 		tokens := map[string]func(f filer) string{
@@ -175,8 +186,11 @@ func eachOperationWithBody(t *testing.T, try func(t *testing.T, w *fixture, o op
 		}
 		all := operations(t)
 		tried := 0
-		for _, id := range slices.Sorted(maps.Keys(accessTable)) {
+		for _, id := range slices.Sorted(maps.Keys(all)) {
 			o, r := all[id], accessTable[id]
+			if o.to == "anyone" {
+				r = openRow(t, o)
+			}
 			by := caller{filer: w.newFiler()}
 			if by.body = r.decoded(t, by.filer); by.body == nil {
 				continue

@@ -40,6 +40,8 @@ type fixture struct {
 	// dma is a list of public employees of the filer's, once there is one.
 	dma  string
 	http *http.Client
+	// witness has seen all that was asked and answered.
+	witness *witness
 	// stop ends the server in order; it is done at the test's end if not before.
 	stop func()
 }
@@ -97,11 +99,14 @@ func startAs(t *testing.T, databaseURL string, o app.Options, configure ...func(
 	listener.Config.Handler = w.app.Handler()
 	listener.Start()
 	w.url = listener.URL
-	w.http = &http.Client{Transport: newContractTransport(t)}
+	transport := newContractTransport(t)
+	w.http, w.witness = &http.Client{Transport: transport}, transport.witness
 	w.stop = sync.OnceFunc(func() {
 		w.app.EndStreams() // a listener waits for what goes on
 		listener.Close()
 		w.trailNamesRights()
+		w.everyChangeLeftItsTrace()
+		w.noSecretStands()
 		if err := w.app.Close(); err != nil {
 			t.Error(err)
 		}

@@ -128,7 +128,7 @@ func (s *site) answer(w http.ResponseWriter, r *http.Request, protocol federatio
 	switch {
 	case errors.Is(err, federation.ErrUnknown):
 		noteRefused(ctx)
-		return s.notice(w, r, http.StatusNotFound, "unknown", texts[languageOf(r)]["unknown.text"])
+		return s.notice(w, r, http.StatusNotFound, unknownLogin, texts[languageOf(r)]["unknown.text"])
 	case errors.As(err, &refusal):
 		noteRefused(ctx)
 		if returnTo, err = described(returnTo, Reason(languageOf(r), refusal)); err != nil {
@@ -163,7 +163,7 @@ func described(address, words string) (string, error) {
 func (s *site) form(w http.ResponseWriter, r *http.Request) error {
 	departure, err := s.logins.Form(r.Context(), secret.Text(r.PathValue("ticket")))
 	if errors.Is(err, federation.ErrUnknown) {
-		return s.notice(w, r, http.StatusNotFound, "unknown", texts[languageOf(r)]["unknown.text"])
+		return s.notice(w, r, http.StatusNotFound, unknownLogin, texts[languageOf(r)]["unknown.text"])
 	}
 	if err != nil {
 		return err
@@ -194,9 +194,21 @@ func (s *site) refuse(w http.ResponseWriter, r *http.Request, f *fault.Fault, st
 	_ = s.notice(w, r, status, "failed", detail)
 }
 
+// notice shows why something cannot go on.
 func (s *site) notice(w http.ResponseWriter, r *http.Request, status int, name, text string) error {
-	return s.show(w, r, status, "notice", "", view{Title: texts[languageOf(r)][name+".title"], Text: text})
+	v := view{Title: texts[languageOf(r)][name+".title"], Text: text}
+	switch {
+	case r.Method != http.MethodPost:
+		v.Here = r.URL.Path
+	case name == unknownLogin:
+		// What was posted cannot be asked for again, and without a state every login is unknown.
+		v.Here = openid.CallbackPath
+	}
+	return s.show(w, r, status, "notice", "", v)
 }
+
+// unknownLogin is the notice about a login that nobody began here, or that is over.
+const unknownLogin = "unknown"
 
 // view is what a page shows.
 type view struct {

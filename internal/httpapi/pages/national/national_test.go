@@ -216,3 +216,28 @@ func TestPages_RefuseInWords(t *testing.T) {
 		}
 	}
 }
+
+// A notice leads to itself in the other language, however the browser came to it.
+func TestPages_NoticesAreInBothLanguages(t *testing.T) {
+	for name, tt := range map[string]struct {
+		request *http.Request
+		leads   string
+	}{
+		"sent":   {get(openid.CallbackPath + "?code=c&state=s&lang=en"), openid.CallbackPath + "?lang=it"},
+		"posted": {posted("SAMLResponse=PHg%2B&RelayState=s"), openid.CallbackPath + "?lang=en"},
+		"a form": {get(federation.FormPath + "ticket"), federation.FormPath + "ticket?lang=en"},
+	} {
+		w, _, err := serve(t, &logins{err: federation.ErrUnknown}, tt.request)
+		if err != nil || w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), `href="`+tt.leads+`"`) {
+			t.Errorf("%s: %d %v %s", name, w.Code, err, w.Body)
+			continue
+		}
+		again, _, err := serve(t, &logins{err: federation.ErrUnknown}, get(tt.leads))
+		other := tt.leads[len(tt.leads)-2:]
+		title := texts[map[string]problem.Language{"it": problem.Italian, "en": problem.English}[other]]["unknown.title"]
+		if err != nil || again.Code != http.StatusNotFound || !strings.Contains(again.Body.String(), `<html lang="`+other+`"`) ||
+			!strings.Contains(again.Body.String(), title) {
+			t.Errorf("%s: leads to %d %v %s", name, again.Code, err, again.Body)
+		}
+	}
+}
