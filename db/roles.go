@@ -14,7 +14,9 @@ var (
 	// keptAsWritten are never changed and never deleted from.
 	keptAsWritten = []string{"audit_records", "access_log", "protocol_entries", "receipts", "signing_keys", "staff_looks", "log_entries"}
 	// ofOwner are written by the owner's commands alone.
-	ofOwner = []string{"goose_db_version", "schema_compatibility", "signing_key_revocations", "protocol_reserves", "receipts_ahead", "log_erasures"}
+	ofOwner = []string{
+		"goose_db_version", "schema_compatibility", "signing_key_revocations", "protocol_reserves", "receipts_ahead", "log_erasures",
+	}
 	// neverDeleted are changed, and not deleted from.
 	neverDeleted = []string{
 		"people", "contributors", "positions", "contributor_roles", "protocol_counters", "data_keys", "installation", "offices",

@@ -25,7 +25,8 @@ func KeptKeys(ctx context.Context, d *db.DB) (Keys, bool, error) {
 func KeepKeys(ctx context.Context, d *db.DB, k Keys) error {
 	return d.InTx(ctx, func(ctx context.Context) error {
 		return d.From(ctx).Exec(
-			"INSERT INTO sandbox_keys (id, signing_keys, data_keys) VALUES ( 1, ?, ?) ON CONFLICT (id) DO NOTHING", k.SigningKeys, k.DataKeys,
+			"INSERT INTO sandbox_keys (id, signing_keys, data_keys) VALUES ( 1, ?, ?) ON CONFLICT (id) DO NOTHING",
+			k.SigningKeys, k.DataKeys,
 		).Error
 	})
 }

@@ -18,7 +18,8 @@ func (h AuditHandlers) SearchAuditRecords(
 ) (api.SearchAuditRecordsResponseObject, error) {
 	b := r.Body
 	found, err := h.Trail.Search(ctx, reqctx.ActorOf(ctx), audit.Query{
-		From: value(b.From), To: value(b.To), PersonID: b.PersonId, ContributorID: b.ContributorId, Operation: b.Operation, Outcome: b.Outcome,
+		From: value(b.From), To: value(b.To), PersonID: b.PersonId, ContributorID: b.ContributorId,
+		Operation: b.Operation, Outcome: b.Outcome,
 		SubjectKind: b.SubjectKind, SubjectID: b.SubjectId,
 	}, pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {

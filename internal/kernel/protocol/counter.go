@@ -106,7 +106,8 @@ func saveCounters(ctx context.Context, d *db.DB, counters map[string]*counter) e
 			times = append(times, c.LastAt)
 		}
 		return d.Exec(ctx, "UPDATE protocol_counters c SET year = v.year, last_number = v.number, last_at = v.at "+
-			"FROM unnest((SELECT $1::text[]), (SELECT $2::integer[]), (SELECT $3::integer[]), (SELECT $4::timestamptz[])) AS v (office_code, year, number, at) "+
+			"FROM unnest((SELECT $1::text[]), (SELECT $2::integer[]), (SELECT $3::integer[]), (SELECT $4::timestamptz[])) "+
+			"AS v (office_code, year, number, at) "+
 			"WHERE c.office_code = v.office_code", offices, years, numbers, times)
 	}
 	for _, c := range counters {

@@ -115,7 +115,8 @@ var consentCovers = "SELECT v.consent_id, v.contributor_id FROM v WHERE " +
 // selectCovered selects those of the pairs in which the consent is about the contributor.
 func (c *Checker) selectCovered(consents, contributors db.UUIDs) (query string, args []any) {
 	if c.db.Dialect() == db.Postgres {
-		return "WITH v AS (SELECT * FROM unnest((SELECT ?::uuid[]), (SELECT ?::uuid[])) AS u (consent_id, contributor_id)) " + consentCovers,
+		return "WITH v AS (SELECT * FROM unnest((SELECT ?::uuid[]), (SELECT ?::uuid[])) " +
+				"AS u (consent_id, contributor_id)) " + consentCovers,
 			[]any{consents, contributors}
 	}
 	for i := range consents {

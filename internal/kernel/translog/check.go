@@ -197,7 +197,8 @@ func checkMirror(from readMirror, part span, size int64) (checked, error) {
 		entries.L = leavesLevel
 		data, err := from.ReadTiles([]tlog.Tile{entries, hashes})
 		if gcerrors.Code(err) == gcerrors.NotFound {
-			c.findings, c.hashes = append(c.findings, Finding{Position: n * tileWidth, What: "a file of the mirror is gone: " + err.Error()}), nil
+			c.hashes = nil
+			c.findings = append(c.findings, Finding{Position: n * tileWidth, What: "a file of the mirror is gone: " + err.Error()})
 			return c, nil
 		}
 		if err != nil {
@@ -210,7 +211,9 @@ func checkMirror(from readMirror, part span, size int64) (checked, error) {
 		}
 		for i, leaf := range leaves {
 			if at := i * tlog.HashSize; len(data[1]) != width*tlog.HashSize || !bytes.Equal(data[1][at:at+tlog.HashSize], leaf[:]) {
-				c.findings = append(c.findings, Finding{Position: n*tileWidth + int64(i), What: "the leaf of the mirror is not the one in its hashes"})
+				c.findings = append(c.findings, Finding{
+					Position: n*tileWidth + int64(i), What: "the leaf of the mirror is not the one in its hashes",
+				})
 			}
 			if err := c.hashes.Append(leaf[:], nil); err != nil {
 				return c, err

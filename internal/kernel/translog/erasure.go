@@ -208,13 +208,15 @@ func (r repository) erase(ctx context.Context, e Erasure, rows []erased, recordI
 		args      []any
 	}{
 		{
-			"UPDATE audit_records SET subject_id = CASE WHEN " + about + " THEN NULL ELSE subject_id END, person_id = NULL, session_id = NULL, " +
-				"application_id = NULL, acting_as = NULL, right_id = NULL, login_method = NULL, login_level = NULL, login_provider = NULL, " +
+			"UPDATE audit_records SET subject_id = CASE WHEN " + about + " THEN NULL ELSE subject_id END, person_id = NULL, " +
+				"session_id = NULL, application_id = NULL, acting_as = NULL, right_id = NULL, login_method = NULL, login_level = NULL, " +
+				"login_provider = NULL, " +
 				"address = '" + erasedText + "', request_id = '" + erasedText + "' WHERE id IN (SELECT l.row_id FROM log_erasures x " +
 				"JOIN log_entries l ON l.position = x.position WHERE x.record_id = ?)", append(args, recordID),
 		},
 		{
-			"UPDATE log_entries SET salt = substr(salt, 1, 0) WHERE position IN (SELECT x.position FROM log_erasures x WHERE x.record_id = ?)",
+			"UPDATE log_entries SET salt = substr(salt, 1, 0) " +
+				"WHERE position IN (SELECT x.position FROM log_erasures x WHERE x.record_id = ?)",
 			[]any{recordID},
 		},
 	} {
@@ -251,7 +253,8 @@ func (r repository) recorded(ctx context.Context, id uuid.UUID) (detail erasureD
 		Detail   *string
 		Position *int64
 	}
-	err = r.db.From(ctx).Raw("SELECT e.detail, l.position FROM audit_records e LEFT JOIN log_entries l ON l.row_id = e.id AND l.kind = 'audit' "+
+	err = r.db.From(ctx).Raw("SELECT e.detail, l.position FROM audit_records e "+
+		"LEFT JOIN log_entries l ON l.row_id = e.id AND l.kind = 'audit' "+
 		"WHERE e.id = ? AND e.operation = ?", id, OpErase).Scan(&rows).Error
 	if err != nil || len(rows) == 0 || rows[0].Detail == nil || json.Unmarshal([]byte(*rows[0].Detail), &detail) != nil {
 		return detail, -1, false, err

@@ -49,7 +49,9 @@ func (m *Mirror) Run(ctx context.Context) {
 
 // Observe has the mirror appear in the metrics.
 func (m *Mirror) Observe(meter metric.Meter) error {
-	size, err := meter.Int64ObservableGauge("audit.mirror.size", metric.WithDescription("Number of rows that this process knows to be mirrored."))
+	size, err := meter.Int64ObservableGauge(
+		"audit.mirror.size", metric.WithDescription("Number of rows that this process knows to be mirrored."),
+	)
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (l *trial) grow(from, size int64) string {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	c := log.Checkpoint{Origin: origin, Size: uint64(size), Hash: root[:]} //nolint:gosec // of a test
+	c := log.Checkpoint{Origin: origin, Size: uint64(size), Hash: root[:]}
 	signed, err := note.Sign(&note.Note{Text: string(c.Marshal())}, l.signer)
 	if err != nil {
 		l.t.Fatal(err)

@@ -3,6 +3,8 @@
 package chaos
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -11,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"diresco/internal/platform/clock"
 )
 
 const (
@@ -45,10 +49,10 @@ func newCluster(t *testing.T) *cluster {
 // do runs a command of the script and returns what it printed.
 func (c *cluster) do(arguments ...string) string {
 	c.t.Helper()
-	out, err := exec.Command("../../../tools/cluster.sh", arguments...).Output()
+	out, err := exec.CommandContext(context.WithoutCancel(c.t.Context()), "../../../tools/cluster.sh", arguments...).Output()
 	if err != nil {
 		var said string
-		if failed, ok := err.(*exec.ExitError); ok {
+		if failed := new(exec.ExitError); errors.As(err, &failed) {
 			said = string(failed.Stderr)
 		}
 		c.t.Fatalf("cluster.sh %s: %v: %s", strings.Join(arguments, " "), err, said)
@@ -69,7 +73,7 @@ func (g *gap) see(seen try) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := time.Now()
+	now := clock.System{}.Now()
 	g.longest = max(g.longest, now.Sub(g.last))
 	g.last = now
 }
@@ -77,13 +81,13 @@ func (g *gap) see(seen try) {
 func (g *gap) begin() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.last, g.longest = time.Now(), 0
+	g.last, g.longest = clock.System{}.Now(), 0
 }
 
 func (g *gap) end() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return max(g.longest, time.Since(g.last))
+	return max(g.longest, clock.System{}.Now().Sub(g.last))
 }
 
 // TestCluster_LosesNothing: a leader that is killed, stands still, is cut off or hands over, and a
@@ -125,7 +129,7 @@ func TestCluster_LosesNothing(t *testing.T) {
 			leader := c.do("leader")
 			c.do("cut", leader)
 			eventually(t, whole, "another leads", func() bool {
-				out, err := exec.Command("../../../tools/cluster.sh", "leader").Output()
+				out, err := exec.CommandContext(context.WithoutCancel(c.t.Context()), "../../../tools/cluster.sh", "leader").Output()
 				return err == nil && strings.TrimSpace(string(out)) != leader
 			})
 			c.do("heal", leader)

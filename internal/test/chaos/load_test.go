@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/api/client"
+	"diresco/internal/platform/clock"
 )
 
 // filer is somebody who declares for a contributor with positions at several offices.
@@ -198,7 +199,7 @@ func (l *load) file(f *filer, at site, n int) bool {
 		r.body = body
 	}
 	filed := filing{by: f, sent: l.events.Add(1), round: int(l.round.Load())}
-	began := time.Now()
+	began := clock.System{}.Now()
 	l.mu.Lock()
 	l.open[filed.sent] = struct{}{}
 	l.mu.Unlock()
@@ -211,7 +212,7 @@ func (l *load) file(f *filer, at site, n int) bool {
 	if !ok {
 		return false
 	}
-	filed.acknowledged, filed.request, filed.tries, filed.took = l.events.Add(1), last.request, tries, time.Since(began)
+	filed.acknowledged, filed.request, filed.tries, filed.took = l.events.Add(1), last.request, tries, clock.System{}.Now().Sub(began)
 	if err := json.Unmarshal(
 		last.answer.body, &filed.first,
 	); err != nil || filed.first.Receipt == nil || filed.first.ProtocolNumber == nil {

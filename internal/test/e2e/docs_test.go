@@ -28,7 +28,7 @@ func testNames(t *testing.T) map[string]bool {
 		if entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
 			return nil
 		}
-		source, err := os.ReadFile(path) //nolint:gosec // a file of the repository
+		source, err := os.ReadFile(path)
 		for _, found := range testDeclared.FindAllSubmatch(source, -1) {
 			names[string(found[1])] = true
 		}

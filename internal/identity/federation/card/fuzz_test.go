@@ -29,7 +29,7 @@ func newFuzzed(f *testing.F) fuzzed {
 	if err != nil {
 		f.Fatal(err)
 	}
-	make := func(serial int64, isCA bool, parent *x509.Certificate) *x509.Certificate {
+	certify := func(serial int64, isCA bool, parent *x509.Certificate) *x509.Certificate {
 		template := &x509.Certificate{
 			SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "a"}, NotBefore: fuzzedAt.Add(-time.Hour),
 			NotAfter: fuzzedAt.AddDate(1, 0, 0), IsCA: isCA, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
@@ -48,8 +48,8 @@ func newFuzzed(f *testing.F) fuzzed {
 		}
 		return c
 	}
-	issuer := make(1, true, nil)
-	return fuzzed{key, issuer, make(2, false, issuer)}
+	issuer := certify(1, true, nil)
+	return fuzzed{key, issuer, certify(2, false, issuer)}
 }
 
 // FuzzRevocationList looks whether a list of somebody else is taken.
