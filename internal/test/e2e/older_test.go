@@ -124,6 +124,7 @@ func TestOlderDatabase_KeepsWhatWasGivenOut(t *testing.T) {
 			return token
 		}
 		token := renewed(left.RefreshToken)
+		w.witness.before = []string{left.IdempotencyKey}
 
 		again := w.do(http.MethodPost, left.DeclarationsPath, token, string(left.Filing), header{
 			"Idempotency-Key", left.IdempotencyKey,

@@ -128,6 +128,11 @@ var inward = []struct {
 			c.do(c.inside, http.MethodGet, "/backoffice/people/"+id, nil)
 		}
 	}},
+	{"searchAuditRecords", func(c *conspiracy) {
+		for _, search := range []map[string]any{{"person_id": c.victim.PersonId}, {"contributor_id": c.contributor}} {
+			c.do(c.inside, http.MethodPost, "/backoffice/audit-searches", search)
+		}
+	}},
 	{"listRegisterImports", func(c *conspiracy) { c.items("/backoffice/register-imports", "import_id") }},
 	{"showRegisterImport", func(c *conspiracy) {
 		for _, id := range c.items("/backoffice/register-imports", "import_id") {

@@ -21,6 +21,8 @@ type witness struct {
 	mu sync.Mutex
 	// changes are the requests that changed something, by operation, sender and Idempotency-Key.
 	changes map[intent][]string
+	// before are the keys of what was done before the test began, which may repeat it.
+	before []string
 	// secrets are those that were given out, by what they are.
 	secrets map[string]string
 }
@@ -53,9 +55,9 @@ func (w *witness) saw(request *http.Request, o *openapi3.Operation, response *ht
 	if o.OperationID == "resetSandbox" {
 		clear(w.changes)
 	}
-	if changes(request, o) {
+	key := strings.Trim(request.Header.Get("Idempotency-Key"), `"`)
+	if changes(request, o) && !slices.Contains(w.before, key) {
 		id := response.Header.Get("Request-Id")
-		key := strings.Trim(request.Header.Get("Idempotency-Key"), `"`)
 		if key == "" || o.Extensions["x-answer"] == "secret" {
 			key = id // a repeat is a request of its own
 		}
