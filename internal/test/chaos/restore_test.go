@@ -124,7 +124,7 @@ func TestRestore_FromTheLogNothingIsLost(t *testing.T) {
 	l.begin(4)
 	l.advance(8)
 	dir := t.TempDir()
-	h.shellIn(dir, page.base)
+	h.shellIn(dir, "COPY_URL=$DIRESCO_COPY_URL\n"+page.base)
 	l.advance(8)
 	acknowledged := l.end()
 	var segment string
