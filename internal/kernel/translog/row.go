@@ -116,13 +116,13 @@ func appendRow(text []byte, dialect db.Dialect, columns []column, values [][]byt
 func appendValue(to []byte, dialect db.Dialect, f form, value []byte) ([]byte, error) {
 	switch {
 	case f == text:
-		return appendText(to, value)
+		return jsontext.AppendQuote(to, value)
 	case f == digested:
 		return append(appendDigest(append(to, '"'), sha256.Sum256(value)), '"'), nil
 	case dialect == db.SQLite && f == number:
 		return append(to, value...), nil
 	case dialect == db.SQLite:
-		return appendText(to, value)
+		return jsontext.AppendQuote(to, value)
 	case f == number:
 		n, err := integer(value)
 		return strconv.AppendInt(to, n, 10), err
@@ -134,29 +134,8 @@ func appendValue(to []byte, dialect db.Dialect, f form, value []byte) ([]byte, e
 		if err != nil {
 			return nil, err
 		}
-		return append(appendUUID(append(to, '"'), u), '"'), nil
+		return append(append(append(to, '"'), u.String()...), '"'), nil
 	}
-}
-
-// appendText appends a string of JSON. Most have nothing that needs to be escaped.
-func appendText(to, value []byte) ([]byte, error) {
-	for _, c := range value {
-		if c < ' ' || c > '~' || c == '"' || c == '\\' {
-			return jsontext.AppendQuote(to, value)
-		}
-	}
-	return append(append(append(to, '"'), value...), '"'), nil
-}
-
-// appendUUID appends an id as its String method writes it.
-func appendUUID(to []byte, u uuid.UUID) []byte {
-	for i, end := range [...]int{4, 6, 8, 10, 16} {
-		if i > 0 {
-			to = append(to, '-')
-		}
-		to = hex.AppendEncode(to, u[[...]int{0, 4, 6, 8, 10}[i]:end])
-	}
-	return to
 }
 
 func appendDigest(to []byte, digest [sha256.Size]byte) []byte {
@@ -211,16 +190,6 @@ func (h *hasher) seal(salt, row []byte) [sha256.Size]byte {
 
 // leaf returns the hash of a leaf (RFC 9162, section 2.1.1).
 func (h *hasher) leaf(k kind, digest [sha256.Size]byte) tlog.Hash {
-	h.text = appendLeaf(append(h.text[:0], 0), k, digest)
-	return sha256.Sum256(h.text)
-}
-
-// node returns the hash of two others (RFC 9162, section 2.1.1).
-func node(left, right []byte) []byte {
-	var text [1 + 2*sha256.Size]byte
-	text[0] = 1
-	copy(text[1:], left)
-	copy(text[1+sha256.Size:], right)
-	sum := sha256.Sum256(text[:])
-	return sum[:]
+	h.text = appendLeaf(h.text[:0], k, digest)
+	return tlog.RecordHash(h.text)
 }

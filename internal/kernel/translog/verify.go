@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/transparency-dev/merkle/compact"
+	"github.com/transparency-dev/merkle/rfc6962"
 	"gocloud.dev/blob"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -239,7 +240,7 @@ func (v Verification) tell(part string, done, total int64) {
 }
 
 // factory makes ranges of a tree with the hashes of RFC 9162.
-var factory = compact.RangeFactory{Hash: node}
+var factory = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
 
 // receipts checks the signature of every receipt under the tree, and returns how many there are.
 func (v Verification) receipts(ctx context.Context, r repository, size int64, report *Report) (int64, error) {
