@@ -26,10 +26,11 @@ func (r repository) one(ctx context.Context, column string, value any) (Person, 
 }
 
 // lock returns the person and keeps everybody else from changing them until the context's
-// transaction ends.
+// transaction ends. Whoever inserts a row that refers to the person (a session at the end of a
+// change of PIN) does not wait.
 func (r repository) lock(ctx context.Context, id uuid.UUID) (Person, error) {
 	var p Person
-	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Person]("")+" FROM people WHERE id = ?"+r.forChange(), id).Take(&p).Error
+	err := r.db.From(ctx).Raw("SELECT "+db.Columns[Person]("")+" FROM people WHERE id = ?"+r.db.ForNoKeyUpdate(), id).Take(&p).Error
 	if db.IsNotFound(err) {
 		return Person{}, fault.New(fault.NotFound)
 	}
@@ -41,7 +42,7 @@ func (r repository) lock(ctx context.Context, id uuid.UUID) (Person, error) {
 func (r repository) lockWithAdministrators(ctx context.Context, id uuid.UUID) (one Person, others []Person, err error) {
 	var rows []Person
 	if err := r.db.From(ctx).Raw(
-		"SELECT "+db.Columns[Person]("")+" FROM people WHERE id = ? OR user_class = ? ORDER BY id"+r.forChange(), id, access.Administrator,
+		"SELECT "+db.Columns[Person]("")+" FROM people WHERE id = ? OR user_class = ? ORDER BY id"+r.db.ForNoKeyUpdate(), id, access.Administrator,
 	).Scan(&rows).Error; err != nil {
 		return Person{}, nil, err
 	}
@@ -65,16 +66,6 @@ func (r repository) administrators(ctx context.Context) ([]uuid.UUID, error) {
 		"SELECT id FROM people WHERE user_class = ? AND suspended_at IS NULL AND post_given_by IS NULL ORDER BY id", access.Administrator,
 	).Scan(&ids).Error
 	return ids, err
-}
-
-// forChange is the suffix that locks people who are about to be changed. It leaves their keys
-// alone: whoever inserts a row that refers to a person (a session at the end of a change of PIN)
-// does not wait for it.
-func (r repository) forChange() string {
-	if r.db.Dialect() == db.Postgres {
-		return " FOR NO KEY UPDATE"
-	}
-	return ""
 }
 
 // save writes what may change in a person, over a row that the caller holds locked, and counts the

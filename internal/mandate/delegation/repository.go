@@ -63,7 +63,7 @@ func (r repository) lock(ctx context.Context, id uuid.UUID, c clock.Clock) (View
 	if err := r.db.LockName(ctx, "delegations of "+found[0].String()); err != nil {
 		return View{}, time.Time{}, err
 	}
-	if err := r.db.From(ctx).Exec("SELECT 1 FROM delegations WHERE id = ?"+r.forEnding(), id).Error; err != nil {
+	if err := r.db.From(ctx).Exec("SELECT 1 FROM delegations WHERE id = ?"+r.db.ForNoKeyUpdate(), id).Error; err != nil {
 		return View{}, time.Time{}, err
 	}
 	now := c.Now()
@@ -74,16 +74,7 @@ func (r repository) lock(ctx context.Context, id uuid.UUID, c clock.Clock) (View
 // holdActive keeps the active delegations of a contributor, whose name the transaction has locked.
 func (r repository) holdActive(ctx context.Context, contributorID uuid.UUID) error {
 	const selectActive = "SELECT 1 FROM delegations WHERE contributor_id = ? AND state = 'active' ORDER BY id"
-	return r.db.From(ctx).Exec(selectActive+r.forEnding(), contributorID).Error
-}
-
-// forEnding locks rows so that whoever files under them is waited for. Whoever writes a row that
-// points to one does not wait.
-func (r repository) forEnding() string {
-	if r.db.Dialect() == db.Postgres {
-		return " FOR NO KEY UPDATE"
-	}
-	return ""
+	return r.db.From(ctx).Exec(selectActive+r.db.ForNoKeyUpdate(), contributorID).Error
 }
 
 // complete reads positions and live codes of many delegations at once.

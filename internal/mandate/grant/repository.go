@@ -161,14 +161,9 @@ func (t table) withdraw(ctx context.Context, id uuid.UUID, now time.Time) error 
 // inTurn puts what one person does in order, where it is counted. Rows that point to the person are
 // not held up.
 func (t table) inTurn(ctx context.Context, personID uuid.UUID) error {
-	lock := ""
-	if t.db.Dialect() == db.Postgres {
-		lock = " FOR NO KEY UPDATE"
-	}
-	return t.db.From(ctx).Exec("SELECT 1 FROM people WHERE id = ?"+lock, personID).Error
+	return t.db.From(ctx).Exec("SELECT 1 FROM people WHERE id = ?"+t.db.ForNoKeyUpdate(), personID).Error
 }
 
-// name returns the legal name of a place.
 // principals lists who answers for a place: its legal representatives and employers.
 func (t table) principals(ctx context.Context, placeID uuid.UUID) (ids []uuid.UUID, err error) {
 	err = t.db.From(ctx).Raw(
@@ -179,6 +174,7 @@ func (t table) principals(ctx context.Context, placeID uuid.UUID) (ids []uuid.UU
 	return ids, err
 }
 
+// name returns the legal name of a place.
 func (t table) name(ctx context.Context, placeID uuid.UUID) (string, error) {
 	return t.ofPlace(ctx, "legal_name", placeID)
 }

@@ -145,11 +145,7 @@ func utc(t *time.Time) *time.Time {
 // person stands in for the menu, which may not be there yet; rows that point to the person are not
 // held up.
 func (r repository) lockMenu(ctx context.Context, personID uuid.UUID) (Menu, error) {
-	lock := ""
-	if r.db.Dialect() == db.Postgres {
-		lock = " FOR NO KEY UPDATE"
-	}
-	if err := r.db.From(ctx).Exec("SELECT 1 FROM people WHERE id = ?"+lock, personID).Error; err != nil {
+	if err := r.db.From(ctx).Exec("SELECT 1 FROM people WHERE id = ?"+r.db.ForNoKeyUpdate(), personID).Error; err != nil {
 		return Menu{}, err
 	}
 	return r.menu(ctx, personID)
