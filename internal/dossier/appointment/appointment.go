@@ -248,9 +248,11 @@ func (b Booking) book(id, personID uuid.UUID, s Slot, now time.Time) (Appointmen
 }
 
 // requireMay returns fault.Invalid where the slot is not for the topic, or an appointment on it
-// takes a ticket.
+// takes a ticket. What is retired is left to the tickets that there are on it.
 func (b Booking) requireMay(s Slot, t Topic) error {
 	switch {
+	case b.TicketID == nil && !t.Offered:
+		return fault.InvalidFields(fault.Field{Pointer: "/topic", Code: fault.FieldUnknownTopic})
 	case b.TicketID == nil && !t.Appointments:
 		return fault.InvalidFields(fault.Field{Pointer: "/ticket_id", Code: fault.FieldTicketNeeded})
 	case !s.isFor(t):

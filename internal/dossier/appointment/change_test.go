@@ -161,6 +161,33 @@ func TestAppointment_IsAboutATicketThatWasNotAnswered(t *testing.T) {
 	})
 }
 
+// A topic that is retired takes no new appointments. What was booked on it can still be moved, and a
+// ticket on it still calls for one.
+func TestAppointment_IsNotBookedOnARetiredTopic(t *testing.T) {
+	for _, retired := range []string{direct, byTicket, heading} {
+		each(t, func(_ *testing.T, a agenda) {
+			_, by := a.Employer(t)
+			opened := a.ticket(by, nil)
+			mine := a.confirmed(by, a.slot(world.Rome, nextWeek.AddDate(0, 0, 7), nil))
+			onTicket := Booking{
+				SlotID: a.slot(world.Rome, nextWeek.AddDate(0, 0, 8), nil), Topic: byTicket, TicketID: &opened.ID, Phone: "061234567", Notes: "x",
+			}
+			a.Exec(t, "UPDATE ticket_topics SET retired = ? WHERE code = ?", true, retired)
+			a.Clock.Advance(calendar.DeadlineWorkingDays(opened.OpenedAt, 5).Sub(a.Clock.Now()))
+			next := a.slot(world.Rome, nextWeek.AddDate(0, 0, 9), nil)
+			if retired != byTicket {
+				_, err := a.Book(once(), a.citizen(), booking(next))
+				a.refused(err, fault.Invalid, "/topic unknown-topic")
+			}
+			by = a.actorAgain(by)
+			if _, err := a.Reschedule(once(), by, mine.ID, next); err != nil {
+				a.t.Errorf("%s: %v", retired, err)
+			}
+			a.book(by, onTicket)
+		})
+	}
+}
+
 // A repeat is answered as it was, whatever became of the ticket and the slot since.
 func TestAppointment_IsBookedOnceThoughItsTicketIsClosed(t *testing.T) {
 	each(t, func(t *testing.T, a agenda) {

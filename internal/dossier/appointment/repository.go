@@ -223,11 +223,11 @@ func (r repository) holdTicket(ctx context.Context, id uuid.UUID) (ticket.Ticket
 	return t, notFound(err)
 }
 
-// topic returns a topic that is no heading, if there is one.
+// topic returns a topic or a heading, if there is one.
 func (r repository) topic(ctx context.Context, code string) (Topic, bool, error) {
 	var rows []Topic
 	err := r.db.From(ctx).Raw(
-		"SELECT code, parent_code, title_it, title_en, appointments FROM ticket_topics WHERE code = ?", code,
+		"SELECT code, parent_code, appointments, "+ticket.Offered+" AS offered FROM ticket_topics WHERE code = ?", code,
 	).Scan(&rows).Error
 	if err != nil || len(rows) == 0 {
 		return Topic{}, false, err

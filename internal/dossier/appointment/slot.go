@@ -99,10 +99,9 @@ func (s Slot) withdrawnBy(operator uuid.UUID, reason string, now time.Time) (Slo
 type Topic struct {
 	Code       string
 	ParentCode *string
-	TitleIt    string
-	TitleEn    string
-	// Appointments says that one may be booked without a ticket.
+	// Appointments says that one may be booked without a ticket, Offered that nobody retired it.
 	Appointments bool
+	Offered      bool
 }
 
 // What an office may publish at once.

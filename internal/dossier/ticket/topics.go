@@ -48,9 +48,9 @@ func (t Topic) Title(english bool) string {
 	return t.TitleIT
 }
 
-// offered is a condition on topics in SQL. It leaves out what is retired, and what stands below a
+// Offered is a condition on topics in SQL. It leaves out what is retired, and what stands below a
 // heading that is.
-const offered = "NOT retired AND (parent_code IS NULL OR NOT EXISTS (SELECT 1 FROM ticket_topics h WHERE h.code = " +
+const Offered = "NOT retired AND (parent_code IS NULL OR NOT EXISTS (SELECT 1 FROM ticket_topics h WHERE h.code = " +
 	"ticket_topics.parent_code AND h.retired))"
 
 // everChosen is a condition on topics in SQL. It leaves out headings alone: what was chosen once may be
@@ -121,7 +121,7 @@ func (t *Topics) of(ctx context.Context, in New) (Topic, error) {
 // Choose returns a topic on which a ticket may be opened. It returns fault.Invalid naming /topic
 // for a heading, and for a code that is not known or not offered any more.
 func (t *Topics) Choose(ctx context.Context, code string) (Topic, error) {
-	return t.choose(ctx, code, offered)
+	return t.choose(ctx, code, Offered)
 }
 
 func (t *Topics) choose(ctx context.Context, code, condition string) (Topic, error) {
@@ -142,7 +142,7 @@ func (t *Topics) choose(ctx context.Context, code, condition string) (Topic, err
 func (t *Topics) all(ctx context.Context) ([]Topic, error) {
 	var all []Topic
 	err := t.db.From(ctx).Raw(
-		"SELECT " + db.Columns[Topic]("") + " FROM ticket_topics WHERE " + offered + " ORDER BY COALESCE((SELECT h.place " +
+		"SELECT " + db.Columns[Topic]("") + " FROM ticket_topics WHERE " + Offered + " ORDER BY COALESCE((SELECT h.place " +
 			"FROM ticket_topics h WHERE h.code = ticket_topics.parent_code), place), COALESCE(parent_code, code), " +
 			"parent_code IS NOT NULL, place, code",
 	).Scan(&all).Error
