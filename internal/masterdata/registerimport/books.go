@@ -175,8 +175,6 @@ type stagedContributor struct {
 // TableName tells GORM the table.
 func (stagedContributor) TableName() string { return "staged_contributors" }
 
-const enabledColumn = "enabled_2023"
-
 var contributors = book{
 	table: "staged_contributors", key: "tax_code",
 	columns: []column{
@@ -184,8 +182,8 @@ var contributors = book{
 		{name: "legal_name", check: legalName},
 		{name: "kind", check: oneOf("company", "public_body", "self_employed", "household")},
 		{name: "legal_representative_tax_code", optional: true, check: personCode},
-		{name: enabledColumn, optional: true, check: truth},
-		{name: "regular", optional: true, check: truth},
+		truthColumn("enabled_2023"),
+		truthColumn("regular"),
 	},
 	stage: stageAs(func(id uuid.UUID, r record) stagedContributor {
 		v := r.values

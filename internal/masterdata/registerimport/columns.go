@@ -22,6 +22,13 @@ type column struct {
 	check func(string) (string, string)
 	// within takes the place of check where other columns say what a value means.
 	within func(value string, values []string) (string, string)
+	// isTruth says that JSON may give it as a truth value.
+	isTruth bool
+}
+
+// truthColumn is an optional column that says whether something is so.
+func truthColumn(name string) column {
+	return column{name: name, optional: true, check: truth, isTruth: true}
 }
 
 // maxText is how long a text of a register may be, in characters.

@@ -327,6 +327,7 @@ func TestRegisterImport_ContributorsPositionsAndPublicBodies(t *testing.T) {
 // away.
 func TestRegisterImport_ARegisterMarksWhoIsIrregular(t *testing.T) {
 	each(t, func(t *testing.T, w *fixture) {
+		const marked = "SELECT CASE WHEN irregular THEN '1' ELSE '0' END FROM contributors WHERE tax_code = '00743110157'"
 		for _, step := range []struct {
 			header, line string
 			irregular    string
@@ -339,9 +340,16 @@ func TestRegisterImport_ARegisterMarksWhoIsIrregular(t *testing.T) {
 			{"tax_code;legal_name;kind;regular", "00743110157;Ditta nuova;company;falso", "1"},
 		} {
 			w.bring(registerimport.Contributors, step.header, step.line)
-			const marked = "SELECT CASE WHEN irregular THEN '1' ELSE '0' END FROM contributors WHERE tax_code = '00743110157'"
 			if got := w.one(marked); got != step.irregular {
 				t.Errorf("after %s: irregular %s", step.line, got)
+			}
+		}
+		for _, step := range []struct{ regular, irregular string }{{"true", "0"}, {"false", "1"}} {
+			i := w.send(registerimport.Contributors, registerimport.JSONL,
+				`{"tax_code":"00743110157","legal_name":"Ditta","kind":"company","regular":`+step.regular+`}`)
+			w.drain()
+			if i = w.show(i.ID); i.State != registerimport.Done || w.one(marked) != step.irregular {
+				t.Errorf("a regular of %s leaves irregular %s in %+v", step.regular, w.one(marked), i)
 			}
 		}
 	})

@@ -159,7 +159,7 @@ func (j *jsonLines) parse(text []byte) (record, []LineError) {
 			if r.values[at] = "false"; v {
 				r.values[at] = "true"
 			}
-			if j.columns[at].name != enabledColumn {
+			if !j.columns[at].isTruth {
 				return broken("/"+name, fault.FieldType)
 			}
 		default:
