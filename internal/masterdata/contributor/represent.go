@@ -65,11 +65,17 @@ type signatoryRow struct {
 	Signatory
 }
 
+// Signs is the condition in SQL that a live role lets somebody sign for the contributor. That of a
+// legal representative does, and that of the employer of a household.
+func Signs(role, contributor string) string {
+	return "(" + role + ".role = 'legal_representative' OR " + role + ".role = 'employer' AND " + contributor +
+		".kind = 'household') AND " + access.LiveRole(role)
+}
+
 var selectSignatories = `SELECT r.contributor_id, p.id AS person_id, p.given_name, p.family_name, r.role FROM contributor_roles r
 	JOIN people p ON p.id = r.person_id
 	JOIN contributors c ON c.id = r.contributor_id
-	WHERE r.contributor_id IN ? AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household')
-	AND ` + access.LiveRole("r") + `
+	WHERE r.contributor_id IN ? AND ` + Signs("r", "c") + `
 	ORDER BY r.role DESC, r.granted_at, r.id`
 
 func (r *repository) signatories(ctx context.Context, contributorIDs []uuid.UUID) ([]signatoryRow, error) {

@@ -2,7 +2,6 @@ package registerimport
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -151,12 +150,6 @@ var people = book{
 		FROM staged_people AS s JOIN register_imports AS i ON i.id = s.import_id
 		WHERE ` + stagedRange + ` AND NOT EXISTS (SELECT 1 FROM register_people AS t WHERE t.tax_code = s.key) ON CONFLICT DO NOTHING`,
 	},
-}
-
-// commonServices are those that are not of public bodies alone, as a role has them.
-func commonServices() access.ServiceSet {
-	own := access.PublicBodyServices()
-	return slices.DeleteFunc(access.Services(), func(s access.Service) bool { return slices.Contains(own, s) })
 }
 
 type stagedContributor struct {

@@ -6,8 +6,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/contributor"
 )
 
 // representativeAdded tells who represents a contributor that a register names somebody else too.
@@ -28,7 +28,7 @@ func tellRepresentatives(ctx context.Context, w *Worker, args map[string]any, no
 		FROM staged_contributors AS s JOIN contributor_roles AS n ON n.id = s.role_id
 		JOIN contributors AS c ON c.id = n.contributor_id JOIN people AS p ON p.id = n.person_id
 		JOIN contributor_roles AS r ON r.contributor_id = c.id AND r.person_id <> n.person_id
-			AND (r.role = 'legal_representative' OR r.role = 'employer' AND c.kind = 'household') AND `+access.LiveRole("r")+`
+			AND `+contributor.Signs("r", "c")+`
 		WHERE `+stagedRange+` GROUP BY r.person_id, c.legal_name, p.given_name, p.family_name ORDER BY c.legal_name, r.person_id`,
 		args).Scan(&told).Error
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/contributor"
 )
 
 // noticeKinds are the kinds of messages, by what a notice is stored as. An intermediary left its
@@ -88,8 +89,7 @@ func (w *Worker) tellSome(ctx context.Context, importID uuid.UUID, now time.Time
 	).Error
 }
 
-// messagesTo are those to who signs for contributors: their legal representatives, and the employer
-// of a household.
+// messagesTo are those to who signs for contributors.
 func (w *Worker) messagesTo(
 	ctx context.Context, n notice, contributors []uuid.UUID, args map[string]any, now time.Time,
 ) ([]outbox.Message, error) {
@@ -98,8 +98,7 @@ func (w *Worker) messagesTo(
 	err := w.DB.From(ctx).Raw(`SELECT g.contributor_id, c.legal_name AS contributor, r.person_id, MIN(g.reference_code) AS reference,
 		COUNT(DISTINCT z.position_id) AS positions
 		FROM delegations AS g JOIN contributors AS c ON c.id = g.contributor_id JOIN delegation_positions AS z ON z.delegation_id = g.id
-		JOIN contributor_roles AS r ON r.contributor_id = g.contributor_id AND (r.role = 'legal_representative' OR r.role = 'employer'
-		AND c.kind = 'household') AND `+access.LiveRole("r")+`
+		JOIN contributor_roles AS r ON r.contributor_id = g.contributor_id AND `+contributor.Signs("r", "c")+`
 		WHERE `+liveDelegations+` AND g.contributor_id IN @contributors
 		GROUP BY g.contributor_id, c.legal_name, r.person_id ORDER BY g.contributor_id, r.person_id`, args).Scan(&people).Error
 	if err != nil {

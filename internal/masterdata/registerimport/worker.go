@@ -15,7 +15,9 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"diresco/db"
+	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/job"
@@ -348,7 +350,9 @@ func (w *Worker) apply(ctx context.Context, i *Import, b book, now time.Time) (i
 	if err != nil || n == 0 {
 		return 0, err
 	}
-	args := map[string]any{"import": i.ID, "low": i.Reached, "high": high, "now": now, "common": commonServices()}
+	args := map[string]any{
+		"import": i.ID, "low": i.Reached, "high": high, "now": now, "common": access.ServiceSet(contributor.Company.Services()),
+	}
 	for _, statement := range b.apply {
 		if err := w.DB.From(ctx).Exec(statement, args).Error; err != nil {
 			return 0, err
