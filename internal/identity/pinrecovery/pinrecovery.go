@@ -5,6 +5,7 @@ package pinrecovery
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func checkContacts(given []person.NewContact) ([]person.NewContact, error) {
 	normal, wrong := person.NormaliseContacts(given)
 	kinds := map[person.ContactKind]bool{}
 	for i, c := range given {
-		pointer := contactPointer(i)
+		pointer := "/contacts/" + strconv.Itoa(i)
 		switch {
 		case !slices.Contains(electronic, c.Kind):
 			wrong = append(wrong, fault.Field{Pointer: pointer + "/kind", Code: fault.FieldEnum})

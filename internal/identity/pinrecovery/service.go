@@ -2,8 +2,6 @@ package pinrecovery
 
 import (
 	"context"
-	"errors"
-	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -345,25 +343,8 @@ func gone(err error) error {
 	return err
 }
 
-var errFirst = errors.New("first time")
-
 // repeated returns the *idempotency.Replay of a request that was done before. Its code is used up,
 // so doing it again would be a wrong try.
 func (s *Service) repeated(ctx context.Context) error {
-	claim := idempotency.ClaimOf(ctx)
-	if claim == nil {
-		return nil
-	}
-	err := s.run.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := s.run.Keys.Take(ctx, idempotency.Want{Claim: claim}); err != nil {
-			return err
-		}
-		return errFirst
-	})
-	if errors.Is(err, errFirst) {
-		return nil
-	}
-	return err
+	return s.run.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx))
 }
-
-func contactPointer(i int) string { return "/contacts/" + strconv.Itoa(i) }
