@@ -20,7 +20,7 @@ type MeHandlers struct {
 
 // ShowMe implements api.StrictServerInterface.
 func (h MeHandlers) ShowMe(ctx context.Context, _ api.ShowMeRequestObject) (api.ShowMeResponseObject, error) {
-	p, err := h.People.Show(ctx, reqctx.ActorOf(ctx))
+	p, err := h.People.ByID(ctx, reqctx.ActorOf(ctx).PersonID)
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package person
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -182,14 +181,15 @@ func (b *AddressBook) toVerify(ctx context.Context, by access.Actor, id uuid.UUI
 func (b *AddressBook) Verify(ctx context.Context, by access.Actor, id uuid.UUID, code secret.Text) (Contact, error) {
 	// A repeat asks for the request's key first. The code is used up before that key could be
 	// claimed.
-	if c, repeated, err := b.repeated(ctx, by); repeated || err != nil {
-		return c, err
+	claim := idempotency.ClaimOf(ctx)
+	if again := b.run.Keys.ReplayOf(ctx, claim); again != nil {
+		return operation.Replay(ctx, again, b.replay(by))
 	}
 	c, err := b.verify(ctx, by, id, code)
 	if err != nil {
 		// A concurrent duplicate of this request may have used the code meanwhile.
-		if c, repeated, err := b.repeated(ctx, by); repeated || err != nil {
-			return c, err
+		if again := b.run.Keys.ReplayOf(ctx, claim); again != nil {
+			return operation.Replay(ctx, again, b.replay(by))
 		}
 	}
 	return c, err
@@ -212,17 +212,6 @@ func (b *AddressBook) verify(ctx context.Context, by access.Actor, id uuid.UUID,
 		}, nil)
 		return err
 	})
-}
-
-// repeated reports whether the request was done before, and returns what it is answered with then.
-func (b *AddressBook) repeated(ctx context.Context, by access.Actor) (Contact, bool, error) {
-	err := b.run.Keys.ReplayOf(ctx, idempotency.ClaimOf(ctx))
-	var replay *idempotency.Replay
-	if errors.As(err, &replay) && replay.Answer == nil {
-		c, err := b.replay(by)(ctx, replay.ResourceID)
-		return c, true, err
-	}
-	return Contact{}, false, err
 }
 
 // replay renders what an earlier, equal request made.

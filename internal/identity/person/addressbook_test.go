@@ -129,14 +129,20 @@ func (w *fixture) contact(t *testing.T, kind person.ContactKind) person.Contact 
 	return all[i]
 }
 
-func (w *fixture) recovery(t *testing.T) []person.ContactKind {
+// recovering are the contacts of somebody that count for recovering a PIN.
+func (w *fixture) recovering(t *testing.T, id uuid.UUID) []person.Contact {
 	t.Helper()
-	counting, err := w.people.RecoveryContacts(context.Background(), w.by.PersonID, w.clock.Now())
+	all, err := w.people.Contacts(context.Background(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return slices.DeleteFunc(all, func(c person.Contact) bool { return !c.Recovers(w.clock.Now()) })
+}
+
+func (w *fixture) recovery(t *testing.T) []person.ContactKind {
+	t.Helper()
 	var kinds []person.ContactKind
-	for _, c := range counting {
+	for _, c := range w.recovering(t, w.by.PersonID) {
 		kinds = append(kinds, c.Kind)
 	}
 	slices.Sort(kinds)

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/nyaruka/phonenumbers"
@@ -17,6 +15,7 @@ import (
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/hostname"
+	"diresco/internal/platform/plaintext"
 )
 
 // ContactKind is the kind of a contact.
@@ -102,7 +101,8 @@ func (c Contact) State() ContactState {
 // Masked returns what may be shown of the contact to others than its owner.
 func (c Contact) Masked() string { return outbox.Mask(c.Kind.Channel(), c.Value) }
 
-// Recovers reports whether the contact counts for recovering a PIN at the instant.
+// Recovers reports whether the contact counts for recovering a PIN at the instant. It is verified
+// and not bounced, and was given at the registration or verified at least 24 hours before.
 func (c Contact) Recovers(now time.Time) bool {
 	return c.State() == Verified && c.RecoveryFrom != nil && !now.Before(*c.RecoveryFrom)
 }
@@ -232,7 +232,7 @@ func (c NewContact) Normalise() (NewContact, bool) {
 }
 
 func normalMobile(typed string) (string, bool) {
-	if !plainText(strings.TrimSpace(typed), maxMailAddress) {
+	if !plaintext.IsLine(strings.TrimSpace(typed), maxMailAddress) {
 		return "", false
 	}
 	number, err := phonenumbers.Parse(typed, homeRegion)
@@ -276,7 +276,7 @@ func normalAddress(typed string) (string, bool) {
 		if line == "" {
 			continue
 		}
-		if !plainText(line, maxAddressLine) {
+		if !plaintext.IsLine(line, maxAddressLine) {
 			return "", false
 		}
 		lines = append(lines, line)
@@ -303,11 +303,4 @@ func NormaliseContacts(contacts []NewContact) (normal []NewContact, wrong []faul
 		normal = append(normal, n)
 	}
 	return normal, wrong
-}
-
-// plainText reports whether s has between 1 and limit characters, no control characters and no
-// spaces around it.
-func plainText(s string, limit int) bool {
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && strings.TrimSpace(s) == s &&
-		!strings.ContainsFunc(s, unicode.IsControl)
 }

@@ -2,7 +2,6 @@ package person
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,14 +15,6 @@ import (
 // Contacts returns the contacts of a person, oldest first, verified or not.
 func (s *Service) Contacts(ctx context.Context, personID uuid.UUID) ([]Contact, error) {
 	return s.repo.contacts(ctx, personID)
-}
-
-// RecoveryContacts returns the contacts of a person that count for recovering a PIN at the instant.
-// They are verified and not bounced, and were given at the registration or verified at least 24
-// hours before.
-func (s *Service) RecoveryContacts(ctx context.Context, personID uuid.UUID, now time.Time) ([]Contact, error) {
-	contacts, err := s.repo.contacts(ctx, personID)
-	return slices.DeleteFunc(contacts, func(c Contact) bool { return !c.Recovers(now) }), err
 }
 
 // AddVerified gives a person contacts that count as verified, at once and for recovery too. It runs

@@ -75,8 +75,8 @@ type New struct {
 
 const maxName = 100
 
-// normal returns the person with names as they are kept, or fault.Invalid naming each field that is
-// wrong.
+// normal returns the person with names and contacts as they are kept, or fault.Invalid naming each
+// field that is wrong.
 func (n New) normal() (New, error) {
 	var wrong []fault.Field
 	add := func(ok bool, pointer, code string) {
@@ -106,8 +106,8 @@ func (n New) normal() (New, error) {
 		add(n.OfficeCode == "", "/office_code", fault.FieldOnlyOperators)
 	case access.ContactCentre, access.Administrator: // may belong to an office
 	}
-	_, contacts := NormaliseContacts(n.Contacts)
-	wrong = append(wrong, contacts...)
+	contacts, unusable := NormaliseContacts(n.Contacts)
+	n.Contacts, wrong = contacts, append(wrong, unusable...)
 	if len(wrong) > 0 {
 		return New{}, fault.InvalidFields(wrong...)
 	}

@@ -1,6 +1,7 @@
 package person
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -35,11 +36,6 @@ func NewService(d Deps) *Service {
 	return &Service{run: d.Runner, repo: repository{d.Runner.DB}}
 }
 
-// Show returns the person who asks.
-func (s *Service) Show(ctx context.Context, by access.Actor) (Person, error) {
-	return s.ByID(ctx, by.PersonID)
-}
-
 // ByID returns a person, or fault.NotFound.
 func (s *Service) ByID(ctx context.Context, id uuid.UUID) (Person, error) {
 	return s.repo.one(ctx, "id", id)
@@ -56,13 +52,10 @@ func (s *Service) ByTaxCode(ctx context.Context, code taxcode.Code) (Person, err
 // may be nil. It returns fault.Invalid for wrong fields and fault.Conflict when the tax code is
 // registered already.
 func (s *Service) Create(ctx context.Context, in New, also func(ctx context.Context, p Person) error) (Person, error) {
-	id := in.ID
-	if id == uuid.Nil {
-		id = uuid.Must(uuid.NewV7())
-	}
-	return operation.Do(ctx, s.run, access.Actor{}, id.String(), func(ctx context.Context, trace *operation.Trace) (Person, error) {
+	in.ID = cmp.Or(in.ID, uuid.Must(uuid.NewV7()))
+	return operation.Do(ctx, s.run, access.Actor{}, in.ID.String(), func(ctx context.Context, trace *operation.Trace) (Person, error) {
 		trace.SubjectKind = SubjectKind
-		p, err := s.add(ctx, id, in)
+		p, err := s.Add(ctx, in)
 		if err == nil && also != nil {
 			err = also(ctx, p)
 		}
@@ -73,19 +66,12 @@ func (s *Service) Create(ctx context.Context, in New, also func(ctx context.Cont
 // Add makes a person inside the caller's transaction and leaves the audit record to the caller's
 // operation. Errors are those of Create.
 func (s *Service) Add(ctx context.Context, in New) (Person, error) {
-	if in.ID == uuid.Nil {
-		in.ID = uuid.Must(uuid.NewV7())
-	}
-	return s.add(ctx, in.ID, in)
-}
-
-func (s *Service) add(ctx context.Context, id uuid.UUID, in New) (Person, error) {
 	in, err := in.normal()
 	if err != nil {
 		return Person{}, err
 	}
 	p := Person{
-		ID: id, TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName,
+		ID: cmp.Or(in.ID, uuid.Must(uuid.NewV7())), TaxCode: in.TaxCode, GivenName: in.GivenName, FamilyName: in.FamilyName,
 		UserClass: in.UserClass, CredentialLevel: in.CredentialLevel, Version: 1, CreatedAt: s.run.Clock.Now(),
 	}
 	if in.OfficeCode != "" {
@@ -101,6 +87,5 @@ func (s *Service) add(ctx context.Context, id uuid.UUID, in New) (Person, error)
 	if !added {
 		return Person{}, fault.Because(fault.Conflict, "tax-code-registered")
 	}
-	contacts, _ := NormaliseContacts(in.Contacts)
-	return p, s.addVerified(ctx, id, contacts)
+	return p, s.addVerified(ctx, p.ID, in.Contacts)
 }
