@@ -13,7 +13,6 @@ import (
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/outbox"
 	"diresco/internal/platform/clock"
-	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 )
 
@@ -78,9 +77,6 @@ func (s *Service) giveInHalves(
 	class, err := s.repo.classOf(ctx, personID)
 	if err != nil {
 		return uuid.Nil, uuid.Nil, err
-	}
-	if class == "" {
-		return uuid.Nil, uuid.Nil, fault.New(fault.NotFound)
 	}
 	now, err := s.held(ctx, personID)
 	if err != nil {

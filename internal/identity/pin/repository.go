@@ -9,6 +9,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/access"
+	"diresco/internal/platform/fault"
 )
 
 type repository struct{ db *db.DB }
@@ -47,10 +48,14 @@ func (r repository) upgradeHash(ctx context.Context, personID uuid.UUID, before,
 	return r.db.From(ctx).Exec("UPDATE pins SET hash = ? WHERE person_id = ? AND hash = ?", after, personID, before).Error
 }
 
+// classOf returns the class of a person, or fault.NotFound.
 func (r repository) classOf(ctx context.Context, personID uuid.UUID) (access.UserClass, error) {
 	var classes []access.UserClass
 	err := r.db.From(ctx).Raw("SELECT user_class FROM people WHERE id = ?", personID).Scan(&classes).Error
-	if err != nil || len(classes) == 0 {
+	if err == nil && len(classes) == 0 {
+		err = fault.New(fault.NotFound)
+	}
+	if err != nil {
 		return "", err
 	}
 	return classes[0], nil
@@ -101,8 +106,8 @@ func (r repository) confirm(ctx context.Context, personID uuid.UUID, hash string
 	return result.RowsAffected == 1, result.Error
 }
 
-// expiry returns when the person's PIN has to be changed, and false when there is none.
-func (r repository) expiry(ctx context.Context, personID uuid.UUID) (stored, bool, error) {
+// unrevoked returns the PIN of a person that is not revoked, and false when there is none.
+func (r repository) unrevoked(ctx context.Context, personID uuid.UUID) (stored, bool, error) {
 	var found []stored
 	err := r.db.From(ctx).Where("person_id = ? AND revoked_at IS NULL", personID).Find(&found).Error
 	if err != nil || len(found) == 0 {

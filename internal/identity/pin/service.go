@@ -110,9 +110,6 @@ func (s *Service) Set(ctx context.Context, personID uuid.UUID, hash string, init
 	if err != nil {
 		return err
 	}
-	if class == "" {
-		return fault.New(fault.NotFound)
-	}
 	now, err := s.held(ctx, personID)
 	if err != nil {
 		return err
@@ -149,7 +146,7 @@ func (s *Service) changed(ctx context.Context, personID uuid.UUID, pin secret.Te
 // ExpiresAt returns when the PIN of a person must be changed. For a PIN that was never changed,
 // that is when it expires unused. It returns nil for a person without a PIN.
 func (s *Service) ExpiresAt(ctx context.Context, personID uuid.UUID) (*time.Time, error) {
-	p, found, err := s.repo.expiry(ctx, personID)
+	p, found, err := s.repo.unrevoked(ctx, personID)
 	if err != nil || !found {
 		return nil, err
 	}
@@ -182,7 +179,7 @@ func (s *Service) Rotate(ctx context.Context, by access.Actor) (Rotation, error)
 	return operation.Do(unclaimed(ctx), s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (Rotation, error) {
 		trace.SubjectKind = rotationKind
 		// Who came by another way may have none. It would be shown and never count.
-		switch _, has, err := s.repo.expiry(ctx, by.PersonID); {
+		switch _, has, err := s.repo.unrevoked(ctx, by.PersonID); {
 		case err != nil:
 			return Rotation{}, err
 		case !has:

@@ -17,10 +17,8 @@ import (
 	"diresco/internal/platform/secret"
 )
 
-const (
-	// OnlineGrant is how long a grant lives that was given without offline access.
-	OnlineGrant = 24 * time.Hour
-)
+// OnlineGrant is how long a grant lives that was given without offline access.
+const OnlineGrant = 24 * time.Hour
 
 // Grant is a consent for which a session is opened.
 type Grant struct {
@@ -100,7 +98,7 @@ func (s *Service) OpenGrant(ctx context.Context, g Grant) (GrantTokens, error) {
 	}
 	var token secret.Text
 	if g.Refreshable {
-		if token, err = s.refresh.freshGrant(id); err != nil {
+		if token, err = s.refresh.fresh(grantVersion, id, 0); err != nil {
 			return GrantTokens{}, err
 		}
 		r.RefreshHash = digest(token.Reveal())

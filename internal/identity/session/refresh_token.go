@@ -32,22 +32,13 @@ const (
 // refreshTokens makes and reads refresh tokens.
 type refreshTokens struct{ keys *keyring.DataKeys }
 
-// fresh makes a token with random bytes.
-func (t refreshTokens) fresh(sessionID uuid.UUID, generation uint32) (secret.Text, error) {
+// fresh makes a token of a person or, by its version, of an application, with random bytes.
+func (t refreshTokens) fresh(version byte, sessionID uuid.UUID, generation uint32) (secret.Text, error) {
 	nonce := make([]byte, refreshNonce)
 	if _, err := rand.Read(nonce); err != nil {
 		return "", err
 	}
-	return t.seal(refreshVersion, sessionID, generation, nonce, 0), nil
-}
-
-// freshGrant makes the first token of an application's session.
-func (t refreshTokens) freshGrant(sessionID uuid.UUID) (secret.Text, error) {
-	nonce := make([]byte, refreshNonce)
-	if _, err := rand.Read(nonce); err != nil {
-		return "", err
-	}
-	return t.seal(grantVersion, sessionID, 0, nonce, 0), nil
+	return t.seal(version, sessionID, generation, nonce, 0), nil
 }
 
 // successors returns the tokens that may follow one under an idempotency key. There is one for each

@@ -169,7 +169,7 @@ func (s *Service) makeRoom(ctx context.Context, personID uuid.UUID) ([]uuid.UUID
 // open inserts a new session in the context's transaction.
 func (s *Service) open(ctx context.Context, id uuid.UUID, v Verified, login access.Login) (Session, error) {
 	now := s.run.Clock.Now()
-	token, err := s.refresh.fresh(id, 0)
+	token, err := s.refresh.fresh(refreshVersion, id, 0)
 	if err != nil {
 		return Session{}, err
 	}
@@ -326,7 +326,7 @@ func (s *Service) advance(ctx context.Context, r row, token secret.Text, key str
 // one.
 func (s *Service) next(r row, token secret.Text, key string) (secret.Text, error) {
 	if key == "" {
-		return s.refresh.fresh(r.ID, r.RefreshGeneration+1)
+		return s.refresh.fresh(refreshVersion, r.ID, r.RefreshGeneration+1)
 	}
 	return s.refresh.successors(token, key, r.ID, r.RefreshGeneration+1)[0], nil
 }
@@ -399,7 +399,7 @@ func (s *Service) again(
 		if err != nil {
 			return Session{}, err
 		}
-		token, err := s.refresh.fresh(r.ID, r.RefreshGeneration+1)
+		token, err := s.refresh.fresh(refreshVersion, r.ID, r.RefreshGeneration+1)
 		if err != nil {
 			return Session{}, err
 		}
