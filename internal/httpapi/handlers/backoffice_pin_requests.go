@@ -93,7 +93,7 @@ func viewOfficePINRequest(r pinrequest.View) (api.OfficePinRequest, error) {
 		view.WaitsBecause = &because
 	}
 	if r.Filer != nil {
-		view.FiledBy = &api.PersonReference{PersonId: r.Filer.PersonID, GivenName: r.Filer.GivenName, FamilyName: r.Filer.FamilyName}
+		view.FiledBy = &api.PersonReference{PersonId: r.Filer.ID, GivenName: r.Filer.GivenName, FamilyName: r.Filer.FamilyName}
 	}
 	return view, err
 }

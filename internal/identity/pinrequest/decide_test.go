@@ -15,6 +15,7 @@ import (
 	"diresco/internal/identity/pin/pintest"
 	"diresco/internal/identity/pinrequest"
 	"diresco/internal/kernel/access"
+	"diresco/internal/kernel/review"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/page"
 	"diresco/internal/platform/taxcode"
@@ -211,7 +212,7 @@ func TestPINRequest_FiledForACaller(t *testing.T) {
 		r, err := s.File(ctx, s.Clerk, application(nil))
 		want(t, err, "")
 		if r.State != pinrequest.Served || r.Filer == nil ||
-			*r.Filer != (pinrequest.Filer{PersonID: s.Clerk.PersonID, GivenName: "Giulia", FamilyName: "Conti"}) {
+			*r.Filer != (review.Colleague{ID: s.Clerk.PersonID, GivenName: "Giulia", FamilyName: "Conti"}) {
 			t.Errorf("%+v", r)
 		}
 		if s.Count(t, "audit_records WHERE subject_id = ? AND person_id = ?", r.ID, s.Clerk.PersonID) != 1 {

@@ -17,6 +17,7 @@ import (
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/pin"
 	"diresco/internal/kernel/outbox"
+	"diresco/internal/kernel/review"
 	"diresco/internal/masterdata/residents"
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
@@ -125,20 +126,13 @@ type HalfDelivery struct {
 	State outbox.DeliveryState
 }
 
-// Filer is who filed a request for a caller.
-type Filer struct {
-	PersonID   uuid.UUID
-	GivenName  string
-	FamilyName string
-}
-
 // View is a request with what is known of both halves of the PIN. Deliveries is empty unless the
 // request was served.
 type View struct {
 	Request
 	Deliveries []HalfDelivery
-	// Filer is nil for a request that was made on-line.
-	Filer *Filer
+	// Filer is who filed it for a caller, nil for a request that was made on-line.
+	Filer *review.Colleague
 }
 
 // Outcome is a decision about a request.

@@ -76,24 +76,6 @@ func (r repository) list(ctx context.Context, state State, request page.Request)
 	return page.Cut(rows, request.Size(), func(q Request) page.Key { return page.Key{At: q.CreatedAt, ID: bytesOf(q.ID)} }), nil
 }
 
-// filers returns who the people are.
-func (r repository) filers(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Filer, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	var found []Filer
-	if err := r.db.From(ctx).Raw(
-		"SELECT id AS person_id, given_name, family_name FROM people WHERE id IN ?", ids,
-	).Scan(&found).Error; err != nil {
-		return nil, err
-	}
-	all := make(map[uuid.UUID]Filer, len(found))
-	for _, f := range found {
-		all[f.PersonID] = f
-	}
-	return all, nil
-}
-
 // revokers returns who of the staff revoked the PIN that the person has.
 func (r repository) revokers(ctx context.Context, personID uuid.UUID) ([]uuid.UUID, error) {
 	var ids []uuid.UUID

@@ -320,23 +320,17 @@ func (s *Service) withFiler(ctx context.Context, shown View) (View, error) {
 }
 
 func (s *Service) addFilers(ctx context.Context, shown []View) error {
-	var ids []uuid.UUID
-	for _, r := range shown {
-		if r.FiledBy != nil {
-			ids = append(ids, *r.FiledBy)
-		}
+	ids := make([]*uuid.UUID, len(shown))
+	for i, r := range shown {
+		ids[i] = r.FiledBy
 	}
-	filers, err := s.repo.filers(ctx, ids)
-	if err != nil {
-		return err
-	}
+	filers, err := review.Colleagues(ctx, s.run.DB, ids...)
 	for i, r := range shown {
 		if r.FiledBy != nil {
-			f := filers[*r.FiledBy]
-			shown[i].Filer = &f
+			shown[i].Filer = filers[*r.FiledBy]
 		}
 	}
-	return nil
+	return err
 }
 
 // Decide serves a waiting request with the data that it holds, or refuses it. It returns these
