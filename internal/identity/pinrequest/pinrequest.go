@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -22,6 +20,7 @@ import (
 	"diresco/internal/platform/calendar"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/naming"
+	"diresco/internal/platform/plaintext"
 	"diresco/internal/platform/taxcode"
 )
 
@@ -195,18 +194,13 @@ func (a Application) normal(now time.Time) (Application, error) {
 	add(err == nil && day.Year > today.Year-longestLife, "/birth_date", fault.FieldFormat)
 	add(err != nil || !today.Before(day), "/birth_date", fault.FieldInFuture)
 	a.Phone = strings.TrimSpace(a.Phone)
-	add(a.Phone == "" || fits(a.Phone, maxPhone), "/phone", fault.FieldPattern)
+	add(a.Phone == "" || plaintext.IsLine(a.Phone, maxPhone), "/phone", fault.FieldPattern)
 	contacts, wrongContacts := normalContacts(a.Contacts)
 	a.Contacts = contacts
 	if wrong = append(wrong, wrongContacts...); len(wrong) > 0 {
 		return Application{}, fault.InvalidFields(wrong...)
 	}
 	return a, nil
-}
-
-// fits reports whether a text has between 1 and limit characters, none of them a control character.
-func fits(s string, limit int) bool {
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= limit && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // preferred are the kinds of contact that may get the first half, in the order in which they are
@@ -337,7 +331,7 @@ func (o Outcome) check() (Outcome, error) {
 	switch {
 	case o.State != Served && o.State != Refused:
 		return Outcome{}, fault.InvalidFields(fault.Field{Pointer: "/outcome", Code: fault.FieldEnum})
-	case !fits(o.Reason, maxReason):
+	case !plaintext.IsLine(o.Reason, maxReason):
 		return Outcome{}, fault.InvalidFields(fault.Field{Pointer: "/reason", Code: fault.FieldPattern})
 	default:
 		return o, nil
