@@ -87,7 +87,7 @@ var (
 		WHERE d.contributor_id = @contributor AND d.position_id = @position AND d.state <> 'draft' GROUP BY 2`
 	countDelegations = `SELECT 'delegations' AS part, '' AS name, COUNT(*) AS number
 		FROM delegation_positions z JOIN delegations g ON g.id = z.delegation_id AND ` +
-		strings.ReplaceAll(access.LiveDelegation("g"), "?", "@now") + ` WHERE z.position_id = @position`
+		access.Named(access.LiveDelegation("g")) + ` WHERE z.position_id = @position`
 	countTickets = `SELECT 'tickets' AS part, '' AS name, COUNT(*) AS number FROM tickets t
 		WHERE t.position_id = @position AND t.state <> 'closed'`
 )

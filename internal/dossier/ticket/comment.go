@@ -52,9 +52,9 @@ type CommentView struct {
 // maxComment is how long a comment is at most, in characters.
 const maxComment = 2000
 
-// comment is a comment on the ticket. It returns fault.Invalid for a text that is none, and
+// comment is a comment on the ticket with an id. It returns fault.Invalid for a text that is none, and
 // fault.Conflict where the ticket is closed.
-func (t Ticket) comment(by access.Actor, text string, now time.Time) (Comment, error) {
+func (t Ticket) comment(id uuid.UUID, by access.Actor, text string, now time.Time) (Comment, error) {
 	if !plaintext.IsText(text, maxComment) {
 		return Comment{}, fault.InvalidFields(fault.Field{Pointer: "/text", Code: fault.FieldPattern})
 	}
@@ -62,7 +62,7 @@ func (t Ticket) comment(by access.Actor, text string, now time.Time) (Comment, e
 		return Comment{}, err
 	}
 	return Comment{
-		ID: uuid.Must(uuid.NewV7()), TicketID: t.ID, AuthorID: by.PersonID, ApplicationID: by.ApplicationID(), Visibility: Visible,
+		ID: id, TicketID: t.ID, AuthorID: by.PersonID, ApplicationID: by.ApplicationID(), Visibility: Visible,
 		Text: text, At: now,
 	}, nil
 }
@@ -77,11 +77,10 @@ func (s *Service) Comment(ctx context.Context, by access.Actor, id uuid.UUID, te
 			return CommentView{}, err
 		}
 		now := s.run.Clock.Now()
-		c, err := t.comment(by, text, now)
+		c, err := t.comment(commentID, by, text, now)
 		if err != nil {
 			return CommentView{}, err
 		}
-		c.ID = commentID
 		if err := s.repo.addComment(ctx, c); err != nil {
 			return CommentView{}, err
 		}
@@ -108,8 +107,7 @@ func (s *Service) lockFor(ctx context.Context, by access.Actor, id uuid.UUID, tr
 }
 
 // Comments lists the comments on a ticket, the earliest first. Internal ones are shown to who enters
-// as an operator of its office, and it is a look at who did. It returns the
-// faults of Show.
+// as an operator of its office, and it is a look at who did. It returns the faults of Show.
 func (s *Service) Comments(ctx context.Context, by access.Actor, id uuid.UUID, request page.Request) (page.Page[CommentView], error) {
 	if _, err := s.Show(ctx, by, id); err != nil {
 		return page.Page[CommentView]{}, err

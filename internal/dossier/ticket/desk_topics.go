@@ -19,8 +19,8 @@ const TopicKind = "ticket_topic"
 // maxTopicTitle is how long the title of a topic may be.
 const maxTopicTitle = 120
 
-// topicCode is the form of a code; the contract says the same.
-var topicCode = regexp.MustCompile(`^[a-z][a-z0-9-]{1,39}$`)
+// codeForm is the form of the code of a topic, or of a template; the contract says the same.
+var codeForm = regexp.MustCompile(`^[a-z][a-z0-9-]{1,39}$`)
 
 // TopicSetting is what an administrator makes of a topic.
 type TopicSetting struct {
@@ -63,7 +63,7 @@ func (s *Desk) Topic(ctx context.Context, code string) (Topic, error) {
 //   - fault.Invalid: fields are wrong, office and heading among them;
 //   - fault.PreconditionFailed: there is one with that code.
 func (s *Desk) CreateTopic(ctx context.Context, by access.Actor, code string, in TopicSetting) (Topic, error) {
-	if !topicCode.MatchString(code) {
+	if !codeForm.MatchString(code) {
 		return Topic{}, fault.New(fault.NotFound)
 	}
 	return s.onTopic(ctx, by, code, in, func(ctx context.Context) (Topic, error) {

@@ -8,8 +8,8 @@ import (
 
 // Kinds of the messages about a ticket. Each names {protocol_number, title, title_en, office}: the
 // number, the topic in both languages and the office that has the ticket, and whether that or the
-// system decides. None has anything that
-// was written in it: its addresses are typed in, and may be another's.
+// system decides. None has anything that was written in it: its addresses are typed in, and may be
+// another's.
 var (
 	receivedKind  = outbox.Declare(outbox.Kind{Name: "ticket.received"})
 	routedKind    = outbox.Declare(outbox.Kind{Name: "ticket.routed"})

@@ -3,6 +3,8 @@ package ticket
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -170,12 +172,8 @@ type operator struct {
 
 // operators returns who works at the offices, in the order of their ids, after one.
 func (r deskRepository) operators(ctx context.Context, offices map[string]overdueAt, after uuid.UUID, limit int) ([]operator, error) {
-	codes := make([]string, 0, len(offices))
-	for code := range offices {
-		codes = append(codes, code)
-	}
 	var found []operator
 	err := r.db.From(ctx).Raw(`SELECT id, office_code FROM people WHERE user_class = 'operator' AND suspended_at IS NULL
-		AND office_code IN ? AND id > ? ORDER BY id LIMIT ?`, codes, after, limit).Scan(&found).Error
+		AND office_code IN ? AND id > ? ORDER BY id LIMIT ?`, slices.Collect(maps.Keys(offices)), after, limit).Scan(&found).Error
 	return found, err
 }

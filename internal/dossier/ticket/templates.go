@@ -2,7 +2,6 @@ package ticket
 
 import (
 	"context"
-	"regexp"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,9 +46,6 @@ type NewTemplate struct {
 	Topic string
 }
 
-// templateCode is the form of a code; the contract says the same.
-var templateCode = regexp.MustCompile(`^[a-z][a-z0-9-]{1,39}$`)
-
 // check returns fault.Invalid naming each field that is wrong.
 func (in NewTemplate) check() error {
 	var wrong []fault.Field
@@ -85,7 +81,7 @@ func (s *Desk) Template(ctx context.Context, by access.Actor, code string) (Temp
 //   - fault.PreconditionFailed: the office has one with that code;
 //   - fault.Conflict: the office has too many.
 func (s *Desk) CreateTemplate(ctx context.Context, by access.Actor, code string, in NewTemplate) (Template, error) {
-	if !templateCode.MatchString(code) {
+	if !codeForm.MatchString(code) {
 		return Template{}, fault.New(fault.NotFound)
 	}
 	return s.write(ctx, by, code, in, func(ctx context.Context) (Template, error) {
