@@ -26,7 +26,7 @@ func (a agenda) fill(many int) (person, contributor uuid.UUID) {
 	for i := range many {
 		starts := nextWeek.Add(time.Duration(i) * 30 * time.Minute)
 		slots[i] = Slot{
-			ID: uuid.Must(uuid.NewV7()), OfficeCode: world.Rome, Desk: 1, Channel: Counter, Topics: Topics{heading}, StartsAt: starts,
+			ID: uuid.Must(uuid.NewV7()), OfficeCode: world.Rome, Desk: 1, Channel: Counter, Topics: []string{heading}, StartsAt: starts,
 			EndsAt: starts.Add(30 * time.Minute), PublishedAt: now,
 		}
 		right, as := uuid.New(), string(access.LegalRepresentative)

@@ -2,9 +2,6 @@ package appointment
 
 import (
 	"cmp"
-	"database/sql/driver"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -29,35 +26,15 @@ const (
 // Channels lists the channels.
 func Channels() []Channel { return []Channel{Counter, Phone, Video} }
 
-// Topics are the topics of tickets that a slot is for. They are stored as a JSON array of codes.
-type Topics []string
-
-// Scan implements sql.Scanner.
-func (t *Topics) Scan(stored any) error {
-	*t = nil
-	switch text := stored.(type) {
-	case string:
-		return json.Unmarshal([]byte(text), (*[]string)(t))
-	case []byte:
-		return json.Unmarshal(text, (*[]string)(t))
-	}
-	return fmt.Errorf("topics stored as %T", stored)
-}
-
-// Value implements driver.Valuer.
-func (t Topics) Value() (driver.Value, error) {
-	encoded, err := json.Marshal([]string(t))
-	return string(encoded), err
-}
-
 // Slot is an hour that an office offers, for one appointment at one of its desks.
 type Slot struct {
 	ID         uuid.UUID
 	OfficeCode string
 	// Desk tells apart the slots that an office has at the same time.
-	Desk             int
-	Channel          Channel
-	Topics           Topics
+	Desk    int
+	Channel Channel
+	// Topics are the codes of what it is for: topics of tickets, and headings.
+	Topics           []string `gorm:"serializer:json"`
 	StartsAt         time.Time
 	EndsAt           time.Time
 	PublishedBy      *uuid.UUID
