@@ -118,6 +118,14 @@ type View struct {
 	Now State
 }
 
+// contributorOf is the contributor for whom something is booked, or zero for somebody themselves.
+func contributorOf(id *uuid.UUID) uuid.UUID {
+	if id == nil {
+		return uuid.Nil
+	}
+	return *id
+}
+
 // At is the state at an instant: a booking that was not confirmed in time has expired.
 func (a Appointment) At(now time.Time) State {
 	if a.State == Booked && !now.Before(a.ConfirmBy) {

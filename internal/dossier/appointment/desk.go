@@ -237,9 +237,8 @@ func (s *Service) withdrawn(ctx context.Context, by access.Actor, a Appointment,
 	}
 	origin := audit.OriginOf(ctx)
 	origin.Operation = "withdrawAppointment"
-	trace := operation.Trace{Right: by.Office(), SubjectKind: subjectKind, SubjectID: a.ID.String()}
-	if a.ContributorID != nil {
-		trace.ContributorID = *a.ContributorID
+	trace := operation.Trace{
+		Right: by.Office(), ContributorID: contributorOf(a.ContributorID), SubjectKind: subjectKind, SubjectID: a.ID.String(),
 	}
 	return s.run.Trail.Write(ctx, trace.Record(audit.WithOrigin(ctx, origin), by, s.run.Clock))
 }
@@ -309,9 +308,7 @@ func (s *Service) Attend(ctx context.Context, by access.Actor, id uuid.UUID, att
 		if err != nil {
 			return View{}, err
 		}
-		if v.ContributorID != nil {
-			trace.ContributorID = *v.ContributorID
-		}
+		trace.ContributorID = contributorOf(v.ContributorID)
 		a, err := v.attend(attended, by.PersonID, v.StartsAt, s.run.Clock.Now())
 		if err != nil {
 			return View{}, err

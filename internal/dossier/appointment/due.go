@@ -59,10 +59,7 @@ func (s *Service) expire(ctx context.Context, over []Appointment, now time.Time)
 		if err := s.tell(ctx, expiredKind, v, now, nil); err != nil {
 			return err
 		}
-		trace := operation.Trace{SubjectKind: subjectKind, SubjectID: a.ID.String()}
-		if a.ContributorID != nil {
-			trace.ContributorID = *a.ContributorID
-		}
+		trace := operation.Trace{ContributorID: contributorOf(a.ContributorID), SubjectKind: subjectKind, SubjectID: a.ID.String()}
 		record := trace.Record(ctx, access.Actor{}, s.run.Clock)
 		record.At = *ended.EndedAt
 		records = append(records, record)

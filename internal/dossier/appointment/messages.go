@@ -2,6 +2,7 @@ package appointment
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"diresco/internal/kernel/outbox"
@@ -35,9 +36,7 @@ func (v View) facts() map[string]any {
 // tell promises who booked it a message about an appointment.
 func (s *Service) tell(ctx context.Context, kind outbox.Kind, v View, now time.Time, more map[string]any) error {
 	facts := v.facts()
-	for key, value := range more {
-		facts[key] = value
-	}
+	maps.Copy(facts, more)
 	m, err := outbox.NewMessage(kind, v.PersonID, facts, now)
 	if err != nil {
 		return err

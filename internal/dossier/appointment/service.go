@@ -129,10 +129,7 @@ func (s *Service) Book(ctx context.Context, by access.Actor, in Booking) (View, 
 	}
 	id := uuid.Must(uuid.NewV7())
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		trace.Right, trace.SubjectKind = right, subjectKind
-		if in.ContributorID != nil {
-			trace.ContributorID = *in.ContributorID
-		}
+		trace.Right, trace.SubjectKind, trace.ContributorID = right, subjectKind, contributorOf(in.ContributorID)
 		// After the key: a repeat is answered, whatever became of slot and topic.
 		topic, slot, err := s.wanted(ctx, in.Topic, in.SlotID)
 		if err == nil {
@@ -432,10 +429,7 @@ func (s *Service) change(
 		return View{}, err
 	}
 	return operation.Do(ctx, s.run, by, id.String(), func(ctx context.Context, trace *operation.Trace) (View, error) {
-		trace.Right, trace.SubjectKind = may.right, subjectKind
-		if seen.ContributorID != nil {
-			trace.ContributorID = *seen.ContributorID
-		}
+		trace.Right, trace.SubjectKind, trace.ContributorID = may.right, subjectKind, contributorOf(seen.ContributorID)
 		if _, err := s.repo.lockSlots(ctx, append(also, seen.SlotID)...); err != nil {
 			return View{}, err
 		}
