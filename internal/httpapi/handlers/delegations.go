@@ -60,9 +60,7 @@ func (h DelegationHandlers) ListContributorDelegations(
 	ctx context.Context, r api.ListContributorDelegationsRequestObject,
 ) (api.ListContributorDelegationsResponseObject, error) {
 	p := r.Params
-	found, err := h.Delegations.OfContributor(
-		ctx, reqctx.ActorOf(ctx), r.ContributorId, delegation.Filter{}, pageRequest(ctx, p.Limit, p.Cursor),
-	)
+	found, err := h.Delegations.OfContributor(ctx, reqctx.ActorOf(ctx), r.ContributorId, pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}

@@ -356,7 +356,7 @@ func TestDelegation_WhoRevokesForTheContributor(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := w.service.OfContributor(ctx, by, w.company.ID, delegation.Filter{}, page.Request{}); c.want != "" &&
+			if _, err := w.service.OfContributor(ctx, by, w.company.ID, page.Request{}); c.want != "" &&
 				!fault.Is(err, c.want) || c.want == "" && err != nil {
 				t.Errorf("listed as %s for %v: %v", c.role, c.services, err)
 			}
@@ -427,7 +427,7 @@ func TestDelegation_IsTheContributorsOnceACodeWasSent(t *testing.T) {
 				t.Errorf("%s: the contributor is let in: %v, %v", when, got, err)
 			}
 			atHome := w.Enter(t, w.representative, w.company.ID)
-			own, err := w.service.OfContributor(ctx, atHome, w.company.ID, delegation.Filter{}, page.Request{})
+			own, err := w.service.OfContributor(ctx, atHome, w.company.ID, page.Request{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -468,7 +468,7 @@ func TestDelegation_DiscardedUnsentIsNotListed(t *testing.T) {
 			t.Fatal(err)
 		}
 		own, err := w.service.OfContributor(
-			ctx, w.Enter(t, w.representative, w.company.ID), w.company.ID, delegation.Filter{}, page.Request{},
+			ctx, w.Enter(t, w.representative, w.company.ID), w.company.ID, page.Request{},
 		)
 		if err != nil || len(own.Items) != 0 {
 			t.Errorf("%d are listed, %v", len(own.Items), err)

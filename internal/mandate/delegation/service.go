@@ -417,13 +417,13 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 // OfContributor lists every delegation that the actor's contributor gave, active or not, the latest
 // first.
 func (s *Service) OfContributor(
-	ctx context.Context, by access.Actor, contributorID uuid.UUID, f Filter, request page.Request,
+	ctx context.Context, by access.Actor, contributorID uuid.UUID, request page.Request,
 ) (page.Page[View], error) {
 	if by.ContributorID != contributorID || !represents(by) {
 		return page.Page[View]{}, fault.New(fault.Forbidden)
 	}
 	now := s.run.Clock.Now()
-	found, err := s.repo.list(ctx, sides{contributors: []uuid.UUID{contributorID}}, f, request, now)
+	found, err := s.repo.list(ctx, sides{contributors: []uuid.UUID{contributorID}}, Filter{}, request, now)
 	if err != nil {
 		return found, err
 	}

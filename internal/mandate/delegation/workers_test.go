@@ -27,7 +27,7 @@ func (w *fixture) named(familyName string) uuid.UUID {
 func (w *fixture) given() map[uuid.UUID][]delegation.Worker {
 	w.t.Helper()
 	found, err := w.service.OfContributor(
-		ctx, w.Enter(w.t, w.representative, w.company.ID), w.company.ID, delegation.Filter{}, page.Request{},
+		ctx, w.Enter(w.t, w.representative, w.company.ID), w.company.ID, page.Request{},
 	)
 	if err != nil {
 		w.t.Fatal(err)
@@ -119,7 +119,7 @@ func TestDelegation_WhoWorksUnderADelegation(t *testing.T) {
 
 		intermediary := w.Session(t, sub, nil)
 		if _, err := w.service.OfContributor(
-			ctx, w.Enter(t, intermediary, w.company.ID), w.company.ID, delegation.Filter{}, page.Request{},
+			ctx, w.Enter(t, intermediary, w.company.ID), w.company.ID, page.Request{},
 		); !fault.Is(err, fault.Forbidden) {
 			t.Errorf("as the intermediary: %v", err)
 		}
@@ -152,7 +152,7 @@ func TestDelegation_ManyWorkUnderADelegation(t *testing.T) {
 				last = w.Delegation(t, caf, w.company, nil)
 			}
 			before := asked()
-			found, err := w.service.OfContributor(ctx, by, w.company.ID, delegation.Filter{}, page.Request{})
+			found, err := w.service.OfContributor(ctx, by, w.company.ID, page.Request{})
 			if err != nil {
 				t.Fatal(err)
 			}

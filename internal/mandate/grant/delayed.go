@@ -105,12 +105,5 @@ func (t table) ownLocked(ctx context.Context, placeID, personID, id uuid.UUID) (
 func (t table) setContacts(ctx context.Context, id uuid.UUID, c Contacts) error {
 	return t.db.From(ctx).Exec("UPDATE "+t.roles+" SET contact_email = CASE WHEN ? THEN NULLIF(?, '') ELSE contact_email END, "+
 		"contact_phone = CASE WHEN ? THEN NULLIF(?, '') ELSE contact_phone END WHERE id = ?",
-		c.Email != nil, text(c.Email), c.Phone != nil, text(c.Phone), id).Error
-}
-
-func text(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
+		c.Email != nil, c.Email, c.Phone != nil, c.Phone, id).Error
 }
