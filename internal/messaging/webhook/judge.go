@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,7 +20,7 @@ func (s *Sender) judge(ctx context.Context, deliveries []*Delivery) (map[*Delive
 		ids = append(ids, d.WebhookID)
 		about = append(about, *d)
 	}
-	webhooks, err := s.repo.sending(ctx, unique(ids))
+	webhooks, err := s.repo.sending(ctx, ordered(slices.Values(ids)))
 	if err != nil {
 		return nil, err
 	}

@@ -4,16 +4,14 @@ import (
 	"context"
 
 	"github.com/google/uuid"
-
-	"diresco/internal/platform/keyring"
 )
 
 // purgeStep is how many deliveries are dropped in one transaction.
 const purgeStep = 1_000
 
 // Purge drops deliveries that were kept for as long as the log is, with their attempts, what
-// replays came to, and secrets that have expired. It seals under the current key what was sealed under another one, since that
-// may be taken away.
+// replays came to, and secrets that have expired. It seals under the current key what was sealed
+// under another one, since that may be taken away.
 func (s *Sender) Purge(ctx context.Context) error {
 	now := s.clock.Now()
 	var webhooks []uuid.UUID
@@ -80,7 +78,7 @@ func (s *Sender) reseal(ctx context.Context) error {
 			return err
 		}
 		for _, row := range rows {
-			if err := s.resealOne(ctx, row, of.update, of.label, s.keys); err != nil {
+			if err := s.resealOne(ctx, row, of.update, of.label); err != nil {
 				return err
 			}
 		}
@@ -88,12 +86,12 @@ func (s *Sender) reseal(ctx context.Context) error {
 	return nil
 }
 
-func (s *Sender) resealOne(ctx context.Context, row sealedRow, update, label string, keys *keyring.DataKeys) error {
-	plain, err := keys.Open(label, row.Sealed, row.WebhookID[:])
+func (s *Sender) resealOne(ctx context.Context, row sealedRow, update, label string) error {
+	plain, err := s.keys.Open(label, row.Sealed, row.WebhookID[:])
 	if err != nil {
 		return err
 	}
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		return s.db.From(ctx).Exec(update, keys.Seal(label, plain, row.WebhookID[:]), row.ID, row.Sealed).Error
+		return s.db.From(ctx).Exec(update, s.keys.Seal(label, plain, row.WebhookID[:]), row.ID, row.Sealed).Error
 	})
 }

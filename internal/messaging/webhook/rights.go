@@ -1,7 +1,11 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
+	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,7 +53,7 @@ func (r repository) concernedBy(ctx context.Context, events []event.Event, now t
 	if len(applications) == 0 {
 		return nil, nil, nil
 	}
-	webhooks, err := r.sendingOf(ctx, keysOf(applications))
+	webhooks, err := r.sendingOf(ctx, ordered(maps.Keys(applications)))
 	return webhooks, sessions, err
 }
 
@@ -193,24 +197,13 @@ func (r repository) watchersOf(
 		AND (k.every_contributor OR EXISTS (SELECT 1 FROM consent_contributors kc WHERE kc.consent_id = k.id
 			AND `+r.named("kc.contributor_id", "@contributors")+`))
 		AND k.person_id IN (`+r.concerned()+")", map[string]any{
-		"now": now, "applications": r.db.IDs(unique(applications)), "contributors": r.db.IDs(keysOf(contributors)),
-		"delegates": r.db.IDs(keysOf(delegates)),
+		"now": now, "applications": r.db.IDs(ordered(slices.Values(applications))),
+		"contributors": r.db.IDs(ordered(maps.Keys(contributors))), "delegates": r.db.IDs(ordered(maps.Keys(delegates))),
 	}).Scan(&found).Error
 	return found, err
 }
 
-func keysOf(set map[uuid.UUID]bool) []uuid.UUID {
-	ids := make([]uuid.UUID, 0, len(set))
-	for id := range set {
-		ids = append(ids, id)
-	}
-	return ids
-}
-
-func unique(ids []uuid.UUID) []uuid.UUID {
-	set := map[uuid.UUID]bool{}
-	for _, id := range ids {
-		set[id] = true
-	}
-	return keysOf(set)
+// ordered are ids as rows are locked, each once.
+func ordered(ids iter.Seq[uuid.UUID]) []uuid.UUID {
+	return slices.Compact(slices.SortedFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }))
 }

@@ -1,8 +1,8 @@
 package webhook
 
 import (
-	"bytes"
 	"context"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -100,7 +100,7 @@ func (s *Sender) settle(ctx context.Context, group []result) error {
 		return err
 	}
 	s.metrics.count(ctx, group, failed)
-	if err := s.db.InTx(ctx, func(ctx context.Context) error { return s.repo.rest(ctx, unique(quiet)) }); err != nil {
+	if err := s.db.InTx(ctx, func(ctx context.Context) error { return s.repo.rest(ctx, ordered(slices.Values(quiet))) }); err != nil {
 		// The next one that is dropped, or taken, makes up for it.
 		s.log.WarnContext(ctx, "what webhooks failed at is not forgotten", "error", err)
 	}
@@ -217,9 +217,8 @@ func ignoreMissing(err error) error {
 // note writes since when endpoints have only failed, in the order of their ids, and returns those
 // that fail.
 func (r repository) note(ctx context.Context, health map[uuid.UUID]time.Time) ([]Webhook, error) {
-	ids := keysOf2(health)
 	var well, ill []uuid.UUID
-	for _, id := range ids {
+	for _, id := range ordered(maps.Keys(health)) {
 		if health[id].IsZero() {
 			well = append(well, id)
 		} else {
@@ -242,15 +241,6 @@ func (r repository) note(ctx context.Context, health map[uuid.UUID]time.Time) ([
 		return nil, nil
 	}
 	return r.sending(ctx, ill)
-}
-
-func keysOf2(health map[uuid.UUID]time.Time) []uuid.UUID {
-	ids := make([]uuid.UUID, 0, len(health))
-	for id := range health {
-		ids = append(ids, id)
-	}
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
-	return ids
 }
 
 // rest forgets that endpoints failed for which nothing waits any more: nobody finds out how they are.
