@@ -2,11 +2,9 @@ package survey
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
-	"gorm.io/gorm"
 
 	"diresco/db"
 	"diresco/internal/platform/fault"
@@ -25,7 +23,7 @@ func (r repository) create(ctx context.Context, s Survey) error {
 func (r repository) found(ctx context.Context, query string, args ...any) (Survey, error) {
 	var s Survey
 	err := r.db.From(ctx).Raw(query, args...).Take(&s).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
+	if db.IsNotFound(err) {
 		err = fault.New(fault.NotFound)
 	}
 	return s, err

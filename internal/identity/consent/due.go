@@ -52,10 +52,11 @@ func (s *Service) remind(ctx context.Context, found []View, _ time.Time) error {
 func (s *Service) expire(ctx context.Context, found []View, _ time.Time) error {
 	for _, v := range found {
 		ends := clock.Normal(v.ExpiresAt)
-		if ended, err := s.repo.expire(ctx, v.ID, ends); err != nil || !ended {
-			if err != nil {
-				return err
-			}
+		ended, err := s.repo.expire(ctx, v.ID, ends)
+		if err != nil {
+			return err
+		}
+		if !ended {
 			continue
 		}
 		m, err := outbox.NewMessage(endedKind, v.PersonID, endedData([]string{v.DisplayName}, EndedExpired, ends), ends)

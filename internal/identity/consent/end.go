@@ -52,7 +52,7 @@ func (s *Service) WithdrawFor(ctx context.Context, by access.Actor, contributorI
 			return struct{}{}, fault.New(fault.NotFound)
 		}
 		now := s.run.Clock.Now()
-		if _, err := s.repo.oneOfContributor(ctx, contributorID, id, now); err != nil {
+		if err := s.repo.requireAbout(ctx, contributorID, id, now); err != nil {
 			return struct{}{}, err
 		}
 		left, err := s.repo.exclude(ctx, id, contributorID, now)

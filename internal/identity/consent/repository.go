@@ -176,18 +176,15 @@ func (r repository) aboutContributor(contributorID uuid.UUID, now time.Time) (qu
 	return viewsOfContributor, append(peopleArgs(contributorID, now), now, contributorID)
 }
 
-// oneOfContributor returns the live consent if it is about the contributor, else fault.NotFound.
-func (r repository) oneOfContributor(ctx context.Context, contributorID, id uuid.UUID, now time.Time) (View, error) {
+// requireAbout returns fault.NotFound unless the consent lives and is about the contributor.
+func (r repository) requireAbout(ctx context.Context, contributorID, id uuid.UUID, now time.Time) error {
 	query, args := r.aboutContributor(contributorID, now)
 	var found []View
 	err := r.db.From(ctx).Raw("WITH "+peopleOf+" "+query+" AND k.id = ?", append(args, id)...).Scan(&found).Error
 	if err == nil && len(found) == 0 {
 		err = fault.New(fault.NotFound)
 	}
-	if err != nil {
-		return View{}, err
-	}
-	return found[0], nil
+	return err
 }
 
 func (r repository) list(ctx context.Context, with, query string, args []any, request page.Request) (page.Page[View], error) {
