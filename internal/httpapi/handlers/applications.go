@@ -26,7 +26,7 @@ func (h ApplicationHandlers) RegisterApplication(
 	b := r.Body
 	a, err := h.Applications.Register(ctx, reqctx.ActorOf(ctx), application.Input{
 		Profile: application.Profile{
-			DisplayName: b.DisplayName, RedirectURIs: b.RedirectUris, JWKS: keysOf(b.Jwks), JWKSURI: value(b.JwksUri),
+			DisplayName: b.DisplayName, RedirectURIs: b.RedirectUris, JWKS: value(b.Jwks), JWKSURI: value(b.JwksUri),
 			Scopes: converted[string](b.Scopes), LogoURI: value(b.LogoUri), DPoPBound: value(b.DpopBoundAccessTokens),
 			CertificateBound: value(b.TlsClientCertificateBoundAccessTokens),
 		},
@@ -79,7 +79,7 @@ func (h ApplicationHandlers) ChangeApplication(
 ) (api.ChangeApplicationResponseObject, error) {
 	b := r.Body
 	change := application.Change{
-		DisplayName: b.DisplayName, RedirectURIs: value(b.RedirectUris), JWKS: keysOf(b.Jwks), JWKSURI: b.JwksUri,
+		DisplayName: b.DisplayName, RedirectURIs: value(b.RedirectUris), JWKS: value(b.Jwks), JWKSURI: b.JwksUri,
 		ContactEmail: b.ContactEmail, DPoPBound: b.DpopBoundAccessTokens, CertificateBound: b.TlsClientCertificateBoundAccessTokens,
 		CertificateNames: namesOf(
 			b.TlsClientAuthSubjectDn, b.TlsClientAuthSanDns, b.TlsClientAuthSanUri, b.TlsClientAuthSanIp, b.TlsClientAuthSanEmail,
@@ -118,9 +118,6 @@ func (h ApplicationHandlers) RemoveApplication(
 	}
 	return api.RemoveApplication204Response{}, nil
 }
-
-// keysOf reads a key set in a body; nil where there is none.
-func keysOf(given *json.RawMessage) json.RawMessage { return value(given) }
 
 // keysShown returns a key set that may be missing.
 func keysShown(set json.RawMessage) *json.RawMessage {

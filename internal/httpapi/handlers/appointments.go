@@ -161,7 +161,7 @@ func (h AppointmentHandlers) ShowAppointmentCalendar(
 	if err != nil {
 		return nil, err
 	}
-	file := h.Appointments.Calendar(v, inEnglishAsked(ctx))
+	file := h.Appointments.Calendar(v, inEnglish(ctx))
 	return api.ShowAppointmentCalendar200TextcalendarResponse{
 		Body: bytes.NewReader(file), ContentLength: int64(len(file)),
 		Headers: api.ShowAppointmentCalendar200ResponseHeaders{
@@ -178,7 +178,7 @@ func viewAppointment(ctx context.Context, v appointment.View) api.Appointment {
 		BookedBy: api.PersonReference{PersonId: v.PersonID, GivenName: v.GivenName, FamilyName: v.FamilyName},
 		BookedAt: v.BookedAt, ConfirmedAt: v.ConfirmedAt, EndedAt: v.EndedAt, WithdrawalReason: v.WithdrawalReason, Attended: v.Attended,
 	}
-	if inEnglishAsked(ctx) {
+	if inEnglish(ctx) {
 		view.TopicTitle = v.TopicTitleEn
 	}
 	switch {

@@ -31,7 +31,7 @@ func (h TypeHandlers) ListDeclarationTypes(
 	if err != nil {
 		return nil, err
 	}
-	view := func(t *declaration.Type) api.DeclarationType { return viewType(t, inEnglishAsked(ctx)) }
+	view := func(t *declaration.Type) api.DeclarationType { return viewType(t, inEnglish(ctx)) }
 	return api.ListDeclarationTypes200JSONResponse(pageOf(
 		ctx, items(found.Items, view), typesPath, "", found.Next, r.Params.Limit,
 	)), nil
@@ -45,7 +45,7 @@ func (h TypeHandlers) ShowDeclarationType(
 	if err != nil {
 		return nil, err
 	}
-	return api.ShowDeclarationType200JSONResponse(viewType(t, inEnglishAsked(ctx))), nil
+	return api.ShowDeclarationType200JSONResponse(viewType(t, inEnglish(ctx))), nil
 }
 
 // ListDeclarationTypeVersions implements api.StrictServerInterface.
@@ -58,7 +58,7 @@ func (h TypeHandlers) ListDeclarationTypeVersions(
 	}
 	view := func(t *declaration.Type) api.DeclarationTypeVersion {
 		return api.DeclarationTypeVersion{
-			Code: t.Code, Version: int32(t.Version), Title: t.Title.In(inEnglishAsked(ctx)), //nolint:gosec // versions are small
+			Code: t.Code, Version: int32(t.Version), Title: t.Title.In(inEnglish(ctx)), //nolint:gosec // versions are small
 			OpensAt: t.OpensAt, ClosesAt: t.ClosesAt, PublishedAt: t.PublishedAt(),
 			Links: api.SelfLinks{Self: api.Link{Href: reqctx.BasePath + versionPath(t)}},
 		}
@@ -76,7 +76,7 @@ func (h TypeHandlers) ShowDeclarationTypeVersion(
 	if err != nil {
 		return nil, err
 	}
-	return api.ShowDeclarationTypeVersion200JSONResponse(viewType(t, inEnglishAsked(ctx))), nil
+	return api.ShowDeclarationTypeVersion200JSONResponse(viewType(t, inEnglish(ctx))), nil
 }
 
 // PublishDeclarationType implements api.StrictServerInterface.
@@ -92,7 +92,7 @@ func (h TypeHandlers) PublishDeclarationType(
 		return nil, err
 	}
 	return api.PublishDeclarationType201JSONResponse{
-		Body:    viewType(t, inEnglishAsked(ctx)),
+		Body:    viewType(t, inEnglish(ctx)),
 		Headers: api.PublishDeclarationType201ResponseHeaders{Location: reqctx.BasePath + versionPath(t)},
 	}, nil
 }

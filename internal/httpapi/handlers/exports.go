@@ -6,7 +6,6 @@ import (
 
 	"diresco/api"
 	"diresco/internal/filing/declaration"
-	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 )
 
@@ -24,7 +23,7 @@ func exportOf(
 ) export {
 	return export{ctx, begin, declaration.Layout{
 		JSON: reqctx.AnswerOf(ctx).MediaType == jsonLinesType, Semicolon: value(separator) == api.CsvSeparatorSemicolon, BOM: value(bom),
-		English: reqctx.LanguageOf(ctx) == problem.English,
+		English: inEnglish(ctx),
 	}}
 }
 

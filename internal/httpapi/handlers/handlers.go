@@ -142,8 +142,8 @@ func items[T, U any](from []T, view func(T) U) api.List[U] {
 	return list
 }
 
-// inEnglishAsked reports whether the caller prefers English.
-func inEnglishAsked(ctx context.Context) bool {
+// inEnglish reports whether the caller prefers English.
+func inEnglish(ctx context.Context) bool {
 	return reqctx.LanguageOf(ctx) == problem.English
 }
 

@@ -15,7 +15,7 @@ type ServiceHandlers struct{ Services *servicecatalog.Catalogue }
 
 // ListServices implements api.StrictServerInterface.
 func (h ServiceHandlers) ListServices(ctx context.Context, r api.ListServicesRequestObject) (api.ListServicesResponseObject, error) {
-	found, err := h.Services.List(ctx, inEnglishAsked(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
+	found, err := h.Services.List(ctx, inEnglish(ctx), pageRequest(ctx, r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyService
 	p := r.Params
 	found, err := h.Services.Mine(ctx, reqctx.ActorOf(ctx), servicecatalog.Chosen{
 		ContributorID: p.ContributorId, PositionID: p.PositionId,
-	}, inEnglishAsked(ctx), pageRequest(ctx, p.Limit, p.Cursor))
+	}, inEnglish(ctx), pageRequest(ctx, p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (h ServiceHandlers) ListMyServices(ctx context.Context, r api.ListMyService
 
 // ShowMyMenu implements api.StrictServerInterface.
 func (h ServiceHandlers) ShowMyMenu(ctx context.Context, _ api.ShowMyMenuRequestObject) (api.ShowMyMenuResponseObject, error) {
-	m, err := h.Services.Menu(ctx, reqctx.ActorOf(ctx), inEnglishAsked(ctx))
+	m, err := h.Services.Menu(ctx, reqctx.ActorOf(ctx), inEnglish(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (h ServiceHandlers) ReplaceMyMenu(ctx context.Context, r api.ReplaceMyMenuR
 		entries[i] = servicecatalog.Entry{ServiceCode: e.ServiceCode, Pinned: e.Pinned, Settings: e.Settings}
 	}
 	expected, err := etag.Expected(value(r.Params.IfMatch), func() (int, error) {
-		shown, err := h.Services.Menu(ctx, reqctx.ActorOf(ctx), inEnglishAsked(ctx))
+		shown, err := h.Services.Menu(ctx, reqctx.ActorOf(ctx), inEnglish(ctx))
 		return shown.Version, err
 	})
 	if err != nil {
@@ -97,7 +97,7 @@ func (h ServiceHandlers) ReplaceMyMenu(ctx context.Context, r api.ReplaceMyMenuR
 
 func viewService(ctx context.Context, s servicecatalog.View) api.Service {
 	return api.Service{
-		ServiceCode: s.Code, Title: s.Title(inEnglishAsked(ctx)), Section: s.Section,
+		ServiceCode: s.Code, Title: s.Title(inEnglish(ctx)), Section: s.Section,
 		Links: items(s.Links, func(l servicecatalog.Link) api.ServiceLink {
 			return api.ServiceLink{Rel: l.Rel, Href: l.Href, Method: api.ServiceLinkMethod(l.Method)}
 		}),

@@ -44,7 +44,7 @@ func (h SmartTaskHandlers) ListSmartTaskTypes(
 	}
 	shown := make(api.List[api.SmartTaskType], len(found.Items))
 	for i, t := range found.Items {
-		if shown[i], err = viewSmartTaskType(t, inEnglishAsked(ctx)); err != nil {
+		if shown[i], err = viewSmartTaskType(t, inEnglish(ctx)); err != nil {
 			return nil, err
 		}
 	}
@@ -59,7 +59,7 @@ func (h SmartTaskHandlers) ShowSmartTaskType(
 	if err != nil {
 		return nil, err
 	}
-	view, err := viewSmartTaskType(t, inEnglishAsked(ctx))
+	view, err := viewSmartTaskType(t, inEnglish(ctx))
 	return api.ShowSmartTaskType200JSONResponse(view), err
 }
 
@@ -74,7 +74,7 @@ func (h SmartTaskHandlers) RequestSmartTask(
 		return nil, err
 	}
 	return api.RequestSmartTask202JSONResponse{
-		Body:    viewSmartTask(filed, inEnglishAsked(ctx)),
+		Body:    viewSmartTask(filed, inEnglish(ctx)),
 		Headers: api.RequestSmartTask202ResponseHeaders{Location: reqctx.BasePath + idPath(smartTasksPath, filed.ID)},
 	}, nil
 }
@@ -87,7 +87,7 @@ func (h SmartTaskHandlers) ListSmartTasks(
 	if err != nil {
 		return nil, err
 	}
-	view := func(v smarttask.View) api.SmartTask { return viewSmartTask(v, inEnglishAsked(ctx)) }
+	view := func(v smarttask.View) api.SmartTask { return viewSmartTask(v, inEnglish(ctx)) }
 	return api.ListSmartTasks200JSONResponse(pageOf(
 		ctx, items(found.Items, view), idPath("/contributors", r.ContributorId)+smartTasksPath, "", found.Next, r.Params.Limit,
 	)), nil
@@ -99,7 +99,7 @@ func (h SmartTaskHandlers) ShowSmartTask(ctx context.Context, r api.ShowSmartTas
 	if err != nil {
 		return nil, err
 	}
-	return api.ShowSmartTask200JSONResponse(viewSmartTask(found, inEnglishAsked(ctx))), nil
+	return api.ShowSmartTask200JSONResponse(viewSmartTask(found, inEnglish(ctx))), nil
 }
 
 // ListRectificationContacts implements api.StrictServerInterface.

@@ -24,7 +24,7 @@ func (h SurveyHandlers) ShowSurvey(ctx context.Context, _ api.ShowSurveyRequestO
 	if err != nil {
 		return nil, err
 	}
-	english := inEnglishAsked(ctx)
+	english := inEnglish(ctx)
 	return api.ShowSurvey200JSONResponse{
 		SurveyId: s.ID, Title: s.Title.In(english), OpensAt: clock.Normal(s.OpensAt), ClosesAt: clock.Normal(s.ClosesAt),
 		Answered: answered,
@@ -116,7 +116,7 @@ func (h OfficeSurveyHandlers) ShowSurveyResults(
 	if err != nil {
 		return nil, err
 	}
-	s, english, path := found.Survey, inEnglishAsked(ctx), idPath(officeSurveysPath, r.SurveyId)+"/results"
+	s, english, path := found.Survey, inEnglish(ctx), idPath(officeSurveysPath, r.SurveyId)+"/results"
 	view := api.SurveyResults{
 		SurveyId: s.ID, State: api.SurveyState(found.State), Title: s.Title.In(english), Participants: narrow(found.People()),
 		Links: api.SurveyResultsLinks{Self: link(path, ""), Chart: link(path+"/chart", "")},
@@ -148,7 +148,7 @@ func (h OfficeSurveyHandlers) ShowSurveyChart(
 	if err != nil {
 		return nil, err
 	}
-	chart := found.Survey.Chart(found.Counts, inEnglishAsked(ctx))
+	chart := found.Survey.Chart(found.Counts, inEnglish(ctx))
 	return api.ShowSurveyChart200ImagesvgXmlResponse{Body: bytes.NewReader(chart), ContentLength: int64(len(chart))}, nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"diresco/api"
 	"diresco/internal/dossier/ticket"
 	"diresco/internal/httpapi/etag"
-	"diresco/internal/httpapi/problem"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/clock"
@@ -42,8 +41,6 @@ func (h TicketHandlers) ListTicketTopics(
 		return view
 	}), "/ticket-topics", "", found.Next, r.Params.Limit)), nil
 }
-
-func inEnglish(ctx context.Context) bool { return reqctx.LanguageOf(ctx) == problem.English }
 
 // OpenTicket implements api.StrictServerInterface: what is asked as JSON, or as a form with files,
 // which the edge has read.
