@@ -75,7 +75,7 @@ func (h SubDelegationHandlers) RevokeSubDelegation(
 func viewSubDelegation(s subdelegation.View) api.SubDelegation {
 	return api.SubDelegation{
 		SubDelegationId: s.ID,
-		Delegate:        api.Delegate{DelegateId: s.DelegateID, Kind: api.DelegateKind(s.DelegateKind), LegalName: s.DelegateName},
+		Delegate:        viewDelegate(s.DelegateID, s.DelegateKind, s.DelegateName),
 		Person:          api.PersonReference{PersonId: s.PersonID, GivenName: s.GivenName, FamilyName: s.FamilyName}, All: s.Every,
 		DelegationIds: items(s.DelegationIDs, func(id uuid.UUID) api.Id {
 			return id

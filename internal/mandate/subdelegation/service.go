@@ -109,9 +109,9 @@ func (s *Service) grant(
 	case err != nil:
 		return none, nil, err
 	case !found:
-		return none, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: unknownPerson}), nil
+		return none, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: fault.FieldUnknownPerson}), nil
 	case w.IdentityConfirmedAt == nil:
-		return none, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: string(fault.IdentityNotConfirmed)}), nil
+		return none, fault.InvalidFields(fault.Field{Pointer: "/tax_code", Code: fault.FieldIdentityNotConfirmed}), nil
 	}
 	if err := s.refuseTwin(ctx, membership.DelegateID, w.ID, in, now); err != nil {
 		return none, nil, err
