@@ -264,6 +264,7 @@ func TestMutualTLS_ProvesWhoItIsAndBindsTokens(t *testing.T) {
 		f.must(err)
 		certified := func(c *client) {
 			c.Kind, c.AuthMethod, c.JWKSURI = application.Confidential, application.SelfSignedTLS, "https://unused.example"
+			c.RedirectURIs = []string{webRedirect}
 		}
 		c, other := f.register("app-certified", certified), f.register("app-signing", confidential(p256(t)))
 		f.Exec(t, "UPDATE applications SET jwks = ?, jwks_uri = '', tls_client_certificate_bound_access_tokens = true WHERE id = ?", string(set), c.ID)
@@ -295,6 +296,9 @@ func TestMutualTLS_ProvesWhoItIsAndBindsTokens(t *testing.T) {
 		if err != nil || seen.Binding != claims.Binding {
 			t.Errorf("inspected %+v, %v", seen, err)
 		}
+		// So a code may be typed for it, wherever it runs.
+		_, err = f.server.AuthorizeDevice(f.context(), oauth.Post{Certificate: shown, Form: url.Values{"client_id": {c.ClientID}}})
+		f.must(err)
 		// A client that signs is not let in by a certificate, nor is one that shows it let in by a signature of its key.
 		_, err = f.server.Exchange(f.context(), oauth.Post{Certificate: shown, Form: url.Values{"client_id": {other.ClientID}, "grant_type": {"refresh_token"}}})
 		refused(t, err, "invalid_client")

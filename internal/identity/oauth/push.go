@@ -107,7 +107,7 @@ func (s *Service) AuthorizeDevice(ctx context.Context, post Post) (Device, error
 // proves who it is, or one that runs where its user is. Whoever knows the name of a web page could
 // begin a flow in its name, and have the code typed by others.
 func onADevice(app application.Application) bool {
-	return app.AuthMethod == application.PrivateKeyJWT || slices.ContainsFunc(app.RedirectURIs, func(uri string) bool {
+	return app.AuthMethod != application.NoAuth || slices.ContainsFunc(app.RedirectURIs, func(uri string) bool {
 		return !strings.HasPrefix(uri, "https:")
 	})
 }
