@@ -35,7 +35,7 @@ func (s *Service) Begin(ctx context.Context, values url.Values, binding secret.T
 	}
 	app, err := s.applications.Client(ctx, parameter(values, "client_id"))
 	if fault.Is(err, fault.NotFound) {
-		return Flow{}, unknownClient()
+		return Flow{}, UnknownClient()
 	}
 	if err != nil {
 		return Flow{}, err
@@ -59,7 +59,7 @@ func (s *Service) Begin(ctx context.Context, values url.Values, binding secret.T
 	if err := s.repo.insert(ctx, f); err != nil {
 		return Flow{}, err
 	}
-	return f.show(app)
+	return f.show(app), nil
 }
 
 // beginPushed begins the flow of a request that was pushed. The reference is used up by that: from
@@ -89,7 +89,7 @@ func (s *Service) beginPushed(ctx context.Context, app application.Application, 
 	if f.State != stateOpen || !f.boundTo(binding) {
 		return Flow{}, lost
 	}
-	return f.show(app)
+	return f.show(app), nil
 }
 
 // Flow returns an open flow that this browser began. Any other, one that is over and one whose
@@ -103,7 +103,7 @@ func (s *Service) Flow(ctx context.Context, id uuid.UUID, binding secret.Text) (
 	if err != nil {
 		return Flow{}, err
 	}
-	return f.show(app)
+	return f.show(app), nil
 }
 
 // open returns the row of an open flow that this browser began.
@@ -171,12 +171,8 @@ func (s *Service) approve(
 	if err := f.within(c); err != nil {
 		return "", err
 	}
-	scopes, err := f.scopes()
-	if err != nil {
-		return "", err
-	}
 	given, err := s.consents.Give(ctx, by, consent.New{
-		PersonID: by.PersonID, ApplicationID: f.ApplicationID, Scopes: scopes, Services: c.Services, Contributors: c.Contributors,
+		PersonID: by.PersonID, ApplicationID: f.ApplicationID, Scopes: f.Scopes, Services: c.Services, Contributors: c.Contributors,
 		ExpiresAt: c.ExpiresAt,
 	})
 	if err != nil {
@@ -188,7 +184,7 @@ func (s *Service) approve(
 	if err != nil {
 		return "", err
 	}
-	if !f.fits(app, scopes) {
+	if !f.fits(app, f.Scopes) {
 		return "", fault.New(fault.NotFound)
 	}
 	now := s.run.Clock.Now()
@@ -265,12 +261,11 @@ func (r row) boundTo(binding secret.Text) bool {
 
 // within returns the fault of a choice that goes beyond what was asked.
 func (r row) within(c Choice) error {
-	details, err := r.details()
-	if err != nil || len(details) == 0 {
-		return err
+	if len(r.Details) == 0 {
+		return nil
 	}
 	var wrong []fault.Field
-	asked := details[0]
+	asked := r.Details[0]
 	if asked.Services != nil && !asked.Services.CoversAll(c.Services) {
 		wrong = append(wrong, fault.Field{Pointer: "/services", Code: fault.FieldUnknownService})
 	}
@@ -289,7 +284,7 @@ func (r row) within(c Choice) error {
 func (r request) flow(applicationID uuid.UUID, state string, now time.Time, life time.Duration) row {
 	f := row{
 		ID: uuid.Must(uuid.NewV7()), ApplicationID: applicationID, Kind: kindBrowser, State: state, RedirectURI: &r.RedirectURI,
-		CodeChallenge: &r.Challenge, Scopes: encode(r.Scopes), Details: encodeDetails(r.Details), Language: r.Language,
+		CodeChallenge: &r.Challenge, Scopes: r.Scopes, Details: stored(r.Details), Language: r.Language,
 		CreatedAt: now, ExpiresAt: now.Add(life),
 	}
 	if r.State != "" {

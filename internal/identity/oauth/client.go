@@ -40,9 +40,9 @@ var errKeysAway = errors.New("keys not to be had")
 var errAssertion = errors.New("assertion refused")
 
 // authenticate returns the application that sent the form. A public one says who it is, a
-// confidential one proves it by an assertion (RFC 7523) or a certificate (RFC 8705). Who is
-// not known and who cannot prove it get one answer,
-// which counts against the address; after many an address must wait. It does not count where the keys are not to be had: that is no guess.
+// confidential one proves it by an assertion (RFC 7523) or a certificate (RFC 8705). Who is not
+// known and who cannot prove it get one answer, which counts against the address; after many an
+// address must wait. It does not count where the keys are not to be had: that is no guess.
 func (s *Service) authenticate(ctx context.Context, post Post) (application.Application, error) {
 	address := audit.OriginOf(ctx).Address
 	if err := s.clients.Check(ctx, address); err != nil {
@@ -57,14 +57,14 @@ func (s *Service) authenticate(ctx context.Context, post Post) (application.Appl
 	app, err := s.identify(ctx, post)
 	switch {
 	case errors.Is(err, errKeysAway):
-		return application.Application{}, unknownClient()
+		return application.Application{}, UnknownClient()
 	case err == nil || !errors.Is(err, errAssertion):
 		return app, err
 	}
 	if err := s.run.DB.InTx(ctx, func(ctx context.Context) error { return s.clients.Record(ctx, address) }); err != nil {
 		return application.Application{}, err
 	}
-	return application.Application{}, unknownClient()
+	return application.Application{}, UnknownClient()
 }
 
 // counted is authenticate, and counts what is sent for an application that proved who it is.

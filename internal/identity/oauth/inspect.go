@@ -40,7 +40,7 @@ func (s *Service) Inspect(ctx context.Context, post Post) (Inspection, error) {
 	}
 	if app.AuthMethod == application.NoAuth {
 		// Whoever finds a token could ask.
-		return Inspection{}, unknownClient()
+		return Inspection{}, UnknownClient()
 	}
 	claims, isAccess, found, err := s.claims(ctx, token, s.sessions.InspectRefresh)
 	if err != nil || !found || claims.ClientID != app.ClientID {
@@ -54,8 +54,7 @@ func (s *Service) Inspect(ctx context.Context, post Post) (Inspection, error) {
 
 // Revoke ends the grant that a token of the application belongs to, with the consent (RFC 7009). A
 // refresh token that was replaced since will do: the program may not know of the next one, which
-// somebody else has.
-// For a text that is no token there is nothing to do, which is no error.
+// somebody else has. For a text that is no token there is nothing to do, which is no error.
 func (s *Service) Revoke(ctx context.Context, post Post) error {
 	app, token, err := s.tokenOf(ctx, post)
 	if err != nil {

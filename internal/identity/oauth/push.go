@@ -166,7 +166,7 @@ func (s *Service) FlowByUserCode(ctx context.Context, by access.Actor, code, bin
 	if err != nil {
 		return Flow{}, err
 	}
-	return f.show(app)
+	return f.show(app), nil
 }
 
 // claim finds the device's flow with this code and gives it to the person.

@@ -47,12 +47,9 @@ func refuse(code, description string) *Refusal {
 	return &Refusal{Code: code, Description: description, Status: http.StatusBadRequest}
 }
 
-// unknownClient is the one answer to who is not known and to who cannot prove it.
-func unknownClient() *Refusal {
+// UnknownClient is the one answer to who is not known and to who cannot prove it.
+func UnknownClient() *Refusal {
 	r := refuse(invalidClient, "the client is not known, not approved, or did not prove who it is")
 	r.Status = http.StatusUnauthorized
 	return r
 }
-
-// UnknownClient is the refusal of who proves in another way than the server takes who they are.
-func UnknownClient() *Refusal { return unknownClient() }

@@ -32,9 +32,9 @@ type row struct {
 	ClientState   *string
 	CodeChallenge *string
 	// Key is the thumbprint of the key that the code is bound to.
-	Key           *string `gorm:"column:dpop_jkt"`
-	Scopes        string
-	Details       string
+	Key           *string        `gorm:"column:dpop_jkt"`
+	Scopes        []string       `gorm:"serializer:json"`
+	Details       []storedDetail `gorm:"serializer:json"`
 	Language      string
 	RequestHash   *string
 	BindingHash   *string

@@ -215,41 +215,13 @@ type storedDetail struct {
 	Services     access.ServiceSet `json:"services"`
 }
 
-func encodeDetails(details []Detail) string {
+// stored are details as they are kept.
+func stored(details []Detail) []storedDetail {
 	kept := make([]storedDetail, len(details))
 	for i, d := range details {
 		kept[i] = storedDetail(d)
 	}
-	return encode(kept)
-}
-
-// encode writes a list as it is kept.
-func encode[T any](list []T) string {
-	if list == nil {
-		list = []T{}
-	}
-	encoded, err := json.Marshal(list)
-	if err != nil {
-		panic(err) // texts and ids always encode
-	}
-	return string(encoded)
-}
-
-func (r row) scopes() (scopes []string, err error) {
-	err = json.Unmarshal([]byte(r.Scopes), &scopes)
-	return scopes, err
-}
-
-func (r row) details() ([]Detail, error) {
-	var kept []storedDetail
-	if err := json.Unmarshal([]byte(r.Details), &kept); err != nil {
-		return nil, err
-	}
-	var details []Detail
-	for _, d := range kept {
-		details = append(details, Detail(d))
-	}
-	return details, nil
+	return kept
 }
 
 func (r row) clientState() string {
@@ -260,14 +232,12 @@ func (r row) clientState() string {
 }
 
 // show is the flow as a page shows it.
-func (r row) show(app application.Application) (Flow, error) {
-	scopes, err := r.scopes()
-	if err != nil {
-		return Flow{}, err
+func (r row) show(app application.Application) Flow {
+	f := Flow{
+		ID: r.ID, Application: app, Scopes: r.Scopes, Language: r.Language, ExpiresAt: r.ExpiresAt, Device: r.Kind == kindDevice,
 	}
-	details, err := r.details()
-	return Flow{
-		ID: r.ID, Application: app, Scopes: scopes, Details: details, Language: r.Language, ExpiresAt: r.ExpiresAt,
-		Device: r.Kind == kindDevice,
-	}, err
+	for _, d := range r.Details {
+		f.Details = append(f.Details, Detail(d))
+	}
+	return f
 }

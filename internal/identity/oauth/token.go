@@ -212,18 +212,14 @@ func (s *Service) issue(
 		if !found {
 			return fault.New(fault.SessionEnded)
 		}
-		scopes, err := f.scopes()
-		if err != nil {
-			return err
-		}
-		offline := slices.Contains(scopes, access.ScopeOfflineAccess)
+		offline := slices.Contains(f.Scopes, access.ScopeOfflineAccess)
 		ends := given.ExpiresAt
 		if online := now.Add(session.OnlineGrant); !offline && online.Before(ends) {
 			ends = online
 		}
 		detail = &Detail{Contributors: named, Services: given.Services}
 		tokens, err = s.sessions.OpenGrant(ctx, session.Grant{
-			ConsentID: *f.ConsentID, ApplicationID: app.ID, PersonID: *f.PersonID, ClientID: app.ClientID, Scopes: scopes,
+			ConsentID: *f.ConsentID, ApplicationID: app.ID, PersonID: *f.PersonID, ClientID: app.ClientID, Scopes: f.Scopes,
 			ExpiresAt: ends, Refreshable: offline, Binding: bound, BindRefresh: app.AuthMethod == application.NoAuth,
 		})
 		if err != nil {

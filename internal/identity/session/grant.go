@@ -2,9 +2,7 @@ package session
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -340,10 +338,10 @@ type grantRow struct {
 	Session       row `gorm:"embedded"`
 	ApplicationID uuid.UUID
 	ClientID      string
-	// ConsentScopes and RegisteredScopes are JSON arrays: what the person gave, and what the
-	// application may still ask for.
-	ConsentScopes    string
-	RegisteredScopes string
+	// ConsentScopes are what the person gave, RegisteredScopes what the application may still ask
+	// for.
+	ConsentScopes    []string `gorm:"serializer:json"`
+	RegisteredScopes []string `gorm:"serializer:json"`
 	ConsentExpires   time.Time
 	ConsentEnded     *time.Time
 	ApplicationLive  int
@@ -359,13 +357,8 @@ func (r grantRow) live(now time.Time) bool {
 // narrowed returns the scopes that a token gets; none asks for all of the consent's that the
 // application still has.
 func (r grantRow) narrowed(asked []string) ([]string, error) {
-	var given, registered []string
-	if err := errors.Join(
-		json.Unmarshal([]byte(r.ConsentScopes), &given), json.Unmarshal([]byte(r.RegisteredScopes), &registered),
-	); err != nil {
-		return nil, fmt.Errorf("scopes of consent %s: %w", *r.Session.ConsentID, err)
-	}
-	given = slices.DeleteFunc(given, func(scope string) bool { return !slices.Contains(registered, scope) })
+	taken := func(scope string) bool { return !slices.Contains(r.RegisteredScopes, scope) }
+	given := slices.DeleteFunc(slices.Clone(r.ConsentScopes), taken)
 	if len(asked) == 0 {
 		return given, nil
 	}
