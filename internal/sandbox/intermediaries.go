@@ -35,15 +35,11 @@ const (
 func (s *Service) plantIntermediaries(ctx context.Context, contributors map[string]uuid.UUID) error {
 	people := map[*taxcode.Birth]uuid.UUID{}
 	for _, b := range []*taxcode.Birth{&andrea, &sara, &luca, &antonio, &giulia} {
-		code, err := taxcode.Compose(*b)
+		id, err := s.planted(ctx, *b)
 		if err != nil {
 			return err
 		}
-		p, err := s.persons.ByTaxCode(ctx, code)
-		if err != nil {
-			return err
-		}
-		people[b] = p.ID
+		people[b] = id
 	}
 	code, err := taxcode.Compose(andrea)
 	if err != nil {

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 
@@ -12,7 +11,7 @@ import (
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/session"
 	"diresco/internal/kernel/access"
-	"diresco/internal/kernel/idempotency"
+	"diresco/internal/kernel/operation"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/fault"
@@ -111,18 +110,11 @@ func (s *Service) CreatePerson(ctx context.Context, in PersonInput) (Person, err
 		}
 		return s.equip(ctx, p.ID, pin, description+registered, in.Roles)
 	})
-	var replay *idempotency.Replay
-	switch {
-	case errors.As(err, &replay) && replay.Answer == nil:
-		id, err := uuid.Parse(replay.ResourceID)
-		if err != nil {
-			return Person{}, err
-		}
-		return s.repo.person(ctx, id)
-	case fault.Is(err, fault.Conflict):
+	if fault.Is(err, fault.Conflict) {
 		return Person{}, fault.Because(fault.Conflict, "already-exists")
-	case err != nil:
-		return Person{}, err
+	}
+	if err != nil {
+		return operation.Replay(ctx, err, operation.ByID(s.repo.person))
 	}
 	return s.repo.person(ctx, created.ID)
 }

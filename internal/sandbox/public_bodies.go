@@ -38,7 +38,8 @@ var seedRecords = []publicRecord{
 
 // plantPublicBodies gives the municipality what a public body has: records of the register, and a
 // list of the month before that was corrected.
-func (s *Service) plantPublicBodies(ctx context.Context, bodyID uuid.UUID) error {
+func (s *Service) plantPublicBodies(ctx context.Context, contributors map[string]uuid.UUID) error {
+	bodyID := contributors[comune]
 	var at struct {
 		ID, PersonID, RightID     uuid.UUID
 		OfficeCode, TaxCode, Name string
@@ -115,12 +116,13 @@ func (s *Service) plantList(ctx context.Context, made publicbody.Submission, lis
 	return s.blobs.WriteAll(ctx, "dma/"+made.ID.String(), file.Bytes(), nil)
 }
 
-// plantNumber gives something the next protocol number of an office.
+// plantNumber gives something the next protocol number of an office. Each year begins at 1.
 func (s *Service) plantNumber(ctx context.Context, office, kind string, id uuid.UUID, digest string, at time.Time) (string, error) {
 	number := protocol.Number{Office: office, Date: at.In(calendar.Rome)}
 	err := s.db.From(ctx).Raw(
 		`INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ( ?, ?, 1, ?)
-		ON CONFLICT (office_code) DO UPDATE SET last_number = protocol_counters.last_number + 1, last_at = excluded.last_at
+		ON CONFLICT (office_code) DO UPDATE SET last_number = CASE WHEN protocol_counters.year = excluded.year
+			THEN protocol_counters.last_number + 1 ELSE 1 END, year = excluded.year, last_at = excluded.last_at
 		RETURNING last_number`, office, number.Date.Year(), at,
 	).Scan(&number.Serial).Error
 	if err != nil {

@@ -51,49 +51,19 @@ func (s *Service) plant(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.plantIntermediaries(ctx, ids); err != nil {
-		return err
+	of := func(plant func(ctx context.Context, contributors map[string]uuid.UUID) error) func(ctx context.Context) error {
+		return func(ctx context.Context) error { return plant(ctx, ids) }
 	}
-	if err := s.plantRegister(ctx); err != nil {
-		return err
+	for _, plant := range []func(ctx context.Context) error{
+		of(s.plantIntermediaries), s.plantRegister, s.install, of(s.plantAppointments), s.plantTrialTypes, s.plantBudgets,
+		s.plantApplications, s.plantConsents, of(s.plantPublicBodies), of(s.plantTickets), s.plantReplyTemplates, s.plantSurvey,
+		s.plantRectificationContacts, of(s.plantSmartTasks), s.plantClosingChannel,
+	} {
+		if err := plant(ctx); err != nil {
+			return err
+		}
 	}
-	if err := s.install(ctx); err != nil {
-		return err
-	}
-	if err := s.plantAppointments(ctx, ids); err != nil {
-		return err
-	}
-	if err := s.plantTrialTypes(ctx); err != nil {
-		return err
-	}
-	if err := s.plantBudgets(ctx); err != nil {
-		return err
-	}
-	if err := s.plantApplications(ctx); err != nil {
-		return err
-	}
-	if err := s.plantConsents(ctx); err != nil {
-		return err
-	}
-	if err := s.plantPublicBodies(ctx, ids[comune]); err != nil {
-		return err
-	}
-	if err := s.plantTickets(ctx, ids); err != nil {
-		return err
-	}
-	if err := s.plantReplyTemplates(ctx); err != nil {
-		return err
-	}
-	if err := s.plantSurvey(ctx); err != nil {
-		return err
-	}
-	if err := s.plantRectificationContacts(ctx); err != nil {
-		return err
-	}
-	if err := s.plantSmartTasks(ctx, ids); err != nil {
-		return err
-	}
-	return s.plantClosingChannel(ctx)
+	return nil
 }
 
 // install adds the declaration types, topics and services that came with the program.

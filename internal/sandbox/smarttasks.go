@@ -9,10 +9,8 @@ import (
 
 	"diresco/internal/dossier/smarttask"
 	"diresco/internal/dossier/ticket"
-	"diresco/internal/kernel/protocol"
 	"diresco/internal/masterdata/contributor"
 	"diresco/internal/platform/attachment"
-	"diresco/internal/platform/calendar"
 )
 
 // deletesContacts is the type of the first smart tasks.
@@ -62,26 +60,13 @@ func (s *Service) plantSmartTask(
 		PersonID: by.PersonID, RightID: by.RightID, SubmittedAt: opened, TakenAt: &decided, ExaminedAt: &decided,
 	}.Decided(failed, reasons, decided)
 	closure := task.Closure()
-	year, serial := calendar.DateIn(opened).Year, 0
-	const selectLast = "SELECT COALESCE(MAX(number), 0) FROM protocol_entries WHERE office_code = ? AND year = ?"
-	if err := s.db.From(ctx).Raw(selectLast, by.OfficeCode, year).Row().Scan(&serial); err != nil {
-		return err
-	}
-	serial++
 	t := ticket.Ticket{
 		ID: task.ID, Kind: ticket.SmartTask, ContributorID: by.ContributorID, PositionID: &by.PositionID, OfficeCode: by.OfficeCode,
 		Topic: kind.Topic, Subject: kind.TitleIT, Text: kind.EffectIT, PersonID: by.PersonID, RightID: by.RightID,
 		ActingAs: by.ActingAs, Attachments: []attachment.File{}, OpenedAt: opened, State: ticket.Closed, Outcome: &closure.Outcome,
 		ClosingText: &closure.Text, ClosedAt: &decided, Version: 3, UpdatedAt: decided,
-		ProtocolNumber: protocol.Number{Office: by.OfficeCode, Date: opened.In(calendar.Rome), Serial: serial}.String(),
 	}
-	if t.Digest, err = protocol.DigestOf(map[string]any{"topic": t.Topic, "subject": t.Subject, "text": t.Text}); err != nil {
-		return err
-	}
-	if err := s.db.From(ctx).Create(&t).Error; err != nil {
-		return err
-	}
-	if err := s.enter(ctx, t, year, serial); err != nil {
+	if err := s.enter(ctx, t); err != nil {
 		return err
 	}
 	return s.db.From(ctx).Create(&task).Error

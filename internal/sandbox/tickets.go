@@ -10,7 +10,6 @@ import (
 	"diresco/internal/kernel/access"
 	"diresco/internal/kernel/protocol"
 	"diresco/internal/platform/attachment"
-	"diresco/internal/platform/calendar"
 )
 
 // seedTicket is a ticket of a new sandbox.
@@ -61,19 +60,12 @@ type asker struct {
 
 // plantTickets opens the first tickets, in the context's transaction.
 func (s *Service) plantTickets(ctx context.Context, contributors map[string]uuid.UUID) error {
-	type register struct {
-		office string
-		year   int
-	}
-	numbers := map[register]int{}
 	for _, seed := range seedTickets {
 		by, err := s.repo.asker(ctx, contributors[seed.at])
 		if err != nil {
 			return err
 		}
-		of := register{by.OfficeCode, calendar.DateIn(s.clock.Now().Add(-seed.ago)).Year}
-		numbers[of]++
-		if err := s.plantTicket(ctx, seed, by, numbers[of]); err != nil {
+		if err := s.plantTicket(ctx, seed, by); err != nil {
 			return err
 		}
 	}
@@ -81,7 +73,7 @@ func (s *Service) plantTickets(ctx context.Context, contributors map[string]uuid
 }
 
 // plantTicket opens one with its number, as the register would have.
-func (s *Service) plantTicket(ctx context.Context, seed seedTicket, by asker, serial int) error {
+func (s *Service) plantTicket(ctx context.Context, seed seedTicket, by asker) error {
 	now := s.clock.Now()
 	opened := now.Add(-seed.ago)
 	t := ticket.Ticket{
@@ -89,11 +81,6 @@ func (s *Service) plantTicket(ctx context.Context, seed seedTicket, by asker, se
 		OfficeCode: by.OfficeCode, Topic: seed.topic, Subject: seed.subject, Text: seed.text, Email: new("quesiti@example.com"),
 		PersonID: by.PersonID, RightID: by.RightID, ActingAs: by.ActingAs, Attachments: []attachment.File{},
 		OpenedAt: opened, State: seed.state, Version: 1, UpdatedAt: opened,
-		ProtocolNumber: protocol.Number{Office: by.OfficeCode, Date: opened.In(calendar.Rome), Serial: serial}.String(),
-	}
-	var err error
-	if t.Digest, err = protocol.DigestOf(map[string]any{"topic": t.Topic, "subject": t.Subject, "text": t.Text}); err != nil {
-		return err
 	}
 	if seed.state != ticket.Open {
 		operator, err := s.repo.operatorOf(ctx, by.OfficeCode)
@@ -108,21 +95,18 @@ func (s *Service) plantTicket(ctx context.Context, seed seedTicket, by asker, se
 			t.Outcome, t.ClosingText, t.ClosedBy, t.ClosedAt = &seed.outcome, &seed.answer, &operator, &at
 		}
 	}
-	if err := s.db.From(ctx).Create(&t).Error; err != nil {
-		return err
-	}
-	return s.enter(ctx, t, calendar.DateIn(opened).Year, serial)
+	return s.enter(ctx, t)
 }
 
-// enter writes a ticket's number into the register.
-func (s *Service) enter(ctx context.Context, t ticket.Ticket, year, serial int) error {
-	if err := s.db.From(ctx).Exec("INSERT INTO protocol_entries (office_code, year, number, at, kind, subject_id, digest) "+
-		"VALUES ( ?, ?, ?, ?, ?, ?, ?)", t.OfficeCode, year, serial, t.OpenedAt, ticket.SubjectKind, t.ID, t.Digest).Error; err != nil {
+// enter files a ticket under the next number of the register.
+func (s *Service) enter(ctx context.Context, t ticket.Ticket) (err error) {
+	if t.Digest, err = protocol.DigestOf(map[string]any{"topic": t.Topic, "subject": t.Subject, "text": t.Text}); err != nil {
 		return err
 	}
-	return s.db.From(ctx).Exec("INSERT INTO protocol_counters (office_code, year, last_number, last_at) VALUES ( ?, ?, ?, ?) "+
-		"ON CONFLICT (office_code) DO UPDATE SET year = excluded.year, last_number = excluded.last_number, last_at = excluded.last_at",
-		t.OfficeCode, year, serial, t.OpenedAt).Error
+	if t.ProtocolNumber, err = s.plantNumber(ctx, t.OfficeCode, ticket.SubjectKind, t.ID, t.Digest, t.OpenedAt); err != nil {
+		return err
+	}
+	return s.db.From(ctx).Create(&t).Error
 }
 
 // asker finds who opens a contributor's tickets: an intermediary's worker with a delegation, else
