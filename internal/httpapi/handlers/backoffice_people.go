@@ -2,13 +2,11 @@ package handlers
 
 import (
 	"context"
-	"fmt"
 
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/person"
 	"diresco/internal/identity/staff"
-	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 	"diresco/internal/platform/secret"
 )
@@ -125,23 +123,7 @@ func (h PeopleHandlers) DownloadPinDocument(
 	if err != nil {
 		return nil, err
 	}
-	disposition := attachment.Disposition(f.Name)
-	headers := api.DownloadPinDocument200ResponseHeaders{ContentDisposition: &disposition}
-	switch f.MediaType {
-	case attachment.PDF:
-		return api.DownloadPinDocument200ApplicationpdfResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
-	case attachment.JPEG:
-		return api.DownloadPinDocument200ImagejpegResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
-	case attachment.PNG:
-		return api.DownloadPinDocument200ImagepngResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
-	case attachment.TIFF:
-		return api.DownloadPinDocument200ImagetiffResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
-	case attachment.HEIC:
-		return api.DownloadPinDocument200ImageheicResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
-	default:
-		_ = content.Close()
-		return nil, fmt.Errorf("a stored file is %s", f.MediaType)
-	}
+	return storedFile{f, content}, nil
 }
 
 // RevokePersonPin implements api.StrictServerInterface.

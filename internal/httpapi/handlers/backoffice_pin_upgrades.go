@@ -2,13 +2,11 @@ package handlers
 
 import (
 	"context"
-	"fmt"
 
 	"diresco/api"
 	"diresco/internal/httpapi/reqctx"
 	"diresco/internal/identity/pinupgrade"
 	"diresco/internal/kernel/review"
-	"diresco/internal/platform/attachment"
 	"diresco/internal/platform/fault"
 )
 
@@ -60,23 +58,7 @@ func (h OfficePINUpgradeHandlers) DownloadPinUpgradeAttachment(
 	if err != nil {
 		return nil, err
 	}
-	disposition := attachment.Disposition(f.Name)
-	headers := api.DownloadPinUpgradeAttachment200ResponseHeaders{ContentDisposition: &disposition}
-	switch f.MediaType {
-	case attachment.PDF:
-		return api.DownloadPinUpgradeAttachment200ApplicationpdfResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
-	case attachment.JPEG:
-		return api.DownloadPinUpgradeAttachment200ImagejpegResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
-	case attachment.PNG:
-		return api.DownloadPinUpgradeAttachment200ImagepngResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
-	case attachment.TIFF:
-		return api.DownloadPinUpgradeAttachment200ImagetiffResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
-	case attachment.HEIC:
-		return api.DownloadPinUpgradeAttachment200ImageheicResponse{Body: content, Headers: headers, ContentLength: f.Size}, nil
-	default:
-		_ = content.Close()
-		return nil, fmt.Errorf("a stored file is %s", f.MediaType)
-	}
+	return storedFile{f, content}, nil
 }
 
 // DecidePinUpgrade implements api.StrictServerInterface.

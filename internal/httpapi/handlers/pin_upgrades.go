@@ -2,6 +2,9 @@ package handlers
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"strconv"
 	"time"
 
 	openapi_types "github.com/oapi-codegen/runtime/types"
@@ -77,6 +80,32 @@ func viewFile(f attachment.File) api.Attachment {
 	return api.Attachment{
 		Number: int32(f.Number), FileName: f.Name, MediaType: api.AttachmentMediaType(f.MediaType), Size: int32(f.Size), //nolint:gosec // a few files of 5 MiB at most
 	}
+}
+
+// storedFile is the answer that hands out a file that somebody sent, in the form that it has.
+type storedFile struct {
+	file    attachment.File
+	content io.ReadCloser
+}
+
+func (f storedFile) write(w http.ResponseWriter) error {
+	defer func() { _ = f.content.Close() }()
+	h := w.Header()
+	h.Set("Content-Type", string(f.file.MediaType))
+	h.Set("Content-Length", strconv.FormatInt(f.file.Size, 10))
+	h.Set("Content-Disposition", attachment.Disposition(f.file.Name))
+	w.WriteHeader(http.StatusOK)
+	_, err := io.Copy(w, f.content)
+	return err
+}
+
+// VisitDownloadPinDocumentResponse implements api.DownloadPinDocumentResponseObject.
+func (f storedFile) VisitDownloadPinDocumentResponse(w http.ResponseWriter) error { return f.write(w) }
+
+// VisitDownloadPinUpgradeAttachmentResponse implements
+// api.DownloadPinUpgradeAttachmentResponseObject.
+func (f storedFile) VisitDownloadPinUpgradeAttachmentResponse(w http.ResponseWriter) error {
+	return f.write(w)
 }
 
 // viewDate shows a stored date, which was checked when it was stored.
