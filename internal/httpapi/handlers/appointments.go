@@ -3,7 +3,6 @@ package handlers
 import (
 	"bytes"
 	"context"
-	"net/url"
 
 	"github.com/oapi-codegen/runtime/types"
 
@@ -27,36 +26,29 @@ func (h AppointmentHandlers) ListSlots(ctx context.Context, r api.ListSlotsReque
 	if err != nil {
 		return nil, err
 	}
-	query := slotQuery(r.Params.From, r.Params.To, r.Params.Channel, r.Params.Free)
-	if r.Params.Topic != nil {
-		query.Set("topic", *r.Params.Topic)
-	}
+	query := slotQuery(r.Params.From, r.Params.To, r.Params.Channel, r.Params.Free, r.Params.Topic)
 	return api.ListSlots200JSONResponse(pageOf(ctx, items(found.Items, func(s appointment.SlotView) api.Slot {
 		return api.Slot{
 			SlotId: s.ID, StartsAt: s.StartsAt, EndsAt: s.EndsAt, Channel: api.AppointmentChannel(s.Channel),
 			Topics: api.List[api.AppointmentTopicCode](s.Topics), Free: !s.Taken(),
 		}
-	}), "/offices/"+r.OfficeCode+"/slots", query.Encode(), found.Next, r.Params.Limit)), nil
+	}), "/offices/"+r.OfficeCode+"/slots", query, found.Next, r.Params.Limit)), nil
 }
 
 // slotQuery are the parameters by which a list of slots was narrowed down.
-func slotQuery(from, to *types.Date, channel *api.AppointmentChannel, free *bool) url.Values {
-	query := url.Values{}
-	setDay(query, "from", from)
-	setDay(query, "to", to)
-	if channel != nil {
-		query.Set("channel", string(*channel))
-	}
+func slotQuery(from, to *types.Date, channel *api.AppointmentChannel, free *bool, topic *string) string {
+	params := map[string]*string{"from": dayText(from), "to": dayText(to), "channel": (*string)(channel), "topic": topic}
 	if value(free) {
-		query.Set("free", "true")
+		params["free"] = new("true")
 	}
-	return query
+	return queryOf(params)
 }
 
-func setDay(query url.Values, key string, day *types.Date) {
-	if day != nil {
-		query.Set(key, day.Format(types.DateFormat))
+func dayText(day *types.Date) *string {
+	if day == nil {
+		return nil
 	}
+	return new(day.Format(types.DateFormat))
 }
 
 // dayOf is a day of the calendar; nil for none.
@@ -96,17 +88,12 @@ func (h AppointmentHandlers) ListAppointments(
 	if err != nil {
 		return nil, err
 	}
-	query := url.Values{}
-	setDay(query, "from", r.Params.From)
-	if r.Params.State != nil {
-		query.Set("state", string(*r.Params.State))
-	}
-	if r.Params.ContributorId != nil {
-		query.Set("contributor_id", r.Params.ContributorId.String())
-	}
+	query := queryOf(map[string]*string{
+		"from": dayText(r.Params.From), "state": (*string)(r.Params.State), "contributor_id": idText(r.Params.ContributorId),
+	})
 	return api.ListAppointments200JSONResponse(pageOf(ctx, items(found.Items, func(v appointment.View) api.Appointment {
 		return viewAppointment(ctx, v)
-	}), appointmentsPath, query.Encode(), found.Next, r.Params.Limit)), nil
+	}), appointmentsPath, query, found.Next, r.Params.Limit)), nil
 }
 
 // ShowAppointment implements api.StrictServerInterface.

@@ -2,7 +2,6 @@ package handlers
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"time"
 
@@ -55,11 +54,11 @@ func (h OfficeAppointmentHandlers) ListOfficeSlots(
 	if err != nil {
 		return nil, err
 	}
-	query := slotQuery(r.Params.From, r.Params.To, r.Params.Channel, r.Params.Free)
+	query := slotQuery(r.Params.From, r.Params.To, r.Params.Channel, r.Params.Free, nil)
 	now := h.AtDesk.Now()
 	return api.ListOfficeSlots200JSONResponse(pageOf(ctx, items(found.Items, func(s appointment.SlotView) api.OfficeSlot {
 		return viewOfficeSlot(s, now)
-	}), "/backoffice/offices/"+r.OfficeCode+"/slots", query.Encode(), found.Next, r.Params.Limit)), nil
+	}), "/backoffice/offices/"+r.OfficeCode+"/slots", query, found.Next, r.Params.Limit)), nil
 }
 
 // WithdrawSlot implements api.StrictServerInterface.
@@ -86,19 +85,16 @@ func (h OfficeAppointmentHandlers) ListOfficeAppointments(
 		return nil, err
 	}
 	// The next page is of the same day, whenever it is asked for.
-	query := url.Values{}
+	query := map[string]*string{"state": (*string)(r.Params.State)}
 	if r.Params.Day != nil || found.Next != "" {
-		query.Set("day", filter.Day.String())
-	}
-	if r.Params.State != nil {
-		query.Set("state", string(*r.Params.State))
+		query["day"] = new(filter.Day.String())
 	}
 	return api.ListOfficeAppointments200JSONResponse(pageOf(ctx, items(found.Items, func(v appointment.View) api.OfficeAppointment {
 		// Looking through a day is no look at anybody, so it says nothing of how they are reached.
 		listed := viewOfficeAppointment(ctx, v)
 		listed.Phone, listed.Notes = nil, nil
 		return listed
-	}), "/backoffice/appointments", query.Encode(), found.Next, r.Params.Limit)), nil
+	}), "/backoffice/appointments", queryOf(query), found.Next, r.Params.Limit)), nil
 }
 
 // ShowOfficeAppointment implements api.StrictServerInterface.

@@ -97,13 +97,9 @@ func officeFilterOf(p api.ListOfficeDeclarationsParams) (declaration.Filter, str
 	filter, _ := filterOf(p.Type, p.State, p.SubmittedFrom, p.SubmittedTo)
 	filter.ContributorID, filter.LapsesBefore = value(p.ContributorId), p.LapsesBefore
 	filter.Assigned = review.Assignment(value(p.AssignedTo))
-	var contributor *string
-	if p.ContributorId != nil {
-		contributor = new(p.ContributorId.String())
-	}
 	return filter, queryOf(map[string]*string{
 		"type": p.Type, "state": (*string)(p.State), "submitted_from": instantText(p.SubmittedFrom),
-		"submitted_to": instantText(p.SubmittedTo), "contributor_id": contributor, "assigned_to": (*string)(p.AssignedTo),
+		"submitted_to": instantText(p.SubmittedTo), "contributor_id": idText(p.ContributorId), "assigned_to": (*string)(p.AssignedTo),
 		"lapses_before": instantText(p.LapsesBefore),
 	})
 }

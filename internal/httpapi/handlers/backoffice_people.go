@@ -71,14 +71,10 @@ func (h PeopleHandlers) IssuePin(ctx context.Context, r api.IssuePinRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	var codeTo *string
-	if handed.CodeTo != "" {
-		codeTo = &handed.CodeTo
-	}
 	return api.IssuePin201JSONResponse{
 		Body: api.IssuedPin{
 			Pin: handed.PIN.Reveal(), PersonId: r.PersonId, CredentialLevel: api.CredentialLevelOrdinary, ExpiresAt: handed.ExpiresAt,
-			DispositiveAt: handed.DispositiveAt, CodeTo: codeTo,
+			DispositiveAt: handed.DispositiveAt, CodeTo: unlessEmpty(handed.CodeTo),
 		},
 		Headers: api.IssuePin201ResponseHeaders{Location: reqctx.BasePath + idPath("/backoffice/people", r.PersonId)},
 	}, nil

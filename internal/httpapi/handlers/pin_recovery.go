@@ -36,11 +36,7 @@ func (h PINRecoveryHandlers) StartPinRecovery(
 	if err != nil {
 		return nil, err
 	}
-	contacts := make([]person.NewContact, len(r.Body.Contacts))
-	for i, c := range r.Body.Contacts {
-		contacts[i] = electronicContact(c)
-	}
-	if err := h.Recovery.StartRecovery(ctx, code, contacts); err != nil {
+	if err := h.Recovery.StartRecovery(ctx, code, items(r.Body.Contacts, electronicContact)); err != nil {
 		return nil, err
 	}
 	return api.StartPinRecovery202JSONResponse{
