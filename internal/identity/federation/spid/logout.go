@@ -36,7 +36,11 @@ func (s *Service) Logout(r *http.Request) (federation.Departure, error) {
 		return federation.Departure{}, ErrLogout
 	}
 	sp := *p.sp
-	sp.Clock = dsig.NewFakeClockAt(s.Clock.Now())
+	now := s.Clock.Now()
+	sp.Clock = dsig.NewFakeClockAt(now)
+	if signer := s.signer(now); signer != nil {
+		sp.Key, sp.Certificate = signer.Key, signer.Certificate
+	}
 	request, err := sp.ValidateLogoutRequest(r)
 	if err != nil {
 		return federation.Departure{}, ErrLogout // the library's error holds the whole request

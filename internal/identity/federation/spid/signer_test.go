@@ -44,6 +44,19 @@ func TestKeys_ACertificateThatEndedSignsNothing(t *testing.T) {
 	}
 }
 
+func TestKeys_ACertificateThatEndedSignsNoLogoutEither(t *testing.T) {
+	ending, _ := shortLived(t)
+	c := config()
+	c.Keys = []spid.KeyPair{ending, key("ours")}
+	w := newWorld(t, c, federation.SPID, "HTTP-POST")
+	w.clock.Advance(time.Hour)
+	d, err := w.service.Logout(posted(t, logoutRequest(w.clock.Now(), logoutPlace), "idp"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify(t, w.message(d, "SAMLResponse"))
+}
+
 func TestKeys_OneFileTwice(t *testing.T) {
 	_, made := shortLived(t)
 	path := filepath.Join(t.TempDir(), "spid.pem")
