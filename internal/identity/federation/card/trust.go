@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"diresco/internal/identity/federation"
 	"diresco/internal/platform/clock"
 	"diresco/internal/platform/egress"
 )
@@ -61,8 +62,8 @@ type Trust struct {
 	pool *x509.CertPool
 }
 
-// NewTrust reads whom to trust. A list that is a file must be right, or have been; of one that is fetched the
-// kept copy serves until Refresh, if there is one.
+// NewTrust reads whom to trust. A list that is a file must be right, or have been; of one that is
+// fetched the kept copy serves until Refresh, if there is one.
 func NewTrust(config TrustConfig, c clock.Clock, log *slog.Logger) (*Trust, error) {
 	t := &Trust{config: config, clock: c, log: log, pool: x509.NewCertPool()}
 	var err error
@@ -150,7 +151,7 @@ func (t *Trust) Load(ctx context.Context) error {
 		return err
 	}
 	if t.remote() && t.config.Dir != "" {
-		if err := keepCopy(filepath.Join(t.config.Dir, listName), content); err != nil {
+		if err := federation.KeepCopy(filepath.Join(t.config.Dir, listName), content); err != nil {
 			t.log.WarnContext(ctx, "no copy of the trusted list was kept", "error", err)
 		}
 	}
@@ -229,23 +230,6 @@ func (t *Trust) readCopy() {
 	if err != nil {
 		t.log.Warn("the copy of the trusted list is not used", "error", err)
 	}
-}
-
-// keepCopy writes a file that appears whole or not at all.
-func keepCopy(path string, content []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), listName+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	err = errors.Join(err, file.Close())
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }
 
 func readBounded(path string) ([]byte, error) {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -256,18 +255,3 @@ func (p *provider) revoke(ctx context.Context, m *metadata, accessToken string) 
 		p.deps.Log.WarnContext(ctx, "an access token of an identity provider was not revoked", "provider", p.settings.ProviderID)
 	}
 }
-
-// audience is an aud claim: one text, or several.
-type audience []string
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (a *audience) UnmarshalJSON(encoded []byte) error {
-	var one string
-	if json.Unmarshal(encoded, &one) == nil {
-		*a = audience{one}
-		return nil
-	}
-	return json.Unmarshal(encoded, (*[]string)(a))
-}
-
-func (a audience) has(name string) bool { return slices.Contains(a, name) }

@@ -254,11 +254,7 @@ type fixedKeys struct {
 
 // VerifySignature implements oidc.KeySet. A key that is not among them makes it look again.
 func (k fixedKeys) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
-	algorithms := make([]jose.SignatureAlgorithm, len(signing))
-	for i, name := range signing {
-		algorithms[i] = jose.SignatureAlgorithm(name)
-	}
-	signed, err := jose.ParseSignedCompact(raw, algorithms)
+	signed, err := jose.ParseSignedCompact(raw, trust.Algorithms)
 	if err != nil || len(signed.Signatures) != 1 {
 		return nil, trust.ErrSignature
 	}

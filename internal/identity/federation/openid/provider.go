@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -133,7 +134,7 @@ func (p *provider) beginNational(m *metadata, a federation.Attempt, acr string) 
 	challenge := oauth2.S256ChallengeFromVerifier(a.Verifier.Reveal())
 	parameters := map[string]any{
 		"iss": p.clientID(), "aud": []string{m.Issuer}, "iat": now.Unix(), "exp": now.Add(requestLife).Unix(), "jti": id.String(),
-		"client_id": p.clientID(), "response_type": "code", "redirect_uri": p.redirectURI(), "scope": joined(p.settings.Scopes),
+		"client_id": p.clientID(), "response_type": "code", "redirect_uri": p.redirectURI(), "scope": strings.Join(p.settings.Scopes, " "),
 		"state": a.State.Reveal(), "nonce": a.Nonce.Reveal(), "code_challenge": challenge, "code_challenge_method": "S256",
 		"acr_values": acr, "prompt": *p.settings.Prompt, "claims": p.claimsRequest(), "ui_locales": "it",
 	}
@@ -147,7 +148,7 @@ func (p *provider) beginNational(m *metadata, a federation.Attempt, acr string) 
 	}
 	query := u.Query()
 	for name, value := range map[string]string{
-		"client_id": p.clientID(), "response_type": "code", "scope": joined(p.settings.Scopes),
+		"client_id": p.clientID(), "response_type": "code", "scope": strings.Join(p.settings.Scopes, " "),
 		"code_challenge": challenge, "code_challenge_method": "S256", "request": request,
 	} {
 		query.Set(name, value)
@@ -176,17 +177,6 @@ func (p *provider) claimsRequest() map[string]any {
 		wanted[fromID] = essential(c.GivenName[0], c.FamilyName[0])
 	}
 	return wanted
-}
-
-func joined(scopes []string) string {
-	text := ""
-	for i, scope := range scopes {
-		if i > 0 {
-			text += " "
-		}
-		text += scope
-	}
-	return text
 }
 
 // sign makes a JWT with the key by which this installation asks.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"mime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+	"github.com/golang-jwt/jwt/v5"
 
 	"diresco/internal/identity/federation"
 	"diresco/internal/platform/taxcode"
@@ -85,14 +87,14 @@ func (p *provider) verifyInfo(ctx context.Context, m *metadata, text string) ([]
 		return nil, invalid("userinfo's signature is wrong")
 	}
 	var claimed struct {
-		Issuer   string   `json:"iss"`
-		Audience audience `json:"aud"`
-		Expires  *float64 `json:"exp"`
+		Issuer   string           `json:"iss"`
+		Audience jwt.ClaimStrings `json:"aud"`
+		Expires  *float64         `json:"exp"`
 	}
 	if json.Unmarshal(payload, &claimed) != nil {
 		return nil, invalid("userinfo cannot be read")
 	}
-	if claimed.Issuer != m.Issuer || !claimed.Audience.has(p.clientID()) {
+	if claimed.Issuer != m.Issuer || !slices.Contains(claimed.Audience, p.clientID()) {
 		return nil, invalid("userinfo's issuer or audience is wrong")
 	}
 	if claimed.Expires != nil && !p.deps.Clock.Now().Before(time.Unix(int64(*claimed.Expires), 0)) {

@@ -10,7 +10,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -160,7 +159,7 @@ func (s *Service) refresh(ctx context.Context, r *Registry) error {
 	}
 	r.readAt = s.Clock.Now()
 	if r.remote() && r.origin.Cache != "" {
-		if err := keep(r.origin.Cache, metadata); err != nil {
+		if err := federation.KeepCopy(r.origin.Cache, metadata); err != nil {
 			s.Log.Warn("no copy of the metadata of providers was kept", "kind", r.origin.Kind, "error", err)
 		}
 	}
@@ -206,26 +205,6 @@ func readAll(from io.Reader) ([]byte, error) {
 		err = errors.New("they are too large")
 	}
 	return content, err
-}
-
-// keep writes a copy that appears whole or not at all.
-func keep(path string, content []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	file, err := os.CreateTemp(dir, "metadata-*")
-	if err != nil {
-		return err
-	}
-	_, err = file.Write(content)
-	if err = errors.Join(err, file.Close()); err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(file.Name()))
-	}
-	return nil
 }
 
 // read makes providers of metadata. A provider that cannot be used is left out and logged; where
