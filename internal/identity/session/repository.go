@@ -22,18 +22,22 @@ func (r repository) insert(ctx context.Context, s row) error {
 // find returns a session, and false when there is none. On request the row stays locked until the
 // end of the transaction.
 func (r repository) find(ctx context.Context, id uuid.UUID, lock bool) (row, bool, error) {
-	suffix := ""
-	if lock && r.db.Dialect() == db.Postgres {
-		suffix = " FOR UPDATE OF s"
-	}
 	var found []row
 	err := r.db.From(ctx).Raw(
-		"SELECT "+db.Columns[row]("s")+`, p.credential_level, p.suspended_at FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id = ?`+suffix, id,
+		"SELECT "+db.Columns[row]("s")+`, p.credential_level, p.suspended_at FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.id = ?`+r.held(lock), id,
 	).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return row{}, false, err
 	}
 	return found[0], true, nil
+}
+
+// held is the suffix that keeps sessions s locked until the end of the transaction, on request.
+func (r repository) held(lock bool) string {
+	if lock && r.db.Dialect() == db.Postgres {
+		return " FOR UPDATE OF s"
+	}
+	return ""
 }
 
 // grantColumns are what a grant's session needs to know of consent and application.
@@ -44,14 +48,10 @@ const grantColumns = `, p.credential_level, p.suspended_at, k.application_id, y.
 // findGrant returns the session of a grant, and false when there is none. On request the row stays
 // locked until the end of the transaction.
 func (r repository) findGrant(ctx context.Context, id uuid.UUID, lock bool) (grantRow, bool, error) {
-	suffix := ""
-	if lock && r.db.Dialect() == db.Postgres {
-		suffix = " FOR UPDATE OF s"
-	}
 	var found []grantRow
 	err := r.db.From(ctx).Raw("SELECT "+db.Columns[row]("s")+grantColumns+` FROM sessions s JOIN people p ON p.id = s.person_id
 		JOIN consents k ON k.id = s.consent_id AND k.person_id = s.person_id
-		JOIN applications y ON y.id = k.application_id WHERE s.id = ?`+suffix, id).Scan(&found).Error
+		JOIN applications y ON y.id = k.application_id WHERE s.id = ?`+r.held(lock), id).Scan(&found).Error
 	if err != nil || len(found) == 0 {
 		return grantRow{}, false, err
 	}
