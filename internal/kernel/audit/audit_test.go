@@ -262,9 +262,12 @@ func TestAudit_AccessesAreErasedByAgeAndPerson(t *testing.T) {
 		// The instant itself is not older.
 		before := world.Start
 		written := map[string]audit.Access{
-			"mine, old": {At: before.Add(-1), PersonID: &mine, SubjectID: &other}, "about me, old": {At: before.Add(-1), PersonID: &others, SubjectID: &me},
-			"other's, old": {At: before.Add(-1), PersonID: &others, SubjectID: &other}, "nobody's, old": {At: before.Add(-1)},
-			"mine, young": {At: before, PersonID: &mine, SubjectID: &me}, "other's, young": {At: before, PersonID: &others},
+			"mine, old":      {At: before.Add(-1), PersonID: &mine, SubjectID: &other},
+			"about me, old":  {At: before.Add(-1), PersonID: &others, SubjectID: &me},
+			"other's, old":   {At: before.Add(-1), PersonID: &others, SubjectID: &other},
+			"nobody's, old":  {At: before.Add(-1)},
+			"mine, young":    {At: before, PersonID: &mine, SubjectID: &me},
+			"other's, young": {At: before, PersonID: &others},
 		}
 		var all []audit.Access
 		for name, row := range written {

@@ -268,7 +268,8 @@ func (v Verification) receipts(ctx context.Context, r repository, size int64, re
 					return err
 				}
 				found.Lock()
-				findings = append(findings, Finding{one.position, string(ofRegister) + " " + one.row.String(), "the receipt was signed by no known key"})
+				row := string(ofRegister) + " " + one.row.String()
+				findings = append(findings, Finding{one.position, row, "the receipt was signed by no known key"})
 				found.Unlock()
 			}
 			return nil

@@ -224,8 +224,8 @@ func TestVerify_RefusesACheckpointOfOthers(t *testing.T) {
 	})
 }
 
-// Every receipt is looked at once, and what is wrong is told in the order of the log. Whether it is one
-// must be known: else nothing is said.
+// Every receipt is looked at once, and what is wrong is told in the order of the log. Whether it is
+// one must be known: else nothing is said.
 func TestVerify_LooksAtEveryReceipt(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *db.DB) {
 		h := newHouse(t, d)
