@@ -139,10 +139,11 @@ func EraseTrail(
 	if done.Unsealed, err = e.Unsealed(ctx, d); err != nil {
 		return done, err
 	}
-	if done.Accesses, err = audit.EraseAccesses(ctx, d, e.Before, personID); err != nil {
+	beside := audit.Erasure{Before: e.Before, PersonID: personID, At: now, Reason: reason}
+	if done.Accesses, err = audit.EraseAccesses(ctx, d, beside); err != nil {
 		return done, err
 	}
-	done.Looks, err = look.Erase(ctx, d, e.Before, personID)
+	done.Looks, err = look.Erase(ctx, d, beside)
 	return done, err
 }
 

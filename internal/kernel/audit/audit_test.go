@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
@@ -247,6 +248,92 @@ func TestAudit_ActivityIsThePersonsOwnTheLatestFirst(t *testing.T) {
 			}
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestAudit_AccessesAreErasedByAgeAndPerson: what is erased is gone, what is not is untouched, and the
+// trail says how much it was, why, and not of whom.
+func TestAudit_AccessesAreErasedByAgeAndPerson(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		mine, others := uuid.Must(uuid.NewV7()), uuid.Must(uuid.NewV7())
+		me, other := mine.String(), others.String()
+		// The instant itself is not older.
+		before := world.Start
+		written := map[string]audit.Access{
+			"mine, old":      {At: before.Add(-1), PersonID: &mine, SubjectID: &other},
+			"about me, old":  {At: before.Add(-1), PersonID: &others, SubjectID: &me},
+			"other's, old":   {At: before.Add(-1), PersonID: &others, SubjectID: &other},
+			"nobody's, old":  {At: before.Add(-1)},
+			"mine, young":    {At: before, PersonID: &mine, SubjectID: &me},
+			"other's, young": {At: before, PersonID: &others},
+		}
+		var all []audit.Access
+		for name, row := range written {
+			row.At = row.At.Truncate(time.Microsecond)
+			row.ID, row.Operation, row.Outcome, row.RequestID, row.Address = uuid.Must(uuid.NewV7()), "op", "read", name, "192.0.2.1"
+			written[name], all = row, append(all, row)
+		}
+		if err := audit.WriteAccess(context.Background(), d, all); err != nil {
+			t.Fatal(err)
+		}
+		at := before.Add(time.Hour)
+		for _, step := range []struct {
+			erasure audit.Erasure
+			erased  []string
+		}{
+			{audit.Erasure{Before: before, PersonID: &mine, At: at, Reason: "richiesta dell'interessato"}, []string{"mine, old", "about me, old"}},
+			{audit.Erasure{Before: before, PersonID: &mine, At: at, Reason: "ancora"}, nil},
+			{audit.Erasure{Before: before, At: at, Reason: "termine di conservazione"}, []string{"other's, old", "nobody's, old"}},
+			{audit.Erasure{Before: before, At: at, Reason: "ancora"}, nil},
+		} {
+			if n, err := audit.EraseAccesses(context.Background(), d, step.erasure); err != nil || n != int64(len(step.erased)) {
+				t.Errorf("%s: %d rows erased, %v, want %q", step.erasure.Reason, n, err, step.erased)
+			}
+			for _, name := range step.erased {
+				delete(written, name)
+			}
+			left := map[string]audit.Access{}
+			for _, row := range rows(t, d) {
+				left[row.RequestID] = row
+			}
+			if diff := cmp.Diff(written, left); diff != "" {
+				t.Errorf("%s: %s", step.erasure.Reason, diff)
+			}
+		}
+		var records []audit.Record
+		if err := d.From(context.Background()).Order("detail").Find(&records).Error; err != nil {
+			t.Fatal(err)
+		}
+		log, first, second := "access_log", `{"reason":"richiesta dell'interessato","rows":2}`, `{"reason":"termine di conservazione","rows":2}`
+		record := audit.Record{
+			At: at, Operation: audit.OpEraseAccesses, SubjectKind: &log, Outcome: "done", RequestID: "command-line", Address: "local",
+			Detail: &first,
+		}
+		then := record
+		then.Detail = &second
+		if diff := cmp.Diff([]audit.Record{record, then}, records, cmpopts.IgnoreFields(audit.Record{}, "ID")); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// TestAudit_WhatIsNotRecordedIsNotErased: deletion and record stand or fall together.
+func TestAudit_WhatIsNotRecordedIsNotErased(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		group := []audit.Access{{
+			ID: uuid.Must(uuid.NewV7()), At: world.Start, Operation: "op", Outcome: "read", RequestID: "request-1", Address: "192.0.2.1",
+		}}
+		if err := audit.WriteAccess(context.Background(), d, group); err != nil {
+			t.Fatal(err)
+		}
+		exec(t, d, "ALTER TABLE audit_records RENAME TO elsewhere")
+		e := audit.Erasure{Before: world.Start.Add(time.Hour), At: world.Start.Add(time.Hour), Reason: "prova"}
+		if _, err := audit.EraseAccesses(context.Background(), d, e); err == nil {
+			t.Error("erased without a record")
+		}
+		if diff := cmp.Diff(group, rows(t, d)); diff != "" {
 			t.Error(diff)
 		}
 	})

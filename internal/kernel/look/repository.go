@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"diresco/db"
+	"diresco/internal/kernel/audit"
 	"diresco/internal/platform/page"
 )
 
@@ -60,16 +61,14 @@ func (r repository) knows(ctx context.Context, personID uuid.UUID) (bool, error)
 	return found > 0, err
 }
 
-// Erase deletes looks that are older than an instant, those at or of one person where one is given,
-// and returns how many. The service's role may not.
-func Erase(ctx context.Context, d *db.DB, before time.Time, personID *uuid.UUID) (n int64, err error) {
-	statement, args := "DELETE FROM staff_looks WHERE at < ?", []any{before.UTC()}
-	if personID != nil {
-		statement, args = statement+" AND (person_id = ? OR staff_id = ?)", append(args, *personID, *personID)
+// OpErase is what the trail calls a deletion of looks.
+const OpErase = "eraseLooks"
+
+// Erase deletes looks and returns how many. The service's role may not.
+func Erase(ctx context.Context, d *db.DB, e audit.Erasure) (int64, error) {
+	statement, args := "DELETE FROM staff_looks WHERE at < ?", []any{e.Before.UTC()}
+	if e.PersonID != nil {
+		statement, args = statement+" AND (person_id = ? OR staff_id = ?)", append(args, *e.PersonID, *e.PersonID)
 	}
-	return n, d.InTx(ctx, func(ctx context.Context) error {
-		done := d.From(ctx).Exec(statement, args...)
-		n = done.RowsAffected
-		return done.Error
-	})
+	return e.Delete(ctx, d, OpErase, "staff_looks", statement, args...)
 }

@@ -151,11 +151,17 @@ func TestLook_IsErasedByAge(t *testing.T) {
 		w.Clock.Advance(time.Hour)
 		before := w.Clock.Now()
 		w.at(t, by, me)
-		if n, err := look.Erase(ctx, d, before, &me); err != nil || n != 1 {
+		e := audit.Erasure{Before: before, At: w.Clock.Now(), Reason: "prova"}
+		ofMine := e
+		ofMine.PersonID = &me
+		if n, err := look.Erase(ctx, d, ofMine); err != nil || n != 1 {
 			t.Errorf("%d looks at a person erased, %v", n, err)
 		}
-		if n, err := look.Erase(ctx, d, before, nil); err != nil || n != 1 {
+		if n, err := look.Erase(ctx, d, e); err != nil || n != 1 {
 			t.Errorf("%d other looks erased, %v", n, err)
+		}
+		if n := w.Count(t, `audit_records WHERE operation = ? AND detail = '{"reason":"prova","rows":1}'`, look.OpErase); n != 2 {
+			t.Errorf("%d of the two erasures are recorded", n)
 		}
 		if shown, err := w.service.Activity(ctx, access.Actor{PersonID: me}, page.Request{}); err != nil || len(shown.Items) != 1 {
 			t.Errorf("the person is shown %+v, %v", shown.Items, err)

@@ -2,10 +2,13 @@ package translog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,11 +21,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"diresco/db"
+	"diresco/internal/platform/keyring"
 )
 
 const (
 	// checkedAtOnce is how many leaves one step of the verification has; whole tiles.
 	checkedAtOnce = 256 * tileWidth
+	// verifiedAtOnce is how many receipts a core takes at a time.
+	verifiedAtOnce = 64
 	// mostFindings is how many findings are told one by one.
 	mostFindings = 100
 	// latest is longer than any transaction lasts, and latestEntry than one that files.
@@ -42,7 +48,8 @@ type Verification struct {
 	Checkpoints []string
 	// Mirror is a mirror that is checked as well; nil for none.
 	Mirror *blob.Bucket
-	// Receipt returns an error for a text that is no receipt of this installation.
+	// Receipt returns keyring.ErrNotAReceipt for a text that is none of this installation, and any other
+	// error where that is not known.
 	Receipt func(ctx context.Context, jws string) error
 	// Clock measures how long it takes.
 	Clock func() time.Time
@@ -242,41 +249,76 @@ func (v Verification) tell(part string, done, total int64) {
 // factory makes ranges of a tree with the hashes of RFC 9162.
 var factory = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
 
-// receipts checks the signature of every receipt under the tree, and returns how many there are.
+// receipts checks the signature of every receipt under the tree, and returns how many there are. One
+// connection reads them, which is quicker than all cores verify, wherever in the log they stand.
 func (v Verification) receipts(ctx context.Context, r repository, size int64, report *Report) (int64, error) {
-	all := spans(size, nil)
-	findings := make([][]Finding, len(all))
-	var count, done atomic.Int64
+	var count int64
+	var found sync.Mutex
+	var findings []Finding
 	work, inner := errgroup.WithContext(ctx)
 	work.SetLimit(report.Cores)
-	for i, part := range all {
+	verify := func(some []receipt) {
 		work.Go(func() error {
-			const query = "SELECT l.position, l.row_id, e.jws FROM log_entries l JOIN protocol_entries e ON e.subject_id = l.row_id " +
-				"WHERE e.jws IS NOT NULL AND l.position >= ? AND l.position < ? AND l.kind = 'register'"
-			err := r.each(inner, query, []any{part.from, part.to}, func(values [][]byte) error {
-				count.Add(1)
-				if v.Receipt(inner, string(values[2])) == nil {
-					return nil
+			for _, one := range some {
+				err := v.Receipt(inner, one.jws)
+				if err == nil {
+					continue
 				}
-				position, err := r.number(values[0])
-				if err != nil {
+				if !errors.Is(err, keyring.ErrNotAReceipt) {
 					return err
 				}
-				row, err := r.id(values[1])
-				if err != nil {
-					return err
-				}
-				f := Finding{position, string(ofRegister) + " " + row.String(), "the receipt was signed by no known key"}
-				findings[i] = append(findings[i], f)
-				return nil
-			})
-			v.tell("receipts", done.Add(part.to-part.from), size)
-			return err
+				found.Lock()
+				row := string(ofRegister) + " " + one.row.String()
+				findings = append(findings, Finding{one.position, row, "the receipt was signed by no known key"})
+				found.Unlock()
+			}
+			return nil
 		})
 	}
+	for _, part := range spans(size, nil) {
+		var some []receipt
+		err := r.receiptsIn(inner, part, func(one receipt) {
+			count++
+			if some = append(some, one); len(some) == verifiedAtOnce {
+				verify(some)
+				some = nil
+			}
+		})
+		if err != nil {
+			return 0, cmp.Or(work.Wait(), err)
+		}
+		verify(some)
+		v.tell("receipts", part.to, size)
+	}
 	err := work.Wait()
-	report.add(slices.Concat(findings...)...)
-	return count.Load(), err
+	slices.SortFunc(findings, func(a, b Finding) int { return cmp.Compare(a.Position, b.Position) })
+	report.add(findings...)
+	return count, err
+}
+
+// receipt is one that is to be verified, with the entry of the register that it is of.
+type receipt struct {
+	position int64
+	row      uuid.UUID
+	jws      string
+}
+
+// receiptsIn reads those of a part of the log.
+func (r repository) receiptsIn(ctx context.Context, part span, take func(receipt)) error {
+	const query = "SELECT l.position, l.row_id, e.jws FROM log_entries l JOIN protocol_entries e ON e.subject_id = l.row_id " +
+		"WHERE e.jws IS NOT NULL AND l.position >= ? AND l.position < ? AND l.kind = 'register'"
+	return r.each(ctx, query, []any{part.from, part.to}, func(values [][]byte) error {
+		one := receipt{jws: string(values[2])}
+		var err error
+		if one.position, err = r.number(values[0]); err != nil {
+			return err
+		}
+		if one.row, err = r.id(values[1]); err != nil {
+			return err
+		}
+		take(one)
+		return nil
+	})
 }
 
 // nameless says of a record that it tells neither who nor when; see audit.WriteTimeless.

@@ -2,7 +2,9 @@ package translog_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 
 	"diresco/db"
 	"diresco/internal/kernel/translog"
+	"diresco/internal/platform/keyring"
 	"diresco/internal/test/dbtest"
 	"diresco/internal/test/world"
 )
@@ -217,6 +220,48 @@ func TestVerify_RefusesACheckpointOfOthers(t *testing.T) {
 		})
 		if err == nil {
 			t.Error("a checkpoint of others is taken")
+		}
+	})
+}
+
+// Every receipt is looked at once, and what is wrong is told in the order of the log. Whether it is
+// one must be known: else nothing is said.
+func TestVerify_LooksAtEveryReceipt(t *testing.T) {
+	dbtest.Each(t, func(t *testing.T, d *db.DB) {
+		h := newHouse(t, d)
+		h.write(400)
+		h.seal()
+		var mu sync.Mutex
+		seen := map[string]int{}
+		v := translog.Verification{
+			DB: d, Name: h.keys.Name(), Verifiers: h.keys.Verifiers(), Clock: h.clock.Now,
+			Receipt: func(_ context.Context, jws string) error {
+				mu.Lock()
+				defer mu.Unlock()
+				if seen[jws]++; jws == jwsOf(h.entries[7]) || jws == jwsOf(h.entries[190]) {
+					return keyring.ErrNotAReceipt
+				}
+				return nil
+			},
+		}
+		report, err := translog.Verify(context.Background(), v)
+		if err != nil || report.Receipts.Count != 200 || report.Found != 2 {
+			t.Fatalf("%v, %+v", err, report)
+		}
+		for i, id := range []uuid.UUID{h.entries[7], h.entries[190]} {
+			if f := report.Findings[i]; f.Row != "register "+id.String() || f.Position < 0 {
+				t.Errorf("finding %d is %+v", i, f)
+			}
+		}
+		for _, id := range h.entries {
+			if n := seen[jwsOf(id)]; n != 1 {
+				t.Errorf("%d looks at %s", n, id)
+			}
+		}
+		away := errors.New("the keys cannot be read")
+		v.Receipt = func(context.Context, string) error { return away }
+		if _, err := translog.Verify(context.Background(), v); !errors.Is(err, away) {
+			t.Errorf("it returns %v", err)
 		}
 	})
 }

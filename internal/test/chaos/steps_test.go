@@ -66,6 +66,40 @@ func (h *house) gate(table, event string) (reached func() bool, open func()) {
 	return reached, open
 }
 
+// step is a place at which whoever does something is killed: a row is about to be written.
+type step struct{ table, event, does string }
+
+// killAt starts something and kills the server before the step; see killWhen.
+func (h *house) killAt(s *server, at step, begin func()) {
+	h.t.Helper()
+	reached, open := h.gate(at.table, at.event)
+	h.killWhen(s, at.does, reached, open, begin)
+}
+
+// killWhen starts something and kills the server once a place is reached. What stops there is then
+// opened, and the server is started again. It finds its leases at an end.
+func (h *house) killWhen(s *server, does string, reached func() bool, open, begin func()) {
+	t := h.t
+	t.Helper()
+	begin()
+	eventually(t, patience, does, reached)
+	s.kill()
+	open()
+	h.seed.do(func(ctx context.Context) error {
+		for _, end := range []string{
+			"declaration_batches SET lease_until = created_at", "register_imports SET lease_until = created_at",
+			"deliveries SET lease_until = created_at, next_at = created_at",
+		} {
+			if err := h.seed.db.From(ctx).Exec("UPDATE " + end + " WHERE lease_owner IS NOT NULL").Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s.start()
+	t.Logf("killed while %s", does)
+}
+
 // TestSteps_AWorkerKilledInEachOfThem: what takes a batch, files it, tells of it, makes events of it and
 // seals the trail is killed with the row of each step about to be written. Whoever comes after goes on,
 // and does nothing twice.
@@ -76,7 +110,7 @@ func TestSteps_AWorkerKilledInEachOfThem(t *testing.T) {
 	s.start()
 	l := newLoad(t, h.seed.filers(2), s.site)
 	var sent []sentBatch
-	for n, step := range []struct{ table, event, does string }{
+	for n, at := range []step{
 		{"declaration_batches", "INSERT", "a batch is taken"},
 		{"declaration_batch_items", "INSERT", "its items are kept"},
 		{"declaration_batches", "UPDATE", "a worker takes it up, and counts"},
@@ -94,27 +128,20 @@ func TestSteps_AWorkerKilledInEachOfThem(t *testing.T) {
 		{"log_offices", "INSERT OR UPDATE", "the register's place is kept"},
 		{"log_state", "UPDATE", "the tree is signed"},
 	} {
-		reached, open := h.gate(step.table, step.event)
 		f := l.filers[n%len(l.filers)]
 		b := sentBatch{by: f, request: batchOf(l, f, n)}
 		answered := make(chan bool, 1)
-		go func() {
-			var taken client.DeclarationBatch
-			last, _, ok := l.insist(f, s.site, b.request)
-			if ok {
-				taken = decode[client.DeclarationBatch](t, last.answer)
-				b.id = taken.BatchId
-			}
-			answered <- ok
-		}()
-		eventually(t, patience, step.does, reached)
-		s.kill()
-		open()
-		// Its lease is over by then.
-		h.seed.do(func(ctx context.Context) error {
-			return h.seed.db.From(ctx).Exec("UPDATE declaration_batches SET lease_until = created_at WHERE lease_owner IS NOT NULL").Error
+		h.killAt(s, at, func() {
+			go func() {
+				var taken client.DeclarationBatch
+				last, _, ok := l.insist(f, s.site, b.request)
+				if ok {
+					taken = decode[client.DeclarationBatch](t, last.answer)
+					b.id = taken.BatchId
+				}
+				answered <- ok
+			}()
 		})
-		s.start()
 		if !<-answered {
 			t.FailNow()
 		}
@@ -125,7 +152,6 @@ func TestSteps_AWorkerKilledInEachOfThem(t *testing.T) {
 			counts := decode[client.DeclarationBatch](t, shown).Counts
 			return counts.Filed == itemsOfStep
 		})
-		t.Logf("killed while %s: done once", step.does)
 	}
 	var said string
 	eventually(t, patience, "all of the trail is sealed", func() bool {

@@ -35,8 +35,12 @@ type request struct {
 	accept string
 	// ifMatch names the version that is replaced.
 	ifMatch string
-	body    any
+	// body is sent as JSON, but for csv, which is sent as it is.
+	body any
 }
+
+// csv is a file of lines of values.
+type csv string
 
 // answer is a response that was read.
 type answer struct {
@@ -48,24 +52,28 @@ type answer struct {
 // send sends the request once. Its error means that there is no whole answer.
 func (s site) send(ctx context.Context, r request) (answer, error) {
 	var body io.Reader
-	if r.body != nil {
-		encoded, err := json.Marshal(r.body)
+	kind := ""
+	switch content := r.body.(type) {
+	case nil:
+	case csv:
+		body, kind = strings.NewReader(string(content)), "text/csv"
+	default:
+		encoded, err := json.Marshal(content)
 		if err != nil {
 			return answer{}, err
 		}
-		body = bytes.NewReader(encoded)
+		body, kind = bytes.NewReader(encoded), "application/json"
 	}
 	sent, err := http.NewRequestWithContext(ctx, r.method, s.url+r.path, body)
 	if err != nil {
 		return answer{}, err
 	}
-	for name, value := range map[string]string{"Idempotency-Key": r.key, "Accept": r.accept, "If-Match": r.ifMatch} {
+	for name, value := range map[string]string{
+		"Idempotency-Key": r.key, "Accept": r.accept, "If-Match": r.ifMatch, "Content-Type": kind,
+	} {
 		if value != "" {
 			sent.Header.Set(name, value)
 		}
-	}
-	if r.body != nil {
-		sent.Header.Set("Content-Type", "application/json")
 	}
 	if r.token != "" {
 		sent.Header.Set("Authorization", "Bearer "+r.token)
