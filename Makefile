@@ -7,12 +7,14 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 BINARY ?= bin/diresco
 # Further arguments of go test, such as TESTFLAGS='-run TestLogin -v'.
 TESTFLAGS ?=
-PACKAGES ?= ./...
+# The longest comes first, so that others run beside it.
+FIRST := diresco/internal/test/e2e
+PACKAGES ?= $(FIRST) $(shell go list ./... | grep -v -x $(FIRST))
 # What `make quick` tests.
 PKG ?= ./...
 # The chaos tests kill a program that is built without the detector, and those of the contract share nothing: running them under it
 # shows nothing more.
-RACE_PACKAGES ?= $(shell go list ./... | grep -v -e /internal/test/chaos -e '^diresco/api')
+RACE_PACKAGES ?= $(FIRST) $(shell go list ./... | grep -v -x -e '.*/internal/test/chaos' -e 'diresco/api.*' -e $(FIRST))
 # SQLite is C turned into Go: watching every access in there finds no race of ours and takes more than half of the time.
 RACE_FLAGS ?= -race -gcflags=modernc.org/sqlite/lib=-race=false
 # How often `make chaos` kills the server on each kind of database.

@@ -9,10 +9,12 @@ import (
 )
 
 const (
-	// The groups are as large as the number of requests that a busy process has under way. Two are
-	// asked at a time, so that one is read while the other is asked.
+	// The groups are as large as the number of requests that a busy process has under way. Where this is
+	// all that a request asks, two are asked at a time, so that one is read while the other is asked.
+	// Others have more to do: fewer and larger groups leave more time for that.
 	questionsTogether = 128
-	questionLanes     = 2
+	shownLanes        = 2
+	questionLanes     = 1
 )
 
 // subject is what a statement about sessions and rights is about.
@@ -71,12 +73,13 @@ func (a *ask) load(ctx context.Context, q question) (findings, bool, error) {
 func (r *Repository) newAsk(to To, attached *Attachment) *ask {
 	a := new(ask)
 	var more Attachment
+	lanes := questionLanes
 	if attached != nil {
-		more, a.before = *attached, attached.Before
+		more, a.before, lanes = *attached, attached.Before, shownLanes
 	}
 	source := "unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) AS v (session_id, target_id)"
 	statement := direct.Numbered(r.question(to, source, more), 3)
-	a.loader = batch.NewLoader(questionsTogether, questionLanes, func(
+	a.loader = batch.NewLoader(questionsTogether, lanes, func(
 		ctx context.Context, asked []question,
 	) (map[question]findings, error) {
 		sessions, targets := make(db.UUIDs, len(asked)), make(db.UUIDs, len(asked))

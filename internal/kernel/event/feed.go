@@ -56,6 +56,9 @@ type Feed struct {
 	// begun says that this process has looked for what was committed since the last look, and caught
 	// that it has looked for what was missed before.
 	begun, caught bool
+	// busy says that the last transaction appended something. Then there is probably more by now, and
+	// nobody asks first.
+	busy bool
 	// part is how far a look has come that is too much for one transaction.
 	part *part
 	// atOnce is how many records the next transaction looks at: fewer after one that failed.
@@ -115,7 +118,7 @@ func (f *Feed) Append(ctx context.Context) error {
 func (f *Feed) next(ctx context.Context) (more, some bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.caught && f.part == nil {
+	if f.caught && f.part == nil && !f.busy {
 		if due, err := f.repo.due(ctx); err != nil || !due {
 			return false, false, err
 		}
@@ -158,6 +161,7 @@ func (f *Feed) next(ctx context.Context) (more, some bool, err error) {
 		return false, false, err
 	}
 	f.atOnce = min(appendedAtOnce, 2*f.atOnce)
+	f.busy = some
 	if f.part = left; left == nil {
 		f.begun, f.caught = true, f.caught || done.whole
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -359,4 +360,34 @@ func TestFeed_ForgetsAfterNinetyDays(t *testing.T) {
 			t.Errorf("newest: %d, %v", n, err)
 		}
 	})
+}
+
+// However much there is to be looked at, PostgreSQL plans the statements of a look once, while the
+// tables grow, too.
+func TestFeed_LooksAreNotPlannedAnew(t *testing.T) {
+	t.Parallel()
+	d := dbtest.Open(t, dbtest.Postgres(t))
+	f := feedOn(d)
+	for i := range 30 {
+		records := make([]audit.Record, 1+20*i)
+		for j := range records {
+			records[j] = written()
+		}
+		write(t, d, records...)
+		appendAll(t, f)
+		if i%10 == 9 {
+			if err := d.From(context.Background()).Exec("ANALYZE audit_records, events").Error; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var again []string
+	for _, statement := range dbtest.PlannedAnew(t, d) {
+		if strings.Contains(statement, "NOT IN ('changeDeclaration'") || strings.Contains(statement, "declaration_batches") {
+			again = append(again, statement)
+		}
+	}
+	if len(again) != 0 {
+		t.Errorf("planned anew: %q", again)
+	}
 }

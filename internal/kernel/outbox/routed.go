@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,7 +50,8 @@ func (o *Outbox) AddRouted(ctx context.Context, book Book, now time.Time, messag
 		}
 		rows = append(rows, m)
 	}
-	if len(deliveries) > 0 {
+	// What waits for its channel to be configured is found by those who look every second.
+	if slices.ContainsFunc(deliveries, func(d Delivery) bool { return !d.NextAt.After(now) }) {
 		o.db.Announce(ctx, promisedTopic)
 	}
 	if err := o.Add(ctx, rows...); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -135,8 +136,9 @@ func (r *Register) run() {
 	}
 }
 
-// gather takes what has arrived, in order of arrival.
+// gather takes what has arrived, in order of arrival. Who is about to arrive is let in first.
 func (r *Register) gather(first filing) []filing {
+	runtime.Gosched()
 	group := []filing{first}
 	for len(group) < groupSize {
 		select {

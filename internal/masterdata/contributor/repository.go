@@ -25,8 +25,9 @@ type repository struct {
 }
 
 const (
+	// One group is asked at a time: fewer and larger ones leave more time for the rest of a filing.
 	ownedTogether = 128
-	ownedLanes    = 2
+	ownedLanes    = 1
 )
 
 func newRepository(d *db.DB) *repository {

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"runtime"
 	"sync"
 )
 
@@ -55,6 +56,8 @@ func (l *Loader[K, V]) Load(ctx context.Context, key K) (value V, found bool, er
 // run asks until nobody waits any more.
 func (l *Loader[K, V]) run() {
 	for {
+		// Who is about to ask is let in first: that costs nothing where nobody is.
+		runtime.Gosched()
 		l.mu.Lock()
 		n := min(len(l.waiting), l.most)
 		if n == 0 {
