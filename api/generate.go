@@ -8,4 +8,5 @@ package api
 //go:generate go tool oapi-codegen --config server.yaml ../openapi.yaml
 //go:generate go tool oapi-codegen --config spec.yaml ../openapi.yaml
 //go:generate go tool oapi-codegen --config client/client.yaml ../openapi.yaml
+//go:generate go run ./contract/operations
 //go:generate go run ./contract/postman

@@ -128,9 +128,9 @@ type edge struct {
 	now func() time.Time
 }
 
-// ReadContract parses the contract, which nobody may change. It is large, and let go once nobody
-// holds it: the edge keeps what it needs of it.
-var ReadContract = weakly.Kept(api.GetSpec)
+// ReadContract parses what the service needs of the contract, which nobody may change. It is let go
+// once nobody holds it: the edge keeps less of it.
+var ReadContract = weakly.Kept(api.GetOperations)
 
 // New returns the handler of the whole service. It fails when the contract has an operation whose
 // access nobody decided about, or one that the edge cannot check.

@@ -34,6 +34,9 @@ func (l leaner) schema(s *openapi3.Schema) *openapi3.Schema {
 	*lean = *s
 	l[s], l[lean] = lean, lean
 	lean.Title, lean.Description, lean.ExternalDocs, lean.Extensions, lean.Default = "", "", nil, nil, nil
+	if exampleOf(s) == "" {
+		lean.Example = nil // refusals show no other
+	}
 	lean.OneOf, lean.AnyOf, lean.AllOf = l.refs(s.OneOf), l.refs(s.AnyOf), l.refs(s.AllOf)
 	lean.Not, lean.Items = l.ref(s.Not), l.ref(s.Items)
 	lean.AdditionalProperties.Schema = l.ref(s.AdditionalProperties.Schema)

@@ -1,10 +1,46 @@
 package edge
 
 import (
+	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"diresco/api"
 )
+
+// What the service reads of the contract makes the same operations as the whole.
+func TestOperations_NeedNoMoreOfTheContract(t *testing.T) {
+	contract, err := api.GetSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := readOperations(contract)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, err := ReadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := readOperations(short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d operations, want %d", len(got), len(want))
+	}
+	for key, op := range want {
+		// Media types are in the order of a map.
+		for _, o := range []*operation{op, got[key]} {
+			slices.Sort(o.consumes)
+		}
+		if !reflect.DeepEqual(got[key], op) {
+			t.Errorf("%v is another one", key)
+		}
+	}
+}
 
 // What is kept of a schema decides as the whole did, also where it leads back to itself.
 func TestLean_DecidesTheSame(t *testing.T) {

@@ -114,7 +114,7 @@ type pages struct {
 func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, error) {
 	p := &pages{files: map[string]*file{}, problems: map[string]*file{}, publicKeys: publicKeys, policy: policyFor(config.Institution.Logo)}
 	p.colours = colours(config.Institution.Palette())
-	contract := config.Contract // and not config, which would hold the parsed contract
+	contract, by := config.Contract, config.Institution // and not config, which would hold the parsed contract
 	p.files["/openapi.yaml"] = newLargeFile("application/yaml; charset=utf-8", func() ([]byte, error) { return contract(), nil })
 	p.files["/openapi.json"] = newLargeFile("application/json", api.GetSpecJSON)
 	for _, f := range p.files {
@@ -134,19 +134,17 @@ func New(config Config, publicKeys func(context.Context) (any, error)) ([]Page, 
 		return f, nil
 	})
 	templates, err := template.New("").Funcs(template.FuncMap{"institution": func() institution.Institution {
-		return config.Institution
+		return by
 	}}).ParseFS(assets, "assets/*.html")
 	if err != nil {
 		return nil, err
 	}
 	for path, name := range map[string]string{"/": "index.html", "/docs": "docs.html", "/verify": "verify.html"} {
-		if err := p.addHTML(p.files, templates, path, name, config); err != nil {
+		if err := p.addHTML(templates, path, name, config); err != nil {
 			return nil, err
 		}
 	}
-	if err := p.addProblems(templates, config.Spec); err != nil {
-		return nil, err
-	}
+	p.addProblems(templates, config.Spec)
 	if err := p.addSamples(config.Spec); err != nil {
 		return nil, err
 	}
@@ -168,7 +166,7 @@ func newFile(mediaType, policy string, content []byte) *file {
 }
 
 // newLargeFile is a file that is made when somebody asks for it, and not kept for long but
-// compressed.
+// compressed. What it is made of is part of the program, so that it can always be made.
 func newLargeFile(mediaType string, create func() ([]byte, error)) *file {
 	kept := weakly.Kept(func() (*[]byte, error) {
 		content, err := create()
@@ -184,7 +182,6 @@ func newLargeFile(mediaType string, create func() ([]byte, error)) *file {
 	packed := sync.OnceValues(func() ([]byte, string) {
 		content, err := plain()
 		if err != nil {
-			// It was packed when the program was built.
 			panic(err)
 		}
 		return compress(content), etag.Computed(content)
@@ -198,13 +195,26 @@ func newLargeFile(mediaType string, create func() ([]byte, error)) *file {
 	}}
 }
 
-func (p *pages) addHTML(into map[string]*file, templates *template.Template, path, name string, data any) error {
+const htmlType = "text/html; charset=utf-8"
+
+func (p *pages) addHTML(templates *template.Template, path, name string, data any) error {
 	var content bytes.Buffer
 	if err := templates.ExecuteTemplate(&content, name, data); err != nil {
 		return err
 	}
-	into[path] = newFile("text/html; charset=utf-8", p.policy, content.Bytes())
+	p.files[path] = newFile(htmlType, p.policy, content.Bytes())
 	return nil
+}
+
+// newHTML is a page that is written when somebody asks for it.
+func (p *pages) newHTML(templates *template.Template, name string, data any) *file {
+	f := newLargeFile(htmlType, func() ([]byte, error) {
+		var content bytes.Buffer
+		err := templates.ExecuteTemplate(&content, name, data)
+		return content.Bytes(), err
+	})
+	f.policy = p.policy
+	return f
 }
 
 // addAssets takes the scripts and styles: the service's own and those of Swagger UI. The latter
@@ -219,16 +229,31 @@ func (p *pages) addAssets() error {
 	}
 	p.add(assetsPath+"institution.css", assetType("institution.css"), p.colours)
 	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
-		zipped, err := swagger.FS.ReadFile(name + ".gz")
-		if err != nil {
-			return err
-		}
-		plain := sync.OnceValues(func() ([]byte, error) { return decompress(zipped) })
-		p.files[assetsPath+name] = &file{contentType: assetType(name), plain: plain, gzip: func() []byte {
+		p.files[assetsPath+name] = newZippedFile(assetType(name), func() []byte {
+			zipped, err := swagger.FS.ReadFile(name + ".gz")
+			if err != nil {
+				// It is part of the program.
+				panic(err)
+			}
 			return zipped
-		}, tag: sync.OnceValue(func() string { return etag.Computed(zipped) })}
+		})
 	}
 	return nil
+}
+
+// newZippedFile is a file that the program has compressed, and that is not kept beside that.
+func newZippedFile(mediaType string, read func() []byte) *file {
+	kept := weakly.Kept(func() (*[]byte, error) {
+		zipped := read()
+		return &zipped, nil
+	})
+	zipped := func() []byte {
+		content, _ := kept()
+		return *content
+	}
+	return &file{contentType: mediaType, plain: func() ([]byte, error) {
+		return decompress(zipped())
+	}, gzip: zipped, tag: sync.OnceValue(func() string { return etag.Computed(zipped()) })}
 }
 
 // colours is a style sheet that sets the properties which style.css draws with.

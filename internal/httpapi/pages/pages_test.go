@@ -57,11 +57,16 @@ type world struct{ http http.Handler }
 
 func newWorld(t *testing.T, config Config) world {
 	t.Helper()
-	config.Contract = diresco.Contract
 	var err error
 	if config.Spec, err = contract(); err != nil {
 		t.Fatal(err)
 	}
+	return serving(t, config)
+}
+
+func serving(t *testing.T, config Config) world {
+	t.Helper()
+	config.Contract = diresco.Contract
 	all, err := New(config, func(context.Context) (any, error) { return map[string]any{"keys": []any{}}, nil })
 	if err != nil {
 		t.Fatal(err)
@@ -109,6 +114,29 @@ func TestPages_EveryProblemHasItsPage(t *testing.T) {
 	}
 }
 
+// What the service works by of the contract makes the same pages as the whole.
+func TestPages_NeedNoMoreOfTheContract(t *testing.T) {
+	whole := newWorld(t, Config{})
+	short, err := api.GetOperations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reduced := serving(t, Config{Spec: short})
+	paths := []string{"/assets/samples.json", "/problems/"}
+	for _, code := range problem.Codes() {
+		paths = append(paths, "/problems/"+string(code))
+	}
+	for _, path := range paths {
+		for _, accept := range []string{"text/html", "application/json"} {
+			want := whole.do(http.MethodGet, path, "Accept", accept)
+			got := reduced.do(http.MethodGet, path, "Accept", accept)
+			if want.Body.Len() == 0 || got.Body.String() != want.Body.String() || got.Header().Get("ETag") != want.Header().Get("ETag") {
+				t.Errorf("%s: got %s, want %s", path, got.Body, want.Body)
+			}
+		}
+	}
+}
+
 // Each problem says which operations give it, with a link to each, or that every request may get
 // it.
 func TestProblems_LeadToTheirOperations(t *testing.T) {
@@ -132,8 +160,9 @@ func TestProblems_LeadToTheirOperations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	operations := problemOperations(spec)
 	for _, code := range named {
-		if len(problemView(spec, code).Operations) == 0 {
+		if len(problemView(operations, code).Operations) == 0 {
 			t.Errorf("no operation names %s", code)
 		}
 	}

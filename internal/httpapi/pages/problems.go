@@ -39,7 +39,7 @@ type problemPage struct {
 	Status int
 	Texts  []problemText
 	// Operations are those that give it; Any says that all do, whatever is asked.
-	Operations []problemOperation
+	Operations []*problemOperation
 	Any        bool
 }
 
@@ -49,7 +49,7 @@ type problemEntry struct {
 	Type       string                 `json:"type"`
 	Status     int                    `json:"status"`
 	Texts      map[string]problemText `json:"texts"`
-	Operations []problemOperation     `json:"operations"`
+	Operations []*problemOperation    `json:"operations"`
 }
 
 // problemGivers say which operations of those with its status give a problem, where not all do. The
@@ -97,8 +97,19 @@ func gives(o *openapi3.Operation, code fault.Code, status int) bool {
 	return !slices.Contains(named, code)
 }
 
+// problemOperations are the operations as the pages of problems show them, each once for all pages.
+func problemOperations(contract *openapi3.T) map[*openapi3.Operation]*problemOperation {
+	all := map[*openapi3.Operation]*problemOperation{}
+	for _, item := range contract.Paths.Map() {
+		for _, o := range item.Operations() {
+			all[o] = &problemOperation{o.OperationID, o.Summary, docsLink(o)}
+		}
+	}
+	return all
+}
+
 // problemView makes the page of a problem.
-func problemView(contract *openapi3.T, code fault.Code) problemPage {
+func problemView(operations map[*openapi3.Operation]*problemOperation, code fault.Code) problemPage {
 	status, _ := problem.Status(code)
 	view := problemPage{Slug: code, Status: status}
 	for _, lang := range []problem.Language{problem.Italian, problem.English} {
@@ -107,18 +118,14 @@ func problemView(contract *openapi3.T, code fault.Code) problemPage {
 			Lang: lang.String(), Title: title, Detail: detail, Help: help, Remedy: problem.Remedy(lang, code),
 		})
 	}
-	all := 0
-	for _, item := range contract.Paths.Map() {
-		for _, o := range item.Operations() {
-			all++
-			if gives(o, code, status) {
-				view.Operations = append(view.Operations, problemOperation{o.OperationID, o.Summary, docsLink(o)})
-			}
+	for o, shown := range operations {
+		if gives(o, code, status) {
+			view.Operations = append(view.Operations, shown)
 		}
 	}
-	slices.SortFunc(view.Operations, func(a, b problemOperation) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(view.Operations, func(a, b *problemOperation) int { return strings.Compare(a.ID, b.ID) })
 	// What the router answers is in no operation.
-	view.Any = len(view.Operations) == 0 || len(view.Operations) == all
+	view.Any = len(view.Operations) == 0 || len(view.Operations) == len(operations)
 	return view
 }
 
@@ -127,43 +134,46 @@ func docsLink(o *openapi3.Operation) string {
 	return "/docs#/" + url.PathEscape(o.Tags[0]) + "/" + o.OperationID
 }
 
-// addProblems makes the page of each problem, and the index of all, for people and for programs.
-func (p *pages) addProblems(templates *template.Template, contract *openapi3.T) error {
+// addProblems adds the page of each problem, and the index of all, for people and for programs. They
+// are written when somebody asks: together they take megabytes.
+func (p *pages) addProblems(templates *template.Template, contract *openapi3.T) {
+	operations := problemOperations(contract)
 	var views []problemPage
+	for _, code := range problem.Codes() {
+		view := problemView(operations, code)
+		p.problems[string(code)] = p.newHTML(templates, "problem.html", view)
+		views = append(views, view)
+	}
+	p.problemIndex = newLargeFile(jsonType, func() ([]byte, error) { return problemIndex(views) })
+	byStatus := slices.Clone(views)
+	slices.SortStableFunc(byStatus, func(a, b problemPage) int { return a.Status - b.Status })
+	p.problems[""] = p.newHTML(templates, "problems.html", byStatus)
+	p.problemIndex.open, p.problemIndex.negotiated, p.problems[""].negotiated = true, true, true
+}
+
+// problemIndex writes the index for programs.
+func problemIndex(views []problemPage) ([]byte, error) {
 	index := struct {
 		Items []problemEntry `json:"items"`
 	}{}
-	for _, code := range problem.Codes() {
-		view := problemView(contract, code)
-		if err := p.addHTML(p.problems, templates, string(code), "problem.html", view); err != nil {
-			return err
-		}
-		views = append(views, view)
+	for _, view := range views {
 		entry := problemEntry{
-			Code: code, Type: problem.PagesPath + string(code), Status: view.Status, Texts: map[string]problemText{},
+			Code: view.Slug, Type: problem.PagesPath + string(view.Slug), Status: view.Status, Texts: map[string]problemText{},
 			Operations: view.Operations,
 		}
 		if entry.Operations == nil {
-			entry.Operations = []problemOperation{}
+			entry.Operations = []*problemOperation{}
 		}
 		for _, text := range view.Texts {
 			entry.Texts[text.Lang] = text
 		}
 		index.Items = append(index.Items, entry)
 	}
-	slices.SortStableFunc(views, func(a, b problemPage) int { return a.Status - b.Status })
-	if err := p.addHTML(p.problems, templates, "", "problems.html", views); err != nil {
-		return err
-	}
 	var encoded bytes.Buffer
 	encoder := json.NewEncoder(&encoded)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(index); err != nil {
-		return err
-	}
-	p.problemIndex = newFile("application/json", "", encoded.Bytes())
-	p.problemIndex.open, p.problemIndex.negotiated, p.problems[""].negotiated = true, true, true
-	return nil
+	err := encoder.Encode(index)
+	return encoded.Bytes(), err
 }
 
 // serveProblem explains one kind of problem.
