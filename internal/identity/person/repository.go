@@ -41,9 +41,8 @@ func (r repository) lock(ctx context.Context, id uuid.UUID) (Person, error) {
 // in the order of their ids, so that two who do this never wait for each other.
 func (r repository) lockWithAdministrators(ctx context.Context, id uuid.UUID) (one Person, others []Person, err error) {
 	var rows []Person
-	if err := r.db.From(ctx).Raw(
-		"SELECT "+db.Columns[Person]("")+" FROM people WHERE id = ? OR user_class = ? ORDER BY id"+r.db.ForNoKeyUpdate(), id, access.Administrator,
-	).Scan(&rows).Error; err != nil {
+	if err := r.db.From(ctx).Raw("SELECT "+db.Columns[Person]("")+" FROM people WHERE id = ? OR user_class = ? ORDER BY id"+
+		r.db.ForNoKeyUpdate(), id, access.Administrator).Scan(&rows).Error; err != nil {
 		return Person{}, nil, err
 	}
 	for _, p := range rows {
