@@ -13,7 +13,7 @@ import (
 
 const (
 	// beforeVariable names the commit whose program is the release before.
-	beforeVariable = "DIRESCO_CHAOS_BEFORE"
+	beforeVariable = "CHAOS_BEFORE"
 	// releaseBefore is the last program that kept receipts in a table of their own (schema 55).
 	// Schemas of now bear programs from 52 on.
 	releaseBefore = "5efd59a"
