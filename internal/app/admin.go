@@ -132,5 +132,5 @@ func commandRunner(ctx context.Context, c config.Config) (*operation.Runner, err
 
 // byCommand is the context of an operation that a command does.
 func byCommand(ctx context.Context, operation string) context.Context {
-	return audit.WithOrigin(ctx, audit.Origin{Operation: operation, RequestID: "command-line", Address: "local"})
+	return audit.WithOrigin(ctx, audit.ByCommand(operation))
 }

@@ -102,11 +102,10 @@ func AcceptLogKeys(ctx context.Context, c config.Config, reason string) (public 
 		if err := translog.Accept(ctx, d, keys); err != nil {
 			return fmt.Errorf("the log was not signed: %w", err)
 		}
-		kind, subject, text := "key", strings.Join(keys.Public(), " "), string(detail)
-		return audit.NewTrail(d).Write(ctx, audit.Record{
-			ID: uuid.Must(uuid.NewV7()), At: clock.System{}.Now(), Operation: "acceptLogKeys", SubjectKind: &kind, SubjectID: &subject,
-			Outcome: "done", RequestID: "command-line", Address: "local", Detail: &text,
-		})
+		record := audit.ByCommand("acceptLogKeys").Record("key", clock.System{}.Now())
+		subject, text := strings.Join(keys.Public(), " "), string(detail)
+		record.SubjectID, record.Detail = &subject, &text
+		return audit.NewTrail(d).Write(ctx, record)
 	})
 }
 

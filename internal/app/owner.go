@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"github.com/google/uuid"
-
 	"diresco/db"
 	"diresco/internal/kernel/audit"
 	"diresco/internal/kernel/protocol"
@@ -33,10 +31,9 @@ func traced(ctx context.Context, d *db.DB, operation, kind string, do func(ctx c
 		if err != nil {
 			return err
 		}
-		return audit.NewTrail(d).Write(ctx, audit.Record{
-			ID: uuid.Must(uuid.NewV7()), At: clock.System{}.Now(), Operation: operation, SubjectKind: &kind, SubjectID: &subject,
-			Outcome: "done", RequestID: "command-line", Address: "local",
-		})
+		record := audit.ByCommand(operation).Record(kind, clock.System{}.Now())
+		record.SubjectID = &subject
+		return audit.NewTrail(d).Write(ctx, record)
 	})
 }
 

@@ -21,6 +21,11 @@ type Origin struct {
 	Address string
 }
 
+// ByCommand is the origin of an operation that a command of the program does.
+func ByCommand(operation string) Origin {
+	return Origin{Operation: operation, RequestID: "command-line", Address: "local"}
+}
+
 type originKey struct{}
 
 // WithOrigin returns a context that carries the origin.
@@ -64,6 +69,14 @@ type Record struct {
 
 // TableName tells GORM the table.
 func (Record) TableName() string { return "audit_records" }
+
+// Record is the record of what nobody who is logged in did to a kind of subject.
+func (o Origin) Record(kind string, at time.Time) Record {
+	return Record{
+		ID: uuid.Must(uuid.NewV7()), At: at, Operation: o.Operation, SubjectKind: &kind, Outcome: "done", RequestID: o.RequestID,
+		Address: o.Address,
+	}
+}
 
 // Trail writes audit records.
 type Trail struct{ db *db.DB }

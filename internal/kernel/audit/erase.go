@@ -44,11 +44,9 @@ func (e Erasure) Delete(ctx context.Context, d *db.DB, operation, log, statement
 		if err != nil {
 			return err
 		}
-		detail := string(said)
-		return NewTrail(d).Write(ctx, Record{
-			ID: uuid.Must(uuid.NewV7()), At: e.At, Operation: operation, SubjectKind: &log, Outcome: "done", RequestID: "command-line",
-			Address: "local", Detail: &detail,
-		})
+		record, detail := ByCommand(operation).Record(log, e.At), string(said)
+		record.Detail = &detail
+		return NewTrail(d).Write(ctx, record)
 	})
 	return rows, err
 }

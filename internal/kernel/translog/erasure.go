@@ -129,11 +129,7 @@ func (e Erasure) Erase(ctx context.Context, d *db.DB, now time.Time, tell func(r
 
 // step erases some records behind a position, in one transaction, and returns what it erased.
 func (e Erasure) step(ctx context.Context, d *db.DB, now time.Time, behind int64) (rows []erased, err error) {
-	r, kind := repository{d}, "audit"
-	record := audit.Record{
-		ID: uuid.Must(uuid.NewV7()), At: now, Operation: OpErase, SubjectKind: &kind, Outcome: "done", RequestID: "command-line",
-		Address: "local",
-	}
+	r, record := repository{d}, audit.ByCommand(OpErase).Record("audit", now)
 	err = d.InTx(ctx, func(ctx context.Context) error {
 		if rows, err = r.erasable(ctx, e, record.ID, behind); err != nil || len(rows) == 0 {
 			return err

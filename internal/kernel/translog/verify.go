@@ -250,7 +250,7 @@ func (v Verification) tell(part string, done, total int64) {
 var factory = compact.RangeFactory{Hash: rfc6962.DefaultHasher.HashChildren}
 
 // receipts checks the signature of every receipt under the tree, and returns how many there are. One
-// connection reads them, which is quicker than all cores verify, wherever in the log they stand.
+// connection reads them for all cores: those that stand close together are not left to one.
 func (v Verification) receipts(ctx context.Context, r repository, size int64, report *Report) (int64, error) {
 	var count int64
 	var found sync.Mutex
