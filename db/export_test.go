@@ -8,6 +8,13 @@ import (
 // SetTransactionTimeout shortens what bounds every transaction.
 func (d *DB) SetTransactionTimeout(t time.Duration) { d.timeout = t }
 
+// The tables in which the role of the service may do less.
+var (
+	KeptAsWritten = keptAsWritten
+	NeverDeleted  = neverDeleted
+	OfOwner       = ofOwner
+)
+
 // StatementsKept bounds the statements that a connection to SQLite keeps.
 const StatementsKept = statementsKept
 

@@ -3,11 +3,16 @@ package db_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"diresco/db"
 	"diresco/internal/test/dbtest"
 )
 
@@ -148,5 +153,36 @@ func TestRole_IsOfPostgres(t *testing.T) {
 	d := dbtest.Open(t, dbtest.SQLite(t))
 	if _, err := d.CreateRole(context.Background(), "diresco_app"); err == nil {
 		t.Error("a role of a file")
+	}
+}
+
+// The page about the role names the tables in which it may do less, each by what it may not.
+func TestRole_ThePageSaysWhatItMayNot(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join("..", "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(page), "It reads and adds everywhere, and\n")
+	if !found {
+		t.Fatal("the page does not say what the role may")
+	}
+	list, _, _ := strings.Cut(strings.TrimSpace(after), "\n\n")
+	points := strings.Split(list, "\n* ")
+	if len(points) != 3 {
+		t.Fatalf("%d points: %q", len(points), points)
+	}
+	for i, tables := range [][]string{db.KeptAsWritten, db.NeverDeleted, db.OfOwner} {
+		var named []string
+		for _, name := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(points[i], -1) {
+			named = append(named, name[1])
+		}
+		// In the page it is the list of migrations.
+		want := slices.DeleteFunc(slices.Clone(tables), func(name string) bool { return name == "goose_db_version" })
+		slices.Sort(named)
+		slices.Sort(want)
+		if !slices.Equal(named, want) {
+			t.Errorf("the page names %q, want %q", named, want)
+		}
 	}
 }
