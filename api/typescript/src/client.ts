@@ -26,8 +26,8 @@ export interface ClientOptions extends RetryOptions {
 /** The client that openapi-fetch makes of the contract, and what stands below it. */
 export interface DirescoClient extends Client<paths> {
   readonly options: ClientOptions;
-  /** Sends a request as the client does: with a token, again while that may help. It gives refusals as answers. */
-  readonly send: (request: Request, headersWithinMs?: number) => Promise<Response>;
+  /** Sends a request as the client does: with a token, again while that may help. It gives refusals as answers. See `send`. */
+  readonly send: (request: Request, headersWithinMs?: number, until?: { signal: AbortSignal }) => Promise<Response>;
 }
 
 /**
@@ -35,7 +35,7 @@ export interface DirescoClient extends Client<paths> {
  * `Idempotency-Key`; an access token that has expired is renewed.
  */
 export function createDiresco(options: ClientOptions): DirescoClient {
-  const sender = async (request: Request, headersWithinMs?: number): Promise<Response> => {
+  const sender = async (request: Request, headersWithinMs?: number, until: { signal: AbortSignal } = request): Promise<Response> => {
     const headers = new Headers(request.headers);
     if (request.method === "POST" && !headers.get("idempotency-key")) {
       headers.set("idempotency-key", crypto.randomUUID());
@@ -50,7 +50,7 @@ export function createDiresco(options: ClientOptions): DirescoClient {
     }
     const prepared = new Request(request, { headers });
     const again = prepared.clone();
-    const answer = await send(prepared, options, headersWithinMs);
+    const answer = await send(prepared, options, headersWithinMs, until);
     if (answer.status !== 401 || token === undefined || options.tokens === undefined) {
       return answer;
     }
@@ -59,7 +59,7 @@ export function createDiresco(options: ClientOptions): DirescoClient {
       return answer;
     }
     headers.set("authorization", `Bearer ${renewed}`);
-    return send(new Request(again, { headers }), options, headersWithinMs);
+    return send(new Request(again, { headers }), options, headersWithinMs, until);
   };
   const client = createClient<paths>({ baseUrl: options.baseUrl, fetch: (request) => sender(request) });
   return Object.assign(client, { options, send: sender });

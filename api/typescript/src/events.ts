@@ -86,9 +86,8 @@ async function* stream(api: DirescoClient, cursor: string, options: EventOptions
   }
   const quiet = new AbortController();
   const reading = AbortSignal.any([signal, quiet.signal]);
-  const answer = await api.send(new Request(url, {
-    headers: { accept: "text/event-stream", "last-event-id": cursor }, cache: "no-store", signal: reading,
-  }), silenceMs);
+  const request = new Request(url, { headers: { accept: "text/event-stream", "last-event-id": cursor }, cache: "no-store" });
+  const answer = await api.send(request, silenceMs, { signal: reading });
   if (!answer.ok || answer.body === null) {
     throw await problemOf(answer);
   }

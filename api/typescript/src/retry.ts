@@ -1,8 +1,11 @@
 import { retryAfterMs } from "./problem.js";
 
 export interface RetryOptions {
-  /** Sends the requests; that of the platform if left out. */
-  fetch?: (request: Request) => Promise<Response>;
+  /**
+   * Sends the requests; that of the platform if left out. Hand the signal on beside the request: in node a request forgets its own once
+   * nobody holds what it was made of.
+   */
+  fetch?: (request: Request, init: { signal: AbortSignal }) => Promise<Response>;
   /** How often a request is sent at most; 5 if left out. */
   tries?: number;
   /** How long to wait for the next try at most; a minute if left out. What asks for more is given back at once. */
@@ -15,10 +18,12 @@ const firstPauseMs = 200;
 
 /**
  * Sends a request, again and again while that may help and does no harm. Each try waits `headersWithinMs` for the headers of its answer;
- * for ever if left out.
+ * for ever if left out. The signal of `until` ends it; where that is a request, it is held as long.
  */
-export async function send(request: Request, options: RetryOptions, headersWithinMs?: number): Promise<Response> {
-  const deliver = options.fetch ?? ((r: Request) => fetch(r));
+export async function send(
+  request: Request, options: RetryOptions, headersWithinMs?: number, until: { signal: AbortSignal } = request,
+): Promise<Response> {
+  const deliver = options.fetch ?? ((r: Request, init: RequestInit) => fetch(r, init));
   const tries = options.tries ?? 5;
   for (let attempt = 1; ; attempt++) {
     const last = attempt >= tries;
@@ -28,14 +33,14 @@ export async function send(request: Request, options: RetryOptions, headersWithi
     const sent = last ? request : request.clone();
     const timer = headersWithinMs === undefined ? undefined : setTimeout(() => { late.abort(new Error("no answer")); }, headersWithinMs);
     try {
-      answer = await deliver(timer === undefined ? sent : new Request(sent, { signal: AbortSignal.any([request.signal, late.signal]) }));
+      answer = await deliver(sent, { signal: timer === undefined ? until.signal : AbortSignal.any([until.signal, late.signal]) });
     } catch (error) {
       failure = error;
     } finally {
       clearTimeout(timer);
     }
     const asked = answer === undefined ? 0 : (retryAfterMs(answer) ?? 0);
-    const again = !last && !request.signal.aborted && asked <= (options.longestWaitMs ?? 60_000) && (await mayRepeat(request, answer));
+    const again = !last && !until.signal.aborted && asked <= (options.longestWaitMs ?? 60_000) && (await mayRepeat(request, answer));
     if (!again) {
       if (answer === undefined) {
         throw failure;
@@ -43,7 +48,7 @@ export async function send(request: Request, options: RetryOptions, headersWithi
       return answer;
     }
     await answer?.body?.cancel();
-    await (options.wait ?? wait)(asked + jitter(attempt), request.signal);
+    await (options.wait ?? wait)(asked + jitter(attempt), until.signal);
   }
 }
 

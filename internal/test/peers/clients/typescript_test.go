@@ -74,8 +74,10 @@ func TestTypeScript_LogsInAndFiles(t *testing.T) {
 	w.dir = filepath.Dir(w.dir)
 	w.run("npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock")
 	w.run(tsc, "--project", "tsconfig.json")
-	if out := w.run("node", filepath.Join("built", "answers.js")); out != "as said\n" {
-		t.Errorf("answers.ts: %s", out)
+	for _, name := range []string{"answers", "silence"} {
+		if out := w.run("node", "--expose-gc", filepath.Join("built", name+".js")); out != "as said\n" {
+			t.Errorf("%s.ts: %s", name, out)
+		}
 	}
 	w.filed(w.run("node", filepath.Join("built", "sdk.js")))
 }

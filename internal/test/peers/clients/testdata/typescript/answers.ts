@@ -132,10 +132,10 @@ const event = JSON.stringify({ event_id: "e", type: "declaration.submitted", at:
 const happened = (id: string) => `: hb\nid: ${id}\nevent: declaration.submitted\ndata: ${event}\n\n`;
 const ending = (reason: string) => `event: end\ndata: {"reason":"${reason}"}\n\n`;
 function streamed(pieces: string[], end: "closed" | "broken" | "silent" = "closed") {
-  return (request: Request) => {
+  return (_: Request, { signal }: { signal: AbortSignal }) => {
     const body = new ReadableStream<Uint8Array>({
       start(c) {
-        request.signal.addEventListener("abort", () => { c.error(request.signal.reason); });
+        signal.addEventListener("abort", () => { c.error(signal.reason); });
       },
       pull(c) {
         const piece = pieces.shift();
@@ -152,8 +152,8 @@ function streamed(pieces: string[], end: "closed" | "broken" | "silent" = "close
     return Promise.resolve(new Response(body, { headers: { "content-type": "text/event-stream" } }));
   };
 }
-const unanswered = (request: Request) => new Promise<Response>((_, no) => {
-  request.signal.addEventListener("abort", () => { no(request.signal.reason as Error); });
+const unanswered = (_: Request, { signal }: { signal: AbortSignal }) => new Promise<Response>((_, no) => {
+  signal.addEventListener("abort", () => { no(signal.reason as Error); });
 });
 const half = event.indexOf(',"at"') + 1;
 const given = [
@@ -167,9 +167,9 @@ const timer = globalThis.setTimeout;
 globalThis.setTimeout = ((work: () => void, ms: number) => timer(work, ms === 60_000 ? 50 : ms)) as typeof setTimeout;
 const from: (string | null)[] = [];
 const api = createDiresco({
-  baseUrl: `${issuer}/v1`, wait: () => Promise.resolve(), fetch: (request) => {
+  baseUrl: `${issuer}/v1`, wait: () => Promise.resolve(), fetch: (request, init) => {
     from.push(request.headers.get("last-event-id"));
-    return (given.shift() ?? unanswered)(request);
+    return (given.shift() ?? unanswered)(request, init);
   },
 });
 const cursors: string[] = [];
