@@ -291,7 +291,13 @@ revive() {
 case ${1:-} in
 up | serve | down | revive | url | pooled | standbys) "$1" ;;
 list) patronictl list ;;
-logs) tail -n 25 "$dir"/node?.log ;;
+logs)
+	# Without what Patroni says of health checks that hung up on it: it drowns the rest.
+	for n in $nodes; do
+		echo "node$n:"
+		grep -E '^[0-9]{4}-|rewind|^(WARNING|FATAL|DETAIL)' "$dir/node$n.log" | grep -v 'no action' | tail -n 60
+	done
+	;;
 leader) member primary ;;
 sync) member sync ;;
 replica) member async ;;
