@@ -6,7 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
+	"io"
 	"strings"
 	"sync/atomic"
 
@@ -137,15 +137,25 @@ func (m *Mirror) copyTile(ctx context.Context, t tlog.Tile) error {
 	return m.bucket.WriteAll(ctx, nameOf(t), content, nil)
 }
 
-// tidy deletes the tiles of an old checkpoint that were not whole, and are not those of the new one.
+// tidy deletes what stood there of tiles before they were whole. Until then it stays: somebody may
+// hold one of the checkpoints that needed it.
 func (m *Mirror) tidy(ctx context.Context, old, size int64) error {
-	fresh := partTiles(size)
 	for _, t := range partTiles(old) {
-		if slices.Contains(fresh, t) {
+		t.W = tileWidth
+		if whole := size >> (height * max(t.L, 0)); whole < (t.N+1)*tileWidth {
 			continue
 		}
-		if err := m.bucket.Delete(ctx, nameOf(t)); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-			return err
+		for parts := m.bucket.List(&blob.ListOptions{Prefix: nameOf(t) + ".p/"}); ; {
+			part, err := parts.Next(ctx)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err == nil {
+				err = m.bucket.Delete(ctx, part.Key)
+			}
+			if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+				return err
+			}
 		}
 	}
 	return nil
@@ -204,11 +214,35 @@ func (m readMirror) ReadTiles(wanted []tlog.Tile) ([][]byte, error) {
 	data := make([][]byte, len(wanted))
 	for i, t := range wanted {
 		var err error
-		if data[i], err = m.bucket.ReadAll(m.ctx, nameOf(t)); err != nil {
+		data[i], err = m.bucket.ReadAll(m.ctx, nameOf(t))
+		if gcerrors.Code(err) == gcerrors.NotFound && t.W < tileWidth {
+			data[i], err = m.beginning(t)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", nameOf(t), err)
 		}
 	}
 	return data, nil
+}
+
+// beginning reads a tile that became whole after its checkpoint was read, as far as that goes.
+func (m readMirror) beginning(t tlog.Tile) ([]byte, error) {
+	whole := t
+	whole.W = tileWidth
+	content, err := m.bucket.ReadAll(m.ctx, nameOf(whole))
+	if err != nil {
+		return nil, err
+	}
+	end := t.W * tlog.HashSize
+	if t.L == leavesLevel {
+		end = 0
+		for range t.W {
+			if end+2 <= len(content) {
+				end += 2 + int(binary.BigEndian.Uint16(content[end:]))
+			}
+		}
+	}
+	return content[:min(end, len(content))], nil
 }
 
 // CheckpointOf returns the checkpoint of a mirror.

@@ -40,7 +40,7 @@ func (l *Log) Cosign(ctx context.Context, w *witness.Witness) error {
 		seen = c.Size
 	}
 	line, err := l.ask(ctx, w, s.Checkpoint, seen)
-	if behind := (*witness.Conflict)(nil); errors.As(err, &behind) && behind.Size != seen {
+	if behind := (*witness.Conflict)(nil); errors.As(err, &behind) {
 		// It knows better than we what it has seen.
 		line, err = l.ask(ctx, w, s.Checkpoint, behind.Size)
 	}
@@ -65,7 +65,11 @@ func (l *Log) ask(ctx context.Context, w *witness.Witness, checkpoint string, se
 			return "", err
 		}
 	}
-	return w.Cosign(ctx, checkpoint, seen, proof)
+	line, err = w.Cosign(ctx, checkpoint, seen, proof)
+	if behind := (*witness.Conflict)(nil); errors.As(err, &behind) && behind.Size == seen {
+		return "", fmt.Errorf("it has cosigned another tree of %d leaves", seen)
+	}
+	return line, err
 }
 
 // none reports whether there is no checkpoint yet.

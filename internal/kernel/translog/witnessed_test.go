@@ -111,6 +111,10 @@ func TestLog_BelievesAWitnessWhatItHasSeen(t *testing.T) {
 		if err := h.cosign(s); err == nil || !strings.Contains(err.Error(), "is gone") {
 			t.Errorf("it has seen more than there is: %v", err)
 		}
+		s.See(tlog.Tree{N: third.Size, Hash: first.Root})
+		if err := h.cosign(s); err == nil || !strings.Contains(err.Error(), "another tree") {
+			t.Errorf("it has seen another tree of that size: %v", err)
+		}
 		s.See(tlog.Tree{N: first.Size, Hash: second.Root})
 		if err := h.cosign(s); err == nil {
 			t.Error("another tree is cosigned")
