@@ -113,6 +113,8 @@ func (w *Witness) Cosign(ctx context.Context, checkpoint string, seen int64, pro
 			return "", errors.New("the witness's answer is no size")
 		}
 		return "", &Conflict{size}
+	case answer.StatusCode == http.StatusUnprocessableEntity:
+		return "", errors.New("the witness has cosigned other leaves than the log begins with")
 	case answer.StatusCode != http.StatusOK:
 		return "", fmt.Errorf("the witness answers %d", answer.StatusCode)
 	}
