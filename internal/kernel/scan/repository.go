@@ -75,6 +75,15 @@ func (r repository) end(ctx context.Context, one row) error {
 	).Error
 }
 
+// release leaves files to whoever comes next.
+func (r repository) release(ctx context.Context, owner string, id uuid.UUID) error {
+	return r.db.InTx(ctx, func(ctx context.Context) error {
+		return r.db.From(ctx).Exec(
+			"UPDATE file_scans SET lease_owner = NULL, lease_until = NULL WHERE id = ? AND lease_owner = ?", id, owner,
+		).Error
+	})
+}
+
 // putOff notes that files could not be scanned, and when they are tried again.
 func (r repository) putOff(ctx context.Context, owner string, id uuid.UUID, until time.Time) error {
 	return r.db.InTx(ctx, func(ctx context.Context) error {
