@@ -59,20 +59,6 @@ func (f Filter) narrowed(now time.Time) (Filter, bool) {
 // Now is the instant by which a list is shown.
 func (s *Service) Now() time.Time { return s.run.Clock.Now() }
 
-// place is a place in a list from the newest to the oldest.
-type place struct {
-	at time.Time
-	id uuid.UUID
-}
-
-func placeAfter(request page.Request) (*place, error) {
-	after, err := request.After()
-	if err != nil || after == nil {
-		return nil, err
-	}
-	return &place{after.At, after.ID}, nil
-}
-
 // sees reports whether somebody of the staff sees the deliveries to everybody. An operator sees
 // those to the people of the office alone.
 func sees(by access.Actor) bool { return by.UserClass != access.Operator }
@@ -82,7 +68,7 @@ func (s *Service) List(ctx context.Context, by access.Actor, f Filter, request p
 	if err := s.outbox.beShown(ctx); err != nil {
 		return page.Page[Delivery]{}, err
 	}
-	after, err := placeAfter(request)
+	after, err := request.After()
 	if err != nil {
 		return page.Page[Delivery]{}, err
 	}
@@ -189,7 +175,7 @@ const (
 // Notifications returns what a person was told, the newest first, without any secret.
 func (s *Service) Notifications(ctx context.Context, by access.Actor, request page.Request) (page.Page[Notification], error) {
 	var none page.Page[Notification]
-	after, err := placeAfter(request)
+	after, err := request.After()
 	if err != nil {
 		return none, err
 	}
