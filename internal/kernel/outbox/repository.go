@@ -68,10 +68,7 @@ func (r repository) claim(ctx context.Context, c Channel, limit int, lease job.L
 // renew prolongs the lease of those deliveries that its owner still has. It waits for nobody: what
 // is locked is being settled.
 func (r repository) renew(ctx context.Context, ids db.UUIDs, lease job.Lease) error {
-	held := "SELECT id FROM deliveries WHERE " + r.db.Among("id") + " AND lease_owner = ? AND " + beingDue
-	if r.db.Dialect() == db.Postgres {
-		held += " FOR UPDATE SKIP LOCKED"
-	}
+	held := "SELECT id FROM deliveries WHERE " + r.db.Among("id") + " AND lease_owner = ? AND " + beingDue + r.db.ForUpdateOfFree()
 	return r.db.InTx(ctx, func(ctx context.Context) error {
 		return r.db.From(ctx).Exec("UPDATE deliveries SET lease_until = ?, next_at = ? WHERE id IN ("+held+")",
 			lease.Until, lease.Until, r.db.IDs(ids), lease.Owner).Error

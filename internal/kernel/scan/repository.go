@@ -40,8 +40,8 @@ func (r repository) due(ctx context.Context, now time.Time) (bool, error) {
 func (r repository) claim(ctx context.Context, lease job.Lease) (one row, mine bool, err error) {
 	err = r.db.InTx(ctx, func(ctx context.Context) error {
 		var rows []row
-		err := r.db.From(ctx).Raw("SELECT "+db.Columns[row]("")+" FROM file_scans WHERE "+isDue+" ORDER BY due_at, id LIMIT 1",
-			lease.At, lease.At).Scan(&rows).Error
+		err := r.db.From(ctx).Raw("SELECT "+db.Columns[row]("")+" FROM file_scans WHERE "+isDue+" ORDER BY due_at, id LIMIT 1"+
+			r.db.ForUpdateOfFree(), lease.At, lease.At).Scan(&rows).Error
 		if err != nil || len(rows) == 0 {
 			return err
 		}
